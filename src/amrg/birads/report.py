@@ -1,0 +1,143 @@
+"""The value types of the language: `Finding`, `Assessment`, `Report`. Frozen, closed, exact through JSON."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from amrg.birads.lexicon import (
+    Category,
+    Certainty,
+    Change,
+    Composition,
+    Density,
+    Depth,
+    Distribution,
+    Edition,
+    Indication,
+    Kind,
+    Laterality,
+    Margin,
+    Morphology,
+    Quadrant,
+    Recommendation,
+    Shape,
+    Status,
+    View,
+)
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Value(BaseModel):
+    """Base of every value type: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ViewBox(Value):
+    """A box around a finding on one view, in pixels of the original image: left, top, right, bottom."""
+
+    laterality: Laterality
+    view: View
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Location(Value):
+    """Where in one breast: quadrant or clock face, depth, distance from the nipple in mm."""
+
+    quadrant: Quadrant | None = None
+    clock: Annotated[int, Field(ge=1, le=12)] | None = None
+    depth: Depth | None = None
+    nipple_distance_mm: Annotated[int, Field(ge=0, le=300)] | None = None
+
+
+class Finding(Value):
+    """One finding. Descriptors that do not belong to its kind stay unset (`check` names those that do not).
+
+    `boxes` and `probability` come from a model or a phantom and are not carried by prose.
+    """
+
+    kind: Kind
+    laterality: Laterality | None = None
+    location: Location = Location()
+    shape: Shape | None = None
+    margin: Margin | None = None
+    density: Density | None = None
+    morphology: Morphology | None = None
+    distribution: Distribution | None = None
+    associated: tuple[Kind, ...] = ()
+    size_mm: Annotated[int, Field(ge=1, le=300)] | None = None
+    multiple: bool = False
+    views: tuple[View, ...] = ()
+    category: Category | None = None
+    certainty: Certainty = Certainty.DEFINITE
+    change: Change | None = None
+    benign_looking: bool | None = None  # the report calls it benign (True), suspicious (False) or neither
+    boxes: tuple[ViewBox, ...] = ()
+    probability: Fraction | None = None
+
+
+class Negative(Value):
+    """Something the report says is not there: a kind, in one breast or in both."""
+
+    kind: Kind
+    laterality: Laterality | None = None
+
+
+class Assessment(Value):
+    """A category, for one breast or (laterality unset) for the whole study or a side not named."""
+
+    category: Category
+    laterality: Laterality | None = None
+
+
+class Comparison(Value):
+    """Whether a prior study was compared with, and its date where named."""
+
+    available: bool
+    prior_date: datetime.date | None = None
+
+
+class Provenance(Value):
+    """Who or what made the report: model, adapter, recipe, software and the hashes that pin them."""
+
+    software: str
+    model: str
+    model_hash: str | None = None
+    adapter: str | None = None
+    recipe: str | None = None
+    in_domain: bool | None = None
+
+
+class Report(Value):
+    """A mammography report as facts. `narrative` is the prose it came from or was rendered to."""
+
+    edition: Edition = Edition.FIFTH
+    indication: Indication | None = None
+    comparison: Comparison | None = None
+    composition: Composition | None = None
+    findings: tuple[Finding, ...] = ()
+    negatives: tuple[Negative, ...] = ()
+    assessments: tuple[Assessment, ...] = ()
+    recommendation: Recommendation | None = None
+    narrative: str = ""
+    status: Status = Status.DRAFT
+    provenance: Provenance | None = None
+
+    @property
+    def worst(self) -> Category | None:
+        """The most suspicious category named anywhere in the assessments, or None where there is none."""
+        return max((a.category for a in self.assessments), key=lambda c: c.suspicion, default=None)
+
+    def stated(self) -> Report:
+        """The report with only what prose carries: no boxes, probabilities, narrative, status, provenance."""
+        findings = tuple(f.model_copy(update={"boxes": (), "probability": None}) for f in self.findings)
+        return self.model_copy(
+            update={"findings": findings, "narrative": "", "status": Status.DRAFT, "provenance": None}
+        )
