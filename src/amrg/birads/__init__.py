@@ -1,4 +1,4 @@
-"""The language of BI-RADS mammography: lexicon, findings, assessments, reports. Knows no pixels, no models."""
+"""The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
 from amrg.birads.lexicon import (
     ASYMMETRIES,
