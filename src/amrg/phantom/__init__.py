@@ -1,1 +1,26 @@
-"""amrg.phantom"""
+"""Exams with known truth: drawn four-view mammography studies and their reference reports."""
+
+from amrg.phantom.categories import category_of
+from amrg.phantom.exam import DrawnLesion, DrawnView, PhantomExam, draw_exam, draw_without
+from amrg.phantom.files import PhantomError, SetProgress, case_of, draw_set, write_exam
+from amrg.phantom.population import CLASSES, RICH, SCREENING, LesionClass, Population, Size
+
+__all__ = [
+    "CLASSES",
+    "RICH",
+    "SCREENING",
+    "DrawnLesion",
+    "DrawnView",
+    "LesionClass",
+    "PhantomError",
+    "PhantomExam",
+    "Population",
+    "SetProgress",
+    "Size",
+    "case_of",
+    "category_of",
+    "draw_exam",
+    "draw_set",
+    "draw_without",
+    "write_exam",
+]

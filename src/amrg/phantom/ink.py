@@ -1,0 +1,98 @@
+"""Patches that lesions are drawn on, at the pitch of the picture asked for, and points rendered to strokes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from amrg.phantom.texture import PITCH_MM, Plane
+
+Points = npt.NDArray[np.float64]  # [n, 2] (u, v) in mm
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of a view's pixel grid: first column and row, size, pitch in mm."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    pitch: float
+
+    @classmethod
+    def around(cls, low: tuple[float, float], high: tuple[float, float], pitch: float) -> Frame:
+        """The frame that holds the mm rectangle from `low` to `high`, each (u, v)."""
+        left, top = int(np.floor(low[0] / pitch)), int(np.floor(low[1] / pitch))
+        width, height = int(np.ceil(high[0] / pitch)) - left, int(np.ceil(high[1] / pitch)) - top
+        return cls(left, top, max(width, 3), max(height, 3), pitch)
+
+    def coordinates(self) -> tuple[Plane, Plane]:
+        """u [1, W] and v [H, 1] in mm of the pixel centres."""
+        u = (np.arange(self.left, self.left + self.width) + 0.5) * self.pitch
+        v = (np.arange(self.top, self.top + self.height) + 0.5) * self.pitch
+        return u.astype(np.float32)[None, :], v.astype(np.float32)[:, None]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A lesion's signal on a frame, about 1 at its core; `box` is left, top, right, bottom in mm."""
+
+    frame: Frame
+    signal: Plane
+    box: tuple[float, float, float, float]
+
+    def add_to(self, canvas: Plane, amplitude: float) -> None:
+        """Add the signal to a canvas in place, cut to it."""
+        f = self.frame
+        top, left = max(f.top, 0), max(f.left, 0)
+        bottom, right = min(f.top + f.height, canvas.shape[0]), min(f.left + f.width, canvas.shape[1])
+        if bottom <= top or right <= left:
+            return
+        part = self.signal[top - f.top : bottom - f.top, left - f.left : right - f.left]
+        canvas[top:bottom, left:right] += np.float32(amplitude) * part
+
+
+def spray(points: Points, weights: npt.NDArray[np.float64], sigma_mm: float, frame: Frame) -> Plane:
+    """Blurred points: an isolated point of weight 1 peaks at 1 on the drawing grid, its mass kept at any pitch."""
+    col, row = points[:, 0] / frame.pitch - 0.5 - frame.left, points[:, 1] / frame.pitch - 0.5 - frame.top
+    c0, r0 = np.floor(col).astype(int), np.floor(row).astype(int)
+    fc, fr = col - c0, row - r0
+    flat = np.zeros(frame.height * frame.width)
+    for dr, dc, share in ((0, 0, (1 - fr) * (1 - fc)), (0, 1, (1 - fr) * fc), (1, 0, fr * (1 - fc)), (1, 1, fr * fc)):
+        r, c = r0 + dr, c0 + dc
+        keep = (r >= 0) & (r < frame.height) & (c >= 0) & (c < frame.width)
+        flat += np.bincount(r[keep] * frame.width + c[keep], (weights * share)[keep], frame.height * frame.width)
+    shown = max(sigma_mm, 0.45 * PITCH_MM)
+    mass = 2 * np.pi * (shown / frame.pitch) ** 2
+    canvas = flat.reshape(frame.height, frame.width).astype(np.float32) * np.float32(mass)
+    result: Plane = ndimage.gaussian_filter(canvas, max(sigma_mm / frame.pitch, 0.4), truncate=3.0)
+    return result
+
+
+def stroke(path: Points, frame_pitch: float, sigma_mm: float) -> tuple[Points, npt.NDArray[np.float64]]:
+    """Points along a polyline and the weights that make `spray` draw it as a line of height 1."""
+    legs = np.hypot(*np.diff(path, axis=0).T)
+    along = np.concatenate([[0], np.cumsum(legs)])
+    step = 0.4 * min(frame_pitch, 2 * sigma_mm)
+    n = max(int(along[-1] / step), 2)
+    at = np.linspace(0, along[-1], n)
+    points = np.stack([np.interp(at, along, path[:, k]) for k in (0, 1)], axis=1)
+    weight = (along[-1] / n) / (max(sigma_mm, 0.45 * PITCH_MM) * np.sqrt(2 * np.pi))
+    return points, np.full(n, weight)
+
+
+def bounds(signal: Plane, frame: Frame, floor: float = 0.12) -> tuple[float, float, float, float]:
+    """The mm box of where a signal stands above a share of its height."""
+    strong = np.abs(signal) > floor * np.abs(signal).max()
+    rows, cols = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
+    p = frame.pitch
+    return (
+        (frame.left + cols[0]) * p,
+        (frame.top + rows[0]) * p,
+        (frame.left + cols[-1] + 1) * p,
+        (frame.top + rows[-1] + 1) * p,
+    )

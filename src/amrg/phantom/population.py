@@ -1,0 +1,135 @@
+"""Who is drawn: how common lesions are and of what class, how hard they are to see, how pictures vary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from amrg.birads import (
+    Composition,
+    Density,
+    Distribution,
+    Finding,
+    Kind,
+    Margin,
+    Morphology,
+    Shape,
+)
+from amrg.phantom.categories import category_of
+
+
+class Size(StrEnum):
+    """Size of the pictures: SMALL has 0.4 mm pixels (600 x 480), FULL 0.1 mm (2400 x 1920)."""
+
+    SMALL = "small"
+    FULL = "full"
+
+    @property
+    def pitch_mm(self) -> float:
+        """Pixel pitch in mm."""
+        return 0.4 if self is Size.SMALL else 0.1
+
+
+@dataclass(frozen=True)
+class Population:
+    """Everything that decides what is drawn. Weights need not add to one.
+
+    `levels` weighs the exam's worst category 1 to 5; `rich` ignores it and gives nearly every breast one to three
+    lesions of any class. Contrast-to-noise of a lesion is drawn log-uniformly from its range and never below `floor`.
+    """
+
+    levels: tuple[float, float, float, float, float] = (0.32, 0.18, 0.15, 0.21, 0.14)
+    rich: bool = False
+    compositions: tuple[float, float, float, float] = (0.2, 0.3, 0.3, 0.2)
+    extra_lesion: float = 0.25  # chance of each of up to two further findings, never worse than the first
+    associated: float = 0.3  # chance that a category 4C or 5 finding draws in skin or nipple or fills a node
+    mass_contrast: tuple[float, float] = (1.3, 5.0)
+    calcification_contrast: tuple[float, float] = (5.0, 18.0)
+    soft_contrast: tuple[float, float] = (1.2, 3.5)  # asymmetries, distortion
+    floor: float = 0.8
+    artefacts: float = 0.25  # chance of each of border, label, dust, fold
+
+
+SCREENING = Population()
+RICH = Population(rich=True)
+
+
+@dataclass(frozen=True)
+class LesionClass:
+    """A drawable class: its descriptors, its weight among those of the same category, its radius in mm."""
+
+    finding: Finding
+    weight: float
+    radius: tuple[float, float]
+
+
+def _masses() -> Iterator[LesionClass]:
+    """Shape by margin by density, in combinations that occur."""
+    for shape in (Shape.OVAL, Shape.ROUND):
+        for margin in (Margin.CIRCUMSCRIBED, Margin.OBSCURED, Margin.MICROLOBULATED, Margin.INDISTINCT):
+            for density in (Density.LOW, Density.EQUAL, Density.HIGH):
+                f = Finding(kind=Kind.MASS, shape=shape, margin=margin, density=density)
+                yield LesionClass(f, 1.0, (4.5, 13.0))
+        fat = Finding(kind=Kind.MASS, shape=shape, margin=Margin.CIRCUMSCRIBED, density=Density.FAT)
+        yield LesionClass(fat, 1.0, (5.0, 14.0))
+    for margin in (Margin.INDISTINCT, Margin.MICROLOBULATED, Margin.SPICULATED):
+        for density in (Density.EQUAL, Density.HIGH):
+            f = Finding(kind=Kind.MASS, shape=Shape.IRREGULAR, margin=margin, density=density)
+            yield LesionClass(f, 3.0 if margin is Margin.SPICULATED else 1.0, (5.0, 12.0))
+
+
+def _calcifications() -> Iterator[LesionClass]:
+    """Morphology by distribution, in combinations that occur."""
+    m, d = Morphology, Distribution
+    table: dict[Morphology, tuple[Distribution | None, ...]] = {
+        m.VASCULAR: (None,),
+        m.COARSE: (None,),
+        m.ROD_LIKE: (d.DIFFUSE,),
+        m.RIM: (None,),
+        m.DYSTROPHIC: (d.GROUPED,),
+        m.SKIN: (d.GROUPED,),
+        m.MILK_OF_CALCIUM: (d.GROUPED,),
+        m.SUTURE: (None,),
+        m.ROUND: (d.GROUPED, d.DIFFUSE),
+        m.PUNCTATE: (d.GROUPED, d.DIFFUSE),
+        m.AMORPHOUS: (d.GROUPED, d.REGIONAL, d.SEGMENTAL),
+        m.COARSE_HETEROGENEOUS: (d.GROUPED, d.REGIONAL, d.SEGMENTAL),
+        m.FINE_PLEOMORPHIC: (d.GROUPED, d.LINEAR, d.SEGMENTAL, d.REGIONAL),
+        m.FINE_LINEAR: (d.LINEAR, d.SEGMENTAL, d.GROUPED),
+    }
+    radius: dict[Distribution | None, tuple[float, float]] = {
+        None: (2.5, 6.0),
+        d.GROUPED: (3.5, 8.0),
+        d.LINEAR: (9.0, 17.0),
+        d.SEGMENTAL: (13.0, 21.0),
+        d.REGIONAL: (13.0, 20.0),
+        d.DIFFUSE: (30.0, 45.0),
+    }
+    for morphology, distributions in table.items():
+        for distribution in distributions:
+            f = Finding(kind=Kind.CALCIFICATIONS, morphology=morphology, distribution=distribution)
+            yield LesionClass(f, _CALC_WEIGHT.get(morphology, 1.0), radius[distribution])
+
+
+_CALC_WEIGHT = {Morphology.FINE_LINEAR: 1.6, Morphology.PUNCTATE: 2.0, Morphology.ROUND: 2.0}
+
+
+def _others() -> Iterator[LesionClass]:
+    """Asymmetries, distortion, nodes."""
+    yield LesionClass(Finding(kind=Kind.ASYMMETRY), 1.5, (8.0, 15.0))
+    yield LesionClass(Finding(kind=Kind.FOCAL_ASYMMETRY), 2.0, (8.0, 15.0))
+    yield LesionClass(Finding(kind=Kind.GLOBAL_ASYMMETRY), 1.0, (24.0, 32.0))
+    yield LesionClass(Finding(kind=Kind.DISTORTION), 4.0, (10.0, 18.0))
+    node = Finding(kind=Kind.INTRAMAMMARY_NODE, shape=Shape.OVAL, margin=Margin.CIRCUMSCRIBED)
+    yield LesionClass(node, 1.5, (3.5, 6.0))
+    axillary = Finding(kind=Kind.AXILLARY_NODE, shape=Shape.OVAL, margin=Margin.CIRCUMSCRIBED)
+    yield LesionClass(axillary, 1.5, (5.0, 9.0))
+
+
+CLASSES: tuple[LesionClass, ...] = tuple(_masses()) + tuple(_calcifications()) + tuple(_others())
+
+
+def classes_of(level: int) -> tuple[LesionClass, ...]:
+    """The classes whose category has this number, 2 to 5."""
+    return tuple(c for c in CLASSES if category_of(c.finding).major == level)

@@ -1,0 +1,231 @@
+"""Normal tissue of one view: fat, fibroglandular tissue of a true area fraction, ligaments, vessels, muscle, skin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from amrg.birads import Composition
+from amrg.phantom.anatomy import Outline, coarse_coordinates
+from amrg.phantom.texture import (
+    COARSE_GRID,
+    COARSE_MM,
+    GRID,
+    PITCH_MM,
+    Plane,
+    band,
+    enlarge,
+    power_law,
+    smoothstep,
+    stream,
+)
+
+FRACTIONS: dict[Composition, tuple[float, float]] = {
+    Composition.A: (0.02, 0.09),
+    Composition.B: (0.14, 0.29),
+    Composition.C: (0.38, 0.58),
+    Composition.D: (0.70, 0.92),
+}
+"""Fibroglandular share of the projected breast without muscle, by composition."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """How the tissue of a woman looks, shared by her views."""
+
+    composition: Composition
+    fraction: float
+    envelope: float  # weight of the cone behind the nipple against the random field
+    lobule_beta: float  # spectrum of the random field: low gives islands, high gives sheets
+    softness: float
+    glandular: float  # what full tissue adds to fat
+    mottle: float
+    beta: float  # spectrum of the fine texture
+    ligaments: float
+    radial: float  # share of strands that run to the nipple
+    vessels: int
+    subcutaneous_mm: float
+    edge_mm: float  # how far the compressed breast is rounded
+    equalised: float  # 1: thickness shows fully; 0: evened out by the device
+    muscle: float
+    skin: float
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """One view of normal tissue on the drawing grid: attenuation in arbitrary units, 0 in air."""
+
+    attenuation: Plane
+    skin_distance: Plane  # mm, positive inside
+    thickness: Plane  # 0..1
+
+
+def draw_pattern(seed: int, composition: Composition) -> Pattern:
+    """The tissue pattern of an exam."""
+    rng = stream(seed, "pattern")
+    low, high = FRACTIONS[composition]
+    return Pattern(
+        composition=composition,
+        fraction=rng.uniform(low, high),
+        envelope=rng.uniform(0.5, 1.7),
+        lobule_beta=rng.uniform(3.0, 4.4),
+        softness=rng.uniform(0.25, 0.7),
+        glandular=rng.uniform(0.28, 0.5),
+        mottle=rng.uniform(0.035, 0.075),
+        beta=rng.uniform(2.6, 3.2),
+        ligaments=rng.uniform(0.03, 0.13),
+        radial=rng.uniform(0.3, 1.0),
+        vessels=int(rng.integers(0, 6)),
+        subcutaneous_mm=rng.uniform(4, 16),
+        edge_mm=rng.uniform(12, 32),
+        equalised=rng.uniform(0.35, 1.0),
+        muscle=rng.uniform(0.2, 0.5),
+        skin=rng.uniform(0.02, 0.12),
+    )
+
+
+def draw_tissue(
+    rng: np.random.Generator,
+    outline: Outline,
+    pattern: Pattern,
+    thickened: Sequence[tuple[float, float]] = (),
+) -> Tissue:
+    """Draw one view; the skin is thick near the `thickened` points (u, v) in mm."""
+    u, v = coarse_coordinates()
+    distance = outline.skin_distance(u, v)
+    muscle = _muscle(outline, pattern)
+    gland = _gland(rng, outline, pattern, distance)
+    skin_distance = enlarge(distance, 2)
+    thickness = _thickness(skin_distance, pattern)
+    fine = power_law(rng, GRID, PITCH_MM, pattern.beta)
+    gland_fine = enlarge(gland, 2)
+    solid = 0.30 + pattern.glandular * gland_fine * (1 + 0.12 * fine)
+    solid += pattern.mottle * (0.5 + 0.5 * gland_fine) * fine
+    solid += _strands(rng, outline, pattern, fine)
+    solid += enlarge(muscle, 2) * pattern.muscle * (1 + 0.06 * fine)
+    solid += _vessels(rng, outline, pattern)
+    attenuation = np.maximum(solid, 0.12) * thickness + _skin(outline, pattern, skin_distance)
+    for point in thickened:
+        attenuation += _thick_skin(point, skin_distance)
+    return Tissue(attenuation.astype(np.float32), skin_distance, thickness)
+
+
+def _thickness(skin_distance: Plane, pattern: Pattern) -> Plane:
+    """Thickness of the compressed breast, rounded towards the skin."""
+    inward = np.clip(skin_distance / np.float32(pattern.edge_mm), 0, 1)
+    round_off = np.sqrt(inward * (2 - inward))
+    result: Plane = np.power(round_off, np.float32(pattern.equalised))
+    return result
+
+
+def _muscle(outline: Outline, pattern: Pattern) -> Plane:
+    """The pectoral muscle's share, 0..1, on the coarse grid."""
+    if outline.pectoral is None:
+        return np.zeros(COARSE_GRID, np.float32)
+    u, v = coarse_coordinates()
+    inside = outline.pectoral.depth_inside(u, v)
+    result: Plane = smoothstep(inside / 4 + 0.5) * (0.75 + 0.25 * np.clip(inside / 40, 0, 1))
+    return result
+
+
+def _gland(rng: np.random.Generator, outline: Outline, pattern: Pattern, distance: Plane) -> Plane:
+    """Fibroglandular share, 0..1, on the coarse grid; its area is the pattern's fraction."""
+    u, v = coarse_coordinates()
+    behind, above = outline.breast_coordinates(u, v)
+    depth = np.float32(outline.nipple[0])
+    width = 4 + 0.62 * depth * np.sqrt(np.clip(behind / depth, 0, 1))
+    lean = np.float32(0.12) * behind  # more tissue in the upper outer quadrant
+    cone = 1 - ((above - lean) / width) ** 2 - 0.9 * np.clip((behind / depth - 0.75) / 0.25, 0, 1.5) ** 2
+    cone = np.maximum(cone, -3)
+    under_skin = smoothstep(distance / np.float32(pattern.subcutaneous_mm)) - 1
+    field = power_law(rng, COARSE_GRID, COARSE_MM, pattern.lobule_beta, corner_mm=45)
+    score = np.float32(pattern.envelope) * cone + 2.5 * under_skin + field
+    inside = distance > 0
+    if outline.pectoral is not None:
+        muscle_depth = outline.pectoral.depth_inside(u, v)
+        score -= 2 * smoothstep(muscle_depth / 20)
+        inside &= muscle_depth < 0
+    threshold = np.quantile(score[::2, ::2][inside[::2, ::2]], 1 - pattern.fraction)
+    softness = np.float32(pattern.softness)
+    share: Plane = 1 / (1 + np.exp(np.clip((threshold - score) / softness, -30, 30)))
+    return share * (0.8 + 0.2 * np.clip(cone + 0.5, 0, 1))
+
+
+def _strands(rng: np.random.Generator, outline: Outline, pattern: Pattern, fine: Plane) -> Plane:
+    """Ligaments and ducts: ridges where a smooth field crosses zero, partly drawn out towards the nipple."""
+    u, v = coarse_coordinates()
+    behind, above = outline.breast_coordinates(u, v)
+    noise = band(rng, (256, 256), 1.0, 7.0)
+    radius = np.hypot(behind + 6, above)
+    angle = np.arctan2(above, behind + 6)
+    places = np.stack([angle * 60 + 20 * rng.random(), radius * np.float32(0.45)])
+    radial = ndimage.map_coordinates(noise, places, order=1, mode="grid-wrap", output=np.float32)
+    web = band(rng, COARSE_GRID, COARSE_MM, rng.uniform(5, 9))
+    strength = np.clip(0.6 + 0.5 * fine, 0, 2)
+    ridges = pattern.radial * _ridge(enlarge(radial, 2), 0.16) + (1 - 0.6 * pattern.radial) * _ridge(
+        enlarge(web, 2), 0.13
+    )
+    result: Plane = np.float32(pattern.ligaments) * strength * ridges
+    return result
+
+
+def _ridge(field: Plane, width: float) -> Plane:
+    """1 on the zero lines of a field, falling to 0 within about `width` of its deviation."""
+    squared = np.square(field * np.float32(1 / width))
+    squared *= squared
+    squared += 1
+    result: Plane = np.reciprocal(squared, out=squared)
+    return result
+
+
+def _vessels(rng: np.random.Generator, outline: Outline, pattern: Pattern) -> Plane:
+    """Smooth winding vessels through the fat, on the drawing grid."""
+    canvas = np.zeros(GRID, np.float32)
+    if pattern.vessels == 0:
+        return canvas
+    for _ in range(pattern.vessels):
+        path = winding(rng, (rng.uniform(0, 25), rng.uniform(0.15, 0.85) * 240), rng.uniform(-0.6, 0.6))
+        at = np.floor(path / PITCH_MM).astype(int)
+        keep = (at[:, 0] >= 0) & (at[:, 0] < GRID[1]) & (at[:, 1] >= 0) & (at[:, 1] < GRID[0])
+        np.add.at(canvas, (at[keep, 1], at[keep, 0]), np.float32(rng.uniform(0.02, 0.08)))
+    sigma = rng.uniform(0.5, 1.1) / PITCH_MM
+    return ndimage.gaussian_filter(canvas, sigma, truncate=3) * np.float32(sigma * 2.5)
+
+
+def winding(
+    rng: np.random.Generator, start: tuple[float, float], heading: float, length_mm: float = 110.0
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """A winding path as points [n, 2] (u, v) a pixel of the drawing grid apart."""
+    n = int(length_mm / PITCH_MM)
+    turns = ndimage.gaussian_filter1d(rng.normal(0, 1, n), 12) * 2.2
+    angle = heading + np.cumsum(turns) * 0.06
+    steps = np.stack([np.cos(angle), np.sin(angle)], axis=1) * PITCH_MM
+    path: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.asarray(start) + np.cumsum(steps, axis=0)
+    return path
+
+
+def _skin(outline: Outline, pattern: Pattern, skin_distance: Plane) -> Plane:
+    """The skin line and the nipple."""
+    line = np.float32(pattern.skin) * np.exp(-(((skin_distance - 0.9) / 0.8) ** 2))
+    u = ((np.arange(GRID[1]) + 0.5) * PITCH_MM).astype(np.float32)[None, :]
+    v = ((np.arange(GRID[0]) + 0.5) * PITCH_MM).astype(np.float32)[:, None]
+    size = abs(outline.nipple_mm)
+    shift = -0.15 * size if outline.nipple_mm > 0 else -1.3 * size
+    squared = (u - outline.nipple[0] - np.float32(shift)) ** 2 + (v - outline.nipple[1]) ** 2 / 1.4
+    bump = smoothstep((np.float32(size) - np.sqrt(squared)) / 2.5 + 0.3)
+    result: Plane = line + bump * np.float32(0.2)
+    return result
+
+
+def _thick_skin(point: tuple[float, float], skin_distance: Plane) -> Plane:
+    """A broad bright skin line over the skin nearest to a point."""
+    u = ((np.arange(GRID[1]) + 0.5) * PITCH_MM).astype(np.float32)[None, :]
+    v = ((np.arange(GRID[0]) + 0.5) * PITCH_MM).astype(np.float32)[:, None]
+    row, col = int(point[1] / PITCH_MM), int(point[0] / PITCH_MM)
+    reach = np.float32(skin_distance[row, col] + 18)
+    near = np.exp(-(((u - point[0]) ** 2 + (v - point[1]) ** 2) / reach**2) ** 2)
+    result: Plane = 0.22 * near * smoothstep(skin_distance / 0.8) * smoothstep((4.5 - skin_distance) / 1.5)
+    return result
