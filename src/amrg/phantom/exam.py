@@ -131,7 +131,9 @@ def _scene(seed: int, population: Population) -> _Scene:
         side = plan.finding.laterality
         assert side is not None
         breasts[side] = _retract(breasts[side], plan)
-    return _Scene(seed, breasts, plans, draw_pattern(seed, composition), draw_film(seed, population))
+    pattern = draw_pattern(seed, composition)
+    full = 0.42 + pattern.glandular * (0.5 + 0.6 * pattern.fraction)
+    return _Scene(seed, breasts, plans, pattern, draw_film(seed, full, population))
 
 
 def _retract(breast: Breast, plan: Plan) -> Breast:

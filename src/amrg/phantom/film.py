@@ -34,12 +34,12 @@ class Film:
     dust: bool
 
 
-def draw_film(seed: int, population: Population) -> Film:
-    """The device of an exam."""
+def draw_film(seed: int, full: float, population: Population) -> Film:
+    """The device of an exam, exposed so that about `full` attenuation comes out white."""
     rng = stream(seed, "film")
     curved = rng.random() < 0.6
     return Film(
-        white=rng.uniform(0.85, 1.25),
+        white=full * rng.uniform(0.9, 1.3),
         steepness=rng.uniform(2.5, 7.0) if curved else 0.0,
         middle=rng.uniform(0.38, 0.6),
         gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.5)))),

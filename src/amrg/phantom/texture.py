@@ -82,9 +82,23 @@ def enlarge(field: Plane, factor: int) -> Plane:
     """The field on a grid `factor` times as fine, cubic."""
     if factor == 1:
         return field
+    if factor == 2:
+        return _doubled(_doubled(field).T).T
     rows, cols = field.shape
     result: Plane = _cubic_matrix(rows, factor) @ field @ _cubic_matrix(cols, factor).T
     return result
+
+
+def _doubled(field: Plane) -> Plane:
+    """The field with twice the rows: the taps of `_cubic_matrix` for a factor of 2, written out."""
+    padded = np.pad(field, ((2, 2), (0, 0)), mode="edge")
+    a, b, c, d = (np.float32(w) for w in (-0.0234375, 0.2265625, 0.8671875, -0.0703125))
+    n = field.shape[0]
+    rows = [padded[k : k + n] for k in range(5)]
+    out = np.empty((2 * n, field.shape[1]), np.float32)
+    out[0::2] = a * rows[0] + b * rows[1] + c * rows[2] + d * rows[3]
+    out[1::2] = d * rows[1] + c * rows[2] + b * rows[3] + a * rows[4]
+    return out
 
 
 def fine_detail(rng: np.random.Generator, shape: tuple[int, int], pitch: float, beta: float) -> Plane:

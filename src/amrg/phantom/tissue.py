@@ -41,6 +41,8 @@ class Pattern:
     envelope: float  # weight of the cone behind the nipple against the random field
     lobule_beta: float  # spectrum of the random field: low gives islands, high gives sheets
     softness: float
+    drawn_out: float  # weight of tissue that runs towards the nipple
+    streaks: float  # of its texture
     glandular: float  # what full tissue adds to fat
     mottle: float
     beta: float  # spectrum of the fine texture
@@ -70,13 +72,15 @@ def draw_pattern(seed: int, composition: Composition) -> Pattern:
     return Pattern(
         composition=composition,
         fraction=rng.uniform(low, high),
-        envelope=rng.uniform(0.5, 1.7),
+        envelope=rng.uniform(0.7, 2.4),
         lobule_beta=rng.uniform(3.0, 4.4),
-        softness=rng.uniform(0.25, 0.7),
+        softness=rng.uniform(0.3, 0.8),
+        drawn_out=rng.uniform(0.2, 1.2),
+        streaks=rng.uniform(0.08, 0.22),
         glandular=rng.uniform(0.28, 0.5),
         mottle=rng.uniform(0.035, 0.075),
         beta=rng.uniform(2.6, 3.2),
-        ligaments=rng.uniform(0.03, 0.13),
+        ligaments=rng.uniform(0.03, 0.15),
         radial=rng.uniform(0.3, 1.0),
         vessels=int(rng.integers(0, 6)),
         subcutaneous_mm=rng.uniform(4, 16),
@@ -97,13 +101,14 @@ def draw_tissue(
     u, v = coarse_coordinates()
     distance = outline.skin_distance(u, v)
     muscle = _muscle(outline, pattern)
-    gland = _gland(rng, outline, pattern, distance)
+    streaks = _streaks(rng, outline)
+    gland = _gland(rng, outline, pattern, distance, streaks)
     skin_distance = enlarge(distance, 2)
     thickness = _thickness(skin_distance, pattern)
     fine = power_law(rng, GRID, PITCH_MM, pattern.beta)
-    gland_fine = enlarge(gland, 2)
-    solid = 0.30 + pattern.glandular * gland_fine * (1 + 0.12 * fine)
-    solid += pattern.mottle * (0.5 + 0.5 * gland_fine) * fine
+    gland_fine = enlarge(gland * (1 + np.float32(pattern.streaks) * streaks), 2)
+    solid = 0.30 + pattern.glandular * gland_fine * (1 + 0.1 * fine)
+    solid += pattern.mottle * (0.6 + 0.4 * gland_fine) * fine
     solid += _strands(rng, outline, pattern, fine)
     solid += enlarge(muscle, 2) * pattern.muscle * (1 + 0.06 * fine)
     solid += _vessels(rng, outline, pattern)
@@ -131,7 +136,21 @@ def _muscle(outline: Outline, pattern: Pattern) -> Plane:
     return result
 
 
-def _gland(rng: np.random.Generator, outline: Outline, pattern: Pattern, distance: Plane) -> Plane:
+def _streaks(rng: np.random.Generator, outline: Outline) -> Plane:
+    """Power-law texture drawn out along the ducts, towards the nipple, on the coarse grid."""
+    u, v = coarse_coordinates()
+    behind, above = outline.breast_coordinates(u, v)
+    noise = power_law(rng, (256, 256), 1.0, rng.uniform(2.2, 3.0), corner_mm=60)
+    start = np.float32(rng.uniform(6, 30))
+    radius, angle = np.hypot(behind + start, above), np.arctan2(above, behind + start)
+    places = np.stack([angle * np.float32(70), radius * np.float32(rng.uniform(0.25, 0.5))])
+    streaks: Plane = ndimage.map_coordinates(noise, places, order=1, mode="grid-wrap", output=np.float32)
+    return streaks
+
+
+def _gland(
+    rng: np.random.Generator, outline: Outline, pattern: Pattern, distance: Plane, streaks: Plane
+) -> Plane:
     """Fibroglandular share, 0..1, on the coarse grid; its area is the pattern's fraction."""
     u, v = coarse_coordinates()
     behind, above = outline.breast_coordinates(u, v)
@@ -143,6 +162,7 @@ def _gland(rng: np.random.Generator, outline: Outline, pattern: Pattern, distanc
     under_skin = smoothstep(distance / np.float32(pattern.subcutaneous_mm)) - 1
     field = power_law(rng, COARSE_GRID, COARSE_MM, pattern.lobule_beta, corner_mm=45)
     score = np.float32(pattern.envelope) * cone + 2.5 * under_skin + field
+    score += np.float32(pattern.drawn_out) * streaks
     inside = distance > 0
     if outline.pectoral is not None:
         muscle_depth = outline.pectoral.depth_inside(u, v)
