@@ -1,1 +1,55 @@
-"""amrg.models"""
+"""Backbones, processors and checkpoints; the embedded model. Knows no training loop."""
+
+from amrg.models.card import Figure, ModelCard, list_models, model_card
+from amrg.models.checkpoint import LoadedModel, ModelError, load_model, save_heads
+from amrg.models.seeing import (
+    ATTRIBUTES,
+    COMPOSITIONS,
+    KINDS,
+    Place,
+    SeeingHeads,
+    attribute_values,
+    place_in_view,
+    pool_tokens,
+)
+from amrg.models.settings import ModelSettings, messages, view_name
+from amrg.models.views import (
+    Channels,
+    Hanging,
+    ViewEncoding,
+    as_image,
+    box_from_picture,
+    box_to_picture,
+    frame_for,
+    picture,
+)
+
+__all__ = [
+    "ATTRIBUTES",
+    "COMPOSITIONS",
+    "KINDS",
+    "Channels",
+    "Figure",
+    "Hanging",
+    "LoadedModel",
+    "ModelCard",
+    "ModelError",
+    "ModelSettings",
+    "Place",
+    "SeeingHeads",
+    "ViewEncoding",
+    "as_image",
+    "attribute_values",
+    "box_from_picture",
+    "box_to_picture",
+    "frame_for",
+    "list_models",
+    "load_model",
+    "messages",
+    "model_card",
+    "picture",
+    "place_in_view",
+    "pool_tokens",
+    "save_heads",
+    "view_name",
+]

@@ -1,0 +1,66 @@
+"""Where a drafted finding lies: boxes read from the tower's cells, in pixels of the original images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from amrg.birads import Finding, Kind, Laterality, Report, View
+from amrg.imaging import Framed
+from amrg.models import KINDS, ViewEncoding, box_from_picture
+
+FLOOR = 0.25  # probability below which a cell marks nothing
+
+
+@dataclass(frozen=True)
+class SeenView:
+    """One view with what the tower saw in it: cells float32 [side, side, kinds], probabilities."""
+
+    laterality: Laterality
+    view: View
+    framed: Framed
+    cells: npt.NDArray[np.float32]
+
+
+def with_places(report: Report, views: list[SeenView], encoding: ViewEncoding) -> Report:
+    """The report with a box a view and a probability for every finding that the features show somewhere.
+
+    The n-th finding of a kind in a breast gets the n-th surest region of that kind.
+    """
+    rank: Counter[tuple[Kind, Laterality | None]] = Counter()
+    findings = []
+    for finding in report.findings:
+        key = (finding.kind, finding.laterality)
+        findings.append(_placed(finding, rank[key], views, encoding))
+        rank[key] += 1
+    return report.model_copy(update={"findings": tuple(findings)})
+
+
+def _placed(finding: Finding, rank: int, views: list[SeenView], encoding: ViewEncoding) -> Finding:
+    boxes, best = [], 0.0
+    for seen in views:
+        if seen.laterality is not finding.laterality:
+            continue
+        regions = _regions(seen.cells[..., KINDS.index(finding.kind)])
+        if rank < len(regions):
+            probability, rows, columns = regions[rank]
+            best = max(best, probability)
+            cell = encoding.size / len(seen.cells)
+            edges = (columns.start * cell, rows.start * cell, columns.stop * cell, rows.stop * cell)
+            boxes.append(box_from_picture(edges, (seen.laterality, seen.view), seen.framed, encoding))
+    if not boxes:
+        return finding
+    update = {"boxes": tuple(boxes), "probability": best, "views": tuple(b.view for b in boxes)}
+    return finding.model_copy(update=update)
+
+
+def _regions(grid: npt.NDArray[np.float32]) -> list[tuple[float, slice, slice]]:
+    """Connected regions above the floor, surest first: peak probability, rows, columns."""
+    labels, _ = ndimage.label(grid >= FLOOR)
+    found = ndimage.find_objects(labels)
+    regions = [(float(grid[rows, columns].max()), rows, columns) for rows, columns in found]
+    return sorted(regions, key=lambda region: -region[0])

@@ -1,0 +1,91 @@
+"""The embedded model: a real `Gemma3ForConditionalGeneration` of a few million parameters.
+
+Its tower is transformers' own SegFormer encoder (Xie 2021): overlapping convolutions between the stages and in
+every feed-forward, which learns small bright things in minutes where a plain vision transformer takes hours
+(docs/decisions/0003-embedded-tower.md). Stock classes throughout: transformers loads it without amrg.
+"""
+
+from __future__ import annotations
+
+from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig, SegformerConfig
+
+from amrg.models.card import EMBEDDED
+from amrg.models.settings import ModelSettings
+from amrg.models.tokenizer import Vocabulary
+from amrg.models.views import Channels, Hanging, ViewEncoding
+
+NAME = "amrg-embedded"
+FOLDER = EMBEDDED
+SIZE = 384  # pixels a side of the picture
+CELL = 16  # picture pixels a cell: the tower's stride
+POOL = 3  # cells a side of an image token
+TOKENS_A_VIEW = (SIZE // CELL // POOL) ** 2
+WIDTH = 160  # of the tower's features
+
+SETTINGS = ModelSettings(
+    encoding=ViewEncoding(size=SIZE, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT),
+    instruction="Report.",
+    longest_answer=320,
+)
+
+
+def tower_config() -> SegformerConfig:
+    """Three stages to a stride of 16; `hidden_size`, `image_size`, `patch_size` are what Gemma's projector asks."""
+    return SegformerConfig(
+        num_channels=3,
+        num_encoder_blocks=3,
+        depths=[1, 1, 3],
+        hidden_sizes=[32, 64, WIDTH],
+        sr_ratios=[8, 4, 2],
+        patch_sizes=[7, 3, 3],
+        strides=[4, 2, 2],
+        num_attention_heads=[1, 2, 5],
+        mlp_ratios=[2, 2, 2],
+        drop_path_rate=0.0,
+        reshape_last_stage=False,
+        hidden_size=WIDTH,
+        image_size=SIZE,
+        patch_size=CELL,
+    )
+
+
+def config(vocabulary: Vocabulary) -> Gemma3Config:
+    """The whole configuration, with the tokens of a vocabulary."""
+    layers = 5
+    text = Gemma3TextConfig(
+        vocab_size=vocabulary.size,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=layers,
+        num_attention_heads=6,
+        num_key_value_heads=3,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        max_position_embeddings=2048,
+        sliding_window=2048,
+        layer_types=["full_attention"] * layers,
+        rope_parameters={
+            "full_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+        },
+        attention_dropout=0.0,
+        pad_token_id=vocabulary.pad,
+        bos_token_id=vocabulary.begin,
+        eos_token_id=vocabulary.end_of_turn,
+    )
+    return Gemma3Config(
+        text_config=text,
+        vision_config=tower_config(),
+        mm_tokens_per_image=TOKENS_A_VIEW,
+        boi_token_index=vocabulary.begin_of_image,
+        eoi_token_index=vocabulary.end_of_image,
+        image_token_index=vocabulary.image,
+        pad_token_id=vocabulary.pad,
+        bos_token_id=vocabulary.begin,
+        eos_token_id=vocabulary.end_of_turn,
+    )
+
+
+def build(vocabulary: Vocabulary) -> Gemma3ForConditionalGeneration:
+    """A fresh model with random weights (seed them with `torch.manual_seed`)."""
+    return Gemma3ForConditionalGeneration(config(vocabulary))

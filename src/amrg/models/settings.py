@@ -1,0 +1,61 @@
+"""What a checkpoint wants to be asked: how its pictures are made and what it is told.
+
+amrg writes these settings beside every checkpoint it trains, so that training and drafting cannot differ.
+A checkpoint without them (MedGemma, any hub model of the class) is asked as a general model is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from amrg.birads import Laterality, View
+from amrg.birads.report import Value
+from amrg.models.views import ViewEncoding
+
+FILE_NAME = "amrg.json"
+
+GENERAL_INSTRUCTION = (
+    "You are a breast radiologist. Write the mammography report of this study: breast composition "
+    "(a, b, c or d), every finding with its side, quadrant, depth and BI-RADS descriptors, "
+    "and the BI-RADS category of each breast."
+)
+
+
+class ModelSettings(Value):
+    """How a checkpoint is asked: its pictures, its instruction, and how long its answer may be."""
+
+    encoding: ViewEncoding
+    instruction: str = GENERAL_INSTRUCTION
+    longest_answer: int = 512
+
+    @classmethod
+    def of_checkpoint(cls, folder: Path | None, size: int) -> ModelSettings:
+        """The settings stored in a checkpoint's folder, else plain pictures of `size` and the general instruction."""
+        if folder is not None and (folder / FILE_NAME).is_file():
+            return cls.model_validate_json((folder / FILE_NAME).read_text(encoding="utf-8"))
+        return cls(encoding=ViewEncoding(size=size))
+
+    def save(self, folder: Path) -> None:
+        """Write the settings beside a checkpoint."""
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def view_name(laterality: Laterality, view: View) -> str:
+    """The short name radiologists use: `RCC`, `LMLO`."""
+    return f"{laterality}{view}"
+
+
+def messages(
+    views: Sequence[tuple[Laterality, View]], pictures: Sequence[Image.Image], settings: ModelSettings
+) -> list[dict[str, Any]]:
+    """The chat of one study: every view named before its picture, then the instruction."""
+    content: list[dict[str, Any]] = []
+    for (laterality, view), image in zip(views, pictures, strict=True):
+        content.append({"type": "text", "text": view_name(laterality, view)})
+        content.append({"type": "image", "image": image})
+    content.append({"type": "text", "text": settings.instruction})
+    return [{"role": "user", "content": content}]

@@ -1,0 +1,109 @@
+"""From a framed breast to the picture a model is shown: which channels, which side the chest wall hangs on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydantic import Field
+
+from amrg.birads import Laterality, View, ViewBox
+from amrg.birads.report import Value
+from amrg.imaging import Framed, Mammogram, frame_breast
+
+
+class Channels(StrEnum):
+    """What the three channels of the picture hold."""
+
+    GREY = "grey"  # the presentation picture, three times
+    LAYERS = "layers"  # presentation; local contrast on a ramp across; small bright things on a ramp down
+
+
+class Hanging(StrEnum):
+    """How the picture lies: as a radiologist hangs it, or every chest wall at the left."""
+
+    NATURAL = "natural"
+    CHEST_WALL_LEFT = "chest wall left"
+
+
+class ViewEncoding(Value):
+    """How a model wants its pictures: side in pixels, channels, hanging."""
+
+    size: int = Field(ge=32, le=4096)
+    channels: Channels = Channels.GREY
+    hanging: Hanging = Hanging.NATURAL
+
+
+def frame_for(mammogram: Mammogram, encoding: ViewEncoding) -> Framed:
+    """Read one mammogram and frame its breast for a model."""
+    return frame_breast(mammogram.pixels(), mammogram.laterality, encoding.size)
+
+
+def picture(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
+    """The picture a model is shown: uint8 [size, size, 3]."""
+    stacked = layers(framed, laterality, encoding)
+    return with_position(stacked) if encoding.channels is Channels.LAYERS else stacked
+
+
+def layers(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
+    """The three channels, hung as the model wants them, before any position is written in: uint8 [size, size, 3]."""
+    if encoding.channels is Channels.LAYERS:
+        chosen = (framed.pixels, framed.contrast, framed.detail)
+    else:
+        chosen = (framed.pixels, framed.pixels, framed.pixels)
+    stacked = np.stack([np.rint(np.clip(layer, 0.0, 1.0) * 255).astype(np.uint8) for layer in chosen], -1)
+    if _is_mirrored(laterality, encoding):
+        stacked = stacked[:, ::-1]
+    return np.ascontiguousarray(stacked)
+
+
+def with_position(stacked: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Write each pixel's place into the low frequencies of the two high-pass layers: uint8 [..., size, columns, 3].
+
+    A convolutional tower has no other way to know where it looks (CoordConv, Liu 2018), and a quadrant is a place.
+    Ramps run from 0 at the top left to 2/5 of the range after `size` pixels; the layers keep 3/5 of theirs.
+    """
+    size, columns = stacked.shape[-3:-1]
+    ramp = np.arange(size) * (102.0 / size)
+    placed = stacked.copy()
+    placed[..., 1] = np.rint(stacked[..., 1] * 0.6 + ramp[None, :columns])
+    placed[..., 2] = np.rint(stacked[..., 2] * 0.6 + ramp[:, None])
+    return placed
+
+
+def as_image(array: npt.NDArray[np.uint8]) -> Image.Image:
+    """The picture as Pillow's image, which processors take."""
+    return Image.fromarray(array, mode="RGB")
+
+
+def box_to_picture(box: ViewBox, framed: Framed, encoding: ViewEncoding) -> tuple[float, float, float, float]:
+    """A box of the original image in the pixels of the model's picture: left, top, right, bottom."""
+    left, top = framed.to_framed(box.left, box.top)
+    right, bottom = framed.to_framed(box.right, box.bottom)
+    left, right = sorted((left, right))
+    top, bottom = sorted((top, bottom))
+    if _is_mirrored(box.laterality, encoding):
+        left, right = encoding.size - right, encoding.size - left
+    return left, top, right, bottom
+
+
+def box_from_picture(
+    edges: tuple[float, float, float, float],
+    view: tuple[Laterality, View],
+    framed: Framed,
+    encoding: ViewEncoding,
+) -> ViewBox:
+    """The way back: edges in the model's picture as a box on the original image."""
+    left, top, right, bottom = edges
+    if _is_mirrored(view[0], encoding):
+        left, right = encoding.size - right, encoding.size - left
+    x = sorted((framed.to_original(left, top)[0], framed.to_original(right, bottom)[0]))
+    y = sorted((framed.to_original(left, top)[1], framed.to_original(right, bottom)[1]))
+    return ViewBox(laterality=view[0], view=view[1], left=x[0], top=y[0], right=x[1], bottom=y[1])
+
+
+def _is_mirrored(laterality: Laterality, encoding: ViewEncoding) -> bool:
+    """Whether the natural hanging (chest wall at the right for the right breast) must be mirrored."""
+    return encoding.hanging is Hanging.CHEST_WALL_LEFT and laterality is Laterality.RIGHT

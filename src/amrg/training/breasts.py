@@ -1,0 +1,142 @@
+"""Breasts as the language stage sees them: cached image tokens and the findings they show.
+
+The tower sees every chest wall at the left, so a breast's features are those of either side: exams are put
+together from any two breasts of one composition, which multiplies what was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from amrg.birads import (
+    Assessment,
+    Category,
+    Composition,
+    Finding,
+    Laterality,
+    Location,
+    Quadrant,
+    Report,
+    View,
+)
+from amrg.models.embedded import CELL, POOL
+from amrg.models.views import with_position
+from amrg.training.exams import VIEW_ORDER, DrawJob, load_shard
+
+_HALF: dict[View, dict[Quadrant, Quadrant]] = {
+    View.CC: {
+        Quadrant.UPPER_OUTER: Quadrant.OUTER,
+        Quadrant.LOWER_OUTER: Quadrant.OUTER,
+        Quadrant.UPPER_INNER: Quadrant.INNER,
+        Quadrant.LOWER_INNER: Quadrant.INNER,
+    },
+    View.MLO: {
+        Quadrant.UPPER_OUTER: Quadrant.UPPER,
+        Quadrant.UPPER_INNER: Quadrant.UPPER,
+        Quadrant.LOWER_OUTER: Quadrant.LOWER,
+        Quadrant.LOWER_INNER: Quadrant.LOWER,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Breast:
+    """One breast: tokens float16 [2, tokens, width] for CC and MLO, and what is to be said of it."""
+
+    tokens: npt.NDArray[np.float16]
+    composition: Composition
+    findings: tuple[Finding, ...]
+
+
+def cache_features(tower: nn.Module, job: DrawJob) -> Path:
+    """Image tokens of a shard, pooled but not yet normed, as float16 [exams, 4, tokens, width]; computed once."""
+    path = job.stem.with_suffix(".features.npy")
+    if path.is_file():
+        return path
+    shard = load_shard(job)
+    found = [pooled_tokens(tower, with_position(exam)) for exam in shard.pictures]
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, np.stack(found).astype(np.float16))
+    partial.rename(path)
+    return path
+
+
+@torch.inference_mode()
+def pooled_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Pictures uint8 [views, size, size, 3] to pooled features [views, tokens, width]."""
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    cells = tower(pixel_values=pixels, return_dict=True).last_hidden_state
+    side = pixels.shape[-1] // CELL
+    grid = cells.transpose(1, 2).unflatten(2, (side, side))
+    pooled: npt.NDArray[np.float32] = nn.functional.avg_pool2d(grid, POOL).flatten(2).transpose(1, 2).numpy()
+    return pooled
+
+
+def breasts(jobs: Sequence[DrawJob]) -> list[Breast]:
+    """Both breasts of every exam of the shards."""
+    found = []
+    for job in jobs:
+        shard = load_shard(job)
+        features = np.load(job.stem.with_suffix(".features.npy"), mmap_mode="r")
+        for truth, tokens in zip(shard.truths, features, strict=True):
+            for side in Laterality:
+                rows = [i for i, (laterality, _) in enumerate(VIEW_ORDER) if laterality is side]
+                findings = tuple(f for f in truth.findings if f.laterality is side)
+                assert truth.composition is not None  # a phantom always has one
+                found.append(Breast(tokens[rows], truth.composition, findings))
+    return found
+
+
+def said(findings: Sequence[Finding], laterality: Laterality, views: Sequence[View]) -> list[Finding]:
+    """What can be said of a breast from the views at hand, as findings on `laterality`.
+
+    A finding seen in none of them is left out; with one view only, a quadrant is named by the half that view shows.
+    Sizes and views are not taught: the marks on the picture tell both.
+    """
+    seen = [f for f in findings if not f.views or set(f.views) & set(views)]
+    half = _HALF.get(views[0], {}) if len(views) == 1 else {}
+    return [_as_said(f, laterality, half) for f in seen]
+
+
+def _as_said(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quadrant]) -> Finding:
+    """One finding on a side, its quadrant cut to a half where only one view is there."""
+    quadrant = finding.location.quadrant
+    location = Location(
+        quadrant=half.get(quadrant, quadrant) if quadrant else None, depth=finding.location.depth
+    )
+    update = {
+        "laterality": laterality,
+        "location": location,
+        "size_mm": None,
+        "views": (),
+        "boxes": (),
+        "probability": None,
+    }
+    return finding.model_copy(update=update)
+
+
+def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) -> Report:
+    """The report of an exam put together: each breast gets the category of its worst finding, or 1."""
+    findings = tuple(
+        f for side in Laterality for f in sorted(sides.get(side, []), key=_suspicion, reverse=True)
+    )
+    assessments = tuple(
+        Assessment(category=_worst(sides[side]), laterality=side) for side in Laterality if side in sides
+    )
+    return Report(composition=composition, findings=findings, assessments=assessments)
+
+
+def _suspicion(finding: Finding) -> float:
+    return finding.category.suspicion if finding.category else 0.0
+
+
+def _worst(findings: Sequence[Finding]) -> Category:
+    named = [f.category for f in findings if f.category]
+    return max(named, key=lambda c: c.suspicion, default=Category.NEGATIVE)

@@ -1,0 +1,181 @@
+"""`make model`: draw phantoms, teach the tower to see, teach the language model to write, fit the guard.
+
+Every stage writes into the run folder and is skipped or resumed when started again: kill it at any point.
+Run as `python -m amrg.training.build RUN_FOLDER`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+from transformers import AutoModel, PreTrainedTokenizerFast
+
+from amrg import __version__
+from amrg.birads.report import Value
+from amrg.models import save_heads
+from amrg.models.card import EMBEDDED
+from amrg.models.embedded import SETTINGS, TOKENS_A_VIEW, WIDTH, build, tower_config
+from amrg.models.guard import Array, fit_guard, see, view_statistics
+from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
+from amrg.models.views import with_position
+from amrg.training.breasts import breasts, cache_features
+from amrg.training.exams import DrawJob, draw_shards, jobs, load_shard
+from amrg.training.language import ExamMaker, Prompts, language_loss
+from amrg.training.loop import Run, Schedule
+from amrg.training.seen import seen_figures
+from amrg.training.tower import Batches, Sample, Seer, samples, seeing_loss
+
+log = logging.getLogger("amrg.training")
+VOCABULARY = 1024
+
+
+class EmbeddedRecipe(Value):
+    """Everything that decides the embedded model. Stored beside its weights."""
+
+    software: str = __version__
+    rich_first_seed: int = 0
+    rich_exams: int = Field(3000, gt=0)
+    screening_first_seed: int = 500_000
+    screening_exams: int = Field(3000, gt=0)
+    held_out_first_seed: int = 900_000
+    held_out_exams: int = Field(200, gt=0)
+    tower: Schedule = Schedule(steps=4500, batch=16, peak_rate=1.2e-3)
+    language: Schedule = Schedule(steps=3000, batch=16, peak_rate=1.5e-3, warm_up=150)
+
+
+def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
+    """All shards of the recipe, drawn where missing."""
+    encoding = SETTINGS.encoding
+    plan = {
+        "rich": jobs(folder, "rich", recipe.rich_first_seed, recipe.rich_exams, encoding),
+        "screening": jobs(folder, "screening", recipe.screening_first_seed, recipe.screening_exams, encoding),
+        "held out": jobs(folder, "screening", recipe.held_out_first_seed, recipe.held_out_exams, encoding),
+    }
+    todo = [job for part in plan.values() for job in part]
+    for done, job in enumerate(draw_shards(todo), 1):
+        if done % 10 == 0:
+            log.info("drawn %d of %d shards (%s)", done, len(todo), job.stem.name)
+    return plan
+
+
+def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> Seer:
+    """Train the tower with its heads; returns it with averaged weights."""
+    torch.manual_seed(recipe.tower.seed)
+    seer = Seer(AutoModel.from_config(tower_config()), WIDTH)
+    run = Run(seer, recipe.tower, folder / "tower")
+    run.resume()
+    pools = [(share, _samples(plan[name])) for share, name in ((0.7, "rich"), (0.3, "screening"))]
+    draw = Batches(pools, recipe.tower.batch, recipe.tower.seed)
+    held_out = _samples(plan["held out"])
+    while run.step < recipe.tower.steps:
+        run.train(lambda step: seeing_loss(seer, *draw(step)), until=(run.step // 500 + 1) * 500)
+        log.info("tower step %d: %s", run.step, _shown(seen_figures(_averaged(run, seer), held_out[:320])))
+    return _averaged(run, seer)
+
+
+def teach_language(
+    recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], seer: Seer, folder: Path
+) -> tuple[Run, PreTrainedTokenizerFast]:
+    """Train the language model on cached features of the finished tower."""
+    for name, part in plan.items():
+        log.info("features of %s", name)
+        for job in part:
+            cache_features(seer.tower, job)
+    rich, screening = breasts(plan["rich"]), breasts(plan["screening"])
+    make = ExamMaker([(0.3, rich), (0.7, screening)], recipe.language.seed)
+    tokenizer = train_tokenizer(
+        (e.text for step in range(200) for e in make(recipe.language.steps + step, 16)), VOCABULARY
+    )
+    prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW), SETTINGS)
+    torch.manual_seed(recipe.language.seed)
+    model = build(vocabulary(tokenizer))
+    nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=WIDTH**-0.5)
+    model.model.vision_tower.load_state_dict(seer.tower.state_dict())
+    model.model.vision_tower.requires_grad_(False)
+    run = Run(model, recipe.language, folder / "language")
+    run.resume()
+    run.train(lambda step: language_loss(model, make(step, recipe.language.batch), prompts))
+    return run, tokenizer
+
+
+def assemble(run: Run, tokenizer: PreTrainedTokenizerFast, seer: Seer, out: Path) -> None:
+    """Write the checkpoint folder: weights, processor, settings, heads."""
+    out.mkdir(parents=True, exist_ok=True)
+    model = run.module
+    model.load_state_dict(run.averaged_state())
+    model.generation_config.do_sample = False
+    model.save_pretrained(out)
+    build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW).save_pretrained(out)
+    SETTINGS.save(out)
+    save_heads(seer.heads, out)
+
+
+def fit(seer: Seer, plan: dict[str, list[DrawJob]], out: Path) -> None:
+    """Fit the guard on training phantoms; its threshold leaves all but one in a hundred held-out exams in."""
+    train = [s for name in ("screening", "rich") for job in plan[name][:20] for s in _statistics(seer, job)]
+    held_out = [s for job in plan["held out"] for s in _statistics(seer, job)]
+    fit_guard(np.concatenate(train), held_out, quantile=0.99, margin=1.1).save(out)
+
+
+def _statistics(seer: Seer, job: DrawJob) -> list[Array]:
+    """Feature statistics of every exam of a shard: [4, features] each."""
+    shard = load_shard(job)
+    return [view_statistics(*see(seer.tower, with_position(exam))) for exam in shard.pictures]
+
+
+def _samples(part: Sequence[DrawJob]) -> list[Sample]:
+    return samples([load_shard(job) for job in part])
+
+
+def _averaged(run: Run, seer: Seer) -> Seer:
+    """A copy of the seer with averaged weights, for use."""
+    averaged = Seer(AutoModel.from_config(tower_config()), WIDTH)
+    averaged.load_state_dict(run.averaged_state())
+    return averaged.eval()
+
+
+def _shown(figures: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in figures.items())
+
+
+def build_model(recipe: EmbeddedRecipe, folder: Path, out: Path) -> None:
+    """The whole of it: phantoms to a checkpoint folder with its recipe and training logs."""
+    started = time.monotonic()
+    plan = drawn(recipe, folder / "exams")
+    seer = teach_tower(recipe, plan, folder)
+    run, tokenizer = teach_language(recipe, plan, seer, folder)
+    assemble(run, tokenizer, seer, out)
+    fit(seer, plan, out)
+    (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    for stage in ("tower", "language"):
+        shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
+    log.info("model written after %.0f s", time.monotonic() - started)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of `make model`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="where pictures, checkpoints and logs go (about 8 GB)")
+    parser.add_argument("--recipe", type=Path, help="JSON of a recipe; the built-in one where not given")
+    parser.add_argument("--out", type=Path, default=EMBEDDED, help="checkpoint folder (the package's own)")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = EmbeddedRecipe()
+    if given.recipe is not None:
+        recipe = EmbeddedRecipe.model_validate_json(given.recipe.read_text(encoding="utf-8"))
+    build_model(recipe, given.folder, given.out)
+
+
+if __name__ == "__main__":
+    main()

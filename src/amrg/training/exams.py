@@ -1,0 +1,124 @@
+"""Training exams: phantoms drawn once, framed as the model sees them, and kept as memory-mapped pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from amrg.birads import Finding, Laterality, Report, View
+from amrg.imaging import frame_breast
+from amrg.models.views import ViewEncoding, box_to_picture, layers
+from amrg.phantom import RICH, SCREENING, DrawnView, PhantomExam, Population, Size, draw_exam
+
+POPULATIONS: dict[str, Population] = {"screening": SCREENING, "rich": RICH}
+SHARD = 50  # exams a shard: what a killed run loses at most, a process
+
+
+@dataclass(frozen=True)
+class SeenLesion:
+    """A finding on one picture: `box` is left, top, right, bottom in the picture's pixels."""
+
+    finding: Finding
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class DrawJob:
+    """One shard to draw: `count` exams from seed `first` on, of a named population."""
+
+    folder: Path
+    population: str
+    first: int
+    count: int
+    encoding: ViewEncoding
+
+    @property
+    def stem(self) -> Path:
+        """Path of the shard without its endings."""
+        return self.folder / f"{self.population}-{self.first:08d}-{self.count}"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Drawn exams in the order RCC, LCC, RMLO, LMLO, and their truth.
+
+    `pictures` are layers uint8 [exams, 4, size, size, 3], to which position is added when they are used.
+    """
+
+    pictures: npt.NDArray[np.uint8]
+    truths: tuple[Report, ...]
+    lesions: tuple[tuple[tuple[SeenLesion, ...], ...], ...]  # exam, view, lesion
+
+
+VIEW_ORDER: tuple[tuple[Laterality, View], ...] = (
+    (Laterality.RIGHT, View.CC),
+    (Laterality.LEFT, View.CC),
+    (Laterality.RIGHT, View.MLO),
+    (Laterality.LEFT, View.MLO),
+)
+
+
+def jobs(folder: Path, population: str, first: int, count: int, encoding: ViewEncoding) -> list[DrawJob]:
+    """Split `count` exams into shards."""
+    starts = range(first, first + count, SHARD)
+    return [DrawJob(folder, population, s, min(SHARD, first + count - s), encoding) for s in starts]
+
+
+def draw_shards(todo: list[DrawJob], processes: int = 2) -> Iterator[DrawJob]:
+    """Draw the shards that are not there yet; yields each as it is done. Same seeds, same bytes."""
+    missing = [job for job in todo if not job.stem.with_suffix(".json").is_file()]
+    yield from (job for job in todo if job not in missing)
+    with get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap_unordered(_draw_shard, missing)
+
+
+def _draw_shard(job: DrawJob) -> DrawJob:
+    """Draw one shard and write it; the truth file comes last and marks the shard as whole."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    size = job.encoding.size
+    pictures = np.empty((job.count, 4, size, size, 3), np.uint8)
+    records = []
+    for i in range(job.count):
+        exam = draw_exam(job.first + i, Size.SMALL, POPULATIONS[job.population])
+        lesions = []
+        for j, view in enumerate(exam.views):
+            pictures[i, j], seen = frame_drawn(exam, view, job.encoding)
+            lesions.append([[s.finding.model_dump(mode="json"), s.box] for s in seen])
+        records.append({"truth": exam.truth.model_dump(mode="json"), "lesions": lesions})
+    np.save(job.stem.with_suffix(".npy"), pictures)
+    partial = job.stem.with_suffix(".partial")
+    partial.write_text(json.dumps(records), encoding="utf-8")
+    partial.rename(job.stem.with_suffix(".json"))
+    return job
+
+
+def frame_drawn(
+    exam: PhantomExam, view: DrawnView, encoding: ViewEncoding
+) -> tuple[npt.NDArray[np.uint8], tuple[SeenLesion, ...]]:
+    """One drawn view as layers without position yet, with its lesions in the picture's pixels."""
+    top = float(2**view.bits_stored - 1)
+    framed = frame_breast(view.pixels.astype(np.float32) / top, view.laterality, encoding.size)
+    lesions = tuple(
+        SeenLesion(exam.truth.findings[x.finding], box_to_picture(x.box, framed, encoding))
+        for x in view.lesions
+    )
+    return layers(framed, view.laterality, encoding), lesions
+
+
+def load_shard(job: DrawJob) -> Shard:
+    """Open a shard; pictures stay on disk until touched."""
+    records = json.loads(job.stem.with_suffix(".json").read_text(encoding="utf-8"))
+    lesions = tuple(
+        tuple(
+            tuple(SeenLesion(Finding.model_validate(f), tuple(b)) for f, b in view) for view in r["lesions"]
+        )
+        for r in records
+    )
+    truths = tuple(Report.model_validate(r["truth"]) for r in records)
+    return Shard(np.load(job.stem.with_suffix(".npy"), mmap_mode="r"), truths, lesions)

@@ -1,0 +1,160 @@
+"""Teach the language model to write what the tower sees, on cached features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from amrg.birads import Composition, Laterality, Report, Style, View, render
+from amrg.models.settings import ModelSettings, messages
+from amrg.models.tokenizer import END_OF_TURN
+from amrg.training.breasts import Breast, report_of, said
+from amrg.training.exams import VIEW_ORDER
+
+IGNORE = -100
+Views = tuple[tuple[Laterality, View], ...]
+
+
+def target_text(report: Report) -> str:
+    """The text that the embedded model is taught to write: one fixed wording, findings before categories."""
+    return render(report, Style.CLINICAL, wording=0)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One exam to learn from: the views at hand, their image tokens [views, tokens, width], the text to write."""
+
+    views: Views
+    tokens: Tensor
+    text: str
+
+
+class ExamMaker:
+    """Puts exams together from breasts, from `(seed, step)` alone."""
+
+    def __init__(self, pools: Sequence[tuple[float, Sequence[Breast]]], seed: int) -> None:
+        self._seed = seed
+        self._shares = [share for share, _ in pools]
+        self._pools = [_by_composition(pool) for _, pool in pools]
+
+    def __call__(self, step: int, count: int) -> list[Exam]:
+        """`count` exams of one step."""
+        rng = np.random.default_rng((self._seed, step))
+        return [self._exam(rng) for _ in range(count)]
+
+    def _exam(self, rng: np.random.Generator) -> Exam:
+        composition = list(Composition)[int(rng.integers(len(Composition)))]
+        pair = {side: self._breast(composition, rng) for side in Laterality}
+        views = _views(rng)
+        tokens = np.stack([pair[side].tokens[(View.CC, View.MLO).index(view)] for side, view in views])
+        sides = {
+            side: said(pair[side].findings, side, [v for s, v in views if s is side])
+            for side in Laterality
+            if any(s is side for s, _ in views)
+        }
+        return Exam(
+            views, torch.from_numpy(tokens.astype(np.float32)), target_text(report_of(composition, sides))
+        )
+
+    def _breast(self, composition: Composition, rng: np.random.Generator) -> Breast:
+        pool = self._pools[int(rng.choice(len(self._pools), p=self._shares))][composition]
+        return pool[int(rng.integers(len(pool)))]
+
+
+def _by_composition(pool: Sequence[Breast]) -> dict[Composition, list[Breast]]:
+    return {c: [b for b in pool if b.composition == c] for c in Composition}
+
+
+def _views(rng: np.random.Generator) -> Views:
+    """All four views mostly; now and then what an incomplete study has."""
+    draw = rng.random()
+    if draw < 0.8:
+        return VIEW_ORDER
+    if draw < 0.87:  # one breast
+        side = list(Laterality)[int(rng.integers(2))]
+        return tuple(v for v in VIEW_ORDER if v[0] is side)
+    if draw < 0.94:  # one view
+        return (VIEW_ORDER[int(rng.integers(4))],)
+    lost = int(rng.integers(4))
+    return tuple(v for i, v in enumerate(VIEW_ORDER) if i != lost)
+
+
+class Prompts:
+    """Token numbers of the prompt for each set of views, made by the processor itself."""
+
+    def __init__(self, processor: Gemma3Processor, settings: ModelSettings) -> None:
+        self._processor = processor
+        self._settings = settings
+        self._known: dict[Views, tuple[list[int], list[int]]] = {}
+        self._end = processor.tokenizer.convert_tokens_to_ids(END_OF_TURN)
+
+    def prompt(self, views: Views) -> tuple[list[int], list[int]]:
+        """Input and token-type numbers of the prompt, up to where the model's turn begins."""
+        if views not in self._known:
+            blank = [Image.new("RGB", (8, 8))] * len(views)
+            chat = messages(views, blank, self._settings)
+            made = self._processor.apply_chat_template(
+                [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
+            )
+            self._known[views] = (made["input_ids"][0].tolist(), made["token_type_ids"][0].tolist())
+        return self._known[views]
+
+    def answer(self, text: str) -> list[int]:
+        """Token numbers of the answer, its end included."""
+        numbers: list[int] = self._processor.tokenizer.encode(text, add_special_tokens=False)
+        return [*numbers, self._end]
+
+
+def collate(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:
+    """Right-padded inputs with labels on the answer only, its end of turn included."""
+    rows = [(*prompts.prompt(e.views), prompts.answer(e.text)) for e in exams]
+    longest = max(len(p) + len(a) for p, _, a in rows)
+    shape = (len(rows), longest)
+    made = {
+        "input_ids": torch.full(shape, pad),
+        "token_type_ids": torch.zeros(shape, dtype=torch.long),
+        "attention_mask": torch.zeros(shape, dtype=torch.long),
+        "labels": torch.full(shape, IGNORE),
+    }
+    for i, (prompt, types, answer) in enumerate(rows):
+        end = len(prompt) + len(answer)
+        made["input_ids"][i, :end] = torch.tensor(prompt + answer)
+        made["token_type_ids"][i, : len(types)] = torch.tensor(types)
+        made["attention_mask"][i, :end] = 1
+        made["labels"][i, len(prompt) : end] = torch.tensor(answer)
+    return made
+
+
+def project(model: Gemma3ForConditionalGeneration, pooled: Tensor) -> Tensor:
+    """What `Gemma3MultiModalProjector` does after its pooling: norm and matrix, [images, tokens, text width]."""
+    projector = model.model.multi_modal_projector
+    normed = projector.mm_soft_emb_norm(pooled)
+    return torch.matmul(normed, projector.mm_input_projection_weight)
+
+
+def language_loss(
+    model: Gemma3ForConditionalGeneration, exams: Sequence[Exam], prompts: Prompts
+) -> tuple[Tensor, Mapping[str, float]]:
+    """Cross-entropy of the answers' tokens, the pictures' tokens given."""
+    batch = collate(exams, prompts, model.config.get_text_config().pad_token_id)
+    labels = batch.pop("labels")
+    with torch.autocast("cpu", torch.bfloat16):
+        features = project(model, torch.cat([e.tokens for e in exams]))
+        hidden = model.model(
+            **batch,
+            mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)},
+            use_cache=False,
+        ).last_hidden_state
+        asked = labels[:, 1:] != IGNORE  # logits only where there is something to learn
+        logits = model.lm_head(hidden[:, :-1][asked])
+    wanted = labels[:, 1:][asked]
+    loss = torch.nn.functional.cross_entropy(logits.float(), wanted)
+    right = (logits.argmax(-1) == wanted).float().mean()
+    return loss, {"token_accuracy": float(right)}

@@ -1,0 +1,170 @@
+"""Teach the vision tower to see: dense targets at every place, before any language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from amrg.birads import Composition, View
+from amrg.models.embedded import CELL, POOL
+from amrg.models.seeing import ATTRIBUTES, COMPOSITIONS, SeeingHeads, pool_tokens
+from amrg.models.views import with_position
+from amrg.training.exams import VIEW_ORDER, SeenLesion, Shard
+from amrg.training.targets import IGNORE, GridTargets, grid_targets
+
+
+class Seer(nn.Module):
+    """The tower with its heads: what is trained in this stage."""
+
+    def __init__(self, tower: nn.Module, width: int) -> None:
+        super().__init__()
+        self.tower = tower
+        self.heads = SeeingHeads(width)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels [B, 3, H, W] to cells [B, cells, width] and tokens [B, tokens, width]."""
+        cells = self.tower(pixel_values=pixels, return_dict=True).last_hidden_state.float()
+        grid = (pixels.shape[2] // CELL, pixels.shape[3] // CELL)
+        return cells, pool_tokens(cells, grid, POOL)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One view to learn from: where its picture is, what lies on it, and how wide the breast reaches."""
+
+    shard: Shard
+    exam: int
+    view: int
+    columns: int
+
+    @property
+    def lesions(self) -> tuple[SeenLesion, ...]:
+        """Lesions in the picture's pixels."""
+        return self.shard.lesions[self.exam][self.view]
+
+    @property
+    def composition(self) -> int:
+        """Index of the exam's composition."""
+        composition = self.shard.truths[self.exam].composition
+        assert composition is not None  # a phantom always has one
+        return COMPOSITIONS.index(Composition(composition))
+
+
+def samples(shards: list[Shard]) -> list[Sample]:
+    """Every view of every shard, with the columns its breast takes, in whole image tokens."""
+    found = []
+    for shard in shards:
+        reach = _columns(shard.pictures)
+        found += [Sample(shard, e, v, int(reach[e, v])) for e in range(len(shard.truths)) for v in range(4)]
+    return found
+
+
+def _columns(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Columns up to the last that holds breast, rounded up to a token: [exams, 4]."""
+    step = CELL * POOL
+    bright = (pictures[..., ::8, :, 0] > 8).any(-2)
+    last = bright.shape[-1] - bright[..., ::-1].argmax(-1)
+    return np.clip(-(-last // step) * step, step, bright.shape[-1])
+
+
+class Batches:
+    """Draws batches of like width, shifted and toned at random, from `(seed, step)` alone."""
+
+    def __init__(self, pools: list[tuple[float, list[Sample]]], batch: int, seed: int) -> None:
+        self._pools = pools
+        self._batch = batch
+        self._seed = seed
+
+    def __call__(self, step: int) -> tuple[Tensor, list[GridTargets], Tensor]:
+        """Pixels [B, 3, H, W] in -1..1, targets, composition [B]."""
+        rng = np.random.default_rng((self._seed, step))
+        chosen = self._like_width(rng)
+        width = max(s.columns for s in chosen)
+        parts = [_shifted(s, width, rng) for s in chosen]
+        pixels = (
+            torch.from_numpy(np.stack([p for p, _ in parts])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        )
+        return _toned(pixels, rng), [t for _, t in parts], torch.tensor([s.composition for s in chosen])
+
+    def _like_width(self, rng: np.random.Generator) -> list[Sample]:
+        """Eight times the batch at random, of which a run of like width is kept."""
+        wanted = self._batch * 8
+        drawn: list[Sample] = []
+        for share, pool in self._pools:
+            drawn += [pool[i] for i in rng.integers(0, len(pool), round(share * wanted))]
+        drawn.sort(key=lambda s: s.columns)
+        start = int(rng.integers(0, 8)) * self._batch
+        return drawn[start : start + self._batch]
+
+
+def _shifted(
+    sample: Sample, width: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.uint8], GridTargets]:
+    """One picture cut to `width` columns, moved up or down and under the chest wall, with targets that follow."""
+    size = sample.shard.pictures.shape[2]
+    down, left = int(rng.integers(-16, 17)), int(rng.integers(0, 13))
+    source = sample.shard.pictures[sample.exam, sample.view]
+    moved = np.zeros((size, width, 3), np.uint8)
+    top, low = max(0, down), min(size, size + down)
+    kept = min(width, size - left)
+    moved[top:low, :kept] = source[top - down : low - down, left : left + kept]
+    lesions = tuple(
+        SeenLesion(x.finding, (x.box[0] - left, x.box[1] + down, x.box[2] - left, x.box[3] + down))
+        for x in sample.lesions
+    )
+    view: View = VIEW_ORDER[sample.view][1]
+    return with_position(moved), grid_targets(lesions, view, (size, width), CELL, POOL)
+
+
+def _toned(pixels: Tensor, rng: np.random.Generator) -> Tensor:
+    """Tone, contrast and noise as other detectors would have them; the black outside stays black."""
+    count = len(pixels)
+    gamma = torch.from_numpy(rng.uniform(0.75, 1.33, (count, 1, 1)).astype(np.float32))
+    gain = torch.from_numpy(rng.uniform(0.85, 1.1, (count, 1, 1)).astype(np.float32))
+    tone = pixels[:, 0].add(1).div(2).clamp_(0, 1)
+    pixels[:, 0] = tone.pow(gamma).mul_(gain).clamp_(0, 1).mul_(2).sub_(1)
+    strength = torch.from_numpy(rng.uniform(0, 0.06, (count, 1, 1, 1)).astype(np.float32))
+    noise = torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
+    return pixels.add_(noise.mul_(strength))
+
+
+def seeing_loss(
+    seer: Seer, pixels: Tensor, targets: list[GridTargets], composition: Tensor
+) -> tuple[Tensor, Mapping[str, float]]:
+    """The sum of what the heads get wrong: kinds a cell, kinds and attributes a token, composition a picture."""
+    with torch.autocast("cpu", torch.bfloat16):
+        cells, tokens = seer(pixels)
+    heads = seer.heads
+    parts = {
+        "cells": _focal(heads.cells(cells), np.stack([t.cells for t in targets])),
+        "tokens": _focal(heads.kinds(tokens), np.stack([t.tokens for t in targets])),
+        "composition": F.cross_entropy(heads.composition(tokens.mean(1)), composition),
+    }
+    for name, logits in heads.token_attributes(tokens).items():
+        wanted = torch.from_numpy(np.stack([t.attributes[name] for t in targets])).flatten()
+        asked = wanted != IGNORE
+        if asked.any():
+            parts[name] = F.cross_entropy(logits.flatten(0, 1)[asked], wanted[asked])
+    loss = torch.stack([WEIGHTS.get(k, 0.3) * v for k, v in parts.items()]).sum()
+    shown = ("cells", "tokens", "composition", *ATTRIBUTES)
+    return loss, {k: float(parts[k].detach()) if k in parts else float("nan") for k in shown}
+
+
+WEIGHTS = {"cells": 1.0, "tokens": 1.0, "composition": 0.5, "category": 0.6}
+
+
+def _focal(logits: Tensor, wanted: npt.NDArray[np.float32]) -> Tensor:
+    """Focal loss (Lin 2017, gamma 2) over what is asked (NaN is not), a positive place."""
+    target = torch.from_numpy(wanted)
+    asked = ~target.isnan()
+    target = target.nan_to_num(0.0)
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    wrong = (logits.sigmoid() - target).abs().detach()
+    weight = torch.where(target > 0, 1.0, 0.5)
+    return (loss * wrong.pow(2) * weight * asked).sum() / target.sum().clamp(min=8.0)
