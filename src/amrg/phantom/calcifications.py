@@ -195,7 +195,7 @@ def _vessel(rng: np.random.Generator, centre: Place, toward: Place) -> list[Part
     t = np.linspace(-1, 1, n)
     heading = toward + rng.normal(0, 0.5, 3)
     heading /= np.linalg.norm(heading)
-    sway = np.cumsum(np.cumsum(rng.normal(0, 1, (n, 3)), axis=0), axis=0) * 0.02
+    sway = np.cumsum(np.cumsum(rng.normal(0, 1, (n, 3)), axis=0), axis=0) * 0.045
     path = centre + t[:, None] * heading * rng.uniform(10, 20) + sway - sway.mean(axis=0)
     return [Particle(path, 0.25, rng.uniform(0.6, 0.9), track_mm=rng.uniform(0.7, 1.2))]
 

@@ -40,7 +40,7 @@ def draw_film(seed: int, full: float, population: Population) -> Film:
     curved = rng.random() < 0.6
     return Film(
         white=full * rng.uniform(0.9, 1.3),
-        steepness=rng.uniform(2.5, 7.0) if curved else 0.0,
+        steepness=rng.uniform(1.5, 5.5) if curved else 0.0,
         middle=rng.uniform(0.38, 0.6),
         gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.5)))),
         low=rng.choice([0.0, rng.uniform(0.0, 0.06)]),

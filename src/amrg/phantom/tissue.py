@@ -73,12 +73,12 @@ def draw_pattern(seed: int, composition: Composition) -> Pattern:
         composition=composition,
         fraction=rng.uniform(low, high),
         envelope=rng.uniform(0.7, 2.4),
-        lobule_beta=rng.uniform(3.0, 4.4),
-        softness=rng.uniform(0.3, 0.8),
-        drawn_out=rng.uniform(0.2, 1.2),
+        lobule_beta=rng.uniform(3.3, 5.0),
+        softness=float(np.exp(rng.uniform(np.log(0.3), np.log(1.3)))),
+        drawn_out=rng.uniform(0.1, 0.8),
         streaks=rng.uniform(0.08, 0.22),
-        glandular=rng.uniform(0.28, 0.5),
-        mottle=rng.uniform(0.035, 0.075),
+        glandular=rng.uniform(0.2, 0.46),
+        mottle=rng.uniform(0.025, 0.06),
         beta=rng.uniform(2.6, 3.2),
         ligaments=rng.uniform(0.03, 0.15),
         radial=rng.uniform(0.3, 1.0),
@@ -86,7 +86,7 @@ def draw_pattern(seed: int, composition: Composition) -> Pattern:
         subcutaneous_mm=rng.uniform(4, 16),
         edge_mm=rng.uniform(12, 32),
         equalised=rng.uniform(0.35, 1.0),
-        muscle=rng.uniform(0.2, 0.5),
+        muscle=rng.uniform(0.1, 0.42),
         skin=rng.uniform(0.02, 0.12),
     )
 
@@ -109,8 +109,9 @@ def draw_tissue(
     gland_fine = enlarge(gland * (1 + np.float32(pattern.streaks) * streaks), 2)
     solid = 0.30 + pattern.glandular * gland_fine * (1 + 0.1 * fine)
     solid += pattern.mottle * (0.6 + 0.4 * gland_fine) * fine
-    solid += _strands(rng, outline, pattern, fine)
-    solid += enlarge(muscle, 2) * pattern.muscle * (1 + 0.06 * fine)
+    muscle = enlarge(muscle, 2)
+    solid += _strands(rng, outline, pattern, fine) * (1 - 0.85 * muscle)
+    solid += muscle * pattern.muscle * (1 + 0.06 * fine)
     solid += _vessels(rng, outline, pattern)
     attenuation = np.maximum(solid, 0.12) * thickness + _skin(outline, pattern, skin_distance)
     for point in thickened:
@@ -140,7 +141,7 @@ def _streaks(rng: np.random.Generator, outline: Outline) -> Plane:
     """Power-law texture drawn out along the ducts, towards the nipple, on the coarse grid."""
     u, v = coarse_coordinates()
     behind, above = outline.breast_coordinates(u, v)
-    noise = power_law(rng, (256, 256), 1.0, rng.uniform(2.2, 3.0), corner_mm=60)
+    noise = power_law(rng, (256, 256), 1.0, rng.uniform(2.4, 3.6), corner_mm=60)
     start = np.float32(rng.uniform(6, 30))
     radius, angle = np.hypot(behind + start, above), np.arctan2(above, behind + start)
     places = np.stack([angle * np.float32(70), radius * np.float32(rng.uniform(0.25, 0.5))])
@@ -178,15 +179,16 @@ def _strands(rng: np.random.Generator, outline: Outline, pattern: Pattern, fine:
     """Ligaments and ducts: ridges where a smooth field crosses zero, partly drawn out towards the nipple."""
     u, v = coarse_coordinates()
     behind, above = outline.breast_coordinates(u, v)
-    noise = band(rng, (256, 256), 1.0, 7.0)
+    noise = band(rng, (256, 256), 1.0, rng.uniform(12, 24))
     radius = np.hypot(behind + 6, above)
     angle = np.arctan2(above, behind + 6)
     places = np.stack([angle * 60 + 20 * rng.random(), radius * np.float32(0.45)])
     radial = ndimage.map_coordinates(noise, places, order=1, mode="grid-wrap", output=np.float32)
-    web = band(rng, COARSE_GRID, COARSE_MM, rng.uniform(5, 9))
+    scale = rng.uniform(14, 36)
+    web = band(rng, COARSE_GRID, COARSE_MM, scale)
     strength = np.clip(0.6 + 0.5 * fine, 0, 2)
-    ridges = pattern.radial * _ridge(enlarge(radial, 2), 0.16) + (1 - 0.6 * pattern.radial) * _ridge(
-        enlarge(web, 2), 0.13
+    ridges = pattern.radial * _ridge(enlarge(radial, 2), rng.uniform(0.06, 0.14)) + (1 - 0.6 * pattern.radial) * _ridge(
+        enlarge(web, 2), rng.uniform(1.2, 2.2) / scale
     )
     result: Plane = np.float32(pattern.ligaments) * strength * ridges
     return result
@@ -235,8 +237,9 @@ def _skin(outline: Outline, pattern: Pattern, skin_distance: Plane) -> Plane:
     size = abs(outline.nipple_mm)
     shift = -0.15 * size if outline.nipple_mm > 0 else -1.3 * size
     squared = (u - outline.nipple[0] - np.float32(shift)) ** 2 + (v - outline.nipple[1]) ** 2 / 1.4
-    bump = smoothstep((np.float32(size) - np.sqrt(squared)) / 2.5 + 0.3)
-    result: Plane = line + bump * np.float32(0.2)
+    bump = smoothstep((np.float32(size) - np.sqrt(squared)) / 3.5 + 0.3)
+    outside = smoothstep(-skin_distance / 2 + 0.5)
+    result: Plane = line + bump * (0.06 + 0.12 * outside)
     return result
 
 
