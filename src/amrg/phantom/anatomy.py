@@ -179,7 +179,7 @@ def _mlo_outline(rng: np.random.Generator, build: _Build) -> Outline:
         rng.uniform(-2, 6),
     )
     nipple = (float(build.depth), nipple_v)
-    belly = (rng.uniform(4, 24) if rng.random() < 0.5 else 0.0, fold_v - 3)
+    belly = (rng.uniform(4, 24) if rng.random() < 0.3 else 0.0, fold_v - 3)
     return Outline(View.MLO, nipple, build.tilt, nipple_v, angles, radii, muscle, build.nipple_mm, belly)
 
 

@@ -39,12 +39,12 @@ class Population:
     lesions of any class. Contrast-to-noise of a lesion is drawn log-uniformly from its range and never below `floor`.
     """
 
-    levels: tuple[float, float, float, float, float] = (0.32, 0.18, 0.15, 0.21, 0.14)
+    levels: tuple[float, float, float, float, float] = (0.32, 0.18, 0.15, 0.235, 0.115)
     rich: bool = False
     compositions: tuple[float, float, float, float] = (0.2, 0.3, 0.3, 0.2)
     extra_lesion: float = 0.25  # chance of each of up to two further findings, never worse than the first
     associated: float = 0.3  # chance that a category 4C or 5 finding draws in skin or nipple or fills a node
-    mass_contrast: tuple[float, float] = (1.3, 5.0)
+    mass_contrast: tuple[float, float] = (1.2, 4.5)
     calcification_contrast: tuple[float, float] = (5.0, 18.0)
     soft_contrast: tuple[float, float] = (1.2, 3.5)  # asymmetries, distortion
     floor: float = 0.8
@@ -112,7 +112,14 @@ def _calcifications() -> Iterator[LesionClass]:
             yield LesionClass(f, _CALC_WEIGHT.get(morphology, 1.0), radius[distribution])
 
 
-_CALC_WEIGHT = {Morphology.FINE_LINEAR: 1.6, Morphology.PUNCTATE: 2.0, Morphology.ROUND: 2.0}
+_CALC_WEIGHT = {
+    Morphology.PUNCTATE: 2.0,
+    Morphology.ROUND: 2.0,
+    Morphology.AMORPHOUS: 2.5,
+    Morphology.COARSE_HETEROGENEOUS: 2.5,
+    Morphology.FINE_PLEOMORPHIC: 2.5,
+    Morphology.FINE_LINEAR: 2.0,
+}
 
 
 def _others() -> Iterator[LesionClass]:
