@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from amrg.birads import Depth, Distribution, Finding, Kind, Laterality, Location, Quadrant, View
+from amrg.birads import Density, Depth, Distribution, Finding, Kind, Laterality, Location, Quadrant, View
 from amrg.phantom.anatomy import OBLIQUE, Breast
 from amrg.phantom.categories import category_of
 from amrg.phantom.population import CLASSES, LesionClass, Population, classes_of
@@ -20,6 +20,7 @@ _SIGNS = {
     Quadrant.LOWER_INNER: (-1, -1),
 }
 _QUADRANT_WEIGHTS = (0.4, 0.2, 0.22, 0.18)
+_DENSITY_PART = {Density.LOW: (0.0, 0.5), Density.EQUAL: (0.25, 0.75), Density.HIGH: (0.55, 1.0)}
 _TRIES, _SHRINK = 240, 0.93
 BOTH = (View.CC, View.MLO)
 
@@ -93,7 +94,8 @@ def _rich(rng: np.random.Generator) -> list[tuple[Laterality, LesionClass]]:
 def _finish(rng: np.random.Generator, plan: Plan, population: Population) -> Plan:
     """Add contrast and associated features."""
     low, high = _contrast_range(plan.finding, population)
-    contrast = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    part = _DENSITY_PART.get(plan.finding.density or Density.EQUAL, (0.0, 1.0))
+    contrast = float(low * (high / low) ** rng.uniform(*part))
     associated: tuple[Kind, ...] = ()
     if category_of(plan.finding).suspicion >= 4.3 and rng.random() < population.associated:
         choice = [Kind.SKIN_THICKENING, Kind.SKIN_RETRACTION, Kind.NIPPLE_RETRACTION]

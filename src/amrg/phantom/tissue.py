@@ -170,7 +170,8 @@ def _gland(
         score -= 2 * smoothstep(muscle_depth / 20)
         inside &= muscle_depth < 0
     threshold = np.quantile(score[::2, ::2][inside[::2, ::2]], 1 - pattern.fraction)
-    softness = np.float32(pattern.softness)
+    evenness = 0.25 + 3 * pattern.fraction * (1 - pattern.fraction)  # nearly empty and nearly full look so
+    softness = np.float32(min(pattern.softness, evenness))
     share: Plane = 1 / (1 + np.exp(np.clip((threshold - score) / softness, -30, 30)))
     return share * (0.8 + 0.2 * np.clip(cone + 0.5, 0, 1))
 
