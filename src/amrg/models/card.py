@@ -51,9 +51,7 @@ def model_card(folder: Path | None = None) -> ModelCard:
     """
     path = (folder or EMBEDDED) / FILE_NAME
     if not path.is_file():
-        raise FileNotFoundError(
-            f"no {FILE_NAME} beside the model in {path.parent.name}: it was never measured"
-        )
+        raise FileNotFoundError(f"no {FILE_NAME} beside the model in {path.parent.name}: it was never measured")
     return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
 
 

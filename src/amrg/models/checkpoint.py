@@ -73,9 +73,7 @@ def _folder_of(name: str | None) -> Path | None:
     """The local folder that a name stands for, or None for a hub name."""
     if name is None or name == NAME:
         if not (FOLDER / "config.json").is_file():
-            raise ModelError(
-                "the embedded model is not in this installation: run `make model`, or name another"
-            )
+            raise ModelError("the embedded model is not in this installation: run `make model`, or name another")
         return FOLDER
     folder = Path(name)
     if folder.is_dir():
@@ -87,9 +85,7 @@ def _folder_of(name: str | None) -> Path | None:
 
 def _refuse_other_classes(model_type: str, shown: str) -> None:
     if model_type != MODEL_TYPE:
-        raise ModelError(
-            f"model {shown!r} is of class {model_type!r}; expected {MODEL_TYPE!r}, as MedGemma is"
-        )
+        raise ModelError(f"model {shown!r} is of class {model_type!r}; expected {MODEL_TYPE!r}, as MedGemma is")
 
 
 def _dtype() -> torch.dtype:

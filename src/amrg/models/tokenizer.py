@@ -85,9 +85,7 @@ def vocabulary(tokenizer: PreTrainedTokenizerFast) -> Vocabulary:
     )
 
 
-def build_processor(
-    tokenizer: PreTrainedTokenizerFast, settings: ModelSettings, tokens_a_view: int
-) -> Gemma3Processor:
+def build_processor(tokenizer: PreTrainedTokenizerFast, settings: ModelSettings, tokens_a_view: int) -> Gemma3Processor:
     """Gemma 3's own processor around a tokenizer: pictures are shown whole, no pan and scan."""
     size = settings.encoding.size
     pictures = Gemma3ImageProcessorPil(

@@ -50,13 +50,23 @@ def picture(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> n
 def layers(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
     """The three channels, hung as the model wants them, before any position is written in: uint8 [size, size, 3]."""
     if encoding.channels is Channels.LAYERS:
-        chosen = (framed.pixels, framed.contrast, framed.detail)
+        chosen = (stretched(framed), framed.contrast, framed.detail)
     else:
         chosen = (framed.pixels, framed.pixels, framed.pixels)
     stacked = np.stack([np.rint(np.clip(layer, 0.0, 1.0) * 255).astype(np.uint8) for layer in chosen], -1)
     if _is_mirrored(laterality, encoding):
         stacked = stacked[:, ::-1]
     return np.ascontiguousarray(stacked)
+
+
+def stretched(framed: Framed) -> npt.NDArray[np.float32]:
+    """Presentation values with the breast's own range drawn to 0.05..1: how a film was exposed matters less."""
+    inside = framed.pixels[framed.breast]
+    if inside.size == 0:
+        return framed.pixels
+    low, high = np.percentile(inside[:: max(1, inside.size // 4096)], (1.0, 99.5))
+    tone = 0.05 + 0.95 * (framed.pixels - low) / max(1e-3, high - low)
+    return np.where(framed.breast, np.clip(tone, 0.02, 1.0), 0.0).astype(np.float32)
 
 
 def with_position(stacked: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
