@@ -79,6 +79,7 @@ class _Scene:
     plans: tuple[Plan, ...]
     pattern: Pattern
     film: Film
+    floor: float  # least contrast-to-noise of a lesion on any view
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _scene(seed: int, population: Population) -> _Scene:
         breasts[side] = _retract(breasts[side], plan)
     pattern = draw_pattern(seed, composition)
     full = 0.42 + pattern.glandular * (0.5 + 0.6 * pattern.fraction)
-    return _Scene(seed, breasts, plans, pattern, draw_film(seed, full, population))
+    return _Scene(seed, breasts, plans, pattern, draw_film(seed, full, population), population.floor)
 
 
 def _retract(breast: Breast, plan: Plan) -> Breast:
@@ -190,7 +191,8 @@ def _stage(
     strength = {v: _strength(patches[v].signal) for v in patches}
     wanted = plan.contrast * float(np.mean([noise[v] / strength[v] for v in patches]))
     low, high = _LIMITS[plan.finding.kind is Kind.CALCIFICATIONS]
-    amplitude = float(np.clip(wanted, low, high))
+    least = scene.floor * max(noise[v] / strength[v] for v in patches)
+    amplitude = max(float(np.clip(wanted, low, high)), least)
     contrast = {v: amplitude * strength[v] / noise[v] for v in patches}
     return _Staged(plan, amplitude, contrast, {v: p.box for v, p in patches.items()})
 

@@ -48,7 +48,7 @@ class Population:
     calcification_contrast: tuple[float, float] = (5.0, 18.0)
     soft_contrast: tuple[float, float] = (1.2, 3.5)  # asymmetries, distortion
     floor: float = 0.8
-    artefacts: float = 0.25  # chance of each of border, label, dust, fold
+    artefacts: float = 0.25  # chance of a film border, and of dust
 
 
 SCREENING = Population()

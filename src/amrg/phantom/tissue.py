@@ -167,7 +167,7 @@ def _gland(
     inside = distance > 0
     if outline.pectoral is not None:
         muscle_depth = outline.pectoral.depth_inside(u, v)
-        score -= 2 * smoothstep(muscle_depth / 20)
+        score -= 3.5 * smoothstep(muscle_depth / 22 + 0.1)
         inside &= muscle_depth < 0
     threshold = np.quantile(score[::2, ::2][inside[::2, ::2]], 1 - pattern.fraction)
     evenness = 0.25 + 3 * pattern.fraction * (1 - pattern.fraction)  # nearly empty and nearly full look so
