@@ -44,10 +44,10 @@ class Population:
     compositions: tuple[float, float, float, float] = (0.2, 0.3, 0.3, 0.2)
     extra_lesion: float = 0.25  # chance of each of up to two further findings, never worse than the first
     associated: float = 0.3  # chance that a category 4C or 5 finding draws in skin or nipple or fills a node
-    mass_contrast: tuple[float, float] = (1.2, 4.5)
-    calcification_contrast: tuple[float, float] = (5.0, 18.0)
-    soft_contrast: tuple[float, float] = (1.2, 3.5)  # asymmetries, distortion
-    floor: float = 0.8
+    mass_contrast: tuple[float, float] = (2.0, 6.0)
+    calcification_contrast: tuple[float, float] = (6.0, 20.0)
+    soft_contrast: tuple[float, float] = (1.8, 4.5)  # asymmetries, distortion
+    floor: float = 1.2
     artefacts: float = 0.25  # chance of a film border, and of dust
 
 
