@@ -29,7 +29,7 @@ from amrg.phantom.ink import Patch
 from amrg.phantom.masses import draw_mass
 from amrg.phantom.planning import Plan, plan_lesions
 from amrg.phantom.population import SCREENING, Population, Size
-from amrg.phantom.texture import HEIGHT_MM, PITCH_MM, WIDTH_MM, Plane, enlarge, fine_detail, stream
+from amrg.phantom.texture import HEIGHT_MM, PITCH_MM, WIDTH_MM, Plane, enlarge, fine_detail, smoothstep, stream
 from amrg.phantom.tissue import Pattern, Tissue, draw_pattern, draw_tissue
 
 VIEWS: tuple[tuple[Laterality, View], ...] = (
@@ -190,14 +190,26 @@ def _stage(
     noise = {v: _background(scene, plan, patches[v], tissues[side, v]) for v in patches}
     strength = {v: _strength(patches[v].signal) for v in patches}
     wanted = plan.contrast * float(np.mean([noise[v] / strength[v] for v in patches]))
-    low, high = _LIMITS[plan.finding.kind is Kind.CALCIFICATIONS]
+    low, high = _LIMITS.get(plan.finding.kind, (0.06, 0.34))
     least = scene.floor * max(noise[v] / strength[v] for v in patches)
     amplitude = max(float(np.clip(wanted, low, high)), least)
     contrast = {v: amplitude * strength[v] / noise[v] for v in patches}
-    return _Staged(plan, amplitude, contrast, {v: p.box for v, p in patches.items()})
+    return _Staged(plan, amplitude, contrast, {v: _on_breast(p.box, tissues[side, v]) for v, p in patches.items()})
 
 
-_LIMITS = {False: (0.06, 0.34), True: (0.10, 0.55)}
+def _on_breast(box: tuple[float, float, float, float], tissue: Tissue) -> tuple[float, float, float, float]:
+    """The part of a mm box that has breast in it."""
+    left, top, right, bottom = (max(round(x / PITCH_MM), 0) for x in box)
+    inside = tissue.skin_distance[top:bottom, left:right] > 0
+    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if len(rows) == 0:
+        return box
+    low = ((left + cols[0]) * PITCH_MM, (top + rows[0]) * PITCH_MM)
+    high = ((left + cols[-1] + 1) * PITCH_MM, (top + rows[-1] + 1) * PITCH_MM)
+    return (*low, *high)
+
+
+_LIMITS = {Kind.CALCIFICATIONS: (0.10, 0.55), Kind.GLOBAL_ASYMMETRY: (0.06, 0.2)}
 
 
 def _strength(signal: Plane) -> float:
@@ -280,9 +292,10 @@ def _view(  # noqa: PLR0913, PLR0917
     """Draw one picture."""
     side, view = key
     canvas = _canvas(scene, tissue, key, size)
+    breast = enlarge(smoothstep(tissue.skin_distance / 2), round(PITCH_MM / size.pitch_mm))
     for lesion in drawn:
         if lesion.plan.finding.laterality is side and view in lesion.boxes:
-            _patch(scene, lesion.plan, view, size.pitch_mm).add_to(canvas, lesion.amplitude)
+            _patch(scene, lesion.plan, view, size.pitch_mm).add_to(canvas, lesion.amplitude, breast)
     rng = stream(scene.seed, "film", side.value, view.value)
     film = reexpose(scene.film, rng)
     picture = develop(rng, film, canvas, size.pitch_mm)

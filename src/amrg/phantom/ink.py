@@ -45,15 +45,15 @@ class Patch:
     signal: Plane
     box: tuple[float, float, float, float]
 
-    def add_to(self, canvas: Plane, amplitude: float) -> None:
-        """Add the signal to a canvas in place, cut to it."""
+    def add_to(self, canvas: Plane, amplitude: float, breast: Plane) -> None:
+        """Add the signal to a canvas in place, cut to it and to the `breast` [H, W], 0 outside to 1 inside."""
         f = self.frame
         top, left = max(f.top, 0), max(f.left, 0)
         bottom, right = min(f.top + f.height, canvas.shape[0]), min(f.left + f.width, canvas.shape[1])
         if bottom <= top or right <= left:
             return
         part = self.signal[top - f.top : bottom - f.top, left - f.left : right - f.left]
-        canvas[top:bottom, left:right] += np.float32(amplitude) * part
+        canvas[top:bottom, left:right] += np.float32(amplitude) * part * breast[top:bottom, left:right]
 
 
 def spray(points: Points, weights: npt.NDArray[np.float64], sigma_mm: float, frame: Frame) -> Plane:
