@@ -93,14 +93,11 @@ def _patient_and_study(ds: Dataset, mammogram: MammogramToWrite) -> None:
 def _series_and_equipment(ds: Dataset, mammogram: MammogramToWrite) -> None:
     """DX Series, PS3.3 C.8.11.1; Mammography Series, C.8.11.6; General Equipment, C.7.5.1."""
     ds.Modality, ds.PresentationIntentType = "MG", "FOR PRESENTATION"
-    ds.SeriesInstanceUID = generate_uid(
-        entropy_srcs=[mammogram.study_key, "series", str(mammogram.number)]
-    )
+    ds.SeriesInstanceUID = generate_uid(entropy_srcs=[mammogram.study_key, "series", str(mammogram.number)])
     ds.SeriesNumber, ds.InstanceNumber = mammogram.number, 1
     ds.SeriesDescription = f"{mammogram.laterality.value} {mammogram.view.value}"
     ds.Manufacturer, ds.ManufacturerModelName = _SOFTWARE, "phantom"
     ds.SoftwareVersions, ds.DeviceSerialNumber = _SOFTWARE, "1"
-    ds.RequestAttributesSequence = Sequence()
 
 
 def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
@@ -124,11 +121,11 @@ def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
 
 def _orientation(mammogram: MammogramToWrite) -> list[str]:
     """Row and column direction, PS3.3 C.7.6.1.1.1: rows run from the chest wall forwards on the left breast."""
-    across = "P" if mammogram.laterality is Laterality.RIGHT else "A"
+    across, medial = ("P", "L") if mammogram.laterality is Laterality.RIGHT else ("A", "R")
     if mammogram.view in {View.CC, View.XCCL, View.XCCM}:
-        # Lateral at the top, so columns run towards the middle of the body.
-        return [across, "L" if mammogram.laterality is Laterality.RIGHT else "R"]
-    return [across, "F"]
+        return [across, medial]  # lateral at the top, so columns run towards the middle of the body
+    oblique = mammogram.view in {View.MLO, View.LMO}
+    return [across, "F" + medial if oblique else "F"]
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:

@@ -75,9 +75,7 @@ def _tracks(path: Points, particle: Particle, pitch: float) -> tuple[Points, npt
     return np.concatenate(points), np.concatenate(weights), particle.sigma_mm
 
 
-def _particles(
-    rng: np.random.Generator, finding: Finding, place: Place, radius: float, view: View
-) -> list[Particle]:
+def _particles(rng: np.random.Generator, finding: Finding, place: Place, radius: float, view: View) -> list[Particle]:
     """All particles of a finding."""
     morphology = finding.morphology or Morphology.PUNCTATE
     if morphology is Morphology.MILK_OF_CALCIUM:
@@ -119,8 +117,11 @@ def _spread(rng: np.random.Generator, finding: Finding, place: Place, radius: fl
         across -= (across @ toward)[:, None] * toward
         centres: Place = place + t[:, None] * radius * toward + across
         return centres
-    if n == 1:
-        return place[None, :]
+    return place[None, :] if n == 1 else _ball(rng, place, radius, n)
+
+
+def _ball(rng: np.random.Generator, place: Place, radius: float, n: int) -> Place:
+    """`n` centres in a ball."""
     ball = rng.normal(0, 1, (n, 3))
     ball *= (rng.random(n) ** 0.45 / np.linalg.norm(ball, axis=1))[:, None]
     return place + ball * radius
@@ -211,9 +212,8 @@ def _thread(rng: np.random.Generator, centre: Place, toward: Place) -> list[Part
 
 def _milk(rng: np.random.Generator, place: Place, radius: float, view: View) -> list[Particle]:
     """Sediment in cysts: smudges from above, level lines from the side."""
-    finding = Finding.model_construct(morphology=Morphology.PUNCTATE, distribution=Distribution.GROUPED)
     particles = []
-    for centre in _spread(rng, finding, place, radius):
+    for centre in _ball(rng, place, radius, int(rng.integers(8, 18))):
         length, height = rng.uniform(0.9, 1.9), rng.uniform(0.6, 1.0)
         if view is View.CC:
             particles.append(Particle(centre[None, :], 0.55, 0.55 * height))

@@ -180,9 +180,7 @@ def _patch(scene: _Scene, plan: Plan, view: View, pitch: float) -> Patch:
     return draw_mass(rng, finding, centre, plan.radius, pitch)
 
 
-def _stage(
-    scene: _Scene, plan: Plan, tissues: dict[tuple[Laterality, View], Tissue]
-) -> _Staged:
+def _stage(scene: _Scene, plan: Plan, tissues: dict[tuple[Laterality, View], Tissue]) -> _Staged:
     """Choose the amplitude that gives the contrast asked for against the tissue that the lesion lies in."""
     side = plan.finding.laterality
     assert side is not None

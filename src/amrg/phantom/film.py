@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from amrg.phantom.population import Population
-from amrg.phantom.texture import HEIGHT_MM, PITCH_MM, Plane, stream
+from amrg.phantom.texture import HEIGHT_MM, PITCH_MM, Plane, single, stream
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def tone(film: Film, x: Plane) -> Plane:
         k, m = film.steepness, film.middle
         low, high = 1 / (1 + np.exp(k * m)), 1 / (1 + np.exp(-k * (1 - m)))
         x = (1 / (1 + np.exp(-k * (x - m))) - low) / (high - low)
-    result: Plane = (film.low + (film.high - film.low) * x).astype(np.float32)
-    return result
+    return single(film.low + (film.high - film.low) * x)
 
 
 def _noise(rng: np.random.Generator, film: Film, shape: tuple[int, ...], pitch: float) -> Plane:
@@ -155,5 +154,4 @@ def _stamp(text: str, height_px: float, turn: float, mirrored: bool) -> Plane:
     image = Image.new("L", (right - left + 4, bottom - top + 4))
     ImageDraw.Draw(image).text((2 - left, 2 - top), text, fill=255, font=font)
     stamp = np.asarray(image.rotate(turn, expand=True, resample=Image.Resampling.BILINEAR), np.float32) / 255
-    result: Plane = stamp[:, ::-1] if mirrored else stamp
-    return result
+    return single(stamp[:, ::-1] if mirrored else stamp)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from amrg.phantom.texture import PITCH_MM, Plane
+from amrg.phantom.texture import PITCH_MM, Plane, single
 
 Points = npt.NDArray[np.float64]  # [n, 2] (u, v) in mm
 
@@ -69,8 +69,7 @@ def spray(points: Points, weights: npt.NDArray[np.float64], sigma_mm: float, fra
     shown = max(sigma_mm, 0.45 * PITCH_MM)
     mass = 2 * np.pi * (shown / frame.pitch) ** 2
     canvas = flat.reshape(frame.height, frame.width).astype(np.float32) * np.float32(mass)
-    result: Plane = ndimage.gaussian_filter(canvas, max(sigma_mm / frame.pitch, 0.4), truncate=3.0)
-    return result
+    return single(ndimage.gaussian_filter(canvas, max(sigma_mm / frame.pitch, 0.4), truncate=3.0))
 
 
 def stroke(path: Points, frame_pitch: float, sigma_mm: float) -> tuple[Points, npt.NDArray[np.float64]]:

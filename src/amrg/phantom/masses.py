@@ -8,7 +8,7 @@ import numpy as np
 
 from amrg.birads import Density, Finding, Kind, Margin, Shape
 from amrg.phantom.ink import Frame, Patch, Points, spray, stroke
-from amrg.phantom.texture import Plane, smoothstep
+from amrg.phantom.texture import Plane, single, smoothstep
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,7 @@ def draw_mass(
     contour = _contour(rng, finding, centre, radius)
     spiculated = finding.margin is Margin.SPICULATED
     reach = radius * (3.4 if spiculated else 1.9) + 3
-    frame = Frame.around(
-        (centre[0] - reach, centre[1] - reach), (centre[0] + reach, centre[1] + reach), pitch
-    )
+    frame = Frame.around((centre[0] - reach, centre[1] - reach), (centre[0] + reach, centre[1] + reach), pitch)
     body = _body(rng, finding, contour, frame)
     if spiculated:
         body = np.maximum(body, 0) + _spicules(rng, contour, frame)
@@ -97,23 +95,21 @@ def _body(rng: np.random.Generator, finding: Finding, contour: Contour, frame: F
         body = _fatty(rng, body, r / edge_at)
     if finding.kind in {Kind.INTRAMAMMARY_NODE, Kind.AXILLARY_NODE}:
         body = _hilum(rng, body, du, dv, contour)
-    return body.astype(np.float32)
+    return single(body)
 
 
 def _hidden(rng: np.random.Generator, du: Plane, dv: Plane, radius: float) -> Plane:
     """A fade over one side, for a margin that tissue hides."""
     side = rng.uniform(0, 2 * np.pi)
     across = (du * np.float32(np.cos(side)) + dv * np.float32(np.sin(side))) / np.float32(radius)
-    result: Plane = 0.12 + 0.88 * smoothstep((across + rng.uniform(0.25, 0.5)) / 1.0)
-    return result
+    return single(0.12 + 0.88 * smoothstep((across + rng.uniform(0.25, 0.5)) / 1.0))
 
 
 def _fatty(rng: np.random.Generator, body: Plane, rho: Plane) -> Plane:
     """A capsule with fat inside, in part with denser lumps."""
     capsule = np.exp(-(((rho - 0.93) / 0.07) ** 2))
     inside = smoothstep((0.9 - rho) / 0.1)
-    result: Plane = 0.9 * capsule - rng.uniform(0.35, 0.8) * inside + 0.1 * body
-    return result
+    return single(0.9 * capsule - rng.uniform(0.35, 0.8) * inside + 0.1 * body)
 
 
 def _hilum(rng: np.random.Generator, body: Plane, du: Plane, dv: Plane, contour: Contour) -> Plane:
@@ -123,8 +119,7 @@ def _hilum(rng: np.random.Generator, body: Plane, du: Plane, dv: Plane, contour:
     su = (du - np.float32(at * np.cos(turn))) / np.float32(0.5 * contour.radius)
     sv = (dv - np.float32(at * np.sin(turn))) / np.float32(0.5 * contour.radius)
     notch = np.exp(-(su**2 + sv**2))
-    result: Plane = body * (1 - rng.uniform(0.75, 1.0) * notch)
-    return result
+    return single(body * (1 - rng.uniform(0.75, 1.0) * notch))
 
 
 def _spicules(rng: np.random.Generator, contour: Contour, frame: Frame) -> Plane:
@@ -135,9 +130,7 @@ def _spicules(rng: np.random.Generator, contour: Contour, frame: Frame) -> Plane
     return draw_rays(paths, frame, rng.uniform(0.3, 0.45), rng.uniform(0.5, 0.85))
 
 
-def rays(
-    rng: np.random.Generator, centre: tuple[float, float], count: int, span: tuple[float, float]
-) -> list[Points]:
+def rays(rng: np.random.Generator, centre: tuple[float, float], count: int, span: tuple[float, float]) -> list[Points]:
     """Slightly bent lines from radius span[0] out to at most span[1] about a centre, in mm."""
     paths = []
     for k in range(count):

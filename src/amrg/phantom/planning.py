@@ -113,9 +113,7 @@ def _contrast_range(finding: Finding, population: Population) -> tuple[float, fl
     return population.soft_contrast
 
 
-def _place(
-    rng: np.random.Generator, key: int, drawn: LesionClass, breast: Breast, there: list[Plan]
-) -> Plan | None:
+def _place(rng: np.random.Generator, key: int, drawn: LesionClass, breast: Breast, there: list[Plan]) -> Plan | None:
     """Find room for a lesion; it shrinks where there is little, and None where there is none."""
     radius = float(np.exp(rng.uniform(*np.log(drawn.radius))))
     for attempt in range(_TRIES):
@@ -192,7 +190,7 @@ def _fits(plan: Plan, breast: Breast, views: tuple[View, ...]) -> bool:
     for view in views:
         outline = breast.outline(view)
         u, v = plan.on(breast, view)
-        here = (np.float32([u]), np.float32([v]))
+        here = (np.array([u], np.float32), np.array([v], np.float32))
         if not (need * 0.7 < u < WIDTH_MM - need and need < v < HEIGHT_MM - need):
             return False
         if outline.skin_distance(*here)[0] < need:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amrg.birads import (
-    Composition,
     Density,
     Distribution,
     Finding,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from scipy import fft
 
 Plane = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.floating[Any]]
 
 PITCH_MM = 0.4  # pitch of the grid that tissue is drawn on, whatever the size asked for
 COARSE_MM = 0.8  # pitch of the grid for everything smooth
@@ -31,8 +33,7 @@ def _log_frequency(shape: tuple[int, int], pitch: float, corner_mm: float) -> Pl
     fy = fft.fftfreq(shape[0], pitch).astype(np.float32)
     fx = fft.rfftfreq(shape[1], pitch).astype(np.float32)
     squared = fy[:, None] ** 2 + fx[None, :] ** 2 + np.float32(1.0 / corner_mm**2)
-    result: Plane = np.log(squared)
-    return result
+    return single(np.log(squared))
 
 
 def power_law(
@@ -56,8 +57,7 @@ def band(rng: np.random.Generator, shape: tuple[int, int], pitch: float, scale_m
 
 def unit(field: Plane) -> Plane:
     """The field with zero mean and unit deviation."""
-    result: Plane = ((field - field.mean()) / (field.std() + 1e-9)).astype(np.float32, copy=False)
-    return result
+    return single((field - field.mean()) / (field.std() + 1e-9))
 
 
 @lru_cache(maxsize=16)
@@ -85,8 +85,7 @@ def enlarge(field: Plane, factor: int) -> Plane:
     if factor == 2:
         return _doubled(_doubled(field).T).T
     rows, cols = field.shape
-    result: Plane = _cubic_matrix(rows, factor) @ field @ _cubic_matrix(cols, factor).T
-    return result
+    return single(_cubic_matrix(rows, factor) @ field @ _cubic_matrix(cols, factor).T)
 
 
 def _doubled(field: Plane) -> Plane:
@@ -109,12 +108,15 @@ def fine_detail(rng: np.random.Generator, shape: tuple[int, int], pitch: float, 
     white *= np.where(log_f > nyquist, np.exp(np.float32(-beta / 4) * (log_f - nyquist)), 0)
     tile = unit(fft.irfft2(white, s=(_TILE, _TILE)))
     reps = (-(-shape[0] // _TILE), -(-shape[1] // _TILE))
-    result: Plane = np.tile(tile, reps)[: shape[0], : shape[1]]
-    return result
+    return single(np.tile(tile, reps)[: shape[0], : shape[1]])
 
 
-def smoothstep(x: Plane) -> Plane:
+def smoothstep(x: Numbers) -> Plane:
     """0 below 0, 1 above 1, smooth between."""
     t = np.clip(x, 0, 1)
-    result: Plane = t * t * (3 - 2 * t)
-    return result
+    return single(t * t * (3 - 2 * t))
+
+
+def single(x: Numbers) -> Plane:
+    """The numbers as float32, not copied where they are."""
+    return x.astype(np.float32, copy=False)

@@ -19,6 +19,7 @@ from amrg.phantom.texture import (
     band,
     enlarge,
     power_law,
+    single,
     smoothstep,
     stream,
 )
@@ -123,8 +124,7 @@ def _thickness(skin_distance: Plane, pattern: Pattern) -> Plane:
     """Thickness of the compressed breast, rounded towards the skin."""
     inward = np.clip(skin_distance / np.float32(pattern.edge_mm), 0, 1)
     round_off = np.sqrt(inward * (2 - inward))
-    result: Plane = np.power(round_off, np.float32(pattern.equalised))
-    return result
+    return single(np.power(round_off, np.float32(pattern.equalised)))
 
 
 def _muscle(outline: Outline, pattern: Pattern) -> Plane:
@@ -133,8 +133,7 @@ def _muscle(outline: Outline, pattern: Pattern) -> Plane:
         return np.zeros(COARSE_GRID, np.float32)
     u, v = coarse_coordinates()
     inside = outline.pectoral.depth_inside(u, v)
-    result: Plane = smoothstep(inside / 4 + 0.5) * (0.75 + 0.25 * np.clip(inside / 40, 0, 1))
-    return result
+    return single(smoothstep(inside / 4 + 0.5) * (0.75 + 0.25 * np.clip(inside / 40, 0, 1)))
 
 
 def _streaks(rng: np.random.Generator, outline: Outline) -> Plane:
@@ -149,9 +148,7 @@ def _streaks(rng: np.random.Generator, outline: Outline) -> Plane:
     return streaks
 
 
-def _gland(
-    rng: np.random.Generator, outline: Outline, pattern: Pattern, distance: Plane, streaks: Plane
-) -> Plane:
+def _gland(rng: np.random.Generator, outline: Outline, pattern: Pattern, distance: Plane, streaks: Plane) -> Plane:
     """Fibroglandular share, 0..1, on the coarse grid; its area is the pattern's fraction."""
     u, v = coarse_coordinates()
     behind, above = outline.breast_coordinates(u, v)
@@ -173,7 +170,7 @@ def _gland(
     evenness = 0.25 + 3 * pattern.fraction * (1 - pattern.fraction)  # nearly empty and nearly full look so
     softness = np.float32(min(pattern.softness, evenness))
     share: Plane = 1 / (1 + np.exp(np.clip((threshold - score) / softness, -30, 30)))
-    return share * (0.8 + 0.2 * np.clip(cone + 0.5, 0, 1))
+    return single(share * (0.8 + 0.2 * np.clip(cone + 0.5, 0, 1)))
 
 
 def _strands(rng: np.random.Generator, outline: Outline, pattern: Pattern, fine: Plane) -> Plane:
@@ -191,8 +188,7 @@ def _strands(rng: np.random.Generator, outline: Outline, pattern: Pattern, fine:
     ridges = pattern.radial * _ridge(enlarge(radial, 2), rng.uniform(0.06, 0.14)) + (1 - 0.6 * pattern.radial) * _ridge(
         enlarge(web, 2), rng.uniform(1.2, 2.2) / scale
     )
-    result: Plane = np.float32(pattern.ligaments) * strength * ridges
-    return result
+    return single(np.float32(pattern.ligaments) * strength * ridges)
 
 
 def _ridge(field: Plane, width: float) -> Plane:
@@ -200,8 +196,7 @@ def _ridge(field: Plane, width: float) -> Plane:
     squared = np.square(field * np.float32(1 / width))
     squared *= squared
     squared += 1
-    result: Plane = np.reciprocal(squared, out=squared)
-    return result
+    return single(np.reciprocal(squared, out=squared))
 
 
 def _vessels(rng: np.random.Generator, outline: Outline, pattern: Pattern) -> Plane:
@@ -215,7 +210,8 @@ def _vessels(rng: np.random.Generator, outline: Outline, pattern: Pattern) -> Pl
         keep = (at[:, 0] >= 0) & (at[:, 0] < GRID[1]) & (at[:, 1] >= 0) & (at[:, 1] < GRID[0])
         np.add.at(canvas, (at[keep, 1], at[keep, 0]), np.float32(rng.uniform(0.02, 0.08)))
     sigma = rng.uniform(0.5, 1.1) / PITCH_MM
-    return ndimage.gaussian_filter(canvas, sigma, truncate=3) * np.float32(sigma * 2.5)
+    blurred: Plane = ndimage.gaussian_filter(canvas, sigma, truncate=3)
+    return single(blurred * np.float32(sigma * 2.5))
 
 
 def winding(
@@ -240,8 +236,7 @@ def _skin(outline: Outline, pattern: Pattern, skin_distance: Plane) -> Plane:
     squared = (u - outline.nipple[0] - np.float32(shift)) ** 2 + (v - outline.nipple[1]) ** 2 / 1.4
     bump = smoothstep((np.float32(size) - np.sqrt(squared)) / 3.5 + 0.3)
     outside = smoothstep(-skin_distance / 2 + 0.5)
-    result: Plane = line + bump * (0.06 + 0.12 * outside)
-    return result
+    return single(line + bump * (0.06 + 0.12 * outside))
 
 
 def _thick_skin(point: tuple[float, float], skin_distance: Plane) -> Plane:
@@ -250,6 +245,5 @@ def _thick_skin(point: tuple[float, float], skin_distance: Plane) -> Plane:
     v = ((np.arange(GRID[0]) + 0.5) * PITCH_MM).astype(np.float32)[:, None]
     row, col = int(point[1] / PITCH_MM), int(point[0] / PITCH_MM)
     reach = np.float32(skin_distance[row, col] + 18)
-    near = np.exp(-(((u - point[0]) ** 2 + (v - point[1]) ** 2) / reach**2) ** 2)
-    result: Plane = 0.22 * near * smoothstep(skin_distance / 0.8) * smoothstep((4.5 - skin_distance) / 1.5)
-    return result
+    near = np.exp(-((((u - point[0]) ** 2 + (v - point[1]) ** 2) / reach**2) ** 2))
+    return single(0.22 * near * smoothstep(skin_distance / 0.8) * smoothstep((4.5 - skin_distance) / 1.5))
