@@ -31,7 +31,7 @@ def draw_calcifications(
 ) -> Patch:
     """Draw a finding's particles about `place`, spread over about `radius` mm."""
     particles = _particles(rng, finding, place, radius, outline.view)
-    strokes = [_on_view(rng, p, outline, pitch) for p in particles]
+    strokes = [_on_view(p, outline, pitch) for p in particles]
     everything = np.concatenate([points for points, _, _ in strokes])
     frame = Frame.around(tuple(everything.min(axis=0) - 3), tuple(everything.max(axis=0) + 3), pitch)
     signal = np.zeros((frame.height, frame.width), np.float32)
@@ -44,9 +44,7 @@ def draw_calcifications(
     return Patch(frame, signal, (left - grow_u, top - grow_v, right + grow_u, bottom + grow_v))
 
 
-def _on_view(
-    rng: np.random.Generator, particle: Particle, outline: Outline, pitch: float
-) -> tuple[Points, npt.NDArray[np.float64], float]:
+def _on_view(particle: Particle, outline: Outline, pitch: float) -> tuple[Points, npt.NDArray[np.float64], float]:
     """Points, weights and blur of one particle on a view."""
     path = np.array([outline.project(*row) for row in particle.path])
     sigma = particle.sigma_mm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from amrg.birads import Finding, Kind
-from amrg.phantom.ink import Frame, Patch
+from amrg.phantom.ink import Box, Frame, Patch
 from amrg.phantom.masses import draw_rays, rays
 from amrg.phantom.texture import Plane, smoothstep
 
@@ -48,6 +48,6 @@ def _square(centre: tuple[float, float], reach: float, pitch: float) -> Frame:
     return Frame.around((centre[0] - reach, centre[1] - reach), (centre[0] + reach, centre[1] + reach), pitch)
 
 
-def _box(centre: tuple[float, float], radius: float) -> tuple[float, float, float, float]:
+def _box(centre: tuple[float, float], radius: float) -> Box:
     """The box about a disc."""
     return (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)

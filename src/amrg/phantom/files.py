@@ -35,7 +35,7 @@ def write_exam(exam: PhantomExam, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, view in enumerate(exam.views, start=1):
-        path = folder / f"{view.laterality.value}{view.view.value}.dcm"
+        path = folder / _file_name(view)
         write_mammogram(path, _to_write(exam, view, number))
         paths.append(path)
     return paths
@@ -55,34 +55,42 @@ def _to_write(exam: PhantomExam, view: DrawnView, number: int) -> MammogramToWri
     )
 
 
-def case_of(exam: PhantomExam, size: Size, folder: str) -> dict[str, Any]:
+def case_of(exam: PhantomExam, size: Size, folder: str, population: Population) -> dict[str, Any]:
     """The line of `cases.jsonl` for an exam; the schema is in docs/phantom.md."""
     return {
         "schema": SCHEMA,
         "seed": exam.seed,
         "size": size.value,
+        "population": population.key,
         "folder": folder,
-        "views": [
-            {
-                "file": f"{folder}/{v.laterality.value}{v.view.value}.dcm",
-                "laterality": v.laterality.value,
-                "view": v.view.value,
-                "rows": v.pixels.shape[0],
-                "columns": v.pixels.shape[1],
-                "spacing_mm": v.spacing_mm,
-                "lesions": [
-                    {
-                        "finding": x.finding,
-                        "box": [x.box.left, x.box.top, x.box.right, x.box.bottom],
-                        "contrast_to_noise": round(x.contrast_to_noise, 3),
-                    }
-                    for x in v.lesions
-                ],
-            }
-            for v in exam.views
-        ],
+        "views": [_view_entry(view, folder) for view in exam.views],
         "truth": exam.truth.model_dump(mode="json", exclude_defaults=True),
     }
+
+
+def _view_entry(view: DrawnView, folder: str) -> dict[str, Any]:
+    """One view's entry in a case."""
+    return {
+        "file": f"{folder}/{_file_name(view)}",
+        "laterality": view.laterality.value,
+        "view": view.view.value,
+        "rows": view.pixels.shape[0],
+        "columns": view.pixels.shape[1],
+        "spacing_mm": view.spacing_mm,
+        "lesions": [
+            {
+                "finding": lesion.finding,
+                "box": [lesion.box.left, lesion.box.top, lesion.box.right, lesion.box.bottom],
+                "contrast_to_noise": round(lesion.contrast_to_noise, 3),
+            }
+            for lesion in view.lesions
+        ],
+    }
+
+
+def _file_name(view: DrawnView) -> str:
+    """RCC.dcm and so on."""
+    return f"{view.laterality.value}{view.view.value}.dcm"
 
 
 def draw_set(
@@ -90,43 +98,70 @@ def draw_set(
 ) -> Iterator[SetProgress]:
     """Draw `count` exams of seeds `seed`, `seed` + 1, ... into `out`, a folder a study, and `cases.jsonl`.
 
-    Yields each study as it is on disk. A set broken off goes on where it stopped and ends with the same bytes; a
-    whole set is left as it is.
+    Yields each study as it is on disk. A set that was broken off goes on where it stopped and ends with the same
+    bytes; studies that are there already are yielded without being drawn again.
 
     Raises:
-        PhantomError: `count` is not positive, or `out` holds a set of another seed or size.
+        PhantomError: `count` is not positive, `seed` is negative, or `out` holds a set drawn otherwise.
     """
     if count < 1:
-        raise PhantomError(f"count is {count}, expected 1 or more: how many exams to draw")
+        raise PhantomError(f"count: found {count}, expected 1 or more, the number of exams to draw")
+    if seed < 0:
+        raise PhantomError(f"seed: found {seed}, expected 0 or more")
     out.mkdir(parents=True, exist_ok=True)
-    done = _done(out / CASES, seed, size)
-    with (out / CASES).open("w", encoding="utf-8") as lines:
-        for index in range(count):
-            folder = f"study-{seed + index:07d}"
-            case = done.get(index)
-            if case is None:
-                exam = draw_exam(seed + index, size, population)
-                write_exam(exam, out / folder)
-                case = case_of(exam, size, folder)
+    done = _keep_whole(out / CASES, seed, size, population)
+    for index, case in enumerate(done[:count]):
+        yield SetProgress(index, count, out / case["folder"], case)
+    with (out / CASES).open("a", encoding="utf-8", newline="\n") as lines:
+        for index in range(len(done), count):
+            folder = f"study-{seed + index:08d}"
+            exam = draw_exam(seed + index, size, population)
+            write_exam(exam, out / folder)
+            case = case_of(exam, size, folder, population)
             lines.write(json.dumps(case) + "\n")
-            lines.flush()
+            lines.flush()  # the line says that the study's files are whole, so it comes last and at once
             yield SetProgress(index, count, out / folder, case)
 
 
-def _done(path: Path, seed: int, size: Size) -> dict[int, dict[str, Any]]:
-    """The whole lines of an earlier run, by index."""
+def _keep_whole(path: Path, seed: int, size: Size, population: Population) -> list[dict[str, Any]]:
+    """The cases that an earlier run finished; whatever follows the first unfinished one is cut off the file."""
     if not path.is_file():
-        return {}
-    done = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            case = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # the line that the earlier run was writing when it stopped
-        if case.get("size") != size.value or case.get("seed", -1) < seed:
-            raise PhantomError(
-                f"{path}: holds seed {case.get('seed')} at size {case.get('size')}, expected seed {seed} on at size "
-                f"{size.value}: another set lies there; name an empty folder or the same seed and size"
-            )
-        done[case["seed"] - seed] = case
+        return []
+    text = path.read_text(encoding="utf-8")
+    done: list[dict[str, Any]] = []
+    for line in text.splitlines():
+        case = _parsed(line)
+        if case is None or not _files_there(path.parent, case):
+            break
+        _check_same(path, case, (seed + len(done), size.value, population.key))
+        done.append(case)
+    whole = "".join(json.dumps(case) + "\n" for case in done)
+    if whole != text:
+        partial = path.with_suffix(".partial")
+        partial.write_text(whole, encoding="utf-8", newline="\n")
+        partial.replace(path)
     return done
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """A line as a case, or None where the run stopped while it was written."""
+    try:
+        case = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return case if isinstance(case, dict) else None
+
+
+def _files_there(folder: Path, case: dict[str, Any]) -> bool:
+    """Whether all files of a case are there."""
+    return all((folder / view["file"]).is_file() for view in case.get("views", []))
+
+
+def _check_same(path: Path, case: dict[str, Any], expected: tuple[int, str, str]) -> None:
+    """Refuse to go on with a set that was drawn otherwise."""
+    found = (case.get("seed"), case.get("size"), case.get("population"))
+    if case.get("schema") != SCHEMA or found != expected:
+        raise PhantomError(
+            f"{path}: found a case of schema, seed, size and population {(case.get('schema'), *found)}, expected "
+            f"{(SCHEMA, *expected)}: another set lies there; name an empty folder, or ask for the same set again"
+        )

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from amrg.phantom.texture import PITCH_MM, Plane, single
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom in mm
 Points = npt.NDArray[np.float64]  # [n, 2] (u, v) in mm
 
 
@@ -43,7 +44,7 @@ class Patch:
 
     frame: Frame
     signal: Plane
-    box: tuple[float, float, float, float]
+    box: Box
 
     def add_to(self, canvas: Plane, amplitude: float, breast: Plane) -> None:
         """Add the signal to a canvas in place, cut to it and to the `breast` [H, W], 0 outside to 1 inside."""
@@ -84,7 +85,7 @@ def stroke(path: Points, frame_pitch: float, sigma_mm: float) -> tuple[Points, n
     return points, np.full(n, weight)
 
 
-def bounds(signal: Plane, frame: Frame, floor: float = 0.12) -> tuple[float, float, float, float]:
+def bounds(signal: Plane, frame: Frame, floor: float = 0.12) -> Box:
     """The mm box of where a signal stands above a share of its height."""
     strong = np.abs(signal) > floor * np.abs(signal).max()
     rows, cols = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from amrg.birads import Density, Depth, Distribution, Finding, Kind, Laterality, Location, Quadrant, View
+from amrg.birads import Density, Depth, Distribution, Finding, Kind, Laterality, Location, Margin, Quadrant, Shape, View
 from amrg.phantom.anatomy import OBLIQUE, Breast
 from amrg.phantom.categories import category_of
-from amrg.phantom.population import CLASSES, LesionClass, Population, classes_of
+from amrg.phantom.population import CLASSES, LesionClass, Population, classes_of, evenly
 from amrg.phantom.texture import HEIGHT_MM, WIDTH_MM, stream
 
 _CENTRAL = {Kind.MASS, Kind.FOCAL_ASYMMETRY, Kind.DISTORTION}
@@ -35,6 +35,13 @@ class Plan:
     radius: float
     contrast: float  # contrast-to-noise asked for
 
+    @property
+    def side(self) -> Laterality:
+        """The breast it lies in, which every plan that was placed names."""
+        if self.finding.laterality is None:
+            raise AttributeError("a plan has no side before it is placed")
+        return self.finding.laterality
+
     def on(self, breast: Breast, view: View) -> tuple[float, float]:
         """Its centre on a view, (u, v) in mm."""
         return breast.outline(view).project(*self.place)
@@ -51,14 +58,8 @@ def plan_lesions(seed: int, breasts: dict[Laterality, Breast], population: Popul
         if plan is not None:
             plans.append(_finish(own, plan, population))
     order = {Laterality.RIGHT: 0, Laterality.LEFT: 1}
-    plans.sort(key=lambda p: (order[_side(p)], -category_of(p.finding).suspicion, p.key))
+    plans.sort(key=lambda p: (order[p.side], -category_of(p.finding).suspicion, p.key))
     return tuple(plans)
-
-
-def _side(plan: Plan) -> Laterality:
-    """The side of a planned lesion, which is always set."""
-    assert plan.finding.laterality is not None
-    return plan.finding.laterality
 
 
 def _pick(rng: np.random.Generator, classes: tuple[LesionClass, ...]) -> LesionClass:
@@ -83,11 +84,13 @@ def _screening(rng: np.random.Generator, population: Population) -> list[tuple[L
 
 def _rich(rng: np.random.Generator) -> list[tuple[Laterality, LesionClass]]:
     """One to three lesions in nearly every breast, all classes about as common; a class is a set of descriptors."""
+    weights = np.array(evenly())
+    weights /= weights.sum()
     wanted = []
     for side in Laterality:
         if rng.random() < 0.93:
             count = int(rng.choice([1, 2, 3], p=[0.4, 0.4, 0.2]))
-            wanted += [(side, CLASSES[int(rng.integers(len(CLASSES)))]) for _ in range(count)]
+            wanted += [(side, CLASSES[int(k)]) for k in rng.choice(len(CLASSES), count, p=weights)]
     return wanted
 
 
@@ -97,9 +100,12 @@ def _finish(rng: np.random.Generator, plan: Plan, population: Population) -> Pla
     part = _DENSITY_PART.get(plan.finding.density or Density.EQUAL, (0.0, 1.0))
     contrast = float(low * (high / low) ** rng.uniform(*part))
     associated: tuple[Kind, ...] = ()
-    if category_of(plan.finding).suspicion >= 4.3 and rng.random() < population.associated:
+    suspicious = category_of(plan.finding).suspicion >= 4.3
+    if suspicious and rng.random() < population.associated:
         choice = [Kind.SKIN_THICKENING, Kind.SKIN_RETRACTION, Kind.NIPPLE_RETRACTION]
         associated = (choice[int(rng.integers(3))],)
+    if suspicious and rng.random() < population.axillary:
+        associated += (Kind.AXILLARY_NODE,)
     finding = plan.finding.model_copy(update={"associated": associated})
     return replace(plan, finding=finding, contrast=contrast)
 
@@ -167,6 +173,13 @@ def _depth(rng: np.random.Generator, breast_depth: float) -> tuple[Depth, float]
     third = int(rng.choice(3, p=(0.25, 0.42, 0.33)))
     low, high = third / 3 + 0.06, (third + 1) / 3 - 0.06
     return thirds[third], float(rng.uniform(low, high)) * breast_depth
+
+
+def enlarged_node(seed: int, plan: Plan, breast: Breast) -> Plan:
+    """The node that a suspicious lesion enlarges: dense, round, without fat, over the muscle in the MLO view."""
+    rng = stream(seed, "node", plan.key)
+    finding = Finding(kind=Kind.MASS, shape=Shape.OVAL, margin=Margin.INDISTINCT, views=(View.MLO,))
+    return Plan(plan.key, finding, _axilla(rng, breast), rng.uniform(6, 10), 0.0)
 
 
 def _axilla(rng: np.random.Generator, breast: Breast) -> tuple[float, float, float]:

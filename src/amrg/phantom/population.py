@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from zlib import crc32
 
 from amrg.birads import (
     Density,
@@ -42,12 +44,18 @@ class Population:
     rich: bool = False
     compositions: tuple[float, float, float, float] = (0.2, 0.3, 0.3, 0.2)
     extra_lesion: float = 0.25  # chance of each of up to two further findings, never worse than the first
-    associated: float = 0.3  # chance that a category 4C or 5 finding draws in skin or nipple or fills a node
+    associated: float = 0.3  # chance that a category 4C or 5 finding thickens or draws in skin or nipple
+    axillary: float = 0.1  # chance that it enlarges a node in the axilla as well
     mass_contrast: tuple[float, float] = (2.0, 6.0)
     calcification_contrast: tuple[float, float] = (6.0, 20.0)
     soft_contrast: tuple[float, float] = (1.8, 4.5)  # asymmetries, distortion
     floor: float = 1.2
     artefacts: float = 0.25  # chance of a film border, and of dust
+
+    @property
+    def key(self) -> str:
+        """Eight hex digits that stand for these settings, so that a set is not gone on with under others."""
+        return f"{crc32(repr(self).encode()):08x}"
 
 
 SCREENING = Population()
@@ -134,6 +142,19 @@ def _others() -> Iterator[LesionClass]:
 
 
 CLASSES: tuple[LesionClass, ...] = tuple(_masses()) + tuple(_calcifications()) + tuple(_others())
+
+
+def evenly() -> tuple[float, ...]:
+    """Weights over CLASSES that make classes equally common, those that differ in density alone being one class."""
+    alike = Counter(_without_density(c) for c in CLASSES)
+    return tuple(1.0 / alike[_without_density(c)] for c in CLASSES)
+
+
+def _without_density(drawn: LesionClass) -> Finding:
+    """The class's descriptors, fat-containing masses kept apart."""
+    if drawn.finding.density is Density.FAT:
+        return drawn.finding
+    return drawn.finding.model_copy(update={"density": None})
 
 
 def classes_of(level: int) -> tuple[LesionClass, ...]:
