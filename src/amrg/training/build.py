@@ -43,13 +43,13 @@ class EmbeddedRecipe(Value):
 
     software: str = __version__
     rich_first_seed: int = 0
-    rich_exams: int = Field(3000, gt=0)
+    rich_exams: int = Field(2000, gt=0)
     screening_first_seed: int = 500_000
-    screening_exams: int = Field(3000, gt=0)
+    screening_exams: int = Field(1500, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
-    tower: Schedule = Schedule(steps=4500, batch=16, peak_rate=1.2e-3)
-    language: Schedule = Schedule(steps=3000, batch=16, peak_rate=1.5e-3, warm_up=150)
+    tower: Schedule = Schedule(steps=3300, batch=16, peak_rate=1.2e-3)
+    language: Schedule = Schedule(steps=1200, batch=16, peak_rate=1.5e-3, warm_up=100)
 
 
 def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:

@@ -1,0 +1,96 @@
+"""The embedded model is a stock Gemma 3: transformers builds, saves and loads it without amrg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor, Gemma3ForConditionalGeneration
+
+from amrg.birads import Laterality, View
+from amrg.models import ModelError, as_image, load_model, messages
+from amrg.models.embedded import SETTINGS, SIZE, TOKENS_A_VIEW, build
+from amrg.models.tokenizer import LINE_ENDS, build_processor, train_tokenizer, vocabulary
+
+VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
+CORPUS = ["Breast composition: b.\nRight breast: BI-RADS 1.\n\nFindings: none."] * 3
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(CORPUS, 400)
+    build(vocabulary(tokenizer)).save_pretrained(folder)
+    build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW).save_pretrained(folder)
+    SETTINGS.save(folder)
+    return folder
+
+
+def _pictures(seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8) for _ in VIEWS]
+
+
+def test_all_four_views_stand_in_one_prompt(checkpoint: Path) -> None:
+    processor = AutoProcessor.from_pretrained(checkpoint)
+    chat = messages(VIEWS, [as_image(p) for p in _pictures(0)], SETTINGS)
+    inputs = processor.apply_chat_template(
+        [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
+    )
+    text = processor.tokenizer.decode(inputs["input_ids"][0])
+    assert inputs["pixel_values"].shape == (4, 3, SIZE, SIZE)
+    assert int((inputs["token_type_ids"] == 1).sum()) == 4 * TOKENS_A_VIEW
+    assert [text.index(name) for name in ("RCC", "LCC", "RMLO", "LMLO")] == sorted(
+        text.index(name) for name in ("RCC", "LCC", "RMLO", "LMLO")
+    )
+    assert text.endswith("<start_of_turn>model\n")
+
+
+def test_transformers_alone_loads_what_was_saved(checkpoint: Path) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint)
+    assert type(model) is Gemma3ForConditionalGeneration
+    ours = load_model(str(checkpoint))
+    same = zip(model.state_dict().items(), ours.model.state_dict().items(), strict=True)
+    assert all(a == b and torch.equal(x, y) for (a, x), (b, y) in same)
+
+
+def test_pictures_reach_the_logits(checkpoint: Path) -> None:
+    loaded = load_model(str(checkpoint))
+    chats = [messages(VIEWS, [as_image(p) for p in _pictures(seed)], SETTINGS) for seed in (0, 1)]
+    # A fresh projector is all zeros, as in Gemma 3: give it something to project.
+    torch.nn.init.normal_(loaded.model.model.multi_modal_projector.mm_input_projection_weight)
+    logits = []
+    for chat in chats:
+        inputs = loaded.processor.apply_chat_template(
+            [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
+        )
+        with torch.inference_mode():
+            logits.append(loaded.model(**inputs).logits[0, -1])
+    assert not torch.allclose(logits[0], logits[1])
+
+
+def test_line_ends_are_single_tokens(checkpoint: Path) -> None:
+    tokenizer = AutoProcessor.from_pretrained(checkpoint).tokenizer
+    for line_end in LINE_ENDS:
+        assert len(tokenizer.encode(line_end, add_special_tokens=False)) == 1
+    assert tokenizer.decode(tokenizer.encode("Größe 5 µm\n\nx", add_special_tokens=False)) == "Größe 5 µm\n\nx"
+
+
+def test_under_forty_megabytes(checkpoint: Path) -> None:
+    assert sum(f.stat().st_size for f in checkpoint.glob("*.safetensors")) < 40e6
+
+
+@pytest.mark.parametrize(("name", "said"), [("no-such-folder", "no such folder"), ("./gone/there", "no such folder")])
+def test_a_missing_model_is_one_clear_line(name: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said) as refused:
+        load_model(name)
+    assert "\n" not in str(refused.value)
+
+
+def test_another_class_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "siglip"}', encoding="utf-8")
+    with pytest.raises(ModelError, match="expected 'gemma3'"):
+        load_model(str(tmp_path))

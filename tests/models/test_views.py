@@ -1,0 +1,65 @@
+"""Pictures for models: mirrored breasts look the same, boxes go there and back, position is written where it belongs."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amrg.birads import Laterality, View, ViewBox
+from amrg.imaging import frame_breast
+from amrg.models import Channels, Hanging, ViewEncoding, box_from_picture, box_to_picture, picture
+from amrg.models.views import with_position
+
+LAYERS = ViewEncoding(size=96, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
+GREY = ViewEncoding(size=96)
+
+
+def _left_breast() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:200, :160]
+    breast = (x / 110) ** 2 + ((y - 100) / 80) ** 2 < 1
+    return np.where(breast, 0.4 + 0.05 * rng.standard_normal((200, 160)), 0.0).astype(np.float32)
+
+
+def test_a_mirrored_breast_of_the_other_side_gives_the_same_picture() -> None:
+    left = _left_breast()
+    right = np.ascontiguousarray(left[:, ::-1])
+    for_left = picture(frame_breast(left, Laterality.LEFT, 96), Laterality.LEFT, LAYERS)
+    for_right = picture(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, LAYERS)
+    assert np.abs(for_left.astype(int) - for_right.astype(int)).mean() < 2
+
+
+def test_grey_keeps_the_radiologists_hanging() -> None:
+    right = np.ascontiguousarray(_left_breast()[:, ::-1])
+    shown = picture(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, GREY)
+    assert shown[:, 48:].mean() > shown[:, :48].mean()
+    assert (shown[..., 0] == shown[..., 2]).all()
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    side=st.sampled_from(list(Laterality)),
+    left=st.floats(0, 60),
+    top=st.floats(20, 100),
+    width=st.floats(1, 60),
+    height=st.floats(1, 60),
+)
+def test_boxes_go_there_and_back(side: Laterality, left: float, top: float, width: float, height: float) -> None:
+    pixels = _left_breast() if side is Laterality.LEFT else np.ascontiguousarray(_left_breast()[:, ::-1])
+    framed = frame_breast(pixels, side, LAYERS.size)
+    box = ViewBox(laterality=side, view=View.CC, left=left, top=top, right=left + width, bottom=top + height)
+    back = box_from_picture(box_to_picture(box, framed, LAYERS), (side, View.CC), framed, LAYERS)
+    np.testing.assert_allclose(
+        [back.left, back.top, back.right, back.bottom], [box.left, box.top, box.right, box.bottom], atol=1e-3
+    )
+
+
+def test_position_is_a_ramp_that_a_crop_keeps() -> None:
+    flat = np.full((96, 96, 3), 100, np.uint8)
+    placed = with_position(flat)
+    assert (placed[..., 0] == 100).all()
+    assert (np.diff(placed[0, :, 1].astype(int)) >= 0).all()
+    assert placed[0, -1, 1] > placed[0, 0, 1]
+    assert placed[-1, 0, 2] > placed[0, 0, 2]
+    assert (with_position(flat[:, :48]) == placed[:, :48]).all()
