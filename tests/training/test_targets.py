@@ -36,7 +36,9 @@ def test_a_lesion_marks_its_cells_and_its_token_and_nothing_else() -> None:
 def test_each_view_is_asked_only_what_it_shows() -> None:
     asked = {}
     for view in (View.CC, View.MLO):
-        place = grid_targets((SeenLesion(MASS, (100.0, 40.0, 120.0, 60.0)),), view, (384, 240), 16, 3).attributes["place"]
+        place = grid_targets((SeenLesion(MASS, (100.0, 40.0, 120.0, 60.0)),), view, (384, 240), 16, 3).attributes[
+            "place"
+        ]
         asked[view] = ATTRIBUTES["place"][place[place != IGNORE][0]]
     assert asked == {View.CC: "outer", View.MLO: "upper"}
 

@@ -117,10 +117,7 @@ def _read(written: str) -> tuple[Report, tuple[str, ...]]:
 def _seen_views(mammograms: list[Mammogram], framed: list[Framed], seen: Seen) -> list[SeenView]:
     side = round(seen.cells.shape[1] ** 0.5)
     grids = seen.cells.reshape(len(mammograms), side, side, -1)
-    return [
-        SeenView(m.laterality, m.view, f, np.asarray(g))
-        for m, f, g in zip(mammograms, framed, grids, strict=True)
-    ]
+    return [SeenView(m.laterality, m.view, f, np.asarray(g)) for m, f, g in zip(mammograms, framed, grids, strict=True)]
 
 
 def _provenance(engine: Engine, inside: bool | None) -> Provenance:

@@ -49,9 +49,7 @@ class Engine:
             [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
         ).to(loaded.model.device, dtype=loaded.model.dtype)
         with torch.inference_mode():
-            out = loaded.model.generate(
-                **inputs, max_new_tokens=loaded.settings.longest_answer, do_sample=False
-            )
+            out = loaded.model.generate(**inputs, max_new_tokens=loaded.settings.longest_answer, do_sample=False)
         answer = out[0, inputs["input_ids"].shape[1] :]
         text: str = loaded.processor.tokenizer.decode(answer, skip_special_tokens=True)
         return text.strip()

@@ -76,7 +76,7 @@ def view_statistics(stages: tuple[Tensor, ...], pixels: Tensor) -> Array:
     found = []
     for stage in stages:
         grid = stage if stage.ndim == 4 else _unflatten(stage)
-        weight = torch.nn.functional.adaptive_avg_pool2d(breast, grid.shape[-2:])
+        weight = torch.nn.functional.adaptive_avg_pool2d(breast, (grid.shape[2], grid.shape[3]))
         total = weight.sum((2, 3)).clamp(min=1.0)
         mean = (grid * weight).sum((2, 3)) / total
         spread = (((grid - mean[:, :, None, None]) ** 2 * weight).sum((2, 3)) / total).sqrt()
@@ -88,4 +88,4 @@ def view_statistics(stages: tuple[Tensor, ...], pixels: Tensor) -> Array:
 def _unflatten(stage: Tensor) -> Tensor:
     """[views, side * side, channels] to [views, channels, side, side]."""
     side = round(stage.shape[1] ** 0.5)
-    return stage.transpose(1, 2).unflatten(2, (side, side))
+    return stage.transpose(1, 2).reshape(len(stage), -1, side, side)

@@ -111,7 +111,7 @@ def pool_tokens(cells: Tensor, grid: tuple[int, int], pool: int) -> Tensor:
 
     The same steps as `Gemma3MultiModalProjector` takes before its matrix, with the norm's weight at its start.
     """
-    laid = cells.transpose(1, 2).unflatten(2, grid)
+    laid = cells.transpose(1, 2).reshape(len(cells), -1, *grid)
     return rms_norm(nn.functional.avg_pool2d(laid, pool).flatten(2).transpose(1, 2))
 
 

@@ -74,7 +74,7 @@ def pooled_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDAr
     pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
     cells = tower(pixel_values=pixels, return_dict=True).last_hidden_state
     side = pixels.shape[-1] // CELL
-    grid = cells.transpose(1, 2).unflatten(2, (side, side))
+    grid = cells.transpose(1, 2).reshape(len(cells), -1, side, side)
     pooled: npt.NDArray[np.float32] = nn.functional.avg_pool2d(grid, POOL).flatten(2).transpose(1, 2).numpy()
     return pooled
 
@@ -108,9 +108,7 @@ def said(findings: Sequence[Finding], laterality: Laterality, views: Sequence[Vi
 def _as_said(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quadrant]) -> Finding:
     """One finding on a side, its quadrant cut to a half where only one view is there."""
     quadrant = finding.location.quadrant
-    location = Location(
-        quadrant=half.get(quadrant, quadrant) if quadrant else None, depth=finding.location.depth
-    )
+    location = Location(quadrant=half.get(quadrant, quadrant) if quadrant else None, depth=finding.location.depth)
     update = {
         "laterality": laterality,
         "location": location,
@@ -124,9 +122,7 @@ def _as_said(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quad
 
 def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) -> Report:
     """The report of an exam put together: each breast gets the category of its worst finding, or 1."""
-    findings = tuple(
-        f for side in Laterality for f in sorted(sides.get(side, []), key=_suspicion, reverse=True)
-    )
+    findings = tuple(f for side in Laterality for f in sorted(sides.get(side, []), key=_suspicion, reverse=True))
     assessments = tuple(
         Assessment(category=_worst(sides[side]), laterality=side) for side in Laterality if side in sides
     )

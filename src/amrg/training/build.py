@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import nn
-from transformers import AutoModel, PreTrainedTokenizerFast
+from transformers import AutoModel, Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
 from amrg import __version__
 from amrg.birads.report import Value
@@ -111,6 +111,7 @@ def assemble(run: Run, tokenizer: PreTrainedTokenizerFast, seer: Seer, out: Path
     """Write the checkpoint folder: weights, processor, settings, heads."""
     out.mkdir(parents=True, exist_ok=True)
     model = run.module
+    assert isinstance(model, Gemma3ForConditionalGeneration)  # what teach_language trains
     model.load_state_dict(run.averaged_state())
     model.generation_config.do_sample = False
     model.save_pretrained(out)
@@ -163,9 +164,7 @@ def build_model(recipe: EmbeddedRecipe, folder: Path, out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of `make model`."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where pictures, checkpoints and logs go (about 8 GB)")
     parser.add_argument("--recipe", type=Path, help="JSON of a recipe; the built-in one where not given")
     parser.add_argument("--out", type=Path, default=EMBEDDED, help="checkpoint folder (the package's own)")

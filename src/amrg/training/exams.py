@@ -105,8 +105,7 @@ def frame_drawn(
     top = float(2**view.bits_stored - 1)
     framed = frame_breast(view.pixels.astype(np.float32) / top, view.laterality, encoding.size)
     lesions = tuple(
-        SeenLesion(exam.truth.findings[x.finding], box_to_picture(x.box, framed, encoding))
-        for x in view.lesions
+        SeenLesion(exam.truth.findings[x.finding], box_to_picture(x.box, framed, encoding)) for x in view.lesions
     )
     return layers(framed, view.laterality, encoding), lesions
 
@@ -115,9 +114,7 @@ def load_shard(job: DrawJob) -> Shard:
     """Open a shard; pictures stay on disk until touched."""
     records = json.loads(job.stem.with_suffix(".json").read_text(encoding="utf-8"))
     lesions = tuple(
-        tuple(
-            tuple(SeenLesion(Finding.model_validate(f), tuple(b)) for f, b in view) for view in r["lesions"]
-        )
+        tuple(tuple(SeenLesion(Finding.model_validate(f), tuple(b)) for f, b in view) for view in r["lesions"])
         for r in records
     )
     truths = tuple(Report.model_validate(r["truth"]) for r in records)

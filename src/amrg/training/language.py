@@ -59,9 +59,7 @@ class ExamMaker:
             for side in Laterality
             if any(s is side for s, _ in views)
         }
-        return Exam(
-            views, torch.from_numpy(tokens.astype(np.float32)), target_text(report_of(composition, sides))
-        )
+        return Exam(views, torch.from_numpy(tokens.astype(np.float32)), target_text(report_of(composition, sides)))
 
     def _breast(self, composition: Composition, rng: np.random.Generator) -> Breast:
         pool = self._pools[int(rng.choice(len(self._pools), p=self._shares))][composition]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ class Run:
                 tensors[f"second.{name}"] = state["exp_avg_sq"]
         partial = self._checkpoint.with_suffix(".partial")
         save_file({k: v.clone() for k, v in tensors.items()}, partial)
-        os.replace(partial, self._checkpoint)
+        partial.replace(self._checkpoint)
 
     def train(self, loss_of: StepLoss, until: int | None = None, save_every: float = 120.0) -> None:
         """Run to the end of the schedule (or to step `until`), saving every `save_every` seconds.
@@ -127,7 +126,7 @@ class Run:
         for group in self._optimiser.param_groups:
             group["lr"] = self.schedule.rate(self.step)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.clip)
         self._optimiser.step()
         self.step += 1

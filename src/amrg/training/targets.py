@@ -49,9 +49,7 @@ def _area(box: tuple[float, float, float, float]) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
-def _cover(
-    box: tuple[float, float, float, float], size: tuple[int, int], step: int
-) -> npt.NDArray[np.float32]:
+def _cover(box: tuple[float, float, float, float], size: tuple[int, int], step: int) -> npt.NDArray[np.float32]:
     """What each grid square of `step` pixels holds of the most it could: overlap over the smaller of the two."""
     down = _overlap(box[1], box[3], size[0] // step, step)
     across = _overlap(box[0], box[2], size[1] // step, step)
@@ -62,7 +60,8 @@ def _cover(
 def _overlap(low: float, high: float, count: int, step: int) -> npt.NDArray[np.float32]:
     """Length that the span low..high shares with each of `count` steps."""
     edge = np.arange(count + 1, dtype=np.float32) * step
-    return np.clip(np.minimum(edge[1:], high) - np.maximum(edge[:-1], low), 0, None)
+    shared: npt.NDArray[np.float32] = np.minimum(edge[1:], high) - np.maximum(edge[:-1], low)
+    return np.maximum(shared, 0)
 
 
 def _mark(column: npt.NDArray[np.float32], cover: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

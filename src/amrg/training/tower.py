@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from amrg.birads import Composition, View
 from amrg.models.embedded import CELL, POOL
@@ -87,9 +87,7 @@ class Batches:
         chosen = self._like_width(rng)
         width = max(s.columns for s in chosen)
         parts = [_shifted(s, width, rng) for s in chosen]
-        pixels = (
-            torch.from_numpy(np.stack([p for p, _ in parts])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        )
+        pixels = torch.from_numpy(np.stack([p for p, _ in parts])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         return _toned(pixels, rng), [t for _, t in parts], torch.tensor([s.composition for s in chosen])
 
     def _like_width(self, rng: np.random.Generator) -> list[Sample]:
@@ -103,9 +101,7 @@ class Batches:
         return drawn[start : start + self._batch]
 
 
-def _shifted(
-    sample: Sample, width: int, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.uint8], GridTargets]:
+def _shifted(sample: Sample, width: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], GridTargets]:
     """One picture cut to `width` columns, moved up or down and under the chest wall, with targets that follow."""
     size = sample.shard.pictures.shape[2]
     down, left = int(rng.integers(-16, 17)), int(rng.integers(0, 13))
@@ -144,13 +140,13 @@ def seeing_loss(
     parts = {
         "cells": _focal(heads.cells(cells), np.stack([t.cells for t in targets])),
         "tokens": _focal(heads.kinds(tokens), np.stack([t.tokens for t in targets])),
-        "composition": F.cross_entropy(heads.composition(tokens.mean(1)), composition),
+        "composition": functional.cross_entropy(heads.composition(tokens.mean(1)), composition),
     }
     for name, logits in heads.token_attributes(tokens).items():
         wanted = torch.from_numpy(np.stack([t.attributes[name] for t in targets])).flatten()
         asked = wanted != IGNORE
         if asked.any():
-            parts[name] = F.cross_entropy(logits.flatten(0, 1)[asked], wanted[asked])
+            parts[name] = functional.cross_entropy(logits.flatten(0, 1)[asked], wanted[asked])
     loss = torch.stack([WEIGHTS.get(k, 0.3) * v for k, v in parts.items()]).sum()
     shown = ("cells", "tokens", "composition", *ATTRIBUTES)
     return loss, {k: float(parts[k].detach()) if k in parts else float("nan") for k in shown}
@@ -164,7 +160,7 @@ def _focal(logits: Tensor, wanted: npt.NDArray[np.float32]) -> Tensor:
     target = torch.from_numpy(wanted)
     asked = ~target.isnan()
     target = target.nan_to_num(0.0)
-    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     wrong = (logits.sigmoid() - target).abs().detach()
     weight = torch.where(target > 0, 1.0, 0.5)
     return (loss * wrong.pow(2) * weight * asked).sum() / target.sum().clamp(min=8.0)
