@@ -51,7 +51,7 @@ def write_mammogram(path: Path, mammogram: MammogramToWrite) -> None:
     """Write one mammogram as a DICOM file, explicit VR little endian, window over the full range.
 
     Raises:
-        ValueError: The pixels are not uint16 [H, W] or do not fit in `bits_stored`.
+        ValueError: The pixels are not uint16 [H, W], do not fit in `bits_stored`, or the spacing is absurd.
     """
     _check(mammogram)
     uid = generate_uid(entropy_srcs=[mammogram.study_key, "image", str(mammogram.number)])
@@ -78,6 +78,8 @@ def _check(mammogram: MammogramToWrite) -> None:
             f"bits_stored: found {mammogram.bits_stored} with pixels up to {pixels.max(initial=0)}, "
             f"expected 8 to 16 bits that hold every pixel"
         )
+    if not 0.01 <= mammogram.spacing_mm <= 5:
+        raise ValueError(f"spacing_mm: found {mammogram.spacing_mm}, expected 0.01 to 5 mm a pixel")
 
 
 def _patient_and_study(ds: Dataset, mammogram: MammogramToWrite) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +95,29 @@ def _file_name(view: DrawnView) -> str:
     return f"{view.laterality.value}{view.view.value}.dcm"
 
 
+@dataclass(frozen=True)
+class _Order:
+    """One study to draw and write."""
+
+    seed: int
+    out: Path
+    size: Size
+    population: Population
+
+
 def draw_set(
-    count: int, seed: int, out: Path, size: Size = Size.FULL, population: Population = SCREENING
-) -> Iterator[SetProgress]:
+    count: int,
+    seed: int,
+    out: Path,
+    size: Size = Size.FULL,
+    population: Population = SCREENING,
+    workers: int = 1,
+) -> Generator[SetProgress, None, None]:
     """Draw `count` exams of seeds `seed`, `seed` + 1, ... into `out`, a folder a study, and `cases.jsonl`.
 
     Yields each study as it is on disk. A set that was broken off goes on where it stopped and ends with the same
-    bytes; studies that are there already are yielded without being drawn again.
+    bytes, whatever the number of `workers` (processes); studies that are there already are yielded without being
+    drawn again.
 
     Raises:
         PhantomError: `count` is not positive, `seed` is negative, or `out` holds a set drawn otherwise.
@@ -112,15 +130,29 @@ def draw_set(
     done = _keep_whole(out / CASES, seed, size, population)
     for index, case in enumerate(done[:count]):
         yield SetProgress(index, count, out / case["folder"], case)
-    with (out / CASES).open("a", encoding="utf-8", newline="\n") as lines:
-        for index in range(len(done), count):
-            folder = f"study-{seed + index:08d}"
-            exam = draw_exam(seed + index, size, population)
-            write_exam(exam, out / folder)
-            case = case_of(exam, size, folder, population)
+    orders = [_Order(seed + index, out, size, population) for index in range(len(done), count)]
+    with (out / CASES).open("a", encoding="utf-8", newline="\n") as lines, closing(_drawn(orders, workers)) as cases:
+        for index, case in enumerate(cases, start=len(done)):
             lines.write(json.dumps(case) + "\n")
             lines.flush()  # the line says that the study's files are whole, so it comes last and at once
-            yield SetProgress(index, count, out / folder, case)
+            yield SetProgress(index, count, out / case["folder"], case)
+
+
+def _drawn(orders: list[_Order], workers: int) -> Generator[dict[str, Any], None, None]:
+    """The cases of the orders in turn, their files written."""
+    if min(workers, len(orders)) < 2:
+        yield from map(_draw_study, orders)
+        return
+    with get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(_draw_study, orders)
+
+
+def _draw_study(order: _Order) -> dict[str, Any]:
+    """Draw and write one study; returns its case."""
+    folder = f"study-{order.seed:08d}"
+    exam = draw_exam(order.seed, order.size, order.population)
+    write_exam(exam, order.out / folder)
+    return case_of(exam, order.size, folder, order.population)
 
 
 def _keep_whole(path: Path, seed: int, size: Size, population: Population) -> list[dict[str, Any]]:

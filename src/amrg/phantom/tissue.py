@@ -64,6 +64,7 @@ class Tissue:
     attenuation: Plane
     skin_distance: Plane  # mm, positive inside
     thickness: Plane  # 0..1
+    gland: Plane  # fibroglandular share 0..1, on the coarse grid
 
 
 def draw_pattern(seed: int, composition: Composition) -> Pattern:
@@ -117,7 +118,7 @@ def draw_tissue(
     attenuation = np.maximum(solid, 0.12) * thickness + _skin(outline, pattern, skin_distance)
     for point in thickened:
         attenuation += _thick_skin(point, skin_distance)
-    return Tissue(attenuation.astype(np.float32), skin_distance, thickness)
+    return Tissue(attenuation.astype(np.float32), skin_distance, thickness, gland)
 
 
 def _thickness(skin_distance: Plane, pattern: Pattern) -> Plane:
