@@ -129,7 +129,8 @@ def test_truth_is_whole(seed: int) -> None:
 @pytest.mark.parametrize("composition", list(Composition))
 def test_tissue_covers_the_share_that_its_composition_means(composition: Composition) -> None:
     u, v = coarse_coordinates()
-    only = replace(SCREENING, compositions=tuple(float(c is composition) for c in Composition))
+    a, b, c, d = (float(one is composition) for one in Composition)
+    only = replace(SCREENING, compositions=(a, b, c, d))
     for seed in range(5):
         scene = draw_scene(seed, only)
         assert scene.pattern.composition is composition
