@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from amrg.birads import Kind, Laterality, Report, View, ViewBox
 from amrg.phantom.film import develop, mark, reexpose
-from amrg.phantom.population import SCREENING, Population, Size
+from amrg.phantom.population import SCREENING, PhantomError, Population, Size
 from amrg.phantom.scene import NODE_AMPLITUDE, Scene, Staged, draw_scene, lesion_patch, node_patch, scene_tissue, stage
 from amrg.phantom.texture import PITCH_MM, Plane, enlarge, fine_detail, smoothstep, stream
 from amrg.phantom.tissue import Tissue
@@ -60,6 +60,9 @@ def draw_exam(seed: int, size: Size = Size.FULL, population: Population = SCREEN
         seed: Any integer from 0 on; equal arguments give equal bytes.
         size: Pixel pitch of the pictures.
         population: What is drawn and how often.
+
+    Raises:
+        PhantomError: `seed` is negative.
     """
     return draw_without(seed, size, population, None)
 
@@ -73,6 +76,8 @@ def draw_without(seed: int, size: Size, population: Population, left_out: int | 
         population: As for `draw_exam`.
         left_out: Index of the finding in the truth, or None to leave out nothing.
     """
+    if seed < 0:
+        raise PhantomError(f"seed: found {seed}, expected 0 or more")
     scene = draw_scene(seed, population)
     tissues = {key: scene_tissue(scene, *key) for key in VIEWS}
     staged = [stage(scene, plan, tissues) for plan in scene.plans]

@@ -12,14 +12,10 @@ from typing import Any
 
 from amrg.imaging.writing import MammogramToWrite, write_mammogram
 from amrg.phantom.exam import DrawnView, PhantomExam, draw_exam
-from amrg.phantom.population import SCREENING, Population, Size
+from amrg.phantom.population import SCREENING, PhantomError, Population, Size
 
 SCHEMA = 1
 CASES = "cases.jsonl"
-
-
-class PhantomError(ValueError):
-    """A set that cannot be drawn as asked."""
 
 
 @dataclass(frozen=True)

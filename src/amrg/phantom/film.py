@@ -132,7 +132,7 @@ def _dust(rng: np.random.Generator, picture: Plane) -> None:
     if rng.random() < 0.4:
         r, c, length = int(rng.integers(rows)), int(rng.integers(cols // 2)), int(rng.integers(40, 200))
         scale = rows // 600
-        picture[r : r + size, c * 1 : c + length * scale] += np.float32(rng.uniform(-0.03, 0.03))
+        picture[r : r + size, c : c + length * scale] += np.float32(rng.uniform(-0.03, 0.03))
 
 
 def _label(rng: np.random.Generator, picture: Plane, text: str, free: npt.NDArray[np.bool_]) -> None:

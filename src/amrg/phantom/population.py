@@ -20,6 +20,10 @@ from amrg.birads import (
 from amrg.phantom.categories import category_of
 
 
+class PhantomError(ValueError):
+    """A phantom or a set of them that cannot be drawn as asked."""
+
+
 class Size(StrEnum):
     """Size of the pictures: SMALL has 0.4 mm pixels (600 x 480), FULL 0.1 mm (2400 x 1920)."""
 
@@ -51,6 +55,25 @@ class Population:
     soft_contrast: tuple[float, float] = (1.8, 4.5)  # asymmetries, distortion
     floor: float = 1.2
     artefacts: float = 0.25  # chance of a film border, and of dust
+
+    def __post_init__(self) -> None:
+        """Refuse settings that nothing can be drawn from, all at once."""
+        wrong = [f"{name}: found {value}, expected {rule}" for name, value, rule, right in self._rules() if not right]
+        if wrong:
+            raise PhantomError("population: " + "; ".join(wrong))
+
+    def _rules(self) -> Iterator[tuple[str, object, str, bool]]:
+        """Each setting's name, value, rule, and whether it keeps it."""
+        for name in ("levels", "compositions"):
+            weights: tuple[float, ...] = getattr(self, name)
+            yield name, weights, "weights of 0 or more, not all 0", min(weights) >= 0 < sum(weights)
+        for name in ("extra_lesion", "associated", "axillary", "artefacts"):
+            chance: float = getattr(self, name)
+            yield name, chance, "a chance from 0 to 1", 0 <= chance <= 1
+        for name in ("mass_contrast", "calcification_contrast", "soft_contrast"):
+            low, high = getattr(self, name)
+            yield name, (low, high), "a range above 0, the lower end first", 0 < low <= high
+        yield "floor", self.floor, "0 or more", self.floor >= 0
 
     @property
     def key(self) -> str:
