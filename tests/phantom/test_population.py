@@ -25,7 +25,7 @@ def test_impossible_settings_are_refused(change: dict[str, object], words: str) 
 
 
 def test_all_that_is_wrong_is_named_at_once() -> None:
-    with pytest.raises(PhantomError, match="associated.*floor"):
+    with pytest.raises(PhantomError, match=r"associated.*floor"):
         replace(SCREENING, associated=2.0, floor=-1.0)
 
 
