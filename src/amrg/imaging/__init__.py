@@ -1,5 +1,33 @@
 """Files to studies and mammograms, framing of the breast, and writing MG DICOM. Knows no model."""
 
 from amrg.imaging.framing import Framed, frame_breast
+from amrg.imaging.intake import read_studies
+from amrg.imaging.study import (
+    SCREENING_VIEWS,
+    ImagingError,
+    Intake,
+    Intent,
+    Mammogram,
+    Problem,
+    SetAside,
+    Study,
+    missing_views,
+)
+from amrg.imaging.writing import MammogramToWrite, write_mammogram
 
-__all__ = ["Framed", "frame_breast"]
+__all__ = [
+    "SCREENING_VIEWS",
+    "Framed",
+    "ImagingError",
+    "Intake",
+    "Intent",
+    "Mammogram",
+    "MammogramToWrite",
+    "Problem",
+    "SetAside",
+    "Study",
+    "frame_breast",
+    "missing_views",
+    "read_studies",
+    "write_mammogram",
+]

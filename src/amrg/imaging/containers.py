@@ -1,0 +1,88 @@
+"""A path to the files it stands for: a folder, a zip, a DICOMDIR, a single file."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pydicom
+
+from amrg.imaging.decoding import read_header
+from amrg.imaging.study import ImagingError
+
+MOST_FILES = 10_000
+MOST_BYTES = 8 * 2**30  # unpacked: two hundred full-size studies
+_NOT_IMAGES = frozenset({".json", ".jsonl", ".txt", ".csv", ".md", ".xml", ".html", ".pdf", ".xlsx", ".inf", ".exe"})
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a path stands for, sorted; companions that are no images (truth, notes) are left out.
+
+    Raises:
+        ImagingError: no such path, an empty folder, a zip that is broken, hostile or too large.
+    """
+    if not path.exists():
+        raise ImagingError(f"{path.name}: no such file or folder; check the path")
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.is_file() and not _is_companion(p))
+    elif zipfile.is_zipfile(path):
+        found = files_of(_unpacked(path))
+    elif path.name.upper() == "DICOMDIR":
+        found = _listed(path)
+    else:
+        found = [path]
+    if not found:
+        raise ImagingError(f"{path.name}: holds no image file; expected DICOM, PNG, TIFF or PGM")
+    return found
+
+
+def _is_companion(path: Path) -> bool:
+    """Files that lie beside images and are none: by ending, hidden, or a DICOMDIR whose files are found anyway."""
+    return path.suffix.lower() in _NOT_IMAGES or path.name.startswith(".") or path.name.upper() == "DICOMDIR"
+
+
+def _unpacked(path: Path) -> Path:
+    """A zip unpacked into a folder that is removed when the program ends."""
+    folder = Path(tempfile.mkdtemp(prefix="amrg-zip-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _refuse_hostile(path.name, archive)
+            archive.extractall(folder)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+        raise ImagingError(
+            f"{path.name}: the zip cannot be unpacked ({error}); pack it again without a password"
+        ) from error
+    return folder
+
+
+def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
+    """Refuse archives that reach outside their folder or unpack beyond all measure.
+
+    Raises:
+        ImagingError: naming what was found.
+    """
+    members = archive.infolist()
+    if len(members) > MOST_FILES or sum(m.file_size for m in members) > MOST_BYTES:
+        raise ImagingError(f"{name}: unpacks to over {MOST_FILES} files or 8 GiB; pack fewer studies in one zip")
+    for member in members:
+        inside = PurePosixPath(member.filename.replace("\\", "/"))
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ImagingError(f"{name}: holds a member that points outside the archive; refused")
+
+
+def _listed(path: Path) -> list[Path]:
+    """The files that a DICOMDIR lists (PS3.10 8.6) and that are there."""
+    read_header(path)
+    directory = pydicom.dcmread(path)
+    found = []
+    for record in directory.get("DirectoryRecordSequence") or []:
+        if parts := record.get("ReferencedFileID"):
+            names = [parts] if isinstance(parts, str) else list(parts)
+            file = path.parent.joinpath(*names)
+            if file.is_file() and path.parent.resolve() in file.resolve().parents:
+                found.append(file)
+    return sorted(found)

@@ -1,0 +1,130 @@
+"""Pixels of one file, decoded once and kept a while: presentation values in 0..1."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from PIL import Image, UnidentifiedImageError
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import pixel_array
+
+from amrg.imaging.study import ImagingError
+from amrg.imaging.values import presentation
+
+PICTURE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm"})
+LARGEST_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
+SMALLEST_SIDE = 64
+Values = npt.NDArray[np.float32]
+
+
+def read_header(path: Path) -> Dataset:
+    """The header of a DICOM file, read leniently.
+
+    Raises:
+        ImagingError: not DICOM, or broken before its pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd values are looked at where they matter
+            return pydicom.dcmread(path, stop_before_pixels=True)
+    except InvalidDicomError as error:
+        raise ImagingError(
+            f"{path.name}: not DICOM (no DICM prefix at byte 128); expected a DICOM file, PNG, TIFF or PGM"
+        ) from error
+    except OSError as error:
+        raise ImagingError(f"{path.name}: cannot be opened ({error.strerror or error})") from error
+    except Exception as error:  # pydicom raises what its parts raise on broken bytes
+        raise ImagingError(f"{path.name}: header is broken ({_first_line(error)}); send the file again") from error
+
+
+def refuse_absurd(name: str, rows: int, columns: int) -> None:
+    """Refuse dimensions that no mammogram has, before anything is allocated.
+
+    Raises:
+        ImagingError: a side beyond the limits.
+    """
+    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (rows, columns)):
+        raise ImagingError(
+            f"{name}: (0028,0010) Rows x (0028,0011) Columns is {rows} x {columns}; expected sides of "
+            f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+        )
+
+
+def presentation_values(path: Path) -> Values:
+    """Presentation values float32 [rows, columns] in 0..1 as the file lies, bright = dense.
+
+    Raises:
+        ImagingError: see `read_values`.
+    """
+    return read_values(path, path.stat().st_mtime_ns if path.is_file() else 0)[0]
+
+
+@lru_cache(maxsize=4)
+def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
+    """Presentation values and notes of a file; kept for the four read last (the second argument is its time).
+
+    Raises:
+        ImagingError: no pixel data, truncated, blank, absurd dimensions, unsupported syntax.
+    """
+    values, notes = _picture(path) if path.suffix.lower() in PICTURE_ENDINGS else _dicom(path)
+    if float(values[::4, ::4].max() - values[::4, ::4].min()) < 1e-4:
+        raise ImagingError(f"{path.name}: the picture is blank (one value everywhere); expected a breast")
+    values.setflags(write=False)
+    return values, notes
+
+
+def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
+    """Values of a DICOM file."""
+    header = read_header(path)
+    rows, columns = header.get("Rows"), header.get("Columns")
+    if not isinstance(rows, int) or not isinstance(columns, int):
+        raise ImagingError(f"{path.name}: no (0028,0010) Rows or (0028,0011) Columns; expected an image object")
+    refuse_absurd(path.name, rows, columns)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            whole = pydicom.dcmread(path)
+            if "PixelData" not in whole:
+                raise ImagingError(f"{path.name}: no (7FE0,0010) Pixel Data; expected an image, found a header only")
+            stored = (
+                pixel_array(whole, index=0) if whole.get("NumberOfFrames", 1) not in (None, 1) else pixel_array(whole)
+            )
+            if stored.ndim == 3:  # colour secondary captures of grey films
+                stored = stored.mean(-1)
+            return presentation(stored, whole)
+    except ImagingError:
+        raise
+    except Exception as error:  # decoders raise what their libraries raise
+        syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
+        named = syntax.name if syntax is not None else "none"
+        raise ImagingError(
+            f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({_first_line(error)}); transfer syntax {named}: "
+            "the file is truncated or damaged, or its syntax is not supported: send it again uncompressed"
+        ) from error
+
+
+def _picture(path: Path) -> tuple[Values, tuple[str, ...]]:
+    """Values of a PNG, TIFF or PGM: the full range of its type is the range of the picture."""
+    try:
+        with Image.open(path) as image:
+            refuse_absurd(path.name, image.height, image.width)
+            raw = np.asarray(image.convert("L") if image.mode in ("RGB", "RGBA", "P", "LA", "1") else image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, ImagingError):
+            raise
+        raise ImagingError(f"{path.name}: not a readable picture ({_first_line(error)})") from error
+    values = raw.astype(np.float32)
+    top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
+    return np.clip(values / top, 0, 1), ("a plain picture: no spacing, taken as shown for presentation",)
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of an error, short."""
+    text = str(error).strip().splitlines()
+    return (text[0].rstrip(".") if text else type(error).__name__)[:160]

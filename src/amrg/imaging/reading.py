@@ -1,0 +1,122 @@
+"""One file to a mammogram: identity, orientation, spacing; decoded once so that bad pixels are found at once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from amrg.birads import Laterality, View
+from amrg.imaging.decoding import PICTURE_ENDINGS, read_values
+from amrg.imaging.framing import find_breast
+from amrg.imaging.identity import Identity, identity, side_in, view_in
+from amrg.imaging.study import ImagingError, Intent, Mammogram
+
+
+def read_picture(path: Path) -> Mammogram:
+    """A PNG, TIFF or PGM whose name says side and view, such as `RCC.png` or `P001_LEFT_MLO.tif`.
+
+    Raises:
+        ImagingError: unreadable, or a name that does not say both.
+    """
+    who = Identity(side_in(path.stem), view_in(path.stem), ())
+    uid = "2.25." + str(int(hashlib.sha256(path.read_bytes()).hexdigest()[:30], 16))
+    return _mammogram(path, who, Dataset(), uid)
+
+
+def read_dicom(path: Path, header: Dataset) -> Mammogram:
+    """A DICOM file as a mammogram.
+
+    Raises:
+        ImagingError: unreadable pixels, or a header that does not say side and view.
+    """
+    uid = str(header.get("SOPInstanceUID") or "")
+    if not uid:
+        raise ImagingError(f"{path.name}: no (0008,0018) SOP Instance UID; expected one in every DICOM object")
+    return _mammogram(path, identity(header, path.stem), header, uid)
+
+
+def _mammogram(path: Path, who: Identity, header: Dataset, uid: str) -> Mammogram:
+    laterality, view = _both(path, who)
+    values, notes = read_values(path, path.stat().st_mtime_ns)
+    flipped, turned = _orientation(values, laterality, view)
+    for_processing = str(header.get("PresentationIntentType", "")).upper() == Intent.FOR_PROCESSING
+    return Mammogram(
+        sop_instance_uid=uid,
+        laterality=laterality,
+        view=view,
+        pixel_spacing_mm=spacing(header),
+        rows=values.shape[0],
+        columns=values.shape[1],
+        source=path,
+        intent=Intent.FOR_PROCESSING if for_processing else Intent.FOR_PRESENTATION,
+        flipped=flipped,
+        notes=(*who.notes, *notes, *turned),
+    )
+
+
+def _both(path: Path, who: Identity) -> tuple[Laterality, View]:
+    """Side and view, both known.
+
+    Raises:
+        ImagingError: neither header nor name says one of them.
+    """
+    if who.laterality is None:
+        raise ImagingError(
+            f"{path.name}: no side: (0020,0062) ImageLaterality, (0020,0060) Laterality and the name say none; "
+            "expected R or L" + _name_hint(path)
+        )
+    if who.view is None:
+        raise ImagingError(
+            f"{path.name}: no view: (0054,0220) ViewCodeSequence, (0018,5101) ViewPosition, "
+            "(0020,0020) PatientOrientation and the name say none; expected CC, MLO or another projection"
+            + _name_hint(path)
+        )
+    return who.laterality, who.view
+
+
+def _name_hint(path: Path) -> str:
+    return "; name it like RCC.png or P1_LEFT_MLO.png" if path.suffix.lower() in PICTURE_ENDINGS else ""
+
+
+def spacing(header: Dataset) -> tuple[float, float] | None:
+    """Pixel spacing in the plane of the breast, (row, column) in mm.
+
+    Imager Pixel Spacing (0018,1164) over Estimated Radiographic Magnification Factor (0018,1114), PS3.3 C.8.7.1.1.3;
+    Pixel Spacing (0028,0030) only where there is no other.
+    """
+    pair = _pair(header.get("ImagerPixelSpacing"))
+    if pair is None:
+        return _pair(header.get("PixelSpacing"))
+    try:
+        factor = float(header.get("EstimatedRadiographicMagnificationFactor") or 1.0)
+    except (TypeError, ValueError):
+        factor = 1.0
+    return (pair[0] / factor, pair[1] / factor) if factor > 0 else pair
+
+
+def _pair(value: object) -> tuple[float, float] | None:
+    """Two positive numbers, or None."""
+    try:
+        row, column = (float(x) for x in value)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return None
+    return (row, column) if 0 < row < 10 and 0 < column < 10 else None
+
+
+def _orientation(values: npt.NDArray[np.float32], laterality: Laterality, view: View) -> tuple[bool, tuple[str, ...]]:
+    """Whether the picture must be mirrored to hang naturally, and notes on what was found.
+
+    The breast lies at its chest wall: right breasts at the right edge, left ones at the left (as hung face to face).
+    """
+    mask, _ = find_breast(values, laterality)
+    rows, columns = np.nonzero(mask)
+    lies_left = float(columns.mean()) < mask.shape[1] / 2
+    flipped = lies_left is (laterality is Laterality.RIGHT)
+    notes = [f"mirrored: the breast lay at the wrong edge for side {laterality}"] if flipped else []
+    if view is View.MLO and float(rows.mean()) > 0.7 * mask.shape[0]:
+        notes.append("the breast lies low in the picture: it may be upside down")
+    return flipped, tuple(notes)

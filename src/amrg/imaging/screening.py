@@ -1,0 +1,79 @@
+"""What is no screening view, by name: set aside, never dropped."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
+_NO_IMAGE = {"SR": "a structured report", "PR": "a presentation state", "KO": "a key object selection"}
+_READ = {"MG", "OT", "CR", "DX", "SC"}  # films digitised elsewhere come as other or secondary capture
+# CID 4015 "View Modifier for Mammography" (PS3.16), SNOMED CT and SRT.
+_MODIFIERS: dict[str, str] = {
+    "399163009": "a magnification view",
+    "R-102D6": "a magnification view",
+    "399055006": "a spot compression view",
+    "R-102D7": "a spot compression view",
+    "399209000": "an implant-displaced view",
+    "R-102D5": "an implant-displaced view",
+    "399011000": "a tangential view",
+    "R-102C2": "a tangential view",
+    "399110001": "a cleavage view",
+    "R-102D2": "a cleavage view",
+}
+_WORDS = {
+    "MAG": "a magnification view",
+    "MAGNIFICATION": "a magnification view",
+    "MAGNIFIED": "a magnification view",
+    "SPOT": "a spot compression view",
+    "IMPLANT DISPLACED": "an implant-displaced view",
+    "SPECIMEN": "a specimen",
+    "CROPPED": "a cropped picture of a finding",
+    "ROI MASK": "a mask of a finding",
+    "BIOPSY": "a biopsy picture",
+    "STEREO": "a biopsy picture",
+}
+
+
+def why_set_aside(header: Dataset) -> str | None:
+    """What an object is if it is no screening view; None where it may be one."""
+    modality = str(header.get("Modality", "")).strip().upper()
+    if modality in _NO_IMAGE:
+        return _NO_IMAGE[modality]
+    if modality and modality not in _READ:
+        return f"another modality: (0008,0060) is {modality}, expected MG"
+    if header.get("SOPClassUID") == TOMOSYNTHESIS or _frames(header) > 1:
+        return "a tomosynthesis volume or another multi-frame object"
+    return _modified(header) or _said(header)
+
+
+def _frames(header: Dataset) -> int:
+    try:
+        return int(header.get("NumberOfFrames") or 1)
+    except (TypeError, ValueError):
+        return 1
+
+
+def _modified(header: Dataset) -> str | None:
+    """By View Modifier Code Sequence (0054,0222), partial view, magnification and specimen attributes."""
+    for view in header.get("ViewCodeSequence") or []:
+        for item in view.get("ViewModifierCodeSequence") or []:
+            if (code := str(item.get("CodeValue", ""))) in _MODIFIERS:
+                return _MODIFIERS[code]
+    if str(header.get("PartialView", "")).upper() == "YES":
+        return "a partial view"
+    return "a specimen" if header.get("SpecimenDescriptionSequence") else None
+
+
+def _said(header: Dataset) -> str | None:
+    """By what the series, the view and the paddle are called."""
+    names = ("SeriesDescription", "ViewPosition", "PaddleDescription", "AcquisitionDeviceProcessingDescription")
+    text = " ".join(str(header.get(name, "")) for name in names).upper()
+    return next((what for word, what in _WORDS.items() if re.search(rf"\b{word}\b", text)), None)
+
+
+def class_name(header: Dataset) -> str:
+    """The object's class in words, for messages."""
+    return UID(str(header.get("SOPClassUID", ""))).name or "an object of no class"

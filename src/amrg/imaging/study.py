@@ -1,0 +1,99 @@
+"""What was read: mammograms, studies, what was set aside and what went wrong. Pixels come on demand."""
+
+from __future__ import annotations
+
+import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from amrg.birads import Laterality, View
+from amrg.birads.report import Value
+
+SCREENING_VIEWS: tuple[tuple[Laterality, View], ...] = tuple(
+    (side, view) for view in (View.CC, View.MLO) for side in Laterality
+)
+
+
+class ImagingError(ValueError):
+    """A file that cannot be read as a mammogram: one line with file, tag, found, expected, what to do."""
+
+
+class Intent(StrEnum):
+    """Presentation Intent Type (0008,0068)."""
+
+    FOR_PRESENTATION = "FOR PRESENTATION"
+    FOR_PROCESSING = "FOR PROCESSING"
+
+
+class Mammogram(Value):
+    """One view. `flipped` says that the file's rows are mirrored to hang it as its laterality asks.
+
+    `source` is the file; `pixel_spacing_mm` is (row, column) in the plane of the breast, None where unknown.
+    """
+
+    sop_instance_uid: str
+    laterality: Laterality
+    view: View
+    pixel_spacing_mm: tuple[float, float] | None
+    rows: int
+    columns: int
+    source: Path
+    intent: Intent = Intent.FOR_PRESENTATION
+    flipped: bool = False
+    notes: tuple[str, ...] = ()
+
+    def pixels(self) -> npt.NDArray[np.float32]:
+        """Presentation values float32 [rows, columns] in 0..1, bright = dense, chest wall at its own edge.
+
+        Raises:
+            ImagingError: the file is gone or no longer readable.
+        """
+        from amrg.imaging.decoding import presentation_values  # noqa: PLC0415 - values and decoding know each other
+
+        values = presentation_values(self.source)
+        return np.ascontiguousarray(values[:, ::-1]) if self.flipped else values
+
+    def to_file(self, x: float, y: float) -> tuple[float, float]:
+        """A point of `pixels` on the file's own grid."""
+        return (self.columns - x, y) if self.flipped else (x, y)
+
+
+class Study(Value):
+    """The mammograms of one examination. `patient_key` is a hash: never the PatientID itself."""
+
+    study_instance_uid: str
+    patient_key: str
+    date: datetime.date | None
+    mammograms: tuple[Mammogram, ...]
+    prior: Study | None = None
+
+
+class SetAside(Value):
+    """A readable file that is no screening view, and what it is."""
+
+    file: str
+    reason: str
+
+
+class Problem(Value):
+    """A file that could not be read, and the one line that says why."""
+
+    file: str
+    message: str
+
+
+class Intake(Value):
+    """All that came of a path: nothing is lost, every file is in one of the three."""
+
+    studies: tuple[Study, ...]
+    set_aside: tuple[SetAside, ...]
+    problems: tuple[Problem, ...]
+
+
+def missing_views(study: Study) -> tuple[tuple[Laterality, View], ...]:
+    """Which of RCC, LCC, RMLO, LMLO the study lacks."""
+    there = {(m.laterality, m.view) for m in study.mammograms}
+    return tuple(view for view in SCREENING_VIEWS if view not in there)
