@@ -1,10 +1,11 @@
 """Files to studies and mammograms, framing of the breast, and writing MG DICOM. Knows no model."""
 
+from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import Framed, frame_breast
 from amrg.imaging.intake import read_studies
+from amrg.imaging.sheet import Mark, contact_sheet
 from amrg.imaging.study import (
     SCREENING_VIEWS,
-    ImagingError,
     Intake,
     Intent,
     Mammogram,
@@ -23,9 +24,11 @@ __all__ = [
     "Intent",
     "Mammogram",
     "MammogramToWrite",
+    "Mark",
     "Problem",
     "SetAside",
     "Study",
+    "contact_sheet",
     "frame_breast",
     "missing_views",
     "read_studies",

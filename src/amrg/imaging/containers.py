@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pydicom
 
 from amrg.imaging.decoding import read_header
-from amrg.imaging.study import ImagingError
+from amrg.imaging.errors import ImagingError
 
 MOST_FILES = 10_000
 MOST_BYTES = 8 * 2**30  # unpacked: two hundred full-size studies

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import pixel_array
 
-from amrg.imaging.study import ImagingError
+from amrg.imaging.errors import ImagingError
 from amrg.imaging.values import presentation
 
 PICTURE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm"})

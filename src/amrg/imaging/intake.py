@@ -14,9 +14,10 @@ from pydicom.dataset import Dataset
 
 from amrg.imaging.containers import files_of
 from amrg.imaging.decoding import PICTURE_ENDINGS, read_header
+from amrg.imaging.errors import ImagingError
 from amrg.imaging.reading import read_dicom, read_picture
 from amrg.imaging.screening import why_set_aside
-from amrg.imaging.study import ImagingError, Intake, Intent, Mammogram, Problem, SetAside, Study
+from amrg.imaging.study import Intake, Intent, Mammogram, Problem, SetAside, Study
 
 # CBIS-DDSM gives every view a study and a patient of its own: `Mass-Test_P_00173_LEFT_CC`.
 _PER_VIEW_ID = re.compile(r"^(?P<patient>.+?)_(?:LEFT|RIGHT)_(?:CC|MLO)(?:_\d+)?$")

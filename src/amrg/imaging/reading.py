@@ -11,9 +11,10 @@ from pydicom.dataset import Dataset
 
 from amrg.birads import Laterality, View
 from amrg.imaging.decoding import PICTURE_ENDINGS, read_values
+from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import find_breast
 from amrg.imaging.identity import Identity, identity, side_in, view_in
-from amrg.imaging.study import ImagingError, Intent, Mammogram
+from amrg.imaging.study import Intent, Mammogram
 
 
 def read_picture(path: Path) -> Mammogram:

@@ -11,14 +11,11 @@ import numpy.typing as npt
 
 from amrg.birads import Laterality, View
 from amrg.birads.report import Value
+from amrg.imaging.decoding import presentation_values
 
 SCREENING_VIEWS: tuple[tuple[Laterality, View], ...] = tuple(
     (side, view) for view in (View.CC, View.MLO) for side in Laterality
 )
-
-
-class ImagingError(ValueError):
-    """A file that cannot be read as a mammogram: one line with file, tag, found, expected, what to do."""
 
 
 class Intent(StrEnum):
@@ -51,8 +48,6 @@ class Mammogram(Value):
         Raises:
             ImagingError: the file is gone or no longer readable.
         """
-        from amrg.imaging.decoding import presentation_values  # noqa: PLC0415 - values and decoding know each other
-
         values = presentation_values(self.source)
         return np.ascontiguousarray(values[:, ::-1]) if self.flipped else values
 

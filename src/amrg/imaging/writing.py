@@ -47,6 +47,11 @@ class MammogramToWrite:
     number: int = 1
 
 
+def study_uid(study_key: str) -> str:
+    """The Study Instance UID that a study key gives: the same for the same key."""
+    return str(generate_uid(entropy_srcs=[study_key, "study"]))
+
+
 def write_mammogram(path: Path, mammogram: MammogramToWrite) -> None:
     """Write one mammogram as a DICOM file, explicit VR little endian, window over the full range.
 
@@ -86,7 +91,7 @@ def _patient_and_study(ds: Dataset, mammogram: MammogramToWrite) -> None:
     """Patient, PS3.3 C.7.1.1, and General Study, C.7.2.1."""
     ds.PatientName, ds.PatientID = f"{mammogram.patient_id}^Drawn", mammogram.patient_id
     ds.PatientBirthDate, ds.PatientSex = "", "F"
-    ds.StudyInstanceUID = generate_uid(entropy_srcs=[mammogram.study_key, "study"])
+    ds.StudyInstanceUID = study_uid(mammogram.study_key)
     ds.StudyDate, ds.StudyTime = _DATE, _TIME
     ds.AccessionNumber, ds.StudyID, ds.ReferringPhysicianName = "", "1", ""
     ds.StudyDescription = "Drawn screening mammography"

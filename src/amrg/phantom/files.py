@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from amrg.imaging.writing import MammogramToWrite, write_mammogram
+from amrg.imaging.writing import MammogramToWrite, study_uid, write_mammogram
 from amrg.phantom.exam import DrawnView, PhantomExam, draw_exam
 from amrg.phantom.population import SCREENING, PhantomError, Population, Size
 
@@ -47,10 +47,15 @@ def _to_write(exam: PhantomExam, view: DrawnView, number: int) -> MammogramToWri
         view=view.view,
         spacing_mm=view.spacing_mm,
         bits_stored=view.bits_stored,
-        study_key=f"amrg-phantom-{exam.seed}-{view.spacing_mm}",
+        study_key=_study_key(exam),
         patient_id=f"PHANTOM-{exam.seed}",
         number=number,
     )
+
+
+def _study_key(exam: PhantomExam) -> str:
+    """What names a drawn study: the same exam at another size is another study."""
+    return f"amrg-phantom-{exam.seed}-{exam.views[0].spacing_mm}"
 
 
 def case_of(exam: PhantomExam, size: Size, folder: str, population: Population) -> dict[str, Any]:
@@ -61,6 +66,7 @@ def case_of(exam: PhantomExam, size: Size, folder: str, population: Population) 
         "size": size.value,
         "population": population.key,
         "folder": folder,
+        "study_instance_uid": study_uid(_study_key(exam)),
         "views": [_view_entry(view, folder) for view in exam.views],
         "truth": exam.truth.model_dump(mode="json", exclude_defaults=True),
     }

@@ -1,0 +1,35 @@
+"""What every command shares: results on stdout, all else on stderr, users' mistakes as one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from amrg.cli.exits import Exit
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def fail(code: Exit, message: str) -> NoReturn:
+    """One line on stderr, and out."""
+    sys.stderr.write("amrg: " + " ".join(message.split()) + "\n")
+    raise typer.Exit(code)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout and nothing else."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def busy(message: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time."""
+    with err.status(message):
+        yield

@@ -1,0 +1,28 @@
+"""Exit codes, the same for every command; docs/commands.md lists them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the process returns."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    UNREADABLE = 3
+    NOTHING_TO_REPORT = 4
+    OUTSIDE_DOMAIN = 5
+    NO_MODEL = 6
+
+
+MEANING: dict[Exit, str] = {
+    Exit.OK: "done",
+    Exit.BUG: "a fault in amrg: a traceback is printed, please report it",
+    Exit.USAGE: "the command line is wrong",
+    Exit.UNREADABLE: "the input cannot be read",
+    Exit.NOTHING_TO_REPORT: "the input holds no screening view",
+    Exit.OUTSIDE_DOMAIN: "the study is outside the model's domain, and no draft was written",
+    Exit.NO_MODEL: "the model is missing, gated, unmeasured or of another class",
+}

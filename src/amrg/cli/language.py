@@ -1,0 +1,58 @@
+"""`amrg parse`: what a report says, as facts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from amrg.cli.console import fail, out, print_json
+from amrg.cli.exits import Exit
+
+
+def parse_file(
+    file: Annotated[Path, typer.Argument(help="A text file with one report; - reads from standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Parse a narrative report: findings, categories, composition, each with the text it came from."""
+    from amrg.birads import check, parse
+
+    parsed = parse(_text(file))
+    violations = check(parsed.report)
+    if as_json:
+        print_json(
+            {
+                "report": parsed.report.model_dump(mode="json"),
+                "facts": [fact.model_dump(mode="json") for fact in parsed.facts],
+                "unread": [span.model_dump(mode="json") for span in parsed.unread],
+                "violations": [v.model_dump(mode="json") for v in violations],
+            }
+        )
+        return
+    table = Table("fact", "value", "text", title=f"{len(parsed.facts)} facts")
+    for fact in parsed.facts:
+        table.add_row(fact.path, str(fact.value), fact.span.text)
+    out.print(table)
+    for span in parsed.unread:
+        out.print(f"not read: {span.text!r}", markup=False)
+    for violation in violations:
+        out.print(f"{violation.rule}: {violation.message}", markup=False)
+
+
+def _text(file: Path) -> str:
+    """The report's text, UTF-8 or, where it is not, Latin-1 as old systems write."""
+    if str(file) == "-":
+        return sys.stdin.read()
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        fail(Exit.UNREADABLE, f"{file.name}: cannot be read ({error.strerror}); expected a text file or -")
+    if b"\x00" in raw:
+        fail(Exit.UNREADABLE, f"{file.name}: holds NUL bytes, so it is no text file; expected a report as plain text")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

@@ -1,0 +1,58 @@
+"""`amrg model`: which models there are, and what is known of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from amrg.cli.console import fail, out, print_json
+from amrg.cli.exits import Exit
+
+app = typer.Typer(help="Models: list them, read their cards.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the embedded model and those that go through the same code."""
+    from amrg.models import list_models
+
+    known = list_models()
+    if as_json:
+        print_json([model.model_dump(mode="json") for model in known])
+        return
+    table = Table("name", "what", "here")
+    for model in known:
+        table.add_row(model.name, model.what, "yes" if model.available else "no")
+    out.print(table)
+
+
+@app.command()
+def card(
+    model: Annotated[
+        Path | None, typer.Argument(help="Folder of a checkpoint; the embedded model if left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a model's card: what it is, how it was trained, what it measured, with n and intervals."""
+    from amrg.models import model_card
+
+    try:
+        found = model_card(model)
+    except (OSError, ValueError) as error:
+        fail(Exit.NO_MODEL, str(error))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    out.print(f"[bold]{found.name}[/bold]  {found.parameters:,} parameters, {found.licence}")
+    out.print(found.summary, found.intended_use, sep="\n")
+    for limit in found.limits:
+        out.print(f"- {limit}")
+    out.print("training: " + ", ".join(f"{name} {value}" for name, value in found.training.items()))
+    table = Table("figure", "value", "95 % interval", "n", "on")
+    for f in found.figures:
+        table.add_row(f.name, f"{f.value:.3f}", f"{f.low:.3f} to {f.high:.3f}", str(f.n), f.on)
+    out.print(table)

@@ -1,0 +1,42 @@
+"""`amrg phantom`: draw exams with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from amrg.cli.console import err, fail, out, print_json
+from amrg.cli.exits import Exit
+
+
+def phantom(
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder for the set: a folder a study, and cases.jsonl.")
+    ],
+    count: Annotated[int, typer.Option(min=1, help="How many exams.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first exam; the others follow.")] = 0,
+    size: Annotated[str, typer.Option(help="full (0.1 mm pixels) or small (0.4 mm).")] = "full",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that draw; the set is the same for any number.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Draw four-view phantom exams as DICOM, with their truth in cases.jsonl."""
+    from amrg.phantom import PhantomError, Size, draw_set
+
+    if size not in tuple(Size):
+        fail(Exit.USAGE, f"--size is {size!r}; expected {' or '.join(Size)}")
+    folders = []
+    try:
+        with Progress(console=err, transient=True) as progress:
+            task = progress.add_task("drawing", total=count)
+            for done in draw_set(count, seed, folder, size=Size(size), workers=workers):
+                folders.append(done.folder.name)
+                progress.advance(task)
+    except (PhantomError, OSError) as error:
+        fail(Exit.UNREADABLE, str(error))
+    if as_json:
+        print_json({"out": str(folder), "count": count, "seed": seed, "size": size, "studies": folders})
+    else:
+        out.print(f"{count} exam{'s' if count > 1 else ''} of size {size} from seed {seed} in {folder}")

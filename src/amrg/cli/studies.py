@@ -1,0 +1,148 @@
+"""`amrg report` and `amrg inspect`: studies in, drafts or a contact sheet out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from amrg.cli.console import busy, err, fail, out, print_json
+from amrg.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from amrg.imaging import Intake, Study
+
+FORMATS = ("text", "json", "png")
+StudyPath = Annotated[Path, typer.Argument(help="Folder, zip, DICOMDIR or single file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def report(
+    path: StudyPath,
+    folder: Annotated[Path, typer.Option("--out", help="Where reports go, a folder a study.")] = Path("out/report"),
+    model: Annotated[str | None, typer.Option(help="Folder or hub name of a Gemma 3 model; the embedded one.")] = None,
+    style: Annotated[str, typer.Option(help="clinical or dmid.")] = "clinical",
+    formats: Annotated[str, typer.Option("--format", help="Any of text,json,png.")] = ",".join(FORMATS),
+    truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to show beside the draft.")] = None,
+    force: Annotated[bool, typer.Option(help="Draft even outside the model's domain.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draft the BI-RADS report of every study at PATH."""
+    wanted = _formats(formats)
+    intake = _intake(path)
+    with busy("loading the model"):
+        from amrg.birads import Style
+        from amrg.generation import OutsideDomain, draft_report, load_engine, render_draft, write_draft
+        from amrg.generation.truth import TruthError, compare, load_truth
+        from amrg.models import ModelError
+
+        if style not in tuple(Style):
+            fail(Exit.USAGE, f"--style is {style!r}; expected {' or '.join(Style)}")
+        try:
+            engine = load_engine(model)
+            truths = load_truth(truth) if truth is not None else {}
+        except ModelError as error:
+            fail(Exit.NO_MODEL, str(error))
+        except TruthError as error:
+            fail(Exit.UNREADABLE, str(error))
+    written, refused = [], []
+    for number, study in enumerate(intake.studies, 1):
+        try:
+            with busy(f"drafting study {number} of {len(intake.studies)}"):
+                draft = draft_report(study, engine, Style(style), force)
+        except OutsideDomain as error:
+            refused.append(str(error))
+            continue
+        written.append(write_draft(study, draft, folder, wanted))
+        if not as_json:
+            out.print(render_draft(draft), markup=False)
+            if study.study_instance_uid in truths:
+                out.print(compare(draft.report, truths[study.study_instance_uid]))
+            out.print(f"written to {folder / written[-1]['folder']}", style="dim")
+    if as_json:
+        print_json({"reports": written, "refused": refused, **_left_over(intake)})
+    if refused:
+        fail(Exit.OUTSIDE_DOMAIN, refused[0])
+
+
+def inspect(
+    path: StudyPath,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where contact sheets go; none are drawn without.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was read at PATH, view by view, what was set aside and what went wrong."""
+    from amrg.imaging import contact_sheet
+
+    intake = _intake(path, quiet=True)
+    sheets = []
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, study in enumerate(intake.studies, 1):
+            sheets.append(folder / f"study-{number}.png")
+            contact_sheet(study).save(sheets[-1])
+    if as_json:
+        print_json({**intake.model_dump(mode="json"), "sheets": [str(s) for s in sheets]})
+        return
+    for number, study in enumerate(intake.studies, 1):
+        out.print(_views(number, study))
+    for item in intake.set_aside:
+        out.print(f"set aside: {item.file}: {item.reason}", markup=False)
+    for problem in intake.problems:
+        out.print(f"problem: {problem.message}", markup=False)
+    for sheet in sheets:
+        out.print(f"contact sheet: {sheet}", markup=False)
+
+
+def _formats(given: str) -> tuple[str, ...]:
+    """The formats asked for, in order."""
+    wanted = tuple(part.strip() for part in given.split(",") if part.strip())
+    if not wanted or set(wanted) - set(FORMATS):
+        fail(Exit.USAGE, f"--format is {given!r}; expected any of {','.join(FORMATS)}")
+    return wanted
+
+
+def _intake(path: Path, quiet: bool = False) -> Intake:
+    """What is at a path; leaves with one line where there is nothing to report on."""
+    with busy("reading"):
+        from amrg.imaging import ImagingError, read_studies
+
+        try:
+            intake = read_studies(path)
+        except ImagingError as error:
+            fail(Exit.UNREADABLE, str(error))
+    if quiet:
+        return intake
+    for problem in intake.problems:
+        err.print(f"problem: {problem.message}", markup=False)
+    for item in intake.set_aside:
+        err.print(f"set aside: {item.file}: {item.reason}", markup=False)
+    if not intake.studies and intake.problems:
+        fail(Exit.UNREADABLE, f"{path.name}: nothing could be read: {intake.problems[0].message}")
+    if not intake.studies:
+        fail(Exit.NOTHING_TO_REPORT, f"{path.name}: no screening view; `amrg inspect` lists what was found")
+    return intake
+
+
+def _left_over(intake: Intake) -> dict[str, list[dict[str, str]]]:
+    """What was set aside and what went wrong, for JSON."""
+    return {
+        "set_aside": [item.model_dump(mode="json") for item in intake.set_aside],
+        "problems": [problem.model_dump(mode="json") for problem in intake.problems],
+    }
+
+
+def _views(number: int, study: Study) -> Table:
+    """A table of one study's views."""
+    from amrg.imaging import missing_views
+
+    missing = ", ".join(f"{side}{view}" for side, view in missing_views(study)) or "none"
+    table = Table("view", "pixels", "spacing mm", "intent", "notes", title=f"study {number}, missing views: {missing}")
+    for m in study.mammograms:
+        spacing = f"{m.pixel_spacing_mm[0]:.3f} x {m.pixel_spacing_mm[1]:.3f}" if m.pixel_spacing_mm else "unknown"
+        intent = m.intent.value.lower()
+        table.add_row(f"{m.laterality}{m.view}", f"{m.rows} x {m.columns}", spacing, intent, "; ".join(m.notes))
+    return table
