@@ -1,5 +1,6 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
+from amrg.birads.checking import RULES, Violation, check
 from amrg.birads.lexicon import (
     ASYMMETRIES,
     SUSPICIOUS_MORPHOLOGY,
@@ -22,6 +23,8 @@ from amrg.birads.lexicon import (
     Status,
     View,
 )
+from amrg.birads.parsing import Fact, Parsed, Span, parse
+from amrg.birads.rendering import WORDINGS, Style, render
 from amrg.birads.report import (
     Assessment,
     Comparison,
@@ -32,10 +35,13 @@ from amrg.birads.report import (
     Report,
     ViewBox,
 )
+from amrg.birads.validity import flaws
 
 __all__ = [
     "ASYMMETRIES",
+    "RULES",
     "SUSPICIOUS_MORPHOLOGY",
+    "WORDINGS",
     "Assessment",
     "Category",
     "Certainty",
@@ -46,6 +52,7 @@ __all__ = [
     "Depth",
     "Distribution",
     "Edition",
+    "Fact",
     "Finding",
     "Indication",
     "Kind",
@@ -54,12 +61,20 @@ __all__ = [
     "Margin",
     "Morphology",
     "Negative",
+    "Parsed",
     "Provenance",
     "Quadrant",
     "Recommendation",
     "Report",
     "Shape",
+    "Span",
     "Status",
+    "Style",
     "View",
     "ViewBox",
+    "Violation",
+    "check",
+    "flaws",
+    "parse",
+    "render",
 ]

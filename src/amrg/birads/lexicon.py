@@ -102,9 +102,7 @@ class Kind(StrEnum):
     DILATED_DUCT = "solitary dilated duct"
 
 
-ASYMMETRIES = frozenset(
-    {Kind.ASYMMETRY, Kind.FOCAL_ASYMMETRY, Kind.GLOBAL_ASYMMETRY, Kind.DEVELOPING_ASYMMETRY}
-)
+ASYMMETRIES = frozenset({Kind.ASYMMETRY, Kind.FOCAL_ASYMMETRY, Kind.GLOBAL_ASYMMETRY, Kind.DEVELOPING_ASYMMETRY})
 
 
 class Shape(StrEnum):

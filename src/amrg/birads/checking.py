@@ -1,0 +1,285 @@
+"""`check`: named rules of consistency, each a small function, all listed in `RULES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from amrg.birads.lexicon import (
+    SUSPICIOUS_MORPHOLOGY,
+    Category,
+    Density,
+    Kind,
+    Laterality,
+    Margin,
+    Morphology,
+    Quadrant,
+    Recommendation,
+    Shape,
+    View,
+)
+from amrg.birads.parsing import parse
+from amrg.birads.report import Assessment, Finding, Report
+from amrg.birads.validity import flaws
+
+Views = Collection[tuple[Laterality, View]]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule broken: its name, what was found against what was expected, and the path in the report."""
+
+    rule: str
+    message: str
+    path: str
+
+
+Broken = Iterator[tuple[str, str]]  # path and message
+Rule = Callable[[Report, Views | None], Broken]
+
+_UPPER = {Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER}
+_LOWER = {Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER, Quadrant.LOWER}
+_OUTER = {Quadrant.UPPER_OUTER, Quadrant.LOWER_OUTER, Quadrant.OUTER}
+_INNER = {Quadrant.UPPER_INNER, Quadrant.LOWER_INNER, Quadrant.INNER}
+_FROM_ABOVE = {View.CC, View.XCCL, View.XCCM}  # tell outer from inner
+_FROM_THE_SIDE = {View.MLO, View.ML, View.LM, View.LMO}  # tell upper from lower
+_TRUE_LATERAL = {View.ML, View.LM}
+_ADVICE = {
+    0: {Recommendation.ADDITIONAL_IMAGING},
+    1: {Recommendation.ROUTINE},
+    2: {Recommendation.ROUTINE},
+    3: {Recommendation.SHORT_INTERVAL, Recommendation.ADDITIONAL_IMAGING},
+    4: {Recommendation.BIOPSY},
+    5: {Recommendation.BIOPSY, Recommendation.SURGICAL},
+    6: {Recommendation.SURGICAL},
+}
+
+
+def _category_below_finding(report: Report, views: Views | None) -> Broken:
+    """A breast's category is not milder than the category of its worst finding."""
+    for i, finding in enumerate(report.findings):
+        covering = [a.category for a in _covering(report, finding.laterality)]
+        if finding.category is None or not covering:
+            continue
+        worst = max(covering, key=lambda c: c.suspicion)
+        if worst.suspicion < finding.category.suspicion:
+            yield (
+                f"findings[{i}].category",
+                f"the assessment is {worst}, expected at least {finding.category} of this finding",
+            )
+
+
+def _category_above_findings(report: Report, views: Views | None) -> Broken:
+    """A breast called suspicious (4 or 5) has a finding that is, where findings carry categories."""
+    rated = [f for f in report.findings if f.category is not None]
+    for i, assessment in enumerate(report.assessments):
+        if assessment.category.major not in (4, 5):
+            continue
+        here = [f for f in rated if _same_side(f.laterality, assessment.laterality)]
+        unrated = any(f.category is None and _same_side(f.laterality, assessment.laterality) for f in report.findings)
+        if not unrated and all(f.category.major < 3 for f in here if f.category):
+            yield f"assessments[{i}]", f"category {assessment.category} has no finding of category 3 or above"
+
+
+def _negative_with_findings(report: Report, views: Views | None) -> Broken:
+    """Category 1 means that there is nothing to describe."""
+    for i, finding in enumerate(report.findings):
+        ones = _covering(report, finding.laterality)
+        if ones and all(a.category is Category.NEGATIVE for a in ones) and not _looks_benign(finding):
+            yield f"findings[{i}]", f"the assessment is 1 (negative), found a {finding.kind}"
+
+
+def _suspicious_called_benign(report: Report, views: Views | None) -> Broken:
+    """Spiculated margins and suspicious morphology are not category 1 or 2."""
+    for i, finding in enumerate(report.findings):
+        category = finding.category
+        worrying = finding.margin is Margin.SPICULATED or finding.morphology in SUSPICIOUS_MORPHOLOGY
+        if worrying and category is not None and category.major in (1, 2):
+            what = finding.margin if finding.margin is Margin.SPICULATED else finding.morphology
+            yield f"findings[{i}].category", f"{what} {finding.kind} is called {category}, expected 4 or 5"
+
+
+def _benign_called_suspicious(report: Report, views: Views | None) -> Broken:
+    """Fat inside a mass and typically benign calcifications are not category 4 or 5."""
+    for i, finding in enumerate(report.findings):
+        lucent = finding.density is Density.FAT
+        if finding.category is None or finding.category.major not in (4, 5):
+            continue
+        if lucent or finding.morphology in _BENIGN_CALCIUM:
+            what = finding.density if lucent else finding.morphology
+            yield f"findings[{i}].category", f"{what} {finding.kind} is called {finding.category}, expected 2"
+
+
+_BENIGN_CALCIUM = set(Morphology) - SUSPICIOUS_MORPHOLOGY - {Morphology.ROUND, Morphology.PUNCTATE}
+
+
+def _composition_against_narrative(report: Report, views: Views | None) -> Broken:
+    """The composition is the one that the narrative gives."""
+    if not report.narrative or report.composition is None:
+        return
+    said = parse(report.narrative).report.composition
+    if said is not None and said is not report.composition:
+        yield "composition", f"composition is {report.composition}, the narrative says {said}"
+
+
+def _category_against_narrative(report: Report, views: Views | None) -> Broken:
+    """The worst category is the one that the narrative gives."""
+    if not report.narrative or report.worst is None:
+        return
+    said = parse(report.narrative).report.worst
+    if said is not None and said is not report.worst:
+        yield "assessments", f"the worst category is {report.worst}, the narrative says {said}"
+
+
+def _quadrant_against_view(report: Report, views: Views | None) -> Broken:
+    """A finding seen only from above is neither upper nor lower; one only in a lateral view neither outer nor inner."""
+    for i, finding in enumerate(report.findings):
+        place, seen = finding.location.quadrant, set(finding.views)
+        if place is None or not seen:
+            continue
+        if seen <= _FROM_ABOVE and place in _UPPER | _LOWER:
+            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_named(seen)} alone"
+        if seen <= _FROM_THE_SIDE and place in _OUTER | _INNER:
+            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_named(seen)} alone"
+
+
+def _side_against_view(report: Report, views: Views | None) -> Broken:
+    """A finding lies in a breast that was imaged, in views that were taken, and so do its boxes."""
+    for i, finding in enumerate(report.findings):
+        for j, box in enumerate(finding.boxes):
+            if finding.laterality is not None and box.laterality is not finding.laterality:
+                yield f"findings[{i}].boxes[{j}]", f"box on {box.laterality}, finding on {finding.laterality}"
+        if views is None or finding.laterality is None:
+            continue
+        taken = {view for side, view in views if side is finding.laterality}
+        missing = set(finding.views) - taken
+        if not taken:
+            yield f"findings[{i}].laterality", f"no view of side {finding.laterality} was taken"
+        elif missing:
+            yield f"findings[{i}].views", f"seen on {_named(missing)}, which was not taken on side {finding.laterality}"
+
+
+def _clock_against_quadrant(report: Report, views: Views | None) -> Broken:
+    """Clock face and quadrant name the same place; outer is at 9 o'clock on the right and at 3 on the left."""
+    for i, finding in enumerate(report.findings):
+        place, clock, side = finding.location.quadrant, finding.location.clock, finding.laterality
+        if place is None or clock is None:
+            continue
+        expected = _clocks(place, side)
+        if expected and clock not in expected:
+            yield f"findings[{i}].location.clock", f"{clock} o'clock is not {place}, expected one of {sorted(expected)}"
+
+
+def _clocks(place: Quadrant, side: Laterality | None) -> set[int]:
+    """Clock faces of a quadrant as one looks at the patient; empty where any will do."""
+    left_half, right_half = {7, 8, 9, 10, 11, 12, 6}, {1, 2, 3, 4, 5, 6, 12}
+    allowed = set(range(1, 13))
+    if place in _UPPER:
+        allowed &= {9, 10, 11, 12, 1, 2, 3}
+    if place in _LOWER:
+        allowed &= {3, 4, 5, 6, 7, 8, 9}
+    if side is not None and place in _OUTER | _INNER:
+        allowed &= left_half if (place in _OUTER) == (side is Laterality.RIGHT) else right_half
+    return allowed if place in _UPPER | _LOWER | _OUTER | _INNER else set()
+
+
+def _change_without_prior(report: Report, views: Views | None) -> Broken:
+    """A change needs a prior study to have changed from."""
+    if report.comparison is not None and report.comparison.available:
+        return
+    for i, finding in enumerate(report.findings):
+        if finding.change is not None:
+            yield f"findings[{i}].change", f"called {finding.change}, but no prior study was compared with"
+        if finding.kind is Kind.DEVELOPING_ASYMMETRY:
+            yield f"findings[{i}].kind", "a developing asymmetry needs a prior study, none was compared with"
+
+
+def _advice_against_category(report: Report, views: Views | None) -> Broken:
+    """The advice is the one that goes with the worst category."""
+    worst = report.worst
+    if worst is None or report.recommendation is None:
+        return
+    expected = _ADVICE[worst.major]
+    if report.recommendation not in expected:
+        wanted = " or ".join(sorted(expected))
+        yield "recommendation", f"{report.recommendation} advised for category {worst}, expected {wanted}"
+
+
+def _negative_against_finding(report: Report, views: Views | None) -> Broken:
+    """Nothing is denied and found in the same breast; what looks benign is not what a denial means."""
+    for i, finding in enumerate(report.findings):
+        for j, negative in enumerate(report.negatives):
+            same = finding.kind is negative.kind and _same_side(finding.laterality, negative.laterality)
+            if same and not _looks_benign(finding):
+                yield f"findings[{i}]", f"{finding.kind} is found here and denied in negatives[{j}]"
+
+
+def _descriptor_of_another_kind(report: Report, views: Views | None) -> Broken:
+    """Descriptors belong to the kind of the finding, and nothing is said twice."""
+    yield from flaws(report)
+
+
+def _shape_against_margin(report: Report, views: Views | None) -> Broken:
+    """A spiculated mass is irregular, and an irregular one is not circumscribed."""
+    for i, finding in enumerate(report.findings):
+        if finding.margin is Margin.SPICULATED and finding.shape in (Shape.OVAL, Shape.ROUND):
+            yield f"findings[{i}].shape", f"{finding.shape} with spiculated margins, expected irregular"
+
+
+def _covering(report: Report, side: Laterality | None) -> list[Assessment]:
+    """Assessments that hold for a side: its own, or where it has none those of the whole study."""
+    own = [a for a in report.assessments if side is not None and a.laterality is side]
+    whole = [a for a in report.assessments if a.laterality is None]
+    return own or whole or (list(report.assessments) if side is None else [])
+
+
+def _same_side(side: Laterality | None, other: Laterality | None) -> bool:
+    return side is None or other is None or side is other
+
+
+def _looks_benign(finding: Finding) -> bool:
+    """Whether a finding is called benign or is of a kind that always is."""
+    rated_benign = finding.category is not None and finding.category.major <= 2 and finding.category.major > 0
+    always = finding.kind in (Kind.INTRAMAMMARY_NODE, Kind.AXILLARY_NODE) and finding.benign_looking is not False
+    return bool(finding.benign_looking) or rated_benign or always or finding.morphology in _BENIGN_CALCIUM
+
+
+def _named(views: Collection[View]) -> str:
+    return " and ".join(sorted(views))
+
+
+_FUNCTIONS: dict[str, Rule] = {
+    "category-below-finding": _category_below_finding,
+    "category-above-findings": _category_above_findings,
+    "negative-with-findings": _negative_with_findings,
+    "suspicious-called-benign": _suspicious_called_benign,
+    "benign-called-suspicious": _benign_called_suspicious,
+    "composition-against-narrative": _composition_against_narrative,
+    "category-against-narrative": _category_against_narrative,
+    "quadrant-against-view": _quadrant_against_view,
+    "side-against-view": _side_against_view,
+    "clock-against-quadrant": _clock_against_quadrant,
+    "change-without-prior": _change_without_prior,
+    "advice-against-category": _advice_against_category,
+    "negative-against-finding": _negative_against_finding,
+    "descriptor-of-another-kind": _descriptor_of_another_kind,
+    "shape-against-margin": _shape_against_margin,
+}
+
+RULES: dict[str, str] = {name: (rule.__doc__ or "").strip() for name, rule in _FUNCTIONS.items()}
+"""Every rule by its name, with one line of what it holds."""
+
+
+def check(report: Report, views: Views | None = None) -> tuple[Violation, ...]:
+    """Find what in a report contradicts itself or the views it was read from.
+
+    Args:
+        report: The report to check.
+        views: Side and projection of every view taken, where known; None skips what needs them.
+
+    Returns:
+        Violations in the order of `RULES`; empty for a consistent report. Never raises.
+    """
+    return tuple(
+        Violation(name, message, path) for name, rule in _FUNCTIONS.items() for path, message in rule(report, views)
+    )

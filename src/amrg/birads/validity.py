@@ -1,0 +1,86 @@
+"""What a valid report is: descriptors that belong to their kind, and nothing said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from amrg.birads.lexicon import Kind, Morphology
+from amrg.birads.report import Finding, Report
+
+ASSOCIABLE = frozenset(
+    {
+        Kind.CALCIFICATIONS,
+        Kind.DISTORTION,
+        Kind.AXILLARY_NODE,
+        Kind.SKIN_THICKENING,
+        Kind.SKIN_RETRACTION,
+        Kind.NIPPLE_RETRACTION,
+        Kind.TRABECULAR_THICKENING,
+    }
+)
+"""Kinds that can come with another finding as its associated features."""
+
+SINGLE = frozenset({Kind.GLOBAL_ASYMMETRY, Kind.NIPPLE_RETRACTION, Kind.DILATED_DUCT})
+"""Kinds that a breast has once, never several alike."""
+
+_OWNERS = {
+    "shape": Kind.MASS,
+    "margin": Kind.MASS,
+    "density": Kind.MASS,
+    "morphology": Kind.CALCIFICATIONS,
+    "distribution": Kind.CALCIFICATIONS,
+}
+
+
+def flaws(report: Report) -> list[tuple[str, str]]:
+    """What makes a report invalid, as pairs of path and reason; empty for a valid one.
+
+    Prose reads back exactly only for valid reports (see `render`).
+    """
+    found = [
+        (f"findings[{i}].{field}", reason)
+        for i, finding in enumerate(report.findings)
+        for field, reason in chain(_foreign(finding), _features(finding), _looks(finding))
+    ]
+    found += [("negatives", "the same thing is denied twice")] if _repeats(report.negatives) else []
+    found += [("assessments", "the same category is named twice")] if _repeats(report.assessments) else []
+    if not report.assessments and any(f.category is not None for f in report.findings):
+        found.append(("assessments", "findings have categories but breast and study have none"))
+    if report.comparison and not report.comparison.available and report.comparison.prior_date:
+        found.append(("comparison.prior_date", "a prior that is not available has no date"))
+    return found
+
+
+def _repeats(values: Sequence[object]) -> bool:
+    return len(set(values)) < len(values)
+
+
+def _foreign(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Descriptors of another kind."""
+    for field, owner in _OWNERS.items():
+        if getattr(finding, field) is not None and finding.kind is not owner:
+            yield field, f"{field} belongs to {owner.value}, found on {finding.kind.value}"
+    if finding.multiple and finding.kind in SINGLE:
+        yield "multiple", f"{finding.kind.value} is never several alike"
+
+
+def _features(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Associated features that are none, and lists that repeat themselves."""
+    for i, kind in enumerate(finding.associated):
+        if kind not in ASSOCIABLE or kind is finding.kind:
+            yield f"associated[{i}]", f"{kind.value} is no associated feature of {finding.kind.value}"
+    if _repeats(finding.associated):
+        yield "associated", "the same feature is named twice"
+    if _repeats(finding.views):
+        yield "views", "the same view is named twice"
+
+
+def _looks(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Calcifications called benign have a benign morphology, if only `typically benign`."""
+    if finding.kind is not Kind.CALCIFICATIONS:
+        return
+    if finding.benign_looking and finding.morphology is None:
+        yield "morphology", "calcifications that look benign have a morphology, at least typically benign"
+    if finding.benign_looking is False and finding.morphology is Morphology.BENIGN:
+        yield "benign_looking", "typically benign calcifications do not look suspicious"
