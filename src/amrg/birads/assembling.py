@@ -96,7 +96,7 @@ class _PieceReader:
         if named.role is Role.EXPLAINS or (named.role is Role.AGAIN and before):
             return before
         if named.role is Role.COMPANION and before is not None and not self._is_described(named):
-            before.associate(named.kind, begin, end)
+            (self._last_new(self._last_link(named.at)) or before).associate(named.kind, begin, end)
             return None
         if named.role is Role.ASIDE:
             return None
@@ -134,6 +134,10 @@ class _PieceReader:
                 return True
         return False
 
+    def _last_link(self, before: int) -> int:
+        """The nearest `with` or its like before a mention."""
+        return max((i for i, m in enumerate(self._found[:before]) if Concept.LINK in m.means), default=before)
+
     def _last_new(self, before: int) -> Draft | None:
         """The nearest finding named before a mention."""
         drafts = [self._targets.get(n.at) for n in self._named if n.at < before]
@@ -143,9 +147,16 @@ class _PieceReader:
         """Hand the words of one mention to the thing they describe."""
         if at and Concept.BENIGN in mention.means and self._is_gloss(at):
             return
+        if at and Concept.CHANGE in mention.means and self._compares(at):
+            return
         for concept in _WORDS_OF_A_FINDING:
             if concept in mention.means:
                 self._give(at, concept, mention.means[concept], mention)
+
+    def _compares(self, at: int) -> bool:
+        """Whether `the larger` picks one of several rather than tells of growth."""
+        size = self._tokens.words[self._found[at].first] in ("larger", "smaller")
+        return size and Concept.THE in self._found[at - 1].means
 
     def _is_gloss(self, at: int) -> bool:
         """Whether a word such as `suspicious` only explains the category before it."""

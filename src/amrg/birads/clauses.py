@@ -82,6 +82,7 @@ class Roles:
             last = mention.last
         self._denied_at_the_end()
         self._within()
+        self._labels()
         return self.named
 
     def _gap(self, words: list[str]) -> None:
@@ -175,6 +176,14 @@ class Roles:
     def _deny_before_all(self) -> None:
         for named in self.named:
             named.role = Role.DENIED if named.role is Role.FOUND else named.role
+
+    def _labels(self) -> None:
+        """`Calcifications: benign calcifications`: the first is a label and no second finding."""
+        for i, named in enumerate(self.named):
+            after = self._found[named.at].last
+            labels = self._tokens.words[after : after + 1] == [":"]
+            if labels and any(same_sort(named.kind, n.kind) for n in self.named[i + 1 :]):
+                named.role = Role.ASIDE
 
     def _within(self) -> None:
         """A denial `within the lesion` speaks of that lesion, not of the breast."""

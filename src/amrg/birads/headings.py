@@ -41,38 +41,11 @@ PHRASES = {
     "recommended action; next steps; management recommendations; next step; suggested management; note; disclaimer",
 }
 # Headings that speak of a thing themselves: their words stay part of what is read.
-SPEAKING = frozenset(
-    [
-        "axilla",
-        "axillae",
-        "lymph nodes",
-        "skin and nipple",
-        "skin",
-        "nipple",
-        "masses",
-        "mass",
-        "calcifications",
-        "calcification",
-        "asymmetry",
-        "asymmetries",
-        "architectural distortion",
-        "compared with",
-        "prior",
-        "acr",
-        "acr density",
-        "density",
-        "breast density",
-        "composition",
-        "breast composition",
-        "assessment",
-        "final assessment",
-        "overall assessment",
-        "acr category",
-        "density category",
-        "breast density category",
-        "breast composition category",
-        "overall impression",
-        "prior studies",
-        "prior study",
-    ]
+_SPEAKING_PHRASES = (
+    "axilla; axillae; lymph nodes; skin and nipple; skin; nipple; masses; mass; calcifications; "
+    "calcification; asymmetry; asymmetries; architectural distortion; compared with; prior; acr; acr "
+    "density; density; breast density; composition; breast composition; assessment; final "
+    "assessment; overall assessment; acr category; density category; breast density category; breast "
+    "composition category; overall impression; prior studies; prior study"
 )
+SPEAKING = frozenset(_SPEAKING_PHRASES.split("; "))

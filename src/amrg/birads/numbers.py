@@ -11,20 +11,8 @@ from amrg.birads.lexicon import Category, Composition, Edition
 from amrg.birads.text import Tokens
 from amrg.birads.words import Concept
 
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+_MONTH_NAMES = "january february march april may june july august september october november december"
+_MONTHS = _MONTH_NAMES.split()
 _MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTHS)
 _DATES = (
     re.compile(r"(?P<y>[0-9]{4})[-/](?P<m>[0-9]{2})[-/](?P<d>[0-9]{2})(?![0-9])"),
@@ -35,43 +23,12 @@ _FIGURES = {str(n): n for n in range(7)} | {
     word: n for n, word in enumerate(["zero", "one", "two", "three", "four", "five", "six"])
 }
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "iva": "4A", "ivb": "4B", "ivc": "4C", "v": "5", "vi": "6"}
-_BETWEEN = frozenset(
-    [
-        "category",
-        "categories",
-        "assessment",
-        "score",
-        "classification",
-        "final",
-        "is",
-        "of",
-        ":",
-        "-",
-        "–",
-        "=",
-        "(",
-        "class",
-        "grade",
-        "code",
-        "rating",
-        "level",
-        "as",
-        "overall",
-        "cat",
-        "right",
-        "left",
-        "breast",
-        "breasts",
-        "side",
-        "bilateral",
-        "both",
-        "combined",
-        ",",
-        "for",
-        "the",
-        "assigned",
-    ]
+_BETWEEN_WORDS = (
+    "category categories assessment score classification final is of : - – = ( class grade code "
+    "rating level as overall cat right left breast breasts side bilateral both combined , for the "
+    "assigned )"
 )
+_BETWEEN = frozenset(_BETWEEN_WORDS.split())
 _LIST = frozenset([",", "/", "&", "and", "or", "+", "to", "-", "–", "(", ")"])
 _UNITS = {"mm": 1.0, "cm": 10.0}
 _LETTER_LEADS = frozenset(["acr", "composition", "density", "type", "category", "class", "grade", "pattern"])
@@ -149,16 +106,19 @@ class NumberReader:
         """One category at token `i` and the token after it."""
         word = self._word(i)
         if word in _ROMAN:
-            return (Category(_ROMAN[word]), i + 1) if self._word(i + 1) != "2025" else None
+            return self._lettered(_ROMAN[word], i)
         if word not in _FIGURES or self._is_measure(i + 1):
             return None
-        figure = _FIGURES[word]
+        return self._lettered(str(_FIGURES[word]), i)
+
+    def _lettered(self, value: str, i: int) -> tuple[Category, int] | None:
+        """The category at token `i` with the letter that may follow it."""
         letter = self._word(i + 1)
-        if figure == 4 and letter in ("a", "b", "c") and self._is_suffix(i + 1):
+        if value == "4" and letter in ("a", "b", "c") and self._is_suffix(i + 1):
             return Category(f"4{letter.upper()}"), i + 2
-        if word.isdigit() and letter.isalpha() and self._adjoins(i + 1):
-            return None
-        return Category(str(figure)), i + 1
+        if letter == "2025" or (letter.isalpha() and self._adjoins(i + 1)):
+            return None  # an edition, or a figure such as `5th`
+        return Category(value), i + 1
 
     def _adjoins(self, i: int) -> bool:
         """Whether token `i` follows without a space (`5th`)."""

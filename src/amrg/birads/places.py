@@ -8,28 +8,11 @@ from amrg.birads.text import Tokens
 from amrg.birads.words import Concept
 
 _VERTICAL = {Quadrant.UPPER, Quadrant.LOWER}
-_NOT_PLACES = frozenset(
-    [
-        "view",
-        "views",
-        "projection",
-        "projections",
-        "density",
-        "dense",
-        "limit",
-        "limits",
-        "probability",
-        "suspicion",
-        "suspicious",
-        "likelihood",
-        "oblique",
-        "extremity",
-        "than",
-        "back",
-        "risk",
-        "grade",
-    ]
+_NOT_PLACES_WORDS = (
+    "view views projection projections density dense limit limits probability suspicion suspicious "
+    "likelihood oblique extremity than back risk grade"
 )
+_NOT_PLACES = frozenset(_NOT_PLACES_WORDS.split())
 _BOTH = {frozenset({a, b}): Quadrant(f"{a} {b}") for a in _VERTICAL for b in (Quadrant.OUTER, Quadrant.INNER)}
 
 

@@ -61,6 +61,8 @@ def _before(tokens: Tokens, segment: Segment, state: _State) -> None:
     """What ends with the line before: a line's side, and a short section after a blank line."""
     if segment.opens_line:
         state.line_side = None
+    if segment.opens_line and state.filled and state.section is Section.COMPOSITION:
+        state.enter(Section.FINDINGS)
     if segment.after_blank and state.filled and state.section in _SHORT_LIVED:
         state.enter(Section.BODY)
     if tokens.words[segment.first] == "birads" and state.section in _SHORT_LIVED - {Section.TECHNIQUE}:
@@ -115,10 +117,10 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
         at = start if " ".join(words[start:k]) in SPEAKING else k + 1
     if at < last:
         yield _piece(state, at, last, segment.opens_line)
+        state.filled = words[last - 1] != ":"
 
 
 def _piece(state: _State, first: int, last: int, opens_line: bool) -> Piece:
-    state.filled = True
     return Piece(state.section, first, last, state.side, opens_line)
 
 

@@ -142,7 +142,9 @@ class StudyReader:
 
     def _advice(self, piece: Piece, found: list[Mention]) -> None:
         """The most decisive step advised."""
-        advised = piece.section is Section.ADVICE or any(Concept.ADVISED in m.means for m in found)
+        advised = piece.section is Section.ADVICE or any(
+            Concept.ADVISED in m.means or m.means.get(Concept.ADVICE) is Recommendation.SHORT_INTERVAL for m in found
+        )
         if not advised or piece.section in (Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON):
             return
         denied = False

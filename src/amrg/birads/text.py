@@ -11,26 +11,13 @@ _TOKEN = re.compile(r"[^\W\d_]+|[0-9]+(?:\.[0-9]+)?|\n|[^\s]")
 _NOISE = frozenset("\"'`*_#’‘“”\\~<>")
 _BREAKS = frozenset(".;!?{}[]|•●▪")
 _ENDS = frozenset(").:;!?")
-_FINISHED = frozenset(
-    [
-        "normal",
-        "seen",
-        "abnormality",
-        "adenopathy",
-        "noted",
-        "identified",
-        "present",
-        "unremarkable",
-        "calcification",
-        "retraction",
-        "thickening",
-        "node",
-        "microcalcification",
-    ]
+_FINISHED_WORDS = (
+    "normal seen abnormality adenopathy noted identified present unremarkable calcification "
+    "retraction thickening node microcalcification"
 )
-_UNFINISHED = frozenset(
-    ["a", "an", "the", "of", "in", "with", "and", "or", "to", "for", "at", "by", "is", "are", "from", "on"]
-)
+_FINISHED = frozenset(_FINISHED_WORDS.split())
+_UNFINISHED_WORDS = "a an the of in with and or to for at by is are from on"
+_UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +97,7 @@ def _breaks_line(tokens: Tokens, at: int, first: int) -> bool:
     if at + 1 >= len(words) or at == first or words[at + 1] == "\n":
         return True
     before, after = words[at - 1], words[at + 1]
-    if before in _UNFINISHED:
+    if before in _UNFINISHED and not tokens.touching(at - 1):  # the a of 4a is no article
         return False
     if before in _ENDS or after in "-–—" or not after[0].isalnum() or after[0].isdigit():
         return before != "," or not after[0].isalnum()

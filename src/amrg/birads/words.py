@@ -357,7 +357,8 @@ _SYNTAX = (
      "finding; left; right; indication; history; clinical; information; views; suggest; consistent; them; "
      "biopsy; proven; known; level; number; class; grade; grading; per; according; lexicon; criteria; "
      "otherwise; so; then; thus; therefore; they; their; her; seen; due; proper; likelihood; probability; "
-     "spaces; d; th; x; no finding described; not compared; none"),
+     "spaces; d; th; x; abnormality; abnormalities; underlying; see; used; assigned; calcified; "
+     "no finding described; not compared; none"),
 )  # fmt: skip
 
 _TWO_RETRACTIONS = "skin and nipple retraction; skin or nipple retraction; skin nipple retraction"
