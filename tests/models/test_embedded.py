@@ -1,4 +1,4 @@
-"""The embedded model is a stock Gemma 3: transformers builds, saves and loads it without amrg."""
+"""The embedded model is a real Gemma 3: transformers builds, saves and loads it by its own auto classes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_all_four_views_stand_in_one_prompt(checkpoint: Path) -> None:
     assert text.endswith("<start_of_turn>model\n")
 
 
-def test_transformers_alone_loads_what_was_saved(checkpoint: Path) -> None:
+def test_auto_classes_load_what_was_saved(checkpoint: Path) -> None:
     model = AutoModelForImageTextToText.from_pretrained(checkpoint)
     assert type(model) is Gemma3ForConditionalGeneration
     ours = load_model(str(checkpoint))

@@ -1,17 +1,17 @@
 """The embedded model: a real `Gemma3ForConditionalGeneration` of a few million parameters.
 
-Its tower is transformers' own SegFormer encoder (Xie 2021): overlapping convolutions between the stages and in
-every feed-forward, which learns small bright things in minutes where a plain vision transformer takes hours
-(docs/decisions/0003-embedded-tower.md). Stock classes throughout: transformers loads it without amrg.
+Its tower is a small convolutional net (`amrg.models.tower`), which learns small bright things in minutes where a plain
+vision transformer takes hours (docs/decisions/0003-embedded-tower.md). All else is transformers' own.
 """
 
 from __future__ import annotations
 
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig, SegformerConfig
+from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig
 
 from amrg.models.card import EMBEDDED
 from amrg.models.settings import ModelSettings
 from amrg.models.tokenizer import Vocabulary
+from amrg.models.tower import ConvTowerConfig
 from amrg.models.views import Channels, Hanging, ViewEncoding
 
 NAME = "amrg-embedded"
@@ -29,24 +29,9 @@ SETTINGS = ModelSettings(
 )
 
 
-def tower_config() -> SegformerConfig:
-    """Three stages to a stride of 16; `hidden_size`, `image_size`, `patch_size` are what Gemma's projector asks."""
-    return SegformerConfig(
-        num_channels=3,
-        num_encoder_blocks=3,
-        depths=[1, 1, 3],
-        hidden_sizes=[32, 64, WIDTH],
-        sr_ratios=[8, 4, 2],
-        patch_sizes=[7, 3, 3],
-        strides=[4, 2, 2],
-        num_attention_heads=[1, 2, 5],
-        mlp_ratios=[2, 2, 2],
-        drop_path_rate=0.0,
-        reshape_last_stage=False,
-        hidden_size=WIDTH,
-        image_size=SIZE,
-        patch_size=CELL,
-    )
+def tower_config() -> ConvTowerConfig:
+    """Four stages to a stride of 16."""
+    return ConvTowerConfig(widths=(24, 48, 96, WIDTH), image_size=SIZE)
 
 
 def config(vocabulary: Vocabulary) -> Gemma3Config:

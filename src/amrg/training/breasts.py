@@ -61,18 +61,25 @@ def cache_features(tower: nn.Module, job: DrawJob) -> Path:
     if path.is_file():
         return path
     shard = load_shard(job)
-    found = [pooled_tokens(tower, with_position(exam)) for exam in shard.pictures]
+    found = [_pooled(tower, shard.pictures[i : i + 8]) for i in range(0, len(shard.pictures), 8)]
     partial = path.with_suffix(".partial.npy")
-    np.save(partial, np.stack(found).astype(np.float16))
+    np.save(partial, np.concatenate(found).astype(np.float16))
     partial.rename(path)
     return path
+
+
+def _pooled(tower: nn.Module, exams: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Layers of a few exams [exams, views, size, size, 3] to pooled features [exams, views, tokens, width]."""
+    tokens = pooled_tokens(tower, with_position(exams.reshape(-1, *exams.shape[2:])))
+    return tokens.reshape(*exams.shape[:2], *tokens.shape[1:])
 
 
 @torch.inference_mode()
 def pooled_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Pictures uint8 [views, size, size, 3] to pooled features [views, tokens, width]."""
     pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-    cells = tower(pixel_values=pixels, return_dict=True).last_hidden_state
+    with torch.autocast("cpu", torch.bfloat16):
+        cells = tower(pixel_values=pixels, return_dict=True).last_hidden_state.float()
     side = pixels.shape[-1] // CELL
     grid = cells.transpose(1, 2).reshape(len(cells), -1, side, side)
     pooled: npt.NDArray[np.float32] = nn.functional.avg_pool2d(grid, POOL).flatten(2).transpose(1, 2).numpy()

@@ -100,7 +100,7 @@ def teach_language(
     model = build(vocabulary(tokenizer))
     nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=WIDTH**-0.5)
     model.model.vision_tower.load_state_dict(seer.tower.state_dict())
-    model.model.vision_tower.requires_grad_(False)
+    model.model.vision_tower.requires_grad_(False).eval()
     run = Run(model, recipe.language, folder / "language")
     run.resume()
     run.train(lambda step: language_loss(model, make(step, recipe.language.batch), prompts))

@@ -57,7 +57,9 @@ class Run:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._parameters = dict(self.module.named_parameters())
-        self.averaged = {k: v.detach().clone().float() for k, v in self._parameters.items()}
+        # Running statistics are averaged with the weights that made them.
+        self._followed = {k: v for k, v in self.module.state_dict(keep_vars=True).items() if v.is_floating_point()}
+        self.averaged = {k: v.detach().clone().float() for k, v in self._followed.items()}
         self._optimiser = torch.optim.AdamW(
             _decay_groups(self._parameters, self.schedule.weight_decay), lr=0.0, betas=(0.9, 0.98), fused=True
         )
@@ -73,8 +75,9 @@ class Run:
         stored = load_file(self._checkpoint)
         self.step = int(stored["step"])
         self.module.load_state_dict({k[6:]: v for k, v in stored.items() if k.startswith("model.")})
+        for name, average in self.averaged.items():
+            average.copy_(stored[f"averaged.{name}"])
         for name, parameter in self._parameters.items():
-            self.averaged[name].copy_(stored[f"averaged.{name}"])
             if f"first.{name}" in stored:
                 self._optimiser.state[parameter] = {
                     "step": torch.tensor(float(self.step)),
@@ -87,8 +90,8 @@ class Run:
         """Write a checkpoint; the old one stays until the new one is whole."""
         tensors = {f"model.{k}": v.contiguous() for k, v in self.module.state_dict().items()}
         tensors["step"] = torch.tensor(self.step)
+        tensors |= {f"averaged.{name}": average for name, average in self.averaged.items()}
         for name, parameter in self._parameters.items():
-            tensors[f"averaged.{name}"] = self.averaged[name]
             state = self._optimiser.state.get(parameter, {})
             if state:
                 tensors[f"first.{name}"] = state["exp_avg"]
@@ -132,7 +135,7 @@ class Run:
         self.step += 1
         keep = min(self.schedule.average, (1 + self.step) / (10 + self.step))
         averaged = list(self.averaged.values())
-        torch._foreach_lerp_(averaged, [p.detach().float() for p in self._parameters.values()], 1 - keep)
+        torch._foreach_lerp_(averaged, [t.detach().float() for t in self._followed.values()], 1 - keep)
 
     def _log(self, loss: float, figures: Mapping[str, float]) -> None:
         """Append a row to log.csv every 25 steps."""
