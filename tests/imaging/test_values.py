@@ -1,0 +1,76 @@
+"""Presentation values against values worked out by hand from PS3.3 C.11."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from amrg.imaging.values import presentation, window
+
+X = np.array([[0, 500, 1000, 1500, 2000]], np.float32)
+
+
+def test_linear_is_c_11_2_1_2_1() -> None:
+    # ((x - (c - 0.5)) / (w - 1) + 0.5), clipped
+    expected = np.clip((X - 999.5) / 999 + 0.5, 0, 1)
+    np.testing.assert_allclose(window(X, 1000, 1000), expected, atol=1e-6)
+
+
+def test_linear_of_the_full_range_is_the_stored_value() -> None:
+    stored = np.arange(4096, dtype=np.float32)[None]
+    np.testing.assert_allclose(window(stored, 2048, 4096), stored / 4095, atol=1e-6)
+
+
+def test_linear_exact_and_sigmoid() -> None:
+    np.testing.assert_allclose(window(X, 1000, 1000, "LINEAR_EXACT"), [[0, 0, 0.5, 1, 1]], atol=1e-6)
+    sigmoid = 1 / (1 + np.exp(-4 * (X - 1000) / 1000))
+    np.testing.assert_allclose(window(X, 1000, 1000, "SIGMOID"), sigmoid, atol=1e-6)
+
+
+def test_a_window_of_one_is_a_threshold() -> None:
+    np.testing.assert_array_equal(window(X, 1000, 1), [[0, 0, 1, 1, 1]])
+
+
+@pytest.mark.parametrize(("width", "function"), [(0, "LINEAR"), (-1, "SIGMOID"), (10, "CUBIC")])
+def test_what_the_standard_forbids_is_named(width: float, function: str) -> None:
+    with pytest.raises(ValueError, match=r"\(0028,105[16]\)"):
+        window(X, 0, width, function)
+
+
+def _header(**attributes: object) -> Dataset:
+    header = Dataset()
+    header.PhotometricInterpretation = "MONOCHROME2"
+    for name, value in attributes.items():
+        setattr(header, name, value)
+    return header
+
+
+def test_monochrome1_is_inverted_after_the_window() -> None:
+    window_of = {"WindowCenter": 1000, "WindowWidth": 1000}
+    plain, _ = presentation(X.astype(np.uint16), _header(**window_of))
+    inverted, _ = presentation(X.astype(np.uint16), _header(PhotometricInterpretation="MONOCHROME1", **window_of))
+    np.testing.assert_allclose(inverted, 1 - plain, atol=1e-6)
+
+
+def test_rescale_comes_before_the_window() -> None:
+    header = _header(WindowCenter=2000, WindowWidth=2000, RescaleSlope=2, RescaleIntercept=0)
+    shown, _ = presentation(X.astype(np.uint16), header)
+    np.testing.assert_allclose(shown, window(2 * X, 2000, 2000), atol=1e-6)
+
+
+def test_a_voi_table_is_preferred_and_ends_hold() -> None:
+    table = Dataset()
+    table.LUTDescriptor = [3, 1000, 16]
+    table.LUTData = [0, 32768, 65535]
+    header = _header(WindowCenter=1, WindowWidth=2, VOILUTSequence=Sequence([table]))
+    shown, _ = presentation(np.array([[0, 1000, 1001, 1002, 5000]], np.uint16), header)
+    np.testing.assert_allclose(shown, [[0, 0, 32768 / 65535, 1, 1]], atol=1e-6)
+
+
+def test_for_processing_is_developed_and_said() -> None:
+    raw = np.linspace(10, 4000, 6400).reshape(80, 80).astype(np.uint16)
+    shown, notes = presentation(raw, _header(PresentationIntentType="FOR PROCESSING"))
+    assert shown[0, 0] > shown[-1, -1]  # less exposure is denser, so brighter
+    assert "For Processing" in notes[0]
