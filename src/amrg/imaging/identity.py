@@ -22,9 +22,9 @@ VIEW_CODES: dict[str, View] = {
     "R-10228": View.LM,
     "399099002": View.LMO,
     "R-10230": View.LMO,
-    "399265009": View.XCCL,
+    "399192008": View.XCCL,
     "R-1024A": View.XCCL,
-    "399192007": View.XCCM,
+    "399101009": View.XCCM,
     "R-1024B": View.XCCM,
 }
 _SIDE = re.compile(r"(?<![A-Z])(?:(RIGHT|R|RT)|(LEFT|L|LT))(?=[^A-Z]|CC|MLO|ML|LM|XCC|$)")

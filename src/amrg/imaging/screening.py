@@ -18,10 +18,12 @@ _MODIFIERS: dict[str, str] = {
     "R-102D7": "a spot compression view",
     "399209000": "an implant-displaced view",
     "R-102D5": "an implant-displaced view",
-    "399011000": "a tangential view",
+    "399110001": "a tangential view",
     "R-102C2": "a tangential view",
-    "399110001": "a cleavage view",
+    "399161006": "a cleavage view",
     "R-102D2": "a cleavage view",
+    "399011000": "an axillary tail view",
+    "R-102D1": "an axillary tail view",
 }
 _WORDS = {
     "MAG": "a magnification view",
