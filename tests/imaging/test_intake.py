@@ -217,7 +217,7 @@ def test_what_is_no_screening_view_is_set_aside_by_name(
 def test_a_second_picture_of_a_view_is_set_aside(drawn: Path, tmp_path: Path) -> None:
     shutil.copytree(drawn, tmp_path / "s")
     ds = pydicom.dcmread(tmp_path / "s" / "LCC.dcm")
-    ds.SOPInstanceUID += ".1"
+    ds.SOPInstanceUID = "1.2.3.4"
     ds.PresentationIntentType = "FOR PROCESSING"
     ds.save_as(tmp_path / "s" / "again.dcm")
     intake = read_studies(tmp_path / "s")
@@ -255,5 +255,3 @@ def test_broken_bytes_are_a_problem_or_a_study_never_a_crash(
         warnings.simplefilter("ignore")
         intake = read_studies(target)
     assert len(intake.studies) + len(intake.set_aside) + len(intake.problems) >= 1
-
-

@@ -1,4 +1,4 @@
-"""Pictures for models: mirrored breasts look the same, boxes go there and back, position is written where it belongs."""
+"""Pictures for models: mirrored breasts look the same, boxes go there and back, position is written in."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +27,9 @@ def parse_file(
         print_json(
             {
                 "report": parsed.report.model_dump(mode="json"),
-                "facts": [fact.model_dump(mode="json") for fact in parsed.facts],
-                "unread": [span.model_dump(mode="json") for span in parsed.unread],
-                "violations": [v.model_dump(mode="json") for v in violations],
+                "facts": [asdict(fact) for fact in parsed.facts],
+                "unread": [asdict(span) for span in parsed.unread],
+                "violations": [asdict(v) for v in violations],
             }
         )
         return

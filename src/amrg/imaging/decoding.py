@@ -112,9 +112,11 @@ def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
 def _picture(path: Path) -> tuple[Values, tuple[str, ...]]:
     """Values of a PNG, TIFF or PGM: the full range of its type is the range of the picture."""
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(), _open_picture(path) as image:
             refuse_absurd(path.name, image.height, image.width)
             raw = np.asarray(image.convert("L") if image.mode in ("RGB", "RGBA", "P", "LA", "1") else image)
+    except Image.DecompressionBombError as error:
+        raise ImagingError(f"{path.name}: more pixels than any mammogram has; refused before decoding") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, ImagingError):
             raise
@@ -122,6 +124,12 @@ def _picture(path: Path) -> tuple[Values, tuple[str, ...]]:
     values = raw.astype(np.float32)
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
     return np.clip(values / top, 0, 1), ("a plain picture: no spacing, taken as shown for presentation",)
+
+
+def _open_picture(path: Path) -> Image.Image:
+    """Open without Pillow's warning about large pictures: ours is the limit that counts."""
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    return Image.open(path)
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import BaseModelOutput
 
 
-class ConvTowerConfig(PretrainedConfig):
+class ConvTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is not typed
     """Widths of the stages, and what Gemma's projector asks of a tower: hidden size, picture size, stride."""
 
     model_type = "amrg_conv_tower"
@@ -61,7 +61,7 @@ def _down(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
 
 
-class ConvTower(PreTrainedModel):
+class ConvTower(PreTrainedModel):  # type: ignore[misc]  # transformers is not typed
     """Pixels [B, 3, H, W] to features of every cell [B, H/16 * W/16, hidden_size]."""
 
     config_class = ConvTowerConfig
