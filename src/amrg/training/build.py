@@ -48,8 +48,8 @@ class EmbeddedRecipe(Value):
     screening_exams: int = Field(1500, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
-    tower: Schedule = Schedule(steps=3300, batch=16, peak_rate=1.2e-3)
-    language: Schedule = Schedule(steps=1200, batch=16, peak_rate=1.5e-3, warm_up=100)
+    tower: Schedule = Schedule(steps=2900, batch=16, peak_rate=2e-3, warm_up=200, average=0.997)
+    language: Schedule = Schedule(steps=650, batch=16, peak_rate=2e-3, warm_up=80, average=0.99)
 
 
 def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
@@ -122,7 +122,7 @@ def assemble(run: Run, tokenizer: PreTrainedTokenizerFast, seer: Seer, out: Path
 
 def fit(seer: Seer, plan: dict[str, list[DrawJob]], out: Path) -> None:
     """Fit the guard on training phantoms; its threshold leaves all but one in a hundred held-out exams in."""
-    train = [s for name in ("screening", "rich") for job in plan[name][:20] for s in _statistics(seer, job)]
+    train = [s for name in ("screening", "rich") for job in plan[name][:8] for s in _statistics(seer, job)]
     held_out = [s for job in plan["held out"] for s in _statistics(seer, job)]
     fit_guard(np.concatenate(train), held_out, quantile=0.99, margin=1.1).save(out)
 

@@ -1,0 +1,72 @@
+"""JPEG lossless, written here by a few lines of T.81 Annex H, and 12-bit JPEG from pydicom's own test files."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.data import get_testdata_file
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGExtended12Bit, JPEGLosslessSV1
+
+from amrg.imaging import read_studies
+from amrg.imaging.decoding import presentation_values
+from amrg.phantom import Size, draw_exam, write_exam
+
+
+def jpeg_lossless(pixels: np.ndarray, bits: int) -> bytes:
+    """Process 14, selection value 1 (ITU-T T.81 Annex H): difference to the left, five-bit codes for 17 categories."""
+    rows, columns = pixels.shape
+    values = pixels.astype(np.int64)
+    predicted = np.empty_like(values)
+    predicted[:, 1:] = values[:, :-1]
+    predicted[1:, 0] = values[:-1, 0]
+    predicted[0, 0] = 1 << (bits - 1)
+    stream = []
+    for difference in ((values - predicted).ravel()).tolist():
+        size = abs(difference).bit_length()
+        stream.append(f"{size:05b}")
+        if size:
+            stream.append(f"{difference if difference > 0 else difference + (1 << size) - 1:0{size}b}")
+    text = "".join(stream)
+    text += "1" * (-len(text) % 8)
+    coded = int(text, 2).to_bytes(len(text) // 8, "big").replace(b"\xff", b"\xff\x00")
+    table = bytes([0, 0, 0, 0, 0, 17, *[0] * 11]) + bytes(range(17))
+    return b"".join(
+        [
+            b"\xff\xd8",
+            b"\xff\xc4" + struct.pack(">H", 2 + len(table)) + table,
+            b"\xff\xc3" + struct.pack(">HBHHB", 11, bits, rows, columns, 1) + bytes([1, 0x11, 0]),
+            b"\xff\xda" + struct.pack(">HB", 8, 1) + bytes([1, 0, 1, 0, 0]),
+            coded,
+            b"\xff\xd9",
+        ]
+    )
+
+
+def test_jpeg_lossless_decodes_to_the_value(tmp_path: Path) -> None:
+    write_exam(draw_exam(1_000_003, Size.SMALL), tmp_path / "plain")
+    ds = pydicom.dcmread(tmp_path / "plain" / "LMLO.dcm")
+    plain = presentation_values(tmp_path / "plain" / "LMLO.dcm")
+    stored = ds.pixel_array
+    ds.PixelData = encapsulate([jpeg_lossless(stored, ds.BitsStored)])
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    ds.save_as(tmp_path / "LMLO.dcm", enforce_file_format=True)
+    (study,) = read_studies(tmp_path / "LMLO.dcm").studies
+    np.testing.assert_array_equal(study.mammograms[0].pixels(), plain)
+
+
+def test_twelve_bit_jpeg_keeps_its_depth() -> None:
+    path = Path(str(get_testdata_file("JPGExtended.dcm", download=False)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the file's own odd values
+        ds = pydicom.dcmread(path)
+        assert ds.file_meta.TransferSyntaxUID == JPEGExtended12Bit
+        assert ds.pixel_array.max() > 255
+    values = presentation_values(path)
+    assert values.shape == (ds.Rows, ds.Columns)
+    assert len(np.unique(values)) > 256
