@@ -5,14 +5,18 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= out
 SEED ?= 1000001
+# A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
+TORCH ?= $(shell grep "^torch==" requirements.lock)
 
 .PHONY: setup report test lint model model-card clean
 
 setup: $(READY)
 
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "amrg needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": name another, as in make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV) || { echo "no venv in $(PYTHON): on Debian, apt-get install python3-venv" >&2; exit 1; }
+	grep -v "^torch==" requirements.lock > $(VENV)/others.txt
+	$(BIN)/python -m pip install --quiet "$(TORCH)" --requirement $(VENV)/others.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -26,6 +27,15 @@ def fail(code: Exit, message: str) -> NoReturn:
 def print_json(document: Any) -> None:
     """One JSON document on stdout and nothing else."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Leaves with one line where the folder asked for cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        fail(Exit.UNWRITABLE, f"{folder}: cannot be written ({error.strerror}); name another folder, or make room")
 
 
 @contextmanager

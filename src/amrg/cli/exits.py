@@ -15,6 +15,7 @@ class Exit(IntEnum):
     NOTHING_TO_REPORT = 4
     OUTSIDE_DOMAIN = 5
     NO_MODEL = 6
+    UNWRITABLE = 7
 
 
 MEANING: dict[Exit, str] = {
@@ -25,4 +26,5 @@ MEANING: dict[Exit, str] = {
     Exit.NOTHING_TO_REPORT: "the input holds no screening view",
     Exit.OUTSIDE_DOMAIN: "the study is outside the model's domain, and no draft was written",
     Exit.NO_MODEL: "the model is missing, gated, unmeasured or of another class",
+    Exit.UNWRITABLE: "the output cannot be written",
 }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from amrg.cli.console import err, fail, out, print_json
+from amrg.cli.console import err, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
 
@@ -29,12 +29,12 @@ def phantom(
         fail(Exit.USAGE, f"--size is {size!r}; expected {' or '.join(Size)}")
     folders = []
     try:
-        with Progress(console=err, transient=True) as progress:
+        with writing(folder), Progress(console=err, transient=True) as progress:
             task = progress.add_task("drawing", total=count)
             for done in draw_set(count, seed, folder, size=Size(size), workers=workers):
                 folders.append(done.folder.name)
                 progress.advance(task)
-    except (PhantomError, OSError) as error:
+    except PhantomError as error:
         fail(Exit.UNREADABLE, str(error))
     if as_json:
         print_json({"out": str(folder), "count": count, "seed": seed, "size": size, "studies": folders})

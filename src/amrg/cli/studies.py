@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from amrg.cli.console import busy, err, fail, out, print_json
+from amrg.cli.console import busy, err, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def report(
         if style not in tuple(Style):
             fail(Exit.USAGE, f"--style is {style!r}; expected {' or '.join(Style)}")
         try:
-            engine = load_engine(model)
             truths = load_truth(truth) if truth is not None else {}
+            engine = load_engine(model)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
         except TruthError as error:
@@ -55,7 +55,8 @@ def report(
         except OutsideDomain as error:
             refused.append(str(error))
             continue
-        written.append(write_draft(study, draft, folder, wanted))
+        with writing(folder):
+            written.append(write_draft(study, draft, folder, wanted))
         if not as_json:
             out.print(render_draft(draft), markup=False)
             if study.study_instance_uid in truths:
@@ -80,13 +81,21 @@ def inspect(
     intake = _intake(path, quiet=True)
     sheets = []
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, study in enumerate(intake.studies, 1):
-            sheets.append(folder / f"study-{number}.png")
-            contact_sheet(study).save(sheets[-1])
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, study in enumerate(intake.studies, 1):
+                sheets.append(folder / f"study-{number}.png")
+                contact_sheet(study).save(sheets[-1])
     if as_json:
         print_json({**intake.model_dump(mode="json"), "sheets": [str(s) for s in sheets]})
-        return
+    else:
+        _show(intake, sheets)
+    if intake.problems and not intake.studies and not intake.set_aside:
+        fail(Exit.UNREADABLE, f"{path.name}: nothing could be read; see the problems above")
+
+
+def _show(intake: Intake, sheets: list[Path]) -> None:
+    """Studies view by view, what was set aside, what went wrong, where the contact sheets are."""
     for number, study in enumerate(intake.studies, 1):
         out.print(_views(number, study))
     for item in intake.set_aside:
