@@ -20,8 +20,13 @@ err = Console(stderr=True, highlight=False)
 
 def fail(code: Exit, message: str) -> NoReturn:
     """One line on stderr, and out."""
-    sys.stderr.write("amrg: " + " ".join(message.split()) + "\n")
+    complain(message)
     raise typer.Exit(code)
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write("amrg: " + " ".join(message.split()) + "\n")
 
 
 def print_json(document: Any) -> None:
@@ -36,6 +41,13 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         fail(Exit.UNWRITABLE, f"{folder}: cannot be written ({error.strerror}); name another folder, or make room")
+
+
+def quieten() -> None:
+    """Silence transformers' own progress bars: `busy` already says what takes its time."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from amrg.cli.console import busy, err, fail, out, print_json, writing
+from amrg.cli.console import busy, complain, err, fail, out, print_json, quieten, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ def report(
     wanted = _formats(formats)
     intake = _intake(path)
     with busy("loading the model"):
+        quieten()
         from amrg.birads import Style
         from amrg.generation import OutsideDomain, draft_report, load_engine, render_draft, write_draft
         from amrg.generation.truth import TruthError, compare, load_truth
+        from amrg.imaging import ImagingError
         from amrg.models import ModelError
 
         if style not in tuple(Style):
@@ -47,25 +49,37 @@ def report(
             fail(Exit.NO_MODEL, str(error))
         except TruthError as error:
             fail(Exit.UNREADABLE, str(error))
-    written, refused = [], []
+    written: list[dict[str, Any]] = []
+    left: dict[Exit, list[dict[str, str]]] = {Exit.OUTSIDE_DOMAIN: [], Exit.UNREADABLE: []}
     for number, study in enumerate(intake.studies, 1):
+        uid = study.study_instance_uid
         try:
             with busy(f"drafting study {number} of {len(intake.studies)}"):
                 draft = draft_report(study, engine, Style(style), force)
-        except OutsideDomain as error:
-            refused.append(str(error))
+            with writing(folder), busy("writing"):
+                written.append(write_draft(study, draft, folder, wanted))
+        except (OutsideDomain, ImagingError) as error:
+            code = Exit.OUTSIDE_DOMAIN if isinstance(error, OutsideDomain) else Exit.UNREADABLE
+            left[code].append({"study_instance_uid": uid, "message": str(error)})
             continue
-        with writing(folder):
-            written.append(write_draft(study, draft, folder, wanted))
         if not as_json:
             out.print(render_draft(draft), markup=False)
-            if study.study_instance_uid in truths:
-                out.print(compare(draft.report, truths[study.study_instance_uid]))
-            out.print(f"written to {folder / written[-1]['folder']}", style="dim")
+            if uid in truths:
+                out.print(compare(draft.report, truths[uid]))
+            out.print(f"written to {folder / written[-1]['folder']}", style="dim", markup=False)
     if as_json:
-        print_json({"reports": written, "refused": refused, **_left_over(intake)})
-    if refused:
-        fail(Exit.OUTSIDE_DOMAIN, refused[0])
+        refused, unreadable = left[Exit.OUTSIDE_DOMAIN], left[Exit.UNREADABLE]
+        print_json({"reports": written, "refused": refused, "unreadable": unreadable, **_left_over(intake)})
+    _leave(left)
+
+
+def _leave(left: dict[Exit, list[dict[str, str]]]) -> None:
+    """A line on stderr for every study without a draft; leaves with the first kind's code, if any."""
+    for entry in (entry for entries in left.values() for entry in entries):
+        complain(entry["message"])
+    for code, entries in left.items():
+        if entries:
+            raise typer.Exit(code)
 
 
 def inspect(
@@ -76,16 +90,20 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show what was read at PATH, view by view, what was set aside and what went wrong."""
-    from amrg.imaging import contact_sheet
+    from amrg.imaging import ImagingError, contact_sheet
 
     intake = _intake(path, quiet=True)
     sheets = []
     if folder is not None:
-        with writing(folder):
+        with writing(folder), busy("drawing contact sheets"):
             folder.mkdir(parents=True, exist_ok=True)
             for number, study in enumerate(intake.studies, 1):
+                try:
+                    sheet = contact_sheet(study)
+                except ImagingError as error:
+                    fail(Exit.UNREADABLE, str(error))
                 sheets.append(folder / f"study-{number}.png")
-                contact_sheet(study).save(sheets[-1])
+                sheet.save(sheets[-1])
     if as_json:
         print_json({**intake.model_dump(mode="json"), "sheets": [str(s) for s in sheets]})
     else:
