@@ -57,6 +57,21 @@ def test_auto_classes_load_what_was_saved(checkpoint: Path) -> None:
     assert all(a == b and torch.equal(x, y) for (a, x), (b, y) in same)
 
 
+def test_loading_keeps_every_weight_and_statistic(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    tokenizer = train_tokenizer(CORPUS, 400)
+    model = build(vocabulary(tokenizer))
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand_like(tensor))
+    model.save_pretrained(tmp_path)
+    build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW).save_pretrained(tmp_path)
+    loaded = load_model(str(tmp_path)).model.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded[name], tensor), name
+
+
 def test_pictures_reach_the_logits(checkpoint: Path) -> None:
     loaded = load_model(str(checkpoint))
     chats = [messages(VIEWS, [as_image(p) for p in _pictures(seed)], SETTINGS) for seed in (0, 1)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutput
 
 
@@ -82,11 +82,17 @@ class ConvTower(PreTrainedModel):  # type: ignore[misc]  # transformers is not t
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """He's initialisation for convolutions; batch norm starts as the identity."""
+        """He's initialisation for convolutions; batch norm starts as the identity.
+
+        Through transformers' own functions, which leave alone what was loaded from a checkpoint.
+        """
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            initialization.kaiming_normal_(module.weight, nonlinearity="relu")
         elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
+            for tensor in (module.weight, module.running_var):
+                initialization.ones_(tensor)
+            for tensor in (module.bias, module.running_mean):
+                initialization.zeros_(tensor)
 
     def forward(self, pixel_values: Tensor, output_hidden_states: bool = False, **_: Any) -> BaseModelOutput:
         """Features of every cell, and of every stage as [B, width, rows, columns] where asked."""
