@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
-from tests.birads.strategies import reports
 
 from amrg.birads import WORDINGS, Report, Style, parse, render
+from birads.strategies import reports
 
 
 @pytest.mark.parametrize("wording", range(WORDINGS))

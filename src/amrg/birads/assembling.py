@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amrg.birads.clauses import Named, Role, Roles, leads_to, same_sort
-from amrg.birads.drafts import Draft
+from amrg.birads.drafts import OWNER, Draft
 from amrg.birads.headings import Section
 from amrg.birads.lexicon import Category, Distribution, Kind, Laterality, Morphology
 from amrg.birads.mentions import Mention
@@ -74,7 +74,9 @@ class _PieceReader:
     def read(self) -> None:
         """Name things first, then hand out the words that describe them."""
         for named in self._named:
-            self._targets[named.at] = self._target(named)
+            self._targets[named.at] = target = self._target(named)
+            if named.role is Role.COMPANION and isinstance(target, Draft):
+                target.companion = True
         for at, mention in enumerate(self._found):
             if Concept.KIND not in mention.means:
                 self._describe(at, mention)
@@ -107,16 +109,16 @@ class _PieceReader:
         draft = Draft(named.kind, begin, end)
         if mention.plural and named.kind is not Kind.CALCIFICATIONS:
             draft.fill(Concept.MULTIPLE, (True, begin, end))
+        if Concept.CERTAINTY in mention.means:
+            draft.fill(Concept.CERTAINTY, (True, begin, end))
         self._new.append(draft)
         return draft
 
     def _again(self, named: Named) -> Draft | None:
         """The earlier finding that `the mass` or `malignant lesion` points back to, or None."""
         drafts = self._into.drafts
-        if not drafts or self._new:
-            return None
         likened = any(Concept.LIKENESS in m.means for m in self._found[: named.at])
-        if named.general and likened:
+        if drafts and not self._new and named.general and likened:
             return drafts[-1]
         if not named.definite:
             return None
@@ -139,9 +141,10 @@ class _PieceReader:
         return max((i for i, m in enumerate(self._found[:before]) if Concept.LINK in m.means), default=before)
 
     def _last_new(self, before: int) -> Draft | None:
-        """The nearest finding named before a mention."""
-        drafts = [self._targets.get(n.at) for n in self._named if n.at < before]
-        return next((d for d in reversed(drafts) if isinstance(d, Draft)), None)
+        """The nearest finding named before a mention, rather not one that comes with another."""
+        named = [self._targets.get(n.at) for n in self._named if n.at < before]
+        drafts = [d for d in reversed(named) if isinstance(d, Draft)]
+        return next((d for d in drafts if not d.companion), drafts[0] if drafts else None)
 
     def _describe(self, at: int, mention: Mention) -> None:
         """Hand the words of one mention to the thing they describe."""
@@ -172,6 +175,8 @@ class _PieceReader:
         if concept in _LEADING_ONLY:
             return
         before = [n for n in self._named if n.at < at and self._accepts(n, concept)]
+        if concept is Concept.BENIGN:
+            before = [n for n in before if n.role is not Role.COMPANION] or before
         if before:
             self._put(self._targets[before[-1].at], concept, value, mention)
         elif any(n.at < at for n in self._named) and concept not in _WHEREABOUTS:
@@ -186,11 +191,18 @@ class _PieceReader:
         if not leads_to(self._tokens, self._found, at, ahead.at, commas=concept not in _WHEREABOUTS):
             return False
         words = self._tokens.words
+        if OWNER.get(concept, ahead.kind) is not ahead.kind and self._parted(at, ahead):
+            return False
         follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
         has_before = any(n.at < at and isinstance(self._targets[n.at], Draft) for n in self._named)
         if concept in _WHEREABOUTS and has_before and follows_preposition:
             return False
         return words[self._found[at].last - 1] != ")"
+
+    def _parted(self, at: int, ahead: Named) -> bool:
+        """Whether `and` or a noun of its own parts a descriptor from a thing ahead that cannot have it."""
+        between = self._tokens.words[self._found[at].last : self._found[ahead.at].first]
+        return bool({"and", ",", "margin", "margins"} & set(between))
 
     def _accepts(self, named: Named, concept: Concept) -> bool:
         """Whether a thing named before can take such a value."""
@@ -258,11 +270,12 @@ class _PieceReader:
         """`mass and calcifications in the left breast`: both are there."""
         for first, second in zip(self._new, self._new[1:], strict=False):
             between = self._tokens.text[first.end : second.begin].lower()
-            if len(between) > 60 or " and " not in between or " in " in between or "seen" in between:
+            listed = len(between) <= 60 and " and " in between and " in " not in between and "seen" not in between
+            if not (listed or second.companion):
                 continue
-            if not first.places and Concept.SIDE not in first.slots:
-                first.places = list(second.places)
-                first.slots |= {c: s for c, s in second.slots.items() if c in (Concept.SIDE, Concept.CLOCK)}
+            _share(second, first)
+            if second.companion:
+                _share(first, second)
 
     def _normal_structures(self) -> None:
         """`Skin and nipple appear normal` denies what the lexicon knows of them."""
@@ -304,7 +317,8 @@ class _PieceReader:
         likened = any(Concept.LIKENESS in m.means or Concept.THE in m.means for m in self._found[:at])
         bracketed = self._tokens.words[self._piece.first] == "("
         goes_on = (likened or bracketed) and section in (Section.BODY, Section.FINDINGS)
-        return drafts[-1] if goes_on and Concept.CATEGORY not in drafts[-1].slots else None
+        last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
+        return last if goes_on and Concept.CATEGORY not in last.slots else None
 
     def _category_side(self, after: int, at: int, draft: Draft | None) -> Laterality | None:
         """The side that a category holds for: said before it, after it, or by the heading."""
@@ -344,6 +358,13 @@ class _PieceReader:
         for denial in self._into.denials:
             if denial.sides is None:
                 denial.sides = () if self._piece.side is None else (self._piece.side,)
+
+
+def _share(giver: Draft, taker: Draft) -> None:
+    """Give a finding without any place the place of the one it is named with."""
+    if not taker.places and Concept.SIDE not in taker.slots:
+        taker.places = list(giver.places)
+        taker.slots |= {c: s for c, s in giver.slots.items() if c in (Concept.SIDE, Concept.CLOCK, Concept.DEPTH)}
 
 
 def _settle(draft: Draft) -> None:

@@ -125,7 +125,7 @@ class Roles:
         """Words that part one thing named from the next."""
         assert isinstance(concepts, type({}.keys()))
         self._verb = self._verb or Concept.VERB in concepts
-        self._likeness = self._likeness or Concept.LIKENESS in concepts
+        self._likeness = (self._likeness or Concept.LIKENESS in concepts) and Concept.CATEGORY not in concepts
         self._link = self._link or Concept.LINK in concepts
         self._instead = self._instead or Concept.INSTEAD in concepts
 

@@ -21,7 +21,7 @@ from amrg.birads.words import Concept
 
 Slot = tuple[Any, int, int]  # value, begin and end in the text
 
-_OWNER = {
+OWNER = {
     Concept.SHAPE: Kind.MASS,
     Concept.MARGIN: Kind.MASS,
     Concept.DENSITY: Kind.MASS,
@@ -80,10 +80,11 @@ class Draft:
     places: list[Slot] = field(default_factory=list)
     associated: list[Slot] = field(default_factory=list)
     views: list[Slot] = field(default_factory=list)
+    companion: bool = False  # named as what comes with another finding
 
     def takes(self, concept: Concept) -> bool:
         """Whether a finding of this kind can have such a descriptor."""
-        owner = _OWNER.get(concept)
+        owner = OWNER.get(concept)
         if concept is Concept.ROUND:
             return self.kind in (Kind.MASS, Kind.CALCIFICATIONS)
         return owner is None or owner is self.kind

@@ -7,10 +7,11 @@ from functools import lru_cache
 
 from amrg.birads.headings import PHRASES
 from amrg.birads.realwords import REAL_WORDS
-from amrg.birads.words import ALIASES
+from amrg.birads.words import ALIASES, CLINICAL
 from amrg.birads.words import KNOWN as PHRASE_WORDS
 
-KNOWN = PHRASE_WORDS | {word for phrases in PHRASES.values() for word in phrases.replace(";", "").split()}
+HEADING_WORDS = frozenset(" ".join(PHRASES.values()).replace(";", "").split())
+KNOWN = PHRASE_WORDS | HEADING_WORDS
 _SHORTEST = 5  # shorter words have too many neighbours
 _TWO_EDITS = 9  # from this length on two edits still leave the word plain
 _LONGEST = 24
@@ -19,7 +20,7 @@ _LONGEST = 24
 def _by_length() -> dict[int, list[str]]:
     """Words of the lexicon that a misspelling may stand for, by their length."""
     made: dict[int, list[str]] = defaultdict(list)
-    for word in sorted(KNOWN):
+    for word in sorted(CLINICAL | HEADING_WORDS):
         if len(word) >= _SHORTEST:
             made[len(word)].append(word)
     return made

@@ -12,12 +12,14 @@ _NOISE = frozenset("\"'`*_#’‘“”\\~<>")
 _BREAKS = frozenset(".;!?{}[]|•●▪")
 _ENDS = frozenset(").:;!?")
 _FINISHED_WORDS = (
-    "normal seen abnormality adenopathy noted identified present unremarkable calcification "
-    "retraction thickening node microcalcification"
+    "normal seen abnormality adenopathy noted identified present unremarkable calcification calcifications retraction "
+    "thickening node nodes microcalcification microcalcifications lesion lesions adenopathies"
 )
 _FINISHED = frozenset(_FINISHED_WORDS.split())
 _UNFINISHED_WORDS = "a an the of in with and or to for at by is are from on"
 _UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
+_GOES_ON_WORDS = "seen noted in with of and or which is are was were suggests suggest appears appear on at from causing"
+_GOES_ON = frozenset(_GOES_ON_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _breaks_line(tokens: Tokens, at: int, first: int) -> bool:
         return before != "," or not after[0].isalnum()
     if "birads" in (words[first], after):
         return words[first] == "birads" or before in _FINISHED or words[at + 2 : at + 3] == [":"]
-    if after in ("seen", "noted"):
+    if after in _GOES_ON:
         return False
     starts_small = tokens.text[tokens.starts[at + 1]].islower()
     return not starts_small or before in _FINISHED

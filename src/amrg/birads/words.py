@@ -6,6 +6,7 @@ hyphen in a report reads as a space. Longer phrases win over shorter ones.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from amrg.birads.lexicon import (
@@ -372,6 +373,7 @@ ROWS: tuple[tuple[Concept, object, str], ...] = (
     *((Concept.KIND, kind, phrases) for kind, phrases in _KINDS),
     (Concept.KIND, Kind.SKIN_RETRACTION, _TWO_RETRACTIONS),
     (Concept.ALSO, Kind.NIPPLE_RETRACTION, _TWO_RETRACTIONS),
+    (Concept.CERTAINTY, True, "maybe retracted; may be retracted"),
 )
 
 ALIASES = {
@@ -425,10 +427,13 @@ def spread(phrase: str) -> tuple[tuple[str, bool], ...]:
     return ((phrase, False),)
 
 
-def _known() -> frozenset[str]:
-    """Every single word of the table."""
-    forms = (form for _, _, phrases in ROWS for phrase in phrases.split(";") for form, _ in spread(phrase))
+def _words_of(rows: Iterable[tuple[Concept, object, str]]) -> frozenset[str]:
+    """Every single word of some rows."""
+    forms = (form for _, _, phrases in rows for phrase in phrases.split(";") for form, _ in spread(phrase))
     return frozenset(word for form in forms for word in form.split())
 
 
-KNOWN = _known()
+KNOWN = _words_of(ROWS)
+_GRAMMAR = frozenset({Concept.FILL, Concept.THE, Concept.VERB, Concept.PREPOSITION, Concept.CONTRAST, Concept.HISTORY})
+CLINICAL = _words_of(row for row in ROWS if row[0] not in _GRAMMAR) | {"birads", "quadrant", "quadrants", "breast"}
+"""Words that carry facts: what a misspelling may stand for."""

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import Field
-from torch import nn
 from transformers import AutoModel, Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
 from amrg import __version__
@@ -29,7 +28,7 @@ from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
 from amrg.models.views import with_position
 from amrg.training.breasts import breasts, cache_features
 from amrg.training.exams import DrawJob, draw_shards, jobs, load_shard
-from amrg.training.language import ExamMaker, Prompts, language_loss
+from amrg.training.language import ExamMaker, Prompts, fit_projector, language_loss
 from amrg.training.loop import Run, Schedule
 from amrg.training.seen import seen_figures
 from amrg.training.tower import Batches, Sample, Seer, samples, seeing_loss
@@ -98,7 +97,8 @@ def teach_language(
     prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW), SETTINGS)
     torch.manual_seed(recipe.language.seed)
     model = build(vocabulary(tokenizer))
-    nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=WIDTH**-0.5)
+    some = torch.from_numpy(np.concatenate([b.tokens for b in rich[:1000]]).astype(np.float32)).flatten(0, 1)
+    fit_projector(model, seer.heads, some)
     model.model.vision_tower.load_state_dict(seer.tower.state_dict())
     model.model.vision_tower.requires_grad_(False).eval()
     run = Run(model, recipe.language, folder / "language")

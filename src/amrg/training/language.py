@@ -13,12 +13,14 @@ from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.birads import Composition, Laterality, Report, Style, View, render
+from amrg.models.seeing import SeeingHeads, rms_norm
 from amrg.models.settings import ModelSettings, messages
 from amrg.models.tokenizer import END_OF_TURN
 from amrg.training.breasts import Breast, report_of, said
 from amrg.training.exams import VIEW_ORDER
 
 IGNORE = -100
+PROMINENCE = 6.0  # how far a sure finding stands out, in units of a text embedding's spread
 Views = tuple[tuple[Laterality, View], ...]
 
 
@@ -128,6 +130,27 @@ def collate(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tens
         made["attention_mask"][i, :end] = 1
         made["labels"][i, len(prompt) : end] = torch.tensor(answer)
     return made
+
+
+def fit_projector(model: Gemma3ForConditionalGeneration, heads: SeeingHeads, tokens: Tensor) -> None:
+    """Start the projector from what the heads read: places where something lies stand out from the first step.
+
+    Ridge regression from normed image tokens [n, width] to the heads' probabilities (attributes times the surest
+    kind), scaled to the size of text embeddings; the dimensions left over stay random.
+    """
+    normed = rms_norm(tokens)
+    with torch.inference_mode():
+        kinds = heads.kinds(normed).sigmoid()
+        sure = kinds.amax(-1, keepdim=True)
+        read = [kinds, *(sure * logits.softmax(-1) for logits in heads.token_attributes(normed).values())]
+    wanted = torch.cat(read, -1).double()
+    x = normed.double()
+    ridge = 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.double)
+    weights = torch.linalg.solve(x.T @ x + ridge, x.T @ wanted).float()
+    matrix = model.model.multi_modal_projector.mm_input_projection_weight
+    with torch.no_grad():
+        torch.nn.init.normal_(matrix, std=0.5 * x.shape[1] ** -0.5)
+        matrix[:, : weights.shape[1]] = PROMINENCE * weights
 
 
 def project(model: Gemma3ForConditionalGeneration, pooled: Tensor) -> Tensor:
