@@ -27,6 +27,7 @@ _HEADLESS = frozenset(
      Concept.CLOCK, Concept.DISTANCE, Concept.DEPTH, Concept.ROUND, Concept.VIEW}
 )  # fmt: skip
 _DENIABLE = frozenset({Concept.SIDE})
+_REPEATED = 200  # findings that a later word can point back to: more than any report has
 
 
 class Denial:
@@ -69,6 +70,7 @@ class _PieceReader:
         self._named = Roles(tokens, found, advised).read()
         self._targets: dict[int, Draft | Denial | None] = {}  # by mention of a thing named
         self._new: list[Draft] = []
+        self._denied: list[Denial] = []
         self._pending: list[tuple[Concept, Any, Mention]] = []
 
     def read(self) -> None:
@@ -91,9 +93,7 @@ class _PieceReader:
         mention = self._found[named.at]
         begin, end = self._into.span(mention)
         if named.role is Role.DENIED:
-            denial = Denial(named.kind, begin, end)
-            self._into.denials.append(denial)
-            return denial
+            return self._deny(named.kind, mention)
         before = self._last_new(named.at)
         if named.role is Role.EXPLAINS or (named.role is Role.AGAIN and before):
             return before
@@ -103,6 +103,12 @@ class _PieceReader:
         if named.role is Role.ASIDE:
             return None
         return self._again(named) or self._draft(named, mention, begin, end)
+
+    def _deny(self, kind: Kind, mention: Mention) -> Denial:
+        """A new denial."""
+        denial = Denial(kind, *self._into.span(mention))
+        self._denied.append(denial)
+        return denial
 
     def _draft(self, named: Named, mention: Mention, begin: int, end: int) -> Draft:
         """A new finding."""
@@ -122,7 +128,7 @@ class _PieceReader:
             return drafts[-1]
         if not named.definite:
             return None
-        return next((d for d in reversed(drafts) if same_sort(named.kind, d.kind)), None)
+        return next((d for d in reversed(drafts[-_REPEATED:]) if same_sort(named.kind, d.kind)), None)
 
     def _is_described(self, named: Named) -> bool:
         """Whether calcifications named as companions have descriptors, which makes them a finding of their own."""
@@ -191,6 +197,8 @@ class _PieceReader:
         if not leads_to(self._tokens, self._found, at, ahead.at, commas=concept not in _WHEREABOUTS):
             return False
         words = self._tokens.words
+        if concept is Concept.CHANGE and words[self._found[at].first - 1] == words[self._found[at].last] == ",":
+            return False  # `calcifications, new, and a mass`: said of what stands before
         if OWNER.get(concept, ahead.kind) is not ahead.kind and self._parted(at, ahead):
             return False
         follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
@@ -284,9 +292,7 @@ class _PieceReader:
         sides = next((m.means[Concept.SIDE] for m in self._found if Concept.SIDE in m.means), None)
         for mention in self._found:
             for kind in mention.means.get(Concept.STRUCTURE, ()):
-                denial = Denial(kind, *self._into.span(mention))
-                denial.sides = sides
-                self._into.denials.append(denial)
+                self._deny(kind, mention).sides = sides
 
     def _categories(self) -> None:
         """Hand categories to the finding they are said of, else to the breast or the study."""
@@ -350,14 +356,15 @@ class _PieceReader:
             _settle(draft)
             same = None
             if self._piece.section is Section.IMPRESSION:
-                same = next((d for d in self._into.drafts if d.agrees(draft)), None)
+                same = next((d for d in self._into.drafts[:_REPEATED] if d.agrees(draft)), None)
             if same is None:
                 self._into.drafts.append(draft)
             else:
                 same.absorb(draft)
-        for denial in self._into.denials:
+        for denial in self._denied:
             if denial.sides is None:
                 denial.sides = () if self._piece.side is None else (self._piece.side,)
+        self._into.denials += self._denied
 
 
 def _share(giver: Draft, taker: Draft) -> None:

@@ -62,7 +62,7 @@ class NumberReader:
             return self._named(i)
         if word in ("acr", "composition", "density", "type"):
             return self._letter(i)
-        if word[0].isdigit():
+        if word[0].isdecimal():
             return self._date(i) or self._clock(i) or self._measure(i)
         return self._date(i) if word[:3] in _SHORT_MONTHS else None
 
@@ -196,7 +196,7 @@ class NumberReader:
     def _clock(self, i: int) -> Number | None:
         """A clock face such as `2 o'clock`."""
         word = self._words[i]
-        if not (word.isdigit() and len(word) <= 2 and 1 <= int(word) <= 12):
+        if not (word.isdecimal() and len(word) <= 2 and 1 <= int(word) <= 12):
             return None
         for tail in (("o", "clock"), ("clock",), (":", "00", "o", "clock"), (":", "00")):
             end = i + 1 + len(tail)
@@ -238,4 +238,4 @@ _SHORT_MONTHS = {name[:3]: n for n, name in enumerate(_MONTHS, 1)}
 
 def _is_length(word: str) -> bool:
     """Whether a token is a number of a length's size."""
-    return 0 < len(word) <= 6 and word[0].isdigit()
+    return 0 < len(word) <= 6 and word[0].isdecimal()

@@ -130,9 +130,14 @@ def _heading_before(tokens: Tokens, first: int, colon: int) -> tuple[int, Sectio
     for start in range(max(first, colon - _LONGEST), colon):
         section = _HEADINGS.get(tuple(words[start:colon]))
         opens = start == first or words[start - 1] in (",", "\n", ")", "-", "/", "&") or _shouts(tokens, start)
-        if section is not None and opens:
+        if section is not None and opens and not _only_places(words[first:start]):
             return start, section
     return None
+
+
+def _only_places(words: list[str]) -> bool:
+    """Whether all that stands before says where: `Right breast, axilla: mass` has no heading."""
+    return bool(words) and words[0] in _SIDES and all(w in _SIDES or w in ("breast", ",") for w in words)
 
 
 def _shouts(tokens: Tokens, i: int) -> bool:

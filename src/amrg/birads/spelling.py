@@ -43,10 +43,10 @@ def canonical(word: str) -> str:
 
 
 def _nearest(word: str) -> str | None:
-    """The closest word of the lexicon within the edits allowed, or None."""
+    """The closest word of the lexicon within the edits allowed, or None; of equals the longest: letters get lost."""
     allowed = 2 if len(word) >= _TWO_EDITS else 1
     best: tuple[int, str] | None = None
-    for length in range(len(word) - allowed, len(word) + allowed + 1):
+    for length in range(len(word) + allowed, len(word) - allowed - 1, -1):
         for target in _TARGETS.get(length, ()):
             edits = distance(word, target, allowed)
             if edits <= allowed and (best is None or edits < best[0]):

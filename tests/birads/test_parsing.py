@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amrg.birads import (
+    Category,
+    Change,
+    Comparison,
+    Kind,
+    Laterality,
+    Margin,
+    Morphology,
+    Recommendation,
+    Style,
+    parse,
+    render,
+)
+from birads.strategies import reports
+
+DMID = Path(__file__).parents[3] / "shared" / "data" / "dmid" / "reports.jsonl"
+
+
+def categories(text: str) -> list[str]:
+    return [a.category.value for a in parse(text).report.assessments]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("BIRADS: 3 and 5", ["3", "5"]),
+        ("BIRADS: 3, 4a", ["3", "4A"]),
+        ("BIRADS: 2,3", ["2", "3"]),
+        ("BI-RADS 4a/4b", ["4A", "4B"]),
+        ("BIARDS: 3", ["3"]),
+        ("BIRADS-5", ["5"]),
+        ("BI-RADS category four", ["4"]),
+        ("BIRADS V", ["5"]),
+        ("BI-RADS IV B", ["4B"]),
+        ("BI-RADS IVa", ["4A"]),
+        ("BI-RADS: 4 (suspicious)", ["4"]),
+        ("Category: 4B", ["4B"]),
+        ("**BI-RADS Category:** 4C", ["4C"]),
+        ("Final assessment: BI-RADS category 2 - benign", ["2"]),
+        ('{"birads": "4A"}', ["4A"]),
+        ("BI-RADS 4 a biopsy is advised", ["4"]),
+        ("BI-RADS 3. 6 month follow-up.", ["3"]),
+        ("BI-RADS 3, 5 mm mass", ["3"]),
+        ("BI-RADS 5th edition.", []),
+        ("BI-RADS v2025.", []),
+        ("BI-RADS density category C", []),
+        ("The mammogram is normal.", []),
+        ("BI-RADS 7", []),
+        ("BIRADS:", []),
+    ],
+)
+def test_finds_every_category_and_makes_none_up(text: str, expected: list[str]) -> None:
+    assert categories(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(ACR B)", "b"),
+        ("parenchyma (ACR-B).", "b"),
+        ("ACR density type C", "c"),
+        ("Breast density: D", "d"),
+        ("Breast Composition: c. Heterogeneously dense", "c"),
+        ("The breasts are heterogeneously dense.", "c"),
+        ("ACR category A", "a"),
+        ("fibro fatty and glandular breast parenchyma", None),
+        ("An extremely dense mass.", None),
+    ],
+)
+def test_composition(text: str, expected: str | None) -> None:
+    assert parse(text).report.composition == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "denied"),
+    [
+        ("No abnormal soft opacity or microcalcification.", [], ["mass", "calcifications"]),
+        ("No mass, calcifications or distortion is seen.", [], ["mass", "calcifications", "architectural distortion"]),
+        ("No mass is seen, calcifications are present.", ["calcifications"], ["mass"]),
+        ("No mass. However, there is an asymmetry.", ["asymmetry"], ["mass"]),
+        ("Negative for malignancy or mass.", [], ["mass"]),
+        ("A mass is not seen.", [], ["mass"]),
+        ("Masses: None", [], ["mass"]),
+        ("Calcifications: benign vascular calcifications", ["calcifications"], []),
+        ("An asymmetry rather than a mass.", ["asymmetry"], []),
+        ("A mass without calcifications.", ["mass"], []),
+        ("No abnormal calcification is seen within the lesion.", [], []),
+        ("No calcification within the left breast.", [], ["calcifications"]),
+        ("Dense tissue may obscure small masses.", [], []),
+        ("History: palpable lump.\nFindings: No mass.", [], ["mass"]),
+        ("Biopsy of the mass is recommended.", [], []),
+        ("Skin and nipple appear normal.", [], ["skin thickening", "nipple retraction"]),
+        ("Soft opacity suggests benign lesion / intramammary node.", ["mass"], []),
+        ("No change in the mass.", ["mass"], []),
+    ],
+)
+def test_scope_of_denials(text: str, found: list[str], denied: list[str]) -> None:
+    report = parse(text).report
+    assert [f.kind.value for f in report.findings] == found
+    assert [n.kind.value for n in report.negatives] == denied
+
+
+def test_misspelt_words_are_read_and_real_words_left_alone() -> None:
+    finding = parse("iregular well-defned sof opacity with spiculted margn in the uper outr quadrnt").report.findings[0]
+    assert (finding.shape, finding.margin) == ("irregular", Margin.SPICULATED)
+    assert parse("bening looking calcifcations").report.findings[0].morphology is Morphology.BENIGN
+    assert not parse("A bright module in the other table.").report.findings
+
+
+def test_several_findings_keep_their_own_words() -> None:
+    text = (
+        "Right breast: 12 mm oval circumscribed mass at 2 o'clock, 3 cm from the nipple.\n"
+        "Left breast: grouped amorphous calcifications in the LIQ, new, and a possible distortion.\n"
+    )
+    mass, calcium, distortion = parse(text).report.findings
+    assert (mass.laterality, mass.size_mm, mass.location.clock) == (Laterality.RIGHT, 12, 2)
+    assert mass.location.nipple_distance_mm == 30
+    assert (calcium.laterality, calcium.location.quadrant, calcium.change) == ("L", "lower inner", Change.NEW)
+    assert (distortion.kind, distortion.certainty) == (Kind.DISTORTION, "possible")
+
+
+def test_two_places_of_several_alike_are_two_findings() -> None:
+    found = parse("Well-defined soft opacities in retroareolar and upper quadrant.").report.findings
+    assert [f.location.quadrant for f in found] == ["retroareolar", "upper"]
+    one = parse("A large lesion in the entire outer and partial inner quadrant.").report.findings
+    assert [f.location.quadrant for f in one] == [None]
+
+
+def test_an_impression_that_repeats_a_finding_adds_to_it() -> None:
+    text = "FINDINGS: Irregular mass in the left breast.\nIMPRESSION: Suspicious mass in the left breast, BI-RADS 4C."
+    report = parse(text).report
+    (finding,) = report.findings
+    assert (finding.benign_looking, finding.category) == (False, Category.HIGH_SUSPICION)
+    assert [(a.category, a.laterality) for a in report.assessments] == [("4C", "L")]
+
+
+def test_comparison_and_advice() -> None:
+    report = parse("Comparison: mammogram of 4 March 2021.\nImpression: BI-RADS 3. Follow-up in 6 months.").report
+    assert report.comparison is not None
+    assert str(report.comparison.prior_date) == "2021-03-04"
+    assert report.recommendation is Recommendation.SHORT_INTERVAL
+    assert parse("Comparison: None.").report.comparison == Comparison(available=False)
+    assert parse("BI-RADS 1. No biopsy needed.").report.recommendation is None
+
+
+def test_categories_of_findings_stand_where_no_other_is_named() -> None:
+    report = parse("A mass in the left breast (BI-RADS 3). A mass in the right breast (BI-RADS 5).").report
+    assert [(a.category, a.laterality) for a in report.assessments] == [("3", "L"), ("5", "R")]
+
+
+def test_unread_names_what_was_not_understood() -> None:
+    text = "A mass with postoperative staple pins."
+    assert [s.text for s in parse(text).unread] == ["postoperative staple pins"]
+    assert [text[s.start : s.end] for s in parse(text).unread] == ["postoperative staple pins"]
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(report=reports(), style=st.sampled_from(Style), wording=st.integers(0, 2))
+def test_every_fact_has_its_value_and_span(report: object, style: Style, wording: int) -> None:
+    text = render(report, style, wording)  # type: ignore[arg-type]
+    parsed = parse(text)
+    for fact in parsed.facts:
+        assert text[fact.span.start : fact.span.end] == fact.span.text
+        assert fact.span.text
+        value: object = parsed.report
+        for part in fact.path.replace("]", "").replace("[", ".").split("."):
+            value = value[int(part)] if part.isdigit() else getattr(value, part)  # type: ignore[index]
+        assert value == fact.value
+
+
+WORDS = st.sampled_from(
+    [
+        "no",
+        "mass",
+        "masses",
+        "calcifications",
+        "in",
+        "the",
+        "left",
+        "right",
+        "breast",
+        "BI-RADS",
+        "4a",
+        "4",
+        "and",
+        ",",
+        ".",
+        ":",
+        ";",
+        "(",
+        ")",
+        "-",
+        "\n",
+        "with",
+        "without",
+        "lesion",
+        "upper",
+        "outer",
+        "quadrant",
+        "suggests",
+        "benign",
+        "o'clock",
+        "12",
+        "mm",
+        "x",
+        "cm",
+        "FINDINGS:",
+        "IMPRESSION:",
+        "{",
+        "}",
+        '"',
+        "skin",
+        "nipple",
+        "normal",
+        "acr",
+        "b",
+    ]
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(text=st.text(max_size=300) | st.lists(WORDS, max_size=80).map(" ".join))
+def test_never_raises(text: str) -> None:
+    parsed = parse(text)
+    assert parse(text) == parsed
+    assert parsed.report.narrative == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mass " * 20_000,
+        "no " * 30_000,
+        "(" * 100_000,
+        "upper outer " * 10_000,
+        "9" * 100_000,
+        "BI-RADS 4a, " * 10_000,
+        "a" * 100_000,
+        "mass\n" * 20_000,
+        "a : b " * 20_000,
+        "with spiculated margin and " * 4_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_time_stays_in_bounds_on_long_texts(text: str) -> None:
+    start = time.perf_counter()
+    parse(text)
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.skipif(not DMID.exists(), reason="the DMID reports are not here")
+def test_a_thousand_reports_a_second() -> None:
+    texts = [json.loads(line)["text"] for line in DMID.read_text().splitlines()]
+    start = time.process_time()
+    for text in texts:
+        parse(text)
+    assert len(texts) / (time.process_time() - start) > 1000
