@@ -8,7 +8,7 @@ SEED ?= 1000001
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card clean
+.PHONY: setup report test lint model model-card parser-figures clean
 
 setup: $(READY)
 
@@ -44,6 +44,9 @@ model: $(READY)
 
 model-card: $(READY)
 	$(BIN)/python -m amrg.generation.evaluation
+
+parser-figures: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m birads.dmid
 
 clean:
 	rm -rf $(VENV) $(OUT)
