@@ -58,10 +58,10 @@ def pieces(tokens: Tokens) -> Iterator[Piece]:
 
 
 def _before(tokens: Tokens, segment: Segment, state: _State) -> None:
-    """What ends with the line before: a line's side, and a short section after a blank line."""
+    """What ends before a segment: a line's side, composition, and a short section after a blank line."""
     if segment.opens_line:
         state.line_side = None
-    if segment.opens_line and state.filled and state.section is Section.COMPOSITION:
+    if state.filled and state.section is Section.COMPOSITION:  # composition takes one sentence
         state.enter(Section.FINDINGS)
     if segment.after_blank and state.filled and state.section in _SHORT_LIVED:
         state.enter(Section.BODY)

@@ -102,7 +102,7 @@ def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
         raise
     except Exception as error:  # decoders raise what their libraries raise
         syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
-        named = syntax.name if syntax is not None else "none"
+        named = getattr(syntax, "name", "none that is one UID")
         raise ImagingError(
             f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({_first_line(error)}); transfer syntax {named}: "
             "the file is truncated or damaged, or its syntax is not supported: send it again uncompressed"
