@@ -102,6 +102,7 @@ def test_composition(text: str, expected: str | None) -> None:
         ("Skin and nipple appear normal.", [], ["skin thickening", "nipple retraction"]),
         ("Soft opacity suggests benign lesion / intramammary node.", ["mass"], []),
         ("No change in the mass.", ["mass"], []),
+        ("The asymmetry is no longer seen.", [], ["asymmetry"]),
     ],
 )
 def test_scope_of_denials(text: str, found: list[str], denied: list[str]) -> None:
@@ -156,6 +157,17 @@ def test_comparison_and_advice() -> None:
 def test_categories_of_findings_stand_where_no_other_is_named() -> None:
     report = parse("A mass in the left breast (BI-RADS 3). A mass in the right breast (BI-RADS 5).").report
     assert [(a.category, a.laterality) for a in report.assessments] == [("3", "L"), ("5", "R")]
+
+
+def test_sides_said_between_categories_and_by_headings_in_a_line() -> None:
+    report = parse("RIGHT: negative. LEFT: global asymmetry; skin thickening. BI-RADS 0 left, BI-RADS 1 right.").report
+    assert [(f.kind.value, f.laterality) for f in report.findings] == [
+        ("global asymmetry", "L"),
+        ("skin thickening", "L"),
+    ]
+    assert [(a.category, a.laterality) for a in report.assessments] == [("0", "L"), ("1", "R")]
+    report = parse("Right breast BI-RADS 2 left breast BI-RADS 4.").report
+    assert [(a.category, a.laterality) for a in report.assessments] == [("2", "R"), ("4", "L")]
 
 
 def test_unread_names_what_was_not_understood() -> None:

@@ -307,7 +307,7 @@ class _PieceReader:
                 worst = max(values, key=lambda c: c.suspicion)
                 draft.fill(Concept.CATEGORY, (worst, begin, end))
             if draft is None or self._piece.section is Section.IMPRESSION:
-                side = self._category_side(after, at, draft)
+                side, at = self._category_side(after, at, draft)
                 self._into.categories += [(v, side, begin, end) for v in values]
             after = at + 1
 
@@ -326,26 +326,27 @@ class _PieceReader:
         last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
         return last if goes_on and Concept.CATEGORY not in last.slots else None
 
-    def _category_side(self, after: int, at: int, draft: Draft | None) -> Laterality | None:
-        """The side that a category holds for: said before it, after it, or by the heading."""
+    def _category_side(self, after: int, at: int, draft: Draft | None) -> tuple[Laterality | None, int]:
+        """The side that a category holds for, said before it, after it, or by the heading, and the last mention used."""
         said = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
-        if not said and draft is None:
-            said = self._sides_after(at)
+        if not said and draft is None and (follows := self._side_after(at)) is not None:
+            said, at = [self._found[follows].means[Concept.SIDE]], follows
         if not said and draft is not None and Concept.SIDE in draft.slots:
             said = [draft.slots[Concept.SIDE][0]]
         if not said:
-            return self._piece.side
-        return said[-1][0] if len(said[-1]) == 1 else None
+            return self._piece.side, at
+        return (said[-1][0] if len(said[-1]) == 1 else None), at
 
-    def _sides_after(self, at: int) -> list[tuple[Laterality, ...]]:
-        """A side said right after a category: `BI-RADS 2 on the left`."""
-        for mention in self._found[at + 1 :]:
+    def _side_after(self, at: int) -> int | None:
+        """Where a side is said right after a category: `BI-RADS 2 on the left`."""
+        for i in range(at + 1, len(self._found)):
+            mention = self._found[i]
             between = self._tokens.words[self._found[at].last : mention.first]
             if Concept.CATEGORY in mention.means or "," in between or Concept.KIND in mention.means:
-                return []
+                return None
             if Concept.SIDE in mention.means:
-                return [mention.means[Concept.SIDE]]
-        return []
+                return i
+        return None
 
     def _finish(self) -> None:
         """Give sides from headings, then add the new findings, or merge those an impression repeats."""

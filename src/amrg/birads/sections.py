@@ -75,11 +75,14 @@ def _side_heading(tokens: Tokens, segment: Segment, state: _State) -> int:
     i = segment.first
     while i < segment.last and not words[i][0].isalnum():
         i += 1
-    if not segment.opens_line or i >= segment.last or words[i] not in _SIDES:
+    if i >= segment.last or words[i] not in _SIDES:
         return segment.first
     j = i + 1
     while j < segment.last and words[j] in ("breast", "side", "sided", "mammogram"):
         j += 1
+    if not segment.opens_line:  # `RIGHT: negative. LEFT: a mass`
+        state.line_side = _SIDES[words[i]] if words[j : j + 1] == [":"] else state.line_side
+        return segment.first
     if j == segment.last or (words[j] == ":" and j + 1 == segment.last):
         state.block_side = _SIDES[words[i]]
         return segment.last

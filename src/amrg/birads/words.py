@@ -305,7 +305,7 @@ _SYNTAX = (
      "no additional; no discrete; not associated with; no associated; never; no suspicious looking; "
      "no new or suspicious; no sign of; no signs of; no radiographic evidence of; no new suspicious; not any"),
     (Concept.NOT, "without", "without; without evidence of; without any; without associated; without suspicious"),
-    (Concept.NOT_BEFORE, True, "not seen; not identified; not present; not visualized; not visualised; not noted; "
+    (Concept.NOT_BEFORE, True, "no longer seen; no longer present; no longer identified; no longer visible; not seen; not identified; not present; not visualized; not visualised; not noted; "
      "not evident; is absent; are absent; not appreciated; not demonstrated; not detected; none seen; "
      "ruled out; absent; none; not found; not observed; is none; not apparent; none identified; "
      "is not seen; are not seen; is not identified; are not identified; false; are excluded; is excluded"),
