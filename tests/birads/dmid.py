@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from amrg.birads import ASYMMETRIES, SUSPICIOUS_MORPHOLOGY, Finding, Kind, Report, parse
-from amrg.birads.agreement import Agreement, wilson
+from amrg.birads.agreement import Agreement, Count, wilson
 from birads.annotations import annotated
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "dmid"
@@ -115,7 +115,7 @@ def agreements() -> list[Agreement]:
 
 def f1(counted: list[Agreement], part: str) -> float:
     """F1 of one part over several reports."""
-    counts = [getattr(a, part) for a in counted]
+    counts: list[Count] = [getattr(a, part) for a in counted]
     right, wrong = sum(c.right for c in counts), sum(c.invented + c.missed for c in counts)
     return 2 * right / (2 * right + wrong)
 

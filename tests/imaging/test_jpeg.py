@@ -1,4 +1,4 @@
-"""JPEG lossless, written here by a few lines of T.81 Annex H, and 12-bit JPEG from pydicom's own test files."""
+"""JPEG lossless, written here by a few lines of T.81 Annex H; HTJ2K by imagecodecs; 12-bit JPEG of pydicom's files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import struct
 import warnings
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGExtended12Bit, JPEGLosslessSV1
+from pydicom.uid import HTJ2KLossless, JPEGExtended12Bit, JPEGLosslessSV1
 
 from amrg.imaging import read_studies
 from amrg.imaging.decoding import presentation_values
@@ -57,6 +58,19 @@ def test_jpeg_lossless_decodes_to_the_value(tmp_path: Path) -> None:
     ds.file_meta.TransferSyntaxUID = JPEGLosslessSV1
     ds.save_as(tmp_path / "LMLO.dcm", enforce_file_format=True)
     (study,) = read_studies(tmp_path / "LMLO.dcm").studies
+    np.testing.assert_array_equal(study.mammograms[0].pixels(), plain)
+
+
+def test_htj2k_decodes_to_the_value(tmp_path: Path) -> None:
+    write_exam(draw_exam(1_000_003, Size.SMALL), tmp_path)
+    source = tmp_path / "LMLO.dcm"
+    plain = read_studies(source).studies[0].mammograms[0].pixels()
+    ds = pydicom.dcmread(source)
+    ds.PixelData = encapsulate([imagecodecs.htj2k_encode(ds.pixel_array)])
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = HTJ2KLossless
+    ds.save_as(tmp_path / "ht.dcm", enforce_file_format=True)
+    (study,) = read_studies(tmp_path / "ht.dcm").studies
     np.testing.assert_array_equal(study.mammograms[0].pixels(), plain)
 
 

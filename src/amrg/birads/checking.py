@@ -34,8 +34,16 @@ class Violation:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is known of the study: the views taken, and whether a prior study was at hand; None where unknown."""
+
+    views: Views | None = None
+    has_prior: bool | None = None
+
+
 Broken = Iterator[tuple[str, str]]  # path and message
-Rule = Callable[[Report, Views | None], Broken]
+Rule = Callable[[Report, Taken], Broken]
 
 _UPPER = {Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER}
 _LOWER = {Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER, Quadrant.LOWER}
@@ -55,7 +63,7 @@ _ADVICE = {
 }
 
 
-def _category_below_finding(report: Report, views: Views | None) -> Broken:
+def _category_below_finding(report: Report, taken: Taken) -> Broken:
     """A breast's category is not milder than the category of its worst finding."""
     for i, finding in enumerate(report.findings):
         covering = [a.category for a in _covering(report, finding.laterality)]
@@ -69,7 +77,7 @@ def _category_below_finding(report: Report, views: Views | None) -> Broken:
             )
 
 
-def _category_above_findings(report: Report, views: Views | None) -> Broken:
+def _category_above_findings(report: Report, taken: Taken) -> Broken:
     """A breast called suspicious (4 or 5) has a finding that is, where findings carry categories."""
     rated = [f for f in report.findings if f.category is not None]
     for i, assessment in enumerate(report.assessments):
@@ -81,7 +89,7 @@ def _category_above_findings(report: Report, views: Views | None) -> Broken:
             yield f"assessments[{i}]", f"category {assessment.category} has no finding of category 3 or above"
 
 
-def _negative_with_findings(report: Report, views: Views | None) -> Broken:
+def _negative_with_findings(report: Report, taken: Taken) -> Broken:
     """Category 1 means that there is nothing to describe."""
     for i, finding in enumerate(report.findings):
         ones = _covering(report, finding.laterality)
@@ -89,7 +97,7 @@ def _negative_with_findings(report: Report, views: Views | None) -> Broken:
             yield f"findings[{i}]", f"the assessment is 1 (negative), found a {finding.kind}"
 
 
-def _suspicious_called_benign(report: Report, views: Views | None) -> Broken:
+def _suspicious_called_benign(report: Report, taken: Taken) -> Broken:
     """Spiculated margins and suspicious morphology are not category 1 or 2."""
     for i, finding in enumerate(report.findings):
         category = finding.category
@@ -99,7 +107,7 @@ def _suspicious_called_benign(report: Report, views: Views | None) -> Broken:
             yield f"findings[{i}].category", f"{what} {finding.kind} is called {category}, expected 4 or 5"
 
 
-def _benign_called_suspicious(report: Report, views: Views | None) -> Broken:
+def _benign_called_suspicious(report: Report, taken: Taken) -> Broken:
     """Fat inside a mass and typically benign calcifications are not category 4 or 5."""
     for i, finding in enumerate(report.findings):
         lucent = finding.density is Density.FAT
@@ -113,7 +121,7 @@ def _benign_called_suspicious(report: Report, views: Views | None) -> Broken:
 _BENIGN_CALCIUM = set(Morphology) - SUSPICIOUS_MORPHOLOGY - {Morphology.ROUND, Morphology.PUNCTATE}
 
 
-def _composition_against_narrative(report: Report, views: Views | None) -> Broken:
+def _composition_against_narrative(report: Report, taken: Taken) -> Broken:
     """The composition is the one that the narrative gives."""
     if not report.narrative or report.composition is None:
         return
@@ -122,7 +130,7 @@ def _composition_against_narrative(report: Report, views: Views | None) -> Broke
         yield "composition", f"composition is {report.composition}, the narrative says {said}"
 
 
-def _category_against_narrative(report: Report, views: Views | None) -> Broken:
+def _category_against_narrative(report: Report, taken: Taken) -> Broken:
     """The worst category is the one that the narrative gives."""
     if not report.narrative or report.worst is None:
         return
@@ -131,7 +139,7 @@ def _category_against_narrative(report: Report, views: Views | None) -> Broken:
         yield "assessments", f"the worst category is {report.worst}, the narrative says {said}"
 
 
-def _quadrant_against_view(report: Report, views: Views | None) -> Broken:
+def _quadrant_against_view(report: Report, taken: Taken) -> Broken:
     """A finding seen only from above is neither upper nor lower; one only in a lateral view neither outer nor inner."""
     for i, finding in enumerate(report.findings):
         place, seen = finding.location.quadrant, set(finding.views)
@@ -143,23 +151,23 @@ def _quadrant_against_view(report: Report, views: Views | None) -> Broken:
             yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_named(seen)} alone"
 
 
-def _side_against_view(report: Report, views: Views | None) -> Broken:
+def _side_against_view(report: Report, taken: Taken) -> Broken:
     """A finding lies in a breast that was imaged, in views that were taken, and so do its boxes."""
     for i, finding in enumerate(report.findings):
         for j, box in enumerate(finding.boxes):
             if finding.laterality is not None and box.laterality is not finding.laterality:
                 yield f"findings[{i}].boxes[{j}]", f"box on {box.laterality}, finding on {finding.laterality}"
-        if views is None or finding.laterality is None:
+        if taken.views is None or finding.laterality is None:
             continue
-        taken = {view for side, view in views if side is finding.laterality}
-        missing = set(finding.views) - taken
-        if not taken:
+        there = {view for side, view in taken.views if side is finding.laterality}
+        missing = set(finding.views) - there
+        if not there:
             yield f"findings[{i}].laterality", f"no view of side {finding.laterality} was taken"
         elif missing:
             yield f"findings[{i}].views", f"seen on {_named(missing)}, which was not taken on side {finding.laterality}"
 
 
-def _clock_against_quadrant(report: Report, views: Views | None) -> Broken:
+def _clock_against_quadrant(report: Report, taken: Taken) -> Broken:
     """Clock face and quadrant name the same place; outer is at 9 o'clock on the right and at 3 on the left."""
     for i, finding in enumerate(report.findings):
         place, clock, side = finding.location.quadrant, finding.location.clock, finding.laterality
@@ -183,7 +191,13 @@ def _clocks(place: Quadrant, side: Laterality | None) -> set[int]:
     return allowed if place in _UPPER | _LOWER | _OUTER | _INNER else set()
 
 
-def _change_without_prior(report: Report, views: Views | None) -> Broken:
+def _comparison_without_prior(report: Report, taken: Taken) -> Broken:
+    """Nothing is compared with a prior study that was not at hand."""
+    if taken.has_prior is False and report.comparison is not None and report.comparison.available:
+        yield "comparison", "compared with a prior study, but none was at hand"
+
+
+def _change_without_prior(report: Report, taken: Taken) -> Broken:
     """A change needs a prior study to have changed from."""
     if report.comparison is not None and report.comparison.available:
         return
@@ -194,7 +208,7 @@ def _change_without_prior(report: Report, views: Views | None) -> Broken:
             yield f"findings[{i}].kind", "a developing asymmetry needs a prior study, none was compared with"
 
 
-def _advice_against_category(report: Report, views: Views | None) -> Broken:
+def _advice_against_category(report: Report, taken: Taken) -> Broken:
     """The advice is the one that goes with the worst category."""
     worst = report.worst
     if worst is None or report.recommendation is None:
@@ -205,7 +219,7 @@ def _advice_against_category(report: Report, views: Views | None) -> Broken:
         yield "recommendation", f"{report.recommendation} advised for category {worst}, expected {wanted}"
 
 
-def _negative_against_finding(report: Report, views: Views | None) -> Broken:
+def _negative_against_finding(report: Report, taken: Taken) -> Broken:
     """Nothing is denied and found in the same breast; what looks benign is not what a denial means."""
     for i, finding in enumerate(report.findings):
         for j, negative in enumerate(report.negatives):
@@ -214,12 +228,12 @@ def _negative_against_finding(report: Report, views: Views | None) -> Broken:
                 yield f"findings[{i}]", f"{finding.kind} is found here and denied in negatives[{j}]"
 
 
-def _descriptor_of_another_kind(report: Report, views: Views | None) -> Broken:
+def _descriptor_of_another_kind(report: Report, taken: Taken) -> Broken:
     """Descriptors belong to the kind of the finding, and nothing is said twice."""
     yield from flaws(report)
 
 
-def _shape_against_margin(report: Report, views: Views | None) -> Broken:
+def _shape_against_margin(report: Report, taken: Taken) -> Broken:
     """A spiculated mass is irregular, and an irregular one is not circumscribed."""
     for i, finding in enumerate(report.findings):
         if finding.margin is Margin.SPICULATED and finding.shape in (Shape.OVAL, Shape.ROUND):
@@ -259,6 +273,7 @@ _FUNCTIONS: dict[str, Rule] = {
     "quadrant-against-view": _quadrant_against_view,
     "side-against-view": _side_against_view,
     "clock-against-quadrant": _clock_against_quadrant,
+    "comparison-without-prior": _comparison_without_prior,
     "change-without-prior": _change_without_prior,
     "advice-against-category": _advice_against_category,
     "negative-against-finding": _negative_against_finding,
@@ -270,16 +285,18 @@ RULES: dict[str, str] = {name: (rule.__doc__ or "").strip() for name, rule in _F
 """Every rule by its name, with one line of what it holds."""
 
 
-def check(report: Report, views: Views | None = None) -> tuple[Violation, ...]:
-    """Find what in a report contradicts itself or the views it was read from.
+def check(report: Report, views: Views | None = None, has_prior: bool | None = None) -> tuple[Violation, ...]:
+    """Find what in a report contradicts itself or the study it was read from.
 
     Args:
         report: The report to check.
         views: Side and projection of every view taken, where known; None skips what needs them.
+        has_prior: Whether a prior study was at hand, where known; None skips what needs it.
 
     Returns:
         Violations in the order of `RULES`; empty for a consistent report. Never raises.
     """
+    taken = Taken(views, has_prior)
     return tuple(
-        Violation(name, message, path) for name, rule in _FUNCTIONS.items() for path, message in rule(report, views)
+        Violation(name, message, path) for name, rule in _FUNCTIONS.items() for path, message in rule(report, taken)
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import typer
 
 from amrg import __version__
-from amrg.cli import language, models, phantoms, studies
+from amrg.cli.language import parse_file
+from amrg.cli.models import app as models
+from amrg.cli.phantoms import phantom
+from amrg.cli.studies import inspect, report
 
 app = typer.Typer(
     name="amrg",
@@ -14,11 +17,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("report")(studies.report)
-app.command("inspect")(studies.inspect)
-app.command("phantom")(phantoms.phantom)
-app.command("parse")(language.parse_file)
-app.add_typer(models.app, name="model")
+app.command("report")(report)
+app.command("inspect")(inspect)
+app.command("phantom")(phantom)
+app.command("parse")(parse_file)
+app.add_typer(models, name="model")
 
 
 @app.callback(invoke_without_command=True)

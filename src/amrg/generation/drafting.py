@@ -62,7 +62,7 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
         raise OutsideDomain(_sentence(engine, distance))
     with _timed(seconds, "write"):
         written = engine.write(views, pictures)
-    report, problems = _read(written)
+    report, problems = _read(written, views, study.prior is not None)
     if seen is not None:
         report = with_places(report, _seen_views(mammograms, framed, seen), encoding)
     report = report.model_copy(
@@ -104,11 +104,11 @@ def _sentence(engine: Engine, distance: float | None) -> str:
     )
 
 
-def _read(written: str) -> tuple[Report, tuple[str, ...]]:
+def _read(written: str, views: list[tuple[Laterality, View]], has_prior: bool) -> tuple[Report, tuple[str, ...]]:
     """The facts of the model's text, and a line for all that was not understood or does not agree."""
     parsed = parse(written)
     unread = [f"the model wrote what could not be read: {span.text!r}" for span in parsed.unread]
-    broken = [f"{violation.rule}: {violation.message}" for violation in check(parsed.report)]
+    broken = [f"{violation.rule}: {violation.message}" for violation in check(parsed.report, views, has_prior)]
     if parsed.report.worst is None:
         broken.append("the model named no BI-RADS category: the report has none")
     return parsed.report, tuple(unread + broken)

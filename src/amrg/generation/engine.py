@@ -38,7 +38,7 @@ class Engine:
             return None
         stages, pixels = see(self.loaded.model.model.vision_tower, np.stack(pictures))
         with torch.inference_mode():
-            cells = self.loaded.heads.cells(stages[-1]).sigmoid().numpy()
+            cells = self.loaded.heads.cells(stages[-2].flatten(2).transpose(1, 2)).sigmoid().numpy()
         return Seen(cells, view_statistics(stages, pixels))
 
     def write(self, views: Views, pictures: Pictures) -> str:

@@ -10,7 +10,6 @@ from amrg.models.seeing import (
     SeeingHeads,
     attribute_values,
     place_in_view,
-    pool_tokens,
 )
 from amrg.models.settings import ModelSettings, messages, view_name
 from amrg.models.views import (
@@ -49,7 +48,6 @@ __all__ = [
     "model_card",
     "picture",
     "place_in_view",
-    "pool_tokens",
     "save_heads",
     "view_name",
 ]

@@ -98,7 +98,7 @@ def _heads(folder: Path | None) -> SeeingHeads | None:
     if folder is None or not (folder / HEADS_FILE).is_file():
         return None
     stored = load_file(folder / HEADS_FILE)
-    heads = SeeingHeads(stored["cells.weight"].shape[1])
+    heads = SeeingHeads(stored["cells.weight"].shape[1], stored["kinds.weight"].shape[1])
     heads.load_state_dict(stored)
     return heads.eval()
 

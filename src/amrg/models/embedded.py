@@ -11,16 +11,14 @@ from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Tex
 from amrg.models.card import EMBEDDED
 from amrg.models.settings import ModelSettings
 from amrg.models.tokenizer import Vocabulary
-from amrg.models.tower import ConvTowerConfig
+from amrg.models.tower import CELL, POOL, ConvTowerConfig
 from amrg.models.views import Channels, Hanging, ViewEncoding
 
 NAME = "amrg-embedded"
 FOLDER = EMBEDDED
 SIZE = 384  # pixels a side of the picture
-CELL = 16  # picture pixels a cell: the tower's stride
-POOL = 3  # cells a side of an image token
-TOKENS_A_VIEW = (SIZE // CELL // POOL) ** 2
-WIDTH = 160  # of the tower's features
+WIDTHS = (24, 48, 96, 160, 192)  # of the tower's stages
+TOKENS_A_VIEW = (SIZE // (CELL * POOL)) ** 2
 
 SETTINGS = ModelSettings(
     encoding=ViewEncoding(size=SIZE, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT),
@@ -30,8 +28,8 @@ SETTINGS = ModelSettings(
 
 
 def tower_config() -> ConvTowerConfig:
-    """Four stages to a stride of 16."""
-    return ConvTowerConfig(widths=(24, 48, 96, WIDTH), image_size=SIZE)
+    """Five stages: to cells of 16 pixels, then to image tokens of 48."""
+    return ConvTowerConfig(widths=WIDTHS, image_size=SIZE)
 
 
 def config(vocabulary: Vocabulary) -> Gemma3Config:

@@ -88,13 +88,13 @@ def attribute_values(finding: Finding, view: View) -> dict[str, str]:
 class SeeingHeads(nn.Module):
     """Linear heads on the tower's features.
 
-    `cells` reads the finest grid [B, cells, width]; the others read the pooled, normed image tokens
+    `cells` reads the tower's fourth stage [B, cells, cell width]; the others read the normed image tokens
     [B, tokens, width], which are exactly what the language model's projector is given.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, cell_width: int, width: int) -> None:
         super().__init__()
-        self.cells = nn.Linear(width, len(KINDS))
+        self.cells = nn.Linear(cell_width, len(KINDS))
         self.kinds = nn.Linear(width, len(KINDS))
         self.attributes = nn.ModuleDict({n: nn.Linear(width, len(v)) for n, v in ATTRIBUTES.items()})
         self.composition = nn.Linear(width, len(COMPOSITIONS))
@@ -106,16 +106,10 @@ class SeeingHeads(nn.Module):
         return {name: head(tokens) for name, head in self.attributes.items()}
 
 
-def pool_tokens(cells: Tensor, grid: tuple[int, int], pool: int) -> Tensor:
-    """Average-pool cells [B, rows*columns, width] by `pool` a side and norm them: [B, tokens, width].
-
-    The same steps as `Gemma3MultiModalProjector` takes before its matrix, with the norm's weight at its start.
-    """
-    laid = cells.transpose(1, 2).reshape(len(cells), -1, *grid)
-    return rms_norm(nn.functional.avg_pool2d(laid, pool).flatten(2).transpose(1, 2))
-
-
 def rms_norm(tokens: Tensor, eps: float = 1e-6) -> Tensor:
-    """Root-mean-square norm over the last axis, as Gemma3RMSNorm with zero weight."""
+    """Root-mean-square norm over the last axis, as `Gemma3MultiModalProjector` takes it before its matrix.
+
+    Its norm's weight is at its start there, zero, which multiplies by one.
+    """
     wide = tokens.float()
     return wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)

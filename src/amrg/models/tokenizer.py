@@ -1,11 +1,15 @@
-"""The embedded model's tokenizer: byte-level BPE over rendered reports, with Gemma 3's own special tokens."""
+"""The embedded model's tokenizer: byte-level BPE over rendered reports, with Gemma 3's own special tokens.
+
+Merges may cross spaces within a phrase (SuperBPE, Liu 2025), so that a report takes a third of the tokens: a place, a
+category or a composition is one choice. Descriptors stay words of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import Gemma3ImageProcessorPil, Gemma3Processor, PreTrainedTokenizerFast
 
 from amrg.models.settings import ModelSettings
@@ -16,6 +20,13 @@ BEGIN_OF_IMAGE, END_OF_IMAGE, IMAGE = "<start_of_image>", "<end_of_image>", "<im
 SPECIAL = (PAD, END, BEGIN, UNKNOWN, START_OF_TURN, END_OF_TURN, BEGIN_OF_IMAGE, END_OF_IMAGE, IMAGE)
 # Runs of line ends are single tokens in Gemma 3, and serving engines look them up by name.
 LINE_ENDS = ("\n", "\n\n", "\n\n\n", "\n\n\n\n")
+
+# What may become one token: a place or companion after a comma, a sentence after a colon, a bracket, a breast, a
+# heading; else a word.
+PHRASES = (
+    r", [^,:(\n]*[^,:(\s]|: [A-Z](?:[^,:(\n]*[^,:(\s])?| \([^)\n]*\)\.?"
+    r"|[A-Z][a-z]+ breast|[A-Z][A-Z ]*[A-Z]| ?[^\s,:(]+|\s|."
+)
 
 # Gemma 3's turns: roles `user` and `model`, no system role, pictures where the content has them.
 CHAT_TEMPLATE = (
@@ -46,7 +57,12 @@ class Vocabulary:
 def train_tokenizer(corpus: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     """Learn a byte-level BPE of at most `size` tokens: any text can be written, none is unknown."""
     core = Tokenizer(models.BPE(unk_token=None))
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PHRASES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     core.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size - len(LINE_ENDS),

@@ -1,7 +1,8 @@
 """A small convolutional tower that stands where Gemma 3 has SigLIP: it learns small bright things in minutes.
 
-Four stages to a stride of 16, residual 3 x 3 convolutions with batch norm (He 2016), the last ones dilated so that a
-cell sees half a breast. Importing `amrg.models` tells transformers of it, by its model type `amrg_conv_tower`.
+Four stages to cells of 16 pixels, residual 3 x 3 convolutions with batch norm (He 2016), the last ones dilated so that
+a cell sees half a breast; a fifth to image tokens of 48 pixels, which weighs what their cells hold. Importing
+`amrg.models` tells transformers of it, by its model type `amrg_conv_tower`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutput
 
+CELL = 16  # picture pixels a side of a cell: where the fourth stage ends
+POOL = 3  # cells a side of an image token: the fifth stage's stride
+
 
 class ConvTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is not typed
     """Widths of the stages, and what Gemma's projector asks of a tower: hidden size, picture size, stride."""
@@ -21,7 +25,7 @@ class ConvTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transformers i
 
     def __init__(
         self,
-        widths: tuple[int, ...] = (24, 48, 96, 160),
+        widths: tuple[int, ...] = (24, 48, 96, 160, 192),
         image_size: int = 384,
         num_channels: int = 3,
         layer_norm_eps: float = 1e-6,
@@ -30,7 +34,7 @@ class ConvTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transformers i
         self.widths = list(widths)
         self.hidden_size = self.widths[-1]
         self.image_size = image_size
-        self.patch_size = 2 ** len(self.widths)
+        self.patch_size = CELL * POOL
         self.num_channels = num_channels
         self.layer_norm_eps = layer_norm_eps
         for derived in ("hidden_size", "patch_size"):
@@ -56,27 +60,29 @@ class Residual(nn.Module):
         return torch.relu(x + self.body(x))
 
 
-def _down(before: int, after: int) -> nn.Sequential:
-    """Half the size, another width."""
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+def _down(before: int, after: int, stride: int = 2) -> nn.Sequential:
+    """A `stride`-th of the size, another width."""
+    convolution = nn.Conv2d(before, after, 3, stride=stride, padding=1 if stride == 2 else 0, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU())
 
 
 class ConvTower(PreTrainedModel):  # type: ignore[misc]  # transformers is not typed
-    """Pixels [B, 3, H, W] to features of every cell [B, H/16 * W/16, hidden_size]."""
+    """Pixels [B, 3, H, W] to features of every image token [B, H/48 * W/48, hidden_size]."""
 
     config_class = ConvTowerConfig
     main_input_name = "pixel_values"
 
     def __init__(self, config: ConvTowerConfig) -> None:
         super().__init__(config)
-        first, second, third, last = config.widths
+        first, second, third, fourth, last = config.widths
         stem = nn.Sequential(nn.Conv2d(first, first, 3, padding=1, bias=False), nn.BatchNorm2d(first), nn.ReLU())
         self.stages = nn.ModuleList(
             [
                 nn.Sequential(_down(config.num_channels, first), stem),
                 nn.Sequential(_down(first, second), Residual(second)),
                 nn.Sequential(_down(second, third), Residual(third)),
-                nn.Sequential(_down(third, last), Residual(last, dilation=2), Residual(last, dilation=4)),
+                nn.Sequential(_down(third, fourth), Residual(fourth, dilation=2), Residual(fourth, dilation=4)),
+                nn.Sequential(_down(fourth, last, POOL), Residual(last), Residual(last)),
             ]
         )
         self.post_init()
@@ -95,7 +101,7 @@ class ConvTower(PreTrainedModel):  # type: ignore[misc]  # transformers is not t
                 initialization.zeros_(tensor)
 
     def forward(self, pixel_values: Tensor, output_hidden_states: bool = False, **_: Any) -> BaseModelOutput:
-        """Features of every cell, and of every stage as [B, width, rows, columns] where asked."""
+        """Features of every image token, and of every stage as [B, width, rows, columns] where asked."""
         x = pixel_values.to(memory_format=torch.channels_last)
         maps = []
         for stage in self.stages:

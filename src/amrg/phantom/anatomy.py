@@ -121,7 +121,7 @@ def draw_breasts(seed: int) -> dict[Laterality, Breast]:
     build = _Build(
         depth=depth,
         reach=float(np.clip(depth * rng.uniform(0.75, 1.1), 52, 104)),
-        fullness=rng.uniform(1.75, 2.6),
+        fullness=rng.uniform(1.3, 2.6),
         nipple_v=rng.uniform(112, 150),
         axilla=rng.uniform(0.28, 0.62),
         pectoral_top=rng.uniform(28, 74),
@@ -148,7 +148,7 @@ def _cc_outline(rng: np.random.Generator, build: _Build) -> Outline:
     t = np.linspace(-1, 1, 241)
     t = np.sign(t) * (1 - (1 - np.abs(t)) ** 1.7)  # close points where the curve runs to the wall
     v = centre + np.where(t < 0, upper, lower) * t
-    u = build.depth * (1 - np.abs(t) ** build.fullness) ** (1 / rng.uniform(1.55, 2.2))
+    u = build.depth * (1 - np.abs(t) ** build.fullness) ** (1 / rng.uniform(1.15, 2.2))
     nipple_v = centre + rng.uniform(-0.08, 0.08) * build.reach
     nipple_u = float(np.interp(nipple_v, v, u))
     pectoral = None
@@ -167,7 +167,7 @@ def _mlo_outline(rng: np.random.Generator, build: _Build) -> Outline:
     v = np.concatenate([np.linspace(-8, nipple_v, 120), np.linspace(nipple_v, 260, 120)[1:]])
     axilla = build.axilla * build.depth
     s = np.clip((nipple_v - v) / (nipple_v + 8), 0, 1)
-    upper = axilla + (build.depth - axilla) * (1 - s**2) ** rng.uniform(0.9, 1.7)
+    upper = axilla + (build.depth - axilla) * (1 - s**2) ** rng.uniform(0.9, 2.4)
     s = np.clip((v - nipple_v) / (fold_v - nipple_v), 0, 1)
     p = build.fullness
     lower = build.depth * (1 - s**p) ** (1 / p)

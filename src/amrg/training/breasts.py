@@ -26,8 +26,8 @@ from amrg.birads import (
     Report,
     View,
 )
-from amrg.models.embedded import CELL, POOL
 from amrg.models.views import with_position
+from amrg.phantom.categories import recommendation_for
 from amrg.training.exams import VIEW_ORDER, DrawJob, load_shard
 
 _HALF: dict[View, dict[Quadrant, Quadrant]] = {
@@ -56,34 +56,31 @@ class Breast:
 
 
 def cache_features(tower: nn.Module, job: DrawJob) -> Path:
-    """Image tokens of a shard, pooled but not yet normed, as float16 [exams, 4, tokens, width]; computed once."""
+    """Image tokens of a shard, not yet normed, as float16 [exams, 4, tokens, width]; computed once."""
     path = job.stem.with_suffix(".features.npy")
     if path.is_file():
         return path
     shard = load_shard(job)
-    found = [_pooled(tower, shard.pictures[i : i + 8]) for i in range(0, len(shard.pictures), 8)]
+    found = [_exam_tokens(tower, shard.pictures[i : i + 8]) for i in range(0, len(shard.pictures), 8)]
     partial = path.with_suffix(".partial.npy")
     np.save(partial, np.concatenate(found).astype(np.float16))
     partial.rename(path)
     return path
 
 
-def _pooled(tower: nn.Module, exams: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Layers of a few exams [exams, views, size, size, 3] to pooled features [exams, views, tokens, width]."""
-    tokens = pooled_tokens(tower, with_position(exams.reshape(-1, *exams.shape[2:])))
+def _exam_tokens(tower: nn.Module, exams: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Layers of a few exams [exams, views, size, size, 3] to image tokens [exams, views, tokens, width]."""
+    tokens = image_tokens(tower, with_position(exams.reshape(-1, *exams.shape[2:])))
     return tokens.reshape(*exams.shape[:2], *tokens.shape[1:])
 
 
 @torch.inference_mode()
-def pooled_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Pictures uint8 [views, size, size, 3] to pooled features [views, tokens, width]."""
+def image_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Pictures uint8 [views, size, size, 3] to image tokens [views, tokens, width]."""
     pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
     with torch.autocast("cpu", torch.bfloat16):
-        cells = tower(pixel_values=pixels, return_dict=True).last_hidden_state.float()
-    side = pixels.shape[-1] // CELL
-    grid = cells.transpose(1, 2).reshape(len(cells), -1, side, side)
-    pooled: npt.NDArray[np.float32] = nn.functional.avg_pool2d(grid, POOL).flatten(2).transpose(1, 2).numpy()
-    return pooled
+        tokens: npt.NDArray[np.float32] = tower(pixel_values=pixels).last_hidden_state.float().numpy()
+    return tokens
 
 
 def breasts(jobs: Sequence[DrawJob]) -> list[Breast]:
@@ -128,12 +125,18 @@ def _as_said(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quad
 
 
 def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) -> Report:
-    """The report of an exam put together: each breast gets the category of its worst finding, or 1."""
+    """The report of an exam put together: a category a breast, of its worst finding or 1; advice by the worst."""
     findings = tuple(f for side in Laterality for f in sorted(sides.get(side, []), key=_suspicion, reverse=True))
     assessments = tuple(
         Assessment(category=_worst(sides[side]), laterality=side) for side in Laterality if side in sides
     )
-    return Report(composition=composition, findings=findings, assessments=assessments)
+    worst = max((a.category for a in assessments), key=lambda c: c.suspicion)
+    return Report(
+        composition=composition,
+        findings=findings,
+        assessments=assessments,
+        recommendation=recommendation_for(worst),
+    )
 
 
 def _suspicion(finding: Finding) -> float:

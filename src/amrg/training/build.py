@@ -10,7 +10,7 @@ import argparse
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,45 +20,58 @@ from transformers import AutoModel, Gemma3ForConditionalGeneration, PreTrainedTo
 
 from amrg import __version__
 from amrg.birads.report import Value
-from amrg.models import save_heads
+from amrg.models import save_heads, view_name
 from amrg.models.card import EMBEDDED
-from amrg.models.embedded import SETTINGS, TOKENS_A_VIEW, WIDTH, build, tower_config
+from amrg.models.embedded import SETTINGS, TOKENS_A_VIEW, WIDTHS, build, tower_config
 from amrg.models.guard import Array, fit_guard, see, view_statistics
 from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
 from amrg.models.views import with_position
-from amrg.training.breasts import breasts, cache_features
-from amrg.training.exams import DrawJob, draw_shards, jobs, load_shard
+from amrg.training.breasts import Breast, breasts, cache_features
+from amrg.training.exams import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
 from amrg.training.language import ExamMaker, Prompts, fit_projector, language_loss
 from amrg.training.loop import Run, Schedule
 from amrg.training.seen import seen_figures
 from amrg.training.tower import Batches, Sample, Seer, samples, seeing_loss
+from amrg.training.written import Reader
 
 log = logging.getLogger("amrg.training")
 VOCABULARY = 1024
 
 
 class EmbeddedRecipe(Value):
-    """Everything that decides the embedded model. Stored beside its weights."""
+    """Everything that decides the embedded model. Stored beside its weights.
+
+    The language stage has exams of its own: features of pictures that the tower was taught on are surer than those of
+    pictures it meets later, and a language model taught on them would trust what it sees too much.
+    """
 
     software: str = __version__
     rich_first_seed: int = 0
     rich_exams: int = Field(2000, gt=0)
     screening_first_seed: int = 500_000
     screening_exams: int = Field(1500, gt=0)
+    language_rich_first_seed: int = 100_000
+    language_rich_exams: int = Field(800, gt=0)
+    language_screening_first_seed: int = 600_000
+    language_screening_exams: int = Field(2000, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
-    tower: Schedule = Schedule(steps=2900, batch=16, peak_rate=2e-3, warm_up=200, average=0.997)
-    language: Schedule = Schedule(steps=650, batch=16, peak_rate=2e-3, warm_up=80, average=0.99)
+    tower: Schedule = Schedule(steps=9000, batch=16, peak_rate=2e-3, warm_up=300, average=0.998)
+    few_views: int = Field(1500, ge=0)  # steps of the language stage that mostly show one view or one breast
+    language: Schedule = Schedule(steps=3000, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
 
 
 def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
     """All shards of the recipe, drawn where missing."""
     encoding = SETTINGS.encoding
-    plan = {
-        "rich": jobs(folder, "rich", recipe.rich_first_seed, recipe.rich_exams, encoding),
-        "screening": jobs(folder, "screening", recipe.screening_first_seed, recipe.screening_exams, encoding),
-        "held out": jobs(folder, "screening", recipe.held_out_first_seed, recipe.held_out_exams, encoding),
+    parts = {
+        "rich": ("rich", recipe.rich_first_seed, recipe.rich_exams),
+        "screening": ("screening", recipe.screening_first_seed, recipe.screening_exams),
+        "held out": ("screening", recipe.held_out_first_seed, recipe.held_out_exams),
+        "language rich": ("rich", recipe.language_rich_first_seed, recipe.language_rich_exams),
+        "language screening": ("screening", recipe.language_screening_first_seed, recipe.language_screening_exams),
     }
+    plan = {name: jobs(folder, *part, encoding) for name, part in parts.items()}
     todo = [job for part in plan.values() for job in part]
     for done, job in enumerate(draw_shards(todo), 1):
         if done % 10 == 0:
@@ -69,7 +82,7 @@ def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
 def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> Seer:
     """Train the tower with its heads; returns it with averaged weights."""
     torch.manual_seed(recipe.tower.seed)
-    seer = Seer(AutoModel.from_config(tower_config()), WIDTH)
+    seer = Seer(AutoModel.from_config(tower_config()), WIDTHS)
     run = Run(seer, recipe.tower, folder / "tower")
     run.resume()
     pools = [(share, _samples(plan[name])) for share, name in ((0.7, "rich"), (0.3, "screening"))]
@@ -85,15 +98,11 @@ def teach_language(
     recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], seer: Seer, folder: Path
 ) -> tuple[Run, PreTrainedTokenizerFast]:
     """Train the language model on cached features of the finished tower."""
-    for name, part in plan.items():
-        log.info("features of %s", name)
-        for job in part:
-            cache_features(seer.tower, job)
-    rich, screening = breasts(plan["rich"]), breasts(plan["screening"])
-    make = ExamMaker([(0.3, rich), (0.7, screening)], recipe.language.seed)
-    tokenizer = train_tokenizer(
-        (e.text for step in range(200) for e in make(recipe.language.steps + step, 16)), VOCABULARY
+    rich, screening, held_out = (
+        _breasts(seer, plan[name]) for name in ("language rich", "language screening", "held out")
     )
+    make = ExamMaker([(0.35, rich), (0.65, screening)], recipe.language.seed, recipe.few_views)
+    tokenizer = train_tokenizer(_corpus(make, recipe.language.steps), VOCABULARY)
     prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW), SETTINGS)
     torch.manual_seed(recipe.language.seed)
     model = build(vocabulary(tokenizer))
@@ -103,8 +112,30 @@ def teach_language(
     model.model.vision_tower.requires_grad_(False).eval()
     run = Run(model, recipe.language, folder / "language")
     run.resume()
-    run.train(lambda step: language_loss(model, make(step, recipe.language.batch), prompts))
+    shown = ExamMaker([(1.0, held_out)], recipe.language.seed, few_views=0).whole(recipe.held_out_exams // 2)
+    reader = Reader(prompts, tokenizer, shown)
+    while run.step < recipe.language.steps:
+        run.train(
+            lambda step: language_loss(model, make(step, recipe.language.batch), prompts),
+            until=(run.step // 500 + 1) * 500,
+        )
+        log.info("language step %d: %s", run.step, _shown(reader.figures(model)))
     return run, tokenizer
+
+
+def _breasts(seer: Seer, part: Sequence[DrawJob]) -> list[Breast]:
+    """The breasts of some shards, their features cached first."""
+    for job in part:
+        cache_features(seer.tower, job)
+    return breasts(part)
+
+
+def _corpus(make: ExamMaker, first: int) -> Iterator[str]:
+    """Texts to learn the tokenizer from: reports, and as often the words of the prompt."""
+    for step in range(first, first + 200):
+        yield from (exam.text for exam in make(step, 16))
+        yield from (view_name(*view) for view in VIEW_ORDER)
+        yield SETTINGS.instruction
 
 
 def assemble(run: Run, tokenizer: PreTrainedTokenizerFast, seer: Seer, out: Path) -> None:
@@ -139,7 +170,7 @@ def _samples(part: Sequence[DrawJob]) -> list[Sample]:
 
 def _averaged(run: Run, seer: Seer) -> Seer:
     """A copy of the seer with averaged weights, for use."""
-    averaged = Seer(AutoModel.from_config(tower_config()), WIDTH)
+    averaged = Seer(AutoModel.from_config(tower_config()), WIDTHS)
     averaged.load_state_dict(run.averaged_state())
     return averaged.eval()
 

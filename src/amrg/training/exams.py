@@ -74,6 +74,8 @@ def draw_shards(todo: list[DrawJob], processes: int = 2) -> Iterator[DrawJob]:
     """Draw the shards that are not there yet; yields each as it is done. Same seeds, same bytes."""
     missing = [job for job in todo if not job.stem.with_suffix(".json").is_file()]
     yield from (job for job in todo if job not in missing)
+    if not missing:
+        return
     with get_context("spawn").Pool(processes) as pool:
         yield from pool.imap_unordered(_draw_shard, missing)
 

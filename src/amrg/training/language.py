@@ -39,22 +39,34 @@ class Exam:
 
 
 class ExamMaker:
-    """Puts exams together from breasts, from `(seed, step)` alone."""
+    """Puts exams together from two breasts of one pool and composition, from `(seed, step)` alone.
 
-    def __init__(self, pools: Sequence[tuple[float, Sequence[Breast]]], seed: int) -> None:
+    All exams of a step have the same views, so that none is padded. Up to step `few_views` most steps show one view or
+    one breast: reading a picture is learned there at a fraction of the cost, before four are read together.
+    """
+
+    def __init__(self, pools: Sequence[tuple[float, Sequence[Breast]]], seed: int, few_views: int) -> None:
         self._seed = seed
+        self._few_views = few_views
         self._shares = [share for share, _ in pools]
         self._pools = [_by_composition(pool) for _, pool in pools]
 
     def __call__(self, step: int, count: int) -> list[Exam]:
         """`count` exams of one step."""
         rng = np.random.default_rng((self._seed, step))
-        return [self._exam(rng) for _ in range(count)]
+        views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
+        return [self._exam(views, rng) for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))]
 
-    def _exam(self, rng: np.random.Generator) -> Exam:
-        composition = list(Composition)[int(rng.integers(len(Composition)))]
-        pair = {side: self._breast(composition, rng) for side in Laterality}
-        views = _views(rng)
+    def whole(self, count: int) -> list[Exam]:
+        """`count` exams with all four views, the same at every call."""
+        rng = np.random.default_rng(self._seed)
+        return [self._exam(VIEW_ORDER, rng) for _ in range(count)]
+
+    def _exam(self, views: Views, rng: np.random.Generator) -> Exam:
+        pool = self._pools[int(rng.choice(len(self._pools), p=self._shares))]
+        composition = list(pool)[int(rng.integers(len(pool)))]
+        alike = pool[composition]
+        pair = {side: alike[int(rng.integers(len(alike)))] for side in Laterality}
         tokens = np.stack([pair[side].tokens[(View.CC, View.MLO).index(view)] for side, view in views])
         sides = {
             side: said(pair[side].findings, side, [v for s, v in views if s is side])
@@ -63,25 +75,37 @@ class ExamMaker:
         }
         return Exam(views, torch.from_numpy(tokens.astype(np.float32)), target_text(report_of(composition, sides)))
 
-    def _breast(self, composition: Composition, rng: np.random.Generator) -> Breast:
-        pool = self._pools[int(rng.choice(len(self._pools), p=self._shares))][composition]
-        return pool[int(rng.integers(len(pool)))]
-
 
 def _by_composition(pool: Sequence[Breast]) -> dict[Composition, list[Breast]]:
-    return {c: [b for b in pool if b.composition == c] for c in Composition}
+    there = {c: [b for b in pool if b.composition == c] for c in Composition}
+    return {c: alike for c, alike in there.items() if alike}
+
+
+def _few(rng: np.random.Generator) -> Views:
+    """One view, or now and then both of one breast."""
+    return _single(rng) if rng.random() < 0.65 else _one_breast(rng)
+
+
+def _single(rng: np.random.Generator) -> Views:
+    """One view of one breast."""
+    return (VIEW_ORDER[int(rng.integers(4))],)
+
+
+def _one_breast(rng: np.random.Generator) -> Views:
+    """Both views of one breast."""
+    side = list(Laterality)[int(rng.integers(2))]
+    return tuple(v for v in VIEW_ORDER if v[0] is side)
 
 
 def _views(rng: np.random.Generator) -> Views:
     """All four views mostly; now and then what an incomplete study has."""
     draw = rng.random()
-    if draw < 0.8:
+    if draw < 0.75:
         return VIEW_ORDER
-    if draw < 0.87:  # one breast
-        side = list(Laterality)[int(rng.integers(2))]
-        return tuple(v for v in VIEW_ORDER if v[0] is side)
-    if draw < 0.94:  # one view
-        return (VIEW_ORDER[int(rng.integers(4))],)
+    if draw < 0.85:
+        return _one_breast(rng)
+    if draw < 0.95:
+        return _single(rng)
     lost = int(rng.integers(4))
     return tuple(v for i, v in enumerate(VIEW_ORDER) if i != lost)
 
@@ -93,7 +117,7 @@ class Prompts:
         self._processor = processor
         self._settings = settings
         self._known: dict[Views, tuple[list[int], list[int]]] = {}
-        self._end = processor.tokenizer.convert_tokens_to_ids(END_OF_TURN)
+        self.end: int = processor.tokenizer.convert_tokens_to_ids(END_OF_TURN)
 
     def prompt(self, views: Views) -> tuple[list[int], list[int]]:
         """Input and token-type numbers of the prompt, up to where the model's turn begins."""
@@ -109,7 +133,7 @@ class Prompts:
     def answer(self, text: str) -> list[int]:
         """Token numbers of the answer, its end included."""
         numbers: list[int] = self._processor.tokenizer.encode(text, add_special_tokens=False)
-        return [*numbers, self._end]
+        return [*numbers, self.end]
 
 
 def collate(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:

@@ -138,8 +138,8 @@ class Run:
         torch._foreach_lerp_(averaged, [t.detach().float() for t in self._followed.values()], 1 - keep)
 
     def _log(self, loss: float, figures: Mapping[str, float]) -> None:
-        """Append a row to log.csv every 25 steps."""
-        if self.step % 25:
+        """Append a row to log.csv every 25 steps, and at the last."""
+        if self.step % 25 and self.step < self.schedule.steps:
             return
         path = self.folder / "log.csv"
         fresh = not path.is_file()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amrg.birads import Composition, View
-from amrg.models.embedded import CELL, POOL
-from amrg.models.seeing import ATTRIBUTES, COMPOSITIONS, SeeingHeads, pool_tokens
+from amrg.models.seeing import ATTRIBUTES, COMPOSITIONS, SeeingHeads, rms_norm
+from amrg.models.tower import CELL, POOL
 from amrg.models.views import with_position
 from amrg.training.exams import VIEW_ORDER, SeenLesion, Shard
 from amrg.training.targets import IGNORE, GridTargets, grid_targets
@@ -23,16 +23,15 @@ from amrg.training.targets import IGNORE, GridTargets, grid_targets
 class Seer(nn.Module):
     """The tower with its heads: what is trained in this stage."""
 
-    def __init__(self, tower: nn.Module, width: int) -> None:
+    def __init__(self, tower: nn.Module, widths: Sequence[int]) -> None:
         super().__init__()
         self.tower = tower
-        self.heads = SeeingHeads(width)
+        self.heads = SeeingHeads(widths[-2], widths[-1])
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels [B, 3, H, W] to cells [B, cells, width] and tokens [B, tokens, width]."""
-        cells = self.tower(pixel_values=pixels, return_dict=True).last_hidden_state.float()
-        grid = (pixels.shape[2] // CELL, pixels.shape[3] // CELL)
-        return cells, pool_tokens(cells, grid, POOL)
+        """Pixels [B, 3, H, W] to cells [B, cells, cell width] and normed image tokens [B, tokens, width]."""
+        out = self.tower(pixel_values=pixels, output_hidden_states=True)
+        return out.hidden_states[-2].float().flatten(2).transpose(1, 2), rms_norm(out.last_hidden_state)
 
 
 @dataclass(frozen=True)
@@ -156,12 +155,12 @@ def seeing_loss(
         asked = wanted != IGNORE
         if asked.any():
             parts[name] = functional.cross_entropy(logits.flatten(0, 1)[asked], wanted[asked])
-    loss = torch.stack([WEIGHTS.get(k, 0.3) * v for k, v in parts.items()]).sum()
+    loss = torch.stack([WEIGHTS.get(k, 0.4) * v for k, v in parts.items()]).sum()
     shown = ("cells", "tokens", "composition", *ATTRIBUTES)
     return loss, {k: float(parts[k].detach()) if k in parts else float("nan") for k in shown}
 
 
-WEIGHTS = {"cells": 1.0, "tokens": 1.0, "composition": 0.5, "category": 0.6}
+WEIGHTS = {"cells": 1.0, "tokens": 1.0, "composition": 0.5, "category": 1.0}
 
 
 def _focal(logits: Tensor, wanted: npt.NDArray[np.float32]) -> Tensor:

@@ -1,0 +1,79 @@
+"""Every rule by its name: a report that breaks it, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from amrg.birads import RULES, Laterality, Report, View, check, parse
+from birads.strategies import reports
+
+SOUND = (
+    "COMPARISON: Prior study of 2021-03-04.\n"
+    "BREAST COMPOSITION: ACR B.\n"
+    "FINDINGS:\n"
+    "Left breast, upper outer quadrant, 2 o'clock: irregular spiculated mass, larger than before (BI-RADS 5).\n"
+    "Right breast: benign vascular calcifications (BI-RADS 2).\n"
+    "No architectural distortion in the right breast.\n"
+    "IMPRESSION:\nRight breast: BI-RADS 2.\nLeft breast: BI-RADS 5.\nRECOMMENDATION: Biopsy."
+)
+BROKEN = [
+    ("category-below-finding", "Left breast: BI-RADS 5.", "Left breast: BI-RADS 3."),
+    ("category-above-findings", "Right breast: BI-RADS 2.", "Right breast: BI-RADS 4B."),
+    ("negative-with-findings", "Left breast: BI-RADS 5.", "Left breast: BI-RADS 1."),
+    ("suspicious-called-benign", "before (BI-RADS 5)", "before (BI-RADS 2)"),
+    ("benign-called-suspicious", "calcifications (BI-RADS 2)", "calcifications (BI-RADS 4C)"),
+    ("clock-against-quadrant", "2 o'clock", "8 o'clock"),
+    ("change-without-prior", "COMPARISON: Prior study of 2021-03-04.\n", ""),
+    ("advice-against-category", "RECOMMENDATION: Biopsy", "RECOMMENDATION: Routine screening"),
+    ("negative-against-finding", "No architectural distortion in the right", "No mass in the left"),
+    ("shape-against-margin", "irregular spiculated", "oval spiculated"),
+    ("quadrant-against-view", "larger than before", "on MLO view, larger than before"),
+]
+
+
+def broken(report: Report, **known: object) -> set[str]:
+    return {v.rule for v in check(report, **known)}  # type: ignore[arg-type]
+
+
+def test_a_sound_report_breaks_no_rule() -> None:
+    report = parse(SOUND).report
+    views = [(side, view) for side in Laterality for view in (View.CC, View.MLO)]
+    assert check(report, views, has_prior=True) == ()
+
+
+@pytest.mark.parametrize(("rule", "found", "put"), BROKEN, ids=[rule for rule, *_ in BROKEN])
+def test_one_change_breaks_its_rule(rule: str, found: str, put: str) -> None:
+    assert found in SOUND
+    assert rule in broken(parse(SOUND.replace(found, put)).report)
+
+
+def test_rules_that_need_the_study_or_the_narrative() -> None:
+    report = parse(SOUND).report
+    assert broken(report, has_prior=False) == {"comparison-without-prior"}
+    assert broken(report, views=[(Laterality.RIGHT, View.CC)]) == {"side-against-view"}
+    assert broken(report.model_copy(update={"composition": "d"})) >= {"composition-against-narrative"}
+    milder = tuple(a for a in report.assessments if a.laterality is Laterality.RIGHT)
+    assert broken(report.model_copy(update={"assessments": milder})) >= {"category-against-narrative"}
+    odd = report.findings[1].model_copy(update={"margin": "spiculated"})
+    assert "descriptor-of-another-kind" in broken(report.model_copy(update={"findings": (odd,)}))
+
+
+def test_every_rule_is_broken_here() -> None:
+    here = {rule for rule, *_ in BROKEN} | {
+        "comparison-without-prior",
+        "side-against-view",
+        "composition-against-narrative",
+        "category-against-narrative",
+        "descriptor-of-another-kind",
+    }
+    assert here == RULES.keys()
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(report=reports())
+def test_never_raises_and_says_where(report: Report) -> None:
+    for violation in check(report):
+        assert violation.rule in RULES
+        assert violation.message
+        assert violation.path
