@@ -265,9 +265,9 @@ def test_never_raises(text: str) -> None:
     ids=lambda text: text[:12],
 )
 def test_time_stays_in_bounds_on_long_texts(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     parse(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.skipif(not DMID.exists(), reason="the DMID reports are not here")

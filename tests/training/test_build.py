@@ -16,10 +16,14 @@ TINY = Schedule(steps=2, batch=2, peak_rate=1e-3, warm_up=1)
 RECIPE = EmbeddedRecipe(
     rich_exams=3,
     screening_exams=3,
+    fresh_rich_exams=2,
+    fresh_screening_exams=2,
     language_rich_exams=2,
     language_screening_exams=2,
     held_out_exams=2,
     tower=TINY,
+    tower_ends=2,
+    tower_again=TINY,
     language=TINY,
     few_views=1,
 )

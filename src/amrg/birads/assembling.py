@@ -306,10 +306,11 @@ class _PieceReader:
             if draft is not None:
                 worst = max(values, key=lambda c: c.suspicion)
                 draft.fill(Concept.CATEGORY, (worst, begin, end))
+            last = at
             if draft is None or self._piece.section is Section.IMPRESSION:
-                side, at = self._category_side(after, at, draft)
+                side, last = self._category_side(after, at, draft)
                 self._into.categories += [(v, side, begin, end) for v in values]
-            after = at + 1
+            after = last + 1
 
     def _category_target(self, at: int) -> Draft | None:
         """The finding that a category is said of, or None."""

@@ -16,7 +16,7 @@ _FINISHED_WORDS = (
     "thickening node nodes microcalcification microcalcifications lesion lesions adenopathies"
 )
 _FINISHED = frozenset(_FINISHED_WORDS.split())
-_LONGEST = 300  # tokens of a segment; no sentence is as long, and reading one takes time that grows with its square
+_LONGEST = 200  # tokens of a segment; no sentence is as long, and reading one takes time that grows with its square
 _UNFINISHED_WORDS = "a an the of in with and or to for at by is are from on"
 _UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
 _GOES_ON_WORDS = "seen noted in with of and or which is are was were suggests suggest appears appear on at from causing"

@@ -148,20 +148,20 @@ def card_of(engine: Engine, measured: Sequence[Figure]) -> ModelCard:
     recipe = json.loads((loaded.folder / "recipe.json").read_text(encoding="utf-8")) if loaded.folder else {}
     return ModelCard(
         name=loaded.name,
-        summary="Gemma3ForConditionalGeneration with a SegFormer tower, trained from scratch on drawn phantoms.",
+        summary="Gemma3ForConditionalGeneration with a convolutional tower, trained from scratch on drawn phantoms.",
         intended_use="Trying amrg offline, testing pipelines, research on report generation. Not for clinical use.",
         limits=(
             "Has never seen a mammogram of a person; refuses real films as outside its domain unless forced.",
             "Knows the phantom's rule from descriptors to category, not a radiologist's judgement.",
-            "Does not write sizes or comparisons; places come from a coarse grid of 16-pixel cells.",
+            "Does not write sizes or comparisons; places on the picture come from a coarse grid of 16-pixel cells.",
         ),
         parameters=sum(p.numel() for p in loaded.model.parameters()),
         weights_sha256=loaded.weights_hash or "",
         licence="Apache-2.0",
         training={
-            "rich exams": recipe["rich_exams"],
-            "screening exams": recipe["screening_exams"],
+            "exams to see": recipe["rich_exams"] + recipe["screening_exams"],
             "tower steps": recipe["tower"]["steps"],
+            "exams to write": recipe["language_rich_exams"] + recipe["language_screening_exams"],
             "language steps": recipe["language"]["steps"],
             "software": recipe["software"],
         },

@@ -3,10 +3,22 @@
 from amrg.phantom.categories import category_of
 from amrg.phantom.exam import DrawnLesion, DrawnView, PhantomExam, draw_exam, draw_without
 from amrg.phantom.files import SetProgress, case_of, draw_set, write_exam
-from amrg.phantom.population import CLASSES, RICH, SCREENING, LesionClass, PhantomError, Population, Size
+from amrg.phantom.population import (
+    CLASSES,
+    FAINT_RICH,
+    FAINT_SCREENING,
+    RICH,
+    SCREENING,
+    LesionClass,
+    PhantomError,
+    Population,
+    Size,
+)
 
 __all__ = [
     "CLASSES",
+    "FAINT_RICH",
+    "FAINT_SCREENING",
     "RICH",
     "SCREENING",
     "DrawnLesion",

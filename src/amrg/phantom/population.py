@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from zlib import crc32
 
@@ -50,10 +50,10 @@ class Population:
     extra_lesion: float = 0.25  # chance of each of up to two further findings, never worse than the first
     associated: float = 0.3  # chance that a category 4C or 5 finding thickens or draws in skin or nipple
     axillary: float = 0.1  # chance that it enlarges a node in the axilla as well
-    mass_contrast: tuple[float, float] = (2.0, 6.0)
+    mass_contrast: tuple[float, float] = (2.8, 8.0)
     calcification_contrast: tuple[float, float] = (6.0, 20.0)
-    soft_contrast: tuple[float, float] = (1.8, 4.5)  # asymmetries, distortion
-    floor: float = 1.2
+    soft_contrast: tuple[float, float] = (2.8, 7.0)  # asymmetries, distortion
+    floor: float = 2.0  # Rose (1948): what stands out by less than 3 to 5 deviations is seldom seen
     artefacts: float = 0.25  # chance of a film border, and of dust
 
     def __post_init__(self) -> None:
@@ -83,6 +83,10 @@ class Population:
 
 SCREENING = Population()
 RICH = Population(rich=True)
+FAINT_SCREENING, FAINT_RICH = (
+    replace(p, mass_contrast=(2.0, 6.0), soft_contrast=(1.8, 4.5), floor=1.2) for p in (SCREENING, RICH)
+)
+"""The same with lesions that stand out less than a reader can be asked to see: to teach on, not to test on."""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,13 @@ class EmbeddedRecipe(Value):
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
     tower: Schedule = Schedule(steps=9000, batch=16, peak_rate=2e-3, warm_up=300, average=0.998)
+    tower_ends: int = Field(7500, gt=0)  # from here on it would learn its exams by heart
+    fresh_rich_first_seed: int = 10_000
+    fresh_rich_exams: int = Field(1800, gt=0)
+    fresh_screening_first_seed: int = 510_000
+    fresh_screening_exams: int = Field(1200, gt=0)
+    tower_again: Schedule = Schedule(steps=4500, batch=16, peak_rate=1e-3, warm_up=100, average=0.998, seed=1)
+    zoom: tuple[float, float] = (0.88, 1.1)
     few_views: int = Field(1500, ge=0)  # steps of the language stage that mostly show one view or one breast
     language: Schedule = Schedule(steps=3000, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
 
@@ -65,8 +72,10 @@ def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
     """All shards of the recipe, drawn where missing."""
     encoding = SETTINGS.encoding
     parts = {
-        "rich": ("rich", recipe.rich_first_seed, recipe.rich_exams),
-        "screening": ("screening", recipe.screening_first_seed, recipe.screening_exams),
+        "rich": ("faint-rich", recipe.rich_first_seed, recipe.rich_exams),
+        "screening": ("faint-screening", recipe.screening_first_seed, recipe.screening_exams),
+        "fresh rich": ("rich", recipe.fresh_rich_first_seed, recipe.fresh_rich_exams),
+        "fresh screening": ("screening", recipe.fresh_screening_first_seed, recipe.fresh_screening_exams),
         "held out": ("screening", recipe.held_out_first_seed, recipe.held_out_exams),
         "language rich": ("rich", recipe.language_rich_first_seed, recipe.language_rich_exams),
         "language screening": ("screening", recipe.language_screening_first_seed, recipe.language_screening_exams),
@@ -80,18 +89,33 @@ def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
 
 
 def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> Seer:
-    """Train the tower with its heads; returns it with averaged weights."""
+    """Train the tower with its heads, on fainter lesions first, then on fresh exams; returns averaged weights."""
     torch.manual_seed(recipe.tower.seed)
     seer = Seer(AutoModel.from_config(tower_config()), WIDTHS)
-    run = Run(seer, recipe.tower, folder / "tower")
+    shown = _samples(plan["held out"])[:320]
+    first = _pools(plan["rich"], plan["screening"])
+    draw = Batches(first, recipe.tower.batch, recipe.tower.seed, zoom=None)
+    seer = _teach_tower(Run(seer, recipe.tower, folder / "tower"), draw, recipe.tower_ends, shown)
+    fresh = _pools(plan["fresh rich"], plan["fresh screening"])
+    draw = Batches(fresh, recipe.tower_again.batch, recipe.tower_again.seed, recipe.zoom)
+    again = Run(seer, recipe.tower_again, folder / "tower-again")
+    return _teach_tower(again, draw, recipe.tower_again.steps, shown)
+
+
+def _teach_tower(run: Run, draw: Batches, ends: int, shown: Sequence[Sample]) -> Seer:
+    """One round, up to step `ends`; returns a seer with averaged weights."""
+    seer = run.module
+    assert isinstance(seer, Seer)  # what this round trains
     run.resume()
-    pools = [(share, _samples(plan[name])) for share, name in ((0.7, "rich"), (0.3, "screening"))]
-    draw = Batches(pools, recipe.tower.batch, recipe.tower.seed)
-    held_out = _samples(plan["held out"])
-    while run.step < recipe.tower.steps:
-        run.train(lambda step: seeing_loss(seer, *draw(step)), until=(run.step // 500 + 1) * 500)
-        log.info("tower step %d: %s", run.step, _shown(seen_figures(_averaged(run, seer), held_out[:320])))
-    return _averaged(run, seer)
+    while run.step < ends:
+        run.train(lambda step: seeing_loss(seer, *draw(step)), until=min(ends, (run.step // 500 + 1) * 500))
+        figures = seen_figures(_averaged(run), shown)
+        log.info("%s step %d: %s", run.folder.name, run.step, _shown(figures))
+    return _averaged(run)
+
+
+def _pools(rich: Sequence[DrawJob], screening: Sequence[DrawJob]) -> list[tuple[float, list[Sample]]]:
+    return [(0.7, _samples(rich)), (0.3, _samples(screening))]
 
 
 def teach_language(
@@ -168,8 +192,8 @@ def _samples(part: Sequence[DrawJob]) -> list[Sample]:
     return samples([load_shard(job) for job in part])
 
 
-def _averaged(run: Run, seer: Seer) -> Seer:
-    """A copy of the seer with averaged weights, for use."""
+def _averaged(run: Run) -> Seer:
+    """A seer with a run's averaged weights, for use."""
     averaged = Seer(AutoModel.from_config(tower_config()), WIDTHS)
     averaged.load_state_dict(run.averaged_state())
     return averaged.eval()
@@ -188,7 +212,7 @@ def build_model(recipe: EmbeddedRecipe, folder: Path, out: Path) -> None:
     assemble(run, tokenizer, seer, out)
     fit(seer, plan, out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    for stage in ("tower", "language"):
+    for stage in ("tower", "tower-again", "language"):
         shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
     log.info("model written after %.0f s", time.monotonic() - started)
 

@@ -14,9 +14,24 @@ import numpy.typing as npt
 from amrg.birads import Finding, Laterality, Report, View
 from amrg.imaging import frame_breast
 from amrg.models.views import ViewEncoding, box_to_picture, layers
-from amrg.phantom import RICH, SCREENING, DrawnView, PhantomExam, Population, Size, draw_exam
+from amrg.phantom import (
+    FAINT_RICH,
+    FAINT_SCREENING,
+    RICH,
+    SCREENING,
+    DrawnView,
+    PhantomExam,
+    Population,
+    Size,
+    draw_exam,
+)
 
-POPULATIONS: dict[str, Population] = {"screening": SCREENING, "rich": RICH}
+POPULATIONS: dict[str, Population] = {
+    "screening": SCREENING,
+    "rich": RICH,
+    "faint-screening": FAINT_SCREENING,
+    "faint-rich": FAINT_RICH,
+}
 SHARD = 50  # exams a shard: what a killed run loses at most, a process
 
 

@@ -9,15 +9,18 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from amrg.birads import Composition, View
+from amrg.birads import Composition, Finding, Quadrant, View
 from amrg.models.seeing import ATTRIBUTES, COMPOSITIONS, SeeingHeads, rms_norm
 from amrg.models.tower import CELL, POOL
 from amrg.models.views import with_position
 from amrg.training.exams import VIEW_ORDER, SeenLesion, Shard
 from amrg.training.targets import IGNORE, GridTargets, grid_targets
+
+TOKEN = CELL * POOL  # picture pixels a side of an image token
 
 
 class Seer(nn.Module):
@@ -67,7 +70,7 @@ def samples(shards: list[Shard]) -> list[Sample]:
 
 def _columns(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Columns up to the last that holds breast, rounded up to a token: [exams, 4]."""
-    step = CELL * POOL
+    step = TOKEN
     bright: npt.NDArray[np.bool_] = np.any(pictures[..., ::8, :, 0] > 8, axis=-2)
     last = bright.shape[-1] - bright[..., ::-1].argmax(-1)
     rounded: npt.NDArray[np.int64] = -(-last // step) * step
@@ -75,19 +78,31 @@ def _columns(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 
 class Batches:
-    """Draws batches of like width, shifted and toned at random, from `(seed, step)` alone."""
+    """Draws batches of like width, varied at random, from `(seed, step)` alone.
 
-    def __init__(self, pools: list[tuple[float, list[Sample]]], batch: int, seed: int) -> None:
+    Pictures are shifted and toned; where `zoom` is a range, also enlarged or shrunk within it, and CC views turned over
+    now and then, outer for inner.
+    """
+
+    def __init__(
+        self, pools: list[tuple[float, list[Sample]]], batch: int, seed: int, zoom: tuple[float, float] | None
+    ) -> None:
         self._pools = pools
         self._batch = batch
         self._seed = seed
+        self._zoom = zoom
 
     def __call__(self, step: int) -> tuple[Tensor, list[GridTargets], Tensor]:
         """Pixels [B, 3, H, W] in -1..1, targets, composition [B]."""
         rng = np.random.default_rng((self._seed, step))
         chosen = self._like_width(rng)
+        scenes = [_scene(s) for s in chosen]
         width = max(s.columns for s in chosen)
-        parts = [_shifted(s, width, rng) for s in chosen]
+        if self._zoom is not None:
+            factor = float(rng.uniform(*self._zoom))
+            scenes = [_zoomed(_turned(s) if rng.random() < 0.5 else s, factor) for s in scenes]
+            width = min(scenes[0].picture.shape[0], -(-round(width * factor) // TOKEN) * TOKEN)
+        parts = [_shifted(s, width, rng) for s in scenes]
         pixels = torch.from_numpy(np.stack([p for p, _ in parts])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         return _toned(pixels, rng), [t for _, t in parts], torch.tensor([s.composition for s in chosen])
 
@@ -102,21 +117,78 @@ class Batches:
         return drawn[start : start + self._batch]
 
 
-def _shifted(sample: Sample, width: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], GridTargets]:
+@dataclass(frozen=True)
+class _Scene:
+    """A picture uint8 [size, size, 3] on its way to a batch, with its lesions in its pixels."""
+
+    picture: npt.NDArray[np.uint8]
+    view: View
+    lesions: tuple[SeenLesion, ...]
+
+
+def _scene(sample: Sample) -> _Scene:
+    picture = sample.shard.pictures[sample.exam, sample.view]
+    return _Scene(picture, VIEW_ORDER[sample.view][1], sample.lesions)
+
+
+def _turned(scene: _Scene) -> _Scene:
+    """A CC view upside down: what lay outer lies inner. Other views stay, for nothing else looks the same turned."""
+    if scene.view is not View.CC:
+        return scene
+    size = len(scene.picture)
+    lesions = tuple(
+        SeenLesion(_other_half(x.finding), (x.box[0], size - x.box[3], x.box[2], size - x.box[1]))
+        for x in scene.lesions
+    )
+    return _Scene(scene.picture[::-1], scene.view, lesions)
+
+
+def _other_half(finding: Finding) -> Finding:
+    """The finding with outer and inner changed over."""
+    quadrant = finding.location.quadrant
+    if quadrant is None or not {"outer", "inner"} & set(quadrant.split()):
+        return finding
+    swapped = {"outer": "inner", "inner": "outer"}
+    there = Quadrant(" ".join(swapped.get(word, word) for word in quadrant.split()))
+    return finding.model_copy(update={"location": finding.location.model_copy(update={"quadrant": there})})
+
+
+def _zoomed(scene: _Scene, factor: float) -> _Scene:
+    """Enlarged or shrunk about the middle of the chest wall, in a frame of the same size."""
+    size = len(scene.picture)
+    side = round(size * factor)
+    resized = np.asarray(Image.fromarray(scene.picture).resize((side, side), Image.Resampling.BILINEAR))
+    off = (size - side) // 2  # rows above the picture; negative where it is cut
+    picture = np.zeros_like(scene.picture)
+    kept = min(side, size)
+    picture[max(0, off) : max(0, off) + kept, :kept] = resized[max(0, -off) : max(0, -off) + kept, :kept]
+    scale = side / size
+    lesions = tuple(
+        SeenLesion(x.finding, (x.box[0] * scale, x.box[1] * scale + off, x.box[2] * scale, x.box[3] * scale + off))
+        for x in scene.lesions
+    )
+    return _Scene(picture, scene.view, lesions)
+
+
+def _shifted(scene: _Scene, width: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], GridTargets]:
     """One picture cut to `width` columns, moved up or down and under the chest wall, with targets that follow."""
-    size = sample.shard.pictures.shape[2]
+    size = len(scene.picture)
     down, left = int(rng.integers(-16, 17)), int(rng.integers(0, 13))
-    source = sample.shard.pictures[sample.exam, sample.view]
     moved = np.zeros((size, width, 3), np.uint8)
     top, low = max(0, down), min(size, size + down)
     kept = min(width, size - left)
-    moved[top:low, :kept] = source[top - down : low - down, left : left + kept]
+    moved[top:low, :kept] = scene.picture[top - down : low - down, left : left + kept]
     lesions = tuple(
         SeenLesion(x.finding, (x.box[0] - left, x.box[1] + down, x.box[2] - left, x.box[3] + down))
-        for x in sample.lesions
+        for x in scene.lesions
     )
-    view: View = VIEW_ORDER[sample.view][1]
-    return with_position(moved), grid_targets(lesions, view, (size, width), CELL, POOL)
+    there = tuple(x for x in lesions if _middle_is_in(x.box, size, width))
+    return with_position(moved), grid_targets(there, scene.view, (size, width), CELL, POOL)
+
+
+def _middle_is_in(box: tuple[float, float, float, float], rows: int, columns: int) -> bool:
+    """Whether the middle of a box lies in a picture: a lesion that was cut away is not asked about."""
+    return 0 <= box[1] + box[3] < 2 * rows and 0 <= box[0] + box[2] < 2 * columns
 
 
 def _toned(pixels: Tensor, rng: np.random.Generator) -> Tensor:
