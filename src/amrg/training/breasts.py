@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -55,17 +55,27 @@ class Breast:
     findings: tuple[Finding, ...]
 
 
-def cache_features(tower: nn.Module, job: DrawJob) -> Path:
-    """Image tokens of a shard, not yet normed, as float16 [exams, 4, tokens, width]; computed once."""
-    path = job.stem.with_suffix(".features.npy")
+def features_of(tower: nn.Module, job: DrawJob) -> npt.NDArray[np.float16]:
+    """Image tokens of a shard, not yet normed, float16 [exams, 4, tokens, width]; computed once for each tower."""
+    path = job.stem.with_suffix(f".{_key(tower)}.npy")
     if path.is_file():
-        return path
+        kept: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
+        return kept
     shard = load_shard(job)
     found = [_exam_tokens(tower, shard.pictures[i : i + 8]) for i in range(0, len(shard.pictures), 8)]
+    features = np.concatenate(found).astype(np.float16)
     partial = path.with_suffix(".partial.npy")
-    np.save(partial, np.concatenate(found).astype(np.float16))
+    np.save(partial, features)
     partial.rename(path)
-    return path
+    return features
+
+
+def _key(tower: nn.Module) -> str:
+    """Eight hex digits that stand for a tower's weights, so that no other tower's features are taken for its own."""
+    found = 0
+    for name, tensor in tower.state_dict().items():
+        found = crc32(tensor.contiguous().numpy().tobytes(), crc32(name.encode(), found))
+    return f"{found:08x}"
 
 
 def _exam_tokens(tower: nn.Module, exams: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -83,13 +93,12 @@ def image_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArr
     return tokens
 
 
-def breasts(jobs: Sequence[DrawJob]) -> list[Breast]:
-    """Both breasts of every exam of the shards."""
+def breasts(tower: nn.Module, jobs: Sequence[DrawJob]) -> list[Breast]:
+    """Both breasts of every exam of the shards, as a tower sees them."""
     found = []
     for job in jobs:
         shard = load_shard(job)
-        features = np.load(job.stem.with_suffix(".features.npy"), mmap_mode="r")
-        for truth, tokens in zip(shard.truths, features, strict=True):
+        for truth, tokens in zip(shard.truths, features_of(tower, job), strict=True):
             for side in Laterality:
                 rows = [i for i, (laterality, _) in enumerate(VIEW_ORDER) if laterality is side]
                 findings = tuple(f for f in truth.findings if f.laterality is side)

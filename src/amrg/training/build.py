@@ -26,7 +26,7 @@ from amrg.models.embedded import SETTINGS, TOKENS_A_VIEW, WIDTHS, build, tower_c
 from amrg.models.guard import Array, fit_guard, see, view_statistics
 from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
 from amrg.models.views import with_position
-from amrg.training.breasts import Breast, breasts, cache_features
+from amrg.training.breasts import breasts
 from amrg.training.exams import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
 from amrg.training.language import ExamMaker, Prompts, fit_projector, language_loss
 from amrg.training.loop import Run, Schedule
@@ -51,9 +51,9 @@ class EmbeddedRecipe(Value):
     screening_first_seed: int = 500_000
     screening_exams: int = Field(1500, gt=0)
     language_rich_first_seed: int = 100_000
-    language_rich_exams: int = Field(800, gt=0)
+    language_rich_exams: int = Field(600, gt=0)
     language_screening_first_seed: int = 600_000
-    language_screening_exams: int = Field(2000, gt=0)
+    language_screening_exams: int = Field(1500, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
     tower: Schedule = Schedule(steps=9000, batch=16, peak_rate=2e-3, warm_up=300, average=0.998)
@@ -89,15 +89,16 @@ def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
 
 
 def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> Seer:
-    """Train the tower with its heads, on fainter lesions first, then on fresh exams; returns averaged weights."""
+    """Train the tower with its heads, on faint lesions first, then mostly on fresh exams; returns averaged weights."""
     torch.manual_seed(recipe.tower.seed)
     seer = Seer(AutoModel.from_config(tower_config()), WIDTHS)
     shown = _samples(plan["held out"])[:320]
-    first = _pools(plan["rich"], plan["screening"])
+    pools = {name: _samples(plan[name]) for name in ("rich", "screening", "fresh rich", "fresh screening")}
+    first = [(0.7, pools["rich"]), (0.3, pools["screening"])]
     draw = Batches(first, recipe.tower.batch, recipe.tower.seed, zoom=None)
     seer = _teach_tower(Run(seer, recipe.tower, folder / "tower"), draw, recipe.tower_ends, shown)
-    fresh = _pools(plan["fresh rich"], plan["fresh screening"])
-    draw = Batches(fresh, recipe.tower_again.batch, recipe.tower_again.seed, recipe.zoom)
+    mixed = list(zip((0.25, 0.1, 0.45, 0.2), pools.values(), strict=True))
+    draw = Batches(mixed, recipe.tower_again.batch, recipe.tower_again.seed, recipe.zoom)
     again = Run(seer, recipe.tower_again, folder / "tower-again")
     return _teach_tower(again, draw, recipe.tower_again.steps, shown)
 
@@ -114,16 +115,12 @@ def _teach_tower(run: Run, draw: Batches, ends: int, shown: Sequence[Sample]) ->
     return _averaged(run)
 
 
-def _pools(rich: Sequence[DrawJob], screening: Sequence[DrawJob]) -> list[tuple[float, list[Sample]]]:
-    return [(0.7, _samples(rich)), (0.3, _samples(screening))]
-
-
 def teach_language(
     recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], seer: Seer, folder: Path
 ) -> tuple[Run, PreTrainedTokenizerFast]:
     """Train the language model on cached features of the finished tower."""
     rich, screening, held_out = (
-        _breasts(seer, plan[name]) for name in ("language rich", "language screening", "held out")
+        breasts(seer.tower, plan[name]) for name in ("language rich", "language screening", "held out")
     )
     make = ExamMaker([(0.35, rich), (0.65, screening)], recipe.language.seed, recipe.few_views)
     tokenizer = train_tokenizer(_corpus(make, recipe.language.steps), VOCABULARY)
@@ -145,13 +142,6 @@ def teach_language(
         )
         log.info("language step %d: %s", run.step, _shown(reader.figures(model)))
     return run, tokenizer
-
-
-def _breasts(seer: Seer, part: Sequence[DrawJob]) -> list[Breast]:
-    """The breasts of some shards, their features cached first."""
-    for job in part:
-        cache_features(seer.tower, job)
-    return breasts(part)
 
 
 def _corpus(make: ExamMaker, first: int) -> Iterator[str]:
