@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from amrg.birads import Finding, Kind, Laterality, Report, View
@@ -29,6 +31,15 @@ def test_two_masses_get_two_places_the_surest_first() -> None:
     assert [f.probability for f in placed] == [np.float32(0.9), np.float32(0.6)]
     assert placed[0].boxes[0].top > placed[1].boxes[0].bottom
     assert all(f.views == (View.CC,) for f in placed)
+
+
+def test_a_place_missed_on_one_view_is_not_called_a_one_view_finding() -> None:
+    cc = _seen(Laterality.LEFT, {(1, 1): 0.6})
+    mlo = replace(_seen(Laterality.LEFT, {}), view=View.MLO)
+    mass = Finding(kind=Kind.MASS, laterality=Laterality.LEFT)
+    (finding,) = with_places(Report(findings=(mass,)), [cc, mlo], ENCODING).findings
+    assert [b.view for b in finding.boxes] == [View.CC]
+    assert finding.views == ()
 
 
 def test_a_right_breast_is_marked_where_it_lies_in_the_file() -> None:

@@ -42,9 +42,8 @@ def with_places(report: Report, views: list[SeenView], encoding: ViewEncoding) -
 
 def _placed(finding: Finding, rank: int, views: list[SeenView], encoding: ViewEncoding) -> Finding:
     boxes, best = [], 0.0
-    for seen in views:
-        if seen.laterality is not finding.laterality:
-            continue
+    of_breast = [seen for seen in views if seen.laterality is finding.laterality]
+    for seen in of_breast:
         regions = _regions(seen.cells[..., KINDS.index(finding.kind)])
         if rank < len(regions):
             probability, rows, columns = regions[rank]
@@ -54,8 +53,9 @@ def _placed(finding: Finding, rank: int, views: list[SeenView], encoding: ViewEn
             boxes.append(box_from_picture(edges, (seen.laterality, seen.view), seen.framed, encoding))
     if not boxes:
         return finding
-    update = {"boxes": tuple(boxes), "probability": best, "views": tuple(b.view for b in boxes)}
-    return finding.model_copy(update=update)
+    # A place missed on one view does not mean that the finding is seen on the other alone, so that is not said.
+    everywhere = tuple(b.view for b in boxes) if len(boxes) == len(of_breast) else ()
+    return finding.model_copy(update={"boxes": tuple(boxes), "probability": best, "views": everywhere})
 
 
 def _regions(grid: npt.NDArray[np.float32]) -> list[tuple[float, slice, slice]]:

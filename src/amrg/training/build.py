@@ -64,8 +64,8 @@ class EmbeddedRecipe(Value):
     fresh_screening_exams: int = Field(1200, gt=0)
     tower_again: Schedule = Schedule(steps=4500, batch=16, peak_rate=1e-3, warm_up=100, average=0.998, seed=1)
     zoom: tuple[float, float] = (0.88, 1.1)
-    few_views: int = Field(1500, ge=0)  # steps of the language stage that mostly show one view or one breast
-    language: Schedule = Schedule(steps=3000, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
+    few_views: int = Field(1000, ge=0)  # steps of the language stage that mostly show one view or one breast
+    language: Schedule = Schedule(steps=2500, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
 
 
 def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
