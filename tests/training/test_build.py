@@ -24,6 +24,7 @@ RECIPE = EmbeddedRecipe(
     tower=TINY,
     tower_ends=2,
     tower_again=TINY,
+    tower_whole=TINY,
     language=TINY,
     few_views=1,
 )

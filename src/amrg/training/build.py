@@ -22,7 +22,7 @@ from amrg import __version__
 from amrg.birads.report import Value
 from amrg.models import save_heads, view_name
 from amrg.models.card import EMBEDDED
-from amrg.models.embedded import SETTINGS, TOKENS_A_VIEW, WIDTHS, build, tower_config
+from amrg.models.embedded import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build, tower_config
 from amrg.models.guard import Array, fit_guard, see, view_statistics
 from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
 from amrg.models.views import with_position
@@ -57,15 +57,16 @@ class EmbeddedRecipe(Value):
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
     tower: Schedule = Schedule(steps=9000, batch=16, peak_rate=2e-3, warm_up=300, average=0.998)
-    tower_ends: int = Field(7500, gt=0)  # from here on it would learn its exams by heart
+    tower_ends: int = Field(7500, gt=0)  # where fresh exams take over
     fresh_rich_first_seed: int = 10_000
     fresh_rich_exams: int = Field(1800, gt=0)
     fresh_screening_first_seed: int = 510_000
     fresh_screening_exams: int = Field(1200, gt=0)
     tower_again: Schedule = Schedule(steps=4500, batch=16, peak_rate=1e-3, warm_up=100, average=0.998, seed=1)
     zoom: tuple[float, float] = (0.88, 1.1)
-    few_views: int = Field(1000, ge=0)  # steps of the language stage that mostly show one view or one breast
-    language: Schedule = Schedule(steps=2500, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
+    tower_whole: Schedule = Schedule(steps=800, batch=16, peak_rate=4e-4, warm_up=50, average=0.995, seed=2)
+    few_views: int = Field(800, ge=0)  # steps of the language stage that mostly show one view or one breast
+    language: Schedule = Schedule(steps=2000, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
 
 
 def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
@@ -89,18 +90,25 @@ def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
 
 
 def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> Seer:
-    """Train the tower with its heads, on faint lesions first, then mostly on fresh exams; returns averaged weights."""
+    """Train the tower with its heads on faint lesions, then mostly on fresh exams, at last on whole pictures.
+
+    Returns averaged weights.
+    """
     torch.manual_seed(recipe.tower.seed)
     seer = Seer(AutoModel.from_config(tower_config()), WIDTHS)
     shown = _samples(plan["held out"])[:320]
     pools = {name: _samples(plan[name]) for name in ("rich", "screening", "fresh rich", "fresh screening")}
     first = [(0.7, pools["rich"]), (0.3, pools["screening"])]
-    draw = Batches(first, recipe.tower.batch, recipe.tower.seed, zoom=None)
+    draw = Batches(first, recipe.tower)
     seer = _teach_tower(Run(seer, recipe.tower, folder / "tower"), draw, recipe.tower_ends, shown)
     mixed = list(zip((0.25, 0.1, 0.45, 0.2), pools.values(), strict=True))
-    draw = Batches(mixed, recipe.tower_again.batch, recipe.tower_again.seed, recipe.zoom)
+    draw = Batches(mixed, recipe.tower_again, recipe.zoom)
     again = Run(seer, recipe.tower_again, folder / "tower-again")
-    return _teach_tower(again, draw, recipe.tower_again.steps, shown)
+    seer = _teach_tower(again, draw, recipe.tower_again.steps, shown)
+    # Cut pictures never show what lies far from the breast; without this round the tower takes it for lesions.
+    draw = Batches(mixed, recipe.tower_whole, recipe.zoom, columns=SIZE)
+    whole = Run(seer, recipe.tower_whole, folder / "tower-whole")
+    return _teach_tower(whole, draw, recipe.tower_whole.steps, shown)
 
 
 def _teach_tower(run: Run, draw: Batches, ends: int, shown: Sequence[Sample]) -> Seer:
@@ -202,7 +210,7 @@ def build_model(recipe: EmbeddedRecipe, folder: Path, out: Path) -> None:
     assemble(run, tokenizer, seer, out)
     fit(seer, plan, out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    for stage in ("tower", "tower-again", "language"):
+    for stage in ("tower", "tower-again", "tower-whole", "language"):
         shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
     log.info("model written after %.0f s", time.monotonic() - started)
 

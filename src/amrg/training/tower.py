@@ -18,6 +18,7 @@ from amrg.models.seeing import ATTRIBUTES, COMPOSITIONS, SeeingHeads, rms_norm
 from amrg.models.tower import CELL, POOL
 from amrg.models.views import with_position
 from amrg.training.exams import VIEW_ORDER, SeenLesion, Shard
+from amrg.training.loop import Schedule
 from amrg.training.targets import IGNORE, GridTargets, grid_targets
 
 TOKEN = CELL * POOL  # picture pixels a side of an image token
@@ -80,17 +81,23 @@ def _columns(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 class Batches:
     """Draws batches of like width, varied at random, from `(seed, step)` alone.
 
-    Pictures are shifted and toned; where `zoom` is a range, also enlarged or shrunk within it, and CC views turned over
-    now and then, outer for inner.
+    Pictures are cut after the last column that holds breast, which saves a third of the time, but to no fewer than
+    `columns`. They are shifted and toned; where `zoom` is a range, also enlarged or shrunk within it, and CC views
+    turned over now and then, outer for inner.
     """
 
     def __init__(
-        self, pools: list[tuple[float, list[Sample]]], batch: int, seed: int, zoom: tuple[float, float] | None
+        self,
+        pools: list[tuple[float, list[Sample]]],
+        schedule: Schedule,
+        zoom: tuple[float, float] | None = None,
+        columns: int = 0,
     ) -> None:
         self._pools = pools
-        self._batch = batch
-        self._seed = seed
+        self._batch = schedule.batch
+        self._seed = schedule.seed
         self._zoom = zoom
+        self._columns = columns
 
     def __call__(self, step: int) -> tuple[Tensor, list[GridTargets], Tensor]:
         """Pixels [B, 3, H, W] in -1..1, targets, composition [B]."""
@@ -102,6 +109,7 @@ class Batches:
             factor = float(rng.uniform(*self._zoom))
             scenes = [_zoomed(_turned(s) if rng.random() < 0.5 else s, factor) for s in scenes]
             width = min(scenes[0].picture.shape[0], -(-round(width * factor) // TOKEN) * TOKEN)
+        width = max(width, self._columns)
         parts = [_shifted(s, width, rng) for s in scenes]
         pixels = torch.from_numpy(np.stack([p for p, _ in parts])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         return _toned(pixels, rng), [t for _, t in parts], torch.tensor([s.composition for s in chosen])
