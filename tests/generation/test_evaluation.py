@@ -33,11 +33,19 @@ def test_a_perfect_draft() -> None:
     assert found["refused_by_guard"] == pytest.approx(1 / 5)
 
 
-def test_a_finding_in_the_wrong_quadrant_is_missed_and_invented() -> None:
+def test_a_finding_in_the_wrong_quadrant_is_misplaced_and_no_agreement() -> None:
     found = _values(_pairs(_report(Category.SUSPICIOUS, MASS), _report(Category.SUSPICIOUS, ELSEWHERE)))
     assert found["finding_f1"] == 0.0
-    assert found["invented_findings_an_exam"] == pytest.approx(4 / 5)
+    assert found["misplaced_findings_an_exam"] == pytest.approx(4 / 5)
+    assert found["invented_findings_an_exam"] == 0.0
     assert found["birads_accuracy"] == 1.0
+
+
+def test_a_finding_of_a_kind_that_is_not_there_is_invented() -> None:
+    other = MASS.model_copy(update={"kind": Kind.DISTORTION})
+    found = _values(_pairs(_report(Category.SUSPICIOUS, MASS), _report(Category.SUSPICIOUS, MASS, other)))
+    assert found["invented_findings_an_exam"] == pytest.approx(4 / 5)
+    assert found["misplaced_findings_an_exam"] == 0.0
 
 
 def test_four_a_and_four_b_are_one_category_here_and_three_is_another() -> None:

@@ -28,7 +28,7 @@ from amrg.models.card import FILE_NAME as CARD
 from amrg.phantom import SCREENING, Population, Size, draw_exam, write_exam
 
 log = logging.getLogger("amrg.generation")
-Counts = npt.NDArray[np.int64]  # [exams, 3]: findings that agree, that are true, that were drafted
+Counts = npt.NDArray[np.int64]  # [exams, 4]: findings that agree, are true, were drafted, agree but for their quadrant
 
 FIRST_SEED = 1_000_001  # training never goes above a million
 Key = tuple[Kind, Laterality | None, Quadrant | None]
@@ -79,7 +79,8 @@ def figures(pairs: Sequence[Pair], on: str) -> list[Figure]:
         _resampled("finding_f1", counts, _f1, on),
         _resampled("finding_recall", counts, lambda c: _ratio(c[:, 0].sum(), c[:, 1].sum()), on),
         _resampled("finding_precision", counts, lambda c: _ratio(c[:, 0].sum(), c[:, 2].sum()), on),
-        _resampled("invented_findings_an_exam", counts, lambda c: float((c[:, 2] - c[:, 0]).mean()), on),
+        _resampled("invented_findings_an_exam", counts, lambda c: float((c[:, 2] - c[:, 3]).mean()), on),
+        _resampled("misplaced_findings_an_exam", counts, lambda c: float((c[:, 3] - c[:, 0]).mean()), on),
         _share("refused_by_guard", [p.refused for p in pairs], on),
         Figure(name="unscored", value=unscored, n=len(pairs), low=unscored, high=unscored, on=on),
     ]
@@ -107,10 +108,15 @@ def finding_keys(findings: Sequence[Finding]) -> Counter[Key]:
     return Counter((f.kind, f.laterality, f.location.quadrant) for f in findings)
 
 
-def _matches(truth: Report, drafted: Report) -> tuple[int, int, int]:
-    """How many findings agree, are true, are drafted. A finding in the wrong quadrant counts as invented."""
+def _matches(truth: Report, drafted: Report) -> tuple[int, int, int, int]:
+    """How many findings agree, are true, are drafted, and agree but for the quadrant.
+
+    A false finding is one of a kind that the breast does not have, apart from one in the wrong place (MammoGREEN's
+    error kinds); for F1 both are wrong.
+    """
     true, written = finding_keys(truth.findings), finding_keys(drafted.findings)
-    return (true & written).total(), true.total(), written.total()
+    there, said = (Counter((f.kind, f.laterality) for f in r.findings) for r in (truth, drafted))
+    return (true & written).total(), true.total(), written.total(), (there & said).total()
 
 
 def _f1(counts: Counts) -> float:

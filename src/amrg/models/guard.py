@@ -1,7 +1,9 @@
 """The first guard: a distance in the model's image-feature space that marks what it has never seen.
 
 Mahalanobis distance (Lee 2018) of a view's feature statistics to those of training phantoms, with a covariance
-shrunk towards its diagonal. It is fitted, not calibrated: it answers "like nothing I was trained on", no more.
+shrunk a little towards its diagonal. The statistics are those of the first two stages, where features are texture:
+what later stages see, a lesion or an island of tissue, a film may share with a drawing. They are taken as logarithms,
+for exposure and contrast multiply. It is fitted, not calibrated: it answers "like nothing I was trained on", no more.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 FILE_NAME = "guard.safetensors"
+TEXTURE_STAGES = 2
+LEAST = 1e-3  # added before the logarithm, so that a feature that never shows stays finite
+SHRINKAGE = 1e-3
 Array = npt.NDArray[np.float64]
 
 
@@ -52,7 +57,9 @@ def fit_guard(views: Array, studies: list[Array], quantile: float, margin: float
     mean = views.mean(0)
     covariance = np.cov(views, rowvar=False)
     spread = np.diag(np.diag(covariance))
-    shrunk = 0.9 * covariance + 0.1 * spread + 1e-6 * np.trace(covariance) / len(mean) * np.eye(len(mean))
+    shrunk = (
+        (1 - SHRINKAGE) * covariance + SHRINKAGE * spread + 1e-6 * np.trace(covariance) / len(mean) * np.eye(len(mean))
+    )
     unset = Guard(mean, np.linalg.inv(shrunk), np.inf)
     distances = [unset.distance(study) for study in studies]
     return Guard(mean, unset.precision, margin * float(np.quantile(distances, quantile)))
@@ -68,24 +75,17 @@ def see(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> tuple[tuple[Tensor
 
 
 def view_statistics(stages: tuple[Tensor, ...], pixels: Tensor) -> Array:
-    """Mean and deviation of every stage's features over the breast, [views, features].
+    """Logarithms of mean and deviation of the early stages' features over the breast, [views, features].
 
-    `stages` are the tower's hidden states, [views, channels, rows, columns] or flat [views, places, channels].
+    `stages` are the tower's hidden states, [views, channels, rows, columns], from the first on.
     """
     breast = (pixels[:, :1] > -1 + 16 / 127.5).float()
     found = []
-    for stage in stages:
-        grid = stage if stage.ndim == 4 else _unflatten(stage)
-        weight = torch.nn.functional.adaptive_avg_pool2d(breast, (grid.shape[2], grid.shape[3]))
+    for stage in stages[:TEXTURE_STAGES]:
+        weight = torch.nn.functional.adaptive_avg_pool2d(breast, (stage.shape[2], stage.shape[3]))
         total = weight.sum((2, 3)).clamp(min=1.0)
-        mean = (grid * weight).sum((2, 3)) / total
-        spread = (((grid - mean[:, :, None, None]) ** 2 * weight).sum((2, 3)) / total).sqrt()
+        mean = (stage * weight).sum((2, 3)) / total
+        spread = (((stage - mean[:, :, None, None]) ** 2 * weight).sum((2, 3)) / total).sqrt()
         found += [mean, spread]
-    statistics: Array = torch.cat(found, 1).double().numpy()
+    statistics: Array = (torch.cat(found, 1).abs() + LEAST).log().double().numpy()
     return statistics
-
-
-def _unflatten(stage: Tensor) -> Tensor:
-    """[views, side * side, channels] to [views, channels, side, side]."""
-    side = round(stage.shape[1] ** 0.5)
-    return stage.transpose(1, 2).reshape(len(stage), -1, side, side)
