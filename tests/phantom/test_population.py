@@ -31,7 +31,7 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
 
 def test_other_settings_have_another_key() -> None:
     assert SCREENING.key == replace(SCREENING).key
-    assert len({SCREENING.key, RICH.key, replace(SCREENING, floor=2.0).key}) == 3
+    assert len({SCREENING.key, RICH.key, replace(SCREENING, floor=3.0).key}) == 3
 
 
 def test_levels_alone_decide_how_bad_an_exam_is() -> None:
