@@ -58,6 +58,36 @@ def _placed(finding: Finding, rank: int, views: list[SeenView], encoding: ViewEn
     return finding.model_copy(update={"boxes": tuple(boxes), "probability": best, "views": everywhere})
 
 
+def without_repeats(report: Report) -> tuple[Report, tuple[str, ...]]:
+    """The report without findings that only say again what stands before them, and a line for each left out.
+
+    A finding of the same kind, side and quadrant as an earlier one is another lesion only where the features show it a
+    place of its own on as many views, or where its category is worse.
+    """
+    kept: list[Finding] = []
+    lines = []
+    for finding in report.findings:
+        if any(_repeats(finding, earlier) for earlier in kept):
+            lines.append(f"left out as said twice: {finding.kind}, shown no place of its own")
+        else:
+            kept.append(finding)
+    return report.model_copy(update={"findings": tuple(kept)}), tuple(lines)
+
+
+def _repeats(finding: Finding, earlier: Finding) -> bool:
+    """Whether a finding says an earlier one again."""
+    same = (finding.kind, finding.laterality, finding.location.quadrant) == (
+        earlier.kind,
+        earlier.laterality,
+        earlier.location.quadrant,
+    )
+    return same and len(finding.boxes) < max(1, len(earlier.boxes)) and _suspicion(finding) <= _suspicion(earlier)
+
+
+def _suspicion(finding: Finding) -> float:
+    return finding.category.suspicion if finding.category is not None else 0.0
+
+
 def _regions(grid: npt.NDArray[np.float32]) -> list[tuple[float, slice, slice]]:
     """Connected regions above the floor, surest first: peak probability, rows, columns."""
     labels, _ = ndimage.label(grid >= FLOOR)
