@@ -54,19 +54,19 @@ class Agreement:
     def add(self, said: Report, truth: Report) -> None:
         """Count one report."""
         self.findings.add(map(_whole, said.findings), map(_whole, truth.findings))
-        self.places.add(map(_placed, said.findings), map(_placed, truth.findings))
+        self.places.add(map(placed, said.findings), map(placed, truth.findings))
         self.descriptors.add(_described(said.findings), _described(truth.findings))
         self.denials.add(said.negatives, truth.negatives)
 
 
-def _placed(finding: Finding) -> tuple[object, ...]:
-    """Kind and place."""
+def placed(finding: Finding) -> tuple[object, ...]:
+    """Kind, side and quadrant: what makes two findings the same but for their descriptors."""
     return finding.kind, finding.laterality, finding.location.quadrant
 
 
 def _whole(finding: Finding) -> tuple[object, ...]:
     """Kind, place and every descriptor: all must be right."""
-    return (*_placed(finding), *(getattr(finding, name) for name in DESCRIPTORS))
+    return (*placed(finding), *(getattr(finding, name) for name in DESCRIPTORS))
 
 
 def _described(findings: Iterable[Finding]) -> list[tuple[Any, ...]]:

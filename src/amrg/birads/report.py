@@ -82,6 +82,11 @@ class Finding(Value):
     boxes: tuple[ViewBox, ...] = ()
     probability: Fraction | None = None
 
+    @property
+    def suspicion(self) -> float:
+        """The suspicion of its category, 0 where it has none."""
+        return self.category.suspicion if self.category is not None else 0.0
+
 
 class Negative(Value):
     """Something the report says is not there: a kind, in one breast or in both."""

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from amrg.birads import Composition, Finding, Kind, Laterality, Quadrant, Report, View, parse
+from amrg.birads import Composition, Laterality, Report, View, parse
+from amrg.birads.agreement import placed
 from amrg.generation.drafting import draft_report
 from amrg.generation.engine import Engine, load_engine
 from amrg.imaging import frame_breast, read_studies
@@ -31,7 +32,6 @@ log = logging.getLogger("amrg.generation")
 Counts = npt.NDArray[np.int64]  # [exams, 4]: findings that agree, are true, were drafted, agree but for their quadrant
 
 FIRST_SEED = 1_000_001  # training never goes above a million
-Key = tuple[Kind, Laterality | None, Quadrant | None]
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,13 @@ def blank_figures(blank: Report, pairs: Sequence[Pair], on: str) -> list[Figure]
     ]
 
 
-def finding_keys(findings: Sequence[Finding]) -> Counter[Key]:
-    """Findings by what must be right: kind, laterality, quadrant."""
-    return Counter((f.kind, f.laterality, f.location.quadrant) for f in findings)
-
-
 def _matches(truth: Report, drafted: Report) -> tuple[int, int, int, int]:
     """How many findings agree, are true, are drafted, and agree but for the quadrant.
 
     A false finding is one of a kind that the breast does not have, apart from one in the wrong place (MammoGREEN's
     error kinds); for F1 both are wrong.
     """
-    true, written = finding_keys(truth.findings), finding_keys(drafted.findings)
+    true, written = (Counter(map(placed, r.findings)) for r in (truth, drafted))
     there, said = (Counter((f.kind, f.laterality) for f in r.findings) for r in (truth, drafted))
     return (true & written).total(), true.total(), written.total(), (there & said).total()
 
@@ -165,8 +160,10 @@ def card_of(engine: Engine, measured: Sequence[Figure]) -> ModelCard:
         weights_sha256=loaded.weights_hash or "",
         licence="Apache-2.0",
         training={
-            "exams to see": recipe["rich_exams"] + recipe["screening_exams"],
-            "tower steps": recipe["tower"]["steps"],
+            "exams to see": sum(
+                recipe[f"{part}_exams"] for part in ("rich", "screening", "fresh_rich", "fresh_screening")
+            ),
+            "tower steps": recipe["tower_ends"] + recipe["tower_again"]["steps"] + recipe["tower_whole"]["steps"],
             "exams to write": recipe["language_rich_exams"] + recipe["language_screening_exams"],
             "language steps": recipe["language"]["steps"],
             "software": recipe["software"],

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from amrg.birads import Finding, Kind, Laterality, Report, View
+from amrg.birads.agreement import placed
 from amrg.imaging import Framed
 from amrg.models import KINDS, ViewEncoding, box_from_picture
 
@@ -76,16 +77,8 @@ def without_repeats(report: Report) -> tuple[Report, tuple[str, ...]]:
 
 def _repeats(finding: Finding, earlier: Finding) -> bool:
     """Whether a finding says an earlier one again."""
-    same = (finding.kind, finding.laterality, finding.location.quadrant) == (
-        earlier.kind,
-        earlier.laterality,
-        earlier.location.quadrant,
-    )
-    return same and len(finding.boxes) < max(1, len(earlier.boxes)) and _suspicion(finding) <= _suspicion(earlier)
-
-
-def _suspicion(finding: Finding) -> float:
-    return finding.category.suspicion if finding.category is not None else 0.0
+    shown_less = len(finding.boxes) < max(1, len(earlier.boxes))
+    return placed(finding) == placed(earlier) and shown_less and finding.suspicion <= earlier.suspicion
 
 
 def _regions(grid: npt.NDArray[np.float32]) -> list[tuple[float, slice, slice]]:

@@ -55,9 +55,9 @@ class Breast:
     findings: tuple[Finding, ...]
 
 
-def features_of(tower: nn.Module, job: DrawJob) -> npt.NDArray[np.float16]:
-    """Image tokens of a shard, not yet normed, float16 [exams, 4, tokens, width]; computed once for each tower."""
-    path = job.stem.with_suffix(f".{_key(tower)}.npy")
+def features_of(tower: nn.Module, key: str, job: DrawJob) -> npt.NDArray[np.float16]:
+    """Image tokens of a shard, not yet normed, float16 [exams, 4, tokens, width]; computed once a tower."""
+    path = job.stem.with_suffix(f".{key}.npy")
     if path.is_file():
         kept: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
         return kept
@@ -96,9 +96,10 @@ def image_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArr
 def breasts(tower: nn.Module, jobs: Sequence[DrawJob]) -> list[Breast]:
     """Both breasts of every exam of the shards, as a tower sees them."""
     found = []
+    key = _key(tower)
     for job in jobs:
         shard = load_shard(job)
-        for truth, tokens in zip(shard.truths, features_of(tower, job), strict=True):
+        for truth, tokens in zip(shard.truths, features_of(tower, key, job), strict=True):
             for side in Laterality:
                 rows = [i for i, (laterality, _) in enumerate(VIEW_ORDER) if laterality is side]
                 findings = tuple(f for f in truth.findings if f.laterality is side)
@@ -135,7 +136,9 @@ def _as_said(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quad
 
 def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) -> Report:
     """The report of an exam put together: a category a breast, of its worst finding or 1; advice by the worst."""
-    findings = tuple(f for side in Laterality for f in sorted(sides.get(side, []), key=_suspicion, reverse=True))
+    findings = tuple(
+        f for side in Laterality for f in sorted(sides.get(side, []), key=lambda f: f.suspicion, reverse=True)
+    )
     assessments = tuple(
         Assessment(category=_worst(sides[side]), laterality=side) for side in Laterality if side in sides
     )
@@ -146,10 +149,6 @@ def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) 
         assessments=assessments,
         recommendation=recommendation_for(worst),
     )
-
-
-def _suspicion(finding: Finding) -> float:
-    return finding.category.suspicion if finding.category else 0.0
 
 
 def _worst(findings: Sequence[Finding]) -> Category:

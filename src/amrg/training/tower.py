@@ -71,11 +71,10 @@ def samples(shards: list[Shard]) -> list[Sample]:
 
 def _columns(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Columns up to the last that holds breast, rounded up to a token: [exams, 4]."""
-    step = TOKEN
     bright: npt.NDArray[np.bool_] = np.any(pictures[..., ::8, :, 0] > 8, axis=-2)
     last = bright.shape[-1] - bright[..., ::-1].argmax(-1)
-    rounded: npt.NDArray[np.int64] = -(-last // step) * step
-    return np.minimum(np.maximum(rounded, step), bright.shape[-1])
+    rounded: npt.NDArray[np.int64] = -(-last // TOKEN) * TOKEN
+    return np.minimum(np.maximum(rounded, TOKEN), bright.shape[-1])
 
 
 class Batches:

@@ -12,6 +12,7 @@ from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.birads import Report, parse
+from amrg.birads.agreement import placed
 from amrg.training.language import Exam, Prompts, project
 
 LONGEST = 160  # tokens of a text
@@ -70,7 +71,7 @@ class Reader:
 
 
 def _keys(report: Report) -> Counter[tuple[object, ...]]:
-    return Counter((f.kind, f.laterality, f.location.quadrant) for f in report.findings)
+    return Counter(map(placed, report.findings))
 
 
 def _major(report: Report) -> int | None:
