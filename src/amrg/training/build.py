@@ -51,9 +51,9 @@ class EmbeddedRecipe(Value):
     screening_first_seed: int = 500_000
     screening_exams: int = Field(1500, gt=0)
     language_rich_first_seed: int = 100_000
-    language_rich_exams: int = Field(600, gt=0)
+    language_rich_exams: int = Field(800, gt=0)
     language_screening_first_seed: int = 600_000
-    language_screening_exams: int = Field(1500, gt=0)
+    language_screening_exams: int = Field(4000, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
     tower: Schedule = Schedule(steps=9000, batch=16, peak_rate=2e-3, warm_up=300, average=0.998)
@@ -65,8 +65,8 @@ class EmbeddedRecipe(Value):
     tower_again: Schedule = Schedule(steps=4500, batch=16, peak_rate=1e-3, warm_up=100, average=0.998, seed=1)
     zoom: tuple[float, float] = (0.88, 1.1)
     tower_whole: Schedule = Schedule(steps=800, batch=16, peak_rate=4e-4, warm_up=50, average=0.995, seed=2)
-    few_views: int = Field(800, ge=0)  # steps of the language stage that mostly show one view or one breast
-    language: Schedule = Schedule(steps=2000, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
+    few_views: int = Field(1200, ge=0)  # steps of the language stage that mostly show one view or one breast
+    language: Schedule = Schedule(steps=5500, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
 
 
 def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:

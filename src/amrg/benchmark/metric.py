@@ -1,0 +1,58 @@
+"""What every metric is: a row of terms a case, summed over cases, and one function from sums to the number.
+
+Rows add up, so a bootstrap or a swap between two systems is one matrix product, whatever the metric: a mean, a ratio,
+an F1, a kappa from its confusion matrix, corpus BLEU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Combine = Callable[[Array], Array]
+"""Sums of terms [..., terms] to values [...]; not a number where there is nothing to divide by."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric over the cases of a run, in their order.
+
+    `name` says the variant exactly (`rouge_l_f1_stemmed`, `birads_accuracy_7_worst`); `about` says how it was computed
+    in one line (tokenizer, rule, hash of the IDF corpus). A row of `terms` [cases, terms] that is not a number stands
+    for a case that this metric cannot score: never zero, always counted. `fewest` is how many scored cases it takes
+    for the number to mean anything.
+    """
+
+    name: str
+    about: str
+    terms: Array
+    combine: Combine
+    higher_is_better: bool = True
+    fewest: int = 1
+
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """Which cases count [cases]."""
+        return ~np.isnan(self.terms).any(axis=1)
+
+    @property
+    def value(self) -> float:
+        """The number over all scored cases; not a number where they are too few."""
+        scored = self.terms[self.scored]
+        return float(self.combine(scored.sum(axis=0))) if len(scored) >= self.fewest else float("nan")
+
+
+def ratio(sums: Array) -> Array:
+    """First term over second: means, shares, recalls."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quotient: Array = sums[..., 0] / sums[..., 1]
+    return np.where(sums[..., 1] > 0, quotient, np.nan)
+
+
+def mean_of(values: Array) -> Array:
+    """Per-case values [cases] as terms for `ratio`: value and one; not a number stays unscored."""
+    return np.stack([values, np.where(np.isnan(values), np.nan, 1.0)], axis=1)

@@ -1,0 +1,49 @@
+"""The value types of a data set: `Case`, the images it points at, how its reference came about."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from amrg.birads import Laterality, Report, View
+from amrg.birads.report import Value
+
+
+class ReferenceSource(StrEnum):
+    """Where a reference report comes from. Text rendered from labels is never scored as a radiologist's unasked."""
+
+    RADIOLOGIST = "radiologist"
+    LABELS = "rendered from labels"
+    PHANTOM = "phantom"
+
+
+class ImageRef(Value):
+    """One picture of a case: `file` is a posix path below the data set's root.
+
+    Laterality and view are what the data set's table says, None where it is silent: then the file itself tells.
+    """
+
+    file: str
+    laterality: Laterality | None = None
+    view: View | None = None
+    masks: tuple[str, ...] = ()
+
+
+class Case(Value):
+    """One thing to report on: pictures, reference, provenance.
+
+    `group` holds cases together that must never be split apart: a patient where known, else a near-duplicate group.
+    `text` is the reference as published, byte for byte, or rendered from labels (then `source` says so).
+    `labels` are the published label columns, as written. `published_split` is the data set's own, where it has one.
+    """
+
+    key: str
+    dataset: str
+    group: str
+    source: ReferenceSource
+    licence: str
+    images: tuple[ImageRef, ...]
+    reference: Report
+    text: str
+    labels: dict[str, str] = {}
+    published_split: str | None = None
+    notes: tuple[str, ...] = ()
