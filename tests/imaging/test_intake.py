@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from amrg.birads import Laterality, View
-from amrg.imaging import ImagingError, Intent, Study, missing_views, read_studies
+from amrg.imaging import ImagingError, Intent, Study, missing_views, read_mammogram, read_studies
 from amrg.imaging.identity import side_in, view_in
 from amrg.phantom import Size, draw_exam, write_exam
 
@@ -255,3 +255,28 @@ def test_broken_bytes_are_a_problem_or_a_study_never_a_crash(
         warnings.simplefilter("ignore")
         intake = read_studies(target)
     assert len(intake.studies) + len(intake.set_aside) + len(intake.problems) >= 1
+
+
+def test_a_table_goes_before_tags_and_the_picture_hangs_by_it(drawn: Path) -> None:
+    plain = read_mammogram(drawn / "RCC.dcm")
+    assert (plain.laterality, plain.view, plain.flipped, plain.notes) == (Laterality.RIGHT, View.CC, False, ())
+    told = read_mammogram(drawn / "RCC.dcm", Laterality.LEFT, View.MLO)
+    assert (told.laterality, told.view, told.flipped) == (Laterality.LEFT, View.MLO, True)
+    assert told.notes[:2] == (
+        "laterality is L by the table, but R by the file: the first is taken",
+        "view is MLO by the table, but CC by the file: the first is taken",
+    )
+    np.testing.assert_array_equal(told.pixels(), plain.pixels()[:, ::-1])
+    assert told.to_file(10, 5) == (plain.columns - 10, 5)
+
+
+def test_a_jpeg_without_a_telling_name_is_read_by_its_table(drawn: Path, tmp_path: Path) -> None:
+    plain = read_mammogram(drawn / "LMLO.dcm")
+    Image.fromarray((plain.pixels() * 255).astype(np.uint8)).save(tmp_path / "17.jpg", quality=95)
+    read = read_mammogram(tmp_path / "17.jpg", Laterality.LEFT, View.MLO)
+    assert (read.laterality, read.view, read.flipped) == (Laterality.LEFT, View.MLO, False)
+    assert np.abs(read.pixels() - plain.pixels()).mean() < 0.01
+    with pytest.raises(ImagingError, match=r"17.jpg: no side"):
+        read_mammogram(tmp_path / "17.jpg")
+    with pytest.raises(ImagingError, match=r"18.jpg: no such file"):
+        read_mammogram(tmp_path / "18.jpg", Laterality.LEFT, View.MLO)

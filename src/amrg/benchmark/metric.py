@@ -37,7 +37,8 @@ class Metric:
     @property
     def scored(self) -> npt.NDArray[np.bool_]:
         """Which cases count [cases]."""
-        return ~np.isnan(self.terms).any(axis=1)
+        scored: npt.NDArray[np.bool_] = np.logical_not(np.isnan(self.terms).any(axis=1))
+        return scored
 
     @property
     def value(self) -> float:

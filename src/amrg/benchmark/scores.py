@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from amrg.birads.report import Value
 
 SCHEMA = 1
@@ -44,9 +46,10 @@ class MetricScore(Number):
 
 
 class SystemScores(Value):
-    """All metrics of one system over the same cases; `failed` cases are in no number."""
+    """All metrics of one system over the same cases; `failed` cases are in no number, `about` says how it came about."""
 
     role: Role
+    about: str = ""
     n: int
     failed: int
     metrics: dict[str, MetricScore]
@@ -102,8 +105,9 @@ class Scores(Value):
     system: str
     data: DataScored
     systems: dict[str, SystemScores]
-    subgroups: dict[str, dict[str, SystemScores]] = {}  # field, its value, the system's metrics there
-    pictures: dict[str, PictureScores] = {}  # blanked, shuffled, mirrored
-    confusions: dict[str, Confusion] = {}  # birads, density
+    # Field (density, view, ...), its value, the system's metrics on those cases.
+    subgroups: dict[str, dict[str, SystemScores]] = Field(default_factory=dict)
+    pictures: dict[str, PictureScores] = Field(default_factory=dict)  # blanked, shuffled, mirrored
+    confusions: dict[str, Confusion] = Field(default_factory=dict)  # birads, density
     cases: tuple[CaseScores, ...] = ()
     warnings: tuple[str, ...] = ()

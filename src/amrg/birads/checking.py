@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from amrg.birads.lexicon import (
     SUSPICIOUS_MORPHOLOGY,
@@ -18,7 +19,7 @@ from amrg.birads.lexicon import (
     Shape,
     View,
 )
-from amrg.birads.parsing import parse
+from amrg.birads.parsing import read_report
 from amrg.birads.report import Assessment, Finding, Report
 from amrg.birads.validity import flaws
 
@@ -118,6 +119,7 @@ def _benign_called_suspicious(report: Report, taken: Taken) -> Broken:
             yield f"findings[{i}].category", f"{what} {finding.kind} is called {finding.category}, expected 2"
 
 
+_said = lru_cache(maxsize=1024)(read_report)  # two rules ask what a narrative says, and many drafts are alike
 _BENIGN_CALCIUM = set(Morphology) - SUSPICIOUS_MORPHOLOGY - {Morphology.ROUND, Morphology.PUNCTATE}
 
 
@@ -125,7 +127,7 @@ def _composition_against_narrative(report: Report, taken: Taken) -> Broken:
     """The composition is the one that the narrative gives."""
     if not report.narrative or report.composition is None:
         return
-    said = parse(report.narrative).report.composition
+    said = _said(report.narrative).composition
     if said is not None and said is not report.composition:
         yield "composition", f"composition is {report.composition}, the narrative says {said}"
 
@@ -134,7 +136,7 @@ def _category_against_narrative(report: Report, taken: Taken) -> Broken:
     """The worst category is the one that the narrative gives."""
     if not report.narrative or report.worst is None:
         return
-    said = parse(report.narrative).report.worst
+    said = _said(report.narrative).worst
     if said is not None and said is not report.worst:
         yield "assessments", f"the worst category is {report.worst}, the narrative says {said}"
 
@@ -173,12 +175,12 @@ def _clock_against_quadrant(report: Report, taken: Taken) -> Broken:
         place, clock, side = finding.location.quadrant, finding.location.clock, finding.laterality
         if place is None or clock is None:
             continue
-        expected = _clocks(place, side)
+        expected = clock_faces(place, side)
         if expected and clock not in expected:
             yield f"findings[{i}].location.clock", f"{clock} o'clock is not {place}, expected one of {sorted(expected)}"
 
 
-def _clocks(place: Quadrant, side: Laterality | None) -> set[int]:
+def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
     """Clock faces of a quadrant as one looks at the patient; empty where any will do."""
     left_half, right_half = {7, 8, 9, 10, 11, 12, 6}, {1, 2, 3, 4, 5, 6, 12}
     allowed = set(range(1, 13))

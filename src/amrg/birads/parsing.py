@@ -72,6 +72,11 @@ def parse(text: str) -> Parsed:
     return _parsed(text, assembler, study, unread)
 
 
+def read_report(text: str) -> Report:
+    """The report that `parse` reads, without facts and spans: small enough to pass between processes."""
+    return parse(text).report
+
+
 def _parsed(text: str, assembler: Assembler, study: StudyReader, unread: list[Span]) -> Parsed:
     """Put the parts together."""
     facts = [_fact(text, path, *slot) for path, slot in study.facts()]

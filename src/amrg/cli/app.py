@@ -5,6 +5,9 @@ from __future__ import annotations
 import typer
 
 from amrg import __version__
+from amrg.cli.benchmark import app as benchmark
+from amrg.cli.benchmark_run import run as run_benchmark
+from amrg.cli.data import app as data
 from amrg.cli.language import parse_file
 from amrg.cli.models import app as models
 from amrg.cli.phantoms import phantom
@@ -21,7 +24,10 @@ app.command("report")(report)
 app.command("inspect")(inspect)
 app.command("phantom")(phantom)
 app.command("parse")(parse_file)
+app.add_typer(data, name="data")
 app.add_typer(models, name="model")
+benchmark.command("run")(run_benchmark)
+app.add_typer(benchmark, name="benchmark")
 
 
 @app.callback(invoke_without_command=True)

@@ -16,6 +16,7 @@ class Exit(IntEnum):
     OUTSIDE_DOMAIN = 5
     NO_MODEL = 6
     UNWRITABLE = 7
+    LEAK = 8
 
 
 MEANING: dict[Exit, str] = {
@@ -27,4 +28,5 @@ MEANING: dict[Exit, str] = {
     Exit.OUTSIDE_DOMAIN: "the study is outside the model's domain, and no draft was written",
     Exit.NO_MODEL: "the model is missing, gated, unmeasured or of another class",
     Exit.UNWRITABLE: "the output cannot be written",
+    Exit.LEAK: "a split has the same report or patient on both sides",
 }

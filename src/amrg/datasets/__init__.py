@@ -1,5 +1,50 @@
 """Public data sets to cases: one file a data set, splits, leak check. Knows no model."""
 
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
+from amrg.datasets.filling import PartDone, import_dataset
+from amrg.datasets.groups import fold, is_patient, patient_group, text_group
+from amrg.datasets.importing import About, DatasetError, Importer, Item, Oddity
+from amrg.datasets.leaks import Leak, LeakCheck, LeakKind, Shared, check_split
+from amrg.datasets.nearness import NEAR, similarity, word_pairs
+from amrg.datasets.registry import importer_of, importers
+from amrg.datasets.splits import SplitRule, make_split, rules_for
+from amrg.datasets.stats import Stats, stats_of
+from amrg.datasets.store import Dataset, Info, Split, open_dataset
+from amrg.datasets.studies import study_of
 
-__all__ = ["Case", "ImageRef", "ReferenceSource"]
+__all__ = [
+    "NEAR",
+    "About",
+    "Case",
+    "Dataset",
+    "DatasetError",
+    "ImageRef",
+    "Importer",
+    "Info",
+    "Item",
+    "Leak",
+    "LeakCheck",
+    "LeakKind",
+    "Oddity",
+    "PartDone",
+    "ReferenceSource",
+    "Shared",
+    "Split",
+    "SplitRule",
+    "Stats",
+    "check_split",
+    "fold",
+    "import_dataset",
+    "importer_of",
+    "importers",
+    "is_patient",
+    "make_split",
+    "open_dataset",
+    "patient_group",
+    "rules_for",
+    "similarity",
+    "stats_of",
+    "study_of",
+    "text_group",
+    "word_pairs",
+]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from amrg.birads import Laterality, Report, View
 from amrg.birads.report import Value
 
@@ -31,7 +33,7 @@ class ImageRef(Value):
 class Case(Value):
     """One thing to report on: pictures, reference, provenance.
 
-    `group` holds cases together that must never be split apart: a patient where known, else a near-duplicate group.
+    `group` holds cases together that must never be split apart: a patient where known, else those of one text.
     `text` is the reference as published, byte for byte, or rendered from labels (then `source` says so).
     `labels` are the published label columns, as written. `published_split` is the data set's own, where it has one.
     """
@@ -44,6 +46,6 @@ class Case(Value):
     images: tuple[ImageRef, ...]
     reference: Report
     text: str
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     published_split: str | None = None
     notes: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import Framed, frame_breast
 from amrg.imaging.intake import read_studies
+from amrg.imaging.reading import read_mammogram
 from amrg.imaging.sheet import Mark, contact_sheet
 from amrg.imaging.study import (
     SCREENING_VIEWS,
@@ -31,6 +32,7 @@ __all__ = [
     "contact_sheet",
     "frame_breast",
     "missing_views",
+    "read_mammogram",
     "read_studies",
     "write_mammogram",
 ]

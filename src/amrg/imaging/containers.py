@@ -35,7 +35,7 @@ def files_of(path: Path) -> list[Path]:
     else:
         found = [path]
     if not found:
-        raise ImagingError(f"{path.name}: holds no image file; expected DICOM, PNG, TIFF or PGM")
+        raise ImagingError(f"{path.name}: holds no image file; expected DICOM, PNG, TIFF, PGM or JPEG")
     return found
 
 

@@ -17,7 +17,7 @@ from pydicom.pixels import pixel_array
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.values import presentation
 
-PICTURE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm"})
+PICTURE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
 LARGEST_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
 SMALLEST_SIDE = 64
 Values = npt.NDArray[np.float32]
@@ -35,7 +35,7 @@ def read_header(path: Path) -> Dataset:
             return pydicom.dcmread(path, stop_before_pixels=True)
     except InvalidDicomError as error:
         raise ImagingError(
-            f"{path.name}: not DICOM (no DICM prefix at byte 128); expected a DICOM file, PNG, TIFF or PGM"
+            f"{path.name}: not DICOM (no DICM prefix at byte 128); expected a DICOM file, PNG, TIFF, PGM or JPEG"
         ) from error
     except OSError as error:
         raise ImagingError(f"{path.name}: cannot be opened ({error.strerror or error})") from error

@@ -49,6 +49,14 @@ def identity(header: Dataset, file_name: str) -> Identity:
     return Identity(sides[0][1] if sides else None, views[0][1] if views else None, tuple(notes))
 
 
+def told(found: Identity, laterality: Laterality | None, view: View | None) -> Identity:
+    """An identity with the side and view that a table gives put first, and a note where the file says otherwise."""
+    sides = [(name, side) for name, side in (("the table", laterality), ("the file", found.laterality)) if side]
+    views = [(name, seen) for name, seen in (("the table", view), ("the file", found.view)) if seen]
+    notes = (*found.notes, *_conflicts("laterality", sides), *_conflicts("view", views))
+    return Identity(sides[0][1] if sides else None, views[0][1] if views else None, notes)
+
+
 def side_in(text: str) -> Laterality | None:
     """The side that a free text names: `RCC`, `LEFT_MLO`, `CCRT`; None where it names none or both."""
     upper = text.upper()

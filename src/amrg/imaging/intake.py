@@ -86,7 +86,7 @@ def _grouped(read: list[_Read]) -> tuple[list[Study], list[SetAside]]:
         groups[(one.patient, one.study)].append(one)
     studies, spare = [], []
     for (patient, key), members in groups.items():
-        kept, doubled = _one_a_view([m.mammogram for m in members])
+        kept, doubled = best_of_each_view([m.mammogram for m in members])
         spare += [SetAside(file=m.source.name, reason=_doubled(m)) for m in doubled]
         dates = [m.date for m in members if m.date is not None]
         uid = key if re.fullmatch(r"[\d.]+", key) else "2.25." + str(int(_hash(key)[:30], 16))
@@ -105,7 +105,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _one_a_view(mammograms: list[Mammogram]) -> tuple[list[Mammogram], list[Mammogram]]:
+def best_of_each_view(mammograms: list[Mammogram]) -> tuple[list[Mammogram], list[Mammogram]]:
     """The best of every view (for presentation before for processing, then the most pixels), and the others."""
     best: dict[tuple[str, str], Mammogram] = {}
     ordered = sorted(mammograms, key=_goodness)

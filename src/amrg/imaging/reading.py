@@ -10,22 +10,20 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from amrg.birads import Laterality, View
-from amrg.imaging.decoding import PICTURE_ENDINGS, read_values
+from amrg.imaging.decoding import PICTURE_ENDINGS, read_header, read_values
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import find_breast
-from amrg.imaging.identity import Identity, identity, side_in, view_in
+from amrg.imaging.identity import Identity, identity, side_in, told, view_in
 from amrg.imaging.study import Intent, Mammogram
 
 
 def read_picture(path: Path) -> Mammogram:
-    """A PNG, TIFF or PGM whose name says side and view, such as `RCC.png` or `P001_LEFT_MLO.tif`.
+    """A PNG, TIFF, PGM or JPEG whose name says side and view, such as `RCC.png` or `P001_LEFT_MLO.tif`.
 
     Raises:
         ImagingError: unreadable, or a name that does not say both.
     """
-    who = Identity(side_in(path.stem), view_in(path.stem), ())
-    uid = "2.25." + str(int(hashlib.sha256(path.read_bytes()).hexdigest()[:30], 16))
-    return _mammogram(path, who, Dataset(), uid)
+    return _mammogram(path, _named(path), Dataset(), _uid_of_bytes(path))
 
 
 def read_dicom(path: Path, header: Dataset) -> Mammogram:
@@ -34,10 +32,41 @@ def read_dicom(path: Path, header: Dataset) -> Mammogram:
     Raises:
         ImagingError: unreadable pixels, or a header that does not say side and view.
     """
-    uid = str(header.get("SOPInstanceUID") or "")
-    if not uid:
-        raise ImagingError(f"{path.name}: no (0008,0018) SOP Instance UID; expected one in every DICOM object")
-    return _mammogram(path, identity(header, path.stem), header, uid)
+    return _mammogram(path, identity(header, path.stem), header, _uid(path, header))
+
+
+def read_mammogram(path: Path, laterality: Laterality | None = None, view: View | None = None) -> Mammogram:
+    """One file as a mammogram, by the side and view that a data set's table gives for it.
+
+    What the table says goes before header and name, and a header or name that says otherwise is noted; what it leaves
+    open (None) is read from the file. The picture hangs as the side so found asks.
+
+    Raises:
+        ImagingError: no such file, unreadable, or neither table nor file says side and view.
+    """
+    if not path.is_file():
+        raise ImagingError(f"{path.name}: no such file in {path.parent.name}; is the data set complete?")
+    if path.suffix.lower() in PICTURE_ENDINGS:
+        return _mammogram(path, told(_named(path), laterality, view), Dataset(), _uid_of_bytes(path))
+    header = read_header(path)
+    return _mammogram(path, told(identity(header, path.stem), laterality, view), header, _uid(path, header))
+
+
+def _named(path: Path) -> Identity:
+    """Side and view by the file's name alone."""
+    return Identity(side_in(path.stem), view_in(path.stem), ())
+
+
+def _uid(path: Path, header: Dataset) -> str:
+    """SOP Instance UID of a header."""
+    if uid := str(header.get("SOPInstanceUID") or ""):
+        return uid
+    raise ImagingError(f"{path.name}: no (0008,0018) SOP Instance UID; expected one in every DICOM object")
+
+
+def _uid_of_bytes(path: Path) -> str:
+    """A UID for a picture that has none: the same bytes, the same UID."""
+    return "2.25." + str(int(hashlib.sha256(path.read_bytes()).hexdigest()[:30], 16))
 
 
 def _mammogram(path: Path, who: Identity, header: Dataset, uid: str) -> Mammogram:

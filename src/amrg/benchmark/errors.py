@@ -1,0 +1,7 @@
+"""What a user can get wrong in a benchmark."""
+
+from __future__ import annotations
+
+
+class BenchmarkError(ValueError):
+    """Something that cannot be scored or compared as asked: names the file or field, found, expected, what to do."""

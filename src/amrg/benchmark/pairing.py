@@ -1,0 +1,87 @@
+"""Cases and predictions to pairs, and pairs to all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from amrg.benchmark.cider import IdfCorpus
+from amrg.benchmark.clinical import clinical_metrics
+from amrg.benchmark.meteorjar import MeteorJar
+from amrg.benchmark.metric import Metric
+from amrg.benchmark.pairs import Pair
+from amrg.benchmark.prediction import Prediction
+from amrg.benchmark.reading import read_reports
+from amrg.benchmark.text import text_metrics
+from amrg.birads import Report
+from amrg.datasets.case import Case, ReferenceSource
+
+NOT_STATED = "not stated"
+"""The subgroup of cases whose reference does not name the field."""
+
+
+def pairs_of(cases: Sequence[Case], predictions: Sequence[Prediction]) -> list[Pair]:
+    """Each case beside its prediction, in the same order; texts that come without facts are parsed."""
+    read = read_reports([p.text if p.report is None else None for p in predictions])
+    # What was read off a text cannot contradict it: without its narrative nobody reads it again to find out.
+    facts = [None if report is None else report.model_copy(update={"narrative": ""}) for report in read]
+    return [_pair(case, p.text, p.report or report) for case, p, report in zip(cases, predictions, facts, strict=True)]
+
+
+def _pair(case: Case, text: str | None, report: Report | None) -> Pair:
+    return Pair(
+        key=case.key,
+        group=case.group,
+        source=case.source,
+        reference_text=case.text,
+        reference=case.reference,
+        text=text,
+        report=report if text is not None else None,
+        views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),
+        has_prior=case.reference.comparison is not None and case.reference.comparison.available,
+        subgroups=subgroups_of(case),
+    )
+
+
+def subgroups_of(case: Case) -> dict[str, str]:
+    """What the reference and the table say of a case: density, category, views, data set."""
+    worst, composition = case.reference.worst, case.reference.composition
+    views = sorted({image.view.value for image in case.images if image.view is not None})
+    return {
+        "density": composition.value.upper() if composition is not None else NOT_STATED,
+        "category": worst.value if worst is not None else NOT_STATED,
+        "view": " and ".join(views) or NOT_STATED,
+        "data set": case.dataset,
+    }
+
+
+@dataclass(frozen=True)
+class Measure:
+    """All metrics of some pairs, text metrics with one IDF corpus whatever the system.
+
+    Texts rendered from labels are no reports that anyone wrote: without `label_texts` they get no text score. METEOR 1.5
+    is among the metrics where its running program is given.
+    """
+
+    idf: IdfCorpus
+    label_texts: bool = False
+    jar: MeteorJar | None = None
+
+    def __call__(self, pairs: Sequence[Pair]) -> list[Metric]:
+        """Text metrics, then clinical ones, rows in the order of the pairs."""
+        return [*text_metrics(self.texts(pairs), self.idf, self.jar), *clinical_metrics(pairs)]
+
+    def texts(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """The pairs as text metrics see them."""
+        return [pair if self.label_texts else _without_label_text(pair) for pair in pairs]
+
+
+def _without_label_text(pair: Pair) -> Pair:
+    """A pair as text metrics see it: nothing to score where the reference is rendered from labels."""
+    return replace(pair, text=None) if pair.source is ReferenceSource.LABELS else pair
+
+
+def measure_of(cases: Sequence[Case], label_texts: bool = False, jar: MeteorJar | None = None) -> Measure:
+    """The measure whose IDF is counted on the references that are scored as texts, failed cases included."""
+    texts = [c.text for c in cases if label_texts or c.source is not ReferenceSource.LABELS]
+    return Measure(IdfCorpus.of(f"the {len(texts)} references scored", texts), label_texts, jar)

@@ -1,0 +1,184 @@
+"""Anyone's files as records: JSON lines, CSV, a folder of text files. The malformed is refused, by file and line."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from amrg.benchmark.errors import BenchmarkError
+from amrg.birads import Report
+
+FORMS = "JSON lines (.jsonl) with `id` and `text`, CSV (.csv) with columns id and text, or a folder of .txt files"
+
+LONGEST = 100_000
+"""Characters; a longer text is no report but a generator that ran on."""
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line, row or file: where it stands, the case's key, and its other fields as given."""
+
+    where: str
+    key: str
+    fields: dict[str, Any]
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a file or folder, in its order (files by name), each key once.
+
+    Raises:
+        BenchmarkError: there is nothing there, it is none of the three forms, a line is malformed, a key is missing or
+            stands twice, or the encoding is not UTF-8.
+    """
+    if path.is_dir():
+        records = list(_text_files(path))
+    elif not path.is_file():
+        raise BenchmarkError(f"{path}: no such file or folder; expected {FORMS}")
+    elif path.suffix.lower() in (".jsonl", ".ndjson"):
+        records = list(_json_lines(path))
+    elif path.suffix.lower() == ".csv":
+        records = list(_rows(path))
+    else:
+        raise BenchmarkError(f"{path.name}: found a file ending in {path.suffix or 'nothing'!r}; expected {FORMS}")
+    if not records:
+        raise BenchmarkError(f"{path.name}: found no record; expected {FORMS}")
+    _refuse_duplicates(records)
+    return records
+
+
+def decoded(path: Path) -> str:
+    """A file's text; a UTF-8 byte order mark is dropped, line ends stay as they are.
+
+    Raises:
+        BenchmarkError: it is UTF-16 or some 8-bit encoding, named with how to convert it.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BenchmarkError(f"{path.name}: cannot be read ({error.strerror})") from error
+    start = raw[:4000]
+    if raw.startswith(_UTF16) or start.count(0) > len(start) // 4:
+        raise BenchmarkError(f"{path.name}: found UTF-16, expected UTF-8; {_convert(path, 'UTF-16')}")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BenchmarkError(
+            f"{path.name} line {line}: found the byte {raw[error.start]:#04x}, expected UTF-8; this is most likely "
+            f"latin-1 (Windows-1252): {_convert(path, 'WINDOWS-1252')}"
+        ) from error
+
+
+def _convert(path: Path, encoding: str) -> str:
+    return f"convert it, as in `iconv -f {encoding} -t UTF-8 {path.name}`"
+
+
+def _refuse_duplicates(records: list[Record]) -> None:
+    first: dict[str, str] = {}
+    for record in records:
+        if record.key in first:
+            raise BenchmarkError(
+                f"{record.where}: id {record.key!r} stands twice, first at {first[record.key]}; keep one"
+            )
+        first[record.key] = record.where
+
+
+def _json_lines(path: Path) -> Iterator[Record]:
+    """An object a line; blank lines are passed over."""
+    for number, line in enumerate(decoded(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path.name} line {number}"
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BenchmarkError(
+                f"{where}: no JSON ({error.msg} at character {error.pos + 1}); expected one object a line"
+            ) from error
+        if not isinstance(found, dict):
+            raise BenchmarkError(f"{where}: found {type(found).__name__}, expected an object with `id` and `text`")
+        yield Record(where, _key(where, found), {k: v for k, v in found.items() if k not in ("id", "key")})
+
+
+def _key(where: str, fields: dict[str, Any]) -> str:
+    """The case's key, under `id` or (as amrg stores it) `key`; a whole number is read as its digits."""
+    key = fields.get("id", fields.get("key"))
+    if isinstance(key, int) and not isinstance(key, bool):
+        key = str(key)
+    if not isinstance(key, str) or not key.strip():
+        raise BenchmarkError(f"{where}: no `id`; found the fields {', '.join(map(str, fields)) or 'none'}")
+    return key.strip()
+
+
+def _rows(path: Path) -> Iterator[Record]:
+    """A record a row of a CSV with a header."""
+    reader = csv.DictReader(io.StringIO(decoded(path), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        if not {"id", "text"} <= set(header):
+            raise BenchmarkError(f"{path.name} line 1: found {', '.join(header) or 'nothing'}; {_columns(header)}")
+        reader.fieldnames = header
+        for row in reader:
+            where = f"{path.name} line {reader.line_num}"
+            if None in row or None in row.values():
+                raise BenchmarkError(
+                    f"{where}: the row has not as many fields as the header ({len(header)}); put texts that hold "
+                    "commas or line ends in double quotes"
+                )
+            yield Record(where, _key(where, row), {k: v for k, v in row.items() if k != "id"})
+    except csv.Error as error:
+        raise BenchmarkError(f"{path.name} line {reader.line_num}: {error}; is a double quote left open?") from error
+
+
+def _columns(header: list[str]) -> str:
+    found = next((sign for sign in (";", "\t") if any(sign in name for name in header)), None)
+    if found is not None:
+        return f"expected the columns id and text, separated by commas, not {found!r}"
+    return "expected the columns id and text"
+
+
+def _text_files(folder: Path) -> Iterator[Record]:
+    """A record a `.txt` file, its stem the key."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() == ".txt")
+    if not files:
+        raise BenchmarkError(f"{folder.name}: found no .txt file in the folder; expected {FORMS}")
+    for path in files:
+        yield Record(path.name, path.stem, {"text": decoded(path)})
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """A few names, and how many more there are."""
+    given = sorted(names)
+    more = f" and {len(given) - most} more" if len(given) > most else ""
+    return ", ".join(given[:most]) + more
+
+
+def first_fault(invalid: ValidationError) -> str:
+    """The first thing that is wrong, as `field: found, expected`."""
+    fault = invalid.errors(include_url=False)[0]
+    place = ".".join(map(str, fault["loc"])) or "the whole"
+    return f"`{place}` is {str(fault['input'])[:60]!r}: {fault['msg']}"
+
+
+def report_of(record: Record) -> Report | None:
+    """The facts that a record gives beside its text.
+
+    Raises:
+        BenchmarkError: they are no report in amrg's own layout.
+    """
+    if record.fields.get("report") in (None, ""):
+        return None
+    try:
+        return Report.model_validate_json(json.dumps(record.fields["report"]))
+    except ValidationError as invalid:
+        raise BenchmarkError(f"{record.where}: report: {first_fault(invalid)}") from invalid

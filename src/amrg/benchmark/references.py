@@ -1,0 +1,197 @@
+"""The references that a system is scored on: a part of a split of a data set, or anyone's own file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from amrg.benchmark.baselines import sample
+from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.reading import read_reports
+from amrg.benchmark.records import LONGEST, Record, first_fault, listed, read_records, report_of
+from amrg.birads import Report
+from amrg.datasets.case import Case, ReferenceSource
+from amrg.datasets.groups import text_group
+from amrg.datasets.store import INFO, PARTS, Dataset, Split, open_dataset
+from amrg.datasets.together import has_own_text
+
+KEPT = "cases.jsonl"
+"""The cases of a run folder, a `Case` a line, so that runs can be compared and scored again without the data set."""
+
+LEARNED_FROM = 2000
+"""How many training cases, drawn by seed, baselines learn from."""
+
+_FIELDS = {"text", "report", "group", "source"}
+
+
+@dataclass(frozen=True)
+class References:
+    """Cases in a fixed order, where they come from, and what may be learned from.
+
+    `training` holds cases that baselines may learn from, none of them scored; empty where there are none. `elsewhere`
+    is the part of each case of the split that is not scored. `pins` are the hashes of data set and split.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    split: str | None = None
+    part: str | None = None
+    training: tuple[Case, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    pins: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over keys, groups, sources, texts and facts: the same wherever the references were read from."""
+        what = {"key", "group", "source", "text", "reference"}
+        digest = hashlib.sha256()
+        for case in self.cases:
+            digest.update(case.model_dump_json(include=what).encode() + b"\n")
+        return digest.hexdigest()
+
+    @property
+    def groups(self) -> list[str]:
+        """The group of each case."""
+        return [case.group for case in self.cases]
+
+
+def read_references(path: Path, split: str | None = None, part: str = "test", seed: int = 0) -> References:
+    """References from a data set folder (then `split` names one of its splits) or from a file or folder of texts.
+
+    Raises:
+        BenchmarkError: nothing is there, it is malformed, or a reference has no text.
+        DatasetError: the data set cannot be read, or has no such split or part.
+    """
+    if (path / INFO).is_file():
+        dataset = open_dataset(path)
+        return _whole(dataset) if split is None else _part(dataset, dataset.split(split), part, seed)
+    if split is not None:
+        raise BenchmarkError(
+            f"{path}: --split {split} was given, but there is no {INFO}: a split belongs to a data set"
+        )
+    if (path / KEPT).is_file():
+        return References(path.name, read_kept(path))
+    return _of_records(path)
+
+
+def read_kept(folder: Path) -> tuple[Case, ...]:
+    """The cases that a run folder keeps.
+
+    Raises:
+        BenchmarkError: it keeps none, or they are malformed.
+    """
+    kept = folder / KEPT
+    if not kept.is_file():
+        raise BenchmarkError(f"{folder}: no {KEPT}; expected a run folder: score it with `amrg benchmark score`")
+    try:
+        return tuple(Case.model_validate_json(line) for line in kept.read_bytes().splitlines() if line.strip())
+    except ValidationError as invalid:
+        raise BenchmarkError(f"{folder}/{KEPT}: {first_fault(invalid)}; score the run again") from invalid
+
+
+def keep(cases: Sequence[Case], folder: Path) -> None:
+    """Write the cases of a run into its folder."""
+    (folder / KEPT).write_bytes(b"".join(case.model_dump_json().encode() + b"\n" for case in cases))
+
+
+def _whole(dataset: Dataset) -> References:
+    """All cases of a data set that has no split."""
+    if dataset.splits():
+        raise BenchmarkError(
+            f"{dataset.folder}: a data set needs --split to say which cases; it has {', '.join(dataset.splits())}"
+        )
+    warning = f"{dataset.info.name} has no split: all its cases are scored, those a system learned from included"
+    return References(
+        dataset.info.name, tuple(dataset.cases()), pins={"dataset": dataset.info.hash}, warnings=(warning,)
+    )
+
+
+def _part(dataset: Dataset, split: Split, part: str, seed: int) -> References:
+    """One part of a split, with cases of its train part for baselines to learn from."""
+    keys = split.keys(part)
+    if not keys:
+        sizes = ", ".join(f"{name} {len(split.keys(name))}" for name in PARTS)
+        raise BenchmarkError(f"split {split.name}: part {part} is empty ({sizes}); name another part")
+    learned = sample(split.train, LEARNED_FROM, f"training {seed}") if part != "train" else []
+    wanted = {*keys, *learned}
+    found = {case.key: case for case in dataset.cases() if case.key in wanted}
+    cases, training = tuple(found[key] for key in keys), tuple(found[key] for key in learned)
+    return References(
+        dataset.info.name,
+        cases,
+        split.name,
+        part,
+        training,
+        elsewhere={key: name for name in PARTS if name != part for key in split.keys(name)},
+        pins={"dataset": dataset.info.hash, "split": split.hash},
+        warnings=_leaks(cases, training),
+    )
+
+
+def _leaks(cases: Sequence[Case], training: Sequence[Case]) -> tuple[str, ...]:
+    """Whether cases that are scored were there to learn from: the same patient, or the same words."""
+    groups, words = {c.group for c in training}, {text_group(c.text) for c in training}
+    leaked = [c for c in cases if c.group in groups or (has_own_text(c) and text_group(c.text) in words)]
+    if not leaked:
+        return ()
+    return (
+        f"the split leaks: {len(leaked)} of {len(cases)} cases have a patient or the words of their reference in the "
+        f"train part ({listed(c.key for c in leaked)}); see `amrg data check`, and prefer the split `clean`",
+    )
+
+
+def _of_records(path: Path) -> References:
+    """Anyone's references: texts are parsed where the file gives no facts of its own."""
+    records = read_records(path)
+    texts = [_reference_text(record) for record in records]
+    given = [report_of(record) for record in records]
+    parsed = read_reports([text if report is None else None for text, report in zip(texts, given, strict=True)])
+    warnings = []
+    ungrouped = sum(not record.fields.get("group") for record in records)
+    if ungrouped:
+        warnings.append(
+            f"{ungrouped} of {len(records)} references name no `group` (patient): those of the same words count as one"
+        )
+    strange = {field for record in records for field in record.fields} - _FIELDS
+    if strange:
+        warnings.append(f"fields of the references that nothing reads: {listed(strange)}")
+    cases = tuple(
+        _case(path.stem, record, text, mine or read or Report(narrative=text))
+        for record, text, mine, read in zip(records, texts, given, parsed, strict=True)
+    )
+    return References(path.stem, cases, warnings=tuple(warnings))
+
+
+def _reference_text(record: Record) -> str:
+    """A reference's text; one without cannot be scored against."""
+    text = record.fields.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise BenchmarkError(f"{record.where}: no reference text for {record.key!r}; give it one, or take its line out")
+    if len(text) > LONGEST:
+        raise BenchmarkError(
+            f"{record.where}: a reference of {len(text):,} characters; expected {LONGEST:,} at most: is it one report?"
+        )
+    return text
+
+
+def _case(name: str, record: Record, text: str, reference: Report) -> Case:
+    """A record as a case without pictures."""
+    source = record.fields.get("source") or ReferenceSource.RADIOLOGIST.value
+    if source not in tuple(ReferenceSource):
+        raise BenchmarkError(f"{record.where}: source is {source!r}; expected {', '.join(ReferenceSource)}")
+    return Case(
+        key=record.key,
+        dataset=name,
+        group=str(record.fields.get("group") or text_group(text)),
+        source=ReferenceSource(source),
+        licence="not stated",
+        images=(),
+        reference=reference,
+        text=text,
+    )

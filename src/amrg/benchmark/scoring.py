@@ -1,0 +1,193 @@
+"""Everything measured of one system: metrics with intervals and skill, baselines beside it, subgroups, single cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from amrg import __version__
+from amrg.benchmark.beside import ROLES, Beside
+from amrg.benchmark.clinical import confusions
+from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.families import Family, family
+from amrg.benchmark.intake import Outputs
+from amrg.benchmark.metric import Metric, ratio
+from amrg.benchmark.pairing import measure_of, pairs_of
+from amrg.benchmark.pairs import Pair
+from amrg.benchmark.pictures import picture_scores
+from amrg.benchmark.prediction import Prediction
+from amrg.benchmark.references import References
+from amrg.benchmark.scores import CaseScores, DataScored, MetricScore, Role, Scores, Skill, SystemScores
+from amrg.benchmark.skill import Measured, MetricSkill, skills
+from amrg.benchmark.statistics import DRAWS, FEW_GROUPS, Bootstrap, bootstrap
+from amrg.benchmark.summaries import finite, metric_scores
+from amrg.datasets.case import ReferenceSource
+
+MetricsOf = Callable[[Sequence[Pair]], list[Metric]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to score: the system's name, the seed and number of resamples, whether texts rendered from labels count."""
+
+    system: str
+    seed: int = 0
+    draws: int = DRAWS
+    label_texts: bool = False
+
+
+def score(
+    references: References, outputs: Outputs, others: Beside, options: Options, folder: Path | None = None
+) -> Scores:
+    """Score a system's outputs (one a case, in the order of the references: `intake.matched`).
+
+    Predictions on changed pictures are taken from a run's `folder` where it holds any.
+
+    Raises:
+        BenchmarkError: the system has a baseline's name, or the folder's predictions are malformed.
+    """
+    if options.system in ROLES:
+        raise BenchmarkError(f"the system is called {options.system!r}, as a baseline is; give it another name")
+    measure = measure_of(references.cases, options.label_texts)
+    draws = bootstrap(references.groups, options.seed, options.draws)
+    pairs = pairs_of(references.cases, outputs.predictions)
+    measured = {options.system: _by_name(measure(pairs))}
+    for name, predictions in others.predictions.items():
+        measured[name] = _by_name(measure(pairs_of(references.cases, predictions)))
+    written = {options.system: outputs.predictions, **others.predictions}
+    own = list(measured[options.system].values())
+    return Scores(
+        software=f"amrg {__version__}",
+        system=options.system,
+        data=_data(references),
+        systems=_systems(written, measured, others.about, draws),
+        subgroups=_subgroups(pairs, own, options),
+        pictures={} if folder is None else picture_scores(folder, pairs, measure, options.seed),
+        confusions=confusions(pairs),
+        cases=_cases(pairs, own),
+        warnings=(
+            *references.warnings,
+            *outputs.warnings,
+            *others.warnings,
+            *_warnings(references, options, own),
+        ),
+    )
+
+
+def _by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+def _data(references: References) -> DataScored:
+    return DataScored(
+        name=references.name,
+        split=references.split,
+        part=references.part,
+        hash=references.hash,
+        n=len(references.cases),
+        groups=len(set(references.groups)),
+        trained_on=references.part == "train",
+    )
+
+
+def _systems(
+    written: Mapping[str, Sequence[Prediction]],
+    measured: Mapping[str, Measured],
+    about: Mapping[str, str],
+    draws: Bootstrap,
+) -> dict[str, SystemScores]:
+    """Scores of every system, with skill where there are blind baselines and the perfect one."""
+    blind = {name: metrics for name, metrics in measured.items() if ROLES.get(name) is Role.BLIND}
+    perfect = measured.get("perfect", {})
+    return {
+        name: SystemScores(
+            role=ROLES.get(name, Role.SYSTEM),
+            about=about.get(name, ""),
+            n=len(written[name]),
+            failed=sum(p.text is None for p in written[name]),
+            metrics=_with_skill(metric_scores(list(metrics.values()), draws), skills(metrics, blind, perfect, draws)),
+        )
+        for name, metrics in measured.items()
+    }
+
+
+def _with_skill(scores: Mapping[str, MetricScore], found: Mapping[str, MetricSkill]) -> dict[str, MetricScore]:
+    """Scores with the skill of those that have one."""
+    return {
+        name: scored.model_copy(update={"skill": _skill(found[name])}) if name in found else scored
+        for name, scored in scores.items()
+    }
+
+
+def _skill(found: MetricSkill) -> Skill:
+    low, high = found.between or (None, None)
+    return Skill(value=found.value, low=low, high=high, blind=found.blind)
+
+
+def _subgroups(
+    pairs: Sequence[Pair], metrics: Sequence[Metric], options: Options
+) -> dict[str, dict[str, SystemScores]]:
+    """The system's metrics on the cases of each subgroup; a field on which all cases agree has none."""
+    found: dict[str, dict[str, SystemScores]] = {}
+    for name in pairs[0].subgroups if pairs else ():
+        values = [pair.subgroups[name] for pair in pairs]
+        if len(set(values)) > 1:
+            found[name] = {
+                v: _subgroup(pairs, metrics, np.array([x == v for x in values]), options) for v in sorted(set(values))
+            }
+    return found
+
+
+def _subgroup(
+    pairs: Sequence[Pair],
+    metrics: Sequence[Metric],
+    member: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    options: Options,
+) -> SystemScores:
+    """The system's metrics on some of its cases."""
+    inside = [pair for pair, held in zip(pairs, member, strict=True) if held]
+    draws = bootstrap([pair.group for pair in inside], options.seed, options.draws)
+    return SystemScores(
+        role=Role.SYSTEM,
+        n=len(inside),
+        failed=sum(pair.text is None for pair in inside),
+        metrics=metric_scores([replace(m, terms=m.terms[member]) for m in metrics], draws),
+    )
+
+
+def _cases(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> tuple[CaseScores, ...]:
+    """Each case with the values of all metrics that one case alone can have."""
+    alone = {m.name: m.combine(m.terms) for m in metrics if m.fewest == 1 or m.combine is ratio}
+    return tuple(
+        CaseScores(
+            key=pair.key,
+            group=pair.group,
+            subgroups=pair.subgroups,
+            values={name: finite(round(float(values[row]), 6)) for name, values in alone.items()},
+        )
+        for row, pair in enumerate(pairs)
+    )
+
+
+def _warnings(references: References, options: Options, metrics: Sequence[Metric]) -> Iterator[str]:
+    """What a reader of the numbers must know."""
+    cases, groups = references.cases, len(set(references.groups))
+    if references.part == "train":
+        yield "these are training cases: no number here tells how the system does on cases it has not seen"
+    if len(cases) == 1:
+        yield "one case only: CIDEr and kappa have no meaning, and there are no intervals"
+    elif groups == 1:
+        yield "one group only: there are no intervals"
+    elif groups < FEW_GROUPS:
+        yield f"{groups} groups only: intervals that resample so few are too narrow"
+    rendered = sum(case.source is ReferenceSource.LABELS for case in cases)
+    if rendered and options.label_texts:
+        yield f"{rendered} of {len(cases)} references are rendered from labels, and are scored as texts all the same"
+    elif rendered:
+        yield f"{rendered} of {len(cases)} references are rendered from labels: no text metric counts them"
+    for metric in metrics if rendered < len(cases) or options.label_texts else ():
+        if family(metric.name) is Family.TEXT and not metric.scored.any():
+            yield f"{metric.name} has no scored case ({metric.about})"

@@ -1,0 +1,73 @@
+"""WordNet 3.0 for NLTK, from NLTK's own data or from Debian's `wordnet-base`. Nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import nltk.data
+from nltk.corpus import wordnet
+from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+DEBIAN = Path("/usr/share/wordnet")
+DATA = tuple(f"{part}.{kind}" for part in ("index", "data") for kind in ("adj", "adv", "noun", "verb"))
+LEXICOGRAPHER_FILES = 45
+"""How many names `lexnames` has, which Debian leaves out; METEOR reads none of them."""
+
+
+def missing_wordnet() -> str | None:
+    """Why NLTK's METEOR cannot be had here and what to install, or None."""
+    if load_wordnet() is not None:
+        return None
+    return (
+        "meteor_nltk is left out: no WordNet 3.0 found, neither corpora/wordnet in NLTK's data nor "
+        f"{DEBIAN}; install it with apt-get install wordnet-base, or python -m nltk.downloader wordnet"
+    )
+
+
+@lru_cache(maxsize=1)
+def load_wordnet() -> tuple[Any, str] | None:
+    """NLTK's reader and what it reads (version and hash of the data), or None where there is no WordNet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that other languages are not there
+        found = _from_nltk() or _from_debian()
+    if found is None:
+        return None
+    digest = hashlib.sha256()
+    for name in DATA:
+        with found.open(name) as file:
+            digest.update(file.read().encode())
+    return found, f"WordNet {found.get_version()}, sha256 {digest.hexdigest()[:16]}"
+
+
+def _from_nltk() -> Any | None:
+    try:
+        wordnet.ensure_loaded()
+    except LookupError:
+        return None
+    return wordnet
+
+
+class DebianWordNet(WordNetCorpusReader):  # type: ignore[misc]  # the library has no types
+    """NLTK's reader for a folder without `lexnames`, and without maps to other versions, which want `index.sense`."""
+
+    def open(self, file: str) -> Any:
+        """A file of the folder; `lexnames` is made up."""
+        if file == "lexnames":
+            return io.StringIO("".join(f"{i:02d}\tunnamed\t0\n" for i in range(LEXICOGRAPHER_FILES)))
+        return super().open(file)
+
+    def map_wn(self, version: str = "wordnet") -> None:
+        """No map."""
+
+
+def _from_debian() -> Any | None:
+    if not all((DEBIAN / name).is_file() for name in DATA):
+        return None
+    if str(DEBIAN) not in nltk.data.path:
+        nltk.data.path.append(str(DEBIAN))  # NLTK opens nothing outside of these
+    return DebianWordNet(str(DEBIAN), None)

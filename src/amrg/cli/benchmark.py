@@ -1,0 +1,168 @@
+"""`amrg benchmark`: anyone's predictions scored, runs compared, tables for papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from amrg.cli.console import busy, complain, fail, out, print_json, writing
+from amrg.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from amrg.benchmark.compare import Compared
+    from amrg.benchmark.scores import Scores
+
+app = typer.Typer(
+    help="Numbers that show whether the image was read: score predictions, compare systems, write tables.",
+    no_args_is_help=True,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+LabelTexts = Annotated[
+    bool, typer.Option("--score-label-texts", help="Let text metrics count references that are rendered from labels.")
+]
+Metrics = Annotated[
+    list[str] | None, typer.Option("--metric", help="A metric by name, or all; can be given again. The main ones.")
+]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all that is drawn.")]
+
+
+@app.command()
+def score(
+    predictions: Annotated[
+        Path, typer.Argument(help="JSON lines or CSV with id and text, a folder of text files, or a run folder.")
+    ],
+    references: Annotated[
+        Path, typer.Option(help="The same forms, or a data set folder (then --split and --part say which cases).")
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the run: scores, page, baselines.")],
+    split: Annotated[str | None, typer.Option(help="Split of the data set, by name.")] = None,
+    part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    name: Annotated[str | None, typer.Option(help="What the system is called; the name of its file.")] = None,
+    label_texts: LabelTexts = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Score any system's predictions beside blind baselines: intervals, skill, subgroups, a page."""
+    with busy("reading"):
+        from amrg.benchmark.references import read_references
+        from amrg.benchmark.runfolder import score_submission, submitted
+        from amrg.benchmark.scoring import Options
+
+        with refusing():
+            handed = submitted(predictions, read_references(references, split, part, seed))
+    options = Options(name or predictions.stem, seed, label_texts=label_texts)
+    with busy(f"scoring {len(handed.outputs.predictions)} cases"), refusing(), writing(folder):
+        scores = score_submission(handed, folder, options)
+    write_run_page(folder)
+    report_scores(scores, folder, as_json)
+
+
+@app.command()
+def compare(
+    runs: Runs,
+    metrics: Metrics = None,
+    label_texts: LabelTexts = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs with the first, on the same cases: differences, intervals, p corrected after Holm."""
+    with busy("comparing"), refusing():
+        from amrg.benchmark.compare import compare as compared
+        from amrg.benchmark.compare import read_runs
+
+        found = compared(read_runs(runs), metrics or (), seed, label_texts)
+    if as_json:
+        print_json([c.model_dump(mode="json") for c in found])
+    else:
+        _show(found)
+
+
+@app.command()
+def table(
+    runs: Runs,
+    written: Annotated[str, typer.Option("--format", help="markdown or latex.")] = "markdown",
+    metrics: Metrics = None,
+    skill: Annotated[
+        bool, typer.Option("--skill", help="Show skill over the best blind baseline, not values.")
+    ] = False,
+    baselines: Annotated[bool, typer.Option(help="Show the baselines of the first run as well.")] = True,
+) -> None:
+    """Write the scores of runs as a table, with intervals and n."""
+    with refusing():
+        from amrg.benchmark.stored import read_scores
+        from amrg.benchmark.table import WRITERS, Format, Shown
+        from amrg.benchmark.table import table as made
+
+        if written not in tuple(Format):
+            fail(Exit.USAGE, f"--format is {written!r}; expected {' or '.join(Format)}")
+        shown = Shown.SKILL if skill else Shown.VALUE
+        document = made([read_scores(run) for run in runs], metrics or (), shown, baselines)
+    typer.echo(WRITERS[Format(written)](document), nl=False)
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Leaves with one line where a user's file cannot be scored or compared as asked."""
+    from amrg.benchmark.errors import BenchmarkError
+    from amrg.datasets import DatasetError
+
+    try:
+        yield
+    except (BenchmarkError, DatasetError) as error:
+        fail(Exit.UNREADABLE, str(error))
+
+
+def write_run_page(folder: Path) -> None:
+    """The page of a scored run."""
+    with busy("writing the page"), refusing(), writing(folder):
+        from amrg.benchmark.page import write_page
+
+        write_page(folder)
+
+
+def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
+    """Warnings, a line each on stderr; the main metrics of the system, or all of it as JSON."""
+    for warning in scores.warnings:
+        complain(f"note: {warning}")
+    system = scores.systems[scores.system]
+    if as_json:
+        document = {"out": str(folder), "system": scores.system, "data": scores.data.model_dump(mode="json")}
+        print_json({**document, "warnings": list(scores.warnings), **system.model_dump(mode="json")})
+        return
+    from amrg.benchmark.display import number, with_interval
+    from amrg.benchmark.families import main_metrics
+
+    of = f"{scores.system}: {system.n} cases, {system.failed} failed"
+    shown = Table("metric", "value, 95 % interval", "n", "best blind", "skill", title=of)
+    for name in main_metrics(system.metrics):
+        metric = system.metrics[name]
+        if metric.skill is None:
+            shown.add_row(name, with_interval(metric), str(metric.n), "", "")
+            continue
+        best = metric.skill.blind
+        blind = number(scores.systems[best].metrics[name].value)
+        shown.add_row(name, with_interval(metric), str(metric.n), f"{blind} {best}", with_interval(metric.skill))
+    out.print(shown)
+    out.print(f"written to {folder}", style="dim", markup=False)
+
+
+def _show(found: list[Compared]) -> None:
+    """Differences as a table a pair of systems."""
+    from amrg.benchmark.display import interval, number, p_value
+
+    for second in dict.fromkeys(c.second for c in found):
+        rows = [c for c in found if c.second == second]
+        shown = Table("metric", "n", rows[0].first, second, "difference", "95 % interval", "p", "p, Holm")
+        for c in rows:
+            values = (number(c.first_value), number(c.second_value), number(c.value, signed=True))
+            shown.add_row(c.metric, str(c.n), *values, interval(c, signed=True), p_value(c.p), p_value(c.p_holm))
+        out.print(shown)
+    tests = sum(c.p is not None for c in found)
+    out.print(f"p by approximate randomisation of whole groups; Holm's correction over {tests} tests", style="dim")

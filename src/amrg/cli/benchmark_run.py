@@ -1,0 +1,91 @@
+"""`amrg benchmark run`: a model over a part of a split, with baselines and changed pictures, scored."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from amrg.cli.benchmark import AsJson, LabelTexts, Seed, refusing, report_scores, write_run_page
+from amrg.cli.console import busy, err, fail, quieten, writing
+from amrg.cli.exits import Exit
+
+
+def run(
+    data: Annotated[Path, typer.Option(help="Data set folder, as `amrg data import` writes it.")],
+    split: Annotated[str, typer.Option(help="Split of the data set, by name.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the run; one that was broken off goes on.")],
+    model: Annotated[str | None, typer.Option(help="Folder or hub name of a Gemma 3 model; the embedded one.")] = None,
+    part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    words: Annotated[
+        str, typer.Option(help="Whose words are scored: amrg's (clinical or dmid), or written, the model's own.")
+    ] = "clinical",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")] = None,
+    pictures: Annotated[
+        int, typer.Option(min=0, help="Cases drafted on blanked, shuffled and mirrored pictures too.")
+    ] = 100,
+    training: Annotated[
+        Path | None, typer.Option("--train-data", help="Data set for baselines to learn from, not the train part.")
+    ] = None,
+    label_texts: LabelTexts = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Draft every case of a part, blind baselines beside, changed pictures too; score all, write the page."""
+    with busy("loading the model"):
+        quieten()
+        from amrg.benchmark.drafts import Words
+        from amrg.benchmark.order import Order
+        from amrg.benchmark.runfolder import score_run
+        from amrg.benchmark.running import run as run_model
+        from amrg.benchmark.scoring import Options
+        from amrg.generation import load_engine
+        from amrg.models import ModelError
+
+        if words not in tuple(Words):
+            fail(Exit.USAGE, f"--words is {words!r}; expected {', '.join(Words)}")
+        try:
+            engine = load_engine(model)
+        except ModelError as error:
+            fail(Exit.NO_MODEL, str(error))
+    order = Order(
+        data=data,
+        split=split,
+        out=folder,
+        part=part,
+        words=Words(words),
+        limit=limit,
+        pictures=pictures,
+        training=training,
+        seed=seed,
+        command=shlex.join(["amrg", *sys.argv[1:]]),
+    )
+    with refusing(), writing(folder):
+        with _shown() as progress:
+            references = run_model(order, engine, progress)
+        with busy(f"scoring {len(references.cases)} cases"):
+            options = Options(engine.loaded.name, seed, label_texts=label_texts)
+            scores = score_run(folder, references, options)
+    write_run_page(folder)
+    report_scores(scores, folder, as_json)
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars on stderr, one for each thing that is done case by case."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bars:
+        tasks = {}
+
+        def progress(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=count)
+            bars.update(tasks[what], completed=done)
+
+        yield progress

@@ -1,0 +1,176 @@
+"""`amrg data`: import public data sets, count them, split them, look for leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from amrg.cli.console import busy, complain, err, fail, out, print_json, writing
+from amrg.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from amrg.datasets import Dataset, LeakCheck, Stats
+
+app = typer.Typer(help="Data sets: import, count, split, look for leaks.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that amrg data import wrote.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Leaves with one line where a data set cannot be read as asked."""
+    from amrg.datasets import DatasetError
+
+    try:
+        yield
+    except DatasetError as error:
+        fail(Exit.UNREADABLE, str(error))
+
+
+def _open(folder: Path) -> Dataset:
+    """The data set of a folder."""
+    from amrg.datasets import open_dataset
+
+    with _one_line():
+        return open_dataset(folder)
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the data sets that can be imported, each with its licence."""
+    from amrg.datasets import importers
+
+    known = [importer.about for importer in importers()]
+    if as_json:
+        print_json([{"name": a.name, "title": a.title, "licence": a.licence, "url": a.url} for a in known])
+        return
+    table = Table("name", "title", "licence")
+    for about in known:
+        table.add_row(about.name, about.title, about.licence)
+    out.print(table)
+
+
+@app.command("import")
+def import_folder(
+    name: Annotated[str, typer.Argument(help="Which data set it is; amrg data list names them.")],
+    path: Annotated[Path, typer.Argument(help="The data set's folder, as published.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the imported data set.")],
+    as_json: AsJson = False,
+) -> None:
+    """Import a data set; one that was broken off goes on where it stopped."""
+    from amrg.datasets import import_dataset, importer_of, open_dataset
+    from amrg.datasets.registry import IMPORTERS
+
+    if name not in IMPORTERS:
+        fail(Exit.USAGE, f"no data set {name!r}; known are {', '.join(sorted(IMPORTERS))}")
+    with _one_line(), writing(folder), err.status("importing") as status:
+        for done in import_dataset(importer_of(name), path, folder):
+            status.update(f"importing: {done.cases:,} cases")
+        dataset = open_dataset(folder)
+    if as_json:
+        print_json({"out": str(folder), **dataset.info.model_dump(mode="json", by_alias=True)})
+        return
+    counts = dataset.info.counts
+    out.print(f"{dataset.info.title}: {counts['cases']:,} cases with {counts['images']:,} pictures in {folder}")
+    out.print(f"licence: {dataset.info.licence}", markup=False)
+    if counts["oddities"]:
+        out.print(f"{counts['oddities']:,} things were missing or odd: see {folder / 'oddities.jsonl'}", markup=False)
+
+
+@app.command()
+def stats(folder: Folder, as_json: AsJson = False) -> None:
+    """Count a data set: cases, pictures, patients, texts, categories, findings."""
+    from amrg.datasets import stats_of
+
+    dataset = _open(folder)
+    with _one_line(), busy("counting"):
+        counted = stats_of(dataset)
+    if as_json:
+        print_json({"name": dataset.info.name, "splits": dataset.splits(), **counted.model_dump(mode="json")})
+    else:
+        _show_stats(dataset, counted)
+
+
+def _show_stats(dataset: Dataset, counted: Stats) -> None:
+    """Sums, then a table a kind of count."""
+    out.print(f"[bold]{dataset.info.title}[/bold], {dataset.info.licence}")
+    for name, value in counted.model_dump(exclude={"tables"}).items():
+        out.print(f"{name.replace('_', ' ')}: {value:,}")
+    out.print(f"splits: {', '.join(dataset.splits()) or 'none'}")
+    for name, counts in counted.tables.items():
+        table = Table(name, "n")
+        for value, n in counts.items():
+            table.add_row(value, f"{n:,}")
+        out.print(table)
+
+
+@app.command()
+def split(
+    folder: Folder,
+    name: Annotated[str, typer.Argument(help="clean, published, all-test; for dmid image-407-51-52, last-52 too.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of a split that is drawn; 0.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split a data set by a named rule and store the split."""
+    from amrg.datasets import make_split
+
+    dataset = _open(folder)
+    with _one_line(), writing(folder), busy("splitting"):
+        made = dataset.write_split(make_split(dataset, name, seed))
+    sizes = {part: len(made.keys(part)) for part in ("train", "validation", "test")}
+    if as_json:
+        lists = {"train", "validation", "test"}
+        print_json({**made.model_dump(mode="json", by_alias=True, exclude=lists), "sizes": sizes})
+        return
+    out.print(f"{name}: " + ", ".join(f"{part} {n:,}" for part, n in sizes.items()))
+    out.print(f"rule: {made.rule}", f"hash: {made.hash}", sep="\n", markup=False, soft_wrap=True)
+
+
+@app.command()
+def check(
+    folder: Folder,
+    name: Annotated[str | None, typer.Option("--split", help="Which split; all that are stored.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for reports and patients that stand on both sides of a split; leaves with 8 where there are any."""
+    from amrg.datasets import check_split
+
+    dataset = _open(folder)
+    names = [name] if name is not None else list(dataset.splits())
+    if not names:
+        fail(Exit.UNREADABLE, f"{folder}: has no split yet; make one with amrg data split {folder} clean")
+    with _one_line(), busy("comparing reports"):
+        checks = [check_split(dataset, dataset.split(one)) for one in names]
+    if as_json:
+        print_json([_as_document(found) for found in checks])
+    else:
+        for found in checks:
+            _show_check(found)
+    leaking = [found.split for found in checks if not found.is_clean]
+    if leaking:
+        complain(f"{folder}: {', '.join(leaking)} leaks; clean is the split that does not")
+        raise typer.Exit(Exit.LEAK)
+
+
+def _as_document(found: LeakCheck) -> dict[str, Any]:
+    """A check as JSON: every leak with its share and its cases."""
+    document = found.model_dump(mode="json", exclude={"leaks"})
+    leaks = [{**leak.model_dump(mode="json"), "n": len(leak.cases), "share": leak.share} for leak in found.leaks]
+    return {**document, "clean": found.is_clean, "leaks": leaks}
+
+
+def _show_check(found: LeakCheck) -> None:
+    """One split's leaks and the verdict."""
+    verdict = "clean" if found.is_clean else "leaks"
+    table = Table("held out", "against", "shares", "cases", "of", "share", title=f"{found.split}: {verdict}")
+    for leak in found.leaks:
+        n = len(leak.cases)
+        table.add_row(leak.held_out, leak.against, leak.kind, str(n), str(leak.of), f"{leak.share:.1%}")
+    out.print(table)
+    if not found.texts:
+        out.print("no text is a radiologist's own: texts were not compared")

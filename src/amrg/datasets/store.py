@@ -1,0 +1,269 @@
+"""A data set folder: `dataset.json`, `cases/part-NNNNN.parquet`, `oddities.jsonl`, `splits/NAME.json`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from amrg import __version__
+from amrg.birads.report import Value
+from amrg.datasets.case import Case
+from amrg.datasets.importing import About, DatasetError, Oddity
+from amrg.datasets.parquet import from_table, read_part, stream_part
+
+LAYOUT = 1
+INFO, CASES, ODDITIES, SPLITS = "dataset.json", "cases", "oddities.jsonl", "splits"
+PARTS = ("train", "validation", "test")
+
+
+class Info(Value):
+    """`dataset.json`: what the data set is, where its pictures are, what was counted. Its presence says: all there.
+
+    `hash` covers the cases' content in order, not the place they came from.
+    """
+
+    layout: int = Field(alias="schema")
+    name: str
+    title: str
+    licence: str
+    citation: str
+    url: str
+    root: str
+    software: str
+    counts: dict[str, int]
+    hash: str
+
+    @classmethod
+    def of(cls, about: About, root: str, counts: dict[str, int], parts: Sequence[str]) -> Info:
+        """The info of a finished import; `parts` are the hashes of its parts in order."""
+        return cls(
+            schema=LAYOUT,
+            name=about.name,
+            title=about.title,
+            licence=about.licence,
+            citation=about.citation,
+            url=about.url,
+            root=root,
+            software=f"amrg {__version__}",
+            counts=counts,
+            hash=hashlib.sha256("\n".join(parts).encode()).hexdigest(),
+        )
+
+    def as_json(self) -> str:
+        """As stored."""
+        return self.model_dump_json(indent=2, by_alias=True)
+
+
+class Split(Value):
+    """`splits/NAME.json`: keys of a data set in three lists, how they were drawn, and a hash over all of it.
+
+    `seed` is None where the rule draws nothing; `dataset_hash` is the `hash` of the data set it was made for.
+    """
+
+    layout: int = Field(alias="schema")
+    name: str
+    version: int
+    seed: int | None
+    rule: str
+    dataset: str
+    dataset_hash: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    hash: str = ""
+
+    def keys(self, part: str) -> tuple[str, ...]:
+        """The keys of `train`, `validation` or `test`.
+
+        Raises:
+            DatasetError: no such part.
+        """
+        if part not in PARTS:
+            raise DatasetError(f"split {self.name}: no part {part!r}; expected one of {', '.join(PARTS)}")
+        keys: tuple[str, ...] = getattr(self, part)
+        return keys
+
+    def hashed(self) -> Split:
+        """The split with its hash."""
+        bare = self.model_copy(update={"hash": ""})
+        digest = hashlib.sha256(bare.model_dump_json(by_alias=True).encode()).hexdigest()
+        return self.model_copy(update={"hash": digest})
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An imported data set. Everything streams; only keys are ever held all at once."""
+
+    folder: Path
+    info: Info
+
+    @property
+    def root(self) -> Path:
+        """Where the pictures are: what `study_of` takes."""
+        return Path(self.info.root)
+
+    def cases(self) -> Iterator[Case]:
+        """Every case, in the order of the data set's tables."""
+        for path in parts_of(self.folder):
+            yield from stream_part(path)
+
+    def case(self, key: str) -> Case:
+        """One case.
+
+        Raises:
+            DatasetError: no such key.
+        """
+        if key not in self._places:
+            raise DatasetError(f"{self.info.name}: no case {key!r} in {self.folder}")
+        path, row = self._places[key]
+        return from_table(_part(path).slice(row, 1))[0]
+
+    def keys(self) -> tuple[str, ...]:
+        """Every key, in order."""
+        return tuple(self._places)
+
+    def oddities(self) -> Iterator[Oddity]:
+        """What was missing or odd."""
+        with (self.folder / ODDITIES).open(encoding="utf-8") as lines:
+            yield from map(Oddity.model_validate_json, lines)
+
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits that are stored."""
+        return tuple(sorted(path.stem for path in (self.folder / SPLITS).glob("*.json")))
+
+    def split(self, name: str) -> Split:
+        """A stored split.
+
+        Raises:
+            DatasetError: no such split, or one that was changed by hand, names unknown keys, or belongs to another
+                data set.
+        """
+        path = self.folder / SPLITS / f"{name}.json"
+        if name not in self.splits():
+            known = ", ".join(self.splits()) or "none"
+            raise DatasetError(f"{self.folder}: no split {name!r}, there is {known}; make it with amrg data split")
+        try:
+            split = Split.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise DatasetError(f"{path}: no split ({_first(error)}); remove it and make it again") from error
+        if split.hash != split.hashed().hash:
+            raise DatasetError(f"{path}: was changed after it was made; remove it and make it again")
+        self.check_split(split)
+        return split
+
+    def write_split(self, split: Split) -> Split:
+        """Store a split under its name, and give it back with its hash. The same split again changes nothing.
+
+        Raises:
+            DatasetError: see `check_split`; or another split lies there under this name.
+        """
+        self.check_split(split)
+        path, made = self.folder / SPLITS / f"{split.name}.json", split.hashed()
+        if path.is_file():
+            if (there := self.split(split.name)) != made:
+                raise DatasetError(
+                    f"{path}: holds another split (seed {there.seed}, version {there.version}), asked for is seed "
+                    f"{made.seed}, version {made.version}; remove the file to make it anew"
+                )
+            return made
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, [made.model_dump_json(indent=1, by_alias=True)])
+        return made
+
+    def check_split(self, split: Split) -> None:
+        """Hold a split to this data set.
+
+        Raises:
+            DatasetError: made for other cases, a key unknown or in it twice.
+        """
+        if split.dataset_hash != self.info.hash:
+            raise DatasetError(
+                f"split {split.name}: made for {split.dataset} of hash {split.dataset_hash[:12]}, "
+                f"{self.folder} holds {self.info.name} of hash {self.info.hash[:12]}; make it again"
+            )
+        counted = Counter(key for part in PARTS for key in split.keys(part))
+        if unknown := [key for key in counted if key not in self._places]:
+            raise DatasetError(f"split {split.name}: {len(unknown)} keys are no case here, such as {unknown[0]!r}")
+        if doubled := [key for key, times in counted.items() if times > 1]:
+            raise DatasetError(f"split {split.name}: {len(doubled)} keys stand twice, such as {doubled[0]!r}")
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Path, int]]:
+        """Key to part and row."""
+        return {
+            key: (path, row)
+            for path in parts_of(self.folder)
+            for row, key in enumerate(read_part(path, ["key"]).column("key").to_pylist())
+        }
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """The data set that `amrg data import` wrote to a folder.
+
+    Raises:
+        DatasetError: no data set there, an unfinished import, or one of another layout.
+    """
+    if not (folder / INFO).is_file():
+        if parts_of(folder):
+            raise DatasetError(f"{folder}: an import that was broken off; run the same amrg data import again")
+        raise DatasetError(f"{folder}: no data set ({INFO} is missing); make one with amrg data import")
+    return Dataset(folder, read_info(folder))
+
+
+def read_info(folder: Path) -> Info:
+    """The `dataset.json` of a folder.
+
+    Raises:
+        DatasetError: it is not one, or of another layout.
+    """
+    path = folder / INFO
+    try:
+        info = Info.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DatasetError(f"{path}: no data set of amrg ({_first(error)}); name another folder") from error
+    if info.layout != LAYOUT:
+        raise DatasetError(f"{path}: layout {info.layout}, this version reads {LAYOUT}; import again into a new folder")
+    return info
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """Where a part lies."""
+    return folder / CASES / f"part-{number:05d}.parquet"
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The parts of a folder in order."""
+    return sorted((folder / CASES).glob("part-*.parquet"))
+
+
+def write_text(path: Path, lines: Iterable[str]) -> int:
+    """Write lines to a file that is there whole or not at all; returns how many."""
+    partial, count = path.with_suffix(".partial"), 0
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        for count, line in enumerate(lines, start=1):  # noqa: B007
+            file.write(line + "\n")
+    partial.replace(path)
+    return count
+
+
+def _part(path: Path) -> Any:
+    """A part's table; the last two are kept."""
+    return _kept(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _kept(path: Path, _: int) -> Any:
+    return read_part(path)
+
+
+def _first(error: ValidationError) -> str:
+    """The first of an error's complaints."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"

@@ -1,0 +1,35 @@
+"""A case's pictures as a study."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from amrg.datasets.case import Case
+from amrg.imaging import ImagingError, Study, read_mammogram
+from amrg.imaging.intake import best_of_each_view
+
+
+def study_of(case: Case, root: Path) -> Study:
+    """Read the pictures of a case from below the data set's root, side and view as its table says.
+
+    Of several pictures of one view the one for presentation, or the larger, is kept. UID and patient key follow from
+    data set, key and group.
+
+    Raises:
+        ImagingError: the case has no picture, or one that is missing or cannot be read.
+    """
+    if not case.images:
+        raise ImagingError(f"{case.key}: has no picture in {case.dataset}")
+    mammograms = [read_mammogram(root / image.file, image.laterality, image.view) for image in case.images]
+    kept, _ = best_of_each_view(mammograms)
+    return Study(
+        study_instance_uid="2.25." + str(int(_hash(case.dataset, case.key)[:30], 16)),
+        patient_key=_hash(case.dataset, case.group)[:16],
+        date=None,
+        mammograms=tuple(kept),
+    )
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""Marked differences: no word lost, nothing marked without reason, facts told as the metrics see them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amrg.benchmark import Pair
+from amrg.benchmark.differences import (
+    MOST_WORDS,
+    Difference,
+    Wrong,
+    fact_differences,
+    is_cut,
+    word_differences,
+)
+from amrg.birads import parse
+from amrg.datasets import ReferenceSource
+
+TEXTS = st.text(st.sampled_from("abAB 1.\n,<é"), max_size=80)
+
+
+@given(TEXTS, TEXTS)
+def test_runs_put_together_are_the_texts(reference: str, draft: str) -> None:
+    left, right = word_differences(reference, draft)
+    assert "".join(run.text for run in left) == reference
+    assert "".join(run.text for run in right) == draft
+    unmarked = [[w.casefold() for r in runs if not r.marked for w in _words(r.text)] for runs in (left, right)]
+    assert unmarked[0] == unmarked[1]
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() else " " for c in text).split()
+
+
+@given(TEXTS)
+def test_case_and_spaces_are_no_difference(text: str) -> None:
+    for other in (text.upper(), text.replace(" ", "  ")):
+        assert not any(run.marked for runs in word_differences(text, other) for run in runs)
+
+
+def test_neighbouring_words_are_one_mark_without_what_surrounds_them() -> None:
+    left, right = word_differences("BIRADS: 4c. A small mass, seen.", "BIRADS: 1. Seen.")
+    assert [run.text for run in left if run.marked] == ["4c. A small mass"]
+    assert [run.text for run in right if run.marked] == ["1"]
+
+
+def test_enormous_texts_are_cut_and_said_to_be() -> None:
+    text = " ".join(f"w{i}" for i in range(MOST_WORDS + 5))
+    left, right = word_differences(text, text.upper())
+    assert is_cut(text)
+    assert not is_cut(" ".join(f"w{i}" for i in range(MOST_WORDS)))
+    assert (
+        len("".join(run.text for run in left).split()) == len("".join(run.text for run in right).split()) == MOST_WORDS
+    )
+
+
+HEAD = "Breast composition: ACR B. BIRADS: 4c. "
+MASS = HEAD + "An irregular spiculated mass is seen in the upper outer quadrant of left breast."
+
+
+@pytest.mark.parametrize(
+    ("draft", "found"),
+    [
+        (MASS, []),
+        (MASS.replace("4c", "2"), [(Wrong.CATEGORY, "BI-RADS 4C", "BI-RADS 2")]),
+        (MASS.replace("BIRADS: 4c. ", ""), [(Wrong.NOT_SAID, "BI-RADS 4C", "no BI-RADS category")]),
+        (MASS.replace("ACR B", "ACR D"), [(Wrong.DENSITY, "density B", "density D")]),
+        (MASS.replace("left", "right"), [(Wrong.PLACE, "mass: left upper outer", "right upper outer")]),
+        (MASS.replace("upper outer", "lower inner"), [(Wrong.PLACE, "mass: left upper outer", "left lower inner")]),
+        (
+            MASS.replace("spiculated", "circumscribed"),
+            [(Wrong.DESCRIPTOR, "mass, margin: spiculated", "circumscribed")],
+        ),
+        (MASS.replace("spiculated ", ""), [(Wrong.NOT_SAID, "mass, margin: spiculated", "no margin")]),
+        (HEAD, [(Wrong.MISSING_FINDING, "irregular spiculated mass, left upper outer", "")]),
+        (
+            MASS + " Architectural distortion is seen in right breast.",
+            [(Wrong.FALSE_FINDING, "", "architectural distortion, right")],
+        ),
+    ],
+)
+def test_facts_that_differ(draft: str, found: list[tuple[Wrong, str, str]]) -> None:
+    pair = Pair("k", "g", ReferenceSource.RADIOLOGIST, MASS, parse(MASS).report, draft, parse(draft).report)
+    assert list(fact_differences(pair)) == [Difference(*f) for f in found]
+
+
+def test_a_failed_case_has_no_facts_to_differ() -> None:
+    assert fact_differences(Pair("k", "g", ReferenceSource.RADIOLOGIST, MASS, parse(MASS).report, None, None)) == ()

@@ -1,0 +1,257 @@
+"""The page: one file that opens offline, says what the numbers say, and lets no text out of its place."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+from PIL import Image
+
+from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.extremes import extremes
+from amrg.benchmark.families import Family, families, main_metrics
+from amrg.benchmark.page import write_page
+from amrg.benchmark.scores import CaseScores, Role, Scores
+from amrg.benchmark.verdict import Answer, verdict
+from benchmark.example import GUESSED, MASS, NORMAL, READ, ROWS, Row, cases_of, measured, scores_of, write_run
+
+HOSTILE = "<script>alert('$x$')</script> & 乳腺"
+
+
+class Read(HTMLParser):
+    """Every element of a page with its attributes, and its text."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.feed(page.read_text(encoding="utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def picture(_: str) -> Image.Image:
+    return Image.new("L", (2000, 1000), 90)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(write_run(tmp_path_factory.mktemp("run"), scores_of()), picture)
+
+
+def test_the_page_asks_for_nothing_from_anywhere(made: Path) -> None:
+    page, raw = Read(made), made.read_text(encoding="utf-8")
+    points = [value for _, a in page.elements for name, value in a.items() if name in ("src", "href", "xlink:href")]
+    assert points
+    assert [p for p in points if not p.startswith(("#", "data:image/jpeg;base64,"))] == []
+    assert {tag for tag, _ in page.elements} & {"script", "link", "iframe", "object", "embed", "base", "form"} == set()
+    assert re.findall(r"https?:|@import|url\((?!#)", raw) == []
+    assert len(raw) < 1_500_000
+
+
+def test_ids_stand_once_and_every_pointer_has_its_target(made: Path) -> None:
+    page = Read(made)
+    ids = Counter(a["id"] for _, a in page.elements if "id" in a)
+    assert [i for i, times in ids.items() if times > 1] == []
+    raw = made.read_text(encoding="utf-8")
+    wanted = set(re.findall(r'(?:href="|url\()#([^")]+)|aria-labelledby="([^"]+)', raw))
+    assert {first or second for first, second in wanted} <= ids.keys()
+
+
+def test_charts_pictures_and_tables_speak_to_those_who_do_not_see_them(made: Path) -> None:
+    page = Read(made)
+    charts = page.all("svg")
+    assert len(charts) > 5
+    assert all(c["role"] == "img" and len(c["aria-label"]) > 20 for c in charts)
+    assert all(a["alt"] for a in page.all("img"))
+    assert all(a.get("scope") in ("row", "col") for a in page.all("th"))
+
+
+def test_the_same_folder_makes_the_same_bytes(made: Path) -> None:
+    before = made.read_bytes()
+    with mpl.rc_context({"font.size": 30, "svg.fonttype": "path"}):
+        assert write_page(made.parent, picture).read_bytes() == before
+
+
+def test_no_name_and_no_text_gets_out_of_its_place(tmp_path: Path) -> None:
+    scores = scores_of(system=HOSTILE)
+    scores = scores.model_copy(
+        update={
+            "warnings": (HOSTILE,),
+            "subgroups": {HOSTILE: {HOSTILE: scores.systems[HOSTILE], "else": scores.systems["constant"]}},
+        }
+    )
+    texts = {"case-0": (MASS + HOSTILE, NORMAL + HOSTILE)}
+    page = Read(write_page(write_run(tmp_path, scores, texts)))
+    assert page.all("script") == []
+    assert page.text.count(HOSTILE) >= 5
+
+
+def test_head_warnings_and_numbers_are_on_the_page(made: Path) -> None:
+    text = Read(made).text
+    for words in (
+        "UNVERIFIED. Not for clinical use.",
+        "a model on made-up, test part",
+        "5 cases in 5 groups",
+        "made up for a test",
+        "0.800 [0.700, 0.900]",
+        "ab" * 32,
+        "model.seed",
+        "how it was computed",
+        "In part: 1 of 3 main metrics show that the images were read.",
+    ):
+        assert words in text
+
+
+def test_counts_of_confusions_and_their_unscored_column(made: Path) -> None:
+    text = Read(made).text
+    assert "reference \\ draft 1 4 unscored 1 31 7 2 4 3 11 1" in text  # 0 is named by nobody
+
+
+def test_drafts_on_training_cases_are_called_that_everywhere(tmp_path: Path) -> None:
+    scores = scores_of()
+    trained = scores.data.model_copy(update={"trained_on": True, "part": "train"})
+    text = Read(write_page(write_run(tmp_path, scores.model_copy(update={"data": trained})))).text
+    assert "Scored on cases to train on." in text
+    assert "show that the images were read (on data to train on)." in text
+
+
+def test_a_metric_without_a_value_is_named_and_not_zero(tmp_path: Path) -> None:
+    scores = scores_of()
+    system = scores.systems["a model"]
+    none = {"value": None, "low": None, "high": None, "n": 0, "unscored": 5, "skill": None}
+    metrics = {name: m.model_copy(update=none) for name, m in system.metrics.items()}
+    systems = scores.systems | {"a model": system.model_copy(update={"metrics": metrics})}
+    empty = scores.model_copy(update={"systems": systems, "pictures": {}, "cases": cases_of([None])})
+    text = Read(write_page(write_run(tmp_path, empty))).text
+    assert "no value for 5 metrics: birads_accuracy_7_worst" in text
+    assert "This run cannot tell whether the images were read" in text
+
+
+def test_pictures_are_asked_for_shown_cases_only_and_made_small(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def some(key: str) -> Image.Image | None:
+        asked.append(key)
+        return Image.new("RGB", (900, 900)) if key == "case-0" else None
+
+    page = Read(write_page(write_run(tmp_path, scores_of()), some))
+    assert sorted(asked) == ["case-0", "case-1", "case-2", "case-3"]  # case-4 has no score of its own
+    (shown,) = page.all("img")
+    data = base64.b64decode(shown["src"].removeprefix("data:image/jpeg;base64,"))
+    assert Image.open(io.BytesIO(data)).size == (300, 300)
+
+
+def test_facts_and_words_that_differ_are_marked(tmp_path: Path) -> None:
+    page = write_page(write_run(tmp_path, scores_of()))
+    raw = page.read_text(encoding="utf-8")
+    assert "ACR <del>C</del>. BIRADS: <del>4c. A spiculated mass" in raw
+    assert "ACR <ins>B</ins>. BIRADS: <ins>1" in raw
+    text = Read(page).text
+    assert "wrong category : reference says BI-RADS 4C; draft says BI-RADS 1" in text
+    assert "wrong density : reference says density C; draft says density B" in text
+    assert "missing finding : spiculated mass, left upper outer" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "told"), [("scores.json", "score"), ("predictions.jsonl", "case"), ("cases.jsonl", "case")]
+)
+def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, told: str) -> None:
+    run = write_run(tmp_path, scores_of())
+    whole = (run / file).read_text(encoding="utf-8")
+    (run / file).unlink()
+    with pytest.raises(BenchmarkError, match=rf"no {file} in the run folder"):
+        write_page(run)
+    (run / file).write_text(whole[:40], encoding="utf-8")
+    with pytest.raises(BenchmarkError, match=rf"{file} line 1: no JSON"):
+        write_page(run)
+    (run / file).write_text(whole.replace("case-0", "case-x").replace('"schema_version":1', '"schema_version":9'))
+    with pytest.raises(BenchmarkError, match=rf"{file}.*{told}"):
+        write_page(run)
+
+
+@pytest.mark.parametrize(
+    ("rows", "answer"),
+    [
+        ({"birads_accuracy_7_worst": READ, "density_accuracy": READ}, Answer.YES),
+        ({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}, Answer.PARTLY),
+        ({"birads_accuracy_7_worst": GUESSED}, Answer.NO),
+        # Better than blind, but as good with black pictures: memory of the labels, not reading.
+        ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7), {"blanked": (-0.1, 0.1)})}, Answer.NO),
+        ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}, Answer.YES),
+        ({"birads_accuracy_7_worst": Row(0.8, 0.5)}, Answer.UNKNOWN),
+        ({"mammogreen_false_findings": READ}, Answer.UNKNOWN),  # no main metric
+        # Fewer errors are better: pictures that matter make them more.
+        ({"finding_f1": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (0.1, 0.3)}, higher=False)}, Answer.YES),
+        ({"finding_f1": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (-0.3, -0.1)}, higher=False)}, Answer.NO),
+    ],
+)
+def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: Answer) -> None:
+    assert verdict(scores_of(rows)).answer is answer
+
+
+def test_one_group_of_cases_allows_no_verdict() -> None:
+    assert verdict(scores_of({"birads_accuracy_7_worst": READ}, groups=1)).answer is Answer.UNKNOWN
+
+
+def test_the_verdict_counts_and_names_what_it_rests_on() -> None:
+    found = verdict(scores_of({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}))
+    assert found.headline == "In part: 1 of 2 main metrics show that the images were read."
+    assert "1 of 2 main metrics get worse beyond chance (birads_accuracy_7_worst)" in " ".join(found.sentences)
+    assert "not run on changed pictures" not in " ".join(found.sentences)
+    untested = verdict(scores_of({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}))
+    assert "not run on changed pictures" in " ".join(untested.sentences)
+
+
+def _extremes(cases: tuple[CaseScores, ...], lengths: dict[str, int]) -> tuple[str, list[str], list[str]]:
+    metrics = {name: measured(row, row.value) for name, row in ROWS.items()}
+    found = extremes(cases, metrics, lengths)
+    assert found is not None
+    return found.rule, [c.key for c, _ in found.worst], [c.key for c, _ in found.best]
+
+
+def test_extremes_by_mammogreen_longer_references_first_and_one_a_group() -> None:
+    cases = cases_of([0.5, 0.0, 1.0, 1.0, None, 0.0])
+    twin = cases[1].model_copy(update={"key": "twin"})
+    rule, worst, best = _extremes((*cases, twin), {"case-3": 50, "case-2": 20, "case-1": 9, "case-5": 30})
+    assert rule.startswith("by mammogreen_score")
+    assert worst == ["case-5", "case-1", "case-0"]
+    assert best == ["case-3", "case-2"]
+
+
+def test_extremes_without_mammogreen_go_by_mean_rank_in_each_metrics_direction() -> None:
+    rule, worst, best = _extremes(cases_of([None] * 4), {})
+    assert rule.startswith("by the mean rank")
+    assert (worst, best) == (["case-3", "case-2"], ["case-0", "case-1"])  # fewer false findings are better
+
+
+def test_no_case_of_its_own_no_extremes() -> None:
+    assert extremes(tuple(c.model_copy(update={"values": {}}) for c in cases_of([1.0])), {}, {}) is None
+
+
+def test_metrics_find_their_family() -> None:
+    found = families(["rouge_l_f1_stemmed", "finding_f1", "new", "density_accuracy", "mammogreen_score", "froc_x"])
+    assert list(found) == [Family.BIRADS, Family.FINDINGS, Family.GREEN, Family.PLACES, Family.TEXT, Family.OTHER]
+    assert main_metrics(["rouge_l_f1_unstemmed", "finding_f1", "new"]) == ["finding_f1", "rouge_l_f1_unstemmed"]
+
+
+def test_scores_go_through_json_as_they_are(made: Path) -> None:
+    assert Scores.model_validate_json((made.parent / "scores.json").read_text()).systems["constant"].role is Role.BLIND

@@ -1,0 +1,56 @@
+"""Texts in bulk: read once each, in order, alike in one process and in many; too long is said and not cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from amrg.benchmark import reading
+from amrg.benchmark.reading import LONGEST, read_reports, too_long
+from amrg.birads import Report, parse
+
+TEXTS = ["BIRADS: 1. ACR B.", None, "BIRADS: 4a. A mass in the left breast.", "", "BIRADS: 1. ACR B."]
+
+
+def _plain(texts: Sequence[str | None]) -> list[Report | None]:
+    return [None if t is None else parse(t).report for t in texts]
+
+
+def test_each_distinct_text_is_read_once_and_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def counting(text: str) -> Report:
+        seen.append(text)
+        return parse(text).report
+
+    monkeypatch.setattr(reading, "read_report", counting)
+    assert read_reports(TEXTS) == _plain(TEXTS)
+    assert seen == [TEXTS[0], TEXTS[2], ""]
+
+
+def test_processes_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*TEXTS, *(f"BIRADS: {i % 6}. A mass of {i} mm in the right breast." for i in range(1, 200))]
+    monkeypatch.setattr(reading, "_MANY", 1)
+    monkeypatch.setattr(reading, "_processors", lambda: 2)
+    assert read_reports(texts) == _plain(texts)
+
+
+def test_where_no_process_can_be_had_it_reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(texts: Sequence[str], workers: int) -> list[Report]:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(reading, "_MANY", 1)
+    monkeypatch.setattr(reading, "_processors", lambda: 2)
+    monkeypatch.setattr(reading, "_read_over_processes", broken)
+    assert read_reports(TEXTS) == _plain(TEXTS)
+
+
+def test_a_text_too_long_is_not_read_and_named() -> None:
+    longest = ("BIRADS: 2. " * LONGEST)[:LONGEST]
+    texts = [longest, longest + ".", None]
+    first, *others = read_reports(texts)
+    assert first is not None
+    assert first.worst is not None
+    assert (others, too_long(texts)) == ([None, None], [1])

@@ -1,0 +1,73 @@
+"""Skill: perfect is 1, blind is 0, errors count the other way, and where there is nothing to gain there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amrg.benchmark.metric import Metric, mean_of, ratio
+from amrg.benchmark.skill import MetricSkill, best_blind, skills
+from amrg.benchmark.statistics import bootstrap
+
+GROUPS = [f"g{i // 2}" for i in range(20)]
+
+
+def metric(values: object, higher_is_better: bool = True) -> Metric:
+    terms = mean_of(np.asarray(values, dtype=float))
+    return Metric("share", "", terms, ratio, higher_is_better=higher_is_better)
+
+
+def skill(system: Metric, blind: dict[str, Metric], perfect: Metric) -> MetricSkill:
+    named = {name: {"share": m} for name, m in blind.items()}
+    return skills({"share": system}, named, {"share": perfect}, bootstrap(GROUPS, draws=200))["share"]
+
+
+@given(st.integers(0, 999), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_perfect_is_one_and_the_best_blind_is_nought(seed: int, higher: bool) -> None:
+    rng = np.random.default_rng(seed)
+    perfect = metric(np.full(20, 1.0 if higher else 0.0), higher)
+    worse, better = (metric(np.abs(float(not higher) - q - 0.1 * rng.random(20)), higher) for q in (0.2, 0.6))
+    blind = {"worse": worse, "better": better}
+    assert skill(perfect, blind, perfect) == MetricSkill("better", 1.0, (1.0, 1.0))
+    assert skill(better, blind, perfect) == MetricSkill("better", 0.0, (0.0, 0.0))
+    below = skill(worse, blind, perfect)
+    assert below.value is not None
+    assert below.value < 0
+
+
+def test_half_the_way_is_a_half_in_either_direction() -> None:
+    high = skill(metric([0.8] * 20), {"constant": metric([0.6] * 20)}, metric([1.0] * 20))
+    low = skill(metric([1.0] * 20, False), {"constant": metric([2.0] * 20, False)}, metric([0.0] * 20, False))
+    for found in (high, low):
+        assert found.value == pytest.approx(0.5)
+        assert found.between == pytest.approx((0.5, 0.5))
+
+
+def test_the_interval_resamples_system_blind_and_perfect_together() -> None:
+    rng = np.random.default_rng(0)
+    hard = rng.random(20)  # cases differ, but the system is always half way from blind to perfect
+    found = skill(metric(0.5 + hard / 2), {"constant": metric(hard)}, metric(np.ones(20)))
+    assert found.between == pytest.approx((0.5, 0.5))
+
+
+@pytest.mark.parametrize("perfect", [0.7, 0.5])
+def test_there_is_none_where_perfect_is_no_better_than_blind(perfect: float) -> None:
+    found = skill(metric([0.9] * 20), {"constant": metric([0.7] * 20)}, metric([perfect] * 20))
+    assert found == MetricSkill("constant", None, None)
+
+
+def test_a_case_that_the_system_failed_is_not_counted_against_blind_either() -> None:
+    values, blind = np.full(20, 0.75), np.full(20, 0.5)
+    values[:4], blind[:4] = np.nan, 0.9
+    found = skill(metric(values), {"constant": metric(blind)}, metric(np.ones(20)))
+    assert found.value == pytest.approx(0.5)
+
+
+def test_without_a_blind_value_there_is_no_skill() -> None:
+    nothing = metric([np.nan] * 20)
+    assert best_blind({"constant": nothing}) is None
+    right = {"share": metric([1.0] * 20)}
+    assert skills(right, {"constant": {"share": nothing}}, right, bootstrap(GROUPS)) == {}

@@ -1,0 +1,152 @@
+"""Intervals and tests against plain loops, simulated truth and values worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amrg.benchmark.metric import Array, Metric, mean_of, ratio
+from amrg.benchmark.statistics import (
+    bootstrap,
+    differences,
+    holm,
+    interval,
+    members,
+    randomisation,
+    shared,
+)
+
+
+def f1(sums: Array) -> Array:
+    """2 tp / (2 tp + fp + fn), of the terms (tp, fp, fn)."""
+    return ratio(np.stack([2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2]], axis=-1))
+
+
+def mean(values: Array | list[float], fewest: int = 1) -> Metric:
+    return Metric("mean", "", mean_of(np.asarray(values, dtype=float)), ratio, fewest=fewest)
+
+
+def some_metrics(seed: int, cases: int) -> list[Metric]:
+    """A mean with unscored cases, an F1, and a mean that takes two cases to say anything."""
+    rng = np.random.default_rng(seed)
+    values = np.where(rng.random(cases) < 0.3, np.nan, rng.random(cases))
+    counts = rng.integers(0, 3, (cases, 3)).astype(float)
+    return [mean(values), Metric("f1", "", counts, f1), mean(rng.random(cases), fewest=2)]
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_a_draw_is_the_metric_of_the_cases_drawn(cases: int, groups: int, seed: int) -> None:
+    metrics = some_metrics(seed, cases)
+    member = np.random.default_rng(seed).integers(0, groups, cases)
+    drawn = bootstrap([f"g{m}" for m in member], seed, draws=7)
+    values = drawn.draw(metrics)
+    for d, times in enumerate(drawn.times):
+        rows = np.concatenate([np.repeat(np.flatnonzero(drawn.member == g), t) for g, t in enumerate(times)])
+        for m, metric in enumerate(metrics):
+            plain = replace(metric, terms=metric.terms[rows]).value
+            assert values[m, d] == pytest.approx(plain, nan_ok=True)
+
+
+def test_every_draw_holds_as_many_groups_as_there_are() -> None:
+    drawn = bootstrap(["b", "a", "b", "c"], seed=3, draws=500)
+    assert drawn.member.tolist() == [1, 0, 1, 2]
+    assert (drawn.times.sum(axis=1) == 3).all()
+    assert drawn.times.mean(axis=0) == pytest.approx([1, 1, 1], abs=0.15)
+    assert (bootstrap(["b", "a", "b", "c"], seed=3, draws=500).times == drawn.times).all()
+    assert (bootstrap(["b", "a", "b", "c"], seed=4, draws=500).times != drawn.times).any()
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    rng, held = np.random.default_rng(0), 0
+    groups = [f"g{i // 3}" for i in range(180)]
+    for trial in range(200):
+        values = np.repeat(rng.normal(0, 1, 60), 3) + rng.normal(0, 0.5, 180)  # patients differ, images less so
+        between = interval(bootstrap(groups, trial, 400).draw([mean(values)])[0], 60)
+        held += between is not None and between[0] <= 0 <= between[1]
+    assert 0.90 <= held / 200 <= 0.985
+
+
+def test_copies_of_a_case_do_not_narrow_the_interval() -> None:
+    values = np.random.default_rng(1).normal(0, 1, 50)
+
+    def width(groups: list[str], of: Array) -> float:
+        between = interval(bootstrap(groups).draw([mean(of)])[0], len(set(groups)))
+        assert between is not None
+        return between[1] - between[0]
+
+    once = width([f"g{i}" for i in range(50)], values)
+    copies = np.repeat(values, 4)
+    apart = width([f"g{i}" for i in range(200)], copies)
+    together = width([f"g{i // 4}" for i in range(200)], copies)
+    assert together == pytest.approx(once, rel=0.1)
+    assert apart == pytest.approx(once / 2, rel=0.1)
+
+
+def test_one_group_has_no_interval_and_neither_has_a_value_that_hardly_a_draw_has() -> None:
+    assert interval(bootstrap(["a", "a"]).draw([mean([0.1, 0.9])])[0], 1) is None
+    rare = mean([np.nan] * 9 + [1.0])  # a third of the draws leave the only scored case out
+    assert interval(bootstrap(list("abcdefghij")).draw([rare])[0], 10) is None
+
+
+def test_p_is_uniform_where_two_systems_are_one() -> None:
+    rng, found = np.random.default_rng(5), []
+    for trial in range(300):
+        a, b = rng.normal(0, 1, (2, 40))
+        member = members([f"g{i // 2}" for i in range(40)])
+        found.append(randomisation([mean(a)], [mean(b)], member, trial, swaps=199)[0])
+    for level in (0.05, 0.25, 0.5, 0.75):
+        assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=0.08)
+
+
+def test_p_equals_the_count_over_all_swaps() -> None:
+    rng = np.random.default_rng(2)
+    first, second = (Metric("f1", "", rng.integers(0, 4, (8, 3)).astype(float), f1) for _ in "ab")
+    member = np.array([0, 0, 1, 2, 2, 3, 4, 4])
+    seen, at_least = abs(second.value - first.value), 0
+    for swap in range(32):
+        swapped = ((swap >> member) & 1).astype(bool)[:, None]
+        one = replace(first, terms=np.where(swapped, second.terms, first.terms))
+        two = replace(first, terms=np.where(swapped, first.terms, second.terms))
+        at_least += abs(two.value - one.value) >= seen - 1e-12
+    p = randomisation([first], [second], member, seed=0, swaps=20_000)[0]
+    assert p == pytest.approx(at_least / 32, abs=0.01)
+
+
+def test_p_of_the_same_outputs_is_one_and_of_a_clear_gain_the_least_there_is() -> None:
+    values = np.random.default_rng(3).random(60)
+    draws = bootstrap([str(i) for i in range(60)])
+    same, gain = differences([mean(values)] * 2, [mean(values), mean(values + 0.5)], draws)
+    assert (same.difference, same.between, same.p) == (0.0, (0.0, 0.0), 1.0)
+    assert gain.difference == pytest.approx(0.5)
+    assert gain.between == pytest.approx((0.5, 0.5))
+    assert gain.p == 1 / 10_001
+
+
+def test_systems_are_compared_on_the_cases_that_both_score() -> None:
+    first, second = mean([0.2, np.nan, 0.4, 0.6]), mean([0.3, 0.9, np.nan, 0.9])
+    (found,) = differences([first], [second], bootstrap(["a", "b", "c", "d"]))
+    assert found.n == 2
+    assert (found.first, found.second) == pytest.approx((0.4, 0.6))
+    a, b = shared(first, second)
+    assert a.scored.tolist() == b.scored.tolist() == [True, False, False, True]
+
+
+def test_a_metric_without_a_value_has_no_p() -> None:
+    nothing = mean([np.nan, np.nan])
+    (found,) = differences([nothing], [mean([1.0, 2.0])], bootstrap(["a", "b"]))
+    assert (found.n, found.between) == (0, None)
+    assert np.isnan(found.p)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.6]) == pytest.approx([1.0, 1.0])
+    with_none = holm([0.02, float("nan"), 0.03])
+    assert with_none[0::2] == pytest.approx([0.04, 0.04])
+    assert np.isnan(with_none[1])
+    assert holm([]) == []

@@ -1,0 +1,99 @@
+"""`amrg data` as a user types it: import, stats, split, check, list."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from amrg.cli import Exit, app
+from amrg.datasets.registry import IMPORTERS
+from datasets.replicas import dmid_replica
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["data", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """DMID, imported and split cleanly and by images."""
+    place = tmp_path_factory.mktemp("data")
+    root = dmid_replica(place / "as-published", 2, 120)
+    assert run("import", "dmid", root, "--out", place / "dmid").exit_code == Exit.OK
+    assert run("split", place / "dmid", "clean").exit_code == Exit.OK
+    return place / "dmid"
+
+
+def test_import_says_what_it_found_and_again_changes_nothing(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    done = run("import", "dmid", folder.parent / "as-published", "--out", folder, "--json")
+    assert done.exit_code == Exit.OK, done.stderr
+    document = json.loads(done.stdout)
+    assert document["counts"] == {"cases": 120, "images": 2, "parts": 1, "oddities": 119}
+    assert document["schema"] == 1
+    assert document["licence"] == "CC BY 4.0"
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_stats_count(folder: Path) -> None:
+    document = json.loads(run("stats", folder, "--json").stdout)
+    assert (document["cases"], document["missing_images"], document["patients"]) == (120, 118, 0)
+    assert sum(document["tables"]["category"].values()) == 120
+    assert "clean" in document["splits"]
+    assert "missing images: 118" in run("stats", folder).stdout
+
+
+def test_split_and_check_say_the_leak_and_leave_with_a_code(folder: Path) -> None:
+    split = json.loads(run("split", folder, "image-407-51-52", "--seed", 3, "--json").stdout)
+    assert split["sizes"] == {"train": 96, "validation": 12, "test": 12}
+    assert split["seed"] == 3
+    clean = run("check", folder, "--split", "clean")
+    assert clean.exit_code == Exit.OK
+    assert "clean: clean" in clean.stdout
+    leaking = run("check", folder, "--json")
+    assert leaking.exit_code == Exit.LEAK
+    assert "image-407-51-52 leaks" in leaking.stderr
+    checks = {found["split"]: found for found in json.loads(leaking.stdout)}
+    assert checks["clean"]["clean"] is True
+    assert checks["image-407-51-52"]["hash"] == split["hash"]
+    leak = next(one for one in checks["image-407-51-52"]["leaks"] if one["cases"])
+    assert leak["share"] == leak["n"] / leak["of"] == len(leak["cases"]) / leak["of"]
+
+
+def test_list_names_every_data_set_with_its_licence() -> None:
+    listed = json.loads(run("list", "--json").stdout)
+    assert [entry["name"] for entry in listed] == sorted(IMPORTERS)
+    assert all(entry["licence"] and entry["title"] for entry in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("import", "ddsm", ".", "--out", "x"), Exit.USAGE, "no data set 'ddsm'; known are"),
+        (("import", "dmid", "no/such", "--out", "{empty}/x"), Exit.UNREADABLE, "no such folder"),
+        (("import", "dmid", "{empty}", "--out", "{empty}/x"), Exit.UNREADABLE, "Metadata.xlsx: no such file"),
+        (("import", "generic", "{set}", "--out", "{data}"), Exit.UNREADABLE, "holds dmid from"),
+        (("import", "generic", "{set}", "--out", "{file}/x"), Exit.UNWRITABLE, "cannot be written"),
+        (("stats", "{empty}"), Exit.UNREADABLE, "dataset.json is missing"),
+        (("split", "{data}", "best"), Exit.UNREADABLE, "no split 'best'; expected one of clean"),
+        (("split", "{data}", "clean", "--seed", "9"), Exit.UNREADABLE, "holds another split (seed 0"),
+        (("split", "{data}", "all-test", "--seed", "1"), Exit.UNREADABLE, "takes no seed"),
+        (("check", "{data}", "--split", "none"), Exit.UNREADABLE, "no split 'none', there is clean"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_code(
+    arguments: tuple[str, ...], code: Exit, said: str, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "cases.csv").write_text("id,files,birads\na,,1\n", encoding="utf-8")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    places = {name: tmp_path / name for name in ("set", "file", "empty")} | {"data": folder}
+    done = run(*(a.format(**places) for a in arguments))
+    assert done.exit_code == code, done.output
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+    assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
