@@ -8,7 +8,7 @@ SEED ?= 1000004
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring clean
 
 setup: $(READY)
 
@@ -47,6 +47,9 @@ model-card: $(READY)
 
 parser-figures: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m birads.dmid
+
+bench-scoring: $(READY)
+	$(BIN)/python scripts/bench_scoring.py
 
 clean:
 	rm -rf $(VENV) $(OUT)

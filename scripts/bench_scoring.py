@@ -147,25 +147,32 @@ def timed(run: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - started, made
 
 
-def every_metric(drafts: Texts, references: Texts) -> list[Metric]:
-    """From texts to all text and clinical metrics: reading the reports is part of it."""
-    facts, drafted = read_reports(references), read_reports(drafts)
+def everything(drafts: Texts, references: Texts) -> None:
+    """Time all metrics from the texts on: reading the reports, text metrics, clinical metrics."""
+    n = len(drafts)
+    reading, (facts, drafted) = timed(lambda: (read_reports(references), read_reports(drafts)))
     pairs = [
-        Pair(str(i), str(i), ReferenceSource.RADIOLOGIST, r, fact, d, report)
-        for i, (r, fact, d, report) in enumerate(zip(references, facts, drafts, drafted, strict=True))
-        if fact is not None
+        Pair(str(i), str(i), ReferenceSource.RADIOLOGIST, reference, fact or Report(), draft, report)
+        for i, (reference, fact, draft, report) in enumerate(zip(references, facts, drafts, drafted, strict=True))
     ]
+    written, texts = timed(partial(text_metrics, pairs))
+    found, clinical = timed(partial(clinical_metrics, pairs))
     for line in text_warnings(pairs):
         sys.stdout.write(f"{line}\n")
-    return [*text_metrics(pairs), *clinical_metrics(pairs)]
+    sys.stdout.write(f"figure scoring_reading_seconds {reading:.2f} {n}  # {2 * n} texts to facts\n")
+    sys.stdout.write(f"figure scoring_text_seconds {written:.2f} {n}  # {len(texts)} metrics\n")
+    sys.stdout.write(f"figure scoring_clinical_seconds {found:.2f} {n}  # {len(clinical)} metrics\n")
+    sys.stdout.write(f"figure scoring_all_metrics_seconds {reading + written + found:.2f} {n}  # at most 60\n")
 
 
 def compare(drafts: Texts, references: Texts) -> None:
-    """Time ours and the peers on the same metrics, hold them equal, print the ratio."""
+    """Time ours (the mean of before and after) and the peers on the same metrics, hold them equal, print the ratio."""
     n, ours_total, peers_total = len(drafts), 0.0, 0.0
     for name, ours, peer in (("rouge", our_rouge, peer_rouge), ("cider_d", our_cider, peer_cider)):
-        our_seconds, mine = timed(partial(ours, drafts, references))
+        before, mine = timed(partial(ours, drafts, references))
         peer_seconds, theirs = timed(partial(peer, drafts, references))
+        after, _ = timed(partial(ours, drafts, references))
+        our_seconds = (before + after) / 2
         apart = max(float(np.abs(mine[key] - values).max()) for key, values in theirs.items())
         assert apart < 1e-6, f"{name}: values differ by {apart}"
         ours_total, peers_total = ours_total + our_seconds, peers_total + peer_seconds
@@ -190,8 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.stdout.write(f"{given.count} pairs, all texts distinct, {words:.0f} words a text: {source}; one process;\n")
     sys.stdout.write(f"peers: rouge-score (stemmed and not), pycocoevalcap ({tokenizer})\n")
     compare(drafts, references)
-    seconds, metrics = timed(partial(every_metric, drafts, references))
-    sys.stdout.write(f"figure scoring_all_metrics_seconds {seconds:.2f} {given.count}  # {len(metrics)} metrics\n")
+    everything(drafts, references)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from datasets.pictures import COLUMNS, ROWS, breast
 
 from amrg.birads import (
     Assessment,
@@ -23,7 +22,6 @@ from amrg.birads import (
     Laterality,
     Quadrant,
     Report,
-    Style,
     View,
     render,
 )
@@ -32,6 +30,7 @@ from amrg.datasets import Dataset, Split, import_dataset, importer_of, open_data
 from amrg.imaging import MammogramToWrite, write_mammogram
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Hanging, ViewEncoding
+from datasets.pictures import COLUMNS, ROWS, breast
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
 ENCODING = ViewEncoding(size=32, hanging=Hanging.CHEST_WALL_LEFT)
@@ -80,7 +79,9 @@ def _has_mass(picture: npt.NDArray[np.uint8]) -> bool:
 
 def truth(side: Laterality | None) -> Report:
     """The report of an exam with a mass on one side, or on none."""
-    mass = () if side is None else (Finding(kind=Kind.MASS, laterality=side, location=Location(quadrant=Quadrant.OUTER)),)
+    mass = (
+        () if side is None else (Finding(kind=Kind.MASS, laterality=side, location=Location(quadrant=Quadrant.OUTER)),)
+    )
     return Report(
         composition=Composition.B,
         findings=mass,
@@ -138,6 +139,3 @@ def imported(folder: Path, out: Path, train: int) -> Dataset:
         )
     )
     return dataset
-
-
-__all__ = ["Reader", "Stopped", "Style", "draw", "imported", "truth"]

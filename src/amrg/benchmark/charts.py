@@ -28,6 +28,9 @@ from amrg.benchmark.scores import Confusion, MetricScore, Number, Scores, System
 MOST_SUBGROUPS = 12
 """Values of a field that are drawn: those with most cases."""
 
+MOST_BARS = 18
+"""Bars of one chart."""
+
 _AS_SHOWN = {"blanked": (VERMILLION, "s"), "shuffled": (ORANGE, "D"), "mirrored": (GREEN, "^")}
 _CONFUSIONS = {
     "birads": "BI-RADS category, letters of 4 dropped",
@@ -54,11 +57,15 @@ class Counts:
 
 
 def skill_charts(system: SystemScores) -> Iterator[Chart]:
-    """Skill of all metrics that have one, a chart a family."""
+    """Skill of all metrics that have one, a chart a family, several where they would be taller than a sheet."""
     skills = {n: m.skill for n, m in system.metrics.items() if m.skill is not None and m.skill.value is not None}
     for family, names in families(skills).items():
         rows = [Row(name, skills[name], _skill_colour(skills[name])) for name in names]
-        yield Chart(family.value, skill_bars(_slug("skill", family), rows))
+        parts = -(-len(rows) // MOST_BARS)
+        for part in range(parts):
+            shown = rows[part * len(rows) // parts : (part + 1) * len(rows) // parts]
+            title = f"{family.value}, {part + 1} of {parts}" if parts > 1 else family.value
+            yield Chart(title, skill_bars(_slug("skill", title), shown))
 
 
 def _skill_colour(skill: Number) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.families import main_metrics
 from amrg.benchmark.intake import Outputs, matched, read_predictions
-from amrg.benchmark.metric import Metric
-from amrg.benchmark.pairing import measure_of, pairs_of
+from amrg.benchmark.metric import Metric, by_name
+from amrg.benchmark.pairing import USUAL, Extras, measuring, pairs_of
 from amrg.benchmark.references import References, read_kept
 from amrg.benchmark.scores import Number, Scores
 from amrg.benchmark.statistics import Difference, bootstrap, differences, holm
@@ -79,7 +79,7 @@ def _read(folder: Path) -> Run:
 
 def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) -> None:
     """Runs can be compared on the same cases only."""
-    for field in ("name", "split", "part", "n", "hash"):
+    for field in ("split", "part", "n", "hash"):
         found, expected = getattr(other.data, field), getattr(one.data, field)
         if found != expected:
             raise BenchmarkError(
@@ -88,9 +88,7 @@ def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) ->
             )
 
 
-def compare(
-    runs: Sequence[Run], metrics: Sequence[str] = (), seed: int = 0, label_texts: bool = False
-) -> list[Compared]:
+def compare(runs: Sequence[Run], metrics: Sequence[str] = (), seed: int = 0, extras: Extras = USUAL) -> list[Compared]:
     """Every run against the first, metric by metric, with Holm's correction over all of these tests.
 
     `metrics` are names, `ALL` for every metric; without any, the few that stand for their families.
@@ -99,8 +97,8 @@ def compare(
         BenchmarkError: a metric that the runs do not have.
     """
     references = runs[0].references
-    measure = measure_of(references.cases, label_texts)
-    measured = [{m.name: m for m in measure(pairs_of(references.cases, run.outputs.predictions))} for run in runs]
+    with measuring(references.cases, extras) as measure:
+        measured = [by_name(measure(pairs_of(references.cases, run.outputs.predictions))) for run in runs]
     names = chosen(metrics, [name for name in measured[0] if all(name in m for m in measured)])
     draws = bootstrap(references.groups, seed)
     found = []

@@ -115,8 +115,11 @@ class MeteorJar:
         process = self._process
         if process is None or process.stdin is None:
             raise JarError("METEOR's jar is not running")
-        process.stdin.write(line.encode() + b"\n")
-        process.stdin.flush()
+        try:
+            process.stdin.write(line.encode() + b"\n")
+            process.stdin.flush()
+        except OSError as error:
+            raise JarError(f"METEOR's jar takes no more pairs ({error.strerror})") from error
         return self._line()
 
     def _line(self) -> str:

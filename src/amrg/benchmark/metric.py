@@ -6,7 +6,7 @@ an F1, a kappa from its confusion matrix, corpus BLEU.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,3 +57,16 @@ def ratio(sums: Array) -> Array:
 def mean_of(values: Array) -> Array:
     """Per-case values [cases] as terms for `ratio`: value and one; not a number stays unscored."""
     return np.stack([values, np.where(np.isnan(values), np.nan, 1.0)], axis=1)
+
+
+def by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
+    """Metrics by name, in their order.
+
+    Raises:
+        ValueError: two have one name.
+    """
+    listed = list(metrics)
+    named = {metric.name: metric for metric in listed}
+    if len(named) < len(listed):
+        raise ValueError(f"two metrics have one name, of {', '.join(metric.name for metric in listed)}")
+    return named

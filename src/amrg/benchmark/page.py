@@ -26,7 +26,7 @@ from amrg.benchmark.verdict import LOST, verdict
 
 FILE_NAME = "report.html"
 
-PICTURE = (900, 300)
+PICTURE = (1240, 300)
 """Most pixels of a case's picture, width and height."""
 
 Pictures = Callable[[str], Image.Image | None]

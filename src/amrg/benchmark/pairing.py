@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from amrg.benchmark.cider import IdfCorpus
 from amrg.benchmark.clinical import clinical_metrics
-from amrg.benchmark.meteorjar import MeteorJar
+from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.meteorjar import JarError, MeteorJar
 from amrg.benchmark.metric import Metric
 from amrg.benchmark.pairs import Pair
 from amrg.benchmark.prediction import Prediction
+from amrg.benchmark.radeval import radeval_metrics
 from amrg.benchmark.reading import read_reports
-from amrg.benchmark.text import text_metrics
+from amrg.benchmark.text import text_metrics, text_warnings
 from amrg.birads import Report
 from amrg.datasets.case import Case, ReferenceSource
 
@@ -56,24 +59,45 @@ def subgroups_of(case: Case) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What is measured only where asked for: texts rendered from labels, METEOR 1.5 by its jar, RadEval's metrics."""
+
+    label_texts: bool = False
+    meteor_jar: bool = False
+    radeval: tuple[str, ...] = ()
+
+
+USUAL = Extras()
+"""Nothing beyond what is always measured."""
+
+
+@dataclass(frozen=True)
 class Measure:
     """All metrics of some pairs, text metrics with one IDF corpus whatever the system.
 
-    Texts rendered from labels are no reports that anyone wrote: without `label_texts` they get no text score. METEOR 1.5
-    is among the metrics where its running program is given.
+    Texts rendered from labels are no reports that anyone wrote: unless asked for they get no text score.
     """
 
     idf: IdfCorpus
-    label_texts: bool = False
+    extras: Extras = USUAL
     jar: MeteorJar | None = None
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Metric]:
         """Text metrics, then clinical ones, rows in the order of the pairs."""
-        return [*text_metrics(self.texts(pairs), self.idf, self.jar), *clinical_metrics(pairs)]
+        texts = self.texts(pairs)
+        others = radeval_metrics(texts, self.extras.radeval) if self.extras.radeval else []
+        return [*text_metrics(texts, self.idf, self.jar), *others, *clinical_metrics(pairs)]
+
+    def warnings(self, pairs: Sequence[Pair]) -> list[str]:
+        """What a reader of the text metrics of some pairs must know."""
+        texts = self.texts(pairs)
+        written = self.extras.label_texts or any(p.source is not ReferenceSource.LABELS for p in pairs)
+        late = f"METEOR's jar took too long for {self.jar.late} pairs: unscored" if self.jar and self.jar.late else ""
+        return [*(text_warnings(texts, self.idf) if written else ()), *filter(None, [late])]
 
     def texts(self, pairs: Sequence[Pair]) -> list[Pair]:
         """The pairs as text metrics see them."""
-        return [pair if self.label_texts else _without_label_text(pair) for pair in pairs]
+        return [pair if self.extras.label_texts else _without_label_text(pair) for pair in pairs]
 
 
 def _without_label_text(pair: Pair) -> Pair:
@@ -81,7 +105,17 @@ def _without_label_text(pair: Pair) -> Pair:
     return replace(pair, text=None) if pair.source is ReferenceSource.LABELS else pair
 
 
-def measure_of(cases: Sequence[Case], label_texts: bool = False, jar: MeteorJar | None = None) -> Measure:
-    """The measure whose IDF is counted on the references that are scored as texts, failed cases included."""
-    texts = [c.text for c in cases if label_texts or c.source is not ReferenceSource.LABELS]
-    return Measure(IdfCorpus.of(f"the {len(texts)} references scored", texts), label_texts, jar)
+@contextmanager
+def measuring(cases: Sequence[Case], extras: Extras = USUAL) -> Iterator[Measure]:
+    """The measure whose IDF is counted on the references that are scored as texts, failed cases included.
+
+    Raises:
+        BenchmarkError: METEOR's jar was asked for and cannot be had, or fails.
+    """
+    texts = [c.text for c in cases if extras.label_texts or c.source is not ReferenceSource.LABELS]
+    idf = IdfCorpus.of(f"the {len(texts)} references scored", texts)
+    try:
+        with MeteorJar() if extras.meteor_jar else nullcontext() as jar:
+            yield Measure(idf, extras, jar)
+    except JarError as error:
+        raise BenchmarkError(str(error)) from error

@@ -14,6 +14,7 @@ from amrg.benchmark.baselines import sample
 from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.reading import read_reports
 from amrg.benchmark.records import LONGEST, Record, first_fault, listed, read_records, report_of
+from amrg.benchmark.scores import Scores
 from amrg.birads import Report
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.groups import text_group
@@ -76,7 +77,7 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
             f"{path}: --split {split} was given, but there is no {INFO}: a split belongs to a data set"
         )
     if (path / KEPT).is_file():
-        return References(path.name, read_kept(path))
+        return _of_run(path)
     return _of_records(path)
 
 
@@ -93,6 +94,15 @@ def read_kept(folder: Path) -> tuple[Case, ...]:
         return tuple(Case.model_validate_json(line) for line in kept.read_bytes().splitlines() if line.strip())
     except ValidationError as invalid:
         raise BenchmarkError(f"{folder}/{KEPT}: {first_fault(invalid)}; score the run again") from invalid
+
+
+def _of_run(folder: Path) -> References:
+    """The cases of a scored run, named as its scores name them."""
+    cases, stored = read_kept(folder), folder / "scores.json"
+    if not stored.is_file():
+        return References(folder.name, cases)
+    data = Scores.model_validate_json(stored.read_bytes()).data
+    return References(data.name, cases, data.split, data.part)
 
 
 def keep(cases: Sequence[Case], folder: Path) -> None:

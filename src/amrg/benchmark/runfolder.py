@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,14 @@ def submitted(path: Path, references: References) -> Submission:
 def score_submission(handed: Submission, folder: Path, options: Options) -> Scores:
     """Make a run folder of predictions that amrg did not make, baselines beside, and score it.
 
+    Predictions that lie in the folder already are those of a run: it is scored again, with its own baselines.
+
     Raises:
-        BenchmarkError: the folder holds a run that amrg made.
+        BenchmarkError: the folder holds another run.
         OSError: the folder cannot be written.
     """
+    if folder.resolve() == handed.path.resolve():
+        return score_run(folder, handed.references, options, handed.outputs)
     manifest = _manifest(handed, options)
     _enter(folder)
     stored(folder / STORED, handed.outputs.predictions)
@@ -109,7 +113,7 @@ def _manifest(handed: Submission, options: Options) -> dict[str, Any]:
         "training": len(references.training),
         "seed": options.seed,
         "resamples": options.draws,
-        "label_texts": options.label_texts,
+        "extras": asdict(options.extras),
         "versions": {
             "amrg": __version__,
             **{name: version(name) for name in ("nltk", "numpy", "sacrebleu", "scipy")},

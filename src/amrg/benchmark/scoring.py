@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from amrg import __version__
 from amrg.benchmark.beside import ROLES, Beside
 from amrg.benchmark.clinical import confusions
 from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.families import Family, family
 from amrg.benchmark.intake import Outputs
-from amrg.benchmark.metric import Metric, ratio
-from amrg.benchmark.pairing import measure_of, pairs_of
+from amrg.benchmark.metric import Metric, by_name, ratio
+from amrg.benchmark.pairing import USUAL, Extras, measuring, pairs_of
 from amrg.benchmark.pairs import Pair
 from amrg.benchmark.pictures import picture_scores
 from amrg.benchmark.prediction import Prediction
@@ -26,17 +25,24 @@ from amrg.benchmark.statistics import DRAWS, FEW_GROUPS, Bootstrap, bootstrap
 from amrg.benchmark.summaries import finite, metric_scores
 from amrg.datasets.case import ReferenceSource
 
-MetricsOf = Callable[[Sequence[Pair]], list[Metric]]
-
 
 @dataclass(frozen=True)
 class Options:
-    """How to score: the system's name, the seed and number of resamples, whether texts rendered from labels count."""
+    """How to score: the system's name, the seed and number of resamples, what is measured beyond the usual.
+
+    Raises:
+        BenchmarkError: the system has a baseline's name.
+    """
 
     system: str
     seed: int = 0
     draws: int = DRAWS
-    label_texts: bool = False
+    extras: Extras = USUAL
+
+    def __post_init__(self) -> None:
+        """Refuse a system that cannot be told from a baseline."""
+        if self.system in ROLES:
+            raise BenchmarkError(f"the system is called {self.system!r}, as a baseline is; give it another name")
 
 
 def score(
@@ -47,38 +53,35 @@ def score(
     Predictions on changed pictures are taken from a run's `folder` where it holds any.
 
     Raises:
-        BenchmarkError: the system has a baseline's name, or the folder's predictions are malformed.
+        BenchmarkError: the folder's predictions are malformed, or what was asked for beyond the usual cannot be had.
     """
-    if options.system in ROLES:
-        raise BenchmarkError(f"the system is called {options.system!r}, as a baseline is; give it another name")
-    measure = measure_of(references.cases, options.label_texts)
-    draws = bootstrap(references.groups, options.seed, options.draws)
     pairs = pairs_of(references.cases, outputs.predictions)
-    measured = {options.system: _by_name(measure(pairs))}
-    for name, predictions in others.predictions.items():
-        measured[name] = _by_name(measure(pairs_of(references.cases, predictions)))
     written = {options.system: outputs.predictions, **others.predictions}
+    with measuring(references.cases, options.extras) as measure:
+        measured = {options.system: by_name(measure(pairs))}
+        for name, predictions in others.predictions.items():
+            measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
+        pictures = {} if folder is None else picture_scores(folder, pairs, measure, options.seed)
+        told = measure.warnings(pairs)
     own = list(measured[options.system].values())
+    draws = bootstrap(references.groups, options.seed, options.draws)
     return Scores(
         software=f"amrg {__version__}",
         system=options.system,
         data=_data(references),
         systems=_systems(written, measured, others.about, draws),
         subgroups=_subgroups(pairs, own, options),
-        pictures={} if folder is None else picture_scores(folder, pairs, measure, options.seed),
+        pictures=pictures,
         confusions=confusions(pairs),
         cases=_cases(pairs, own),
         warnings=(
             *references.warnings,
             *outputs.warnings,
             *others.warnings,
-            *_warnings(references, options, own),
+            *_warnings(references, options.extras),
+            *told,
         ),
     )
-
-
-def _by_name(metrics: Sequence[Metric]) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
 
 
 def _data(references: References) -> DataScored:
@@ -172,22 +175,17 @@ def _cases(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> tuple[CaseScores
     )
 
 
-def _warnings(references: References, options: Options, metrics: Sequence[Metric]) -> Iterator[str]:
+def _warnings(references: References, extras: Extras) -> Iterator[str]:
     """What a reader of the numbers must know."""
     cases, groups = references.cases, len(set(references.groups))
     if references.part == "train":
         yield "these are training cases: no number here tells how the system does on cases it has not seen"
-    if len(cases) == 1:
-        yield "one case only: CIDEr and kappa have no meaning, and there are no intervals"
-    elif groups == 1:
-        yield "one group only: there are no intervals"
+    if groups == 1:
+        yield f"one group only ({len(cases)} case{'s' if len(cases) > 1 else ''}): there are no intervals"
     elif groups < FEW_GROUPS:
         yield f"{groups} groups only: intervals that resample so few are too narrow"
     rendered = sum(case.source is ReferenceSource.LABELS for case in cases)
-    if rendered and options.label_texts:
+    if rendered and extras.label_texts:
         yield f"{rendered} of {len(cases)} references are rendered from labels, and are scored as texts all the same"
     elif rendered:
         yield f"{rendered} of {len(cases)} references are rendered from labels: no text metric counts them"
-    for metric in metrics if rendered < len(cases) or options.label_texts else ():
-        if family(metric.name) is Family.TEXT and not metric.scored.any():
-            yield f"{metric.name} has no scored case ({metric.about})"

@@ -21,9 +21,10 @@ from amrg.birads import (
     render,
 )
 
+Sided = TypeVar("Sided", Finding, Negative, Assessment)
+
 OTHER = {Laterality.RIGHT: Laterality.LEFT, Laterality.LEFT: Laterality.RIGHT}
 _WORDS = {"right": "left", "rt": "lt", "rcc": "lcc", "rmlo": "lmlo"}
-Sided = TypeVar("Sided", Finding, Negative, Assessment)
 _SWAPPED = _WORDS | {b: a for a, b in _WORDS.items()}
 _SIDE = re.compile(rf"\b({'|'.join(_SWAPPED)})\b", re.IGNORECASE)  # the words that `parse` takes for a side
 _CLOCK = re.compile(r"\b(1[0-2]|[1-9])(?=\s*(?::00\s*)?o\W?\s?clock\b)", re.IGNORECASE)

@@ -75,13 +75,22 @@ def reference_lengths(folder: Path) -> dict[str, int]:
     return {row["key"]: len(row.get("text") or "") for _, row in _rows(folder / KEPT)}
 
 
+def read_cases(folder: Path, keys: set[str]) -> dict[str, Case]:
+    """These cases of the run, by key, in the order in which they were scored.
+
+    Raises:
+        BenchmarkError: the file or a case is missing, or a line is malformed.
+    """
+    return _wanted(folder / KEPT, Case, keys)
+
+
 def read_pairs(folder: Path, keys: set[str]) -> dict[str, Pair]:
     """Reference and prediction of these cases, as they were scored, by key.
 
     Raises:
         BenchmarkError: a file or a case is missing, or a line is malformed.
     """
-    cases = _wanted(folder / KEPT, Case, keys)
+    cases = read_cases(folder, keys)
     predictions = _wanted(folder / STORED, Prediction, keys)
     return {pair.key: pair for pair in pairs_of([cases[k] for k in cases], [predictions[k] for k in cases])}
 

@@ -68,8 +68,12 @@ def _systems(runs: Sequence[Scores], baselines: bool) -> Iterator[tuple[Scores, 
         if baselines and run.data.hash not in seen:
             seen.add(run.data.hash)
             for role in (Role.BLIND, Role.RETRIEVAL, Role.ORACLE):
-                yield from ((run, f"{name} ({role})", s) for name, s in run.systems.items() if s.role is role)
+                yield from ((run, _titled(name, role), s) for name, s in run.systems.items() if s.role is role)
     yield from ((run, run.system, run.systems[run.system]) for run in runs)
+
+
+def _titled(name: str, role: Role) -> str:
+    return name if name == role else f"{name} ({role})"
 
 
 def _cells(scores: SystemScores, names: Sequence[str], shown: Shown) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from amrg.cli.console import busy, complain, fail, out, print_json, writing
 from amrg.cli.exits import Exit
@@ -25,6 +25,10 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 LabelTexts = Annotated[
     bool, typer.Option("--score-label-texts", help="Let text metrics count references that are rendered from labels.")
+]
+MeteorJar = Annotated[bool, typer.Option("--meteor-jar", help="METEOR 1.5 too, by its Java program.")]
+RadEval = Annotated[
+    list[str] | None, typer.Option("--radeval", help="A metric of RadEval too, by its name there; can be given again.")
 ]
 Metrics = Annotated[
     list[str] | None, typer.Option("--metric", help="A metric by name, or all; can be given again. The main ones.")
@@ -46,21 +50,25 @@ def score(
     part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     name: Annotated[str | None, typer.Option(help="What the system is called; the name of its file.")] = None,
     label_texts: LabelTexts = False,
+    meteor_jar: MeteorJar = False,
+    radeval: RadEval = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score any system's predictions beside blind baselines: intervals, skill, subgroups, a page."""
     with busy("reading"):
+        from amrg.benchmark.pairing import Extras
         from amrg.benchmark.references import read_references
         from amrg.benchmark.runfolder import score_submission, submitted
         from amrg.benchmark.scoring import Options
 
+        extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
         with refusing():
+            options = Options(name or predictions.stem, seed, extras=extras)
             handed = submitted(predictions, read_references(references, split, part, seed))
-    options = Options(name or predictions.stem, seed, label_texts=label_texts)
     with busy(f"scoring {len(handed.outputs.predictions)} cases"), refusing(), writing(folder):
         scores = score_submission(handed, folder, options)
-    write_run_page(folder)
+    write_run_page(folder, references)
     report_scores(scores, folder, as_json)
 
 
@@ -69,6 +77,8 @@ def compare(
     runs: Runs,
     metrics: Metrics = None,
     label_texts: LabelTexts = False,
+    meteor_jar: MeteorJar = False,
+    radeval: RadEval = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -76,8 +86,10 @@ def compare(
     with busy("comparing"), refusing():
         from amrg.benchmark.compare import compare as compared
         from amrg.benchmark.compare import read_runs
+        from amrg.benchmark.pairing import Extras
 
-        found = compared(read_runs(runs), metrics or (), seed, label_texts)
+        extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
+        found = compared(read_runs(runs), metrics or (), seed, extras)
     if as_json:
         print_json([c.model_dump(mode="json") for c in found])
     else:
@@ -119,12 +131,13 @@ def refusing() -> Iterator[None]:
         fail(Exit.UNREADABLE, str(error))
 
 
-def write_run_page(folder: Path) -> None:
-    """The page of a scored run."""
+def write_run_page(folder: Path, data: Path | None = None) -> None:
+    """The page of a scored run, with pictures where `data` is the folder of its data set."""
     with busy("writing the page"), refusing(), writing(folder):
         from amrg.benchmark.page import write_page
+        from amrg.benchmark.showing import pictures_of
 
-        write_page(folder)
+        write_page(folder, pictures_of(data))
 
 
 def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
@@ -140,7 +153,7 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
     from amrg.benchmark.families import main_metrics
 
     of = f"{scores.system}: {system.n} cases, {system.failed} failed"
-    shown = Table("metric", "value, 95 % interval", "n", "best blind", "skill", title=of)
+    shown = Table(Column("metric", no_wrap=True), "value, 95 % interval", "n", "best blind", "skill", title=of)
     for name in main_metrics(system.metrics):
         metric = system.metrics[name]
         if metric.skill is None:
@@ -159,7 +172,9 @@ def _show(found: list[Compared]) -> None:
 
     for second in dict.fromkeys(c.second for c in found):
         rows = [c for c in found if c.second == second]
-        shown = Table("metric", "n", rows[0].first, second, "difference", "95 % interval", "p", "p, Holm")
+        shown = Table(
+            Column("metric", no_wrap=True), "n", rows[0].first, second, "difference", "95 % interval", "p", "p, Holm"
+        )
         for c in rows:
             values = (number(c.first_value), number(c.second_value), number(c.value, signed=True))
             shown.add_row(c.metric, str(c.n), *values, interval(c, signed=True), p_value(c.p), p_value(c.p_holm))

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from amrg.cli.benchmark import AsJson, LabelTexts, Seed, refusing, report_scores, write_run_page
+from amrg.cli.benchmark import AsJson, LabelTexts, MeteorJar, RadEval, Seed, refusing, report_scores, write_run_page
 from amrg.cli.console import busy, err, fail, quieten, writing
 from amrg.cli.exits import Exit
 
@@ -34,6 +34,8 @@ def run(
         Path | None, typer.Option("--train-data", help="Data set for baselines to learn from, not the train part.")
     ] = None,
     label_texts: LabelTexts = False,
+    meteor_jar: MeteorJar = False,
+    radeval: RadEval = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -42,6 +44,7 @@ def run(
         quieten()
         from amrg.benchmark.drafts import Words
         from amrg.benchmark.order import Order
+        from amrg.benchmark.pairing import Extras
         from amrg.benchmark.runfolder import score_run
         from amrg.benchmark.running import run as run_model
         from amrg.benchmark.scoring import Options
@@ -70,9 +73,9 @@ def run(
         with _shown() as progress:
             references = run_model(order, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):
-            options = Options(engine.loaded.name, seed, label_texts=label_texts)
-            scores = score_run(folder, references, options)
-    write_run_page(folder)
+            extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
+            scores = score_run(folder, references, Options(engine.loaded.name, seed, extras=extras))
+    write_run_page(folder, data)
     report_scores(scores, folder, as_json)
 
 

@@ -1,0 +1,200 @@
+"""Changed pictures: mirrored ones swap the side, in pixels, facts and words; scores tell reading from guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amrg.benchmark import Pair, Prediction
+from amrg.benchmark.changing import blanked, mirrored
+from amrg.benchmark.clinical import clinical_metrics
+from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.ledger import stored
+from amrg.benchmark.pictures import Pictures, file_of, picture_scores
+from amrg.benchmark.redrafting import partners
+from amrg.benchmark.sides import swapped, swapped_text, swapped_words, unmirrored
+from amrg.birads import Finding, Kind, Laterality, Location, Report, Style, View, ViewBox, parse, render
+from amrg.datasets.case import Case, ImageRef, ReferenceSource
+from amrg.imaging import Mammogram, Study
+from benchmark.reader import truth
+from birads.strategies import reports
+
+R, L = Laterality.RIGHT, Laterality.LEFT
+
+
+class Drawn(Mammogram):
+    """A view whose pixels are its columns' numbers."""
+
+    def pixels(self) -> npt.NDArray[np.float32]:
+        return np.tile(np.linspace(0, 1, self.columns, dtype=np.float32), (self.rows, 1))
+
+
+def view_of(side: Laterality, view: View) -> Drawn:
+    return Drawn(
+        sop_instance_uid="1.2",
+        laterality=side,
+        view=view,
+        pixel_spacing_mm=None,
+        rows=80,
+        columns=60,
+        source=Path("nowhere.dcm"),
+        flipped=True,
+    )
+
+
+STUDY = Study(
+    study_instance_uid="1", patient_key="k", date=None, mammograms=(view_of(R, View.CC), view_of(L, View.MLO))
+)
+
+
+def test_blanked_pictures_hold_nothing_and_keep_their_geometry() -> None:
+    for before, after in zip(STUDY.mammograms, blanked(STUDY).mammograms, strict=True):
+        assert after.pixels().shape == before.pixels().shape
+        assert not after.pixels().any()
+        assert (after.laterality, after.view) == (before.laterality, before.view)
+
+
+def test_mirrored_pictures_are_the_other_breast_and_mirrored_twice_the_same() -> None:
+    once = mirrored(STUDY)
+    assert [(m.laterality, m.view) for m in once.mammograms] == [(L, View.CC), (R, View.MLO)]
+    twice = mirrored(once)
+    for before, after, again in zip(STUDY.mammograms, once.mammograms, twice.mammograms, strict=True):
+        assert np.array_equal(after.pixels(), before.pixels()[:, ::-1])
+        assert np.array_equal(again.pixels(), before.pixels())
+        assert again.to_file(7, 9) == before.to_file(7, 9)
+        assert after.to_file(before.columns - 7, 9) == before.to_file(7, 9)
+
+
+def test_boxes_come_back_to_the_pictures_as_they_are() -> None:
+    found = ViewBox(laterality=L, view=View.CC, left=5, top=1, right=15, bottom=4)
+    report = Report(findings=(Finding(kind=Kind.MASS, laterality=L, boxes=(found,)),))
+    (back,) = unmirrored(report, {(L, View.CC): 60}).findings[0].boxes
+    assert (back.left, back.top, back.right, back.bottom) == (45, 1, 55, 4)
+    (other,) = swapped(report).findings[0].boxes
+    assert (other.laterality, other.left) == (R, 5)
+
+
+@given(reports())
+def test_swapping_twice_changes_nothing(report: Report) -> None:
+    assert swapped(swapped(report)) == report
+
+
+@given(reports(), st.sampled_from(Style), st.integers(0, 2))
+@settings(max_examples=60)
+def test_words_are_swapped_as_facts_are(report: Report, style: Style, wording: int) -> None:
+    text = render(report, style, wording)
+    assert parse(swapped_text(text, report)).report.stated() == swapped(report).stated()
+    read, turned = parse(swapped_words(text)).report, swapped(report)
+    assert {f.model_dump_json() for f in read.findings} == {f.model_dump_json() for f in turned.stated().findings}
+    assert set(read.negatives) == set(turned.negatives)
+    assert set(read.assessments) == set(turned.assessments)
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("RIGHT breast: mass at 10 o'clock.\r\nLt axilla.", "LEFT breast: mass at 2 o'clock.\r\nRt axilla."),
+        ("Seen on RCC and rmlo, at 12:00 o'clock.", "Seen on LCC and lmlo, at 12:00 o'clock."),
+        ("Brightly bilateral, cleft, 10 mm.", "Brightly bilateral, cleft, 10 mm."),
+    ],
+)
+def test_prose_is_swapped_word_by_word(text: str, other: str) -> None:
+    assert swapped_words(text) == other
+    assert swapped_words(other) == text
+
+
+def test_a_clock_face_is_mirrored_and_a_quadrant_stays() -> None:
+    place = Location(clock=2)
+    (finding,) = swapped(Report(findings=(Finding(kind=Kind.MASS, laterality=L, location=place),))).findings
+    assert (finding.laterality, finding.location.clock) == (R, 10)
+
+
+def case(key: str, group: str, views: Sequence[tuple[Laterality, View]]) -> Case:
+    return Case(
+        key=key,
+        dataset="d",
+        group=group,
+        source=ReferenceSource.PHANTOM,
+        licence="none",
+        images=tuple(ImageRef(file=f"{side}{view}", laterality=side, view=view) for side, view in views),
+        reference=Report(),
+        text="",
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30), st.integers(0, 9))
+def test_partners_are_of_other_groups_and_the_same_views_and_nobody_is_shown_twice(
+    drawn: list[tuple[int, bool]], seed: int
+) -> None:
+    cases = [case(f"c{i}", f"g{group}", [(R, View.CC if cc else View.MLO)]) for i, (group, cc) in enumerate(drawn)]
+    by_key = {c.key: c for c in cases}
+    found = partners(cases, seed)
+    assert len(set(found.values())) == len(found)
+    for key, other in found.items():
+        assert by_key[key].group != by_key[other].group
+        assert by_key[key].images[0].view == by_key[other].images[0].view
+    for view in View:
+        alike = [c for c in cases if c.images[0].view is view]
+        largest = max((sum(c.group == d.group for d in alike) for c in alike), default=0)
+        if 2 * largest <= len(alike):
+            assert {c.key for c in alike} <= found.keys()
+
+
+def pair(key: str, side: Laterality | None, drafted: Report) -> Pair:
+    reference = truth(side)
+    text, source = render(reference), ReferenceSource.PHANTOM
+    return Pair(key, key, source, text, reference, render(drafted), drafted)
+
+
+def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]) -> dict[str, float | None]:
+    """Change of finding F1 on mirrored pictures, and the shares of drafts whose sides went over and stayed."""
+    path = file_of(folder, Pictures.MIRRORED)
+    path.parent.mkdir()
+    stored(path, [Prediction(key=p.key, text=render(drafts(p)), report=drafts(p)) for p in pairs])
+    found = picture_scores(folder, pairs, clinical_metrics)["mirrored"]
+    return {
+        "change": found.change["finding_f1"].value,
+        "swapped": found.metrics["sides_swapped_share"].value,
+        "kept": found.metrics["sides_kept_share"].value,
+        "n": found.metrics["sides_swapped_share"].n,
+    }
+
+
+SIDES = (R, L, None, L, R, R)
+
+
+def test_a_model_that_reads_its_pictures_moves_nowhere_when_they_are_mirrored(tmp_path: Path) -> None:
+    pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
+    found = scored(tmp_path, pairs, lambda p: swapped(p.reference))
+    assert found == {"change": 0.0, "swapped": 1.0, "kept": 0.0, "n": 5}
+
+
+def test_a_model_that_does_not_is_found_out(tmp_path: Path) -> None:
+    pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
+    found = scored(tmp_path, pairs, lambda p: p.reference)
+    assert found == {"change": -1.0, "swapped": 0.0, "kept": 1.0, "n": 5}
+
+
+def test_what_failed_on_changed_pictures_is_unscored_on_both_sides(tmp_path: Path) -> None:
+    pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
+    path = file_of(tmp_path, Pictures.BLANKED)
+    path.parent.mkdir()
+    failed = [Prediction(key=p.key, text=None, error="gone") for p in pairs[:2]]
+    stored(path, [*failed, *(Prediction(key=p.key, text=p.text, report=p.report) for p in pairs[2:])])
+    found = picture_scores(tmp_path, pairs, clinical_metrics)["blanked"]
+    assert (found.n, found.metrics["finding_f1"].n, found.metrics["finding_f1"].value) == (6, 4, 1.0)
+    assert found.change["finding_f1"].value == 0.0
+
+
+def test_predictions_of_other_cases_are_refused(tmp_path: Path) -> None:
+    path = file_of(tmp_path, Pictures.SHUFFLED)
+    path.parent.mkdir()
+    stored(path, [Prediction(key="other", text="x")])
+    with pytest.raises(BenchmarkError, match="found case 'other'"):
+        picture_scores(tmp_path, [pair("c", R, truth(R))], clinical_metrics)

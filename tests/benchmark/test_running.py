@@ -1,0 +1,189 @@
+"""A run ends with the same bytes however it was broken off, loses no case, and keeps other runs out of its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from amrg.benchmark import Prediction
+from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.order import Order
+from amrg.benchmark.pairing import pairs_of
+from amrg.benchmark.redrafting import partners
+from amrg.benchmark.references import References
+from amrg.benchmark.running import run
+from amrg.birads import Laterality, Report
+from amrg.datasets import study_of
+from amrg.datasets.store import open_dataset
+from amrg.generation import Engine, draft_report
+from benchmark.reader import Reader, Stopped, draw, imported
+
+R, L = Laterality.RIGHT, Laterality.LEFT
+TRAIN, SIDES = 2, (R, L, None, R, L, L, R)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exams")
+    return imported(draw(folder / "drawn", SIDES), folder / "data", TRAIN).folder
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    go(Order(data, "some", folder))
+    return folder
+
+
+def go(order: Order, reader: Reader | None = None) -> References:
+    return run(order, cast(Engine, reader or Reader()), lambda what, done, of: None)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file by name, but for how long things took."""
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != "timings.jsonl")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+def predictions(path: Path) -> list[Prediction]:
+    return [Prediction.model_validate_json(line) for line in path.read_bytes().splitlines()]
+
+
+def test_a_run_holds_every_case_in_the_order_of_the_split(data: Path, whole: Path) -> None:
+    written = predictions(whole / "predictions.jsonl")
+    assert tuple(p.key for p in written) == open_dataset(data).split("some").test
+    assert [p.report.findings[0].laterality if p.report and p.report.findings else None for p in written] == [
+        *SIDES[TRAIN:]
+    ]
+    assert set(contents(whole)) >= {
+        *(f"baselines/{name}.jsonl" for name in ("constant", "sampled", "prior", "retrieval", "oracle", "perfect")),
+        *(f"pictures/{name}.jsonl" for name in ("blanked", "shuffled", "mirrored")),
+    }
+
+
+@pytest.mark.parametrize("stops", [1, 2, 3])
+def test_broken_off_again_and_again_it_ends_with_the_same_bytes(
+    stops: int, data: Path, whole: Path, tmp_path: Path
+) -> None:
+    times = 0
+    while times < 20:
+        try:
+            go(Order(data, "some", tmp_path), Reader(stops=stops + 1))
+            break
+        except Stopped:
+            times += 1
+            cut_last_lines(tmp_path)
+    assert times >= 2
+    assert contents(tmp_path) == contents(whole)
+
+
+def cut_last_lines(folder: Path) -> None:
+    """As if the process had been killed in the midst of the next line."""
+    for path in (*folder.glob("predictions.jsonl"), *folder.glob("pictures/*.jsonl"), *folder.glob("timings.jsonl")):
+        with path.open("ab") as lines:
+            lines.write(b'{"key":"study-3","text":"TECHN')
+
+
+@pytest.mark.parametrize("cut", [1, 100, 100_000])
+def test_a_file_cut_anywhere_is_completed(cut: int, data: Path, whole: Path, tmp_path: Path) -> None:
+    before = contents(whole)
+    for name, content in before.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if name == "manifest.json" else content[:-cut])
+    go(Order(data, "some", tmp_path))
+    assert contents(tmp_path) == before
+
+
+def test_what_is_finished_is_not_drafted_again(data: Path, tmp_path: Path) -> None:
+    order = Order(data, "some", tmp_path, pictures=0)
+    with pytest.raises(Stopped):
+        go(order, Reader(stops=4))
+    second, third = Reader(), Reader()
+    go(order, second)
+    go(order, third)
+    assert (second.read, third.read) == (len(SIDES) - TRAIN - 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 1}, "seed is 0, asked for 1"),
+        ({"limit": 3}, "data.n is 5, asked for 3"),
+        ({"words": "written"}, "prompt.words is 'clinical', asked for 'written'"),
+    ],
+)
+def test_another_run_is_kept_out_in_one_line(change: dict[str, object], said: str, data: Path, whole: Path) -> None:
+    before = contents(whole)
+    with pytest.raises(BenchmarkError, match="another run lies there") as refused:
+        go(replace(Order(data, "some", whole), **change))  # type: ignore[arg-type]
+    assert said in str(refused.value) or said.split(" is ", maxsplit=1)[0] in str(refused.value)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(BenchmarkError, match=r"model\.name is 'reader', asked for 'writer'"):
+        go(Order(data, "some", whole), Reader(name="writer"))
+    assert contents(whole) == before
+
+
+def test_predictions_that_nobody_says_the_origin_of_are_not_gone_on_with(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "predictions.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(BenchmarkError, match=r"without manifest\.json"):
+        go(Order(data, "some", tmp_path))
+
+
+def test_a_case_that_cannot_be_read_is_kept_with_its_reason_and_scored_nowhere(tmp_path: Path) -> None:
+    drawn = draw(tmp_path / "drawn", SIDES)
+    data = imported(drawn, tmp_path / "data", TRAIN).folder
+    (drawn / "study-3" / "LMLO.dcm").unlink()
+    (drawn / "study-0" / "LMLO.dcm").write_bytes(b"no picture")
+    references = go(Order(data, "some", tmp_path / "run"))
+    failed = [p for p in predictions(tmp_path / "run" / "predictions.jsonl") if p.text is None]
+    assert [(p.key, p.report) for p in failed] == [("study-3", None)]
+    assert "LMLO.dcm" in (failed[0].error or "")
+    (pair,) = [p for p in pairs_of(references.cases, predictions(tmp_path / "run" / "predictions.jsonl")) if not p.text]
+    assert (pair.key, pair.report) == ("study-3", None)
+    for how in ("blanked", "mirrored"):
+        kept = predictions(tmp_path / "run" / "pictures" / f"{how}.jsonl")
+        assert [p.key for p in kept if p.text is None] == ["study-3"]
+    nearest = predictions(tmp_path / "run" / "baselines" / "retrieval.jsonl")
+    assert [p.key for p in nearest if p.text is None] == ["study-3"]
+
+
+def test_shuffled_drafts_are_those_of_the_pictures_shown(data: Path, whole: Path) -> None:
+    dataset = open_dataset(data)
+    cases = {key: dataset.case(key) for key in dataset.split("some").test}
+    partner = partners(list(cases.values()), 0)
+    for prediction in predictions(whole / "pictures" / "shuffled.jsonl"):
+        study = study_of(cases[prediction.key], dataset.root)
+        other = study_of(cases[partner[prediction.key]], dataset.root)
+        shown = study.model_copy(update={"mammograms": other.mammograms})
+        assert prediction.text == draft_report(shown, cast(Engine, Reader()), force=True).text
+        assert partner[prediction.key] != prediction.key
+
+
+def test_without_training_cases_what_is_left_out_is_said(tmp_path: Path) -> None:
+    data = imported(draw(tmp_path / "drawn", SIDES[:3]), tmp_path / "data", 0).folder
+    go(Order(data, "some", tmp_path / "run", pictures=0))
+    about = json.loads((tmp_path / "run" / "baselines" / "about.json").read_text(encoding="utf-8"))
+    assert any("retrieval is left out" in line for line in about["warnings"])
+    assert any("cross-fitted" in line for line in about["warnings"])
+    assert not (tmp_path / "run" / "baselines" / "retrieval.jsonl").exists()
+
+
+def test_baselines_learn_from_another_set_but_never_from_a_patient_tested(data: Path, tmp_path: Path) -> None:
+    other = imported(draw(tmp_path / "drawn", (L, R, L), first=6), tmp_path / "other", 0).folder  # study 6 is tested
+    references = go(Order(data, "some", tmp_path / "run", training=other, pictures=0))
+    assert [case.key for case in references.training] == ["study-7", "study-8"]
+    nearest = predictions(tmp_path / "run" / "baselines" / "retrieval.jsonl")
+    assert {p.text for p in nearest} <= {case.text for case in references.training}
+
+
+def test_the_report_that_is_stored_reads_back_exactly(whole: Path) -> None:
+    for line in (whole / "predictions.jsonl").read_bytes().splitlines():
+        stored = Prediction.model_validate_json(line)
+        assert stored.seconds is None
+        assert stored.report is not None
+        assert Report.model_validate_json(stored.report.model_dump_json()) == stored.report
