@@ -86,5 +86,13 @@ def test_facts_that_differ(draft: str, found: list[tuple[Wrong, str, str]]) -> N
     assert list(fact_differences(pair)) == [Difference(*f) for f in found]
 
 
+def test_categories_of_the_wrong_breasts_are_wrong() -> None:
+    told = "Impression: Right breast: BI-RADS {}. Left breast: BI-RADS {}."
+    texts = told.format(3, 2), told.format(2, 3)
+    reference, draft = (parse(text).report for text in texts)
+    found = fact_differences(Pair("k", "g", ReferenceSource.RADIOLOGIST, texts[0], reference, texts[1], draft))
+    assert found == (Difference(Wrong.CATEGORY, "right BI-RADS 3, left BI-RADS 2", "right BI-RADS 2, left BI-RADS 3"),)
+
+
 def test_a_failed_case_has_no_facts_to_differ() -> None:
     assert fact_differences(Pair("k", "g", ReferenceSource.RADIOLOGIST, MASS, parse(MASS).report, None, None)) == ()

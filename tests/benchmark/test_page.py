@@ -116,7 +116,7 @@ def test_head_warnings_and_numbers_are_on_the_page(made: Path) -> None:
         "ab" * 32,
         "model.seed",
         "how it was computed",
-        "In part: 1 of 3 main metrics show that the images were read.",
+        "In part: 1 of 3 main metrics shows that the images were read.",
     ):
         assert words in text
 
@@ -131,7 +131,7 @@ def test_drafts_on_training_cases_are_called_that_everywhere(tmp_path: Path) -> 
     trained = scores.data.model_copy(update={"trained_on": True, "part": "train"})
     text = Read(write_page(write_run(tmp_path, scores.model_copy(update={"data": trained})))).text
     assert "Scored on cases to train on." in text
-    assert "show that the images were read (on data to train on)." in text
+    assert "shows that the images were read (on data to train on)." in text
 
 
 def test_a_metric_without_a_value_is_named_and_not_zero(tmp_path: Path) -> None:
@@ -214,8 +214,8 @@ def test_one_group_of_cases_allows_no_verdict() -> None:
 
 def test_the_verdict_counts_and_names_what_it_rests_on() -> None:
     found = verdict(scores_of({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}))
-    assert found.headline == "In part: 1 of 2 main metrics show that the images were read."
-    assert "1 of 2 main metrics get worse beyond chance (birads_accuracy_7_worst)" in " ".join(found.sentences)
+    assert found.headline == "In part: 1 of 2 main metrics shows that the images were read."
+    assert "1 of 2 main metrics gets worse beyond chance (birads_accuracy_7_worst)" in " ".join(found.sentences)
     assert "not run on changed pictures" not in " ".join(found.sentences)
     untested = verdict(scores_of({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}))
     assert "not run on changed pictures" in " ".join(untested.sentences)

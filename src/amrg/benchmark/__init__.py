@@ -1,6 +1,6 @@
 """Metrics, baselines, statistics and result pages: whether the image was read. Knows no service.
 
-What needs NLTK is in its own module and not listed here (`scoring.score`, `text.text_metrics`, ...): processes that only
+What needs NLTK is not listed here but in its own module (`scoring.score`, `text.text_metrics`): processes that only
 parse reports start without it.
 """
 

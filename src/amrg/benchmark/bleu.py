@@ -37,13 +37,14 @@ def _tokens(text: str) -> tuple[str, ...]:
 
 
 def _bleu(sums: Array) -> Array:
-    return np.apply_along_axis(_one, -1, sums)
-
-
-def _one(sums: Array) -> float:
-    """sacrebleu's formula with its default smoothing (exp); not a number where there are no words at all."""
-    if not sums[:2].sum() > 0:
-        return float("nan")
-    drafted, referred, *counts = (round(s) for s in sums)
-    score = BLEU.compute_bleu(counts[:LONGEST], counts[LONGEST:], drafted, referred, smooth_method="exp")
-    return float(score.score)
+    """sacrebleu's formula with its default smoothing (exp), 0 to 100; not a number where there are no words at all."""
+    drafted, referred = sums[..., 0], sums[..., 1]
+    matches, totals = np.round(sums[..., 2 : 2 + LONGEST]), np.round(sums[..., 2 + LONGEST :])
+    unmatched = (matches == 0) & (totals > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # The k-th order without a match counts as one match among 2^k times its n-grams.
+        parts = np.where(unmatched, 0.5 ** np.cumsum(unmatched, axis=-1), matches) / totals
+        brevity = np.exp(np.minimum(0.0, 1.0 - referred / drafted))
+        score = 100.0 * brevity * np.exp(np.log(parts).mean(axis=-1))
+    possible = matches.any(axis=-1) & (totals > 0).all(axis=-1)
+    return np.where(drafted + referred > 0, np.where(possible, score, 0.0), np.nan)

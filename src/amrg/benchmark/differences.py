@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 
+from amrg.benchmark.categories import by_breast
 from amrg.benchmark.matching import Match, compatible, match_findings, match_left
 from amrg.benchmark.pairs import Pair
 from amrg.benchmark.whereabouts import Fit
-from amrg.birads import Category, Finding, Report
+from amrg.birads import Category, Finding, Laterality, Report
 from amrg.birads.agreement import DESCRIPTORS
 from amrg.birads.phrasing import SIDE
 
@@ -108,14 +109,23 @@ def fact_differences(pair: Pair) -> tuple[Difference, ...]:
 
 
 def _categories(reference: Report, draft: Report) -> Iterator[Difference]:
-    true, said = (tuple(dict.fromkeys(a.category for a in r.assessments)) for r in (reference, draft))
-    if not true or set(true) == set(said):
+    """Breast by breast where both reports name the same breasts, else all categories named."""
+    sides = by_breast(reference), by_breast(draft)
+    if sides[0] and sides[0].keys() == sides[1].keys():
+        if sides[0] != sides[1]:
+            yield Difference(Wrong.CATEGORY, _by_side(sides[0]), _by_side(sides[1]))
         return
-    wrong = Wrong.CATEGORY if said else Wrong.NOT_SAID
-    yield Difference(wrong, _category_words(true), _category_words(said) if said else "no BI-RADS category")
+    true, said = ({a.category for a in r.assessments} for r in (reference, draft))
+    if true and true != said:
+        wrong = Wrong.CATEGORY if said else Wrong.NOT_SAID
+        yield Difference(wrong, _category_words(true), _category_words(said) if said else "no BI-RADS category")
 
 
-def _category_words(categories: Sequence[Category]) -> str:
+def _by_side(categories: Mapping[Laterality, Category]) -> str:
+    return ", ".join(f"{SIDE[side]} BI-RADS {categories[side]}" for side in Laterality if side in categories)
+
+
+def _category_words(categories: Iterable[Category]) -> str:
     return f"BI-RADS {', '.join(sorted(categories))}"
 
 

@@ -48,7 +48,7 @@ def case_pictures(run_folder: Path, opened: Callable[[Case], Study]) -> Pictures
 def _marks(letter: str, report: Report) -> Iterator[Mark]:
     for number, finding in enumerate(report.findings, 1):
         for box in finding.boxes:
-            yield Mark(box=box, label=f"{letter}{number} {finding.kind}")
+            yield Mark(box=box, label=f"{letter}{number}")
 
 
 def views_in_a_row(study: Study, marks: list[Mark]) -> Image.Image:

@@ -16,7 +16,15 @@ from markupsafe import Markup
 from PIL import Image
 
 from amrg.benchmark import charts, display
-from amrg.benchmark.differences import MOST_WORDS, Difference, Run, fact_differences, is_cut, word_differences
+from amrg.benchmark.differences import (
+    MOST_WORDS,
+    Difference,
+    Run,
+    fact_differences,
+    finding_words,
+    is_cut,
+    word_differences,
+)
 from amrg.benchmark.extremes import Extremes, extremes
 from amrg.benchmark.families import families
 from amrg.benchmark.pairs import Pair
@@ -88,7 +96,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    told = (display.number, display.interval, display.with_interval, display.p_value, display.counted)
+    told = (display.number, display.interval, display.with_interval, display.p_value, display.counted, finding_words)
     environment.filters.update({function.__name__: function for function in told})
     environment.filters["breakable"] = _breakable
     return environment

@@ -14,10 +14,10 @@ from amrg.benchmark.beside import BASELINES, beside, keep_beside, kept_beside
 from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.intake import STORED, Outputs, matched, read_predictions
 from amrg.benchmark.ledger import stored
-from amrg.benchmark.records import decoded
 from amrg.benchmark.references import References, keep
 from amrg.benchmark.scores import Scores
 from amrg.benchmark.scoring import Options, score
+from amrg.benchmark.stored import read_manifest
 
 MANIFEST, SCORES = "manifest.json", "scores.json"
 MANIFEST_SCHEMA = 1
@@ -88,7 +88,7 @@ def write_scores(path: Path, scores: Scores) -> None:
 def _enter(folder: Path) -> None:
     """Make the folder; one that holds the scores of earlier predictions is used again, a run of a model is not."""
     path = folder / MANIFEST
-    if path.is_file() and "predictions" not in json.loads(decoded(path)):
+    if path.is_file() and "predictions" not in read_manifest(folder):
         raise BenchmarkError(f"{folder}: found a run of `amrg benchmark run` there; name another folder")
     if not path.is_file() and (folder / STORED).exists():
         raise BenchmarkError(f"{folder}: found {STORED} without {MANIFEST}; name an empty folder")

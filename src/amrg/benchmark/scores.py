@@ -46,7 +46,7 @@ class MetricScore(Number):
 
 
 class SystemScores(Value):
-    """All metrics of one system over the same cases; `failed` cases are in no number, `about` says how it came about."""
+    """All metrics of one system over the same cases; `failed` are in no number. `about`: how a baseline came about."""
 
     role: Role
     about: str = ""

@@ -99,11 +99,11 @@ def _headline(answer: Answer, judged: Sequence[Evidence], scores: Scores) -> str
             f"This run cannot tell whether the images were read: {counted(scores.data.n, 'case')} in "
             f"{counted(scores.data.groups, 'group')}, {counted(len(judged), 'main metric')} to judge by."
         )
-    tail = f"{reading} of {counted(len(judged), 'main metric')}"
+    tail = f"{reading} of {counted(len(judged), 'main metric')} {'shows' if reading == 1 else 'show'}"
     told = {
-        Answer.YES: f"Yes: {tail} show that the images were read.",
-        Answer.PARTLY: f"In part: {tail} show that the images were read.",
-        Answer.NO: f"No: {tail} show that the images were read. Drafts as good can be written without looking.",
+        Answer.YES: f"Yes: {tail} that the images were read.",
+        Answer.PARTLY: f"In part: {tail} that the images were read.",
+        Answer.NO: f"No: {tail} that the images were read. Drafts as good can be written without looking.",
     }[answer]
     return f"{told[:-1]} (on data to train on)." if scores.data.trained_on else told
 
@@ -117,8 +117,8 @@ def _sentences(evidence: Sequence[Evidence], scores: Scores) -> Iterable[str]:
             worse = [e.metric for e in measured if e.worse[change]]
             rest = "; the others are no worse without the right picture" if len(worse) < len(measured) else ""
             yield (
-                f"With {change} pictures {len(worse)} of {counted(len(measured), 'main metric')} get worse beyond "
-                f"chance{_named(worse, len(measured))}{rest}."
+                f"With {change} pictures {len(worse)} of {counted(len(measured), 'main metric')} "
+                f"{'gets' if len(worse) == 1 else 'get'} worse beyond chance{_named(worse, len(measured))}{rest}."
             )
     if not any(e.worse for e in evidence):
         yield (
@@ -149,8 +149,8 @@ def _against_blind(evidence: Sequence[Evidence]) -> str:
     better = [e.metric for e in judged if e.better]
     beaten = [e.metric for e in judged if e.skill is not None and _above_zero(e.skill, -1)]
     text = (
-        f"{len(better)} of {counted(len(judged), 'main metric')} are better than the best baseline that saw no image, "
-        f"beyond the 95 % interval{_named(better, len(judged))}"
+        f"{len(better)} of {counted(len(judged), 'main metric')} {'is' if len(better) == 1 else 'are'} better than "
+        f"the best baseline that saw no image, beyond the 95 % interval{_named(better, len(judged))}"
     )
     return f"{text}; {len(beaten)} worse than it{_named(beaten, len(judged))}." if beaten else f"{text}."
 
