@@ -8,7 +8,7 @@ SEED ?= 1000004
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid clean
 
 setup: $(READY)
 
@@ -50,6 +50,9 @@ parser-figures: $(READY)
 
 bench-scoring: $(READY)
 	$(BIN)/python scripts/bench_scoring.py
+
+blind-dmid: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m datasets.blind_dmid
 
 clean:
 	rm -rf $(VENV) $(OUT)

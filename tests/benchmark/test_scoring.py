@@ -18,8 +18,9 @@ from amrg.benchmark.references import References
 from amrg.benchmark.runfolder import Submission, score_submission, write_scores
 from amrg.benchmark.scores import MetricScore, Role, Scores
 from amrg.benchmark.scoring import Options, score
-from amrg.birads import View, parse
+from amrg.birads import Report, View, parse
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
+from amrg.datasets.labels import NO_FINDINGS
 
 DENSITY = ("fibro fatty breast parenchyma (ACR A).", "fibro glandular breast parenchyma (ACR C).")
 FOUND = (
@@ -110,6 +111,16 @@ def test_a_failed_case_is_in_no_number() -> None:
         assert mine(half)[name].value == pytest.approx(mine(whole)[name].value)
     assert set(half.cases[9].values.values()) == {None}
     assert sum(sum(row) for row in half.confusions["density"].counts) == 8
+
+
+def test_where_a_data_set_publishes_no_findings_none_is_wrong() -> None:
+    silent = [c.model_copy(update={"reference": Report(assessments=c.reference.assessments)}) for c in CASES]
+    noted = [c.model_copy(update={"notes": (NO_FINDINGS,)}) for c in silent]
+    taken, left = (mine(scored(PERFECT, replace(REFERENCES, cases=tuple(cases)))) for cases in (silent, noted))
+    assert taken["hallucinated_findings_a_report"].value == pytest.approx(0.75)
+    for name in ("hallucinated_findings_a_report", "finding_f1", "mammogreen_score"):
+        assert (left[name].n, left[name].unscored, left[name].value) == (0, 12, None)
+    assert left["birads_accuracy_7_worst"].value == 1.0
 
 
 def test_a_system_that_always_fails_has_no_number() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from amrg.benchmark.categories import category_metrics, confusions
 from amrg.benchmark.claims import claim_metrics
@@ -21,13 +22,15 @@ def clinical_metrics(pairs: Sequence[Pair]) -> list[Metric]:
     """Every clinical metric over some pairs, rows in their order.
 
     Which metrics there are depends on the references (kinds, places), and for places on whether any draft has boxes,
-    or probabilities with them. A failed case is a row that is not a number in all of them.
+    or probabilities with them. A failed case is a row that is not a number in all of them; one whose findings are not
+    known, in all that compare findings.
     """
-    matched = [None if (draft := drafted(p)) is None else match_findings(p, draft) for p in pairs]
+    told = [p if p.findings_known else replace(p, text=None, report=None) for p in pairs]
+    matched = [None if (draft := drafted(p)) is None else match_findings(p, draft) for p in told]
     return [
         *category_metrics(pairs),
-        *finding_metrics(pairs, matched),
-        *mammogreen_metrics(pairs, matched),
+        *finding_metrics(told, matched),
+        *mammogreen_metrics(told, matched),
         *claim_metrics(pairs),
-        *localisation_metrics(pairs),
+        *localisation_metrics(told),
     ]

@@ -18,6 +18,7 @@ from amrg.benchmark.reading import read_reports
 from amrg.benchmark.text import text_metrics, text_warnings
 from amrg.birads import Report
 from amrg.datasets.case import Case, ReferenceSource
+from amrg.datasets.labels import NO_FINDINGS
 
 NOT_STATED = "not stated"
 """The subgroup of cases whose reference does not name the field."""
@@ -42,6 +43,7 @@ def _pair(case: Case, text: str | None, report: Report | None) -> Pair:
         report=report if text is not None else None,
         views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),
         has_prior=case.reference.comparison is not None and case.reference.comparison.available,
+        findings_known=NO_FINDINGS not in case.notes,
         subgroups=subgroups_of(case),
     )
 

@@ -13,7 +13,8 @@ class Pair:
     """A reference and a draft of one case. `text` and `report` are None where the system failed: never a zero.
 
     `reference` holds the facts (from the reference text, labels or a phantom's truth, boxes included where the data
-    set has places); `report` those of the draft, with boxes where the system gave any.
+    set has places); `report` those of the draft, with boxes where the system gave any. Where `findings_known` is False
+    the data set publishes none: that `reference` lists none says nothing.
     """
 
     key: str
@@ -25,4 +26,5 @@ class Pair:
     report: Report | None
     views: tuple[tuple[Laterality, View], ...] = ()
     has_prior: bool = False
+    findings_known: bool = True
     subgroups: dict[str, str] = field(default_factory=dict)

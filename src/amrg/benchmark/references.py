@@ -71,7 +71,7 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
     """
     if (path / INFO).is_file():
         dataset = open_dataset(path)
-        return _whole(dataset) if split is None else _part(dataset, dataset.split(split), part, seed)
+        return _whole(dataset) if split is None else part_of(dataset, dataset.split(split), part, seed)
     if split is not None:
         raise BenchmarkError(
             f"{path}: --split {split} was given, but there is no {INFO}: a split belongs to a data set"
@@ -122,8 +122,13 @@ def _whole(dataset: Dataset) -> References:
     )
 
 
-def _part(dataset: Dataset, split: Split, part: str, seed: int) -> References:
-    """One part of a split, with cases of its train part for baselines to learn from."""
+def part_of(dataset: Dataset, split: Split, part: str, seed: int) -> References:
+    """One part of a split, with cases of its train part for baselines to learn from.
+
+    Raises:
+        BenchmarkError: the part is empty.
+        DatasetError: the split has no such part.
+    """
     keys = split.keys(part)
     if not keys:
         sizes = ", ".join(f"{name} {len(split.keys(name))}" for name in PARTS)

@@ -119,6 +119,26 @@ def table(
     typer.echo(WRITERS[Format(written)](document), nl=False)
 
 
+@app.command()
+def blind(
+    data: Annotated[Path, typer.Argument(metavar="DIR", help="Data set folder, as `amrg data import` writes it.")],
+    splits: Annotated[list[str] | None, typer.Option("--split", help="A split's rule; can be given again.")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="How often a split that takes a seed is drawn.")] = 20,
+    meteor_jar: MeteorJar = False,
+) -> None:
+    """What can be written without a picture on a data set, before any model is trained: a Markdown table."""
+    with busy("drawing splits and scoring baselines"), refusing():
+        from amrg.benchmark.blind import as_markdown, reached
+        from amrg.benchmark.pairing import Extras
+        from amrg.datasets import open_dataset
+
+        extras, dataset, found = Extras(meteor_jar=meteor_jar), open_dataset(data), []
+        for split in splits or ["clean"]:
+            found.append(reached(dataset, split, range(draws), extras))
+    for line in as_markdown(found):
+        typer.echo(line)
+
+
 @contextmanager
 def refusing() -> Iterator[None]:
     """Leaves with one line where a user's file cannot be scored or compared as asked."""
@@ -134,10 +154,10 @@ def refusing() -> Iterator[None]:
 def write_run_page(folder: Path, data: Path | None = None) -> None:
     """The page of a scored run, with pictures where `data` is the folder of its data set."""
     with busy("writing the page"), refusing(), writing(folder):
+        from amrg.benchmark.marked import pictures_of_data
         from amrg.benchmark.page import write_page
-        from amrg.benchmark.showing import pictures_of
 
-        write_page(folder, pictures_of(data))
+        write_page(folder, pictures_of_data(folder, data))
 
 
 def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:

@@ -1,0 +1,34 @@
+"""What can be written blind on the real DMID reports: `make blind-dmid` prints the table of docs/benchmark.md."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from amrg.benchmark.blind import as_markdown, reached
+from amrg.benchmark.meteorjar import missing_meteor_jar
+from amrg.benchmark.pairing import Extras
+from amrg.datasets import import_dataset, importer_of, open_dataset
+from datasets.replicas import DMID, dmid_replica
+
+SPLITS = ("image-407-51-52", "last-52", "clean")
+DRAWS = 20
+
+
+def main() -> None:
+    """Import the real reports in the published layout, and score every baseline on every split."""
+    if not DMID.is_dir():
+        sys.exit("the real DMID reports are not here; with the whole data set: amrg benchmark blind DIR")
+    extras = Extras(meteor_jar=missing_meteor_jar() is None)
+    with tempfile.TemporaryDirectory() as folder:
+        published, imported = dmid_replica(Path(folder) / "published", 0), Path(folder) / "imported"
+        for _ in import_dataset(importer_of("dmid"), published, imported):
+            pass
+        dataset = open_dataset(imported)
+        for line in as_markdown([reached(dataset, split, range(DRAWS), extras) for split in SPLITS]):
+            sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
