@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from amrg.benchmark.blind import Reached, as_markdown, reached

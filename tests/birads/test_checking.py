@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from amrg.birads import RULES, Laterality, Report, View, check, parse
+from amrg.birads import (
+    RULES,
+    Assessment,
+    Category,
+    Laterality,
+    Report,
+    View,
+    check,
+    parse,
+    usual_recommendation,
+)
 from birads.strategies import reports
 
 SOUND = (
@@ -77,3 +87,9 @@ def test_never_raises_and_says_where(report: Report) -> None:
         assert violation.rule in RULES
         assert violation.message
         assert violation.path
+
+
+@pytest.mark.parametrize("category", list(Category))
+def test_the_usual_advice_goes_with_its_category(category: Category) -> None:
+    report = Report(assessments=(Assessment(category=category),), recommendation=usual_recommendation(category))
+    assert "advice-against-category" not in {v.rule for v in check(report)}

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from amrg.birads import Category, Finding, Kind, Laterality, Report, View
-from amrg.generation.places import SeenView, with_places, without_repeats
+from amrg.birads import Finding, Kind, Laterality, Report, View
+from amrg.generation.places import SeenView, with_places
 from amrg.imaging import frame_breast
 from amrg.models import KINDS, Channels, Hanging, ViewEncoding
 
@@ -40,19 +40,6 @@ def test_a_place_missed_on_one_view_is_not_called_a_one_view_finding() -> None:
     (finding,) = with_places(Report(findings=(mass,)), [cc, mlo], ENCODING).findings
     assert [b.view for b in finding.boxes] == [View.CC]
     assert finding.views == ()
-
-
-def test_what_is_said_twice_and_shown_once_is_left_out_with_a_line() -> None:
-    mass = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, category=Category.LOW_SUSPICION)
-    worse = mass.model_copy(update={"category": Category.HIGH_SUSPICION})
-    once = _seen(Laterality.LEFT, {(1, 1): 0.6})
-    report, lines = without_repeats(with_places(Report(findings=(mass, mass)), [once], ENCODING))
-    assert (len(report.findings), len(lines)) == (1, 1)
-    report, lines = without_repeats(with_places(Report(findings=(mass, worse)), [once], ENCODING))
-    assert (len(report.findings), len(lines)) == (2, 0)
-    twice = _seen(Laterality.LEFT, {(1, 1): 0.6, (4, 2): 0.9})
-    report, lines = without_repeats(with_places(Report(findings=(mass, mass)), [twice], ENCODING))
-    assert (len(report.findings), len(lines)) == (2, 0)
 
 
 def test_a_right_breast_is_marked_where_it_lies_in_the_file() -> None:

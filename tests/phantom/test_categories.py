@@ -12,11 +12,9 @@ from amrg.birads import (
     Kind,
     Margin,
     Morphology,
-    Recommendation,
     Shape,
 )
 from amrg.phantom import CLASSES, category_of
-from amrg.phantom.categories import recommendation_for
 
 
 def mass(shape: Shape, margin: Margin, density: Density = Density.EQUAL, **more: object) -> Finding:
@@ -72,9 +70,3 @@ def test_every_lexicon_class_can_be_drawn() -> None:
     assert {f.distribution for f in findings} >= set(Distribution)
     without_prior = {Kind.ASYMMETRY, Kind.FOCAL_ASYMMETRY, Kind.GLOBAL_ASYMMETRY, Kind.DISTORTION}
     assert {f.kind for f in findings} >= without_prior
-
-
-def test_advice_follows_the_worst_category() -> None:
-    assert recommendation_for(Category.NEGATIVE) is Recommendation.ROUTINE
-    assert recommendation_for(Category.PROBABLY_BENIGN) is Recommendation.SHORT_INTERVAL
-    assert recommendation_for(Category.LOW_SUSPICION) is Recommendation.BIOPSY

@@ -1,6 +1,6 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
-from amrg.birads.checking import RULES, Violation, check
+from amrg.birads.checking import RULES, Violation, check, usual_recommendation
 from amrg.birads.lexicon import (
     ASYMMETRIES,
     SUSPICIOUS_MORPHOLOGY,
@@ -77,4 +77,5 @@ __all__ = [
     "flaws",
     "parse",
     "render",
+    "usual_recommendation",
 ]

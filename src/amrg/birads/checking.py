@@ -53,15 +53,20 @@ _INNER = {Quadrant.UPPER_INNER, Quadrant.LOWER_INNER, Quadrant.INNER}
 _FROM_ABOVE = {View.CC, View.XCCL, View.XCCM}  # tell outer from inner
 _FROM_THE_SIDE = {View.MLO, View.ML, View.LM, View.LMO}  # tell upper from lower
 _TRUE_LATERAL = {View.ML, View.LM}
-_ADVICE = {
-    0: {Recommendation.ADDITIONAL_IMAGING},
-    1: {Recommendation.ROUTINE},
-    2: {Recommendation.ROUTINE},
-    3: {Recommendation.SHORT_INTERVAL, Recommendation.ADDITIONAL_IMAGING},
-    4: {Recommendation.BIOPSY},
-    5: {Recommendation.BIOPSY, Recommendation.SURGICAL},
-    6: {Recommendation.SURGICAL},
+_ADVICE = {  # the usual one first
+    0: (Recommendation.ADDITIONAL_IMAGING,),
+    1: (Recommendation.ROUTINE,),
+    2: (Recommendation.ROUTINE,),
+    3: (Recommendation.SHORT_INTERVAL, Recommendation.ADDITIONAL_IMAGING),
+    4: (Recommendation.BIOPSY,),
+    5: (Recommendation.BIOPSY, Recommendation.SURGICAL),
+    6: (Recommendation.SURGICAL,),
 }
+
+
+def usual_recommendation(worst: Category) -> Recommendation:
+    """What is usually advised for the worst category of an exam."""
+    return _ADVICE[worst.major][0]
 
 
 def _category_below_finding(report: Report, taken: Taken) -> Broken:

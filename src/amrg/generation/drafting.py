@@ -12,7 +12,8 @@ import numpy as np
 from amrg import __version__
 from amrg.birads import Laterality, Provenance, Report, Status, Style, View, check, parse, render
 from amrg.generation.engine import Engine, Seen
-from amrg.generation.places import SeenView, with_places, without_repeats
+from amrg.generation.evidence import without_repeats, without_unshown
+from amrg.generation.places import SeenView, with_places
 from amrg.imaging import Framed, Mammogram, Study, missing_views
 from amrg.models import frame_for, picture
 
@@ -65,7 +66,8 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
     report, problems = _read(written, views, study.prior is not None)
     if seen is not None:
         report, repeated = without_repeats(with_places(report, _seen_views(mammograms, framed, seen), encoding))
-        problems = (*problems, *repeated)
+        report, unshown = without_unshown(report)
+        problems = (*problems, *repeated, *unshown)
     report = report.model_copy(
         update={"status": Status.DRAFT, "provenance": _provenance(engine, inside), "narrative": written}
     )

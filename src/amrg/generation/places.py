@@ -10,7 +10,6 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from amrg.birads import Finding, Kind, Laterality, Report, View
-from amrg.birads.agreement import placed
 from amrg.imaging import Framed
 from amrg.models import KINDS, ViewEncoding, box_from_picture
 
@@ -57,28 +56,6 @@ def _placed(finding: Finding, rank: int, views: list[SeenView], encoding: ViewEn
     # A place missed on one view does not mean that the finding is seen on the other alone, so that is not said.
     everywhere = tuple(b.view for b in boxes) if len(boxes) == len(of_breast) else ()
     return finding.model_copy(update={"boxes": tuple(boxes), "probability": best, "views": everywhere})
-
-
-def without_repeats(report: Report) -> tuple[Report, tuple[str, ...]]:
-    """The report without findings that only say again what stands before them, and a line for each left out.
-
-    A finding of the same kind, side and quadrant as an earlier one is another lesion only where the features show it a
-    place of its own on as many views, or where its category is worse.
-    """
-    kept: list[Finding] = []
-    lines = []
-    for finding in report.findings:
-        if any(_repeats(finding, earlier) for earlier in kept):
-            lines.append(f"left out as said twice: {finding.kind}, shown no place of its own")
-        else:
-            kept.append(finding)
-    return report.model_copy(update={"findings": tuple(kept)}), tuple(lines)
-
-
-def _repeats(finding: Finding, earlier: Finding) -> bool:
-    """Whether a finding says an earlier one again."""
-    shown_less = len(finding.boxes) < max(1, len(earlier.boxes))
-    return placed(finding) == placed(earlier) and shown_less and finding.suspicion <= earlier.suspicion
 
 
 def _regions(grid: npt.NDArray[np.float32]) -> list[tuple[float, slice, slice]]:

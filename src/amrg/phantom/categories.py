@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from amrg.birads import Category, Density, Distribution, Finding, Kind, Margin, Morphology, Recommendation, Shape
+from amrg.birads import Category, Density, Distribution, Finding, Kind, Margin, Morphology, Shape
 
 _BY_KIND = {
     Kind.ASYMMETRY: Category.PROBABLY_BENIGN,
@@ -38,13 +38,6 @@ _BY_MORPHOLOGY = {
 }
 _ALONG_DUCTS = {Distribution.LINEAR, Distribution.SEGMENTAL}
 _RETRACTIONS = {Kind.SKIN_RETRACTION, Kind.NIPPLE_RETRACTION}
-_ADVICE = {
-    1: Recommendation.ROUTINE,
-    2: Recommendation.ROUTINE,
-    3: Recommendation.SHORT_INTERVAL,
-    4: Recommendation.BIOPSY,
-    5: Recommendation.BIOPSY,
-}
 
 
 def category_of(finding: Finding) -> Category:
@@ -53,11 +46,6 @@ def category_of(finding: Finding) -> Category:
     if category is Category.HIGH_SUSPICION and _RETRACTIONS & set(finding.associated):
         return Category.HIGHLY_SUGGESTIVE
     return category
-
-
-def recommendation_for(worst: Category) -> Recommendation:
-    """What is advised for the exam's worst category."""
-    return _ADVICE[worst.major]
 
 
 def _of_itself(finding: Finding) -> Category:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amrg.birads import Assessment, Category, Finding, Indication, Laterality, Report, View, ViewBox
-from amrg.phantom.categories import category_of, recommendation_for
+from amrg.birads import (
+    Assessment,
+    Category,
+    Finding,
+    Indication,
+    Laterality,
+    Report,
+    View,
+    ViewBox,
+    usual_recommendation,
+)
+from amrg.phantom.categories import category_of
 from amrg.phantom.population import Size
 from amrg.phantom.scene import Scene, Staged
 from amrg.phantom.texture import HEIGHT_MM, WIDTH_MM
@@ -23,7 +33,7 @@ def truth_of(scene: Scene, staged: Sequence[Staged], size: Size) -> Report:
         composition=scene.pattern.composition,
         findings=findings,
         assessments=tuple(Assessment(category=c, laterality=side) for side, c in sides.items()),
-        recommendation=recommendation_for(worst),
+        recommendation=usual_recommendation(worst),
     )
 
 

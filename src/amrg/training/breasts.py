@@ -25,9 +25,9 @@ from amrg.birads import (
     Quadrant,
     Report,
     View,
+    usual_recommendation,
 )
 from amrg.models.views import with_position
-from amrg.phantom.categories import recommendation_for
 from amrg.training.exams import VIEW_ORDER, DrawJob, load_shard
 
 _HALF: dict[View, dict[Quadrant, Quadrant]] = {
@@ -147,7 +147,7 @@ def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) 
         composition=composition,
         findings=findings,
         assessments=assessments,
-        recommendation=recommendation_for(worst),
+        recommendation=usual_recommendation(worst),
     )
 
 
