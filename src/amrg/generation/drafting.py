@@ -65,7 +65,7 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
         written = engine.write(views, pictures)
     report, problems = _read(written, views, study.prior is not None)
     if seen is not None:
-        report, repeated = without_repeats(with_places(report, _seen_views(mammograms, framed, seen), encoding))
+        report, repeated = without_repeats(with_places(report, seen_views(mammograms, framed, seen), encoding))
         report, unshown = without_unshown(report)
         problems = (*problems, *repeated, *unshown)
     report = report.model_copy(
@@ -117,7 +117,8 @@ def _read(written: str, views: list[tuple[Laterality, View]], has_prior: bool) -
     return parsed.report, tuple(unread + broken)
 
 
-def _seen_views(mammograms: list[Mammogram], framed: list[Framed], seen: Seen) -> list[SeenView]:
+def seen_views(mammograms: list[Mammogram], framed: list[Framed], seen: Seen) -> list[SeenView]:
+    """What the tower saw, view by view, as `with_places` takes it."""
     side = round(seen.cells.shape[1] ** 0.5)
     grids = seen.cells.reshape(len(mammograms), side, side, -1)
     return [SeenView(m.laterality, m.view, f, np.asarray(g)) for m, f, g in zip(mammograms, framed, grids, strict=True)]

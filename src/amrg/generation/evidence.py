@@ -33,14 +33,15 @@ def _repeats(finding: Finding, earlier: Finding) -> bool:
     return placed(finding) == placed(earlier) and shown_less and finding.suspicion <= earlier.suspicion
 
 
-def without_unshown(report: Report) -> tuple[Report, tuple[str, ...]]:
+def without_unshown(report: Report, least: float = SURE) -> tuple[Report, tuple[str, ...]]:
     """The report without findings that the features show nowhere surely, and a line for each left out.
 
-    `report` has places (`with_places`). Where a breast's category came from findings that are left out, it falls to the
-    worst of those that stay, or to 1; advice that no longer goes with the worst category gives way to the usual.
+    Surely is with a probability of `least`, 0 to 1; `report` has places (`with_places`). Where a breast's category came
+    from findings that are left out, it falls to the worst of those that stay, or to 1, and advice to what is usual for
+    the worst category then.
     """
-    kept = tuple(f for f in report.findings if _shown(f))
-    left = [f for f in report.findings if not _shown(f)]
+    kept = tuple(f for f in report.findings if _shown(f, least))
+    left = [f for f in report.findings if not _shown(f, least)]
     if not left:
         return report, ()
     assessments = tuple(_reassessed(a, kept, left) for a in report.assessments)
@@ -48,11 +49,11 @@ def without_unshown(report: Report) -> tuple[Report, tuple[str, ...]]:
     if lowered.worst is not None and lowered.worst is not report.worst and report.recommendation is not None:
         lowered = lowered.model_copy(update={"recommendation": usual_recommendation(lowered.worst)})
     changed = [_changed(a, b) for a, b in zip(assessments, report.assessments, strict=True) if a != b]
-    return lowered, (*map(_line, left), *changed)
+    return lowered, (*(_line(f, least) for f in left), *changed)
 
 
-def _shown(finding: Finding) -> bool:
-    return finding.probability is not None and finding.probability >= SURE
+def _shown(finding: Finding, least: float) -> bool:
+    return finding.probability is not None and finding.probability >= least
 
 
 def _reassessed(assessment: Assessment, kept: Sequence[Finding], left: Sequence[Finding]) -> Assessment:
@@ -66,12 +67,12 @@ def _reassessed(assessment: Assessment, kept: Sequence[Finding], left: Sequence[
     return assessment.model_copy(update={"category": stays})
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: Finding, least: float) -> str:
     place = finding.location.quadrant or "place not said"
     how = "nowhere" if finding.probability is None else f"with probability {finding.probability:.2f}"
     return (
         f"left out as not shown surely: {_breast(finding.laterality)}{finding.kind} ({place}), shown {how}, "
-        f"expected {SURE:.2f} or more"
+        f"expected {least:.2f} or more"
     )
 
 
