@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= out
 SEED ?= 1000004
+EXAMPLE := runs/example
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid example clean
 
 setup: $(READY)
 
@@ -53,6 +54,17 @@ bench-scoring: $(READY)
 
 blind-dmid: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m datasets.blind_dmid
+
+# The run that docs/example shows: the embedded model on phantoms, baselines that learned from others beside it.
+example: $(READY)
+	$(BIN)/amrg phantom --count 300 --seed 40000 --size small --workers 2 $(EXAMPLE)/drawn-train
+	$(BIN)/amrg phantom --count 200 --seed 1020001 --size small --workers 2 $(EXAMPLE)/drawn-test
+	$(BIN)/amrg data import phantom $(EXAMPLE)/drawn-train --out $(EXAMPLE)/train
+	$(BIN)/amrg data import phantom $(EXAMPLE)/drawn-test --out $(EXAMPLE)/test
+	test -f $(EXAMPLE)/test/splits/all-test.json || $(BIN)/amrg data split $(EXAMPLE)/test all-test
+	$(BIN)/amrg benchmark run --data $(EXAMPLE)/test --split all-test --train-data $(EXAMPLE)/train --out $(EXAMPLE)/run
+	cp $(EXAMPLE)/run/report.html $(EXAMPLE)/run/manifest.json docs/example
+	$(BIN)/amrg benchmark table $(EXAMPLE)/run > docs/example/table.md
 
 clean:
 	rm -rf $(VENV) $(OUT)

@@ -28,7 +28,6 @@ def test_a_constant_report_reaches_the_published_text_scores_on_the_real_texts(d
     assert found.draws == 3
     assert value(found, "constant", "rouge_l_f1_stemmed") > 0.55  # AMRG: 0.5691
     assert value(found, "oracle", "density_accuracy") > 0.9
-    assert value(found, "perfect", "rouge_l_f1_stemmed") == 1.0
     spread = found.values["sampled"]["rouge_l_f1_stemmed"]
     assert spread.low is not None
     assert spread.high is not None

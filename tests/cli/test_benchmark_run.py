@@ -41,8 +41,8 @@ def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Pa
         *("amrg-embedded", "constant", "sampled", "prior", "retrieval", "oracle", "perfect")
     }
     assert set(scores["pictures"]) == {"blanked", "shuffled", "mirrored"}
-    # Seed 1,000,003 has a lesion in one breast, which the embedded model finds on whichever side it is shown.
-    assert scores["pictures"]["mirrored"]["metrics"]["sides_swapped_share"]["value"] == 1.0
+    mirrored = scores["pictures"]["mirrored"]["metrics"]  # a draft follows its pictures to the other side, or nearly
+    assert mirrored["sides_kept_share"]["value"] == 0.0 < mirrored["sides_swapped_share"]["value"]
     assert (tmp_path / "report.html").is_file()
 
     before = (tmp_path / "predictions.jsonl").read_bytes()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amrg.benchmark.beside import beside
+from amrg.benchmark.beside import ROLES, beside
 from amrg.benchmark.display import with_interval
 from amrg.benchmark.metric import Metric, by_name
 from amrg.benchmark.pairing import USUAL, Extras, measuring, pairs_of
 from amrg.benchmark.references import References, part_of
-from amrg.benchmark.scores import Number
+from amrg.benchmark.scores import Number, Role
 from amrg.benchmark.statistics import bootstrap
 from amrg.benchmark.summaries import metric_scores
 from amrg.datasets.splits import make_split, rules_for
@@ -69,7 +69,7 @@ def reached(dataset: Dataset, split: str, seeds: Sequence[int], extras: Extras =
 
 
 def _values(references: References, seed: int, extras: Extras) -> Values:
-    """Every baseline's metrics on one part."""
+    """Every baseline's metrics on one part; the references themselves have nothing to show."""
     draws = bootstrap(references.groups, seed)
     with measuring(references.cases, extras) as measure:
         return {
@@ -78,6 +78,7 @@ def _values(references: References, seed: int, extras: Extras) -> Values:
                 for metric, score in metric_scores(_shown(measure(pairs_of(references.cases, written))), draws).items()
             }
             for name, written in beside(references, seed).predictions.items()
+            if ROLES[name] is not Role.PERFECT
         }
 
 
