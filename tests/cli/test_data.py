@@ -51,6 +51,7 @@ def test_split_and_check_say_the_leak_and_leave_with_a_code(folder: Path) -> Non
     assert split["sizes"] == {"train": 96, "validation": 12, "test": 12}
     assert split["seed"] == 3
     clean = run("check", folder, "--split", "clean")
+    assert "no case names its patient: patients were not compared" in clean.output
     assert clean.exit_code == Exit.OK
     assert "clean: clean" in clean.stdout
     leaking = run("check", folder, "--json")

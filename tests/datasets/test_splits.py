@@ -178,10 +178,10 @@ def test_patients_stay_together_and_are_found_when_they_do_not(tmp_path: Path) -
     dataset = dataset_of(tmp_path, cases, "dmid")
     assert leaks(dataset, "clean")["test", "train", LeakKind.PATIENT] == 0
     split = make_split(dataset, "image-407-51-52")
+    found = check_split(dataset, split)
+    assert found.patients == len(dataset.keys())
     (leak,) = (
-        leak
-        for leak in check_split(dataset, split).leaks
-        if (leak.held_out, leak.against, leak.kind) == ("test", "train", LeakKind.PATIENT)
+        leak for leak in found.leaks if (leak.held_out, leak.against, leak.kind) == ("test", "train", LeakKind.PATIENT)
     )
     train = {key: i // 3 for i, key in enumerate(dataset.keys()) if key in split.train}
     expected = [key for key in split.test if int(key[1:]) // 3 in train.values()]

@@ -78,8 +78,9 @@ def import_folder(
     counts = dataset.info.counts
     out.print(f"{dataset.info.title}: {counts['cases']:,} cases with {counts['images']:,} pictures in {folder}")
     out.print(f"licence: {dataset.info.licence}", markup=False)
-    if counts["oddities"]:
-        out.print(f"{counts['oddities']:,} things were missing or odd: see {folder / 'oddities.jsonl'}", markup=False)
+    if odd := counts["oddities"]:
+        things = f"{odd:,} things were" if odd > 1 else "1 thing was"
+        out.print(f"{things} missing or odd: see {folder / 'oddities.jsonl'}", markup=False)
 
 
 @app.command()
@@ -174,3 +175,5 @@ def _show_check(found: LeakCheck) -> None:
     out.print(table)
     if not found.texts:
         out.print("no text is a radiologist's own: texts were not compared")
+    if not found.patients:
+        out.print("no case names its patient: patients were not compared")

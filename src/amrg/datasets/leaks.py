@@ -48,11 +48,16 @@ class Leak(Value):
 
 
 class LeakCheck(Value):
-    """All leaks of a split. `texts` counts its cases with a text of their own: rendered ones are not compared."""
+    """All leaks of a split.
+
+    `texts` counts its cases with a text of their own: rendered ones are not compared. `patients` counts those whose
+    patient is known: the others cannot be compared by patient.
+    """
 
     split: str
     hash: str
     texts: int
+    patients: int
     leaks: tuple[Leak, ...]
 
     @property
@@ -97,7 +102,8 @@ def check_split(dataset: Dataset, split: Split) -> LeakCheck:
             parts[part_of[case.key]].add(case)
     leaks = [leak for held, other in ACROSS for leak in _leaks((held, parts[held]), (other, parts[other]))]
     texts = sum(text is not None for part in parts.values() for _, text, _ in part.cases)
-    return LeakCheck(split=split.name, hash=split.hash, texts=texts, leaks=tuple(leaks))
+    patients = sum(is_patient(group) for part in parts.values() for _, _, group in part.cases)
+    return LeakCheck(split=split.name, hash=split.hash, texts=texts, patients=patients, leaks=tuple(leaks))
 
 
 def _leaks(held: tuple[str, _Part], other: tuple[str, _Part]) -> Iterator[Leak]:
