@@ -187,17 +187,18 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
 
 
 def _show(found: list[Compared]) -> None:
-    """Differences as a table a pair of systems."""
+    """Differences as a table a pair of systems; numbers stay whole on a narrow terminal."""
     from amrg.benchmark.display import interval, number, p_value
 
     for second in dict.fromkeys(c.second for c in found):
         rows = [c for c in found if c.second == second]
-        shown = Table(
-            Column("metric", no_wrap=True), "n", rows[0].first, second, "difference", "95 % interval", "p", "p, Holm"
-        )
+        widths = {rows[0].first: 6, second: 6, "difference, 95 % interval": 16, "p; after Holm": 9}
+        columns = [Column(name, overflow="fold", min_width=width) for name, width in widths.items()]
+        shown = Table(Column("metric", overflow="fold"), Column("n", min_width=5), *columns, padding=(0, 1, 0, 0))
         for c in rows:
-            values = (number(c.first_value), number(c.second_value), number(c.value, signed=True))
-            shown.add_row(c.metric, str(c.n), *values, interval(c, signed=True), p_value(c.p), p_value(c.p_holm))
+            moved = f"{number(c.value, signed=True)}\n{interval(c, signed=True)}"
+            both = f"{p_value(c.p)}\n{p_value(c.p_holm)}"
+            shown.add_row(c.metric, str(c.n), number(c.first_value), number(c.second_value), moved, both)
         out.print(shown)
     tests = sum(c.p is not None for c in found)
     out.print(f"p by approximate randomisation of whole groups; Holm's correction over {tests} tests", style="dim")
