@@ -192,9 +192,9 @@ def _show(found: list[Compared]) -> None:
 
     for second in dict.fromkeys(c.second for c in found):
         rows = [c for c in found if c.second == second]
-        widths = {rows[0].first: 6, second: 6, "difference, 95 % interval": 16, "p; after Holm": 9}
-        columns = [Column(name, overflow="fold", min_width=width) for name, width in widths.items()]
-        shown = Table(Column("metric", overflow="fold"), Column("n", min_width=5), *columns, padding=(0, 1, 0, 0))
+        systems = [Column(name, overflow="fold", min_width=6) for name in (rows[0].first, second)]
+        whole = [Column(name, no_wrap=True) for name in ("difference", "p, Holm's")]
+        shown = Table(Column("metric", overflow="fold"), Column("n", no_wrap=True), *systems, *whole)
         for c in rows:
             moved = f"{number(c.value, signed=True)}\n{interval(c, signed=True)}"
             both = f"{p_value(c.p)}\n{p_value(c.p_holm)}"
