@@ -11,7 +11,7 @@ import pytest
 from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.intake import Outputs, matched, read_predictions
 from amrg.benchmark.prediction import Prediction
-from amrg.benchmark.records import LONGEST
+from amrg.benchmark.reading import LONGEST
 from amrg.benchmark.references import References, keep, read_references
 from amrg.birads import Category, Composition
 from amrg.datasets import DatasetError

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.prediction import Prediction
-from amrg.benchmark.records import LONGEST, Record, first_fault, listed, read_records
+from amrg.benchmark.reading import LONGEST
+from amrg.benchmark.records import Record, first_fault, listed, read_records
 from amrg.benchmark.references import References
 
 STORED = "predictions.jsonl"

@@ -12,7 +12,7 @@ from amrg.birads import Report
 from amrg.birads.parsing import read_report
 
 LONGEST = 100_000
-"""Characters of the longest text that is read: hundreds of times a report's length, and a tenth of a second."""
+"""Characters of the longest text that is read or scored: a longer one is no report but a generator that ran on."""
 
 _MANY = 1_000_000
 """Characters from which processes pay off: starting them takes about half a second."""
@@ -23,18 +23,13 @@ _CHUNK = 64
 def read_reports(texts: Sequence[str | None]) -> list[Report | None]:
     """The facts of every text, in order: what `parse` reads, whatever the number of processes.
 
-    None for None, and for a text of more than `LONGEST` characters, which is no report (`too_long` names those).
+    None for None, and for a text of more than `LONGEST` characters, which is no report.
     Scripts that call this with many texts must be importable, as for `multiprocessing` with `spawn`; where processes
     cannot be had, it reads in this one.
     """
     distinct = [t for t in dict.fromkeys(texts) if t is not None and len(t) <= LONGEST]
     read = dict(zip(distinct, _read_all(distinct), strict=True))
     return [None if t is None else read.get(t) for t in texts]
-
-
-def too_long(texts: Sequence[str | None]) -> list[int]:
-    """Places of the texts that are too long to be read, for a message that says so."""
-    return [i for i, t in enumerate(texts) if t is not None and len(t) > LONGEST]
 
 
 def _read_all(texts: Sequence[str]) -> Iterable[Report]:

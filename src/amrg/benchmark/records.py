@@ -18,9 +18,6 @@ from amrg.birads import Report
 
 FORMS = "JSON lines (.jsonl) with `id` and `text`, CSV (.csv) with columns id and text, or a folder of .txt files"
 
-LONGEST = 100_000
-"""Characters; a longer text is no report but a generator that ran on."""
-
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 

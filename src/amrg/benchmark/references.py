@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from amrg.benchmark.baselines import sample
 from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.reading import read_reports
-from amrg.benchmark.records import LONGEST, Record, first_fault, listed, read_records, report_of
+from amrg.benchmark.reading import LONGEST, read_reports
+from amrg.benchmark.records import Record, first_fault, listed, read_records, report_of
 from amrg.benchmark.scores import Scores
 from amrg.birads import Report
 from amrg.datasets.case import Case, ReferenceSource

@@ -18,17 +18,14 @@ HEADER_WITHIN = 100
 """Rows of a sheet among which its header is looked for: legends come first in some."""
 
 
-def csv_rows(path: Path, required: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
-    """The rows of a CSV file, column to cell as written, names stripped; cells that a short row lacks are empty.
+def numbered_csv_rows(path: Path, required: Sequence[str], delimiter: str = ",") -> Iterator[Numbered]:
+    """The rows of a CSV file, each with the number of the line it ends on: column to cell as written.
+
+    Names are stripped; cells that a short row lacks are empty.
 
     Raises:
         DatasetError: the file is missing, is no text, lacks a required column, or a row has more cells than columns.
     """
-    return (row for _, row in numbered_csv_rows(path, required, delimiter))
-
-
-def numbered_csv_rows(path: Path, required: Sequence[str], delimiter: str = ",") -> Iterator[Numbered]:
-    """Like `csv_rows`, each row with the number of the line it ends on."""
     reader = csv.reader(_lines(path), delimiter=delimiter)
     try:
         names = [name.strip() for name in next(reader, [])]

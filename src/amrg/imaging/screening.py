@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 _NO_IMAGE = {"SR": "a structured report", "PR": "a presentation state", "KO": "a key object selection"}
@@ -74,8 +73,3 @@ def _said(header: Dataset) -> str | None:
     names = ("SeriesDescription", "ViewPosition", "PaddleDescription", "AcquisitionDeviceProcessingDescription")
     text = " ".join(str(header.get(name, "")) for name in names).upper()
     return next((what for word, what in _WORDS.items() if re.search(rf"\b{word}\b", text)), None)
-
-
-def class_name(header: Dataset) -> str:
-    """The object's class in words, for messages."""
-    return UID(str(header.get("SOPClassUID", ""))).name or "an object of no class"
