@@ -83,23 +83,25 @@ def _values(drafts: Sequence[str], references: Sequence[str], idf: IdfCorpus) ->
     clipped, plain = np.zeros(len(drafts)), np.zeros(len(drafts))
     if idf.weakness is not None:
         return np.full(len(drafts), np.nan), np.full(len(drafts), np.nan)
-    times = np.array([t for _, t in idf.documents], dtype=np.float64)
     ours, theirs = [ptb_tokens(t) for t in drafts], [ptb_tokens(t) for t in references]
+    # Where the corpus is the references themselves, they are not counted a second time.
+    others = () if Counter(theirs) == dict(idf.documents) else idf.documents
+    times = np.array([t for _, t in others] or [1] * len(theirs), dtype=np.float64)
     penalty = np.ones(len(drafts))
-    for overlap in overlaps(ours, theirs, LONGEST, others=[tokens for tokens, _ in idf.documents]):
+    for overlap in overlaps(ours, theirs, LONGEST, others=[tokens for tokens, _ in others]):
         if overlap.n == 2:  # the public code counts bigrams where it means words
             drafted, referred = overlap.lengths
             penalty = np.exp(-((drafted - referred) ** 2) / (2 * SIGMA**2))
-        both = _cosines(overlap, _weights(overlap, times))
+        documents = overlap.others if others else overlap.references
+        both = _cosines(overlap, _weights(documents, times, overlap.grams))
         clipped += both[0]
         plain += both[1]
     return 10 * penalty * clipped / LONGEST, 10 * plain / LONGEST
 
 
-def _weights(overlap: Overlap, times: Array) -> Array:
-    """IDF of each n-gram [grams]."""
-    others = overlap.others
-    having = np.bincount(others.gram, weights=times[others.text], minlength=overlap.grams)
+def _weights(documents: Counts, times: Array, grams: int) -> Array:
+    """IDF of each n-gram [grams] over documents, each of which occurs so many `times`."""
+    having = np.bincount(documents.gram, weights=times[documents.text], minlength=grams)
     weights: Array = np.log(times.sum()) - np.log(np.maximum(having, 1))
     return weights
 
