@@ -50,7 +50,7 @@ def test_csv_rows_of_one_id_are_one_case(tmp_path: Path, phantoms: Path) -> None
         "id,files,text,patient,laterality,view,split,scanner\r\n"
         f'a,one/RCC.dcm;one/LCC.dcm,"{TEXT}",P9,R;L,CC,train,X\r\n'
         f'b,one/none.dcm,"{TEXT}",,,,test,Y\r\n'
-        "a,one/RMLO.dcm,,P9,R,MLO,,X\r\n"
+        "a,one/RMLO.dcm;one/LMLO.gone,,P9,R;L,MLO,,X\r\n"
     )
     dataset = imported("generic", own(tmp_path, "cases.csv", table), tmp_path / "out")
     a, b = dataset.cases()
@@ -60,7 +60,9 @@ def test_csv_rows_of_one_id_are_one_case(tmp_path: Path, phantoms: Path) -> None
     assert a.labels == {"scanner": "X"}
     assert a.images[1] == ImageRef(file="one/LCC.dcm", laterality=Laterality.LEFT, view=View.CC)
     assert missing_views(study_of(a, dataset.root)) == ((Laterality.LEFT, View.MLO),)
-    assert [oddity.found for oddity in dataset.oddities()] == ["one/none.dcm: no such file"]
+    assert b.images == ()
+    told = [oddity.found for oddity in dataset.oddities()]
+    assert told == ["one/LMLO.gone: no such file", "one/none.dcm: no such file"]
 
 
 def test_jsonl_and_references_from_categories(tmp_path: Path) -> None:

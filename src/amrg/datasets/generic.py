@@ -177,7 +177,7 @@ def _one_a_file(row: Row, column: str, terms: dict[str, T] | Any, files: int) ->
 
 
 def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
-    """The pictures of a row; those that are missing are odd and stay named."""
+    """The pictures of a row; those that are missing are odd and left out, so that the others can be read."""
     files = _listed(row, "files")
     sides, views = (
         _one_a_file(row, name, terms, len(files)) for name, terms in (("laterality", SIDES), ("view", VIEWS))
@@ -186,6 +186,7 @@ def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
     for number, (file, side, view) in enumerate(zip(files, sides, views, strict=True)):
         if not (root / file).is_file():
             odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: no such file", expected="a picture"))
+            continue
         yield ImageRef(file=file.replace("\\", "/"), laterality=side, view=view, masks=masks if number == 0 else ())
 
 
