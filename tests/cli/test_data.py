@@ -38,6 +38,14 @@ def test_import_says_what_it_found_and_again_changes_nothing(folder: Path) -> No
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_without_a_folder_named_it_goes_to_one_of_the_set_s_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("import", "dmid", folder.parent / "as-published").exit_code == Exit.OK
+    assert (tmp_path / "data" / "dmid" / "dataset.json").read_bytes() == (folder / "dataset.json").read_bytes()
+
+
 def test_stats_count(folder: Path) -> None:
     document = json.loads(run("stats", folder, "--json").stdout)
     assert (document["cases"], document["missing_images"], document["patients"]) == (120, 118, 0)

@@ -20,7 +20,10 @@ from amrg.cli.exits import Exit
 def run(
     data: Annotated[Path, typer.Option(help="Data set folder, as `amrg data import` writes it.")],
     split: Annotated[str, typer.Option(help="Split of the data set, by name.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder of the run; one that was broken off goes on.")],
+    given: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the run; one that was broken off goes on. runs/MODEL-DATA-SPLIT-PART."),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Folder or hub name of a Gemma 3 model; the embedded one.")] = None,
     part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     words: Annotated[
@@ -57,6 +60,7 @@ def run(
             engine = load_engine(model)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
+    folder = given or Path("runs") / "-".join([Path(engine.loaded.name).name, data.resolve().name, split, part])
     order = Order(
         data=data,
         split=split,

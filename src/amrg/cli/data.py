@@ -59,7 +59,7 @@ def list_all(as_json: AsJson = False) -> None:
 def import_folder(
     name: Annotated[str, typer.Argument(help="Which data set it is; amrg data list names them.")],
     path: Annotated[Path, typer.Argument(help="The data set's folder, as published.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder for the imported data set.")],
+    given: Annotated[Path | None, typer.Option("--out", help="Folder for the imported data set; data/NAME.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a data set; one that was broken off goes on where it stopped."""
@@ -68,6 +68,7 @@ def import_folder(
 
     if name not in IMPORTERS:
         fail(Exit.USAGE, f"no data set {name!r}; known are {', '.join(sorted(IMPORTERS))}")
+    folder = given or Path("data") / name
     with _one_line(), writing(folder), err.status("importing") as status:
         for done in import_dataset(importer_of(name), path, folder):
             status.update(f"importing: {done.cases:,} cases")
