@@ -18,7 +18,8 @@ from amrg.datasets import DatasetError
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.importing import About
 from amrg.datasets.parquet import PartFacts, hash_of, write_part
-from amrg.datasets.store import Dataset, Info, Split, open_dataset, part_path, write_text
+from amrg.datasets.store import Dataset, Info, Split, open_dataset, part_path
+from amrg.datasets.whole import write_text
 
 NORMAL = (
     "Breast Composition: fibro fatty breast parenchyma (ACR A).\nBIRADS: 1\nFindings: No abnormal soft opacity seen."

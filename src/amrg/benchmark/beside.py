@@ -15,6 +15,7 @@ from amrg.benchmark.prediction import Prediction
 from amrg.benchmark.references import References
 from amrg.benchmark.scores import Role
 from amrg.datasets.case import Case
+from amrg.datasets.whole import write_text
 
 BASELINES, ABOUT = "baselines", "about.json"
 """Where a run folder holds the predictions of its baselines, and how each came about."""
@@ -111,7 +112,7 @@ def keep_beside(folder: Path, made: Beside) -> None:
         else:
             (place / f"{name}.jsonl").unlink(missing_ok=True)
     document = {"about": dict(sorted(made.about.items())), "left_out": {}, "warnings": made.warnings}
-    (place / ABOUT).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8", newline="\n")
+    write_text(place / ABOUT, [json.dumps(document, indent=2)])
 
 
 def kept_beside(folder: Path, references: References) -> Beside:

@@ -12,13 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.files import STORED
 from amrg.benchmark.prediction import Prediction
 from amrg.benchmark.reading import LONGEST
 from amrg.benchmark.records import Record, first_fault, listed, read_records
 from amrg.benchmark.references import References
-
-STORED = "predictions.jsonl"
-"""The predictions of a run folder."""
 
 _FIELDS = {"text", "report", "error", "refused", "seconds"}
 

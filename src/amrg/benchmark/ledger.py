@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.prediction import Prediction
+from amrg.datasets.whole import whole
 
 Draft = Callable[[str], Prediction]
 """A case's key to what a system writes for it."""
@@ -56,9 +57,8 @@ def finished(path: Path, keys: Sequence[str]) -> list[Prediction]:
 
 def stored(path: Path, predictions: Sequence[Prediction]) -> None:
     """Write a whole file of predictions at once, in place of what was there."""
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(b"".join(line_of(p) for p in predictions))
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_bytes(b"".join(line_of(p) for p in predictions))
 
 
 def line_of(prediction: Prediction) -> bytes:

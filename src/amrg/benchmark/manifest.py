@@ -13,11 +13,11 @@ from pydantic import Field, ValidationError
 
 from amrg import __version__
 from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.intake import STORED
+from amrg.benchmark.files import MANIFEST, STORED
 from amrg.birads.report import Value
+from amrg.datasets.whole import write_text
 from amrg.generation import Engine
 
-FILE_NAME = "manifest.json"
 SCHEMA = 1
 
 
@@ -119,16 +119,14 @@ def begin(folder: Path, manifest: Manifest) -> None:
     Raises:
         BenchmarkError: another run lies there; says where the two differ.
     """
-    path = folder / FILE_NAME
+    path = folder / MANIFEST
     if path.is_file():
         _refuse_other(path, manifest)
         return
     if (folder / STORED).exists():
-        raise BenchmarkError(f"{folder}: found {STORED} without {FILE_NAME}; name an empty folder")
+        raise BenchmarkError(f"{folder}: found {STORED} without {MANIFEST}; name an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8", newline="\n")
-    partial.replace(path)
+    write_text(path, [manifest.model_dump_json(indent=2)])
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -137,7 +135,7 @@ def load_manifest(folder: Path) -> Manifest:
     Raises:
         BenchmarkError: there is none, or it is none of this version.
     """
-    path = folder / FILE_NAME
+    path = folder / MANIFEST
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -31,6 +31,7 @@ from amrg.benchmark.pairs import Pair
 from amrg.benchmark.scores import CaseScores, Role, Scores, SystemScores
 from amrg.benchmark.stored import read_manifest, read_pairs, read_scores, reference_lengths
 from amrg.benchmark.verdict import LOST, verdict
+from amrg.datasets.whole import whole
 
 FILE_NAME = "report.html"
 
@@ -81,9 +82,8 @@ def write_page(run_folder: Path, pictures: Pictures | None = None) -> Path:
     scores = read_scores(run_folder)
     page = _environment().get_template("page.html").render(_context(run_folder, scores, pictures))
     path = run_folder / FILE_NAME
-    partial = path.with_suffix(".partial")
-    partial.write_text(page, encoding="utf-8", newline="\n")
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from amrg.benchmark.baselines import sample
 from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.files import KEPT, SCORES
 from amrg.benchmark.reading import LONGEST, read_reports
 from amrg.benchmark.records import Record, first_fault, listed, read_records, report_of
 from amrg.benchmark.scores import Scores
@@ -20,9 +21,7 @@ from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.groups import text_group
 from amrg.datasets.store import INFO, PARTS, Dataset, Split, open_dataset
 from amrg.datasets.together import has_own_text
-
-KEPT = "cases.jsonl"
-"""The cases of a run folder, a `Case` a line, so that runs can be compared and scored again without the data set."""
+from amrg.datasets.whole import write_text
 
 LEARNED_FROM = 2000
 """How many training cases, drawn by seed, baselines learn from."""
@@ -98,7 +97,7 @@ def read_kept(folder: Path) -> tuple[Case, ...]:
 
 def _of_run(folder: Path) -> References:
     """The cases of a scored run, named as its scores name them."""
-    cases, stored = read_kept(folder), folder / "scores.json"
+    cases, stored = read_kept(folder), folder / SCORES
     if not stored.is_file():
         return References(folder.name, cases)
     data = Scores.model_validate_json(stored.read_bytes()).data
@@ -107,7 +106,7 @@ def _of_run(folder: Path) -> References:
 
 def keep(cases: Sequence[Case], folder: Path) -> None:
     """Write the cases of a run into its folder."""
-    (folder / KEPT).write_bytes(b"".join(case.model_dump_json().encode() + b"\n" for case in cases))
+    write_text(folder / KEPT, (case.model_dump_json() for case in cases))
 
 
 def _whole(dataset: Dataset) -> References:

@@ -12,14 +12,15 @@ from typing import Any
 from amrg import __version__
 from amrg.benchmark.beside import BASELINES, beside, keep_beside, kept_beside
 from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.intake import STORED, Outputs, matched, read_predictions
+from amrg.benchmark.files import MANIFEST, SCORES, STORED
+from amrg.benchmark.intake import Outputs, matched, read_predictions
 from amrg.benchmark.ledger import stored
 from amrg.benchmark.references import References, keep
 from amrg.benchmark.scores import Scores
 from amrg.benchmark.scoring import Options, score
 from amrg.benchmark.stored import read_manifest
+from amrg.datasets.whole import write_text
 
-MANIFEST, SCORES = "manifest.json", "scores.json"
 MANIFEST_SCHEMA = 1
 
 
@@ -56,7 +57,7 @@ def score_submission(handed: Submission, folder: Path, options: Options) -> Scor
     _enter(folder)
     stored(folder / STORED, handed.outputs.predictions)
     keep_beside(folder, beside(handed.references, options.seed))
-    _write_json(folder / MANIFEST, manifest)
+    write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
     return score_run(folder, handed.references, options, handed.outputs)
 
 
@@ -80,9 +81,7 @@ def write_scores(path: Path, scores: Scores) -> None:
     """Write `scores.json`: indented, but a single case on a line, so that large runs stay readable."""
     document = json.dumps(scores.model_dump(mode="json", exclude={"cases"}), indent=1, ensure_ascii=False)
     cases = ",\n  ".join(case.model_dump_json() for case in scores.cases)
-    partial = path.with_suffix(".partial")
-    partial.write_text(f'{document[:-2]},\n "cases": [\n  {cases}\n ]\n}}\n', encoding="utf-8", newline="\n")
-    partial.replace(path)
+    write_text(path, [f'{document[:-2]},\n "cases": [\n  {cases}\n ]\n}}'])
 
 
 def _enter(folder: Path) -> None:
@@ -129,7 +128,3 @@ def _hash_of(path: Path) -> str:
     for file in files if path.is_dir() else [path]:
         digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8", newline="\n")

@@ -14,7 +14,7 @@ from typing import TypeVar
 from amrg.benchmark.baselines import oracle_rules, sample
 from amrg.benchmark.beside import BASELINES, Beside, beside, keep_beside
 from amrg.benchmark.drafts import Drafter, predict_case
-from amrg.benchmark.intake import STORED
+from amrg.benchmark.files import STORED
 from amrg.benchmark.ledger import finished, kept_up, stored
 from amrg.benchmark.manifest import DataUsed, Manifest, TrainingUsed, begin, model_used, prompt_used
 from amrg.benchmark.order import Asked, Order, asked

@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.intake import STORED
+from amrg.benchmark.files import KEPT, MANIFEST, SCORES, STORED
 from amrg.benchmark.pairing import pairs_of
 from amrg.benchmark.pairs import Pair
 from amrg.benchmark.prediction import Prediction
 from amrg.benchmark.records import first_fault
-from amrg.benchmark.references import KEPT
 from amrg.benchmark.scores import SCHEMA, Scores
 from amrg.datasets.case import Case
 
@@ -28,7 +27,7 @@ def read_scores(folder: Path) -> Scores:
     Raises:
         BenchmarkError: there are none, or they are of another layout.
     """
-    path = folder / "scores.json"
+    path = folder / SCORES
     _refuse_missing(path)
     try:
         scores = Scores.model_validate_json(path.read_bytes())
@@ -50,7 +49,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         BenchmarkError: the file holds no JSON object.
     """
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     return _object(path) if path.is_file() else {}
 
 

@@ -13,7 +13,8 @@ from amrg import __version__
 from amrg.datasets.case import Case
 from amrg.datasets.importing import DatasetError, Importer, Item, Odd, Oddity
 from amrg.datasets.parquet import PartFacts, hash_of, read_facts, write_part
-from amrg.datasets.store import INFO, LAYOUT, ODDITIES, Info, part_path, parts_of, read_info, write_text
+from amrg.datasets.store import INFO, LAYOUT, ODDITIES, Info, part_path, parts_of, read_info
+from amrg.datasets.whole import write_text
 
 PART = 1000
 """Cases a part: what is held in memory at once, and what a broken-off import may lose."""

@@ -15,6 +15,7 @@ from amrg.birads import Report
 from amrg.birads.report import Value
 from amrg.datasets.case import Case
 from amrg.datasets.importing import DatasetError, Oddity
+from amrg.datasets.whole import whole
 
 _FACTS = b"amrg"
 _IMAGE = pa.struct(
@@ -76,12 +77,10 @@ def write_part(path: Path, cases: Sequence[Case], facts: PartFacts) -> None:
     """Write a part with what it says of itself; the file is there whole or not at all."""
     table = to_table(cases).replace_schema_metadata({_FACTS: facts.model_dump_json().encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with whole(path) as partial, partial.open("wb") as file:
         pq.write_table(table, file, compression="zstd")
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def read_facts(path: Path) -> PartFacts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from amrg.birads.report import Value
 from amrg.datasets.case import Case
 from amrg.datasets.importing import About, DatasetError, Oddity
 from amrg.datasets.parquet import from_table, read_part, stream_part
+from amrg.datasets.whole import write_text
 
 LAYOUT = 1
 INFO, CASES, ODDITIES, SPLITS = "dataset.json", "cases", "oddities.jsonl", "splits"
@@ -241,16 +242,6 @@ def part_path(folder: Path, number: int) -> Path:
 def parts_of(folder: Path) -> list[Path]:
     """The parts of a folder in order."""
     return sorted((folder / CASES).glob("part-*.parquet"))
-
-
-def write_text(path: Path, lines: Iterable[str]) -> int:
-    """Write lines to a file that is there whole or not at all; returns how many."""
-    partial, count = path.with_suffix(".partial"), 0
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
-        for count, line in enumerate(lines, start=1):  # noqa: B007
-            file.write(line + "\n")
-    partial.replace(path)
-    return count
 
 
 def _part(path: Path) -> Any:
