@@ -17,8 +17,10 @@ from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.extremes import extremes
 from amrg.benchmark.families import Family, families, main_metrics
 from amrg.benchmark.page import write_page
+from amrg.benchmark.pairs import Pair
 from amrg.benchmark.scores import CaseScores, Role, Scores
 from amrg.benchmark.verdict import Answer, verdict
+from amrg.datasets import Case
 from benchmark.example import GUESSED, MASS, NORMAL, READ, ROWS, Row, cases_of, measured, scores_of, write_run
 
 HOSTILE = "<script>alert('$x$')</script> & 乳腺"
@@ -48,7 +50,7 @@ class Read(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def picture(_: str) -> Image.Image:
+def picture(_: Case, __: Pair) -> Image.Image:
     return Image.new("L", (2000, 1000), 90)
 
 
@@ -149,9 +151,10 @@ def test_a_metric_without_a_value_is_named_and_not_zero(tmp_path: Path) -> None:
 def test_pictures_are_asked_for_shown_cases_only_and_made_small(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def some(key: str) -> Image.Image | None:
-        asked.append(key)
-        return Image.new("RGB", (900, 900)) if key == "case-0" else None
+    def some(case: Case, pair: Pair) -> Image.Image | None:
+        assert pair.key == case.key
+        asked.append(case.key)
+        return Image.new("RGB", (900, 900)) if case.key == "case-0" else None
 
     page = Read(write_page(write_run(tmp_path, scores_of()), some))
     assert sorted(asked) == ["case-0", "case-1", "case-2", "case-3"]  # case-4 has no score of its own

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from amrg import __version__
 from amrg.benchmark.errors import BenchmarkError
 from amrg.benchmark.files import MANIFEST, STORED
+from amrg.benchmark.stored import flat
 from amrg.birads.report import Value
 from amrg.datasets.whole import write_text
 from amrg.generation import Engine
@@ -147,7 +148,7 @@ def load_manifest(folder: Path) -> Manifest:
 def _refuse_other(path: Path, manifest: Manifest) -> None:
     """Refuse a folder whose manifest differs in anything but the command."""
     there, asked = (
-        _flat(m.model_dump(mode="json", exclude={"command"})) for m in (load_manifest(path.parent), manifest)
+        dict(flat(m.model_dump(mode="json", exclude={"command"}))) for m in (load_manifest(path.parent), manifest)
     )
     differing = [name for name in sorted(there.keys() | asked.keys()) if there.get(name) != asked.get(name)]
     if differing:
@@ -156,11 +157,3 @@ def _refuse_other(path: Path, manifest: Manifest) -> None:
         raise BenchmarkError(
             f"{path}: {told}{more}: another run lies there; name an empty folder, or ask for the same run again"
         )
-
-
-def _flat(document: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """A nested document with dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in document.items():
-        flat |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {before + name: value}
-    return flat

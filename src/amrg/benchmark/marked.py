@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from amrg.benchmark.page import Pictures
-from amrg.benchmark.stored import read_cases, read_pairs
+from amrg.benchmark.pairs import Pair
 from amrg.birads import Laterality, Report, View
 from amrg.datasets import Case, DatasetError, open_dataset, study_of
 from amrg.datasets.store import INFO
@@ -16,7 +16,7 @@ from amrg.imaging import ImagingError, Mark, Study, contact_sheet
 from amrg.imaging.sheet import CELL, GAP
 
 
-def pictures_of_data(run_folder: Path, data: Path | None) -> Pictures | None:
+def pictures_of_data(data: Path | None) -> Pictures | None:
     """`case_pictures` of a data set's folder; None where `data` is none.
 
     Raises:
@@ -25,17 +25,16 @@ def pictures_of_data(run_folder: Path, data: Path | None) -> Pictures | None:
     if data is None or not (data / INFO).is_file():
         return None
     root = open_dataset(data).root
-    return case_pictures(run_folder, lambda case: study_of(case, root))
+    return case_pictures(lambda case: study_of(case, root))
 
 
-def case_pictures(run_folder: Path, opened: Callable[[Case], Study]) -> Pictures:
+def case_pictures(opened: Callable[[Case], Study]) -> Pictures:
     """Pictures for `write_page`: marks R1, R2, ... are the reference's findings, D1, D2, ... those of the draft.
 
     `opened` reads the study of a case. A case whose pictures cannot be read has none.
     """
 
-    def drawn(key: str) -> Image.Image | None:
-        case, pair = read_cases(run_folder, {key})[key], read_pairs(run_folder, {key})[key]
+    def drawn(case: Case, pair: Pair) -> Image.Image | None:
         marks = [*_marks("R", pair.reference), *(_marks("D", pair.report) if pair.report is not None else ())]
         try:
             return views_in_a_row(opened(case), marks)

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ from amrg.benchmark.extremes import Extremes, extremes
 from amrg.benchmark.families import families
 from amrg.benchmark.pairs import Pair
 from amrg.benchmark.scores import CaseScores, Role, Scores, SystemScores
-from amrg.benchmark.stored import read_manifest, read_pairs, read_scores, reference_lengths
+from amrg.benchmark.stored import flat, read_manifest, read_scores, read_shown, reference_lengths
 from amrg.benchmark.verdict import LOST, verdict
+from amrg.datasets.case import Case
 from amrg.datasets.whole import whole
 
 FILE_NAME = "report.html"
@@ -38,8 +39,8 @@ FILE_NAME = "report.html"
 PICTURE = (1240, 300)
 """Most pixels of a case's picture, width and height."""
 
-Pictures = Callable[[str], Image.Image | None]
-"""A case's key to its picture, or None where it has none to show."""
+Pictures = Callable[[Case, Pair], Image.Image | None]
+"""A case and its pair to its picture, or None where it has none to show."""
 
 _ROLES = {
     Role.SYSTEM: "the system under test",
@@ -111,7 +112,7 @@ def _context(folder: Path, scores: Scores, pictures: Pictures | None) -> dict[st
         "system": system,
         "verdict": verdict(scores),
         "warnings": tuple(_warnings(scores, system)),
-        "manifest": dict(_flat(read_manifest(folder))),
+        "manifest": {name: _in_words(value) for name, value in flat(read_manifest(folder))},
         "systems": _ordered(scores),
         "tables": families(system.metrics),
         "skill_charts": list(charts.skill_charts(system)),
@@ -141,13 +142,8 @@ def _warnings(scores: Scores, system: SystemScores) -> Iterator[str]:
         yield f"no value for {display.counted(len(empty), 'metric')}: {', '.join(empty)}"
 
 
-def _flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """A nested document as dotted names and their values in words."""
-    for name, value in document.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{before}{name}.")
-        else:
-            yield before + name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _in_words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _cases(folder: Path, chosen: Extremes | None, pictures: Pictures | None) -> dict[str, list[Shown]]:
@@ -155,19 +151,21 @@ def _cases(folder: Path, chosen: Extremes | None, pictures: Pictures | None) -> 
     if chosen is None:
         return {}
     sides = {"Worst cases": chosen.worst, "Best cases": chosen.best}
-    pairs = read_pairs(folder, {case.key for side in sides.values() for case, _ in side})
+    read = read_shown(folder, {case.key for side in sides.values() for case, _ in side})
     found = {
-        title: [_shown(case, value, pairs[case.key], pictures) for case, value in side] for title, side in sides.items()
+        title: [_shown(scored, value, read[scored.key], pictures) for scored, value in side]
+        for title, side in sides.items()
     }
     return {title: cases for title, cases in found.items() if cases}
 
 
-def _shown(case: CaseScores, value: float, pair: Pair, pictures: Pictures | None) -> Shown:
+def _shown(scored: CaseScores, value: float, read: tuple[Case, Pair], pictures: Pictures | None) -> Shown:
+    case, pair = read
     texts = _readable(pair.reference_text), _readable(pair.text or "")
     reference, draft = word_differences(*texts)
-    picture = pictures(case.key) if pictures is not None else None
+    picture = pictures(case, pair) if pictures is not None else None
     return Shown(
-        scored=case,
+        scored=scored,
         value=value,
         pair=pair,
         reference=reference,

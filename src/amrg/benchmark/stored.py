@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,6 +65,15 @@ def _object(path: Path) -> dict[str, Any]:
     return found
 
 
+def flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a nested document, each under its dotted name."""
+    for name, value in document.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
 def reference_lengths(folder: Path) -> dict[str, int]:
     """Characters of every reference text, by key.
 
@@ -74,24 +83,15 @@ def reference_lengths(folder: Path) -> dict[str, int]:
     return {row["key"]: len(row.get("text") or "") for _, row in _rows(folder / KEPT)}
 
 
-def read_cases(folder: Path, keys: set[str]) -> dict[str, Case]:
-    """These cases of the run, by key, in the order in which they were scored.
-
-    Raises:
-        BenchmarkError: the file or a case is missing, or a line is malformed.
-    """
-    return _wanted(folder / KEPT, Case, keys)
-
-
-def read_pairs(folder: Path, keys: set[str]) -> dict[str, Pair]:
-    """Reference and prediction of these cases, as they were scored, by key.
+def read_shown(folder: Path, keys: set[str]) -> dict[str, tuple[Case, Pair]]:
+    """These cases of the run with their pairs as they were scored, by key, in the order in which they were scored.
 
     Raises:
         BenchmarkError: a file or a case is missing, or a line is malformed.
     """
-    cases = read_cases(folder, keys)
-    predictions = _wanted(folder / STORED, Prediction, keys)
-    return {pair.key: pair for pair in pairs_of([cases[k] for k in cases], [predictions[k] for k in cases])}
+    cases, predictions = _wanted(folder / KEPT, Case, keys), _wanted(folder / STORED, Prediction, keys)
+    pairs = pairs_of(list(cases.values()), [predictions[key] for key in cases])
+    return {key: (case, pair) for (key, case), pair in zip(cases.items(), pairs, strict=True)}
 
 
 def _wanted(path: Path, kind: type[_Line], keys: set[str]) -> dict[str, _Line]:

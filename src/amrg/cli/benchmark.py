@@ -157,7 +157,7 @@ def write_run_page(folder: Path, data: Path | None = None) -> None:
         from amrg.benchmark.marked import pictures_of_data
         from amrg.benchmark.page import write_page
 
-        write_page(folder, pictures_of_data(folder, data))
+        write_page(folder, pictures_of_data(data))
 
 
 def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
