@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,7 @@ SHOWN = (
 )
 """Metrics in the table, those of them that could be computed."""
 
-Values = dict[str, dict[str, Number]]
+Values = Mapping[str, Mapping[str, Number]]
 """Baseline, metric, number."""
 
 
@@ -73,10 +73,7 @@ def _values(references: References, seed: int, extras: Extras) -> Values:
     draws = bootstrap(references.groups, seed)
     with measuring(references.cases, extras) as measure:
         return {
-            name: {
-                metric: Number(value=score.value, low=score.low, high=score.high)
-                for metric, score in metric_scores(_shown(measure(pairs_of(references.cases, written))), draws).items()
-            }
+            name: metric_scores(_shown(measure(pairs_of(references.cases, written))), draws)
             for name, written in beside(references, seed).predictions.items()
             if ROLES[name] is not Role.PERFECT
         }

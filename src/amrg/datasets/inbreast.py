@@ -25,14 +25,14 @@ from xml.parsers.expat import ExpatError
 from amrg.birads import Distribution, Finding, Kind, Laterality, Margin, View, ViewBox
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, once, plain_number
-from amrg.datasets.grouping import WHERE, Row, grouped, labels_of, located
+from amrg.datasets.grouping import Row, grouped, labels_of, located
 from amrg.datasets.importing import About, Item, Odd, Oddity
 from amrg.datasets.labels import (
-    Judged,
     Known,
     assessments_of,
     composition_of,
     joined,
+    judged_by,
     labelled_case,
     picture_of,
     report_of,
@@ -89,7 +89,7 @@ class Inbreast:
         """One examination."""
         odd = once(odd)
         cells = [Cells(row, odd) for row in item.rows]
-        judged = [_judged(c) for c in cells]
+        judged = [judged_by(c, "Laterality", ("Bi-Rads", CATEGORIES), ("ACR", NUMERALS)) for c in cells]
         composition, notes = composition_of(judged, item.key, odd)
         patient = item.rows[0][_PATIENT]
         known = Known(
@@ -117,15 +117,6 @@ def _found(row: Row, files: dict[str, tuple[str, str]]) -> Row:
 def _key(row: Row) -> str:
     """Patient and date."""
     return f"{row[_PATIENT]}_{plain_number(row['Acquisition date'])}"
-
-
-def _judged(cells: Cells) -> Judged:
-    return Judged(
-        source=cells.row[WHERE],
-        side=cells.term("Laterality", SIDES),
-        category=cells.term("Bi-Rads", CATEGORIES),
-        composition=cells.term("ACR", NUMERALS),
-    )
 
 
 def _image(cells: Cells) -> ImageRef | None:

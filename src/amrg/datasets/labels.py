@@ -6,18 +6,21 @@ rendered in the clinical style, plainest wording, and the case is marked `Refere
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from amrg.birads import Assessment, Category, Composition, Finding, Laterality, Report, Style, View, ViewBox, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.cells import SIDES, VIEWS, Cells, agreed, density, suspicion
+from amrg.datasets.grouping import WHERE
 from amrg.datasets.importing import About, Odd, Oddity
 
 PICTURES_GONE = "none of its pictures is in the folder"
 NO_FINDINGS = "the data set publishes no findings: that its reference lists none says nothing of the pictures"
 Side = Laterality | None
+Categories = Mapping[str, Category | None]
+Compositions = Mapping[str, Composition]
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,13 @@ class Judged:
     side: Side
     category: Category | None
     composition: Composition | None = None
+
+
+def judged_by(
+    cells: Cells, side: str, category: tuple[str, Categories], composition: tuple[str, Compositions]
+) -> Judged:
+    """What a row says of a side by its column `side`, and by the columns of category and composition in their terms."""
+    return Judged(cells.row[WHERE], cells.term(side, SIDES), cells.term(*category), cells.term(*composition))
 
 
 def assessments_of(judged: Sequence[Judged], where: str, odd: Odd) -> tuple[Assessment, ...]:

@@ -18,15 +18,15 @@ from pathlib import Path
 
 from amrg.birads import Category
 from amrg.datasets.case import Case, ImageRef
-from amrg.datasets.cells import LETTERS, SIDES, Cells, once, plain_number
-from amrg.datasets.grouping import WHERE, grouped, labels_of, located
+from amrg.datasets.cells import LETTERS, Cells, once, plain_number
+from amrg.datasets.grouping import grouped, labels_of, located
 from amrg.datasets.importing import About, Item, Odd
 from amrg.datasets.labels import (
     NO_FINDINGS,
-    Judged,
     Known,
     assessments_of,
     composition_of,
+    judged_by,
     labelled_case,
     picture_of,
     present,
@@ -67,7 +67,9 @@ class Rsna:
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One patient's exam."""
         odd = once(odd)
-        judged = [_judged(Cells(row, odd)) for row in item.rows]
+        judged = [
+            judged_by(Cells(row, odd), "laterality", ("BIRADS", _CATEGORY), ("density", LETTERS)) for row in item.rows
+        ]
         composition, notes = composition_of(judged, item.key, odd)
         assessments = assessments_of(judged, item.key, odd)
         known = Known(
@@ -78,16 +80,6 @@ class Rsna:
             notes=(NO_FINDINGS, *notes, *(() if assessments else (_NO_CATEGORY,))),
         )
         return labelled_case(self.about, known, report_of((), assessments, composition))
-
-
-def _judged(cells: Cells) -> Judged:
-    """Category and density of a breast, as one of its images gives them."""
-    return Judged(
-        source=cells.row[WHERE],
-        side=cells.term("laterality", SIDES),
-        category=cells.term("BIRADS", _CATEGORY),
-        composition=cells.term("density", LETTERS),
-    )
 
 
 def _image(cells: Cells) -> ImageRef | None:

@@ -23,11 +23,11 @@ from amrg.datasets.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells, once
 from amrg.datasets.grouping import WHERE, Row, grouped, labels_of, located
 from amrg.datasets.importing import About, Item, Odd
 from amrg.datasets.labels import (
-    Judged,
     Known,
     assessments_of,
     composition_of,
     joined,
+    judged_by,
     labelled_case,
     one_split,
     picture_of,
@@ -84,7 +84,10 @@ class VindrMammo:
         views = [row for row in item.rows if not _is_box(row)]
         boxes = [row for row in item.rows if _is_box(row)]
         marked = [row for row in boxes if row["xmin"].strip()]
-        judged = [_judged(Cells(row, odd)) for row in views]
+        judged = [
+            judged_by(Cells(row, odd), "laterality", ("breast_birads", _CATEGORY), ("breast_density", _DENSITY))
+            for row in views
+        ]
         composition, notes = composition_of(judged, item.key, odd)
         findings = joined([finding for row in boxes for finding in _findings(Cells(row, odd))])
         known = Known(
@@ -105,16 +108,6 @@ def _is_box(row: Row) -> bool:
 def _told(row: Row) -> str:
     """A box's own columns in one line."""
     return ", ".join(row[name].strip() for name in _BOX[len(_IMAGE) :])
-
-
-def _judged(cells: Cells) -> Judged:
-    """Category and density of a breast, as one of its images gives them."""
-    return Judged(
-        source=cells.row[WHERE],
-        side=cells.term("laterality", SIDES),
-        category=cells.term("breast_birads", _CATEGORY),
-        composition=cells.term("breast_density", _DENSITY),
-    )
 
 
 def _image(cells: Cells) -> ImageRef | None:
