@@ -34,6 +34,7 @@ from amrg.birads.report import (
     Provenance,
     Report,
     ViewBox,
+    worst_category,
 )
 from amrg.birads.validity import flaws
 
@@ -78,4 +79,5 @@ __all__ = [
     "parse",
     "render",
     "usual_recommendation",
+    "worst_category",
 ]

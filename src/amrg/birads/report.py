@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -86,6 +87,12 @@ class Finding(Value):
     def suspicion(self) -> float:
         """The suspicion of its category, 0 where it has none."""
         return self.category.suspicion if self.category is not None else 0.0
+
+
+def worst_category(findings: Iterable[Finding]) -> Category:
+    """The most suspicious category of a breast's findings, or negative where none has one."""
+    named = (f.category for f in findings if f.category is not None)
+    return max(named, key=lambda c: c.suspicion, default=Category.NEGATIVE)
 
 
 class Negative(Value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amrg.birads import Assessment, Category, Finding, Laterality, Report, usual_recommendation
+from amrg.birads import Assessment, Finding, Laterality, Report, usual_recommendation, worst_category
 from amrg.birads.agreement import placed
 
 SURE = 0.6
@@ -63,8 +63,7 @@ def _reassessed(assessment: Assessment, kept: Sequence[Finding], left: Sequence[
     bears = assessment.category.suspicion
     if max((f.suspicion for f in gone), default=-1.0) < bears or any(f.suspicion >= bears for f in mine):
         return assessment
-    stays = max((f.category for f in mine if f.category), key=lambda c: c.suspicion, default=Category.NEGATIVE)
-    return assessment.model_copy(update={"category": stays})
+    return assessment.model_copy(update={"category": worst_category(mine)})
 
 
 def _line(finding: Finding, least: float) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from amrg.birads import (
     Assessment,
-    Category,
     Finding,
     Indication,
     Laterality,
@@ -14,6 +13,7 @@ from amrg.birads import (
     View,
     ViewBox,
     usual_recommendation,
+    worst_category,
 )
 from amrg.phantom.categories import category_of
 from amrg.phantom.population import Size
@@ -26,7 +26,7 @@ SIDES = (Laterality.RIGHT, Laterality.LEFT)
 def truth_of(scene: Scene, staged: Sequence[Staged], size: Size) -> Report:
     """The reference report."""
     findings = tuple(_finding(s, size) for s in staged)
-    sides = {side: _worst([f for f in findings if f.laterality is side]) for side in SIDES}
+    sides = {side: worst_category([f for f in findings if f.laterality is side]) for side in SIDES}
     worst = max(sides.values(), key=lambda c: c.suspicion)
     return Report(
         indication=Indication.SCREENING,
@@ -35,12 +35,6 @@ def truth_of(scene: Scene, staged: Sequence[Staged], size: Size) -> Report:
         assessments=tuple(Assessment(category=c, laterality=side) for side, c in sides.items()),
         recommendation=usual_recommendation(worst),
     )
-
-
-def _worst(findings: list[Finding]) -> Category:
-    """The most suspicious category of a breast's findings, or negative."""
-    categories = [f.category for f in findings if f.category is not None]
-    return max(categories, key=lambda c: c.suspicion, default=Category.NEGATIVE)
 
 
 def _finding(staged: Staged, size: Size) -> Finding:

@@ -17,7 +17,6 @@ from torch import nn
 
 from amrg.birads import (
     Assessment,
-    Category,
     Composition,
     Finding,
     Laterality,
@@ -26,6 +25,7 @@ from amrg.birads import (
     Report,
     View,
     usual_recommendation,
+    worst_category,
 )
 from amrg.models.views import with_position
 from amrg.training.exams import VIEW_ORDER, DrawJob, load_shard
@@ -140,7 +140,7 @@ def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) 
         f for side in Laterality for f in sorted(sides.get(side, []), key=lambda f: f.suspicion, reverse=True)
     )
     assessments = tuple(
-        Assessment(category=_worst(sides[side]), laterality=side) for side in Laterality if side in sides
+        Assessment(category=worst_category(sides[side]), laterality=side) for side in Laterality if side in sides
     )
     worst = max((a.category for a in assessments), key=lambda c: c.suspicion)
     return Report(
@@ -149,8 +149,3 @@ def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) 
         assessments=assessments,
         recommendation=usual_recommendation(worst),
     )
-
-
-def _worst(findings: Sequence[Finding]) -> Category:
-    named = [f.category for f in findings if f.category]
-    return max(named, key=lambda c: c.suspicion, default=Category.NEGATIVE)
