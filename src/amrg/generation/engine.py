@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from amrg.birads import Laterality, View
-from amrg.models import LoadedModel, as_image, load_model, messages
+from amrg.models import LoadedModel, Writing, load_model
+from amrg.models.backbone import Pictures, Views
 from amrg.models.guard import Array, Guard, see, view_statistics
-
-Pictures = Sequence[npt.NDArray[np.uint8]]
-Views = Sequence[tuple[Laterality, View]]
 
 
 @dataclass(frozen=True)
@@ -43,15 +39,18 @@ class Engine:
 
     def write(self, views: Views, pictures: Pictures) -> str:
         """The model's own text on a study, decoded greedily: same input, same text."""
-        loaded = self.loaded
-        chat = messages(views, [as_image(p) for p in pictures], loaded.settings)
-        inputs = loaded.processor.apply_chat_template(
-            [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
-        ).to(loaded.model.device, dtype=loaded.model.dtype)
+        loaded, backbone = self.loaded, self.loaded.backbone
+        asked = backbone.ask(loaded.processor, loaded.settings, views, pictures)
+        device = loaded.model.device
+        tokens = {name: column[None].to(device) for name, column in asked.tokens.items()}
+        tokens["attention_mask"] = torch.ones_like(tokens["input_ids"])
         with torch.inference_mode():
-            out = loaded.model.generate(**inputs, max_new_tokens=loaded.settings.longest_answer, do_sample=False)
-        answer = out[0, inputs["input_ids"].shape[1] :]
-        text: str = loaded.processor.tokenizer.decode(answer, skip_special_tokens=True)
+            features = backbone.features(loaded.model, {name: t.to(device) for name, t in asked.pixels.items()})
+            image_tokens = backbone.image_tokens(loaded.model, features)
+        tokenizer = loaded.processor.tokenizer
+        writing = Writing(loaded.settings.longest_answer, backbone.ending(loaded.processor), tokenizer.pad_token_id)
+        (answer,) = backbone.write(loaded.model, tokens, image_tokens, writing)
+        text: str = tokenizer.decode(answer, skip_special_tokens=True)
         return text.strip()
 
 
@@ -59,7 +58,7 @@ def load_engine(model: str | None = None) -> Engine:
     """Load a model by folder or hub name (None: the embedded one) with the guard stored beside it.
 
     Raises:
-        ModelError: the model is missing, gated or not of the Gemma 3 class.
+        ModelError: the model is missing, gated or of no family that amrg knows.
     """
     loaded = load_model(model)
     return Engine(loaded, Guard.load(loaded.folder))

@@ -1,7 +1,9 @@
 """Backbones, processors and checkpoints; the embedded model. Knows no training loop."""
 
+from amrg.models.backbone import Asked, Backbone, Modules, Tensors, Touched, Writing
+from amrg.models.backbones import BACKBONES, backbone_of
 from amrg.models.card import Figure, ModelCard, list_models, model_card
-from amrg.models.checkpoint import LoadedModel, ModelError, load_model, save_heads
+from amrg.models.checkpoint import LoadedModel, ModelError, load_base, load_model, save_heads
 from amrg.models.seeing import (
     ATTRIBUTES,
     COMPOSITIONS,
@@ -25,8 +27,11 @@ from amrg.models.views import (
 
 __all__ = [
     "ATTRIBUTES",
+    "BACKBONES",
     "COMPOSITIONS",
     "KINDS",
+    "Asked",
+    "Backbone",
     "Channels",
     "Figure",
     "Hanging",
@@ -34,15 +39,21 @@ __all__ = [
     "ModelCard",
     "ModelError",
     "ModelSettings",
+    "Modules",
     "Place",
     "SeeingHeads",
+    "Tensors",
+    "Touched",
     "ViewEncoding",
+    "Writing",
     "as_image",
     "attribute_values",
+    "backbone_of",
     "box_from_picture",
     "box_to_picture",
     "frame_for",
     "list_models",
+    "load_base",
     "load_model",
     "messages",
     "model_card",

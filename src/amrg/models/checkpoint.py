@@ -1,47 +1,76 @@
-"""Load a checkpoint of the Gemma 3 class: the embedded one, a local folder, or a hub name such as MedGemma's."""
+"""Load a model by name: the embedded one, a folder, a hub name, or an adapter with the base it was trained on."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from peft import PeftConfig, PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoProcessor, Gemma3ForConditionalGeneration, Gemma3Processor
+from transformers import AutoConfig
 
+from amrg.models.backbone import Backbone
+from amrg.models.backbones import BACKBONES, backbone_of
 from amrg.models.embedded import FOLDER, NAME
+from amrg.models.known import pinned_revision
 from amrg.models.seeing import SeeingHeads
 from amrg.models.settings import ModelSettings
 
 HEADS_FILE = "seeing.safetensors"
-MODEL_TYPE = "gemma3"
+ADAPTER_FILE = "adapter_config.json"
 
 
 class ModelError(ValueError):
-    """A model that is missing, gated, or not of the Gemma 3 class."""
+    """A model that is missing, gated, or of a class that amrg does not know."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to draft: weights, processor, how it is asked, and (embedded only) its place-reading heads."""
+    """A model ready to be asked: weights, processor, how it is asked, and (embedded only) its place-reading heads.
+
+    `folder` is where its weights lie, None for a hub model in the hub's own cache. Of an adapter, `adapter` is its
+    folder and all else is its base's, but for the settings that it was trained with; its weights are merged in.
+    """
 
     name: str
-    model: Gemma3ForConditionalGeneration
-    processor: Gemma3Processor
+    backbone: Backbone
+    model: Any
+    processor: Any
     settings: ModelSettings
     folder: Path | None
     heads: SeeingHeads | None
+    revision: str | None = None
+    adapter: Path | None = None
 
     @property
     def weights_hash(self) -> str | None:
-        """SHA-256 of the weights, or None for a hub model that lies in the hub's own cache."""
-        return _folder_hash(self.folder) if self.folder is not None else None
+        """SHA-256 of the weights, an adapter's with its base's; None for a hub model in the hub's own cache."""
+        folders = [f for f in (self.folder, self.adapter) if f is not None]
+        if self.folder is None:
+            return None
+        return _folder_hash(self.folder) if len(folders) == 1 else _hash(*map(_folder_hash, folders))
 
 
 def load_model(name: str | None = None) -> LoadedModel:
-    """Load a model by name; None is the embedded one.
+    """Load a model by name, ready to draft; None is the embedded one, an adapter's folder its base with it merged in.
+
+    Raises:
+        ModelError: one line that says what was not found and what to do.
+    """
+    folder = None if name is None else Path(name)
+    if folder is not None and (folder / ADAPTER_FILE).is_file():
+        return _with_adapter(folder)
+    return load_base(name)
+
+
+def load_base(name: str | None = None, revision: str | None = None, quantization: Any = None) -> LoadedModel:
+    """Load a model without any adapter; `revision` is a hub commit, None the one that amrg pins.
+
+    `quantization` is a transformers quantisation configuration, such as bitsandbytes nf4.
 
     Raises:
         ModelError: one line that says what was not found and what to do.
@@ -49,19 +78,40 @@ def load_model(name: str | None = None) -> LoadedModel:
     folder = _folder_of(name)
     source = str(folder) if folder is not None else str(name)
     shown = NAME if name is None else (folder.name if folder is not None else str(name))
+    wanted = None if folder is not None else revision or pinned_revision(source)
     try:
-        config = AutoConfig.from_pretrained(source)
-        _refuse_other_classes(config.model_type, shown)
-        processor = AutoProcessor.from_pretrained(source)
-        model = Gemma3ForConditionalGeneration.from_pretrained(source, dtype=_dtype())
+        config = AutoConfig.from_pretrained(source, revision=wanted)
+        backbone = _family_of(config.model_type, shown)
+        settings = ModelSettings.of_checkpoint(folder, backbone.picture_size(config))
+        processor = backbone.load_processor(source, wanted, settings)
+        model = backbone.model_class.from_pretrained(
+            source, revision=wanted, dtype=_dtype(), quantization_config=quantization
+        )
     except (OSError, KeyError) as error:
         raise ModelError(
-            f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of the "
-            "Gemma 3 class; check the name, and for a gated model accept its terms and log in to the hub"
+            f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
+            f"the families {_families()}; check the name, and for a gated model accept its terms and log in to the hub"
         ) from error
-    settings = ModelSettings.of_checkpoint(folder, int(config.vision_config.image_size))
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    return LoadedModel(shown, model, processor, settings, folder, _heads(folder))
+    if quantization is None:
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return LoadedModel(shown, backbone, model.eval(), processor, settings, folder, _heads(folder), wanted)
+
+
+def _with_adapter(folder: Path) -> LoadedModel:
+    """An adapter's base with the adapter merged in, asked as the adapter was trained to be."""
+    config = PeftConfig.from_pretrained(str(folder))
+    base = load_base(config.base_model_name_or_path, config.revision)
+    tuned = PeftModel.from_pretrained(base.model, str(folder))
+    merged = tuned.merge_and_unload(safe_merge=True).eval()
+    settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)
+    heads = None if _sees_otherwise(config) else base.heads
+    return replace(base, name=folder.name, model=merged, settings=settings, heads=heads, adapter=folder)
+
+
+def _sees_otherwise(config: PeftConfig) -> bool:
+    """Whether an adapter changes the vision tower, whose features the place-reading heads were taught on."""
+    pattern = config.target_modules
+    return "vision_tower" in (pattern if isinstance(pattern, str) else " ".join(pattern or ()))
 
 
 def save_heads(heads: SeeingHeads, folder: Path) -> None:
@@ -83,9 +133,15 @@ def _folder_of(name: str | None) -> Path | None:
     return None
 
 
-def _refuse_other_classes(model_type: str, shown: str) -> None:
-    if model_type != MODEL_TYPE:
-        raise ModelError(f"model {shown!r} is of class {model_type!r}; expected {MODEL_TYPE!r}, as MedGemma is")
+def _family_of(model_type: str, shown: str) -> Backbone:
+    backbone = backbone_of(model_type)
+    if backbone is None:
+        raise ModelError(f"model {shown!r} is of class {model_type!r}; expected one of {_families()}")
+    return backbone
+
+
+def _families() -> str:
+    return ", ".join(t for b in BACKBONES for t in b.model_types)
 
 
 def _dtype() -> torch.dtype:
@@ -103,7 +159,7 @@ def _heads(folder: Path | None) -> SeeingHeads | None:
     return heads.eval()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _folder_hash(folder: Path) -> str:
     """SHA-256 over the weight files of a folder, by name."""
     digest = hashlib.sha256()
@@ -111,6 +167,10 @@ def _folder_hash(folder: Path) -> str:
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _first_line(error: BaseException) -> str:

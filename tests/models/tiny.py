@@ -1,0 +1,73 @@
+"""A checkpoint of every family at the smallest size: its very class, random weights, a real processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma3TextConfig,
+    SiglipVisionConfig,
+)
+
+from amrg.models import ModelSettings, ViewEncoding
+from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
+
+CORPUS = ["Breast composition: b.\nRight breast: BI-RADS 1.\n\nFindings: none. RCC LCC RMLO LMLO"] * 3
+SIZE = 56
+
+
+def tiny_gemma3(folder: Path) -> Path:
+    """Gemma 3 with a SigLIP tower, as MedGemma has: 4 x 4 patches, pooled to 4 tokens a picture."""
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(CORPUS, 400)
+    numbers = vocabulary(tokenizer)
+    config = Gemma3Config(
+        text_config=Gemma3TextConfig(
+            vocab_size=numbers.size,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=8,
+            query_pre_attn_scalar=8,
+            max_position_embeddings=512,
+            sliding_window=64,
+            layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+            pad_token_id=numbers.pad,
+            bos_token_id=numbers.begin,
+            eos_token_id=numbers.end_of_turn,
+        ),
+        vision_config=SiglipVisionConfig(
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            image_size=SIZE,
+            patch_size=14,
+            vision_use_head=False,
+        ),
+        mm_tokens_per_image=4,
+        boi_token_index=numbers.begin_of_image,
+        eoi_token_index=numbers.end_of_image,
+        image_token_index=numbers.image,
+        pad_token_id=numbers.pad,
+        bos_token_id=numbers.begin,
+        eos_token_id=numbers.end_of_turn,
+    )
+    model = Gemma3ForConditionalGeneration(config)
+    # A fresh projector is all zeros, as in Gemma 3: give it something to project.
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.2)
+    model.save_pretrained(folder)
+    settings = ModelSettings(encoding=ViewEncoding(size=SIZE), instruction="Report.", longest_answer=48)
+    build_processor(tokenizer, settings, tokens_a_view=4).save_pretrained(folder)
+    settings.save(folder)
+    return folder
+
+
+TINY: dict[str, Callable[[Path], Path]] = {"gemma3": tiny_gemma3}
+"""Family to what writes its tiny checkpoint into a folder."""
