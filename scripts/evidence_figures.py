@@ -13,11 +13,11 @@ from pathlib import Path
 
 from amrg.birads import Report, parse
 from amrg.generation import Engine, load_engine
-from amrg.generation.drafting import hung, seen_views
+from amrg.generation.drafting import seen_views
 from amrg.generation.evaluation import Pair, figures
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import with_places
-from amrg.imaging import read_studies
+from amrg.imaging import hung, read_studies
 from amrg.models import frame_for, picture
 from amrg.phantom import SCREENING, Size, draw_exam, write_exam
 

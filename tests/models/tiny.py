@@ -15,6 +15,9 @@ from transformers import (
 
 from amrg.models import ModelSettings, ViewEncoding
 from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
+from models.tiny_phi import tiny_phi
+from models.tiny_qwen import tiny_qwen2_5_vl, tiny_qwen3_vl
+from models.tiny_smolvlm import tiny_smolvlm
 
 CORPUS = ["Breast composition: b.\nRight breast: BI-RADS 1.\n\nFindings: none. RCC LCC RMLO LMLO"] * 3
 SIZE = 56
@@ -69,5 +72,11 @@ def tiny_gemma3(folder: Path) -> Path:
     return folder
 
 
-TINY: dict[str, Callable[[Path], Path]] = {"gemma3": tiny_gemma3}
+TINY: dict[str, Callable[[Path], Path]] = {
+    "gemma3": tiny_gemma3,
+    "phi3_v": tiny_phi,
+    "qwen2_5_vl": tiny_qwen2_5_vl,
+    "qwen3_vl": tiny_qwen3_vl,
+    "smolvlm": tiny_smolvlm,
+}
 """Family to what writes its tiny checkpoint into a folder."""

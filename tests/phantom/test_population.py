@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from amrg.phantom import RICH, SCREENING, PhantomError, Size, draw_exam
+from amrg.birads import Kind
+from amrg.phantom import RICH, SCREENING, SHIFTED, Devices, PhantomError, Size, draw_exam
+from amrg.phantom.film import draw_film
+from amrg.phantom.scene import draw_scene
+
+FILM_7 = (1.024763858, 0.0, 0.57472509, 1.061112096, 0.876107894, 0.121066209, 0.005732831, 0.159716704)
+"""The film of seed 7 as it was drawn before sites had devices of their own."""
 
 
 @pytest.mark.parametrize(
@@ -42,3 +48,30 @@ def test_levels_alone_decide_how_bad_an_exam_is() -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(PhantomError, match="seed: found -1"):
         draw_exam(-1, Size.SMALL)
+
+
+def test_populations_that_sets_were_drawn_from_keep_their_keys_and_films() -> None:
+    assert (SCREENING.key, RICH.key) == ("2ec3dbef", "aad592c5")
+    film = draw_film(7, 1.0, SCREENING)
+    found = (film.white, film.steepness, film.middle, film.gamma, film.high, film.blur_mm, film.noise, film.grain_mm)
+    assert found == pytest.approx(FILM_7)
+
+
+def test_the_shifted_site_is_named_in_its_key_and_keyed_by_all_that_it_has_of_its_own() -> None:
+    assert SHIFTED.key.startswith("shifted-")
+    others = (replace(SHIFTED, calcifications=1.0), replace(SHIFTED, devices=Devices()), replace(SHIFTED, name=""))
+    assert len({SHIFTED.key, *(other.key for other in others)}) == 4
+
+
+def test_the_shifted_site_has_other_films_and_other_lesions() -> None:
+    plans = {p: [draw_scene(seed, p) for seed in range(60)] for p in (SCREENING, SHIFTED)}
+    kinds = {p: [plan.finding.kind for scene in scenes for plan in scene.plans] for p, scenes in plans.items()}
+    shares = {p: found.count(Kind.CALCIFICATIONS) / len(found) for p, found in kinds.items()}
+    assert shares[SHIFTED] > 1.3 * shares[SCREENING]
+    assert min(s.film.noise for s in plans[SHIFTED]) > max(s.film.noise for s in plans[SCREENING])
+    assert all(s.film.steepness >= 5.0 for s in plans[SHIFTED])
+
+
+def test_devices_that_cannot_be_are_refused() -> None:
+    with pytest.raises(PhantomError, match=r"devices\.curved.*devices\.blur_mm.*devices\.gamma, noise"):
+        replace(SHIFTED, devices=Devices(curved=2.0, blur_mm=(0.3, 0.1), gamma=(0.0, 1.0)))

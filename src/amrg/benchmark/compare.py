@@ -105,12 +105,12 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] = (), seed: int = 0, ext
     for run, other in zip(runs[1:], measured[1:], strict=True):
         first, second = ([m[name] for name in names] for m in (measured[0], other))
         moved = differences(first, second, draws, seed)
-        found += [_compared(metric, runs[0].name, run.name, d) for metric, d in zip(first, moved, strict=True)]
+        found += [compared(metric, runs[0].name, run.name, d) for metric, d in zip(first, moved, strict=True)]
     corrected = holm([float("nan") if c.p is None else c.p for c in found])
     return [c.model_copy(update={"p_holm": finite(p)}) for c, p in zip(found, corrected, strict=True)]
 
 
-def _compared(metric: Metric, first: str, second: str, moved: Difference) -> Compared:
+def compared(metric: Metric, first: str, second: str, moved: Difference) -> Compared:
     """A difference with the names of what it is between; corrected later."""
     low, high = moved.between or (None, None)
     return Compared(

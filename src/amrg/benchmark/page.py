@@ -81,14 +81,14 @@ def write_page(run_folder: Path, pictures: Pictures | None = None) -> Path:
         OSError: the page cannot be written.
     """
     scores = read_scores(run_folder)
-    page = _environment().get_template("page.html").render(_context(run_folder, scores, pictures))
+    page = environment().get_template("page.html").render(_context(run_folder, scores, pictures))
     path = run_folder / FILE_NAME
     with whole(path) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Templates that escape all they are given, and refuse a name that they are not given."""
     environment = Environment(
         loader=PackageLoader("amrg.benchmark"),
@@ -112,7 +112,7 @@ def _context(folder: Path, scores: Scores, pictures: Pictures | None) -> dict[st
         "system": system,
         "verdict": verdict(scores),
         "warnings": tuple(_warnings(scores, system)),
-        "manifest": {name: _in_words(value) for name, value in flat(read_manifest(folder))},
+        "manifest": {name: in_words(value) for name, value in flat(read_manifest(folder))},
         "systems": _ordered(scores),
         "tables": families(system.metrics),
         "skill_charts": list(charts.skill_charts(system)),
@@ -142,7 +142,8 @@ def _warnings(scores: Scores, system: SystemScores) -> Iterator[str]:
         yield f"no value for {display.counted(len(empty), 'metric')}: {', '.join(empty)}"
 
 
-def _in_words(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """A value of a manifest as text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

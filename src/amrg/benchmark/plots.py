@@ -169,6 +169,50 @@ def confusion_matrix(name: str, title: str, confusion: Confusion) -> Markup:
     return _svg(figure, name, f"{title}: counts by reference and draft; the table below gives every number.")
 
 
+@dataclass(frozen=True)
+class Heat:
+    """A heat map's cells: `values` [rows, columns], None where there is none and `words` stand in its place."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    words: tuple[tuple[str, ...], ...]
+
+
+@_styled
+def heat_map(name: str, title: str, heat: Heat, ends: tuple[float, float], axes_named: tuple[str, str]) -> Markup:
+    """Values by two settings, shaded between `ends`, the highest outlined; `axes_named`: of columns, then of rows."""
+    height, width = len(heat.rows), len(heat.columns)
+    figure, axes = _figure(0.85 + 0.72 * width, 0.75 + 0.4 * height, left=0.65, right=0.2, top=0.6, bottom=0.15)
+    values = np.array([[np.nan if v is None else v for v in row] for row in heat.values], dtype=np.float64)
+    low, high = ends
+    room = max(high - low, 1e-9)
+    axes.pcolormesh(
+        np.ma.masked_invalid((values - low) / room),
+        cmap="Blues",
+        vmin=-0.15,
+        vmax=1.25,
+        edgecolors="white",
+        linewidth=1.5,
+    )
+    for (i, j), value in np.ndenumerate(values):
+        colour = GREY if np.isnan(value) else "white" if (value - low) / room > 0.7 else BLACK
+        text = heat.words[i][j] if np.isnan(value) else number(float(value))
+        axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=colour, fontsize=8.5)
+        if not np.isnan(value) and value == np.nanmax(values):
+            axes.plot([j, j + 1, j + 1, j, j], [i, i, i + 1, i + 1, i], color=VERMILLION, linewidth=1.6)
+    axes.set_xticks(np.arange(width) + 0.5, heat.columns)
+    axes.set_yticks(np.arange(height) + 0.5, heat.rows)
+    axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.set_xlabel(axes_named[0])
+    axes.xaxis.set_label_position("top")
+    axes.set_ylabel(axes_named[1])
+    axes.spines[:].set_visible(False)
+    return _svg(figure, name, f"{title}: a heat map; the table gives every number with its interval.")
+
+
 def _figure(width: float, height: float, *, left: float, right: float, top: float, bottom: float) -> tuple[Any, Any]:
     """A figure in inches with one axes, its margins in inches."""
     figure = Figure(figsize=(width, height))

@@ -68,8 +68,8 @@ def score(
     return Scores(
         software=f"amrg {__version__}",
         system=options.system,
-        data=_data(references),
-        systems=_systems(written, measured, others.about, draws),
+        data=data_scored(references),
+        systems=systems_scored(written, measured, others.about, draws),
         subgroups=_subgroups(pairs, own, options),
         pictures=pictures,
         confusions=confusions(pairs),
@@ -84,7 +84,8 @@ def score(
     )
 
 
-def _data(references: References) -> DataScored:
+def data_scored(references: References) -> DataScored:
+    """What was scored on."""
     return DataScored(
         name=references.name,
         split=references.split,
@@ -96,7 +97,7 @@ def _data(references: References) -> DataScored:
     )
 
 
-def _systems(
+def systems_scored(
     written: Mapping[str, Sequence[Prediction]],
     measured: Mapping[str, Measured],
     about: Mapping[str, str],

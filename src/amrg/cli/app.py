@@ -8,10 +8,14 @@ from amrg import __version__
 from amrg.cli.benchmark import app as benchmark
 from amrg.cli.benchmark_run import run as run_benchmark
 from amrg.cli.data import app as data
+from amrg.cli.export import export
 from amrg.cli.language import parse_file
 from amrg.cli.models import app as models
 from amrg.cli.phantoms import phantom
+from amrg.cli.reproduce import app as reproduce
 from amrg.cli.studies import inspect, report
+from amrg.cli.sweep import sweep
+from amrg.cli.train import train
 
 app = typer.Typer(
     name="amrg",
@@ -24,8 +28,12 @@ app.command("report")(report)
 app.command("inspect")(inspect)
 app.command("phantom")(phantom)
 app.command("parse")(parse_file)
+app.command("train")(train)
+app.command("sweep")(sweep)
+app.command("export")(export)
 app.add_typer(data, name="data")
 app.add_typer(models, name="model")
+app.add_typer(reproduce, name="reproduce")
 benchmark.command("run")(run_benchmark)
 app.add_typer(benchmark, name="benchmark")
 

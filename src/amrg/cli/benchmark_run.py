@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from amrg.cli.benchmark import AsJson, LabelTexts, MeteorJar, RadEval, Seed, refusing, report_scores, write_run_page
-from amrg.cli.console import busy, err, fail, quieten, writing
+from amrg.cli.console import bars, busy, fail, quieten, writing
 from amrg.cli.exits import Exit
 
 
@@ -74,25 +71,10 @@ def run(
         command=shlex.join(["amrg", *sys.argv[1:]]),
     )
     with refusing(), writing(folder):
-        with _shown() as progress:
+        with bars() as progress:
             references = run_model(order, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):
             extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
             scores = score_run(folder, references, Options(engine.loaded.name, seed, extras=extras))
     write_run_page(folder, data)
     report_scores(scores, folder, as_json)
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on stderr, one for each thing that is done case by case."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bars:
-        tasks = {}
-
-        def progress(what: str, done: int, count: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=count)
-            bars.update(tasks[what], completed=done)
-
-        yield progress

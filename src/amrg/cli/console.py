@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from amrg.cli.exits import Exit
 
@@ -55,3 +56,18 @@ def busy(message: str) -> Iterator[None]:
     """A spinner on stderr while something takes its time."""
     with err.status(message):
         yield
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars on stderr, one for each thing that is done case by case."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as shown:
+        tasks = {}
+
+        def progress(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=count)
+            shown.update(tasks[what], completed=done)
+
+        yield progress

@@ -17,6 +17,7 @@ class Exit(IntEnum):
     NO_MODEL = 6
     UNWRITABLE = 7
     LEAK = 8
+    TUNING = 9
 
 
 MEANING: dict[Exit, str] = {
@@ -29,4 +30,5 @@ MEANING: dict[Exit, str] = {
     Exit.NO_MODEL: "the model is missing, gated, unmeasured or of another class",
     Exit.UNWRITABLE: "the output cannot be written",
     Exit.LEAK: "a split has the same report or patient on both sides",
+    Exit.TUNING: "a training run cannot begin or go on; its last checkpoint is whole",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from amrg.cli.console import fail, out, print_json
 from amrg.cli.exits import Exit
@@ -17,17 +17,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 @app.command("list")
 def list_all(as_json: AsJson = False) -> None:
-    """List the embedded model and those that go through the same code."""
+    """List the embedded model and the hub's that go through the same code, each at the commit that amrg takes."""
     from amrg.models import list_models
 
     known = list_models()
     if as_json:
         print_json([model.model_dump(mode="json") for model in known])
         return
-    table = Table("name", "what", "here")
+    table = Table(Column("name", no_wrap=True), "what", "licence", "here")
     for model in known:
-        table.add_row(model.name, model.what, "yes" if model.available else "no")
+        here = "yes" if model.available else "no, gated" if model.gated else "no"
+        table.add_row(model.name, model.what, model.licence, here)
     out.print(table)
+    out.print("A folder with a checkpoint or an adapter of one of these families is taken as well.")
 
 
 @app.command()

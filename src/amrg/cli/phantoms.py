@@ -19,24 +19,32 @@ def phantom(
     count: Annotated[int, typer.Option(min=1, help="How many exams.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first exam; the others follow.")] = 0,
     size: Annotated[str, typer.Option(help="full (0.1 mm pixels) or small (0.4 mm).")] = "full",
+    population: Annotated[
+        str,
+        typer.Option(help="Who is drawn: screening, rich (lesions in nearly every breast) or shifted (another site)."),
+    ] = "screening",
     workers: Annotated[int, typer.Option(min=1, help="Processes that draw; the set is the same for any number.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Draw four-view phantom exams as DICOM, with their truth in cases.jsonl."""
-    from amrg.phantom import PhantomError, Size, draw_set
+    from amrg.phantom import POPULATIONS, PhantomError, Size, draw_set
 
     if size not in tuple(Size):
         fail(Exit.USAGE, f"--size is {size!r}; expected {' or '.join(Size)}")
+    if population not in POPULATIONS:
+        fail(Exit.USAGE, f"--population is {population!r}; expected {', '.join(POPULATIONS)}")
     folders = []
     try:
         with writing(folder), Progress(console=err, transient=True) as progress:
             task = progress.add_task("drawing", total=count)
-            for done in draw_set(count, seed, folder, size=Size(size), workers=workers):
+            for done in draw_set(count, seed, folder, Size(size), POPULATIONS[population], workers):
                 folders.append(done.folder.name)
                 progress.advance(task)
     except PhantomError as error:
         fail(Exit.UNREADABLE, str(error))
     if as_json:
-        print_json({"out": str(folder), "count": count, "seed": seed, "size": size, "studies": folders})
+        order = {"out": str(folder), "count": count, "seed": seed, "size": size, "population": population}
+        print_json({**order, "studies": folders})
     else:
-        out.print(f"{count} exam{'s' if count > 1 else ''} of size {size} from seed {seed} in {folder}")
+        exams = f"{count} {population} exam{'s' if count > 1 else ''}"
+        out.print(f"{exams} of size {size} from seed {seed} in {folder}")

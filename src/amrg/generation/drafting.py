@@ -14,15 +14,8 @@ from amrg.birads import Laterality, Provenance, Report, Status, Style, View, che
 from amrg.generation.engine import Engine, Seen
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import SeenView, with_places
-from amrg.imaging import Framed, Mammogram, Study, missing_views
+from amrg.imaging import Framed, Mammogram, Study, hung, missing_views
 from amrg.models import frame_for, picture
-
-HANGING_ORDER = (
-    (Laterality.RIGHT, View.CC),
-    (Laterality.LEFT, View.CC),
-    (Laterality.RIGHT, View.MLO),
-    (Laterality.LEFT, View.MLO),
-)
 
 
 class OutsideDomain(ValueError):
@@ -81,12 +74,6 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
         problems=problems,
         seconds=seconds,
     )
-
-
-def hung(study: Study) -> list[Mammogram]:
-    """The study's screening views in hanging order: RCC, LCC, RMLO, LMLO, then any other projection."""
-    order = {key: i for i, key in enumerate(HANGING_ORDER)}
-    return sorted(study.mammograms, key=lambda m: order.get((m.laterality, m.view), len(order)))
 
 
 def _domain(engine: Engine, seen: Seen | None) -> tuple[float | None, bool | None]:

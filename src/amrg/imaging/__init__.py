@@ -13,6 +13,7 @@ from amrg.imaging.study import (
     Problem,
     SetAside,
     Study,
+    hung,
     missing_views,
 )
 from amrg.imaging.writing import MammogramToWrite, write_mammogram
@@ -31,6 +32,7 @@ __all__ = [
     "Study",
     "contact_sheet",
     "frame_breast",
+    "hung",
     "missing_views",
     "read_mammogram",
     "read_studies",

@@ -3,7 +3,8 @@
 from amrg.models.backbone import Asked, Backbone, Modules, Tensors, Touched, Writing
 from amrg.models.backbones import BACKBONES, backbone_of
 from amrg.models.card import Figure, ModelCard, list_models, model_card
-from amrg.models.checkpoint import LoadedModel, ModelError, load_base, load_model, save_heads
+from amrg.models.checkpoint import LoadedModel, load_base, load_model, save_heads
+from amrg.models.errors import ModelError
 from amrg.models.seeing import (
     ATTRIBUTES,
     COMPOSITIONS,

@@ -102,6 +102,10 @@ class Backbone(ABC):
         numbers: list[int] = processor.tokenizer.encode(text.strip(), add_special_tokens=False)
         return [*numbers, self.ending(processor)]
 
+    def placeholders(self, config: Any, tokens: Tensors) -> int:
+        """How many of a prompt's tokens hold the place of pictures."""
+        return int((tokens["input_ids"] == config.image_token_id).sum())
+
     # Seeing
 
     @abstractmethod
@@ -138,6 +142,7 @@ class Backbone(ABC):
             **self.given(model, image_tokens),
             max_new_tokens=writing.longest,
             do_sample=False,
+            repetition_penalty=1.0,  # some publish 1.05, which makes a report avoid its own words
             eos_token_id=writing.ending,
             pad_token_id=writing.pad,
         )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from amrg.models.backbone import Backbone
 from amrg.models.gemma3 import Gemma3
+from amrg.models.phi3 import Phi3Vision
+from amrg.models.qwen import Qwen2_5VL, Qwen3VL
+from amrg.models.smolvlm import SmolVLM
 
-BACKBONES: tuple[Backbone, ...] = (Gemma3(),)
+BACKBONES: tuple[Backbone, ...] = (Gemma3(), Qwen2_5VL(), Qwen3VL(), Phi3Vision(), SmolVLM())
 
 
 def backbone_of(model_type: str) -> Backbone | None:

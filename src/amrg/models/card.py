@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from huggingface_hub import try_to_load_from_cache
+
 from amrg.birads.report import Value
+from amrg.models.known import KNOWN
 
 FILE_NAME = "card.json"
 EMBEDDED = Path(__file__).parent / "checkpoint"
@@ -36,10 +39,18 @@ class ModelCard(Value):
 
 
 class KnownModel(Value):
-    """A model that `--model` takes."""
+    """A model that `--model` takes: the embedded one, one of the hub's, or a folder.
+
+    `available`: it lies on this machine. `revision` is the hub commit that amrg takes, `gated` that its owner wants
+    terms accepted on the hub first.
+    """
 
     name: str
     what: str
+    family: str
+    licence: str
+    revision: str | None
+    gated: bool
     available: bool
 
 
@@ -57,21 +68,19 @@ def model_card(folder: Path | None = None) -> ModelCard:
 
 def list_models() -> tuple[KnownModel, ...]:
     """The embedded model and the hub's models that go through the same code."""
-    return (
-        KnownModel(
-            name="amrg-embedded",
-            what="ships with amrg; trained on drawn phantoms, refuses real mammograms; the default",
-            available=(EMBEDDED / "config.json").is_file(),
-        ),
-        KnownModel(
-            name="google/medgemma-4b-it",
-            what="MedGemma 4B (gated on the hub: accept its terms first); untuned for mammography",
-            available=False,
-        ),
-        KnownModel(
-            name="google/medgemma-1.5-4b-it",
-            what="MedGemma 1.5 4B (gated on the hub: accept its terms first); untuned for mammography",
-            available=False,
-        ),
-        KnownModel(name="FOLDER", what="any local checkpoint of the Gemma 3 class", available=False),
+    embedded = KnownModel(
+        name="amrg-embedded",
+        what="ships with amrg; trained on drawn phantoms, refuses real mammograms; the default",
+        family="gemma3",
+        licence="Apache 2.0",
+        revision=None,
+        gated=False,
+        available=(EMBEDDED / "config.json").is_file(),
     )
+    hub = [KnownModel(**k.model_dump(), available=_in_cache(k.name, k.revision)) for k in KNOWN]
+    return (embedded, *hub)
+
+
+def _in_cache(name: str, revision: str | None) -> bool:
+    """Whether the hub's cache on this machine holds a checkpoint at a commit."""
+    return isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str)

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftConfig, PeftModel
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
+from amrg.models.adapters import CONFIG_FILE, changes_tower, is_adapter, put_on, read_config
 from amrg.models.backbone import Backbone
 from amrg.models.backbones import BACKBONES, backbone_of
 from amrg.models.embedded import FOLDER, NAME
+from amrg.models.errors import ModelError
+from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.known import pinned_revision
+from amrg.models.loading import load_whole
 from amrg.models.seeing import SeeingHeads
 from amrg.models.settings import ModelSettings
 
 HEADS_FILE = "seeing.safetensors"
-ADAPTER_FILE = "adapter_config.json"
-
-
-class ModelError(ValueError):
-    """A model that is missing, gated, or of a class that amrg does not know."""
+ADAPTER_FILE = CONFIG_FILE
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,20 @@ class LoadedModel:
         folders = [f for f in (self.folder, self.adapter) if f is not None]
         if self.folder is None:
             return None
-        return _folder_hash(self.folder) if len(folders) == 1 else _hash(*map(_folder_hash, folders))
+        return folder_hash(self.folder) if len(folders) == 1 else _hash(*map(folder_hash, folders))
+
+    @property
+    def source(self) -> str:
+        """What transformers finds its files under: its folder, or its hub name."""
+        return str(self.folder) if self.folder is not None else self.name
+
+
+@dataclass(frozen=True)
+class Unmerged:
+    """A base with an adapter put on it: `loaded` drafts with the adapter; `tuned` switches it off, or merges it in."""
+
+    loaded: LoadedModel
+    tuned: PeftModel
 
 
 def load_model(name: str | None = None) -> LoadedModel:
@@ -62,15 +75,47 @@ def load_model(name: str | None = None) -> LoadedModel:
         ModelError: one line that says what was not found and what to do.
     """
     folder = None if name is None else Path(name)
-    if folder is not None and (folder / ADAPTER_FILE).is_file():
-        return _with_adapter(folder)
+    if folder is not None and is_adapter(folder):
+        unmerged = load_unmerged(folder)
+        return replace(unmerged.loaded, model=unmerged.tuned.merge_and_unload(safe_merge=True).eval())
     return load_base(name)
 
 
-def load_base(name: str | None = None, revision: str | None = None, quantization: Any = None) -> LoadedModel:
+def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
+    """Load an adapter's base and put the adapter on it, asked as the adapter was trained to be.
+
+    Raises:
+        ModelError: one line that says what of the two is missing, or does not fit the other.
+    """
+    config = read_config(folder)
+    try:
+        base = load_base(config.base_model_name_or_path, config.revision, dtype=dtype)
+    except ModelError as error:
+        raise ModelError(f"adapter {folder.name}: its base cannot be had: {error}") from error
+    tuned = put_on(base.model, folder)
+    settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)
+    loaded = replace(
+        base,
+        name=folder.name,
+        model=tuned.get_base_model(),
+        processor=base.backbone.load_processor(base.source, base.revision, settings),
+        settings=settings,
+        heads=None if changes_tower(folder) else base.heads,  # they were taught on the base's own tower
+        adapter=folder,
+    )
+    return Unmerged(loaded, tuned)
+
+
+def load_base(
+    name: str | None = None,
+    revision: str | None = None,
+    quantization: Any = None,
+    dtype: torch.dtype | None = None,
+) -> LoadedModel:
     """Load a model without any adapter; `revision` is a hub commit, None the one that amrg pins.
 
-    `quantization` is a transformers quantisation configuration, such as bitsandbytes nf4.
+    `quantization` is a transformers quantisation configuration, such as bitsandbytes nf4. `dtype` None is what the
+    machine drafts in: bfloat16 on an accelerator, float32 on a processor.
 
     Raises:
         ModelError: one line that says what was not found and what to do.
@@ -78,40 +123,23 @@ def load_base(name: str | None = None, revision: str | None = None, quantization
     folder = _folder_of(name)
     source = str(folder) if folder is not None else str(name)
     shown = NAME if name is None else (folder.name if folder is not None else str(name))
-    wanted = None if folder is not None else revision or pinned_revision(source)
+    wanted = None if folder is not None else commit_of(source, revision or pinned_revision(source))
     try:
         config = AutoConfig.from_pretrained(source, revision=wanted)
         backbone = _family_of(config.model_type, shown)
         settings = ModelSettings.of_checkpoint(folder, backbone.picture_size(config))
         processor = backbone.load_processor(source, wanted, settings)
-        model = backbone.model_class.from_pretrained(
-            source, revision=wanted, dtype=_dtype(), quantization_config=quantization
-        )
+        options = {"revision": wanted, "dtype": dtype or _dtype(), "quantization_config": quantization}
+        model = load_whole(backbone.model_class, source, shown, options)
     except (OSError, KeyError) as error:
         raise ModelError(
-            f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
-            f"the families {_families()}; check the name, and for a gated model accept its terms and log in to the hub"
+            (hub_trouble(error, source, wanted) if folder is None else None)
+            or f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
+            f"the families {_families()}, whole; check the name, or download or copy it again"
         ) from error
     if quantization is None:
         model.to("cuda" if torch.cuda.is_available() else "cpu")
     return LoadedModel(shown, backbone, model.eval(), processor, settings, folder, _heads(folder), wanted)
-
-
-def _with_adapter(folder: Path) -> LoadedModel:
-    """An adapter's base with the adapter merged in, asked as the adapter was trained to be."""
-    config = PeftConfig.from_pretrained(str(folder))
-    base = load_base(config.base_model_name_or_path, config.revision)
-    tuned = PeftModel.from_pretrained(base.model, str(folder))
-    merged = tuned.merge_and_unload(safe_merge=True).eval()
-    settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)
-    heads = None if _sees_otherwise(config) else base.heads
-    return replace(base, name=folder.name, model=merged, settings=settings, heads=heads, adapter=folder)
-
-
-def _sees_otherwise(config: PeftConfig) -> bool:
-    """Whether an adapter changes the vision tower, whose features the place-reading heads were taught on."""
-    pattern = config.target_modules
-    return "vision_tower" in (pattern if isinstance(pattern, str) else " ".join(pattern or ()))
 
 
 def save_heads(heads: SeeingHeads, folder: Path) -> None:
@@ -159,13 +187,21 @@ def _heads(folder: Path | None) -> SeeingHeads | None:
     return heads.eval()
 
 
-@lru_cache(maxsize=8)
-def _folder_hash(folder: Path) -> str:
+def folder_hash(folder: Path) -> str:
     """SHA-256 over the weight files of a folder, by name."""
+    files = sorted(folder.glob("*.safetensors"))
+    return _files_hash(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=8)
+def _files_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """SHA-256 over files; their sizes and times tell one that was written anew from the one that was read before."""
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
+    for file, _, _ in files:
         digest.update(file.name.encode())
-        digest.update(file.read_bytes())
+        with file.open("rb") as stream:
+            while part := stream.read(1 << 24):
+                digest.update(part)
     return digest.hexdigest()
 
 

@@ -78,6 +78,7 @@ class Gemma3(Backbone):
 
 
 def _convolutions(model: Any) -> str:
-    """A pattern of exactly the tower's convolutions."""
-    named = [n for n, m in model.model.vision_tower.named_modules() if isinstance(m, torch.nn.Conv2d)]
+    """A pattern of exactly the tower's convolutions but the dilated: PEFT's adapters beside those lack the dilation."""
+    modules = model.model.vision_tower.named_modules()
+    named = [n for n, m in modules if isinstance(m, torch.nn.Conv2d) and m.dilation == (1, 1)]
     return "|".join(r"model\.vision_tower\." + name.replace(".", r"\.") for name in named)

@@ -1,14 +1,17 @@
 """Exams with known truth: drawn four-view mammography studies and their reference reports."""
 
 from amrg.phantom.categories import category_of
+from amrg.phantom.devices import Devices
 from amrg.phantom.exam import DrawnLesion, DrawnView, PhantomExam, draw_exam, draw_without
 from amrg.phantom.files import SetProgress, case_of, draw_set, write_exam
 from amrg.phantom.population import (
     CLASSES,
     FAINT_RICH,
     FAINT_SCREENING,
+    POPULATIONS,
     RICH,
     SCREENING,
+    SHIFTED,
     LesionClass,
     PhantomError,
     Population,
@@ -19,8 +22,11 @@ __all__ = [
     "CLASSES",
     "FAINT_RICH",
     "FAINT_SCREENING",
+    "POPULATIONS",
     "RICH",
     "SCREENING",
+    "SHIFTED",
+    "Devices",
     "DrawnLesion",
     "DrawnView",
     "LesionClass",

@@ -36,19 +36,19 @@ class Film:
 
 def draw_film(seed: int, full: float, population: Population) -> Film:
     """The device of an exam, exposed so that about `full` attenuation comes out white."""
-    rng = stream(seed, "film")
-    curved = rng.random() < 0.6
+    rng, devices = stream(seed, "film"), population.devices
+    curved = rng.random() < devices.curved
     return Film(
         white=full * rng.uniform(0.9, 1.3),
-        steepness=rng.uniform(1.5, 5.5) if curved else 0.0,
-        middle=rng.uniform(0.38, 0.6),
-        gamma=float(np.exp(rng.uniform(np.log(0.7), np.log(1.5)))),
+        steepness=rng.uniform(*devices.steepness) if curved else 0.0,
+        middle=rng.uniform(*devices.middle),
+        gamma=float(np.exp(rng.uniform(*np.log(devices.gamma)))),
         low=rng.choice([0.0, rng.uniform(0.0, 0.06)]),
-        high=rng.uniform(0.75, 1.0),
+        high=rng.uniform(*devices.high),
         bits=int(rng.choice([12, 12, 14, 16])),
-        blur_mm=rng.uniform(0.0, 0.3),
-        noise=float(np.exp(rng.uniform(np.log(0.002), np.log(0.014)))),
-        grain_mm=rng.uniform(0.0, 0.35),
+        blur_mm=rng.uniform(*devices.blur_mm),
+        noise=float(np.exp(rng.uniform(*np.log(devices.noise)))),
+        grain_mm=rng.uniform(*devices.grain_mm),
         heel=rng.normal(0, 0.06),
         tilt=rng.normal(0, 0.05),
         border=rng.random() < population.artefacts,

@@ -62,9 +62,9 @@ def plan_lesions(seed: int, breasts: dict[Laterality, Breast], population: Popul
     return tuple(plans)
 
 
-def _pick(rng: np.random.Generator, classes: tuple[LesionClass, ...]) -> LesionClass:
+def _pick(rng: np.random.Generator, classes: tuple[LesionClass, ...], population: Population) -> LesionClass:
     """One class by weight."""
-    weights = np.array([c.weight for c in classes])
+    weights = np.array([c.weight * population.favour(c) for c in classes])
     return classes[int(rng.choice(len(classes), p=weights / weights.sum()))]
 
 
@@ -75,10 +75,11 @@ def _screening(rng: np.random.Generator, population: Population) -> list[tuple[L
     if level == 1:
         return []
     sides = [Laterality.RIGHT, Laterality.LEFT]
-    wanted = [(sides[int(rng.integers(2))], _pick(rng, classes_of(level)))]
+    wanted = [(sides[int(rng.integers(2))], _pick(rng, classes_of(level), population))]
     for _ in range(2):
         if rng.random() < population.extra_lesion:
-            wanted.append((sides[int(rng.integers(2))], _pick(rng, classes_of(int(rng.integers(2, level + 1))))))
+            side, no_worse = sides[int(rng.integers(2))], classes_of(int(rng.integers(2, level + 1)))
+            wanted.append((side, _pick(rng, no_worse, population)))
     return wanted
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from zlib import crc32
 
@@ -18,6 +18,7 @@ from amrg.birads import (
     Shape,
 )
 from amrg.phantom.categories import category_of
+from amrg.phantom.devices import USUAL, Devices
 
 
 class PhantomError(ValueError):
@@ -55,6 +56,10 @@ class Population:
     soft_contrast: tuple[float, float] = (2.8, 7.0)  # asymmetries, distortion
     floor: float = 2.0  # Rose (1948): what stands out by less than 3 to 5 deviations is seldom seen
     artefacts: float = 0.25  # chance of a film border, and of dust
+    # What a site has of its own stands in the key only where it is not the usual: sets drawn before keep their key.
+    name: str = field(default="", repr=False)
+    devices: Devices = field(default=USUAL, repr=False)
+    calcifications: float = field(default=1.0, repr=False)  # how often for once, among lesions of one category
 
     def __post_init__(self) -> None:
         """Refuse settings that nothing can be drawn from, all at once."""
@@ -74,11 +79,27 @@ class Population:
             low, high = getattr(self, name)
             yield name, (low, high), "a range above 0, the lower end first", 0 < low <= high
         yield "floor", self.floor, "0 or more", self.floor >= 0
+        yield "calcifications", self.calcifications, "more than 0", self.calcifications > 0
+        yield "devices.curved", self.devices.curved, "a chance from 0 to 1", 0 <= self.devices.curved <= 1
+        for name, (low, high) in self.devices.ranges().items():
+            yield f"devices.{name}", (low, high), "a range of 0 or more, the lower end first", 0 <= low <= high
+        drawn_by_logarithm = (self.devices.gamma, self.devices.noise)
+        yield "devices.gamma, noise", drawn_by_logarithm, "ranges above 0", min(map(min, drawn_by_logarithm)) > 0
 
     @property
     def key(self) -> str:
-        """Eight hex digits that stand for these settings, so that a set is not gone on with under others."""
-        return f"{crc32(repr(self).encode()):08x}"
+        """The name, where there is one, and eight hex digits that stand for the settings.
+
+        By it a set is not gone on with under other settings.
+        """
+        own = [f.name for f in fields(self) if not f.repr and getattr(self, f.name) != f.default]
+        settings = repr(self) + "".join(f" {name}={getattr(self, name)!r}" for name in own)
+        digits = f"{crc32(settings.encode()):08x}"
+        return f"{self.name}-{digits}" if self.name else digits
+
+    def favour(self, drawn: LesionClass) -> float:
+        """What the weight of a class is multiplied by."""
+        return self.calcifications if drawn.finding.kind is Kind.CALCIFICATIONS else 1.0
 
 
 SCREENING = Population()
@@ -87,6 +108,26 @@ FAINT_SCREENING, FAINT_RICH = (
     replace(p, mass_contrast=(2.0, 6.0), soft_contrast=(1.8, 4.5), floor=1.2) for p in (SCREENING, RICH)
 )
 """The same with lesions that stand out less than a reader can be asked to see: to teach on, not to test on."""
+SHIFTED = Population(
+    levels=(0.2, 0.1, 0.1, 0.4, 0.2),
+    compositions=(0.1, 0.2, 0.35, 0.35),
+    name="shifted",
+    devices=Devices(
+        curved=1.0,
+        steepness=(5.0, 7.0),
+        middle=(0.35, 0.45),
+        gamma=(0.65, 0.9),
+        high=(0.6, 0.8),
+        blur_mm=(0.25, 0.5),
+        noise=(0.016, 0.03),
+        grain_mm=(0.35, 0.65),
+    ),
+    calcifications=3.0,
+)
+"""Another site: a clinic of referred women, with denser breasts, more calcifications and higher categories, and devices
+that draw softer and with more and coarser noise, their tone curve flat where tissue is dense."""
+POPULATIONS: dict[str, Population] = {"screening": SCREENING, "rich": RICH, "shifted": SHIFTED}
+"""Populations by the name that a user gives them."""
 
 
 @dataclass(frozen=True)

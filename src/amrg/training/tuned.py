@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,13 +30,66 @@ def with_lora(loaded: LoadedModel, recipe: Recipe) -> PeftModel:
         modules_to_save=list(touched.whole) or None,
         use_dora=lora.dora,
         use_rslora=lora.rank_stabilised,
-        base_model_name_or_path=recipe.base,
         revision=loaded.revision,
     )
     torch.manual_seed(recipe.seed)
-    tuned = get_peft_model(loaded.model, config)
-    tuned.peft_config["default"].base_model_name_or_path = recipe.base
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers, about a name that PEFT still uses
+        tuned = get_peft_model(loaded.model, config)
+    # Of a folder the whole path, so that the adapter finds its base from wherever it is loaded.
+    local = Path(recipe.base)
+    tuned.peft_config["default"].base_model_name_or_path = str(local.resolve()) if local.is_dir() else recipe.base
+    for parameter in tuned.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()  # steps are smaller than what 16 bits resolve
     return tuned
+
+
+@contextmanager
+def lent(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel]:
+    """A base with fresh adapters in it for a while; afterwards it is bit for bit what it was, and free of them."""
+    model = loaded.model
+    was = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    modes = [(module, module.training) for module in model.modules()]
+    touched = loaded.backbone.touched(model, recipe.lora.modules)
+    originals = {name: model.get_submodule(name) for name in touched.whole}
+    tuned = with_lora(loaded, recipe)
+    if recipe.gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+        model.disable_input_require_grads()  # wanted by the reentrant kind alone
+    try:
+        yield tuned
+    finally:
+        if recipe.gradient_checkpointing:
+            model.activation_checkpointing_disable()
+        tuned.unload()
+        for name, original in originals.items():
+            model.set_submodule(name, original)  # PEFT would leave the trained copy
+        for parameter, wanted in was:
+            parameter.requires_grad_(wanted)
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def reading(model: nn.Module) -> Iterator[None]:
+    """Dropout off for a while, and nothing recorded for gradients."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def learning(model: nn.Module) -> None:
+    """Dropout on. Running statistics stay as they are: they are the base's."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 class ReportLoss(nn.Module):
@@ -47,12 +104,18 @@ class ReportLoss(nn.Module):
         self._backbone = backbone
 
     def forward(self, batch: Batch) -> Tensor:
-        """The sum, float32 []; the next token of every position but the last is what is asked."""
+        """The sum, float32 []."""
+        return self.by_case(batch).sum()
+
+    def by_case(self, batch: Batch) -> Tensor:
+        """A sum a sample, float32 [B]; the next token of every position but the last is what is asked."""
         base = self.model.get_base_model()
         hidden = self._backbone.hidden(base, batch.tokens, image_tokens_of(base, self._backbone, batch))
         asked = batch.labels[:, 1:] != IGNORE
         logits = self._backbone.head(base)(hidden[:, :-1][asked])
-        return nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][asked], reduction="sum")
+        losses = nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][asked], reduction="none")
+        rows = asked.nonzero()[:, 0]
+        return losses.new_zeros(len(asked)).index_add(0, rows, losses)
 
 
 def image_tokens_of(model: Any, backbone: Backbone, batch: Batch) -> list[Tensors]:

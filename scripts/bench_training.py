@@ -1,0 +1,203 @@
+"""Fine-tune a proportionally shrunk MedGemma by Google's notebook and by amrg, on the same exams in one run.
+
+Run from the repository's root: `make bench-training`, or `python scripts/bench_training.py`. Every run is a process of
+its own with two threads, one after another, ours before and after the peer. Peak memory is the process's, the
+interpreter and its libraries included. `--quick` tries the benchmark itself, at a size whose figures mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import mean
+
+from bench_training_model import MEDGEMMA, SHRUNK, STEP, TINY, Shape, reports, shares, write_checkpoint, write_data
+from bench_training_runs import THREADS, Measured, Ours, Peer
+from transformers import AutoTokenizer
+
+RUNS = Path(__file__).with_name("bench_training_runs.py")
+GB = 1024**2  # kB
+RANKS, ALPHAS = (4, 8, 16, 32, 64), 3
+TRAINING = 407
+"""DMID's training images as AMRG's split is told of: what a trial of the sweep is reckoned with."""
+PROMPT = 60
+EPOCHS = 3
+ALONE = {"OMP_NUM_THREADS": str(THREADS)}
+
+
+class Bench:
+    """Where runs happen, and how many steps they take."""
+
+    def __init__(self, folder: Path, steps: int) -> None:
+        self.steps = steps
+        self._folder = folder
+        self._count = 0
+
+    def run(self, options: Peer | Ours) -> Measured:
+        """One run in a process of its own."""
+        self._count += 1
+        kind = "peer" if isinstance(options, Peer) else "ours"
+        folder = self._folder / f"{self._count}-{kind}"
+        folder.mkdir()
+        given = [kind, json.dumps(asdict(options)), self._folder / "base", self._folder / "data", folder]
+        began = time.perf_counter()
+        with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
+            process = subprocess.Popen([sys.executable, RUNS, *given], stdout=out, stderr=err, env=os.environ | ALONE)
+            _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{options}: left with {process.returncode}\n{(folder / 'err').read_text()[-2000:]}")
+        told = json.loads((folder / "out").read_text().splitlines()[-1])
+        return replace(Measured(**told), peak_kb=used.ru_maxrss, wall=time.perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a run comes to: exams a second in steps after the first, and the peak of its process."""
+
+    a_second: float
+    peak_kb: int
+
+    @classmethod
+    def of(cls, measured: Measured, exams: int) -> Speed:
+        """`exams` a step."""
+        return cls(exams / mean(measured.seconds[1:] or measured.seconds), measured.peak_kb)
+
+
+def figure(name: str, value: float, about: str) -> None:
+    """One line of the result."""
+    sys.stdout.write(f"figure training_{name} {value:.3f}  # {about}\n")
+    sys.stdout.flush()
+
+
+def headline(bench: Bench) -> tuple[Measured, Measured]:
+    """Ours, the peer, ours again: the ratios of speed and memory. Returns a run of each."""
+    before = bench.run(Ours(bench.steps))
+    peer = bench.run(Peer(bench.steps))
+    after = bench.run(Ours(bench.steps))
+    theirs = Speed.of(peer, STEP)
+    mine = [Speed.of(m, STEP) for m in (before, after)]
+    fast, peak = mean(s.a_second for s in mine), max(s.peak_kb for s in mine)
+    seeing = mean(m.seeing / max(m.exams, 1) for m in (before, after))
+    amortised = {epochs: 1 / (1 / fast + seeing / epochs) for epochs in (1, EPOCHS, 20)}
+    figure("peer_exams_a_second", theirs.a_second, f"the notebook's recipe, {peer.trainable:,} parameters trained")
+    figure("exams_a_second", fast, f"amrg, {before.trainable:,} parameters trained; pictures seen before")
+    figure("seeing_seconds_an_exam", seeing, "amrg: framing, asking, tower and projector, once an exam")
+    for epochs, value in amortised.items():
+        figure(f"exams_a_second_{epochs}_epochs", value, f"amrg, with the seeing divided over {epochs} epochs")
+    figure("peer_peak_gb", theirs.peak_kb / GB, f"of which {peer.bare_kb / GB:.2f} before the model is loaded")
+    figure("peak_gb", peak / GB, f"amrg, of which {before.bare_kb / GB:.2f} before the model is loaded")
+    sys.stdout.write(f"ratio training-speed {amortised[EPOCHS] / theirs.a_second:.2f}\n")
+    sys.stdout.write(f"ratio training-memory {theirs.peak_kb / peak:.2f}\n")
+    return before, peer
+
+
+def ablation(bench: Bench) -> None:
+    """From the notebook to amrg, one change after another; at last amrg with LoRA in all that the notebook has."""
+    exams = 4
+    peer = Peer(2, accumulate=1)
+    ladder = {
+        "as the notebook has it": peer,
+        "embeddings and head not trained": (peer := replace(peer, saved=False)),
+        "LoRA in the language model alone": (peer := replace(peer, modules="language")),
+        "fused attention instead of eager": (peer := replace(peer, attention="sdpa")),
+        "amrg: logits of the report alone, tower's work done before": Ours(2, batch=exams),
+        "amrg, without gradient checkpointing, one exam at once": Ours(2, batch=exams, at_once=1, checkpointing=False),
+        "amrg, LoRA in all linear layers: the tower in every step": Ours(2, batch=exams, modules="all linear"),
+    }
+    if find_spec("trl") is not None:
+        ladder["the notebook with TRL as it is installed here"] = Peer(2, accumulate=1, trl=True)
+    for number, (what, options) in enumerate(ladder.items()):
+        speed = Speed.of(bench.run(options), exams)
+        figure(f"step_{number}_exams_a_second", speed.a_second, f"peak {speed.peak_kb / GB:.2f} GB: {what}")
+
+
+def agreement(bench: Bench) -> None:
+    """The same objective in the same order from the same weights: the losses of every step."""
+    peer = Peer(
+        bench.steps + 1,
+        saved=False,
+        modules="language",
+        report_only=True,
+        dropout=0.0,
+        accumulate=1,
+        rate=1e-3,
+        schedule="constant",
+        warm_up=0.0,
+        our_order=True,
+    )
+    ours = Ours(bench.steps + 1, dropout=0.0, batch=4, rate=1e-3, schedule="constant", warm_up=0.0)
+    theirs, mine = bench.run(peer).losses, bench.run(ours).losses
+    apart = max(abs(a - b) for a, b in zip(theirs, mine, strict=True))
+    shown = ", ".join(f"{a:.5f} {b:.5f}" for a, b in zip(theirs, mine, strict=True))
+    figure("loss_apart", apart, f"at most 0.001; step by step, the notebook's Trainer and amrg: {shown}")
+    if apart > 1e-3:
+        raise SystemExit("the losses differ where the objectives agree")
+
+
+def sweep(bench: Bench, ours: Measured, peer: Measured) -> None:
+    """15 trials of an epoch each over DMID, reckoned from steps measured at the ends and the middle of the ranks."""
+    steps = -(-TRAINING // STEP)
+    ends = {rank: bench.run(Ours(2, rank=rank)) for rank in (RANKS[0], RANKS[-1])}
+    seconds = {rank: mean(m.seconds[1:]) for rank, m in {**ends, 16: ours}.items()}
+    middle = {8: mean((seconds[4], seconds[16])), 32: mean((seconds[16], seconds[64]))}
+    trials = ALPHAS * steps * sum((seconds | middle).values())
+    starting = ours.wall - sum(ours.seconds) - ours.seeing
+    mine = starting + TRAINING * ours.seeing / max(ours.exams, 1) + trials
+    theirs = len(RANKS) * ALPHAS * (peer.wall - sum(peer.seconds) + steps * mean(peer.seconds[1:]))
+    about = f"{steps} steps of {STEP} a trial"
+    figure(
+        "sweep_seconds", mine, f"amrg: started and seen once; {about}; ranks 4, 16, 64 measured, 8 and 32 between them"
+    )
+    figure("sweep_peer_seconds", theirs, f"15 processes of the notebook's recipe; {about}; rank 16 measured, all alike")
+    sys.stdout.write(f"ratio sweep-time {theirs / mine:.2f}\n")
+
+
+def introduce(shape: Shape, texts: Sequence[str], base: Path) -> None:
+    """Say what is trained, beside what it stands for."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    answer = round(mean(len(tokenizer.encode(text, add_special_tokens=False)) for text in texts))
+    for name, one in (("MedGemma 4B", MEDGEMMA), ("shrunk here", shape)):
+        tokens = one.image_tokens + PROMPT + answer
+        held, work = one.parameters(), one.work(tokens)
+        sys.stdout.write(
+            f"{name}: {sum(held.values()) / 1e6:,.0f} M parameters ({shares(held)}); forward "
+            f"{sum(work.values()) / 1e9:,.0f} GFLOP an exam of {tokens} tokens ({shares(work)})\n"
+        )
+    sys.stdout.write(
+        f"one picture an exam, reports of {answer} tokens; LoRA of rank 16, float32, {THREADS} threads; "
+        "the notebook's nf4 and bfloat16 are left out, for it and for amrg\n"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print `ratio training-speed`, `ratio training-memory` and `ratio sweep-time`, and what they come from."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tiny model: whether it runs, not how fast")
+    parser.add_argument("--steps", type=int, default=2, help="optimiser steps of a run; the first is not counted")
+    given = parser.parse_args(arguments)
+    shape, texts = (TINY, reports(48)) if given.quick else (SHRUNK, reports(64))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_checkpoint(folder / "base", shape, texts)
+        write_data(folder, texts, shape.pixels)
+        introduce(shape, texts, folder / "base")
+        bench = Bench(folder, given.steps)
+        agreement(bench)
+        ours, peer = headline(bench)
+        sweep(bench, ours, peer)
+        if not given.quick:
+            ablation(bench)
+
+
+if __name__ == "__main__":
+    main()

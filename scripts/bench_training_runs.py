@@ -1,0 +1,334 @@
+"""The contenders of `bench_training.py`, a process each: Google's MedGemma notebook, and `amrg.training`.
+
+The peer is the recipe of google-health/medgemma `notebooks/fine_tune_with_hugging_face.ipynb`, written anew: eager
+attention, LoRA of rank and alpha 16 and dropout 0.05 in all linear layers, lm_head and embed_tokens trained whole,
+prompt tokens in the loss, logits of the whole sequence, non-reentrant gradient checkpointing, fused AdamW, 2e-4 linear
+after a warm-up, clipped at 0.3, 4 exams at once and 4 times that a step. What a processor cannot do is left out: nf4,
+and bfloat16 for both. `Peer` has a field for each thing that amrg does otherwise, to measure them one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoProcessor, Gemma3ForConditionalGeneration, Trainer, TrainerCallback, TrainingArguments
+
+from amrg.datasets import Case, Dataset, open_dataset, study_of
+from amrg.imaging import hung
+from amrg.models import ModelSettings, frame_for, load_base, messages, picture
+from amrg.models.backbone import Modules
+from amrg.models.views import as_image
+from amrg.training.batching import Plan, lengths_of
+from amrg.training.prepared import Prepared, Source, prepare
+from amrg.training.recipe import Decay, Lora, Recipe, Validation, Words
+from amrg.training.tuning import tune
+from amrg.training.watching import Taken
+
+IGNORE = -100
+Collate = Callable[[list[dict[str, Any]]], Any]
+THREADS = 2
+KB = 1024
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The notebook's recipe; every default is its own."""
+
+    steps: int
+    saved: bool = True  # lm_head and embed_tokens trained whole
+    modules: str = "all-linear"  # or `language`, the language model's linear layers
+    report_only: bool = False  # prompt tokens are left out of the loss
+    attention: str = "eager"
+    checkpointing: bool = True
+    dropout: float = 0.05
+    rank: int = 16
+    alpha: int = 16
+    at_once: int = 4
+    accumulate: int = 4
+    rate: float = 2e-4
+    schedule: str = "linear"
+    warm_up: float = 0.03
+    trl: bool = False  # TRL's SFTTrainer as it is installed, else the plain Trainer that it extends
+    our_order: bool = False  # exams in the order in which amrg's plan has them
+
+
+@dataclass(frozen=True)
+class Ours:
+    """amrg's protocol with the notebook's LoRA."""
+
+    steps: int
+    modules: str = Modules.LANGUAGE.value
+    checkpointing: bool = True
+    dropout: float = 0.05
+    rank: int = 16
+    alpha: int = 16
+    batch: int = 16
+    at_once: int = 4
+    rate: float = 2e-4
+    schedule: str = "linear"
+    warm_up: float = 0.03
+
+    def recipe(self, base: Path) -> Recipe:
+        """As amrg takes it."""
+        return Recipe(
+            base=str(base),
+            words=Words.PUBLISHED,
+            lora=Lora(rank=self.rank, alpha=self.alpha, dropout=self.dropout, modules=Modules(self.modules)),
+            steps=self.steps,
+            batch=self.batch,
+            at_once=self.at_once,
+            rate=self.rate,
+            decay=Decay(self.schedule),
+            warm_up=self.warm_up,
+            clip=0.3,
+            gradient_checkpointing=self.checkpointing,
+            validation=Validation(every=self.steps, cases=1),
+        )
+
+
+@dataclass
+class Measured:
+    """What a run told: seconds and loss of each step, seconds before the first, how much memory at what time."""
+
+    seconds: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    starting: float = 0.0  # loading; of ours, what prepare does beside seeing the pictures too
+    seeing: float = 0.0  # of ours: the pictures of all exams through the tower
+    exams: int = 0  # how many those are
+    bare_kb: int = 0  # resident memory before the model is loaded
+    trainable: int = 0
+    peak_kb: int = 0  # the process's most; told by who started it
+    wall: float = 0.0
+
+
+class Clock(TrainerCallback):
+    """Seconds a step, and the losses that the Trainer logs."""
+
+    def __init__(self, measured: Measured) -> None:
+        self._measured, self._began = measured, 0.0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """The first micro-batch of a step is about to be computed."""
+        self._began = time.perf_counter()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """The optimiser has stepped."""
+        self._measured.seconds.append(time.perf_counter() - self._began)
+
+    def on_log(self, _args: Any, _state: Any, _control: Any, logs: dict[str, float], **__: Any) -> None:
+        """A step's loss, not rounded."""
+        if "loss" in logs:
+            self._measured.losses.append(logs["loss"])
+
+
+def run_peer(base: Path, data: Path, peer: Peer, folder: Path) -> Measured:
+    """Train by the notebook's recipe."""
+    measured = Measured(bare_kb=resident_kb())
+    began = time.perf_counter()
+    model = Gemma3ForConditionalGeneration.from_pretrained(
+        base, attn_implementation=peer.attention, dtype=torch.float32
+    )
+    model.requires_grad_(requires_grad=False)
+    processor = AutoProcessor.from_pretrained(base)
+    processor.tokenizer.padding_side = "right"
+    torch.manual_seed(0)
+    tuned = get_peft_model(model, _lora(model, peer))
+    measured.trainable = sum(p.numel() for p in tuned.parameters() if p.requires_grad)
+    examples = _examples(open_dataset(data), base, data, peer)
+    trainer = _trainer(tuned, processor, peer, examples, folder)
+    trainer.add_callback(Clock(measured))
+    measured.starting = time.perf_counter() - began
+    trainer.train()
+    return measured
+
+
+def _lora(model: Any, peer: Peer) -> LoraConfig:
+    """The notebook's adapters, or those of them that a variant keeps."""
+    language = r"model\.language_model\..*\.(?:q|k|v|o|gate|up|down)_proj"
+    return LoraConfig(
+        r=peer.rank,
+        lora_alpha=peer.alpha,
+        lora_dropout=peer.dropout,
+        bias="none",
+        target_modules="all-linear" if peer.modules == "all-linear" else language,
+        task_type="CAUSAL_LM",
+        modules_to_save=["lm_head", "embed_tokens"] if peer.saved else None,
+    )
+
+
+def _examples(dataset: Dataset, base: Path, data: Path, peer: Peer) -> list[dict[str, Any]]:
+    """Chats with their pictures in memory, as many as the steps take."""
+    loaded = load_base(str(base))
+    keys = dataset.split("clean").keys("train")
+    count = peer.steps * peer.at_once * peer.accumulate
+    if peer.our_order:
+        prepared = prepare(Ours(1).recipe(base), Source(data, "clean"), data.parent / "cache", _quiet)
+        plan = Plan(lengths_of(prepared.train), peer.at_once * peer.accumulate, 0)
+        keys = tuple(prepared.train[i].key for step in range(peer.steps) for i in plan.indices(step))
+    made = []
+    for i in range(count):
+        made.append(_example(dataset.case(keys[i % len(keys)]), dataset.root, loaded.settings))
+    return made
+
+
+def _example(case: Case, root: Path, settings: ModelSettings) -> dict[str, Any]:
+    """A chat whose pictures are those that amrg shows, and the report as its answer."""
+    there = hung(study_of(case, root))
+    images = [as_image(picture(frame_for(m, settings.encoding), m.laterality, settings.encoding)) for m in there]
+    chat = messages([(m.laterality, m.view) for m in there], images, settings)
+    answer = {"role": "assistant", "content": [{"type": "text", "text": case.text.strip()}]}
+    return {"messages": [*chat, answer], "images": images}
+
+
+def _trainer(tuned: Any, processor: Any, peer: Peer, examples: list[dict[str, Any]], folder: Path) -> Trainer:
+    """The Trainer, set as the notebook sets it."""
+    options: dict[str, Any] = {
+        "output_dir": str(folder),
+        "max_steps": peer.steps,
+        "per_device_train_batch_size": peer.at_once,
+        "gradient_accumulation_steps": peer.accumulate,
+        "gradient_checkpointing": peer.checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if peer.checkpointing else None,
+        "optim": "adamw_torch_fused",
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "learning_rate": peer.rate,
+        "max_grad_norm": 0.3,
+        "warmup_steps": peer.warm_up,
+        "lr_scheduler_type": peer.schedule,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "report_to": [],
+        "disable_tqdm": True,
+        "use_cpu": True,
+        "bf16": False,
+        "train_sampling_strategy": "sequential",
+    }
+    collate = _collator(processor, peer)
+    if not peer.trl:
+        return Trainer(model=tuned, args=TrainingArguments(**options), train_dataset=examples, data_collator=collate)
+    return _by_trl(tuned, processor, options, examples, collate)
+
+
+def _by_trl(
+    tuned: Any, processor: Any, options: dict[str, Any], examples: list[dict[str, Any]], collate: Collate
+) -> Trainer:
+    """TRL's, which is no dependency of amrg: it is imported where it is asked for."""
+    from trl import SFTConfig, SFTTrainer  # noqa: PLC0415
+
+    from datasets import Dataset as Table  # noqa: PLC0415
+
+    arguments = SFTConfig(**options, dataset_kwargs={"skip_prepare_dataset": True})
+    table = Table.from_list([{"at": i} for i in range(len(examples))])
+    return SFTTrainer(
+        model=tuned,
+        args=arguments,
+        train_dataset=table,
+        processing_class=processor,
+        data_collator=lambda rows: collate([examples[row["at"]] for row in rows]),
+    )
+
+
+def _collator(processor: Any, peer: Peer) -> Collate:
+    """The notebook's: text and pictures through the processor in every step; pads and pictures are no labels."""
+    numbers = processor.tokenizer.convert_tokens_to_ids
+    unlabelled = [numbers(processor.tokenizer.boi_token), numbers(processor.tokenizer.image_token)]
+    turn = processor.tokenizer.encode("<start_of_turn>model\n", add_special_tokens=False)
+
+    def collate(examples: list[dict[str, Any]]) -> Any:
+        texts = [
+            processor.apply_chat_template(e["messages"], add_generation_prompt=False, tokenize=False).strip()
+            for e in examples
+        ]
+        images = [e["images"] for e in examples]
+        batch = processor(text=texts, images=images, return_tensors="pt", padding=True, add_special_tokens=False)
+        labels = batch["input_ids"].clone()
+        labels[labels == processor.tokenizer.pad_token_id] = IGNORE
+        for number in unlabelled:
+            labels[labels == number] = IGNORE
+        if peer.report_only:
+            for row, ids in zip(labels, batch["input_ids"].tolist(), strict=True):
+                row[: _after(ids, turn)] = IGNORE
+        batch["labels"] = labels
+        return batch
+
+    return collate
+
+
+def _after(ids: list[int], turn: list[int]) -> int:
+    """Where the model's turn begins to speak."""
+    return next(i + len(turn) for i in range(len(ids)) if ids[i : i + len(turn)] == turn)
+
+
+class Stopwatch:
+    """Watches a run of ours."""
+
+    def __init__(self, measured: Measured) -> None:
+        self._measured = measured
+
+    def step(self, taken: Taken) -> None:
+        """Note it."""
+        self._measured.seconds.append(taken.seconds)
+        self._measured.losses.append(taken.loss)
+
+    def validated(self, _step: int, _value: float) -> bool:
+        """Never stops a run."""
+        return False
+
+
+def run_ours(base: Path, data: Path, ours: Ours, folder: Path) -> Measured:
+    """Train by amrg's protocol; pictures through the tower first, where the tower is not trained."""
+    measured = Measured(bare_kb=resident_kb())
+    began = time.perf_counter()
+    prepared = _prepared(base, data, ours, folder, measured)
+    measured.starting = time.perf_counter() - began - measured.seeing
+    tuned = tune(prepared, ours.recipe(base), folder / "run", Stopwatch(measured))
+    measured.trainable = tuned.trainable
+    return measured
+
+
+def _prepared(base: Path, data: Path, ours: Ours, folder: Path, measured: Measured) -> Prepared:
+    """What tune takes, from an empty cache; the time from the first picture seen to the last is measured."""
+    began: dict[str, float] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        now = time.perf_counter()
+        began.setdefault(what, now)
+        if what.startswith("computing") and done == of:
+            measured.seeing, measured.exams = now - began["asking"], of
+
+    return prepare(ours.recipe(base), Source(data, "clean"), folder / "cache", progress)
+
+
+def _quiet(_what: str, _done: int, _of: int) -> None:
+    """Says nothing."""
+
+
+def resident_kb() -> int:
+    """The most memory that this process has held so far, kB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform != "darwin" else peak // KB
+
+
+def main() -> None:
+    """`KIND OPTIONS BASE DATA FOLDER`: one run; prints what was measured as the last line."""
+    kind, options, base, data, folder = sys.argv[1], json.loads(sys.argv[2]), *map(Path, sys.argv[3:6])
+    torch.set_num_threads(THREADS)
+    if kind == "peer":
+        measured = run_peer(base, data, Peer(**options), folder)
+    else:
+        measured = run_ours(base, data, Ours(**options), folder)
+    sys.stdout.write(json.dumps(asdict(measured)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

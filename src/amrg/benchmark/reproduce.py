@@ -1,0 +1,172 @@
+"""AMRG's whole experiment from a DMID folder: import, split, sweep three backbones, test the best of each once.
+
+Every stage leaves its files and is passed over where they are all there, so that the same call goes on after a stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoConfig
+
+from amrg.benchmark.drafts import Words
+from amrg.benchmark.errors import BenchmarkError
+from amrg.benchmark.files import SCORES
+from amrg.benchmark.marked import pictures_of_data
+from amrg.benchmark.order import Order
+from amrg.benchmark.page import write_page
+from amrg.benchmark.reproduced import Reproduced, Tested, write_reproduced
+from amrg.benchmark.runfolder import score_run
+from amrg.benchmark.running import run
+from amrg.benchmark.scores import Scores
+from amrg.benchmark.scoring import Options
+from amrg.benchmark.stored import read_scores
+from amrg.benchmark.sweep_running import sweep_and_score
+from amrg.benchmark.sweep_scores import Configuration, SweepScores
+from amrg.datasets import Dataset, import_dataset, importer_of, make_split, open_dataset
+from amrg.generation import load_engine
+from amrg.models import ModelError
+from amrg.models.embedded import FOLDER, NAME
+from amrg.models.hub import hub_trouble
+from amrg.models.known import pinned_revision
+from amrg.training.prepared import Source
+from amrg.training.recipe import Precision, Recipe, Validation
+from amrg.training.sweep import Base, Sweep
+from amrg.training.sweeping import Listener
+from amrg.training.sweeping import Order as SweepOrder
+from amrg.training.trials import State, Trial
+
+SPLITS = ("image-407-51-52", "clean")
+"""AMRG's split as it is reported second-hand, which leaks; and one that does not."""
+
+BACKBONES = ("google/medgemma-4b-it", "Qwen/Qwen2.5-VL-3B-Instruct", "microsoft/Phi-3.5-vision-instruct")
+"""AMRG's three. It names no size of Qwen2.5-VL: the 3B is the one nearest to the two others, of about 4B each."""
+
+RECIPE = Recipe(
+    steps=250,  # ten times over the 407 training images
+    at_once=4,
+    precision=Precision.BFLOAT16,
+    gradient_checkpointing=True,
+    validation=Validation(every=25, cases=51, patience=4),
+)
+"""One recipe for every backbone; amrg's own, since none was published."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """DMID's folder as published, where everything goes, what is swept, on which splits.
+
+    `pictures` cases of each test part are drafted on changed pictures too.
+    """
+
+    dmid: Path
+    out: Path
+    sweep: Sweep
+    splits: tuple[str, ...] = SPLITS
+    pictures: int = 100
+
+
+def reproduce(experiment: Experiment, listener: Listener) -> Reproduced:
+    """Run what is left of the experiment; writes `reproduced.json`, `.md` and `.html` into its folder.
+
+    Raises:
+        ModelError: backbones are missing; all are named before anything is begun.
+        DatasetError: the folder is not DMID, or cannot be split so.
+        SweepError: the folder holds another experiment.
+        TuningError: training cannot go on; the same call takes it up again.
+        BenchmarkError: a run folder holds something else.
+        OSError: the folder cannot be written.
+    """
+    refuse_missing(experiment.sweep.bases)
+    dataset = imported(experiment, listener.progress)
+    tested: list[Tested] = []
+    for split in experiment.splits:
+        dataset.write_split(make_split(dataset, split))
+        swept = _swept(experiment, split, listener)
+        tested += [_tested(experiment, split, swept, base, listener.progress) for base in swept.best_of]
+    found = Reproduced.of(dataset.info, experiment.sweep, tested)
+    write_reproduced(experiment.out, found)
+    return found
+
+
+def refuse_missing(bases: tuple[Base, ...]) -> None:
+    """Look for every backbone before anything is begun: a folder's files, or the hub's answer.
+
+    Raises:
+        ModelError: some are missing; names all of them and why.
+    """
+    missing = [f"{base.name} ({why})" for base in bases if (why := _why_missing(base.source)) is not None]
+    if missing:
+        raise ModelError(
+            f"{len(missing)} of {len(bases)} backbones cannot be had: {'; '.join(missing)}; download them, or name "
+            "local folders with --backbones NAME=FOLDER,..."
+        )
+
+
+def _why_missing(source: str) -> str | None:
+    """Why a model cannot be had; None where its configuration is there."""
+    folder = FOLDER if source == NAME else Path(source)
+    if not folder.is_dir() and source.count("/") != 1:
+        return f"{source}: no such folder"
+    local, revision = folder.is_dir(), pinned_revision(source)
+    if local and not list(folder.glob("*.safetensors")):
+        return f"{source}: no safetensors in this folder"
+    try:
+        AutoConfig.from_pretrained(str(folder) if local else source, revision=None if local else revision)
+    except (OSError, KeyError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        return (None if local else hub_trouble(error, source, revision)) or f"{source}: {first}"
+    return None
+
+
+def imported(experiment: Experiment, progress: Progress) -> Dataset:
+    """DMID as a data set folder, its import gone on with where it stopped."""
+    folder = experiment.out / "data"
+    for done in import_dataset(importer_of("dmid"), experiment.dmid, folder):
+        progress("importing", done.cases, done.cases)
+    return open_dataset(folder)
+
+
+def _swept(experiment: Experiment, split: str, listener: Listener) -> SweepScores:
+    """The sweep of one split, on its train and validation parts."""
+    source = Source(experiment.out / "data", split)
+    return sweep_and_score(SweepOrder(experiment.sweep, source, experiment.out / "sweeps" / split), listener)
+
+
+def _tested(experiment: Experiment, split: str, swept: SweepScores, base: str, progress: Progress) -> Tested:
+    """The best of one backbone on the test part: the only time that it is looked at."""
+    best = swept.of(swept.best_of[base])
+    trial = best_trial(best)
+    folder = experiment.out / "runs" / f"{split}-{base}"
+    adapter = experiment.out / "sweeps" / split / (trial.folder or "")
+    scores = _scores(experiment, split, adapter, folder, progress)
+    return Tested(
+        split=split, base=base, configuration=best.label, seed=trial.point.seed if trial.point else 0, scores=scores
+    )
+
+
+def _scores(experiment: Experiment, split: str, adapter: Path, folder: Path, progress: Progress) -> Scores:
+    """Scores of a run on the test part; drafted, scored and shown where they are not there yet."""
+    system = f"{adapter.parent.name}-{adapter.name}"
+    if (folder / SCORES).is_file():
+        there = read_scores(folder)
+        if there.system != system:
+            raise BenchmarkError(
+                f"{folder}: scores {there.system}, and the best by validation is {system}; remove the folder to test it"
+            )
+        return there
+    data = experiment.out / "data"
+    order = Order(data, split, folder, words=Words.WRITTEN, pictures=experiment.pictures, command="amrg reproduce amrg")
+    references = run(order, load_engine(str(adapter)), progress)
+    scores = score_run(folder, references, Options(system))
+    write_page(folder, pictures_of_data(data))
+    return scores
+
+
+def best_trial(best: Configuration) -> Trial:
+    """Of a configuration's seeds the one that is best on the validation part; the first of equals."""
+    return max((t for t in best.trials if t.state is State.FINISHED), key=lambda t: t.best or 0.0)

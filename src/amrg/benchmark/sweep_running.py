@@ -1,0 +1,25 @@
+"""A sweep from its order to its page: run, scored on the validation part, shown."""
+
+from __future__ import annotations
+
+from amrg.benchmark.sweep_page import write_sweep_page
+from amrg.benchmark.sweep_scores import SweepScores
+from amrg.benchmark.sweep_scoring import score_sweep
+from amrg.training.sweeping import Listener, Order, run_sweep
+
+
+def sweep_and_score(order: Order, listener: Listener) -> SweepScores:
+    """Run what is left of a sweep, score it, and write `sweep.json`, `table.md` and `sweep.html` into its folder.
+
+    Raises:
+        SweepError: another sweep lies there, or its storage cannot be opened.
+        TuningError: nothing can be written any more; the same call goes on.
+        ModelError: a backbone is missing.
+        DatasetError: no such data set or split.
+        BenchmarkError: drafts of a trial are malformed.
+        OSError: the folder cannot be written.
+    """
+    trials = run_sweep(order, listener)
+    scores = score_sweep(order.folder, order.source.data, order.definition, trials)
+    write_sweep_page(order.folder, scores)
+    return scores

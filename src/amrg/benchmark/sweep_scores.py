@@ -1,0 +1,62 @@
+"""The layout of `sweep.json`: what a sweep was, how each trial ended, what each configuration reached."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from amrg.benchmark.compare import Compared
+from amrg.benchmark.scores import DataScored, MetricScore, Number, SystemScores
+from amrg.birads.report import Value
+from amrg.training.sweep import Definition, Point
+from amrg.training.trials import State, Trial
+
+SCHEMA = 1
+
+
+class Configuration(Value):
+    """A backbone with a rank and a scaling, over its seeds; `point` has the first one's.
+
+    `metrics` are over the cases of the validation part, the finished seeds' drafts pooled, intervals by a bootstrap of
+    groups. `spread` is over seeds: mean, lowest, highest; a metric of one seed has none. Empty where no seed finished.
+    """
+
+    label: str
+    base: str
+    point: Point
+    trials: tuple[Trial, ...]
+    metrics: dict[str, MetricScore] = Field(default_factory=dict)
+    spread: dict[str, Number] = Field(default_factory=dict)
+    from_best: Compared | None = None
+
+    def count(self, state: State) -> int:
+        """How many of its seeds are in a state."""
+        return sum(t.state is state for t in self.trials)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every seed finished, be it at a second try: only then is its mean one to select by."""
+        seeds = {state: {t.point.seed for t in self.trials if t.point and t.state is state} for state in State}
+        return seeds[State.FINISHED] == set().union(*seeds.values())
+
+
+class SweepScores(Value):
+    """`sweep.json`. `selection` names the metric that selects; `best` is the label of the configuration selected.
+
+    `best_of` names that of each backbone that has one; `blind` and `perfect` are on the same validation cases.
+    """
+
+    schema_version: int = SCHEMA
+    software: str
+    definition: Definition
+    data: DataScored
+    selection: str
+    best: str | None
+    best_of: dict[str, str]
+    configurations: tuple[Configuration, ...]
+    waiting: tuple[Trial, ...] = ()
+    baselines: dict[str, SystemScores]
+    warnings: tuple[str, ...] = ()
+
+    def of(self, label: str) -> Configuration:
+        """A configuration by its label."""
+        return next(c for c in self.configurations if c.label == label)

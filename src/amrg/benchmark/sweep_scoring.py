@@ -1,0 +1,235 @@
+"""A sweep's trials scored on the drafts that they left of the validation part. The test part is not looked at.
+
+Drafts are scored with the benchmark's own metrics, beside baselines that learned from the train part. Seeds of one
+configuration are pooled case by case, so that intervals over cases and tests between configurations use all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from amrg import __version__
+from amrg.benchmark.beside import beside
+from amrg.benchmark.blind import SHOWN
+from amrg.benchmark.compare import compared
+from amrg.benchmark.display import counted
+from amrg.benchmark.intake import matched, read_predictions
+from amrg.benchmark.metric import Metric, by_name
+from amrg.benchmark.pairing import Measure, measuring, pairs_of
+from amrg.benchmark.prediction import Prediction
+from amrg.benchmark.references import References, part_of
+from amrg.benchmark.scores import Number, SystemScores
+from amrg.benchmark.scoring import data_scored, systems_scored
+from amrg.benchmark.skill import Measured
+from amrg.benchmark.statistics import FEW_GROUPS, Bootstrap, bootstrap, differences, holm
+from amrg.benchmark.summaries import finite
+from amrg.benchmark.sweep_scores import Configuration, SweepScores
+from amrg.benchmark.sweep_selection import selection_metric
+from amrg.datasets import open_dataset
+from amrg.datasets.whole import write_text
+from amrg.training.sweep import Definition, Sweep
+from amrg.training.trials import State, Trial
+
+FILE_NAME = "sweep.json"
+PART = "validation"
+DRAFTS = "predictions-validation.jsonl"
+"""What a trial leaves of the validation part."""
+
+
+def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequence[Trial]) -> SweepScores:
+    """Score every finished trial of a sweep and write `sweep.json`; pruned and failed ones are listed as such.
+
+    Raises:
+        BenchmarkError: drafts are malformed, or of other cases.
+        DatasetError: the data set or its split is not there any more.
+        OSError: the folder cannot be written.
+    """
+    there = {t.folder: folder / t.folder / DRAFTS for t in trials if t.state is State.FINISHED and t.folder}
+    read = {name: read_predictions(path) for name, path in there.items() if path.is_file()}
+    drafted = {p.key for outputs in read.values() for p in outputs.predictions}
+    whole = _validation_part(data, definition)
+    references = replace(whole, cases=tuple(c for c in whole.cases if c.key in drafted))
+    written = {name: matched(references, outputs).predictions for name, outputs in read.items()}
+    with measuring(references.cases) as measure:
+        scorer = _Scorer(references, measure, definition.sweep)
+        configurations, baselines = scorer.scored(trials, written)
+    selection = scorer.selection
+    warnings = _warnings(whole, references, configurations, [n for n in there if n not in written])
+    names = [base.name for base in definition.sweep.bases]
+    scores = SweepScores(
+        software=f"amrg {__version__}",
+        definition=definition,
+        data=data_scored(references),
+        selection=selection,
+        best=best_of(configurations, selection),
+        best_of={
+            n: b for n in names if (b := best_of([c for c in configurations if c.base == n], selection)) is not None
+        },
+        configurations=tuple(configurations),
+        waiting=tuple(t for t in trials if t.point is None),
+        baselines=baselines,
+        warnings=tuple(warnings),
+    )
+    write_text(folder / FILE_NAME, [scores.model_dump_json(indent=1)])
+    return scores
+
+
+def _validation_part(data: Path, definition: Definition) -> References:
+    """The cases that trials were watched on, and train cases for baselines to learn from."""
+    dataset = open_dataset(data)
+    return part_of(dataset, dataset.split(definition.split), PART, definition.sweep.recipe.seed)
+
+
+def best_of(configurations: Sequence[Configuration], selection: str) -> str | None:
+    """The label of the best by the mean over its seeds, the first of equals; of those alone whose seeds all finished.
+
+    Where a seed failed or was pruned the mean of the others flatters: such a configuration is not selected.
+    """
+    whole = {c.label: c.spread[selection].value for c in configurations if c.whole and selection in c.spread}
+    values = {label: value for label, value in whole.items() if value is not None}
+    return max(values, key=values.__getitem__) if values else None
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """Measures drafts of the validation part, and configurations against one another."""
+
+    references: References
+    measure: Measure
+    sweep: Sweep
+
+    @property
+    def selection(self) -> str:
+        """The name of the metric that selects."""
+        return f"selection_{self.sweep.recipe.validation.metric.value}"
+
+    def scored(
+        self, trials: Sequence[Trial], written: Mapping[str, Sequence[Prediction]]
+    ) -> tuple[list[Configuration], dict[str, SystemScores]]:
+        """Every configuration with its metrics and its difference from the best, and the baselines beside."""
+        groups = grouped(trials, self.sweep)
+        done = {label: [t.folder for t in members if t.folder in written] for label, members in groups.items()}
+        if not written:
+            return [_configuration(label, members) for label, members in groups.items()], {}
+        seeds = {label: [self._metrics(written[f]) for f in done[label] if f is not None] for label in groups}
+        pooled = {label: _pooled(found) for label, found in seeds.items() if found}
+        draws = bootstrap(self.references.groups, self.sweep.recipe.seed)
+        systems = self._systems(pooled, {label: written[done[label][0] or ""] for label in pooled}, draws)
+        rows = [
+            _configuration(label, members).model_copy(
+                update={"metrics": systems[label].metrics, "spread": _spreads(seeds[label])} if label in pooled else {}
+            )
+            for label, members in groups.items()
+        ]
+        return self._against_best(rows, pooled, draws), {n: s for n, s in systems.items() if n not in pooled}
+
+    def _systems(
+        self, pooled: Mapping[str, Measured], written: Mapping[str, Sequence[Prediction]], draws: Bootstrap
+    ) -> dict[str, SystemScores]:
+        """Configurations and baselines, with intervals and skill."""
+        others = beside(self.references, self.sweep.recipe.seed)
+        measured = {name: self._metrics(predictions) for name, predictions in others.predictions.items()}
+        return systems_scored({**others.predictions, **written}, {**measured, **pooled}, others.about, draws)
+
+    def _metrics(self, predictions: Sequence[Prediction]) -> Measured:
+        """The metric that selects, and those of the table that can be had here."""
+        pairs = pairs_of(self.references.cases, predictions)
+        named = by_name(self.measure(pairs))
+        found = selection_metric(pairs, self.sweep.recipe.validation.metric)
+        return {found.name: found, **{name: named[name] for name in SHOWN if name in named}}
+
+    def _against_best(
+        self, rows: Sequence[Configuration], pooled: Mapping[str, Measured], draws: Bootstrap
+    ) -> list[Configuration]:
+        """Every other scored configuration less the best, by the metric that selects: paired by case, Holm's p."""
+        best = best_of(rows, self.selection)
+        others = [row.label for row in rows if row.label in pooled and row.label != best]
+        if best is None or not others:
+            return list(rows)
+        first, seed = pooled[best][self.selection], self.sweep.recipe.seed
+        moved = [differences([first], [pooled[name][self.selection]], draws, seed)[0] for name in others]
+        corrected = holm([m.p for m in moved])
+        found = {
+            name: compared(first, best, name, m).model_copy(update={"p_holm": finite(p)})
+            for name, m, p in zip(others, moved, corrected, strict=True)
+        }
+        return [row.model_copy(update={"from_best": found.get(row.label)}) for row in rows]
+
+
+def _configuration(label: str, members: Sequence[Trial]) -> Configuration:
+    """A configuration before it is scored."""
+    point = members[0].point
+    assert point is not None  # `grouped` leaves out trials that have none
+    return Configuration(label=label, base=members[0].base, point=point, trials=tuple(members))
+
+
+def grouped(trials: Sequence[Trial], sweep: Sweep) -> dict[str, list[Trial]]:
+    """Trials by the label of their configuration, in order; those that have no point yet are left out."""
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        if trial.point is not None:
+            same = trial.point.model_copy(update={"seed": 0}).model_dump_json()
+            found.setdefault((trial.base, same), []).append(trial)
+    return {_label(members[0], sweep): members for members in found.values()}
+
+
+def _label(trial: Trial, sweep: Sweep) -> str:
+    """`amrg-embedded r8 a16`; of a search with the number of its first trial."""
+    assert trial.point is not None
+    number = f" trial {trial.number}" if sweep.search is not None else ""
+    return f"{trial.base}{number} r{trial.point.rank} a{trial.point.alpha}"
+
+
+def _pooled(seeds: Sequence[Measured]) -> Measured:
+    """The metrics of several seeds as one's."""
+    return {name: _mean_over([seed[name] for seed in seeds]) for name in seeds[0]}
+
+
+def _spreads(seeds: Sequence[Measured]) -> dict[str, Number]:
+    """Each metric's spread over seeds."""
+    return {name: _spread([seed[name].value for seed in seeds]) for name in seeds[0]}
+
+
+def _mean_over(seeds: Sequence[Metric]) -> Metric:
+    """One metric of several seeds as one: each case's terms are their mean over the seeds that score it."""
+    terms = np.stack([metric.terms for metric in seeds])
+    scored = np.stack([metric.scored for metric in seeds])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(scored[:, :, None], terms, 0.0).sum(axis=0) / scored.sum(axis=0)[:, None]
+    return replace(seeds[0], terms=mean)
+
+
+def _spread(values: Sequence[float]) -> Number:
+    """Mean, lowest and highest over seeds; the last two where there are several."""
+    if not np.isfinite(values).all():
+        return Number(value=None)
+    if len(values) == 1:
+        return Number(value=values[0])
+    return Number(value=float(np.mean(values)), low=min(values), high=max(values))
+
+
+def _warnings(
+    whole: References, references: References, configurations: Sequence[Configuration], elsewhere: Sequence[str]
+) -> Iterator[str]:
+    """What a reader of the numbers must know."""
+    yield from references.warnings
+    n, groups = len(references.cases), len(set(references.groups))
+    if n < len(whole.cases):
+        yield f"drafts are of {n} of the {len(whole.cases)} validation cases: the recipe watches no more"
+    if 0 < groups < FEW_GROUPS:
+        yield f"{counted(groups, 'group')} only: intervals that resample so few are too narrow"
+    if elsewhere:
+        yield (
+            f"{counted(len(elsewhere), 'finished trial')} left no drafts in this folder ({', '.join(elsewhere[:3])}): "
+            "copy their folders here from the machine that ran them"
+        )
+    broken = [c.label for c in configurations if c.count(State.FINISHED) and not c.whole]
+    if broken:
+        yield (
+            f"not selected, since a seed of theirs was pruned, failed or is not done: {', '.join(broken)}; the mean of "
+            "the seeds that finished flatters"
+        )

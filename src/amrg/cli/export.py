@@ -1,0 +1,86 @@
+"""`amrg export`: an adapter merged into its base, or by itself, for the hub, vLLM and llama.cpp."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from amrg.cli.console import busy, complain, fail, out, print_json, quieten, writing
+from amrg.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from amrg.models.exporting import Exported
+    from amrg.models.gguf import Converted
+
+
+class Stored(StrEnum):
+    """What weights are stored in."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class Engine(StrEnum):
+    """A serving engine."""
+
+    VLLM = "vllm"
+
+
+def export(
+    adapter: Annotated[Path, typer.Argument(help="Folder of an adapter, as `amrg train` leaves it.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the export; it must not hold anything.")],
+    merge: Annotated[
+        bool | None, typer.Option("--merge/--adapter", help="A whole model, or the adapter by itself.")
+    ] = None,
+    dtype: Annotated[Stored | None, typer.Option(help="Type of merged weights; the base's, if left out.")] = None,
+    engine: Annotated[Engine | None, typer.Option("--for", help="Refuse what this engine cannot serve.")] = None,
+    gguf: Annotated[
+        Path | None, typer.Option(help="Checkout of llama.cpp: convert the merged model with its script too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Export a tuned model, and refuse where the export does not answer as what was trained."""
+    if merge is None:
+        fail(Exit.USAGE, "say --merge for a whole model, or --adapter for the adapter by itself")
+    if not merge and (dtype or gguf):
+        fail(Exit.USAGE, "--dtype and --gguf go with --merge: an adapter is kept as it was trained")
+    with writing(folder), busy("exporting, and comparing base, adapter and export"):
+        quieten()
+        import torch
+
+        from amrg.models import ModelError
+        from amrg.models.exporting import Order, export_adapter, export_merged
+        from amrg.models.gguf import refuse_no_converter, to_gguf
+
+        order = Order(adapter, folder, getattr(torch, dtype) if dtype else None, for_vllm=engine is Engine.VLLM)
+        try:
+            if gguf is not None:
+                refuse_no_converter(gguf)
+            done = export_merged(order) if merge else export_adapter(order)
+            converted = to_gguf(folder, gguf) if gguf is not None else ()
+        except ModelError as error:
+            fail(Exit.NO_MODEL, str(error))
+    for warning in done.warnings:
+        complain(warning)
+    if as_json:
+        print_json(done.model_dump(mode="json") | {"gguf": [c.model_dump() for c in converted]})
+    else:
+        _show(done, converted)
+
+
+def _show(done: Exported, converted: tuple[Converted, ...]) -> None:
+    """How base, adapter and export compare, and where the export is."""
+    found = done.comparison
+    table = Table("logits of", "largest difference", "relative", "same text")
+    for name in ("adapter_from_base", "export_from_base", "export_from_adapter"):
+        difference = getattr(found, name)
+        same = "yes" if difference.same_text else "no"
+        table.add_row(name.replace("_", " "), f"{difference.largest:.2e}", f"{difference.relative:.2e}", same)
+    out.print(table)
+    for part in converted:
+        out.print(f"{part.file}: {part.tensors} tensors")
+    out.print(f"{done.kind} of {done.base}, stored as {done.stored}, in {done.folder}", markup=False)

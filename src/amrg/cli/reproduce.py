@@ -1,0 +1,81 @@
+"""`amrg reproduce`: whole experiments of others, from the data as published to a table beside their numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from amrg.cli.console import bars, busy, out, print_json, quieten
+from amrg.cli.sweep import (
+    ALPHAS,
+    RANKS,
+    Alphas,
+    Backbones,
+    Changes,
+    Prune,
+    Ranks,
+    RecipeFile,
+    Seeds,
+    Told,
+    asked,
+    going_on,
+    resolved,
+)
+from amrg.cli.train import refusing
+
+if TYPE_CHECKING:
+    from amrg.benchmark.reproduced import Reproduced
+
+app = typer.Typer(help="Whole experiments of others, beside the numbers that they report.", no_args_is_help=True)
+THREE = "google/medgemma-4b-it,Qwen/Qwen2.5-VL-3B-Instruct,microsoft/Phi-3.5-vision-instruct"
+
+
+@app.command("amrg")
+def amrg(
+    dmid: Annotated[Path, typer.Argument(metavar="DMID_FOLDER", help="DMID's folder, as published.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the experiment; one that was broken off goes on.")],
+    backbones: Backbones = THREE,
+    splits: Annotated[
+        str, typer.Option(help="Splits by name: image-407-51-52 as reported, clean without leaks, last-52.")
+    ] = "image-407-51-52,clean",
+    ranks: Ranks = RANKS,
+    alphas: Alphas = ALPHAS,
+    seeds: Seeds = "0",
+    recipe: RecipeFile = None,
+    changes: Changes = None,
+    prune: Prune = True,
+    pictures: Annotated[int, typer.Option(min=0, help="Test cases drafted on changed pictures too.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """AMRG (arXiv 2508.09225): import DMID, split, sweep three backbones, test the best of each once.
+
+    By default 15 trials a backbone and split: 90 runs of fine-tuning. Every stage that is done is passed over.
+    """
+    with busy("loading"), refusing():
+        quieten()
+        from amrg.benchmark.reproduce import RECIPE, Experiment, reproduce
+
+        grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
+        what = asked(grid, resolved(recipe, changes, RECIPE), prune)
+        names = tuple(name.strip() for name in splits.split(",") if name.strip())
+        experiment = Experiment(dmid, folder, what, names, pictures)
+    with going_on(folder), bars() as progress:
+        found = reproduce(experiment, Told(progress))
+    _report(found, folder, as_json)
+
+
+def _report(found: Reproduced, folder: Path, as_json: bool) -> None:
+    """The few numbers of each that was tested; or all of it as JSON."""
+    if as_json:
+        print_json({"out": str(folder), **found.model_dump(mode="json")})
+        return
+    from amrg.benchmark.reproduced import main_cells
+
+    shown = Table("best by validation", "split", "ROUGE-L", "BI-RADS accuracy", title="on the test part")
+    for cells in main_cells(found):
+        shown.add_row(*cells)
+    out.print(shown)
+    out.print(f"beside the reported numbers, and what can be compared, in {folder / 'reproduced.html'}", markup=False)

@@ -1,0 +1,144 @@
+"""`amrg train`: fine-tune a base with LoRA on a data set's split, and leave the best adapter in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amrg.cli.console import bars, busy, complain, err, fail, out, print_json, quieten, writing
+from amrg.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from amrg.training.leaving import Training
+    from amrg.training.recipe import Recipe
+
+CACHE = Path("runs") / "features"
+INTERRUPTED = 130  # as shells have it
+
+
+def train(
+    data: Annotated[Path | None, typer.Option(help="Data set folder, as `amrg data import` writes it.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the data set, by name; its test part is not read.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the run, where the adapter is left.")] = None,
+    base: Annotated[str | None, typer.Option(help="Folder or hub name of the model to tune; the embedded one.")] = None,
+    given: Annotated[
+        Path | None, typer.Option("--recipe", help="Recipe in JSON; what it leaves out is default.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A field of the recipe, as lora.rank=8; can be given again.")
+    ] = None,
+    words: Annotated[str | None, typer.Option(help="Whose words are learned: published, clinical or dmid.")] = None,
+    cache: Annotated[Path, typer.Option(help="Where what is computed once before training is kept.")] = CACHE,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was broken off in --out.")] = False,
+    print_recipe: Annotated[
+        bool, typer.Option("--print-recipe", help="Print the recipe with all that was set, and leave.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Fine-tune a base with LoRA; the best adapter by the validation part is left in the folder.
+
+    Several devices: `accelerate launch -m amrg.cli train ...`, with `--use_fsdp` to shard the base; on CPUs torchrun.
+    """
+    with busy("loading"), refusing():
+        quieten()
+        from amrg.training.overriding import changed, read_recipe
+        from amrg.training.recipe import Recipe
+
+        named = [f"{name}={value}" for name, value in (("base", base), ("words", words)) if value is not None]
+        recipe = changed(read_recipe(given) if given else Recipe(), [*named, *(changes or ())])
+    if print_recipe:
+        print_json(recipe.model_dump(mode="json"))
+        return
+    if data is None or split is None or folder is None:
+        fail(Exit.USAGE, "--data, --split and --out are wanted; only --print-recipe goes without them")
+    with refusing(), writing(folder):
+        _refuse_unasked(folder, recipe, resume)
+        try:
+            _run(data, split, folder, recipe, cache)
+        except KeyboardInterrupt:
+            complain(f"{folder}: stopped by hand; go on from its last checkpoint with --resume")
+            raise typer.Exit(INTERRUPTED) from None
+        from amrg.training.leaving import read_training
+
+        _report(read_training(folder), folder, as_json)
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Leaves with one line where a run cannot begin or go on, and where it was stopped by hand."""
+    from amrg.datasets import DatasetError
+    from amrg.models import ModelError
+    from amrg.training.failures import TuningError
+    from amrg.training.overriding import RecipeError
+
+    try:
+        yield
+    except RecipeError as error:
+        fail(Exit.USAGE, str(error))
+    except TuningError as error:
+        fail(Exit.TUNING, str(error))
+    except ModelError as error:
+        fail(Exit.NO_MODEL, str(error))
+    except DatasetError as error:
+        fail(Exit.UNREADABLE, str(error))
+
+
+def _refuse_unasked(folder: Path, recipe: Recipe, resume: bool) -> None:
+    """Before anything is loaded: what lies in the folder, and whether it is to be gone on with."""
+    from amrg.training.runs import Progress, progress_of, refuse_another_recipe
+
+    refuse_another_recipe(folder, recipe)
+    if progress_of(folder) is Progress.UNFINISHED and not resume:
+        fail(Exit.USAGE, f"{folder}: holds an unfinished run of this recipe: add --resume, or name another folder")
+
+
+def _run(data: Path, split: str, folder: Path, recipe: Recipe, cache: Path) -> None:
+    """Prepare and tune; several processes prepare one after another, and the first alone speaks."""
+    with busy("loading the base"):
+        from amrg.training.distributed import processes
+        from amrg.training.prepared import Source, prepare
+        from amrg.training.terminal import Terminal
+        from amrg.training.tuning import tune
+
+        state = processes()
+    err.quiet = not state.is_main_process
+    _show(recipe)
+    with bars() as progress, writing(cache), state.main_process_first():
+        prepared = prepare(recipe, Source(data, split), cache, progress)
+    counts = prepared.data
+    err.print(f"{counts.n_train} cases to learn, {counts.n_validation} to watch; {len(prepared.left_out)} left out")
+    with Terminal(err, recipe.validation.metric) as terminal:
+        tune(prepared, recipe, folder, terminal)
+    if state.num_processes > 1:
+        state.destroy_process_group()
+
+
+def _show(recipe: Recipe) -> None:
+    """The recipe resolved, a field a line."""
+    from amrg.training.runs import flat
+
+    for name, value in flat(recipe.model_dump(mode="json")):
+        err.print(f"{name} = {json.dumps(value, ensure_ascii=False)}", markup=False, soft_wrap=True)
+
+
+def _report(training: Training, folder: Path, as_json: bool) -> None:
+    """What came of it, from the first process alone."""
+    if err.quiet:
+        return
+    if as_json:
+        print_json({"folder": str(folder), **training.model_dump(mode="json")})
+        return
+    out.print(
+        f"{training.metric.value} {training.best:.4f} on {training.data.n_validation} validation cases after step "
+        f"{training.best_step} of {training.steps} ({training.stopped}); {training.trainable:,} parameters trained in "
+        f"{training.seconds:.0f} s"
+    )
+    out.print(f"adapter and summary.html in {folder}")
+    out.print(f"draft with it: amrg report STUDY --model {folder}; score it: amrg benchmark run --model {folder} ...")

@@ -1,0 +1,7 @@
+"""What goes wrong with models, in words for the one who named them."""
+
+from __future__ import annotations
+
+
+class ModelError(ValueError):
+    """A model that is missing, gated, of a class that amrg does not know, or that does not fit together."""

@@ -1,0 +1,63 @@
+"""What a checkpoint must be to be loaded: whole. A weight that a file lacks would be drawn at random, unsaid."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from amrg.models.errors import ModelError
+
+_NAMED = 3
+
+
+def load_whole(model_class: Any, source: str, shown: str, options: Mapping[str, Any]) -> Any:
+    """A model of a transformers class from its files; `options` are those of `from_pretrained`.
+
+    Raises:
+        ModelError: the files do not hold the whole of it.
+    """
+    table = logging.getLogger("transformers.modeling_utils")
+    # It would warn of what is missing in a table, before it is refused in one line. Not silenced by its level, which
+    # transformers reads, and where one is set warns of what several devices would not share.
+    was, table.disabled = table.disabled, True
+    try:
+        model, info = model_class.from_pretrained(
+            source, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    finally:
+        table.disabled = was
+    refuse_incomplete(info, shown)
+    return model
+
+
+def refuse_incomplete(info: Mapping[str, Any], shown: str) -> None:
+    """Refuse a checkpoint whose files do not hold every weight of its class in its shape.
+
+    `info` is what `from_pretrained` tells with `output_loading_info` and `ignore_mismatched_sizes`: `missing_keys`
+    (names; a head tied to the embeddings is not among them), `mismatched_keys` (name, shape in the file, shape
+    expected), `unexpected_keys`. A vision tower whose names changed between releases was once left random so.
+
+    Raises:
+        ModelError: weights are missing or have other shapes; names the first of them.
+    """
+    missing: Collection[str] = info["missing_keys"]
+    if missing:
+        unknown: Collection[str] = info["unexpected_keys"]
+        others = f"; {len(unknown)} that it holds are unknown ({_first(unknown)})" if unknown else ""
+        raise ModelError(
+            f"model {shown!r} lacks {len(missing)} weights of its class ({_first(missing)}){others}: they would be "
+            f"random; expected all of them under the names of the published checkpoints; download or export it again"
+        )
+    mismatched = {name: f"{tuple(held)} for {tuple(wanted)}" for name, held, wanted in info["mismatched_keys"]}
+    if mismatched:
+        name = min(mismatched)
+        raise ModelError(
+            f"model {shown!r} holds {len(mismatched)} weights of another shape than its config.json asks for "
+            f"({name}: {mismatched[name]}); expected files of one checkpoint; download or export it again"
+        )
+
+
+def _first(names: Collection[str]) -> str:
+    """The first names, in order, and a sign where there are more."""
+    return ", ".join(sorted(names)[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

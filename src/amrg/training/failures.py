@@ -1,0 +1,78 @@
+"""What can end a run before its time, said in one line: a full disk, a loss that is no number, too little memory."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+
+from amrg.training.recipe import Precision, Recipe
+
+_SHOWN = 8  # cases named in a message
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
+_NO_ROOM = ("No space left on device", "File too large", "Disk quota exceeded")
+
+
+class TuningError(ValueError):
+    """A run that cannot begin or go on, in one line with a way forward."""
+
+
+class NotANumber(TuningError):
+    """A loss or gradient that is not a finite number; nothing was learned from it."""
+
+
+@contextmanager
+def explained(recipe: Recipe, folder: Path) -> Iterator[None]:
+    """Turn what the machine lacks into a line that says what to do.
+
+    Raises:
+        TuningError: the disk is full, or memory ran out.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TuningError(_out_of_memory(recipe, folder)) from error
+    except RuntimeError as error:
+        if any(words in str(error) for words in _OUT_OF_MEMORY):
+            raise TuningError(_out_of_memory(recipe, folder)) from error
+        raise
+    except (OSError, SafetensorError) as error:
+        if not _is_full(error):
+            raise
+        raise TuningError(
+            f"{folder}: no room left to write; the last whole checkpoint is kept: free some space, then resume"
+        ) from error
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether a file could not be written for want of room; safetensors gives the system's words alone."""
+    numbered = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    return numbered or any(words in str(error) for words in _NO_ROOM)
+
+
+def _out_of_memory(recipe: Recipe, folder: Path) -> str:
+    """What can be made smaller, as far as the recipe has not done so."""
+    ways = []
+    if recipe.at_once > 1:
+        ways.append(f"lower at_once (now {recipe.at_once}; the result stays the same)")
+    if not recipe.gradient_checkpointing:
+        ways.append("set gradient_checkpointing=true (the same result, slower)")
+    if recipe.precision is Precision.FLOAT32:
+        ways.append("set precision=bfloat16")
+    if not recipe.nf4:
+        ways.append("set nf4=true (with CUDA)")
+    ways.append(f"leave out long exams with most_image_tokens (now {recipe.most_image_tokens})")
+    return f"{folder}: memory ran out; the last whole checkpoint is kept: {', or '.join(ways)}, then resume"
+
+
+def not_a_number(what: str, step: int, keys: Sequence[str], recipe: Recipe) -> NotANumber:
+    """The error of a step whose loss or gradient is no number: which step, which cases, what to do."""
+    named = ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
+    return NotANumber(
+        f"{what} at step {step} on cases {named}; nothing was learned from them, and the last checkpoint is kept: "
+        f"lower rate (now {recipe.rate:g}) or raise warm_up (now {recipe.warm_up:g}) in a new run, or look at the cases"
+    )

@@ -1,0 +1,191 @@
+"""`tune`: a base, its samples and a recipe to the best adapter in a folder. The one loop that trains every backbone.
+
+A folder holds one run. While it goes, `checkpoint.safetensors` says where it stands; when it is done there is
+`training.json` and no checkpoint. Called again, `tune` goes on where the run was broken off, however that came about,
+and gives back what a finished one gave.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+from peft import PeftModel
+
+from amrg.training.distributed import Devices
+from amrg.training.failures import explained
+from amrg.training.leaving import (
+    Hardware,
+    Training,
+    Tuned,
+    read_training,
+    software,
+    write_adapter,
+    write_predictions,
+    write_settings,
+    write_training,
+)
+from amrg.training.logs import Logs
+from amrg.training.prepared import Prepared
+from amrg.training.recipe import Recipe
+from amrg.training.runs import Progress, RunOf, progress_of, refuse_another, write_run
+from amrg.training.schedule import rate
+from amrg.training.standing import Standing
+from amrg.training.stepping import Stepper
+from amrg.training.summary import write_summary
+from amrg.training.tuned import ReportLoss, learning, lent
+from amrg.training.validating import Validator, figures, unscored
+from amrg.training.watching import Taken, Watch, peak_bytes
+
+__all__ = ["Tuned", "tune"]
+
+SAVE_EVERY = 120.0
+"""Seconds between checkpoints, beside those after every validation."""
+
+
+def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Watch) -> Tuned:
+    """Train adapters for a prepared base, and leave the best in `folder`; the base is afterwards what it was before.
+
+    Every process of a run calls it with the same arguments; the first alone writes. A base that was sharded over
+    several stays so: it is spent.
+
+    Raises:
+        TuningError: the folder holds another run, nothing can be watched, or the run cannot go on: a loss that is no
+            number, a full disk, too little memory. The last checkpoint is whole then; the same call goes on from it.
+    """
+    run = RunOf.of(prepared, recipe)
+    refuse_another(folder, run)
+    if progress_of(folder) is Progress.FINISHED:
+        return read_training(folder).tuned(folder)
+    with explained(recipe, folder), lent(prepared.loaded, recipe) as tuned:
+        devices = Devices(recipe, prepared.loaded.backbone.touched(prepared.loaded.model, recipe.lora.modules).tower)
+        if devices.is_main:
+            write_run(folder, run)
+        devices.wait()
+        return _Run(prepared, recipe, folder, devices, tuned).to_its_end(watch)
+
+
+class _Run:
+    """One run as it goes."""
+
+    def __init__(self, prepared: Prepared, recipe: Recipe, folder: Path, devices: Devices, tuned: PeftModel) -> None:
+        self._prepared, self._recipe, self._folder = prepared, recipe, folder
+        self._devices, self._model = devices, tuned
+        self._loss = ReportLoss(tuned, prepared.loaded.backbone).to(devices.device)
+        self._stepper = Stepper(prepared, recipe, devices, self._loss)
+        self._validator = Validator(prepared, recipe)
+        self._standing = Standing(folder, recipe, self._stepper)
+        self._logs = Logs(folder, recipe.steps, self._standing.state.step) if devices.is_main else None
+        self._saved = time.monotonic()
+
+    def to_its_end(self, watch: Watch) -> Tuned:
+        """Take the steps that are left, and leave the best adapter."""
+        learning(self._model)
+        try:
+            while self._standing.state.stopped is None:
+                self._step(watch)
+        finally:
+            if self._logs is not None:
+                self._logs.close()
+        if self._devices.is_main:
+            self._leave()
+        self._devices.wait()
+        return read_training(self._folder).tuned(self._folder)
+
+    def _step(self, watch: Watch) -> None:
+        """One step, and what is due after it."""
+        taken = self._taken()
+        self._told(watch, taken)
+        every = self._recipe.validation.every
+        if taken.step % every == 0 or taken.step == taken.of:
+            self._validate(watch)
+            self._save()
+            if self._devices.is_main and self._standing.state.best_step == taken.step:
+                self._leave_best()
+        elif self._devices.told(time.monotonic() - self._saved > SAVE_EVERY):
+            self._save()
+
+    def _taken(self) -> Taken:
+        """Take a step."""
+        state, began = self._standing.state, time.monotonic()
+        learned = self._stepper.take(state.step)
+        seconds = time.monotonic() - began
+        peak = max(state.peak_bytes, peak_bytes())
+        self._standing.now(step=state.step + 1, seconds=state.seconds + seconds, peak_bytes=peak)
+        return Taken(
+            step=state.step + 1,
+            of=self._recipe.steps,
+            loss=learned.loss,
+            rate=rate(self._recipe, state.step),
+            norm=learned.norm,
+            cases=learned.cases,
+            tokens=learned.tokens,
+            seconds=seconds,
+            peak_bytes=peak,
+        )
+
+    def _told(self, watch: Watch, taken: Taken) -> None:
+        """The main process tells of a step."""
+        if self._logs is not None:
+            self._logs.step(taken)
+            watch.step(taken)
+
+    def _validate(self, watch: Watch) -> None:
+        """Look at the watched cases, and find out whether the run ends here."""
+        began = time.monotonic()
+        seen = self._validator.look(self._loss, self._devices)
+        self._standing.saw(seen)
+        state, ends = self._standing.state, False
+        if self._logs is not None:
+            told = {metric.value: value for metric, value in seen.figures.items()}
+            self._logs.validated(state.step, {**told, "loss": seen.loss, "unscored": seen.unscored})
+            ends = watch.validated(state.step, seen.figures[self._recipe.validation.metric])
+        self._standing.now(seconds=state.seconds + time.monotonic() - began)
+        if self._devices.told(ends) and state.stopped is None:
+            self._standing.now(stopped="stopped by who watched")
+
+    def _save(self) -> None:
+        """Keep where the run stands; the logs first, so that no row is missing of a step that counts as done."""
+        if self._logs is not None:
+            self._logs.flush()
+        self._standing.save(self._devices.is_main)
+        self._saved = time.monotonic()
+
+    def _leave(self) -> None:
+        """Write what is left of a run; `training.json` last, because it says that all else is there."""
+        folder, state, samples = self._folder, self._standing.state, self._validator.samples
+        self._leave_best()
+        training = self._training()
+        write_summary(folder, self._recipe, training, samples, state.texts)
+        write_training(folder, training)
+        self._standing.path.unlink(missing_ok=True)
+
+    def _leave_best(self) -> None:
+        """Write the best adapter so far, which can be drafted with while the run goes on, and if it never ends."""
+        write_adapter(self._folder, self._model, self._standing.best)
+        write_settings(self._folder, self._prepared, self._recipe)
+        write_predictions(self._folder, self._validator.samples, self._standing.state.texts)
+
+    def _training(self) -> Training:
+        """How the run went."""
+        state, loaded, samples = self._standing.state, self._prepared.loaded, self._validator.samples
+        seen = figures(state.texts, samples)
+        return Training(
+            best_step=state.best_step,
+            best=state.best,
+            metric=self._recipe.validation.metric,
+            figures={metric.value: None if math.isnan(value) else value for metric, value in seen.items()},
+            unscored=unscored(state.texts, samples),
+            steps=state.step,
+            trainable=sum(p.numel() for p in self._stepper.parameters.values()),
+            seconds=state.seconds,
+            peak_bytes=state.peak_bytes,
+            stopped=state.stopped,
+            base=self._recipe.base,
+            revision=loaded.revision,
+            weights_hash=loaded.weights_hash,
+            data=self._prepared.data,
+            hardware=Hardware.here(self._devices.device, self._devices.count),
+            software=software(),
+        )

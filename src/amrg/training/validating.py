@@ -1,0 +1,141 @@
+"""What early stopping sees: greedy drafts on cases of the validation part, never of the test part, in figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from peft import PeftModel
+
+from amrg.birads import Report, parse
+from amrg.birads.agreement import Count, placed
+from amrg.models.backbone import Writing
+from amrg.training.collating import Padding, collate, prompts
+from amrg.training.distributed import Devices, on
+from amrg.training.failures import TuningError
+from amrg.training.leaving import settings_of
+from amrg.training.prepared import Prepared
+from amrg.training.recipe import Metric, Recipe
+from amrg.training.samples import Sample
+from amrg.training.tuned import ReportLoss, image_tokens_of, reading
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a validation saw: the drafts of the watched cases, their figures, how many named no category.
+
+    `loss` is nats a labelled token, of the references.
+    """
+
+    texts: tuple[str, ...]
+    figures: dict[Metric, float]
+    unscored: int
+    loss: float
+
+
+class Validator:
+    """Looks at the same cases of the validation part again and again."""
+
+    def __init__(self, prepared: Prepared, recipe: Recipe) -> None:
+        """Refuses what nothing could be said of.
+
+        Raises:
+            TuningError: no reference of the validation part has what the recipe's metric looks at.
+        """
+        self.samples = prepared.validation[: recipe.validation.cases]
+        self._prepared, self._recipe = prepared, recipe
+        metric = recipe.validation.metric
+        if math.isnan(figures([sample.text for sample in self.samples], self.samples)[metric]):
+            raise TuningError(
+                f"validation.metric is {metric.value}, and none of the {len(self.samples)} validation references that "
+                "are watched has what it looks at: watch another metric or more cases, or use another split"
+            )
+
+    def look(self, loss: ReportLoss, devices: Devices) -> Seen:
+        """Have the model write on the watched cases, and read their references; each process on its share."""
+        longest = settings_of(self._prepared, self._recipe).longest_answer
+        drafts = Drafts(self._prepared, longest, self._recipe.at_once)
+        with reading(loss), devices.together(loss), devices.computing():
+            texts = devices.each(self.samples, lambda share: drafts.write(loss.model, share))
+            losses = devices.each(self.samples, lambda share: self._losses(loss, share))
+        labelled = sum(len(sample.answer) for sample in self.samples)
+        seen = figures(texts, self.samples)
+        return Seen(tuple(texts), seen, unscored(texts, self.samples), sum(losses) / labelled)
+
+    def _losses(self, loss: ReportLoss, samples: Sequence[Sample]) -> list[float]:
+        """Nats a case."""
+        pad, device = Padding.of(self._prepared.loaded), self._prepared.loaded.model.device
+        parts = (collate(part, self._prepared.shown, pad) for part in cut(samples, self._recipe.at_once))
+        return [value for part in parts for value in loss.by_case(on(part, device)).tolist()]
+
+
+def write_drafts(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list[str]:
+    """What a model writes on samples, as long as its settings allow; `model` is the base, or has adapters in."""
+    with reading(model):
+        return Drafts(prepared, prepared.loaded.settings.longest_answer).write(model, samples)
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """How drafts are written: greedily, `at_once` together, up to `longest` tokens each."""
+
+    prepared: Prepared
+    longest: int
+    at_once: int = 8
+
+    def write(self, model: Any, samples: Sequence[Sample]) -> list[str]:
+        """A draft a sample."""
+        asked = model.get_base_model() if isinstance(model, PeftModel) else model
+        return [text for part in cut(samples, self.at_once) for text in self._written(asked, part)]
+
+    def _written(self, model: Any, samples: Sequence[Sample]) -> list[str]:
+        """The drafts of one batch."""
+        loaded, pad = self.prepared.loaded, Padding.of(self.prepared.loaded)
+        batch = on(prompts(samples, self.prepared.shown, pad), model.device)
+        seen = image_tokens_of(model, loaded.backbone, batch)
+        writing = Writing(self.longest, loaded.backbone.ending(loaded.processor), pad.token)
+        rows = loaded.backbone.write(model, batch.tokens, seen, writing)
+        return [loaded.processor.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+
+
+def cut(samples: Sequence[Sample], at_once: int) -> list[Sequence[Sample]]:
+    """Samples in parts that are held at once."""
+    return [samples[i : i + at_once] for i in range(0, len(samples), at_once)]
+
+
+def figures(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, float]:
+    """Drafts beside their references, in the metrics that a run can watch, each in 0..1.
+
+    A case counts where its reference names what is asked; a draft without a category or a composition is not right.
+    Findings are pooled over all cases: F1 of kind, side and quadrant. `clinical` is the mean of those that are defined;
+    a metric that no reference has anything for is not a number.
+    """
+    pairs = [(parse(text).report, sample.reference) for text, sample in zip(texts, samples, strict=True)]
+    findings = Count()
+    for draft, reference in pairs:
+        findings.add(map(placed, draft.findings), map(placed, reference.findings))
+    found = {
+        Metric.BIRADS: _share([_category(d) == _category(r) for d, r in pairs if _category(r) is not None]),
+        Metric.COMPOSITION: _share([d.composition == r.composition for d, r in pairs if r.composition is not None]),
+        Metric.FINDING_F1: findings.f1,
+    }
+    defined = [value for value in found.values() if not math.isnan(value)]
+    return found | {Metric.CLINICAL: sum(defined) / len(defined) if defined else math.nan}
+
+
+def unscored(texts: Sequence[str], samples: Sequence[Sample]) -> int:
+    """Drafts that name no category where their reference does. They count as not right."""
+    pairs = zip(texts, samples, strict=True)
+    return sum(_category(s.reference) is not None and _category(parse(t).report) is None for t, s in pairs)
+
+
+def _category(report: Report) -> int | None:
+    """The number of the overall category: 4A, 4B and 4C are 4."""
+    return report.worst.major if report.worst is not None else None
+
+
+def _share(right: Sequence[bool]) -> float:
+    """Share of cases that are right, not a number where there are none."""
+    return sum(right) / len(right) if right else math.nan

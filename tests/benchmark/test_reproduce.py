@@ -1,0 +1,107 @@
+"""AMRG's experiment, dry: three families at tiny size on DMID's replica, every stage, and again from the middle."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from amrg.benchmark.reported import NOT_COMPARABLE, REPORTED
+from amrg.benchmark.reproduce import BACKBONES, RECIPE, Experiment, refuse_missing, reproduce
+from amrg.benchmark.reproduced import Reproduced
+from amrg.models import ModelError
+from amrg.models.known import pinned_revision
+from amrg.training.recipe import Precision, Recipe, Validation
+from amrg.training.sweep import Alpha, Base, sweep_of
+from amrg.training.trials import State
+from datasets.replicas import dmid_replica
+from models.tiny import TINY
+from training.sweeps import BRIEF, Silent
+
+FAMILIES = ("gemma3", "qwen2_5_vl", "phi3_v")
+DRY = Recipe(settings=BRIEF, steps=1, batch=2, rate=1e-3, validation=Validation(every=1, cases=1))
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """One rank and two scalings; one test case is drafted on changed pictures too."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    dmid = dmid_replica(folder / "dmid", 30, reports=30)
+    bases = tuple(Base(name=family, source=str(TINY[family](folder / family))) for family in FAMILIES)
+    what = sweep_of(bases=bases, ranks=(2,), alphas=(Alpha.parse("1x"), Alpha.parse("2x")), recipe=DRY)
+    return Experiment(dmid, folder / "out", what, pictures=1)
+
+
+@pytest.fixture(scope="module")
+def found(experiment: Experiment) -> Reproduced:
+    return reproduce(experiment, Silent())
+
+
+def test_every_backbone_is_swept_and_its_best_tested_once_on_both_splits(
+    experiment: Experiment, found: Reproduced
+) -> None:
+    assert [(t.split, t.base) for t in found.tested] == [
+        (split, family) for split in ("image-407-51-52", "clean") for family in FAMILIES
+    ]
+    for one in found.tested:
+        assert one.scores.data.part == "test"
+        assert one.scores.data.split == one.split
+        assert one.configuration.startswith(f"{one.base} r2 a")
+        assert set(one.scores.pictures) == {"blanked", "shuffled", "mirrored"}
+    for split in experiment.splits:
+        assert (experiment.out / "sweeps" / split / "sweep.html").is_file()
+
+
+def test_the_table_stands_beside_the_reported_numbers_and_says_what_cannot_be_compared(
+    experiment: Experiment, found: Reproduced
+) -> None:
+    table = (experiment.out / "reproduced.md").read_text(encoding="utf-8")
+    page = (experiment.out / "reproduced.html").read_text(encoding="utf-8")
+    assert "| 0.5691 | 0.575 | 0.6152 | 0.5818 | 0.5582 |" in table
+    assert table.count("| amrg: constant (blind)") == 2
+    for family in FAMILIES:
+        assert table.count(f"| amrg: {family} r2 a") == 2
+    for line in NOT_COMPARABLE:
+        assert line in table
+        assert line.split("'")[0] in page
+    assert "is no k/51 and no k/52" in page
+    assert {r.rouge_l for r in REPORTED} >= {0.5691, 0.631, 0.654, 0.659, 0.661, 0.671, 0.666}
+    assert Reproduced.model_validate_json((experiment.out / "reproduced.json").read_bytes()) == found
+
+
+def test_what_is_done_is_not_done_again(experiment: Experiment, found: Reproduced) -> None:
+    gone = experiment.out / "runs" / "clean-gemma3"
+    kept = (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes()
+    shutil.rmtree(gone)
+    listener = Silent()
+    assert reproduce(experiment, listener) == found
+    assert listener.begun == []
+    assert (gone / "report.html").is_file()
+    assert (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes() == kept
+
+
+def test_all_missing_backbones_are_named_before_anything_begins(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (tmp_path / "empty").mkdir()
+    bases = (
+        Base.parse("gone=no-such-folder"),
+        Base.parse(f"empty={tmp_path / 'empty'}"),
+        experiment.sweep.bases[0],
+        Base.parse("nobody/no-such-model"),
+    )
+    with pytest.raises(ModelError) as refused:
+        refuse_missing(bases)
+    said = str(refused.value)
+    assert said.startswith("3 of 4 backbones cannot be had: gone (no-such-folder: no such folder); empty (")
+    assert "no safetensors in this folder; no-such-model (" in said.replace(")", "")
+    assert "\n" not in said
+
+
+def test_the_papers_backbones_are_held_to_a_commit_and_one_recipe() -> None:
+    assert len(BACKBONES) == 3
+    assert all(pinned_revision(name) for name in BACKBONES)
+    assert RECIPE.precision is Precision.BFLOAT16
+    assert State.FINISHED.value == "finished"

@@ -1,0 +1,265 @@
+"""A sweep's scores, table and page: from stored drafts of the validation part, with the rest left closed."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amrg.benchmark.pairing import pairs_of
+from amrg.benchmark.prediction import Prediction
+from amrg.benchmark.statistics import holm
+from amrg.benchmark.sweep_page import write_sweep_page
+from amrg.benchmark.sweep_scores import SweepScores
+from amrg.benchmark.sweep_scoring import DRAFTS, score_sweep
+from amrg.benchmark.sweep_selection import selection_metric
+from amrg.benchmark.sweep_table import is_told_apart, sweep_table
+from amrg.birads import render
+from amrg.datasets import open_dataset
+from amrg.training.prepared import Source
+from amrg.training.recipe import Metric, Recipe, Validation
+from amrg.training.samples import Sample
+from amrg.training.sweep import Alpha, Base, Point, Sweep, sweep_of
+from amrg.training.sweeping import Order, run_sweep
+from amrg.training.trials import State, Trial
+from amrg.training.validating import figures
+from benchmark.reader import draw, truth
+from benchmark.sweeps import L, R, definition, finished, half, normal, right, written
+from models.tiny import TINY
+from training.exams import split_as
+from training.sweeps import BRIEF, Silent
+
+SIDES = (R, L, None, R, *(R, L) * 4, None, *(R, L) * 6, None, L, R)
+"""Four exams to learn from, twenty-two to watch, two to test."""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    from amrg.datasets import import_dataset, importer_of
+
+    folder = tmp_path_factory.mktemp("exams")
+    list(import_dataset(importer_of("phantom"), draw(folder / "drawn", SIDES), folder / "data"))
+    dataset = open_dataset(folder / "data")
+    keys = dataset.keys()
+    split_as(dataset, "some", (keys[:4], keys[4:26], keys[26:]))
+    return Source(folder / "data", "some")
+
+
+def grid(**fields: object) -> Sweep:
+    usual = {"bases": (Base(name="one", source="one"), Base(name="two", source="two")), "ranks": (2, 4)}
+    recipe = Recipe(validation=Validation(metric=Metric.FINDING_F1))
+    return sweep_of(**{**usual, "alphas": (Alpha.parse("2x"),), "seeds": (0, 1), "recipe": recipe, **fields})
+
+
+@pytest.fixture(scope="module")
+def scored(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SweepScores]:
+    """Rank 4 of `one` reads, rank 2 half so; rank 2 of `two` always writes the same, rank 4 came to nothing."""
+    folder = tmp_path_factory.mktemp("sweep")
+    points = {(rank, seed): Point(rank=rank, alpha=2 * rank, seed=seed) for rank in (2, 4) for seed in (0, 1)}
+    drafts = {
+        finished("one", 0, points[2, 0], 0.5): half,
+        finished("one", 1, points[2, 1], 0.5): half,
+        finished("one", 2, points[4, 0], 1.0): right,
+        finished("one", 3, points[4, 1], 0.9): lambda case, number: normal(case, 0) if number == 0 else right(case, 0),
+        finished("two", 0, points[2, 0], 0.0): normal,
+        finished("two", 1, points[2, 1], 0.0): normal,
+    }
+    ended = [
+        Trial(
+            base="two", number=2, state=State.FAILED, point=points[4, 0], reason="loss is nan at step 3 on cases <a>"
+        ),
+        Trial(base="two", number=3, state=State.PRUNED, point=points[4, 1], best=0.1, steps=4, reason="weaker"),
+    ]
+    trials = [*written(folder, source, drafts), *ended]
+    scores = score_sweep(folder, source.data, definition(source, grid()), trials)
+    write_sweep_page(folder, scores)
+    return folder, scores
+
+
+def test_the_best_has_the_highest_mean_over_seeds_and_all_of_them(scored: tuple[Path, SweepScores]) -> None:
+    _, scores = scored
+    assert scores.selection == "selection_finding_f1"
+    assert scores.best == "one r4 a8"
+    assert scores.best_of == {"one": "one r4 a8", "two": "two r2 a4"}
+    best = scores.of("one r4 a8")
+    # Twenty exams with a mass, one of them missed by the second seed: F1 of 2 x 19 / (2 x 19 + 1).
+    spread = best.spread[scores.selection]
+    assert spread.high == 1.0
+    assert spread.low == pytest.approx(38 / 39)
+    assert spread.value == pytest.approx((1 + 38 / 39) / 2)
+    # Pooled case by case: 39 found, 1 missed.
+    assert best.metrics[scores.selection].value == pytest.approx(78 / 79)
+    low, high = best.metrics[scores.selection].low, best.metrics[scores.selection].high
+    assert low is not None
+    assert high is not None
+    assert low < 78 / 79 <= high
+
+
+def test_a_failed_or_pruned_trial_has_no_value_and_its_configuration_is_not_selected(
+    scored: tuple[Path, SweepScores],
+) -> None:
+    folder, scores = scored
+    broken = scores.of("two r4 a8")
+    assert (broken.metrics, broken.spread, broken.from_best, broken.whole) == ({}, {}, None, False)
+    row = next(r for r in sweep_table(scores).rows if r[:3] == ("two", "4", "8"))
+    assert row[-1] == "1 pruned, 1 failed"
+    assert "0.000" not in row
+    page = (folder / "sweep.html").read_text(encoding="utf-8")
+    assert "loss is nan at step 3 on cases &lt;a&gt;" in page
+    assert "1 trial failed and 1 pruned" in page
+
+
+def test_a_mean_over_the_seeds_that_are_left_is_not_selected(source: Source, tmp_path: Path) -> None:
+    one = grid(bases=(Base(name="one", source="one"),))
+    drafts = {
+        finished("one", 0, Point(rank=2, alpha=4, seed=0), 0.5): half,
+        finished("one", 1, Point(rank=2, alpha=4, seed=1), 0.5): half,
+        finished("one", 2, Point(rank=4, alpha=8, seed=0), 1.0): right,
+    }
+    lost = Trial(
+        base="one", number=3, state=State.FAILED, point=Point(rank=4, alpha=8, seed=1), reason="memory ran out"
+    )
+    scores = score_sweep(tmp_path, source.data, definition(source, one), [*written(tmp_path, source, drafts), lost])
+    assert scores.best == "one r2 a4"
+    assert any("not selected, since a seed of theirs" in w and "one r4 a8" in w for w in scores.warnings)
+
+
+def test_differences_from_the_best_are_paired_and_corrected(scored: tuple[Path, SweepScores]) -> None:
+    _, scores = scored
+    moved = scores.of("one r2 a4").from_best
+    assert moved is not None
+    assert (moved.first, moved.second, moved.n) == ("one r4 a8", "one r2 a4", 22)
+    assert moved.value == pytest.approx((scores.of("one r2 a4").metrics[scores.selection].value or 0) - 78 / 79)
+    others = [c.from_best for c in scores.configurations if c.from_best is not None]
+    assert [m.p_holm for m in others] == holm([m.p or 0 for m in others])
+    assert len(others) == 2
+    assert is_told_apart(scores.of("one r2 a4"))
+    assert scores.of("one r4 a8").from_best is None
+
+
+def test_skill_is_over_baselines_that_learned_from_the_train_part(scored: tuple[Path, SweepScores]) -> None:
+    _, scores = scored
+    skill = scores.of("one r4 a8").metrics[scores.selection].skill
+    assert skill is not None
+    blind = scores.baselines[skill.blind]
+    assert "from 4 train cases" in blind.about
+    value, best = blind.metrics[scores.selection].value, 78 / 79
+    assert value is not None
+    assert skill.value == pytest.approx((best - value) / (1 - value))
+    assert scores.of("two r2 a4").metrics[scores.selection].value == 0.0
+
+
+def test_the_table_has_the_papers_columns(scored: tuple[Path, SweepScores]) -> None:
+    folder, scores = scored
+    table = sweep_table(scores)
+    wanted = [
+        "backbone",
+        "rank",
+        "alpha",
+        "trainable",
+        "finding f1 (selects)",
+        "ROUGE-L",
+        "CIDEr-D",
+        "BI-RADS accuracy",
+    ]
+    assert [h for h in table.header if not h.startswith("METEOR")] == [
+        *wanted,
+        *("skill", "from the best", "minutes", "peak GiB", "state"),
+    ]
+    cells = dict(zip(table.header, table.rows[1], strict=True))
+    assert (cells["rank"], cells["trainable"], cells["minutes"], cells["peak GiB"]) == ("4", "4,000", "1.5", "1.00")
+    assert "; seeds 0.974 to 1.000" in cells["finding f1 (selects)"]
+    text = (folder / "table.md").read_text(encoding="utf-8")
+    assert text.count("\n| one") == 2
+    assert "selected on the validation part alone, 22 cases" in text
+
+
+def test_the_page_stands_alone_and_is_the_same_again(scored: tuple[Path, SweepScores], tmp_path: Path) -> None:
+    folder, _ = scored
+    page = (folder / "sweep.html").read_text(encoding="utf-8")
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    assert "http" not in page
+    assert page.count("<svg") == 2  # a heat map a backbone
+    assert "one r4 a8: finding f1 0.987" in page
+    assert "0 of 2 others cannot be told apart" in page
+    assert "the test part was not opened" in page
+    write_sweep_page(tmp_path, SweepScores.model_validate_json((folder / "sweep.json").read_bytes()))
+    assert (tmp_path / "sweep.html").read_text(encoding="utf-8") == page
+
+
+def test_what_another_machine_ran_is_asked_for(source: Source, tmp_path: Path) -> None:
+    trial = finished("one", 0, Point(rank=2, alpha=4), 0.5)
+    one = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,))
+    scores = score_sweep(tmp_path, source.data, definition(source, one), [trial])
+    assert scores.best is None
+    assert any("copy their folders here" in w for w in scores.warnings)
+    assert "None yet" in write_sweep_page(tmp_path, scores).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("watched", list(Metric))
+def test_the_metric_that_selects_is_the_one_that_was_watched(source: Source, watched: Metric) -> None:
+    cases = list(open_dataset(source.data).cases())
+    rng = np.random.default_rng(0)
+    texts = [render(truth((R, L, None)[rng.integers(3)])) if rng.random() < 0.8 else "nothing" for _ in cases]
+    samples = [Sample(c.key, {}, (), c.text, c.reference) for c in cases]
+    pairs = pairs_of(cases, [Prediction(key=c.key, text=t) for c, t in zip(cases, texts, strict=True)])
+    assert selection_metric(pairs, watched).value == pytest.approx(figures(texts, samples)[watched], abs=1e-12)
+    no_reference = [Sample("a", {}, (), "", truth(None).model_copy(update={"composition": None, "assessments": ()}))]
+    assert math.isnan(figures(["nothing"], no_reference)[Metric.BIRADS])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return TINY["gemma3"](tmp_path_factory.mktemp("tiny") / "gemma3")
+
+
+def test_a_real_sweep_never_opens_the_test_part(source: Source, tiny: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(source.data)
+    hidden = [dataset.root / image.file for key in dataset.split("some").test for image in dataset.case(key).images]
+    for path in hidden:
+        path.rename(path.with_suffix(".hidden"))
+    recipe = Recipe(settings=BRIEF, steps=2, batch=2, rate=1e-2, validation=Validation(every=1, cases=3))
+    what = sweep_of(
+        bases=(Base(name="tiny", source=str(tiny)),),
+        ranks=(2,),
+        alphas=(Alpha.parse("2x"),),
+        seeds=(0, 1),
+        recipe=recipe,
+    )
+    try:
+        order = Order(what, source, tmp_path)
+        trials = run_sweep(order, Silent())
+        scores = score_sweep(tmp_path, source.data, order.definition, trials)
+    finally:
+        for path in hidden:
+            path.with_suffix(".hidden").rename(path)
+    assert [t.state for t in trials] == [State.FINISHED] * 2
+    assert scores.data.n == 3
+    (only,) = scores.configurations
+    # What was watched in training is what the stored drafts score.
+    assert only.spread[scores.selection].value == pytest.approx(sum(t.best or 0 for t in trials) / 2)
+    drafts = [(tmp_path / (t.folder or "") / DRAFTS).read_text(encoding="utf-8") for t in trials]
+    assert all('"key"' in d for d in drafts)
+    tested = set(dataset.split("some").test)
+    assert not any(key in d for d in drafts for key in tested)
+
+
+def test_a_trial_that_diverges_leaves_the_base_to_the_next(source: Source, tiny: Path, tmp_path: Path) -> None:
+    """A real run whose loss is no number, then one that is as if the first had never been."""
+    what = sweep_of(
+        bases=(Base(name="tiny", source=str(tiny)),),
+        ranks=(2,),
+        alphas=(Alpha.parse(f"{10**36}"), Alpha.parse("2")),
+        recipe=Recipe(settings=BRIEF, steps=3, batch=2, validation=Validation(every=3, cases=1)),
+    )
+    wild, calm = run_sweep(Order(what, source, tmp_path / "both"), Silent())
+    assert wild.state is State.FAILED
+    assert "lower rate" in (wild.reason or "")
+    alone = what.model_copy(update={"alphas": what.alphas[1:]})
+    (single,) = run_sweep(Order(alone, source, tmp_path / "alone"), Silent())
+    adapters = [tmp_path / "both" / (calm.folder or ""), tmp_path / "alone" / (single.folder or "")]
+    one, other = ((folder / "adapter_model.safetensors").read_bytes() for folder in adapters)
+    assert one == other

@@ -1,0 +1,90 @@
+"""`amrg sweep` from the command line, on a tiny base."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from amrg.cli import Exit
+from amrg.cli.reproduce import app as reproductions
+from amrg.cli.sweep import sweep
+from amrg.training.prepared import Source
+from models.tiny import TINY
+from training.exams import drawn
+from training.sweeps import BRIEF
+
+app = typer.Typer()
+app.command("sweep")(sweep)
+app.add_typer(reproductions, name="reproduce")
+
+
+def amrg_sweep(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["sweep", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return drawn(tmp_path_factory.mktemp("exams"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return TINY["gemma3"](tmp_path_factory.mktemp("tiny") / "gemma3")
+
+
+def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
+    source: Source, tiny: Path, tmp_path: Path
+) -> None:
+    command = (
+        *("--data", source.data, "--split", source.split, "--out", tmp_path, "--backbones", f"tiny={tiny}"),
+        *("--ranks", "2,4", "--alphas", "1x", "--set", "steps=1", "--set", "batch=2", "--set", "validation.cases=1"),
+        *("--set", f"settings={BRIEF.model_dump_json()}"),
+    )
+    done = amrg_sweep(*command)
+    assert done.exit_code == Exit.OK, done.output
+    assert "best: tiny r" in done.stdout
+    assert done.stderr.count(": finished, ") == 2
+    page = (tmp_path / "sweep.html").read_bytes()
+    again = amrg_sweep(*command, "--json")
+    assert "finished, " not in again.stderr  # nothing was run
+    document = json.loads(again.stdout)
+    assert [t["state"] for c in document["configurations"] for t in c["trials"]] == ["finished"] * 2
+    assert document["best"] in {"tiny r2 a2", "tiny r4 a4"}
+    assert (tmp_path / "sweep.html").read_bytes() == page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--ranks", "4,x"), Exit.USAGE, "--ranks: found 'x', expected whole numbers"),
+        (("--alphas", "two"), Exit.USAGE, "alpha 'two': expected a number such as 16, or a multiple"),
+        (("--set", "stepz=3"), Exit.USAGE, "did you mean steps"),
+        (("--range", "rate=1e-5,1e-3"), Exit.USAGE, "add --search N"),
+        (("--search", "3", "--range", "lr=1e-5,1e-3"), Exit.USAGE, "--range lr=1e-5,1e-3: expected NAME=VALUE,VALUE"),
+        (("--search", "3", "--range", "rate=1e-3,1e-5"), Exit.USAGE, "expected the lower end first"),
+        (("--split", "none"), Exit.UNREADABLE, "no split 'none'"),
+        (("--backbones", "nobody"), Exit.NO_MODEL, "no such folder"),
+        (("--storage", "mysql://host/db"), Exit.USAGE, "expected postgresql://"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_code(
+    arguments: tuple[str, ...], code: Exit, said: str, source: Source, tmp_path: Path
+) -> None:
+    done = amrg_sweep("--data", source.data, "--split", source.split, "--out", tmp_path / "sweep", *arguments)
+    assert done.exit_code == code, done.output
+    assert said in done.stderr
+    assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
+
+
+def test_a_reproduction_names_all_missing_backbones_before_it_begins(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = CliRunner().invoke(
+        app, ["reproduce", "amrg", str(tmp_path), "--out", str(out), "--backbones", "a=no-such-folder,b=nor-this"]
+    )
+    assert done.exit_code == Exit.NO_MODEL
+    assert "2 of 2 backbones cannot be had: a (no-such-folder: no such folder); b (nor-this: no such" in done.stderr
+    assert not out.exists()

@@ -1,0 +1,94 @@
+"""`amrg train` from a data set on disk to an adapter that drafts; refusals in one line; a run broken off goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from amrg.cli import Exit
+from amrg.cli.train import train
+from amrg.models import load_model
+from amrg.training import tuning
+from amrg.training.prepared import Source
+from models.tiny import TINY
+from training.exams import drawn
+
+SHORT = ("--set", "steps=4", "--set", "validation.every=2", "--set", "batch=2", "--set", "lora.rank=2")
+
+
+def amrg_train(*arguments: object) -> Result:
+    app = typer.Typer()
+    app.command()(train)
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
+    """Options of a run but for its folder: a small data set, a tiny base, a few steps."""
+    folder = tmp_path_factory.mktemp("given")
+    source: Source = drawn(folder)
+    base = TINY["gemma3"](folder / "base")
+    data = ("--data", source.data, "--split", source.split, "--cache", folder / "cache")
+    return (*data, "--base", base, "--words", "clinical", *SHORT)
+
+
+def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off(
+    given: tuple[object, ...], tmp_path: Path
+) -> None:
+    def broken_off(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    done = amrg_train(*given, "--out", tmp_path / "whole", "--json")
+    assert done.exit_code == Exit.OK, done.output
+    told = json.loads(done.stdout)
+    assert (told["steps"], told["data"]["n_train"], told["data"]["n_validation"]) == (4, 4, 2)
+    assert "lora.rank = 2" in done.stderr
+    model = load_model(str(tmp_path / "whole"))
+    assert model.adapter == tmp_path / "whole"
+    assert {"summary.html", "summary.md", "log.csv"} < {p.name for p in (tmp_path / "whole").iterdir()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning, "write_summary", broken_off)
+        assert amrg_train(*given, "--out", tmp_path / "parts").exit_code == 130
+    refused = amrg_train(*given, "--out", tmp_path / "parts")
+    assert refused.exit_code == Exit.USAGE
+    assert "holds an unfinished run of this recipe: add --resume" in refused.stderr
+    other = amrg_train(*given, "--out", tmp_path / "parts", "--resume", "--set", "seed=1")
+    assert other.exit_code == Exit.TUNING
+    assert "recipe.seed is 0 there and 1 here" in other.stderr
+    assert amrg_train(*given, "--out", tmp_path / "parts", "--resume").exit_code == Exit.OK
+    whole, parts = ((tmp_path / run / "adapter_model.safetensors").read_bytes() for run in ("whole", "parts"))
+    assert whole == parts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--set", "lora.rnk=2"), Exit.USAGE, "did you mean lora.rank"),
+        (("--words", "poem"), Exit.USAGE, "expected one of published, clinical, dmid"),
+        (("--recipe", "no-such.json"), Exit.USAGE, "no-such.json: cannot be read"),
+        (("--split", "other"), Exit.UNREADABLE, "no split 'other'"),
+        (("--base", "no-such-model"), Exit.NO_MODEL, "no such folder"),
+        (("--set", "nf4=true"), Exit.TUNING, "install amrg[quantised] on a machine with a GPU"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_code(
+    arguments: tuple[str, ...], code: Exit, said: str, given: tuple[object, ...], tmp_path: Path
+) -> None:
+    done = amrg_train(*given, "--out", tmp_path / "run", *arguments)
+    assert done.exit_code == code, done.output
+    assert said in done.stderr
+    assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_recipe_is_printed_with_all_that_was_set() -> None:
+    done = amrg_train("--print-recipe", "--set", "lora.rank=8")
+    assert done.exit_code == Exit.OK
+    assert json.loads(done.stdout)["lora"]["rank"] == 8
+    assert amrg_train("--data", "somewhere").exit_code == Exit.USAGE

@@ -1,0 +1,36 @@
+"""Adapters for tiny bases, as `amrg train` leaves them, that have learned something at random."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from peft import get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from amrg.models import load_base
+from amrg.models.adapters import WEIGHTS_FILE
+from amrg.training.recipe import Lora, Recipe
+from amrg.training.tuned import with_lora
+
+LORA = Lora(rank=4, alpha=8)
+
+
+def adapter_for(base: Path | str, folder: Path, lora: Lora = LORA, scale: float = 0.3) -> Path:
+    """Write an adapter whose B is normal with a deviation of `scale`, its modules trained whole moved as much."""
+    loaded, recipe = load_base(str(base)), Recipe(base=str(base), lora=lora)
+    tuned = with_lora(loaded, recipe)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in sorted(tuned.named_parameters()):
+            if "lora_B" in name or "modules_to_save" in name:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * scale)
+    folder.mkdir()
+    tuned.peft_config["default"].save_pretrained(folder)
+    save_file(get_peft_model_state_dict(tuned, save_embedding_layers=False), folder / WEIGHTS_FILE)
+    loaded.settings.save(folder)
+    (folder / "recipe.json").write_text(recipe.model_dump_json(), encoding="utf-8")
+    training = {"best_step": 7, "figures": {"birads_accuracy": 0.5}, "data": {"name": "drawn", "split": "clean"}}
+    (folder / "training.json").write_text(json.dumps(training), encoding="utf-8")
+    return folder

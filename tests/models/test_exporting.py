@@ -1,0 +1,280 @@
+"""Exports answer as what was trained, under the names that the hub and vLLM have; what does not is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from amrg.models import ModelError, Modules, load_base, load_model, model_card
+from amrg.models.adapters import WEIGHTS_FILE
+from amrg.models.comparing import answers_of
+from amrg.models.exporting import Exported, Order, export_adapter, export_merged
+from amrg.models.hubnames import hub_name
+from amrg.models.published import published_names, read_published
+from amrg.models.serving import adapter_obstacles
+from amrg.training.recipe import Lora
+from models.adapted import LORA, adapter_for
+from models.tiny import TINY
+
+# What vLLM's Gemma 3 has, module by module, once its own prefixes are taken off: written from its classes' layout.
+GEMMA3_IN_VLLM = re.compile(
+    r"vision_tower\.vision_model\.(embeddings\.(patch|position)_embedding|post_layernorm"
+    r"|encoder\.layers\.\d+\.(layer_norm[12]|mlp\.fc[12]|self_attn\.(q_proj|k_proj|v_proj|out_proj)))\.(weight|bias)"
+    r"|multi_modal_projector\.(mm_input_projection_weight|mm_soft_emb_norm\.weight)"
+    r"|language_model\.model\.(embed_tokens|norm)\.weight"
+    r"|language_model\.model\.layers\.\d+\.(mlp\.(gate|up|down)_proj|self_attn\.([qkvo]_proj|[qk]_norm)"
+    r"|(input|post_attention|pre_feedforward|post_feedforward)_layernorm)\.weight"
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return TINY["gemma3"](tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return adapter_for(base, tmp_path_factory.mktemp("adapter") / "tuned")
+
+
+@pytest.fixture(scope="module")
+def merged(adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return export_merged(Order(adapter, tmp_path_factory.mktemp("merged") / "out"))
+
+
+def stored(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: t for file in folder.glob("model*.safetensors") for name, t in load_file(file).items()}
+
+
+@pytest.mark.parametrize("family", sorted(TINY))
+def test_every_family_is_exported_merged_and_by_itself(family: str, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    folder = adapter_for(TINY[family](tmp_path / "base"), tmp_path / "tuned")
+    for export in (export_merged, export_adapter):
+        done = export(Order(folder, tmp_path / export.__name__)).comparison
+        assert done.export_from_adapter.relative < 1e-5 < done.adapter_from_base.relative
+        assert done.export_from_adapter.same_text
+        assert not done.export_from_base.same_text
+
+
+@pytest.mark.parametrize(
+    "lora",
+    [
+        Lora(rank=4, modules=Modules.TOWER),
+        Lora(rank=4, modules=Modules.PROJECTOR, dora=True),
+        Lora(rank=8, rank_stabilised=True),
+    ],
+    ids=["tower", "dora and projector", "rank-stabilised"],
+)
+def test_every_kind_of_adapter_is_merged(lora: Lora, base: Path, tmp_path: Path) -> None:
+    done = export_merged(Order(adapter_for(base, tmp_path / "tuned", lora), tmp_path / "out")).comparison
+    assert done.export_from_adapter.relative < 1e-5 < done.adapter_from_base.relative
+
+
+def test_merged_weights_have_the_names_that_vllm_has(merged: Exported) -> None:
+    names = list(stored(merged.folder))
+    assert len(names) == 80
+    assert [n for n in names if not GEMMA3_IN_VLLM.fullmatch(n)] == []
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name", "hub"),
+    [
+        ("gemma3", "model.language_model.norm.weight", "language_model.model.norm.weight"),
+        ("gemma3", "model.vision_tower.vision_model.encoder.x", "vision_tower.vision_model.encoder.x"),
+        ("gemma3", "vision_tower.encoder.x", "vision_tower.vision_model.encoder.x"),
+        ("gemma3", "vision_tower.stages.0.weight", "vision_tower.stages.0.weight"),
+        ("gemma3", "lm_head.weight", "language_model.lm_head.weight"),
+        ("qwen2_5_vl", "model.visual.patch_embed.x", "visual.patch_embed.x"),
+        ("qwen2_5_vl", "model.language_model.layers.0.x", "model.layers.0.x"),
+        ("qwen3_vl", "model.language_model.layers.0.x", "model.language_model.layers.0.x"),
+    ],
+)
+def test_names_on_the_hub(model_type: str, name: str, hub: str) -> None:
+    assert hub_name(model_type, name) == hub
+    assert hub_name(model_type, hub) == hub
+
+
+@pytest.mark.parametrize("name", published_names())
+def test_published_names_are_the_hub_s_own(name: str) -> None:
+    published = read_published(name)
+    assert published.tensors
+    assert [n for n in published.tensors if hub_name(published.config["model_type"], n) != n] == []
+
+
+def test_plain_transformers_load_what_amrg_loads(merged: Exported) -> None:
+    ours = load_model(str(merged.folder))
+    plain, info = AutoModelForImageTextToText.from_pretrained(merged.folder, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]  # noqa: PT018
+    assert all(torch.equal(t, plain.state_dict()[n]) for n, t in ours.model.state_dict().items())
+    processor = AutoProcessor.from_pretrained(merged.folder)
+    assert processor.tokenizer.get_vocab() == ours.processor.tokenizer.get_vocab()
+    assert processor.chat_template == ours.processor.chat_template
+
+
+def test_answers_are_greedy_and_end_where_the_family_ends(merged: Exported) -> None:
+    generation = json.loads((merged.folder / "generation_config.json").read_text(encoding="utf-8"))
+    loaded = load_model(str(merged.folder))
+    assert generation["do_sample"] is False
+    assert generation["eos_token_id"] == loaded.backbone.ending(loaded.processor)
+    assert json.loads((merged.folder / "config.json").read_text(encoding="utf-8"))["architectures"] == [
+        "Gemma3ForConditionalGeneration"
+    ]
+
+
+def test_shards_hold_what_one_file_holds(adapter: Path, merged: Exported, tmp_path: Path) -> None:
+    sharded = export_merged(Order(adapter, tmp_path / "out", shard="60KB"))
+    assert len(list(sharded.folder.glob("model-*.safetensors"))) > 1
+    one, many = stored(merged.folder), stored(sharded.folder)
+    assert one.keys() == many.keys()
+    assert all(torch.equal(one[n], many[n]) for n in one)
+
+
+def test_the_base_s_type_is_kept_and_what_rounding_takes_is_refused(base: Path, tmp_path: Path) -> None:
+    half = shutil.copytree(base, tmp_path / "half")
+    save_file({n: t.bfloat16() for n, t in stored(base).items()}, half / "model.safetensors", {"format": "pt"})
+    done = export_merged(Order(adapter_for(half, tmp_path / "tuned"), tmp_path / "out"))
+    assert {t.dtype for t in stored(done.folder).values()} == {torch.bfloat16}
+    faint = adapter_for(half, tmp_path / "faint", scale=1e-5)
+    with pytest.raises(ModelError, match="lost in rounding"):
+        export_merged(Order(faint, tmp_path / "no"))
+    assert export_merged(Order(faint, tmp_path / "yes", dtype=torch.float32)).stored == "float32"
+
+
+def test_an_adapter_that_learned_nothing_is_refused(base: Path, tmp_path: Path) -> None:
+    nothing = adapter_for(base, tmp_path / "tuned", scale=0.0)
+    for export in (export_merged, export_adapter):
+        with pytest.raises(ModelError, match="changes nothing"):
+            export(Order(nothing, tmp_path / "out"))
+    assert [p.name for p in tmp_path.iterdir()] == ["tuned"]  # no export, and nothing half written
+
+
+def test_base_weights_in_place_of_merged_ones_are_refused(
+    adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As unsloth issue 1352 had it."""
+    monkeypatch.setattr(PeftModel, "merge_and_unload", lambda model, **_: model.unload(), raising=False)
+    with pytest.raises(ModelError, match="no nearer to the adapter than to its base"):
+        export_merged(Order(adapter, tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lost_vision_layer_is_refused(adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As unsloth-zoo PR 149 had it."""
+
+    def losing(folder: Path, model_type: str) -> None:
+        kept = {hub_name(model_type, n): t for n, t in stored(folder).items() if "encoder.layers.1" not in n}
+        save_file(kept, folder / "model.safetensors", {"format": "pt"})
+
+    monkeypatch.setattr("amrg.models.exporting.put_right", losing)
+    with pytest.raises(ModelError, match=r"vision_tower\.vision_model\.encoder\.layers\.1\S+ as None") as refused:
+        export_merged(Order(adapter, tmp_path / "out"))
+    assert "\n" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_modules_trained_whole_that_were_lost_are_refused(base: Path, tmp_path: Path) -> None:
+    folder = adapter_for(base, tmp_path / "tuned", Lora(rank=4, modules=Modules.PROJECTOR))
+    tensors = load_file(folder / WEIGHTS_FILE)
+    save_file({n: t for n, t in tensors.items() if "multi_modal_projector" not in n}, folder / WEIGHTS_FILE)
+    with pytest.raises(ModelError, match=r"lacks model\.multi_modal_projector"):
+        load_model(str(folder))
+
+
+def test_an_adapter_drafts_as_peft_has_it(base: Path, adapter: Path) -> None:
+    ours, bare = load_model(str(adapter)), load_base(str(base))
+    said = answers_of(bare).written
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers, about a name that PEFT still uses
+        plain = PeftModel.from_pretrained(load_base(str(base)).model, str(adapter)).merge_and_unload()
+    assert all(torch.equal(t, plain.state_dict()[n]) for n, t in ours.model.state_dict().items())
+    assert not torch.allclose(answers_of(ours, said).logits, answers_of(bare, said).logits)
+    assert ours.weights_hash not in (None, bare.weights_hash)
+    assert (ours.name, ours.folder, ours.adapter) == ("tuned", base, adapter)
+
+
+def test_a_missing_base_and_another_base_are_each_one_line(base: Path, adapter: Path, tmp_path: Path) -> None:
+    lost = shutil.copytree(adapter, tmp_path / "lost")
+    config = json.loads((lost / "adapter_config.json").read_text(encoding="utf-8"))
+    for name, said in ((tmp_path / "gone", "its base cannot be had"), (TINY["smolvlm"](tmp_path), "does not fit")):
+        config["base_model_name_or_path"] = str(name)
+        (lost / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+        with pytest.raises(ModelError, match=f"adapter lost.*{said}") as refused:
+            load_model(str(lost))
+        assert "\n" not in str(refused.value)
+
+
+def test_the_embedded_model_keeps_heads_and_guard_where_its_tower_is_its_own(tmp_path: Path) -> None:
+    done = export_merged(Order(adapter_for("amrg-embedded", tmp_path / "tuned", LORA), tmp_path / "out"))
+    assert {"seeing.safetensors", "guard.safetensors"} <= set(done.files)
+    assert load_model(str(done.folder)).heads is not None
+    tower = adapter_for("amrg-embedded", tmp_path / "tower", Lora(rank=4, modules=Modules.TOWER), scale=0.01)
+    assert load_model(str(tower)).heads is None
+
+
+def test_vllm_is_told_what_it_cannot_serve(base: Path, tmp_path: Path) -> None:
+    refused = {
+        "whole": (Lora(rank=4, modules=Modules.PROJECTOR), "trained whole"),
+        "dora": (Lora(rank=4, dora=True), "no DoRA"),
+        "tower": (Lora(rank=4, modules=Modules.ALL_LINEAR), "leave out"),
+    }
+    for name, (lora, said) in refused.items():
+        folder = adapter_for(base, tmp_path / name, lora)
+        (found,) = adapter_obstacles(load_base(str(base)), folder)
+        assert said in found
+        with pytest.raises(ModelError, match=said):
+            export_adapter(Order(folder, tmp_path / "no", for_vllm=True))
+    assert export_merged(Order(folder, tmp_path / "merged", for_vllm=True)).warnings == ()
+    assert any(said in line for line in export_adapter(Order(folder, tmp_path / "told")).warnings)
+
+
+def test_line_ends_that_vllm_looks_up_must_be_tokens(base: Path, tmp_path: Path) -> None:
+    lacking = shutil.copytree(base, tmp_path / "base")
+    path = lacking / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer["added_tokens"] = [t for t in tokenizer["added_tokens"] if t["content"] != "\n\n\n"]
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    folder = adapter_for(lacking, tmp_path / "tuned")
+    with pytest.raises(ModelError, match=r"'\\n\\n\\n' as single tokens"):
+        export_merged(Order(folder, tmp_path / "out", for_vllm=True))
+    assert any("single tokens" in line for line in export_merged(Order(folder, tmp_path / "out")).warnings)
+
+
+def test_the_card_says_where_it_comes_from_and_whose_terms_it_is_under(base: Path, tmp_path: Path) -> None:
+    known = shutil.copytree(base, tmp_path / "medgemma-4b-it")
+    for name in ("LICENSE", "tokenizer.model"):
+        (known / name).write_text(name, encoding="utf-8")
+    done = export_merged(Order(adapter_for(known, tmp_path / "tuned"), tmp_path / "out"))
+    assert {"LICENSE", "tokenizer.model", "recipe.json", "training.json", "amrg.json"} <= set(done.files)
+    page = (done.folder / "README.md").read_text(encoding="utf-8")
+    notice = (done.folder / "NOTICE").read_text(encoding="utf-8")
+    terms = "https://developers.google.com/health-ai-developer-foundations/terms"
+    assert f"Health AI Developer Foundations Terms of Use found at {terms}" in notice
+    assert "license_name: health-ai-developer-foundations" in page
+    for said in (
+        "Not for clinical use",
+        "use restrictions of section 3.2",
+        "| data name | drawn |",
+        "export from adapter",
+    ):
+        assert said in page
+    card = model_card(done.folder)
+    assert card.training["validation birads_accuracy"] == 0.5
+    assert card.training["lora rank"] == 4
+    assert str(tmp_path) not in page
+
+
+def test_a_taken_folder_and_no_adapter_are_refused(base: Path, adapter: Path, merged: Exported, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds something"):
+        export_merged(Order(adapter, merged.folder))
+    with pytest.raises(ModelError, match="no adapter"):
+        export_merged(Order(base, tmp_path / "out"))

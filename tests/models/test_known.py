@@ -1,0 +1,104 @@
+"""The hub's models: each of a family that amrg has, at one commit; one that does not come is one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import transformers.utils.hub
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from amrg.models import BACKBONES, ModelError, list_models, load_base
+from amrg.models.known import KNOWN, pinned_revision
+from amrg.models.published import published_names, read_published
+from models.tiny import TINY
+
+NAME = "google/medgemma-4b-it"
+
+
+def test_every_known_model_has_a_family_and_a_commit() -> None:
+    assert {k.family for k in KNOWN} == {b.family for b in BACKBONES}
+    assert all(k.revision is not None and re.fullmatch(r"[0-9a-f]{40}", k.revision) for k in KNOWN)
+
+
+def test_every_known_model_has_published_data_at_its_commit() -> None:
+    assert {k.name: k.revision for k in KNOWN} == {n: read_published(n).revision for n in published_names()}
+
+
+def test_the_list_has_the_embedded_model_and_all_known() -> None:
+    listed = list_models()
+    assert [m.name for m in listed] == ["amrg-embedded", *(k.name for k in KNOWN)]
+    assert listed[0].available
+    assert {m.name for m in listed if m.gated} == {k.name for k in KNOWN if k.licence.startswith("Health AI")}
+
+
+def _answer(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
+    response: Any = SimpleNamespace(headers={}, status_code=status, request=None)
+    return kind("first line\nsecond line", response=response)
+
+
+TROUBLE: dict[str, tuple[Callable[[], Exception], str]] = {
+    "nobody logged in": (lambda: _answer(GatedRepoError, 401), f"nobody is logged in.*huggingface.co/{NAME}"),
+    "no access": (lambda: _answer(GatedRepoError, 403), "account that is logged in has no access"),
+    "no such model": (lambda: _answer(RepositoryNotFoundError, 404), "not on the hub, or is private.*amrg model list"),
+    "no such commit": (lambda: _answer(RevisionNotFoundError, 404), f"no commit '{pinned_revision(NAME)}'"),
+    "no network": (lambda: LocalEntryNotFoundError("not cached"), "hub cannot be reached.*hf download"),
+    "cut off": (lambda: ConnectionError("refused"), "hub cannot be reached.*--local-dir FOLDER"),
+}
+
+
+@pytest.fixture
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+
+
+@pytest.mark.usefixtures("empty_cache")
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_a_model_that_does_not_come_is_one_line(trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, said = TROUBLE[trouble]
+
+    def refuse(*args: object, **kwargs: object) -> str:
+        raise make()
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(transformers.utils.hub, "hf_hub_download", refuse)
+    with pytest.raises(ModelError, match=said) as refused:
+        load_base(NAME)
+    assert "\n" not in str(refused.value)
+    assert NAME in str(refused.value)
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_offline_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="HF_HUB_OFFLINE is set: unset it, or run `hf download"):
+        load_base(NAME)
+
+
+def test_a_model_in_the_cache_is_loaded_offline_and_says_its_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    kept = tmp_path / "models--someone--tiny"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit, encoding="utf-8")
+    (kept / "snapshots" / commit).mkdir(parents=True)
+    TINY["smolvlm"](kept / "snapshots" / commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    for revision in (None, "main", commit):
+        loaded = load_base("someone/tiny", revision)
+        assert (loaded.revision, loaded.folder) == (commit, None)
+    with pytest.raises(ModelError, match=f"not in this machine's cache.*--revision {'f' * 40}"):
+        load_base("someone/tiny", "f" * 40)

@@ -1,0 +1,411 @@
+"""Phi-3.5-vision as a family: asking, training what is meant to be trained, writing, files as published."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoConfig
+
+from amrg.birads import Laterality, View
+from amrg.models import LoadedModel, ModelError, ModelSettings, ViewEncoding, load_base
+from amrg.models.backbone import Asked, Modules, Tensors, Writing
+from amrg.models.phi3 import Phi3Vision
+from amrg.models.phi3v import Phi3VProcessor
+from amrg.models.published import read_published
+from amrg.training.recipe import Lora, Recipe
+from amrg.training.samples import IGNORE, Batch, Stage, stage_of
+from amrg.training.tuned import ReportLoss, joined, lent
+from models.tiny_phi import CROP, TURN, tiny_phi
+
+PUBLISHED = read_published("microsoft/Phi-3.5-vision-instruct")
+VIEWS = [(Laterality.RIGHT, View.CC), (Laterality.LEFT, View.CC), (Laterality.RIGHT, View.MLO)]
+ANSWERS = ["Breast composition: b.", "Right breast: BI-RADS 1.\n\nFindings: none."]
+TOKENS = 27  # image tokens of a square picture: 2 x 2 crops
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return load_base(str(tiny_phi(tmp_path_factory.mktemp("phi"))))
+
+
+def ask(loaded: LoadedModel, number: int, instruction: str = "Report.", seed: int = 0) -> Asked:
+    """A study of so many views: the first two square, the third upright."""
+    drawn = np.random.default_rng(seed + number)
+    sides = [(2 * CROP, 2 * CROP), (2 * CROP, 2 * CROP), (3 * CROP, CROP)][:number]
+    shown = [drawn.integers(0, 256, (*side, 3), dtype=np.uint8) for side in sides]
+    settings = loaded.settings.model_copy(update={"instruction": instruction})
+    return loaded.backbone.ask(loaded.processor, settings, VIEWS[:number], shown)
+
+
+def padded(rows: list[Tensor], value: int, side: str) -> Tensor:
+    return nn.utils.rnn.pad_sequence(rows, True, value, padding_side=side)
+
+
+def prompts(loaded: LoadedModel, asked: list[Asked]) -> Tensors:
+    """Prompts padded on the left."""
+    rows = [a.tokens["input_ids"] for a in asked]
+    pad = loaded.processor.tokenizer.pad_token_id
+    mask = padded([torch.ones_like(row) for row in rows], 0, "left")
+    return {"input_ids": padded(rows, pad, "left"), "attention_mask": mask}
+
+
+def image_tokens(loaded: LoadedModel, asked: list[Asked]) -> list[Tensors]:
+    pixels = joined(tuple(a.pixels for a in asked))
+    with torch.no_grad():
+        return loaded.backbone.image_tokens(loaded.model, loaded.backbone.features(loaded.model, pixels))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Two studies with their answers, padded on the right."""
+
+    tokens: Tensors
+    labels: Tensor
+    pixels: tuple[Tensors, ...]
+
+    def batch(self, loaded: LoadedModel, stage: Stage) -> Batch:
+        """As training has it, everything taken as far as `stage` says."""
+        shown: Any = self.pixels
+        with torch.no_grad():
+            if stage is not Stage.PIXELS:
+                shown = loaded.backbone.features(loaded.model, joined(self.pixels))
+            if stage is Stage.IMAGE_TOKENS:
+                shown = loaded.backbone.image_tokens(loaded.model, shown)
+        return Batch(("a", "b"), self.tokens, self.labels, stage, tuple(shown))
+
+    def plain(self, model: Any) -> Tensor:
+        """The model's own loss, as a sum."""
+        loss: Tensor = model(**self.tokens, **joined(self.pixels), labels=self.labels).loss
+        return loss * (self.labels[:, 1:] != IGNORE).sum()
+
+
+def lesson(loaded: LoadedModel) -> Lesson:
+    asked = [ask(loaded, 2), ask(loaded, 3)]
+    answers = [torch.tensor(loaded.backbone.answer(loaded.processor, text)) for text in ANSWERS]
+    pairs = [(a.tokens["input_ids"], answer) for a, answer in zip(asked, answers, strict=True)]
+    rows = [torch.cat(pair) for pair in pairs]
+    labels = [torch.cat([torch.full_like(prompt, IGNORE), answer]) for prompt, answer in pairs]
+    tokens = {
+        "input_ids": padded(rows, loaded.processor.tokenizer.pad_token_id, "right"),
+        "attention_mask": padded([torch.ones_like(row) for row in rows], 0, "right"),
+    }
+    return Lesson(tokens, padded(labels, IGNORE, "right"), tuple(a.pixels for a in asked))
+
+
+def recipe(loaded: LoadedModel, modules: Modules) -> Recipe:
+    return Recipe(base=str(loaded.folder), lora=Lora(rank=2, alpha=4, dropout=0.0, modules=modules))
+
+
+# Asking
+
+
+def test_a_prompt_has_the_published_form(loaded: LoadedModel) -> None:
+    text = loaded.processor.tokenizer.decode(ask(loaded, 2).tokens["input_ids"])
+    shown = "<|image|>" * TOKENS
+    # The tokenizer begins every text between pictures anew, as the published processor has it do.
+    expected = f"<s><|user|>\nRCC\n{shown}<s>\nLCC\n{shown}<s>\nReport.<|end|>\n<|assistant|>"
+    assert re.sub(r" +", "", text) == expected
+
+
+def test_a_turn_is_the_same_in_training_and_in_the_template(loaded: LoadedModel) -> None:
+    tokenizer = loaded.processor.tokenizer
+    chat = [{"role": "user", "content": "Report."}]
+    prompt = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)).input_ids
+    chat.append({"role": "assistant", "content": ANSWERS[1]})
+    whole = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False)).input_ids
+    answer = loaded.backbone.answer(loaded.processor, ANSWERS[1])
+    assert whole[: len(prompt) + len(answer)] == [*prompt, *answer]
+    assert answer[-1] == tokenizer.convert_tokens_to_ids("<|end|>")
+
+
+@pytest.mark.parametrize(("size", "crops"), [(2 * CROP, 4), (2 * CROP + 1, 9), (4 * CROP, 16)])
+def test_the_size_of_the_settings_is_honoured(loaded: LoadedModel, size: int, crops: int) -> None:
+    settings = loaded.settings.model_copy(update={"encoding": ViewEncoding(size=size)})
+    asked = loaded.backbone.ask(loaded.processor, settings, VIEWS[:1], [np.zeros((size, size, 3), dtype=np.uint8)])
+    assert asked.pixels["pixel_values"].shape[1] == 1 + crops
+    stored = loaded.backbone.load_processor(str(loaded.folder), None, settings)
+    assert stored.image_processor.num_crops == crops
+
+
+@pytest.mark.parametrize("text", ["none", "<|image_2|>", "<|image_1|> <|image_1|>", "<|image_2|> <|image_1|>"])
+def test_a_prompt_that_names_other_pictures_is_refused(loaded: LoadedModel, text: str) -> None:
+    pictures = [Image.new("RGB", (CROP, CROP))] * max(1, text.count("image"))
+    with pytest.raises(ValueError, match="the prompt names pictures"):
+        loaded.processor(text, pictures)
+
+
+# Seeing
+
+
+def test_a_picture_is_the_same_alone_and_among_others(loaded: LoadedModel) -> None:
+    asked = ask(loaded, 3)
+    together = image_tokens(loaded, [asked])
+    assert [len(picture["tokens"]) for picture in together] == [TOKENS, TOKENS, 4 * 4 + 1 + 4 * 2]
+    for n, picture in enumerate(together):
+        alone = image_tokens(loaded, [Asked({}, {name: t[n : n + 1] for name, t in asked.pixels.items()})])
+        torch.testing.assert_close(alone[0]["tokens"], picture["tokens"], rtol=0, atol=1e-5)
+
+
+def test_places_without_pictures_and_pictures_without_places_are_refused(loaded: LoadedModel) -> None:
+    two = ask(loaded, 2)
+    ids = two.tokens["input_ids"][None]
+    with pytest.raises(ValueError, match="54 places for image tokens, but 0 image tokens"):
+        loaded.model(input_ids=ids)
+    with pytest.raises(ValueError, match="54 places for image tokens, but 79 image tokens"):
+        loaded.model(input_ids=ids, **ask(loaded, 3).pixels)
+
+
+# Training
+
+
+@pytest.mark.parametrize("modules", Modules)
+def test_loss_and_gradients_are_the_plain_forwards(loaded: LoadedModel, modules: Modules) -> None:
+    learned = lesson(loaded)
+    stage = stage_of(loaded.backbone.touched(loaded.model, modules))
+    batch = learned.batch(loaded, stage)
+    with lent(loaded, recipe(loaded, modules)) as tuned:
+        adapters = {name: p for name, p in tuned.named_parameters() if p.requires_grad}
+        torch.manual_seed(1)
+        for parameter in adapters.values():
+            nn.init.normal_(parameter, std=0.05)  # fresh adapters change nothing, and hide what feeds their first half
+        ours = ReportLoss(tuned, loaded.backbone)(batch)
+        found = torch.autograd.grad(ours, list(adapters.values()))
+        plain = learned.plain(loaded.model)
+        wanted = torch.autograd.grad(plain, list(adapters.values()))
+    torch.testing.assert_close(ours, plain, rtol=1e-5, atol=0)
+    for name, one, other in zip(adapters, found, wanted, strict=True):
+        scale = float(other.abs().max())
+        assert scale > 0, name
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * max(1.0, scale), msg=name)
+
+
+@pytest.mark.parametrize("modules", Modules)
+def test_what_a_choice_of_modules_touches(loaded: LoadedModel, modules: Modules) -> None:
+    linear = {n for n, m in loaded.model.named_modules() if isinstance(m, nn.Linear) and n != "lm_head"}
+    tower = {n for n in linear if ".img_processor." in n}
+    idle = {n for n in tower if ".layers.2." in n}
+    projector = {n for n in linear if ".img_projection." in n}
+    wanted = {
+        Modules.LANGUAGE: linear - tower - projector,
+        Modules.PROJECTOR: linear - tower,
+        Modules.TOWER: linear - idle,
+        Modules.ALL_LINEAR: linear - idle,
+    }[modules]
+    with lent(loaded, recipe(loaded, modules)) as tuned:
+        assert set(tuned.targeted_module_names) == wanted
+    assert {n.rsplit(".", 1)[1] for n in linear - tower - projector} == {
+        "qkv_proj", "o_proj", "gate_up_proj", "down_proj",
+    }  # fmt: skip
+    assert idle
+    assert projector
+
+
+def test_a_second_pass_is_as_good_as_the_first(loaded: LoadedModel) -> None:
+    # The published model overwrites the places of pictures in `input_ids`: a second pass over a batch sees none.
+    batch = lesson(loaded).batch(loaded, Stage.IMAGE_TOKENS)
+    before = batch.tokens["input_ids"].clone()
+    with lent(loaded, recipe(loaded, Modules.LANGUAGE)) as tuned, torch.no_grad():
+        losses = [ReportLoss(tuned, loaded.backbone)(batch).item() for _ in range(2)]
+    assert torch.equal(batch.tokens["input_ids"], before)
+    assert losses[0] == losses[1]
+    # A run whose labels are gone ends with a loss of 0.0.
+    assert losses[0] > int((batch.labels != IGNORE).sum())
+
+
+def test_it_learns(loaded: LoadedModel) -> None:
+    batch = lesson(loaded).batch(loaded, Stage.FEATURES)
+    with lent(loaded, recipe(loaded, Modules.PROJECTOR)) as tuned:
+        loss = ReportLoss(tuned, loaded.backbone)
+        steps = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=1e-2)
+        first = loss(batch).item()
+        for _ in range(15):
+            steps.zero_grad()
+            loss(batch).backward()
+            steps.step()
+        assert loss(batch).item() < 0.7 * first
+
+
+def test_gradients_are_the_same_with_checkpointing(loaded: LoadedModel) -> None:
+    batch = lesson(loaded).batch(loaded, Stage.PIXELS)
+    found = []
+    for kept in (False, True):
+        asked = recipe(loaded, Modules.TOWER).model_copy(update={"gradient_checkpointing": kept})
+        with lent(loaded, asked) as tuned:
+            tuned.train()
+            adapters = [p for p in tuned.parameters() if p.requires_grad]
+            found.append(torch.autograd.grad(ReportLoss(tuned, loaded.backbone)(batch), adapters))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+# Writing
+
+
+def test_what_is_written_is_what_the_whole_text_makes_likeliest(loaded: LoadedModel) -> None:
+    # The answer passes the position at which rope factors change, where what is in the cache is worth nothing more.
+    asked = ask(loaded, 2, "Report. " * 17)
+    tokens, seen = prompts(loaded, [asked]), image_tokens(loaded, [asked])
+    begun = tokens["input_ids"].shape[1]
+    assert begun < TURN - 3 < TURN + 3 < begun + 24
+    (written,) = loaded.backbone.write(loaded.model, tokens, seen, Writing(24, -1, 0))
+    whole = torch.cat([tokens["input_ids"], torch.tensor([written])], 1)
+    with torch.no_grad():
+        for n, token in enumerate(written):
+            read = whole[:, : begun + n]
+            logits = loaded.model(input_ids=read, **loaded.backbone.given(loaded.model, seen)).logits
+            assert int(logits[0, -1].argmax()) == token
+
+
+@pytest.mark.parametrize("words", [2, 17])
+def test_a_batch_padded_on_the_left_writes_what_each_study_does_alone(loaded: LoadedModel, words: int) -> None:
+    # With 17 words, the first passes the turn on its way, and the second is past it from the start.
+    asked = [ask(loaded, 2, "Report. " * words), ask(loaded, 3, "Report. " * words), ask(loaded, 1)]
+    pad = loaded.processor.tokenizer.pad_token_id
+    writing = Writing(24, -1, pad)
+    together = loaded.backbone.write(loaded.model, prompts(loaded, asked), image_tokens(loaded, asked), writing)
+    for study, row in zip(asked, together, strict=True):
+        alone = loaded.backbone.write(loaded.model, prompts(loaded, [study]), image_tokens(loaded, [study]), writing)
+        assert alone == [row]
+    plain = loaded.model.generate(
+        **prompts(loaded, asked),
+        **joined(tuple(a.pixels for a in asked)),
+        max_new_tokens=24,
+        do_sample=False,
+        eos_token_id=-1,
+        pad_token_id=pad,
+    )
+    assert plain[:, -24:].tolist() == together
+
+
+def test_other_pictures_are_other_words(loaded: LoadedModel) -> None:
+    texts = set()
+    for seed in range(4):
+        asked = ask(loaded, 2, seed=10 * seed)
+        rows = loaded.backbone.write(
+            loaded.model, prompts(loaded, [asked]), image_tokens(loaded, [asked]), Writing(12, -1, 0)
+        )
+        texts.add(tuple(rows[0]))
+    assert len(texts) > 1
+
+
+def test_padding_changes_nothing_past_the_turn(loaded: LoadedModel) -> None:
+    # One study shorter than the turn beside one longer: each has its own rope factors.
+    asked = [ask(loaded, 1), ask(loaded, 3, "Report. " * 40)]
+    lengths = [len(a.tokens["input_ids"]) for a in asked]
+    assert lengths[0] < TURN < lengths[1]
+    for side in ("left", "right"):
+        rows = [a.tokens["input_ids"] for a in asked]
+        tokens = {
+            "input_ids": padded(rows, loaded.processor.tokenizer.pad_token_id, side),
+            "attention_mask": padded([torch.ones_like(row) for row in rows], 0, side),
+        }
+        with torch.no_grad():
+            together = loaded.backbone.hidden(loaded.model, tokens, image_tokens(loaded, asked))
+            for n, study in enumerate(asked):
+                alone = loaded.backbone.hidden(loaded.model, prompts(loaded, [study]), image_tokens(loaded, [study]))
+                found = together[n, tokens["attention_mask"][n].bool()]
+                torch.testing.assert_close(found, alone[0], rtol=0, atol=2e-5)
+
+
+# Files
+
+
+def test_names_in_a_checkpoint_are_the_published_ones(loaded: LoadedModel) -> None:
+    assert loaded.folder is not None
+    stored = load_file(loaded.folder / "model.safetensors")
+    layered = {re.sub(r"layers\.\d+\.", "layers.{n}.", name) for name in stored}
+    assert layered == set(PUBLISHED.tensors)
+
+
+def test_saved_and_loaded_it_is_the_same(loaded: LoadedModel, tmp_path: Path) -> None:
+    assert loaded.folder is not None
+    loaded.model.save_pretrained(tmp_path)
+    loaded.processor.save_pretrained(tmp_path)
+    loaded.settings.save(tmp_path)
+    for name in ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"):
+        assert (tmp_path / name).read_bytes() == (loaded.folder / name).read_bytes(), name
+    again = load_base(str(tmp_path))
+    assert torch.equal(ask(again, 3).tokens["input_ids"], ask(loaded, 3).tokens["input_ids"])
+
+
+def test_embeddings_that_are_stored_twice_are_read_once(loaded: LoadedModel, tmp_path: Path) -> None:
+    assert loaded.folder is not None
+    for file in loaded.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    stored = load_file(loaded.folder / "model.safetensors")
+    stored["model.vision_embed_tokens.wte.weight"] = stored["model.embed_tokens.weight"].clone()
+    save_file(stored, tmp_path / "model.safetensors", {"format": "pt"})
+    _, told = loaded.backbone.model_class.from_pretrained(tmp_path, output_loading_info=True)
+    assert not told["unexpected_keys"]
+    assert not told["missing_keys"]
+
+
+def test_files_as_published_are_read_and_their_code_is_not_run(tmp_path: Path, loaded: LoadedModel) -> None:
+    assert loaded.folder is not None
+    code = "raise SystemExit('remote code was run')\n"
+    for name in ("configuration_phi3_v", "modeling_phi3_v", "processing_phi3_v"):
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    tokenizer = json.loads((loaded.folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    template = (loaded.folder / "chat_template.jinja").read_text(encoding="utf-8")
+    tokenizer |= {"tokenizer_class": "LlamaTokenizer", "legacy": False, "chat_template": template}
+    documents = {
+        "config.json": PUBLISHED.config,
+        "tokenizer_config.json": tokenizer,
+        "tokenizer.json": json.loads((loaded.folder / "tokenizer.json").read_text(encoding="utf-8")),
+        "preprocessor_config.json": {
+            "auto_map": {"AutoProcessor": "processing_phi3_v.Phi3VProcessor"},
+            "image_mean": [0.48145466, 0.4578275, 0.40821073],
+            "image_processor_type": "Phi3VImageProcessor",
+            "image_std": [0.26862954, 0.26130258, 0.27577711],
+            "num_crops": 4,
+            "num_img_tokens": 144,
+            "processor_class": "Phi3VProcessor",
+        },
+    }
+    for name, document in documents.items():
+        (tmp_path / name).write_text(json.dumps(document), encoding="utf-8")
+    config = AutoConfig.from_pretrained(tmp_path)
+    size = Phi3Vision().picture_size(config)
+    processor = Phi3Vision().load_processor(str(tmp_path), None, ModelSettings(encoding=ViewEncoding(size=size)))
+    assert size == 672
+    assert config.image_token_id == 32044
+    assert config._attn_implementation is None  # not the published flash attention
+    assert processor.image_processor == Phi3VProcessor.from_pretrained(tmp_path).image_processor
+    made = processor("<|user|>\n<|image_1|>\nReport.<|end|>\n", [Image.new("RGB", (40, 30))])
+    assert made["pixel_values"].shape == (1, 5, 3, 336, 336)
+    assert int((made["input_ids"] == processor.tokenizer.convert_tokens_to_ids("<|image|>")).sum()) == 757
+    text = "<|user|>\nRight breast.<|end|>\n<|assistant|>\n"
+    assert processor.tokenizer(text).input_ids == loaded.processor.tokenizer(text).input_ids
+
+
+def test_a_configuration_is_written_as_it_was_published(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(PUBLISHED.config), encoding="utf-8")
+    AutoConfig.from_pretrained(tmp_path).save_pretrained(tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    ours = {"_name_or_path", "_attn_implementation", "auto_map", "torch_dtype", "transformers_version"}
+    assert {k: v for k, v in PUBLISHED.config.items() if written.get(k) != v}.keys() == ours
+    assert written["dtype"] == PUBLISHED.config["torch_dtype"]
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("img_processor", "layer_idx", -1),
+        ("img_processor", "name", "siglip"),
+        ("embd_layer", "projection_cls", "linear"),
+    ],
+)
+def test_another_layout_is_refused(part: str, key: str, value: object) -> None:
+    config = {**PUBLISHED.config, part: {**PUBLISHED.config[part], key: value}}
+    with pytest.raises(ModelError, match=f"config.json: {key} is {value!r}; expected"):
+        Phi3Vision().model_class.config_class(**config)

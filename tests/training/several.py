@@ -1,0 +1,66 @@
+"""One run in two processes on this machine, as `accelerate launch` starts them; forked, so that it takes no time."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from unittest import mock
+
+import torch
+
+from amrg.training import tuning
+from amrg.training.distributed import SHARDED
+from amrg.training.recipe import Recipe
+from amrg.training.tuning import tune
+from amrg.training.watching import Taken, Unwatched
+from training.forked import forking
+from training.small import base, fabricated
+
+
+class Speaking(Unwatched):
+    """Writes down which process it was told in; stops a run by an error where it is asked to."""
+
+    def __init__(self, folder: Path, breaks_at: int) -> None:
+        self._path, self._breaks_at = folder.with_suffix(".spoke"), breaks_at
+
+    def step(self, taken: Taken) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{os.environ['RANK']}\n")
+        if taken.step == self._breaks_at:
+            os._exit(9)
+
+
+def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool, int]) -> None:
+    """One process of a run."""
+    folder, bases, recipe, sharded, breaks_at = order
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+        SHARDED: str(sharded).lower(),
+    }
+    torch.set_num_threads(1)
+    tuning.SAVE_EVERY = 0.0
+    with mock.patch.object(tuning, "write_summary"):
+        tune(fabricated(base(bases), recipe), recipe, folder, Speaking(folder, breaks_at))
+
+
+def in_processes(world: int, *order: object) -> list[int | None]:
+    """Start all processes of a run; returns how each ended. Where one ends badly, the others are ended too."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = forking()
+    processes = [context.Process(target=run, args=(rank, world, port, order)) for rank in range(world)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        if process.exitcode != 0:
+            for other in processes:
+                other.kill()
+    return [process.exitcode for process in processes]

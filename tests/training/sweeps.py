@@ -1,0 +1,128 @@
+"""A sweep whose trials cost nothing: what is prepared and tuned is made up, and noted in a file."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from amrg.models import ModelSettings, ViewEncoding
+from amrg.training.prepared import Source
+from amrg.training.pruning import STOPPED
+from amrg.training.recipe import Recipe, Validation
+from amrg.training.sweep import Alpha, Base, Sweep, sweep_of
+from amrg.training.sweeping import Order, Steps, run_sweep
+from amrg.training.trials import Trial
+from amrg.training.tuning import Tuned
+from amrg.training.watching import Unwatched, Watch
+
+BRIEF = ModelSettings(encoding=ViewEncoding(size=56), instruction="Report.", longest_answer=6)
+"""A tiny base of any family, held to a few words: it would write as many as it may."""
+
+Before = Callable[[Recipe, Path, int], None]
+"""Called with the recipe, the trial's folder and the step, before a made-up run takes it."""
+
+
+def sweep(**fields: Any) -> Sweep:
+    """Ranks 2 and 4 with scalings of once and twice the rank, on a base that is none; eight steps."""
+    recipe = Recipe(steps=8, validation=Validation(every=2, cases=4))
+    usual = {"bases": (Base(name="one", source="one"),), "ranks": (2, 4), "alphas": (alpha("1x"), alpha("2x"))}
+    return sweep_of(**{**usual, "recipe": recipe, **fields})
+
+
+def alpha(text: str) -> Alpha:
+    return Alpha.parse(text)
+
+
+def strength(recipe: Recipe) -> float:
+    """What a made-up run reaches in the end: better with rank, a little worse with its seed."""
+    return round(recipe.lora.rank / 100 + recipe.lora.alpha / 1000 - recipe.seed / 10_000, 6)
+
+
+@dataclass
+class Made:
+    """Prepares and tunes nothing; `notes` is a file with a line a call, which all processes write to."""
+
+    notes: Path
+    before: Before = lambda recipe, folder, step: None
+    weights: str = "w" * 64
+
+    def prepare(self, recipe: Recipe, source: Source, cache: Path, progress: Any) -> Any:
+        self._note("prepare", recipe.base)
+        return SimpleNamespace(loaded=SimpleNamespace(weights_hash=self.weights, revision=None))
+
+    def tune(self, prepared: Any, recipe: Recipe, folder: Path, watch: Watch) -> Tuned:
+        folder.mkdir(exist_ok=True)
+        stopped = "all steps were taken"
+        every = recipe.validation.every
+        for step in range(every, recipe.steps + 1, every):
+            self.before(recipe, folder, step)
+            if watch.validated(step, strength(recipe) * step / recipe.steps) and step < recipe.steps:
+                stopped = STOPPED
+                break
+        self._note("tune", f"r{recipe.lora.rank}-a{recipe.lora.alpha}-s{recipe.seed}")
+        best = strength(recipe) * step / recipe.steps
+        return Tuned(
+            folder=folder,
+            best_step=step,
+            best=best,
+            steps=step,
+            trainable=8,
+            seconds=1.0,
+            peak_bytes=2,
+            stopped=stopped,
+        )
+
+    def _note(self, *words: str) -> None:
+        with self.notes.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(words) + "\n")
+
+    def noted(self, what: str) -> list[str]:
+        """What was prepared or tuned, in order."""
+        lines = self.notes.read_text(encoding="utf-8").splitlines() if self.notes.exists() else []
+        return [name for kind, name in map(json.loads, lines) if kind == what]
+
+
+@dataclass
+class Silent:
+    """Listens, and remembers what began and ended."""
+
+    begun: list[Trial] = field(default_factory=list)
+    done: list[Trial] = field(default_factory=list)
+
+    def progress(self, what: str, done: int, count: int) -> None:
+        pass
+
+    def started(self, trial: Trial) -> Watch:
+        self.begun.append(trial)
+        return Unwatched()
+
+    def ended(self, trial: Trial) -> None:
+        self.done.append(trial)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """One sweep on made-up steps, run as often as wanted."""
+
+    source: Source
+    folder: Path
+    made: Made
+
+    def run(self, what: Sweep, storage: str | None = None, retry: bool = False) -> list[Trial]:
+        steps = Steps(self.made.prepare, self.made.tune)
+        return run_sweep(Order(what, self.source, self.folder, storage, retry, steps), Silent())
+
+    def in_processes(self, folders: Sequence[Path], what: Sweep, storage: str | None = None) -> list[int]:
+        """Run it in a process for each folder, all at once; gives their exit codes."""
+        forked = multiprocessing.get_context("fork")
+        workers = [forked.Process(target=Swept(self.source, f, self.made).run, args=(what, storage)) for f in folders]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+        return [worker.exitcode if worker.exitcode is not None else 99 for worker in workers]

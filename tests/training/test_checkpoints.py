@@ -1,0 +1,93 @@
+"""A run killed at any moment and started again ends with the bytes of one that was never stopped."""
+
+from __future__ import annotations
+
+import csv
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from amrg.training import checkpoints
+from amrg.training.checkpoints import State, keep, kept
+from amrg.training.failures import TuningError
+from training.killing import Moment, spawned
+from training.small import RECIPE
+
+NEVER = ("never", 99)
+SAME = ("adapter_model.safetensors", "validation.csv", "predictions-validation.jsonl", "recipe.json", "amrg.json")
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bases")
+
+
+@pytest.fixture(scope="module")
+def never_stopped(bases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert spawned(folder, bases, RECIPE, 1e9, NEVER) == 0
+    return folder
+
+
+def learned(folder: Path) -> list[tuple[str, ...]]:
+    """What the log says of every step but how long it took."""
+    with (folder / "log.csv").open(encoding="utf-8") as file:
+        return [(row["step"], row["loss"], row["rate"], row["norm"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize(
+    ("moments", "save_every"),
+    [
+        ([("step", 1), ("step", 5)], 1e9),
+        ([("step", 2), ("step", 3)], 0.0),
+        ([("drafting", 1), ("drafting", 2)], 0.0),
+        ([("writing a checkpoint", 3), ("renaming a checkpoint", 4)], 0.0),
+        ([("leaving", 1)], 1e9),
+    ],
+    ids=str,
+)
+def test_killed_and_resumed_ends_with_the_bytes_of_never_stopped(
+    moments: list[Moment], save_every: float, bases: Path, never_stopped: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    for moment in moments:
+        assert spawned(folder, bases, RECIPE, save_every, moment) == -signal.SIGKILL, moment
+        assert not (folder / "training.json").exists()
+    assert spawned(folder, bases, RECIPE, save_every, NEVER) == 0
+    for name in SAME:
+        assert (folder / name).read_bytes() == (never_stopped / name).read_bytes(), name
+    assert learned(folder) == learned(never_stopped)
+    assert [step for step, *_ in learned(folder)] == [str(step) for step in range(1, RECIPE.steps + 1)]
+    assert {p.name for p in folder.iterdir()} == {p.name for p in never_stopped.iterdir()}
+
+
+def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / checkpoints.FILE_NAME
+    first = State(step=1, best=0.5, texts=("a", "b"))
+    keep(path, first, {"now/a": torch.ones(2)})
+
+    def broken_off(tensors: object, partial: Path, metadata: object) -> None:
+        partial.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save_file", broken_off)
+        with pytest.raises(OSError, match="No space left"):
+            keep(path, State(step=2), {})
+    found = kept(path)
+    assert found is not None
+    assert found[0] == first
+    assert torch.equal(found[1]["now/a"], torch.ones(2))
+    assert [p.name for p in tmp_path.iterdir()] == [checkpoints.FILE_NAME]
+
+
+@pytest.mark.parametrize("content", [b"", b"no safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"])
+def test_a_damaged_checkpoint_is_named_with_what_to_do(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / checkpoints.FILE_NAME
+    path.write_bytes(content)
+    with pytest.raises(TuningError, match=r"checkpoint.safetensors: no checkpoint of this version.*delete it"):
+        kept(path)
+    path.unlink()
+    assert kept(path) is None

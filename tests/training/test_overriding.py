@@ -1,0 +1,73 @@
+"""Recipes from files and single changes: typed, closed, and refused in one line that names field and values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from amrg.models.backbone import Modules
+from amrg.training.overriding import RecipeError, changed, read_recipe
+from amrg.training.recipe import Decay, Recipe
+
+
+def test_fields_are_set_by_name() -> None:
+    made = changed(
+        Recipe(),
+        [
+            "lora.rank=8",
+            "lora.modules=with projector",
+            "decay=linear",
+            "rate=1e-3",
+            "nf4=true",
+            "base=7",
+            "revision=null",
+        ],
+    )
+    assert (made.lora.rank, made.lora.modules, made.decay) == (8, Modules.PROJECTOR, Decay.LINEAR)
+    assert (made.rate, made.nf4, made.base, made.revision) == (1e-3, True, "7", None)
+    assert changed(made, ["lora.rank=4", "lora.rank=2"]).lora.rank == 2
+    assert changed(Recipe(), []) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("lora.rnk=8", "lora.rnk=8: a recipe has no field 'lora.rnk'; did you mean lora.rank"),
+        ("lora.rank", "expected NAME=VALUE"),
+        ("lora.rank=0", "lora.rank is 0: it should be greater than or equal to 1"),
+        ("lora.rank=many", 'lora.rank is "many": it should be a valid integer'),
+        ("decay=poly", 'decay is "poly": expected one of constant, linear, cosine'),
+        ("precision=float16", "expected one of float32, bfloat16"),
+        ("lora.modules=head", "expected one of language, with projector, with vision tower, all linear"),
+        ("settings.longest_answer=3", "settings is null; give all of it as JSON"),
+        ('lora={"rnk": 3}', "a recipe has no field 'lora.rnk'; did you mean lora.rank"),
+    ],
+)
+def test_what_is_not_allowed_is_named(change: str, said: str) -> None:
+    with pytest.raises(RecipeError) as raised:
+        changed(Recipe(), [change])
+    assert said in str(raised.value)
+    assert str(raised.value).startswith(change)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text('{"lora": {"rank": 4}, "steps": 9}', encoding="utf-8")
+    assert read_recipe(path) == changed(Recipe(), ["lora.rank=4", "steps=9"])
+    path.write_text(Recipe(seed=3).model_dump_json(), encoding="utf-8")
+    assert read_recipe(path) == Recipe(seed=3)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read"), ("{", "is no JSON"), ('{"epochs": 3}', "has no field 'epochs'"), ("[]", "recipe is []")],
+)
+def test_a_recipe_file_that_is_none_is_refused(content: str | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"recipe\.json: ") as raised:
+        read_recipe(path)
+    assert said in str(raised.value)

@@ -1,0 +1,286 @@
+"""From a split to samples: as drafting asks, no test case opened, no case lost in silence, nothing computed twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from amrg.birads import Style, parse, render
+from amrg.datasets import Case, Dataset, import_dataset, importer_of, open_dataset, study_of
+from amrg.models import Channels, ViewEncoding, load_base
+from amrg.models.backbone import Modules
+from amrg.models.gemma3 import Gemma3
+from amrg.training import reading
+from amrg.training.basing import DTYPES
+from amrg.training.failures import TuningError
+from amrg.training.prepared import Source, prepare, shared_by
+from amrg.training.reading import Framing, Reader, as_tensors, from_tensors
+from amrg.training.recipe import Lora, Precision, Recipe, Words
+from datasets.replicas import dmid_replica, dmid_texts
+from datasets.test_splits import dataset_of
+from training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return drawn(tmp_path_factory.mktemp("exams"))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    return tiny_recipe(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def cache(source: Source, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that was filled once."""
+    folder = tmp_path_factory.mktemp("cache")
+    prepared(recipe, source, folder)
+    return folder
+
+
+def folders(cache: Path) -> set[str]:
+    return {path.name for path in cache.iterdir()}
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("asked again for what is stored")
+
+
+def test_samples_are_asked_as_drafting_asks_and_answer_with_the_text(
+    source: Source, recipe: Recipe, cache: Path
+) -> None:
+    made, dataset = prepared(recipe, source, cache), open_dataset(source.data)
+    keys = dataset.keys()
+    assert [sample.key for sample in made.train] == [*keys[:TRAIN]]
+    assert [sample.key for sample in made.validation] == [*keys[TRAIN:VALIDATION]]
+    loaded = load_base(recipe.base)
+    tokenizer = loaded.processor.tokenizer
+    for sample in made.train:
+        case = dataset.case(sample.key)
+        views, pictures = Framing(case, dataset.root, loaded.settings.encoding).pictures()
+        asked = loaded.backbone.ask(loaded.processor, loaded.settings, views, pictures)
+        assert all(torch.equal(column, asked.tokens[name]) for name, column in sample.prompt.items())
+        assert sample.prompt.keys() == asked.tokens.keys()
+        assert (sample.text, sample.reference) == (case.text, case.reference)
+        assert tokenizer.decode(sample.answer) == case.text.strip() + "<end_of_turn>"
+    assert [f"{side}{view}" for side, view in views] == ["RCC", "LCC", "RMLO", "LMLO"]
+    used = made.data
+    assert (used.n_train, used.n_validation, used.split) == (TRAIN, VALIDATION - TRAIN, "some")
+    assert (used.dataset_hash, used.split_hash) == (dataset.info.hash, dataset.split("some").hash)
+
+
+def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_path: Path, recipe: Recipe) -> None:
+    list(import_dataset(importer_of("dmid"), dmid_replica(tmp_path / "dmid", 4, 4), tmp_path / "data"))
+    dataset = open_dataset(tmp_path / "data")
+    keys = dataset.keys()
+    split_as(dataset, "hand", (keys[:2], keys[2:3], keys[3:]))
+    source = Source(dataset.folder, "hand")
+    made = {words: prepared(recipe.model_copy(update={"words": words}), source, tmp_path) for words in Words}
+    texts = {words: [sample.text for sample in made[words].train] for words in Words}
+    references = [dataset.case(key).reference for key in keys[:2]]
+    assert texts[Words.PUBLISHED] == [text for _, text in sorted(dmid_texts().items())][:2]
+    assert texts[Words.CLINICAL] == [render(reference, Style.CLINICAL) for reference in references]
+    assert texts[Words.DMID] == [render(reference, Style.DMID) for reference in references]
+    assert [parse(text).report.stated() for text in texts[Words.DMID]] == [r.stated() for r in references]
+
+
+def test_the_test_part_is_never_opened(
+    source: Source, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(source.data, tmp_path / "data")
+    dataset = open_dataset(tmp_path / "data")
+    test = dataset.split("some").test
+    opened: set[str] = set()
+    case_of = Dataset.case
+
+    def noted(self: Dataset, key: str) -> Case:
+        opened.add(key)
+        return case_of(self, key)
+
+    def never_test(case: Case, root: Path) -> object:
+        assert case.key not in test
+        return study_of(case, root)
+
+    monkeypatch.setattr(Dataset, "case", noted)
+    monkeypatch.setattr(Dataset, "cases", refuse)
+    monkeypatch.setattr(reading, "study_of", never_test)
+    prepared(recipe, Source(tmp_path / "data", "some"), tmp_path / "cache")
+    assert opened == set(dataset.keys()) - set(test)
+    assert test
+
+
+@pytest.mark.parametrize("channels", Channels)
+def test_pictures_come_back_from_the_store_as_they_were(channels: Channels, source: Source) -> None:
+    dataset = open_dataset(source.data)
+    encoding = ViewEncoding(size=48, channels=channels)
+    views, pictures = Framing(dataset.case(dataset.keys()[0]), dataset.root, encoding).pictures()
+    stored = as_tensors(views, pictures)
+    assert stored["pictures"].shape == (4, 48, 48, 1 if channels is Channels.GREY else 3)
+    again = from_tensors(stored)
+    assert again[0] == views
+    assert all(np.array_equal(a, b) and b.flags["C_CONTIGUOUS"] for a, b in zip(pictures, again[1], strict=True))
+
+
+def test_several_processes_read_what_one_reads(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Forked, not spawned as in use: new processes would take seconds to import what this one has.
+    monkeypatch.setattr(reading, "get_context", lambda _: get_context("fork"))
+    dataset = open_dataset(source.data)
+    cases = {case.key: case for case in dataset.cases()}
+    broken = dataset.keys()[1]
+    cases[broken] = cases[broken].model_copy(update={"images": ()})
+    readers = [Reader(cases, dataset.root, ViewEncoding(size=32), workers) for workers in (1, 2)]
+    one, two = (list(reader.read(tuple(cases))) for reader in readers)
+    assert readers[0].unread == readers[1].unread
+    assert readers[0].unread.keys() == {broken}
+    assert [found is None for found in one] == [key == broken for key in cases]
+    assert all(a is b or (a and b and all(torch.equal(a[n], b[n]) for n in a)) for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("modules", [Modules.LANGUAGE, Modules.PROJECTOR, Modules.TOWER])
+def test_a_second_call_computes_nothing(
+    modules: Modules, source: Source, recipe: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned = recipe.model_copy(update={"lora": Lora(modules=modules)})
+    first = prepared(tuned, source, cache)
+    before = folders(cache)
+    for name in ("features", "image_tokens"):
+        monkeypatch.setattr(Gemma3, name, refuse)
+    monkeypatch.setattr(reading, "study_of", refuse)
+    again = prepare(tuned, source, cache, refuse)
+    assert folders(cache) == before
+    for one, other in zip(first.train, again.train, strict=True):
+        assert one.answer == other.answer
+        pairs = zip(first.shown.of(one.key), again.shown.of(one.key), strict=True)
+        assert all(torch.equal(a[name], b[name]) for a, b in pairs for name in a)
+
+
+def test_broken_off_it_goes_on_where_it_was(source: Source, recipe: Recipe, cache: Path, tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    told: list[tuple[str, int, int]] = []
+
+    def stopping(at: int) -> Callable[[str, int, int], None]:
+        def progress(what: str, done: int, of: int) -> None:
+            told.append((what, done, of))
+            if len(told) == at:
+                raise Stopped
+
+        return progress
+
+    for at in (3, 15, 20):
+        with pytest.raises(Stopped):
+            prepare(recipe, source, tmp_path, stopping(at))
+    prepare(recipe, source, tmp_path, stopping(0))
+    stored = [{p.relative_to(c): p.read_bytes() for p in c.rglob("*.safetensors")} for c in (tmp_path, cache)]
+    assert stored[0] == {path: stored[1][path] for path in stored[0]}
+    assert told[-1] == ("computing image tokens", VALIDATION, VALIDATION)
+    assert {what for what, _, _ in told} == {"framing pictures", "asking", "computing image tokens"}
+
+
+def test_cases_without_picture_or_text_are_named_and_the_rest_is_learned(
+    source: Source, recipe: Recipe, tmp_path: Path
+) -> None:
+    shutil.copytree(open_dataset(source.data).root, tmp_path / "drawn")
+    cases = list(open_dataset(source.data).cases())
+    cases[1] = cases[1].model_copy(update={"text": " \n"})
+    (tmp_path / "drawn" / cases[2].images[1].file).write_bytes(b"no picture")
+    cases[4] = cases[4].model_copy(update={"images": ()})
+    dataset = dataset_of(tmp_path / "drawn", cases)
+    keys = dataset.keys()
+    split_as(dataset, "some", (keys[:TRAIN], keys[TRAIN:VALIDATION], keys[VALIDATION:]))
+    made = prepared(recipe, Source(dataset.folder, "some"), tmp_path / "cache")
+    assert [sample.key for sample in (*made.train, *made.validation)] == [keys[0], keys[3], keys[5]]
+    assert (made.data.n_train, made.data.n_validation) == (2, 1)
+    reasons = dict(made.left_out)
+    assert list(reasons) == [keys[1], keys[2], keys[4]]
+    assert "no text" in reasons[keys[1]]
+    assert "not DICOM" in reasons[keys[2]]
+    assert "no picture" in reasons[keys[4]]
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_a_part_in_which_no_case_is_left_is_refused(part: str, source: Source, recipe: Recipe, cache: Path) -> None:
+    dataset = open_dataset(source.data)
+    keys = dataset.keys()
+    name = f"no-{part}"
+    split_as(dataset, name, ((), keys[:2], keys[2:]) if part == "train" else (keys[:2], (), keys[2:]))
+    with pytest.raises(TuningError, match=f"{name} has no case to use in its part {part}"):
+        prepared(recipe, Source(source.data, name), cache)
+
+
+def test_prompts_that_are_too_long_are_all_named_before_anything_is_computed(
+    source: Source, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Gemma3, "features", refuse)
+    keys = open_dataset(source.data).keys()
+    with pytest.raises(TuningError) as raised:
+        prepared(recipe.model_copy(update={"most_image_tokens": 15}), source, tmp_path)
+    assert str(raised.value).startswith("6 cases have more image tokens than most_image_tokens=15: ")
+    named = [key for key in keys if f"{key} (16)" in str(raised.value)]
+    assert named == [*keys[:VALIDATION]]
+    monkeypatch.undo()
+    assert prepared(recipe.model_copy(update={"most_image_tokens": 16}), source, tmp_path).train
+
+
+def test_trials_of_one_base_share_what_is_seen(source: Source, recipe: Recipe, cache: Path) -> None:
+    before = folders(cache)
+    other = {"lora": Lora(rank=4, alpha=64, dropout=0.5, dora=True), "seed": 7, "rate": 1.0, "steps": 3, "batch": 2}
+    trial = recipe.model_copy(update=other)
+    prepared(trial, source, cache)
+    assert folders(cache) == before
+    assert shared_by(trial) == shared_by(recipe)
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        ({"precision": Precision.BFLOAT16}, {"image-tokens"}),
+        ({"lora": Lora(modules=Modules.PROJECTOR)}, {"features"}),
+        ({"lora": Lora(modules=Modules.TOWER)}, set()),
+        ({"words": Words.DMID}, set()),
+        ({"instruction": "Report briefly."}, {"prompts"}),
+        ({"encoding": ViewEncoding(size=64)}, {"pictures", "prompts", "image-tokens"}),
+    ],
+)
+def test_what_is_computed_otherwise_lies_elsewhere(
+    change: dict[str, object], kinds: set[str], source: Source, recipe: Recipe, tmp_path: Path
+) -> None:
+    prepared(recipe, source, tmp_path)
+    settings = load_base(recipe.base).settings
+    if change.keys() & {"instruction", "encoding"}:
+        change = {"settings": settings.model_copy(update=change)}
+    before, changed = folders(tmp_path), recipe.model_copy(update=change)
+    made = prepared(changed, source, tmp_path)
+    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path) - before} == kinds
+    assert shared_by(changed) != shared_by(recipe)
+    assert made.loaded.settings == (changed.settings or settings)
+    assert made.loaded.model.dtype == DTYPES[changed.precision]
+
+
+def test_four_bits_are_refused_where_they_cannot_be_had(recipe: Recipe, source: Source, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(TuningError, match="nf4=true needs CUDA and bitsandbytes"):
+        prepared(recipe.model_copy(update={"nf4": True}), source, tmp_path)
+
+
+def test_the_base_is_frozen_and_a_changed_processor_is_another_base(
+    recipe: Recipe, source: Source, cache: Path, tmp_path: Path
+) -> None:
+    model = prepared(recipe, source, cache).loaded.model
+    assert not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    shutil.copytree(recipe.base, tmp_path / "base")
+    template = tmp_path / "base" / "chat_template.jinja"
+    template.write_text(template.read_text().replace("'model'", "'writer'"))
+    before = folders(cache)
+    prepared(recipe.model_copy(update={"base": str(tmp_path / "base")}), source, cache)
+    assert {name.rsplit("-", 1)[0] for name in folders(cache) - before} == {"prompts", "image-tokens"}

@@ -1,0 +1,56 @@
+"""Two processes end with the weights of one, replicated or sharded; one of them alone writes and speaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from amrg.models.backbone import Modules
+from amrg.training.recipe import Lora
+from amrg.training.summary import rows_of
+from training.several import in_processes
+from training.small import RECIPE, base
+
+# Three samples a step on two processes: one of them has nothing to learn in the second micro-batch.
+UNEVEN = RECIPE.model_copy(
+    update={"lora": Lora(rank=4, dropout=0.0, modules=Modules.PROJECTOR), "rate": 1e-3, "batch": 3, "at_once": 1}
+)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bases")
+    base(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(bases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one") / "run"
+    assert in_processes(1, folder, bases, UNEVEN, False, 0) == [0]
+    return folder
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["replicated", "sharded"])
+def test_two_processes_end_with_the_weights_of_one(sharded: bool, one: Path, bases: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert 9 in in_processes(2, folder, bases, UNEVEN, sharded, 4), "it was to be broken off"
+    assert in_processes(2, folder, bases, UNEVEN, sharded, 0) == [0, 0]
+    found, wanted = (load_file(f / "adapter_model.safetensors") for f in (folder, one))
+    assert found.keys() == wanted.keys()
+    assert max(t.abs().max() for name, t in wanted.items() if "lora_B" in name) > 1e-3
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-5)
+    predictions = "predictions-validation.jsonl"
+    assert (folder / predictions).read_text(encoding="utf-8") == (one / predictions).read_text(encoding="utf-8")
+    assert set(folder.with_suffix(".spoke").read_text(encoding="utf-8").split()) == {"0"}
+    assert logged(folder)["step"] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    for column in ("loss", "norm"):  # Adam forgives a gradient that is twice what it should be
+        assert logged(folder)[column] == pytest.approx(logged(one)[column], rel=1e-4)
+
+
+def logged(folder: Path) -> dict[str, list[float]]:
+    return rows_of(folder / "log.csv")

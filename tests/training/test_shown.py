@@ -1,0 +1,54 @@
+"""What is held in memory is bounded, and read again only where it was let go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from amrg.training import shown as showing
+from amrg.training.samples import Stage
+from amrg.training.shown import Parts, Shown, memory
+
+
+class Disk:
+    """Reads parts of 800 bytes a case, and remembers which it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def read(self, key: str) -> Parts:
+        self.asked.append(key)
+        return ({"tokens": torch.zeros(100)}, {"tokens": torch.ones(100)})
+
+
+@pytest.mark.parametrize(
+    ("most", "read"),
+    [
+        (10_000, "abc"),  # all fits: each is read once
+        (1_600, "abcab"),  # two fit: what was asked for longest ago goes first
+        (799, "abcabbaa"),  # none fits
+    ],
+)
+def test_memory_holds_what_fits(most: int, read: str) -> None:
+    disk = Disk()
+    shown = Shown(Stage.IMAGE_TOKENS, disk.read, most)
+    for key in "abcabbaa":
+        assert [part["tokens"].sum().item() for part in shown.of(key)] == [0, 100]
+    assert "".join(disk.asked) == read
+
+
+def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = memory()
+    (tmp_path / "memory.max").write_text("4000\n")
+    monkeypatch.setattr(showing, "_CGROUP", tmp_path / "memory.max")
+    assert memory() == 4000 < whole
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    disk = Disk()
+    shown = Shown(Stage.FEATURES, disk.read)  # a quarter of 4000 bytes for two: room for none
+    shown.of("a")
+    shown.of("a")
+    assert disk.asked == ["a", "a"]
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory() >= whole

@@ -1,0 +1,71 @@
+"""A finished run on one page: its curves, figures, recipe, drafts beside their references, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from amrg.training.curves import Curve, chart, smoothed
+from amrg.training.prepared import Prepared
+from amrg.training.summary import advice, rows_of
+from amrg.training.tuning import tune
+from amrg.training.watching import Unwatched
+from training.small import RECIPE, base, fabricated
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return fabricated(base(tmp_path_factory.mktemp("bases")))
+
+
+@pytest.fixture(scope="module")
+def run(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run") / "a <run>"
+    tune(prepared, RECIPE, folder, Unwatched())
+    return folder
+
+
+def test_the_page_opens_offline_and_shows_the_run(run: Path, prepared: Prepared) -> None:
+    page = (run / "summary.html").read_text(encoding="utf-8")
+    assert not re.search(r'(?:src|href)="(?!#)', page), "it asks for something from elsewhere"
+    assert "<h1>a &lt;run&gt;</h1>" in page
+    assert page.count("<svg") == 5
+    ids = re.findall(r'id="([^"]+)"', page)
+    assert len(ids) == len(set(ids)), "two charts share an id"
+    assert set(re.findall(r"url\(#([^)]+)\)|href=\"#([^\"]+)\"", page)) <= {(i, "") for i in ids} | {
+        ("", i) for i in ids
+    }
+    for told in ("UNVERIFIED", "lora.rank", "6,144", "made-up, split some", prepared.validation[0].text, "(n = 2)"):
+        assert told in page, told
+    text = (run / "summary.md").read_text(encoding="utf-8")
+    assert "- lora.rank: 4" in text
+    assert "score it on the test part" in text
+
+
+def test_advice_follows_from_how_the_run_went(run: Path) -> None:
+    from amrg.training.leaving import read_training
+
+    training = read_training(run)
+    watched = rows_of(run / "validation.csv")
+    best_last = training.model_copy(update={"best_step": 6, "best": 0.5, "unscored": 0})
+    told = " ".join(advice(RECIPE, best_last, watched))
+    assert "more steps may still gain (steps is 6)" in told
+    assert "rose again" not in told
+    best_early = best_last.model_copy(update={"best_step": 3, "unscored": 2})
+    told = " ".join(advice(RECIPE, best_early, {"loss": [1.0, 1.2]}))
+    assert "loss rose again" in told
+    assert "2 drafts name no BI-RADS category" in told
+    assert "more steps" not in told
+
+
+def test_charts_have_the_same_bytes_every_time() -> None:
+    curves = [Curve("a", [1, 2], [0.5, 0.25]), Curve("b", [1, 2], [0.5, 1.0], marked=True)]
+    assert chart("x", "two curves", curves) == chart("x", "two curves", curves)
+    assert 'aria-label="two curves"' in chart("x", "two curves", curves)
+
+
+def test_smoothing_keeps_a_constant_and_follows_slowly() -> None:
+    assert smoothed([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
+    assert smoothed([0.0, 1.0])[1] == pytest.approx(0.1 / 0.19)

@@ -1,0 +1,297 @@
+"""A sweep: every trial once, taken up where it stopped, failures and pruned ones kept as what they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amrg.training.failures import TuningError
+from amrg.training.prepared import Source
+from amrg.training.recipe import Recipe
+from amrg.training.studies import opened
+from amrg.training.sweep import Base, Point, Search, SweepError
+from amrg.training.sweeping import Order
+from amrg.training.trials import State, Trial
+from training.exams import drawn
+from training.sweeps import Made, Swept, alpha, strength, sweep
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return drawn(tmp_path_factory.mktemp("exams"))
+
+
+@pytest.fixture
+def swept(source: Source, tmp_path: Path) -> Swept:
+    return Swept(source, tmp_path / "sweep", Made(tmp_path / "notes"))
+
+
+GRID = ["r2-a2-s0", "r2-a4-s0", "r4-a4-s0", "r4-a8-s0"]
+
+
+def states(trials: list[Trial]) -> dict[str, State]:
+    return {t.point.label: t.state for t in trials if t.point is not None}
+
+
+def test_the_grid_holds_every_configuration_once_with_every_seed() -> None:
+    points = list(sweep(alphas=(alpha("1x"), alpha("4")), seeds=(0, 1)).grid())
+    # Rank 4 has its scaling 4 both as once the rank and as a number: one configuration.
+    assert [p.label for p in points] == ["r2-a2-s0", "r2-a2-s1", "r2-a4-s0", "r2-a4-s1", "r4-a4-s0", "r4-a4-s1"]
+    recipe = sweep().recipe_of(Base(name="one", source="a/b"), points[-1])
+    assert (recipe.base, recipe.lora.rank, recipe.lora.alpha, recipe.seed) == ("a/b", 4, 4, 1)
+    assert recipe.lora.dropout == Recipe().lora.dropout
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"alphas": (alpha("0.25x"),)}, "alpha 0.25x of rank 2 is 0.5; expected a whole number"),
+        ({"ranks": (2, 2)}, "rank 2 stands twice"),
+        ({"bases": (Base.parse("a/m"), Base.parse("b/m"))}, "backbone 'm' stands twice; name each once"),
+        ({"bases": (Base.parse("a/m"), Base.parse("b/n")), "recipe": Recipe(revision="abc")}, "names a revision"),
+        ({"ranks": ()}, "ranks: "),
+    ],
+)
+def test_a_sweep_that_makes_no_sense_is_refused_in_one_line(fields: dict[str, object], said: str) -> None:
+    with pytest.raises(SweepError, match="sweep") as refused:
+        sweep(**fields)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "2y", "0", ""])
+def test_an_alpha_is_a_number_or_a_multiple_of_the_rank(text: str) -> None:
+    with pytest.raises(SweepError, match="expected a number such as 16, or a multiple of the rank such as 2x"):
+        alpha(text)
+
+
+def test_every_trial_runs_once_and_a_base_is_prepared_once(swept: Swept) -> None:
+    two = sweep(bases=(Base(name="one", source="one"), Base(name="two", source="two")))
+    trials = swept.run(two)
+    assert swept.made.noted("prepare") == ["one", "two"]
+    assert swept.made.noted("tune") == GRID * 2
+    assert {t.state for t in trials} == {State.FINISHED}
+    best = max(trials, key=lambda t: t.best or 0)
+    assert (best.point, best.best, best.best_step) == (Point(rank=4, alpha=8), strength_of(4, 8), 8)
+    assert best.folder == "trials/one/003-r4-a8-s0"
+    assert (swept.folder / best.folder).is_dir()
+    # Again: nothing is loaded, nothing is run.
+    assert swept.run(two) == trials
+    assert len(swept.made.noted("tune")) == 8
+    assert len(swept.made.noted("prepare")) == 2
+
+
+def strength_of(rank: int, scaling: int) -> float:
+    return strength(sweep().recipe_of(Base(name="one", source="one"), Point(rank=rank, alpha=scaling)))
+
+
+def test_killed_in_a_trial_it_goes_on_in_that_trial(swept: Swept) -> None:
+    def killed_once(recipe: Recipe, folder: Path, step: int) -> None:
+        if folder.name == "002-r4-a4-s0" and step == 4 and not (folder / "killed").exists():
+            (folder / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    swept.made.before = killed_once
+    assert swept.in_processes([swept.folder], sweep()) == [-signal.SIGKILL]
+    assert swept.made.noted("tune") == GRID[:2]
+    trials = swept.run(sweep())
+    # The trial that ran is taken up before any other; those that were done are not done again.
+    assert swept.made.noted("tune") == GRID
+    assert {t.state for t in trials} == {State.FINISHED}
+    assert len(list(swept.folder.glob("trials/one/*"))) == 4
+    assert (swept.folder / (trials[2].folder or "") / "killed").exists()
+
+
+def test_a_failed_trial_keeps_its_reason_and_is_run_again_only_when_asked(swept: Swept) -> None:
+    def fails(recipe: Recipe, folder: Path, step: int) -> None:
+        if recipe.lora.alpha == 4:
+            raise TuningError("loss is nan at step 4 on cases a, b")
+
+    swept.made.before = fails
+    trials = swept.run(sweep())
+    assert states(trials) == dict(zip(GRID, [State.FINISHED, State.FAILED, State.FAILED, State.FINISHED], strict=True))
+    assert [(t.best, t.reason) for t in trials if t.state is State.FAILED] == [
+        (None, "loss is nan at step 4 on cases a, b")
+    ] * 2
+    swept.made.before = lambda recipe, folder, step: None
+    assert swept.run(sweep()) == trials
+    again = swept.run(sweep(), retry=True)
+    assert [t.state for t in again] == [t.state for t in trials] + [State.FINISHED] * 2
+    assert len({t.folder for t in again}) == 6
+    assert swept.run(sweep(), retry=True) == again
+
+
+def test_a_full_disk_is_no_trials_fault(swept: Swept) -> None:
+    def full(recipe: Recipe, folder: Path, step: int) -> None:
+        raise TuningError("no room left to write") from OSError(28, "No space left on device")
+
+    swept.made.before = full
+    with pytest.raises(TuningError, match="no room"):
+        swept.run(sweep())
+    swept.made.before = lambda recipe, folder, step: None
+    assert {t.state for t in swept.run(sweep())} == {State.FINISHED}
+
+
+def test_a_fault_in_amrg_is_kept_and_told(swept: Swept) -> None:
+    def wrong(recipe: Recipe, folder: Path, step: int) -> None:
+        raise KeyError("pixels")
+
+    swept.made.before = wrong
+    with pytest.raises(KeyError):
+        swept.run(sweep())
+    swept.made.before = lambda recipe, folder, step: None
+    first, *others = swept.run(sweep())
+    assert (first.state, first.reason) == (State.FAILED, "a fault in amrg: KeyError: 'pixels'")
+    assert {t.state for t in others} == {State.FINISHED}
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_weak_trials_are_stopped_after_five_that_were_not(swept: Swept, prune: bool) -> None:
+    ranks = (32, 30, 28, 26, 24, 2, 40)
+    trials = swept.run(sweep(ranks=ranks, alphas=(alpha("1x"),), prune=prune))
+    weak = trials[5]
+    assert [t.state for t in trials if t is not weak] == [State.FINISHED] * 6
+    if not prune:
+        assert weak.state is State.FINISHED
+        return
+    # Its first validation, at step 2, is too early to judge by.
+    assert (weak.state, weak.steps, weak.reason) == (State.PRUNED, 4, "weaker than the median of one at step 4")
+    assert weak.best == pytest.approx(strength_of(2, 2) / 2)
+
+
+def test_two_processes_share_the_trials_of_one_folder(swept: Swept) -> None:
+    swept.made.before = lambda recipe, folder, step: time.sleep(0.01)
+    wide = sweep(ranks=(2, 4, 8), seeds=(0, 1), prune=False)
+    assert swept.in_processes([swept.folder] * 2, wide) == [0, 0]
+    assert sorted(swept.made.noted("tune")) == sorted(p.label for p in wide.grid())
+    assert swept.made.noted("prepare") == ["one", "one"]  # both took part
+    assert {t.state for t in swept.run(wide)} == {State.FINISHED}
+
+
+def test_two_machines_share_the_trials_of_one_postgresql_database(swept: Swept, server: str) -> None:
+    """Each has a folder of its own, so that nothing but the database keeps them apart."""
+    swept.made.before = lambda recipe, folder, step: time.sleep(0.01)
+    wide = sweep(ranks=(2, 4, 8), seeds=(0, 1), prune=False)
+    folders = [swept.folder / name for name in ("here", "there")]
+    assert swept.in_processes(folders, wide, server) == [0, 0]
+    assert sorted(swept.made.noted("tune")) == sorted(p.label for p in wide.grid())
+    assert swept.made.noted("prepare") == ["one", "one"]
+    with pytest.raises(SweepError, match="cannot be opened") as refused:
+        swept.run(wide, server.replace("amrg@", "amrg:secret@").replace("/postgres", "/nowhere"))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_trial_of_another_machine_is_left_alone_while_it_gives_signs_of_life(swept: Swept, server: str) -> None:
+    definition = Order(sweep(), swept.source, swept.folder).definition
+    with opened(swept.folder, definition, server) as studies:
+        other = studies.of(sweep().bases[0]).ask()
+        other.set_user_attr("place", "elsewhere:/sweep")
+        other.set_user_attr("alive", time.time())
+        assert [t.state for t in swept.run(sweep(), server)] == [State.RUNNING] + [State.FINISHED] * 3
+        other.set_user_attr("alive", time.time() - 7200)
+    assert {t.state for t in swept.run(sweep(), server)} == {State.FINISHED}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL server of this test's own."""
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
+    places = [Path(p).parent for p in [shutil.which("initdb")] if p] + sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not places:
+        pytest.skip("no PostgreSQL server is installed here")
+    user = "postgres" if os.getuid() == 0 else None  # the server refuses to run as root
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = Path(tempfile.mkdtemp(prefix="amrg-postgresql-"))
+    if user:
+        shutil.chown(folder, user)
+
+    def call(program: str, *arguments: str) -> None:
+        subprocess.run([places[-1] / program, *arguments], user=user, cwd=folder, check=True, capture_output=True)
+
+    call("initdb", "-D", f"{folder}/db", "-U", "amrg", "--auth", "trust", "--no-sync")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    call("pg_ctl", "-D", f"{folder}/db", "-o", options, "-l", f"{folder}/log", "-w", "start")
+    try:
+        yield f"postgresql://amrg@127.0.0.1:{port}/postgres"
+    finally:
+        call("pg_ctl", "-D", f"{folder}/db", "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
+
+
+def test_a_folder_holds_one_sweep(swept: Swept, source: Source) -> None:
+    swept.run(sweep())
+    with pytest.raises(SweepError, match=r"sweep.ranks is \[2, 4\], asked for \[2, 8\]: another sweep lies there"):
+        swept.run(sweep(ranks=(2, 8)))
+    slower = sweep().recipe.model_copy(update={"at_once": 1})
+    assert len(swept.run(sweep(recipe=slower))) == 4  # changes nothing but rounding, and helps where memory ran out
+    assert len(swept.made.noted("tune")) == 4
+
+
+def test_a_sweep_goes_on_with_the_same_weights_alone(swept: Swept) -> None:
+    def stops(recipe: Recipe, folder: Path, step: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    swept.made.before = stops
+    with pytest.raises(OSError, match="Input/output"):
+        swept.run(sweep())
+    swept.made.weights = "v" * 64
+    with pytest.raises(SweepError, match="earlier trials had www"):
+        swept.run(sweep())
+
+
+def test_a_search_draws_as_many_trials_as_asked_the_same_after_a_stop(source: Source, tmp_path: Path) -> None:
+    searched = sweep(alphas=(alpha("1x"), alpha("2x"), alpha("16")), seeds=(0, 1), search=Search(trials=7))
+    whole = Swept(source, tmp_path / "whole", Made(tmp_path / "notes")).run(searched)
+    assert len(whole) == 8
+    points = [t.point for t in whole if t.point is not None]
+    assert [p.seed for p in points] == [0] * 7 + [1]
+    assert len({p.model_dump_json() for p in points}) == 8
+    for p in points:
+        assert 5e-5 <= (p.rate or 0) <= 1e-3
+        assert 0 <= (p.dropout or 0) <= 0.1
+        assert p.alpha in (p.rank, 2 * p.rank, 16)
+    best = max(whole[:7], key=lambda t: t.best or 0)
+    assert best.point is not None
+    assert points[7] == best.point.model_copy(
+        update={"seed": 1}
+    )  # the best is repeated, so that its seeds have a spread
+
+    def stops(recipe: Recipe, folder: Path, step: int) -> None:
+        if folder.name.startswith("003") and not (folder / "stopped").exists():
+            (folder / "stopped").touch()
+            raise OSError(5, "Input/output error")
+
+    broken = Swept(source, tmp_path / "broken", Made(tmp_path / "other-notes", stops))
+    with pytest.raises(OSError, match="Input/output"):
+        broken.run(searched)
+    assert broken.run(searched) == whole
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://amrg:secret@host/db", "storage 'mysql://host/db': expected postgresql://USER@HOST/DATABASE"),
+        ("sweep.db", "storage 'sweep.db': expected"),
+    ],
+)
+def test_a_storage_is_a_file_or_postgresql(swept: Swept, url: str, said: str) -> None:
+    with pytest.raises(SweepError) as refused:
+        swept.run(sweep(), url)
+    assert said in str(refused.value)
+
+
+def test_a_launcher_of_several_processes_is_refused(swept: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SweepError, match="start amrg sweep once a device"):
+        swept.run(sweep())

@@ -1,0 +1,363 @@
+"""One loop for every backbone: what changes nothing, what is left, what is refused, and what a failure costs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from amrg.models import ModelSettings
+from amrg.models.adapters import put_on
+from amrg.models.backbone import Modules
+from amrg.models.checkpoint import load_base
+from amrg.training import checkpoints, tuning, validating
+from amrg.training.collating import Padding, collate
+from amrg.training.failures import TuningError
+from amrg.training.leaving import read_training
+from amrg.training.prepared import Prepared
+from amrg.training.recipe import Decay, Lora, Metric, Precision, Recipe
+from amrg.training.runs import Progress, progress_of
+from amrg.training.samples import Batch
+from amrg.training.schedule import rate
+from amrg.training.stepping import trainable
+from amrg.training.tuned import ReportLoss, learning, lent
+from amrg.training.tuning import Tuned, tune
+from amrg.training.validating import write_drafts
+from amrg.training.watching import Unwatched
+from models.tiny import TINY
+from training.small import RECIPE, base, fabricated
+
+PLAIN = RECIPE.model_copy(update={"lora": Lora(rank=4, alpha=8, dropout=0.0), "rate": 1e-3})
+
+
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing its charts takes longer than a run does here; tests/training/test_summary.py looks at it."""
+    monkeypatch.setattr(tuning, "write_summary", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bases")
+
+
+@pytest.fixture(scope="module")
+def prepared(bases: Path) -> Prepared:
+    return fabricated(base(bases))
+
+
+def tuned(prepared: Prepared, recipe: Recipe, folder: Path) -> Tuned:
+    return tune(prepared, recipe, folder, Unwatched())
+
+
+@pytest.fixture(scope="module")
+def never_failed(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `RECIPE` that nothing happened to."""
+    folder = tmp_path_factory.mktemp("never") / "run"
+    tuned(prepared, RECIPE, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `PLAIN`, without dropout."""
+    folder = tmp_path_factory.mktemp("plain") / "run"
+    tuned(prepared, PLAIN, folder)
+    return folder
+
+
+def adapter(folder: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = load_file(folder / "adapter_model.safetensors")
+    return found
+
+
+def state_of(model: nn.Module) -> dict[str, object]:
+    """All of a model that a run could leave changed."""
+    return {
+        "modules": [(name, type(module), module.training) for name, module in model.named_modules()],
+        "parameters": [(name, p.requires_grad) for name, p in model.named_parameters()],
+        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()],
+        "checkpointed": [getattr(m, "gradient_checkpointing", None) for m in model.modules()],
+    }
+
+
+@pytest.mark.parametrize("modules", [Modules.LANGUAGE, Modules.TOWER])
+def test_a_base_is_afterwards_bit_for_bit_what_it_was(modules: Modules, bases: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(
+        update={"lora": Lora(rank=2, modules=modules), "gradient_checkpointing": True, "steps": 2}
+    )
+    loaded = base(bases)
+    before, weights = state_of(loaded.model), {k: v.clone() for k, v in loaded.model.state_dict().items()}
+    tuned(fabricated(loaded, recipe), recipe, tmp_path / "first")
+    assert state_of(loaded.model) == before
+    after = loaded.model.state_dict()
+    assert list(after) == list(weights)
+    assert all(torch.equal(after[name], weights[name]) for name in weights)
+    assert not hasattr(loaded.model, "peft_config")
+    tuned(fabricated(loaded, recipe), recipe, tmp_path / "second")
+    first, second = ((tmp_path / run / "adapter_model.safetensors").read_bytes() for run in ("first", "second"))
+    assert first == second, "a trial is not the same after another one"
+
+
+def test_running_statistics_stay_the_bases() -> None:
+    module = nn.Sequential(nn.BatchNorm2d(2), nn.Dropout())
+    learning(module)
+    assert module[1].training
+    module(torch.randn(3, 2, 4, 4))
+    assert torch.equal(module[0].running_mean, torch.zeros(2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_how_many_are_held_at_once_changes_nothing_but_rounding(
+    at_once: int, plain: Path, prepared: Prepared, tmp_path: Path
+) -> None:
+    tuned(prepared, PLAIN.model_copy(update={"at_once": at_once}), tmp_path / "parts")
+    same_but_rounded(adapter(tmp_path / "parts"), adapter(plain))
+
+
+def same_but_rounded(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """The same weights to 1e-5, among them such as training has moved by a hundred times as much."""
+    assert max(t.abs().max() for name, t in wanted.items() if "lora_B" in name) > 1e-3
+    assert found.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", sorted(TINY))
+def test_gradient_checkpointing_changes_no_gradient(family: str, bases: Path) -> None:
+    loaded = base(bases, family)
+    prepared = fabricated(loaded)
+    batch = collate(prepared.train[:3], prepared.shown, Padding.of(loaded))
+    plain, checkpointed = (
+        gradients(prepared, RECIPE.model_copy(update={"gradient_checkpointing": checkpointing}), batch)
+        for checkpointing in (False, True)
+    )
+    assert plain
+    for name, (gradient, _) in plain.items():
+        torch.testing.assert_close(checkpointed[name][0], gradient, rtol=0, atol=1e-6)
+    assert sum(calls for _, calls in checkpointed.values()) > sum(calls for _, calls in plain.values())
+
+
+def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+    """Gradients by parameter, and how often the layers were called for them: more often where they are checkpointed."""
+    with lent(prepared.loaded, recipe) as model:
+        learning(model)
+        torch.manual_seed(1)
+        calls = 0
+
+        def count(*_: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        adapters = [m for name, m in model.named_modules() if name.endswith("lora_A.default")]
+        hooks = [m.register_forward_hook(count) for m in adapters]
+        torch.autograd.backward(ReportLoss(model, prepared.loaded.backbone)(batch))
+        for hook in hooks:
+            hook.remove()
+        return {n: (p.grad.clone(), calls) for n, p in trainable(model).items() if p.grad is not None}
+
+
+def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: Prepared, tmp_path: Path) -> None:
+    done = tuned(prepared, RECIPE, tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} >= {"log.csv", "validation.csv", "tensorboard"}
+    assert Recipe.model_validate_json((tmp_path / "recipe.json").read_bytes()) == RECIPE
+    assert read_training(tmp_path).tuned(tmp_path) == done
+    settings = ModelSettings.of_checkpoint(tmp_path, 1)
+    assert settings.longest_answer == max(len(s.answer) for s in prepared.train) * 5 // 4
+    bare = load_base(str(bases / "gemma3"))
+    again = replace(prepared, loaded=replace(bare, settings=settings))
+    drafts = write_drafts(again, put_on(bare.model, tmp_path), prepared.validation)
+    lines = (tmp_path / "predictions-validation.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"key": sample.key, "text": text} for sample, text in zip(prepared.validation, drafts, strict=True)
+    ]
+    assert drafts != write_drafts(again, load_base(str(bases / "gemma3")).model, prepared.validation)
+
+
+def test_the_best_adapter_is_left_and_patience_ends_the_run(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = RECIPE.validation.model_copy(update={"every": 1, "patience": 2, "metric": Metric.BIRADS})
+    recipe = RECIPE.model_copy(update={"validation": every, "decay": Decay.CONSTANT, "warm_up": 0.0})
+    values = iter([1.0, 0.2, 0.6, 0.4, 0.5, 0.9])  # the first is of the references, not of drafts
+    monkeypatch.setattr(validating, "figures", lambda *_: {metric: next(values) for metric in [Metric.BIRADS]})
+    monkeypatch.setattr(tuning, "figures", lambda *_: {Metric.BIRADS: 0.6})
+    done = tuned(prepared, recipe, tmp_path / "run")
+    assert (done.best, done.steps, done.stopped) == (0.6, 4, "no gain in 2 validations")
+    assert done.best_step == 2
+    values = iter([1.0, 0.2, 0.6])
+    tuned(prepared, recipe.model_copy(update={"steps": 2}), tmp_path / "two")
+    best, two = ((tmp_path / run / "adapter_model.safetensors").read_bytes() for run in ("run", "two"))
+    assert best == two
+
+
+def test_who_watches_can_stop_a_run(prepared: Prepared, tmp_path: Path) -> None:
+    class Impatient(Unwatched):
+        def validated(self, step: int, value: float) -> bool:
+            assert value == 0.0
+            return step == 3
+
+    done = tune(prepared, RECIPE, tmp_path, Impatient())
+    assert (done.steps, done.best_step, done.stopped) == (3, 3, "stopped by who watched")
+
+
+@contextmanager
+def failing(step: int, failure: Exception | float) -> Iterator[None]:
+    """The loss of a step of training, counted from 1, fails: it is raised, or multiplied with what is no number."""
+    real, left = ReportLoss.by_case, step
+
+    def by_case(loss: ReportLoss, batch: Batch) -> Tensor:
+        nonlocal left
+        left -= torch.is_grad_enabled()
+        if left:
+            return real(loss, batch)
+        if isinstance(failure, Exception):
+            raise failure
+        return real(loss, batch) * failure
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReportLoss, "by_case", by_case)
+        yield
+
+
+CPU_IS_FULL = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to allocate"
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (float("nan"), r"loss is nan at step 5 on cases case-\d, .*; nothing was learned.*lower rate \(now 0.01\)"),
+        (float("inf"), r"loss is inf at step 5"),
+        (torch.OutOfMemoryError("CUDA out of memory"), r"memory ran out.*lower at_once \(now 4;.*nf4=true.*resume"),
+        (MemoryError(), r"memory ran out.*gradient_checkpointing=true.*most_image_tokens \(now None\)"),
+        (RuntimeError(CPU_IS_FULL), r"memory ran out.*precision=bfloat16"),
+    ],
+    ids=["nan", "inf", "cuda", "memory", "cpu"],
+)
+def test_a_failure_is_one_line_and_costs_no_checkpoint(
+    failure: Exception | float, said: str, never_failed: Path, prepared: Prepared, tmp_path: Path
+) -> None:
+    before = state_of(prepared.loaded.model)
+    with failing(5, failure), pytest.raises(TuningError, match=said) as raised:
+        tuned(prepared, RECIPE, tmp_path / "run")
+    assert "\n" not in str(raised.value)
+    assert state_of(prepared.loaded.model) == before
+    kept = checkpoints.kept(tmp_path / "run" / checkpoints.FILE_NAME)
+    assert kept is not None
+    assert kept[0].step == 3
+    assert progress_of(tmp_path / "run") is Progress.UNFINISHED
+    tuned(prepared, RECIPE, tmp_path / "run")
+    run, never = ((folder / "adapter_model.safetensors").read_bytes() for folder in (tmp_path / "run", never_failed))
+    assert run == never
+
+
+def test_a_run_that_ran_out_of_memory_goes_on_with_fewer_at_once(
+    prepared: Prepared, plain: Path, tmp_path: Path
+) -> None:
+    with failing(5, MemoryError()), pytest.raises(TuningError):
+        tuned(prepared, PLAIN, tmp_path / "run")
+    fewer = PLAIN.model_copy(update={"at_once": 2, "gradient_checkpointing": True})
+    assert tuned(prepared, fewer, tmp_path / "run").steps == 6
+    same_but_rounded(adapter(tmp_path / "run"), adapter(plain))
+
+
+def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "SAVE_EVERY", 0.0)
+    sizes: list[int] = []
+
+    class Filling(Unwatched):
+        def step(self, step: object) -> None:
+            """After the second checkpoint no file may grow beyond half of it: the kernel refuses, as a full disk."""
+            path = tmp_path / "run" / checkpoints.FILE_NAME
+            if len(sizes) == 2:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[-1] // 2, resource.RLIM_INFINITY))
+            sizes.append(path.stat().st_size if path.is_file() else 0)
+
+    try:
+        with pytest.raises(TuningError, match="no room left to write; the last whole checkpoint is kept") as raised:
+            tune(prepared, RECIPE, tmp_path / "run", Filling())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert "\n" not in str(raised.value)
+    assert not list((tmp_path / "run").glob("*.partial")), "it takes the room that is wanted"
+    kept = checkpoints.kept(tmp_path / "run" / checkpoints.FILE_NAME)
+    assert kept is not None
+    assert kept[0].step == 2
+    assert tuned(prepared, RECIPE, tmp_path / "run").steps == 6
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_from_other_errors(
+    number: int, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, "the system's words")
+
+    monkeypatch.setattr(checkpoints, "save_file", refuse)
+    with pytest.raises(TuningError, match="no room left"):
+        tuned(prepared, RECIPE, tmp_path / "run")
+    number = errno.EACCES
+    with pytest.raises(PermissionError):
+        tuned(prepared, RECIPE, tmp_path / "run")
+
+
+def test_a_folder_is_held_to_its_run(prepared: Prepared, tmp_path: Path) -> None:
+    first = tuned(prepared, RECIPE, tmp_path)
+    written = (tmp_path / "training.json").stat().st_mtime_ns
+    assert tuned(prepared, RECIPE, tmp_path) == first
+    assert (tmp_path / "training.json").stat().st_mtime_ns == written, "a finished run was run again"
+    other = RECIPE.model_copy(update={"lora": Lora(rank=8), "seed": 1})
+    with pytest.raises(TuningError, match=r"lora.rank is 4 there and 8 here.*recipe.seed is 0 there and 1 here"):
+        tuned(prepared, other, tmp_path)
+    elsewhere = replace(prepared, data=prepared.data.model_copy(update={"split_hash": "1"}))
+    with pytest.raises(TuningError, match=r'data.split_hash is "0" there and "1" here'):
+        tuned(elsewhere, RECIPE, tmp_path)
+
+
+def test_an_adapter_of_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(TuningError, match="holds an adapter of something else"):
+        tuned(prepared, RECIPE, tmp_path)
+
+
+def test_a_metric_that_nothing_is_known_of_is_refused(prepared: Prepared, tmp_path: Path) -> None:
+    without = tuple(
+        replace(s, text="Nothing.", reference=s.reference.model_copy(update={"assessments": ()}))
+        for s in prepared.validation
+    )
+    recipe = RECIPE.model_copy(update={"validation": RECIPE.validation.model_copy(update={"metric": Metric.BIRADS})})
+    with pytest.raises(TuningError, match=r"birads_accuracy.*none of the 2 validation references"):
+        tuned(replace(prepared, validation=without), recipe, tmp_path)
+
+
+def test_in_bfloat16_adapters_are_kept_in_float32(bases: Path, tmp_path: Path) -> None:
+    bare = load_base(str(TINY["gemma3"](bases / "half")), dtype=torch.bfloat16)
+    bare.model.requires_grad_(False)
+    recipe = RECIPE.model_copy(
+        update={"precision": Precision.BFLOAT16, "lora": Lora(rank=4, modules=Modules.PROJECTOR)}
+    )
+    tuned(fabricated(bare, recipe), recipe, tmp_path)
+    assert {t.dtype for t in adapter(tmp_path).values()} == {torch.float32}
+    assert {p.dtype for p in bare.model.parameters()} == {torch.bfloat16}
+    losses = [float(row.split(",")[1]) for row in (tmp_path / "log.csv").read_text("utf-8").splitlines()[1:]]
+    assert losses[-1] < losses[0] < 7
+
+
+def test_the_rate_warms_up_and_falls_to_nothing() -> None:
+    recipe = Recipe(steps=10, rate=1.0, warm_up=0.2)
+    assert [rate(recipe, s) for s in (0, 1, 2)] == [0.5, 1.0, 1.0]
+    for decay, half in ((Decay.CONSTANT, 1.0), (Decay.LINEAR, 0.5), (Decay.COSINE, 0.5)):
+        assert rate(recipe.model_copy(update={"decay": decay}), 6) == pytest.approx(half)
+    assert rate(recipe.model_copy(update={"warm_up": 0.0}), 0) == 1.0
+    assert 0.0 < rate(recipe, 9) < 0.05

@@ -1,0 +1,93 @@
+"""Logs that go on where a run does, without a gap or a double; figures on the terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from amrg.training.logs import BOARD, LOG, VALIDATION, Logs
+from amrg.training.recipe import Metric
+from amrg.training.terminal import Terminal
+from amrg.training.watching import Taken, peak_bytes
+
+
+def taken(step: int, seconds: float = 0.5) -> Taken:
+    return Taken(
+        step=step,
+        of=8,
+        loss=4.0 / step,
+        rate=1e-3,
+        norm=1.5,
+        cases=4,
+        tokens=1000,
+        seconds=seconds,
+        peak_bytes=3 * 2**30,
+    )
+
+
+@contextmanager
+def logs(folder: Path, done: int = 0, steps: int = 8) -> Iterator[Logs]:
+    made = Logs(folder, steps, done)
+    yield made
+    made.close()
+
+
+def steps_in(path: Path) -> list[str]:
+    return [line.split(",")[0] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+
+
+def test_logs_go_on_after_the_checkpoint_without_a_gap_or_a_double(tmp_path: Path) -> None:
+    with logs(tmp_path) as first:
+        for step in range(1, 6):
+            first.step(taken(step))
+            first.validated(step, {"birads_accuracy": 0.5, "loss": 2.0})
+    with (tmp_path / LOG).open("a", encoding="utf-8") as file:
+        file.write("6,0.6")  # the row that was being written
+    with logs(tmp_path, done=4) as second:
+        for step in range(5, 9):
+            second.step(taken(step))
+        second.validated(8, {"birads_accuracy": 0.75, "loss": 1.5})
+    assert steps_in(tmp_path / LOG) == [str(step) for step in range(1, 9)]
+    assert steps_in(tmp_path / VALIDATION) == ["1", "2", "3", "4", "8"]
+    lines = (tmp_path / LOG).read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "step,loss,rate,norm,exams_a_second,tokens_a_second,peak_bytes,seconds"
+    assert lines[2] == "2,2,0.001,1.5,8,2000,3221225472,0.5"
+
+
+def test_a_long_run_has_a_row_every_few_steps_and_one_of_its_last(tmp_path: Path) -> None:
+    with logs(tmp_path, steps=10_001) as long:
+        for step in (1, 2, 3, 10_000, 10_001):
+            long.step(taken(step))
+    assert steps_in(tmp_path / LOG) == ["3", "10001"]
+
+
+def test_tensorboard_shows_a_step_once(tmp_path: Path) -> None:
+    for done in (0, 3):
+        with logs(tmp_path, done=done) as some:
+            for step in range(done + 1, done + 5):
+                some.step(taken(step))
+                some.validated(step, {"clinical": 0.5})
+    events = EventAccumulator(str(tmp_path / BOARD)).Reload()
+    assert [scalar.step for scalar in events.Scalars("training/loss")] == list(range(1, 8))
+    assert events.Scalars("validation/clinical")[0].value == 0.5
+
+
+def test_the_terminal_tells_how_far_how_well_how_fast_and_in_how_much_memory() -> None:
+    written = io.StringIO()
+    with Terminal(Console(file=written, force_terminal=True, width=160, highlight=False), Metric.BIRADS) as terminal:
+        for step in (1, 2):
+            terminal.step(taken(step))
+        assert terminal.validated(2, 0.25) is False
+    shown = written.getvalue()
+    for told in ("2/8", "loss 2.000", "rate 1.0e-03", "8.00 exams/s", "2000 tokens/s", "3.00 GiB"):
+        assert told in shown, told
+    assert "step 2: birads_accuracy 0.2500 on the validation part" in shown
+
+
+def test_memory_is_told_in_bytes() -> None:
+    assert 50e6 < peak_bytes() < 1e12
