@@ -1,6 +1,6 @@
 """The shrunk MedGemma that `bench_training.py` trains, its data, and how its work divides beside the real model's.
 
-Every width is a tenth of the real one, the vocabulary's among them (26,221 rows of 256 instead of 262,208 of 2,560), and
+Every width is a tenth of the real one, the vocabulary's too (26,221 rows of 256 instead of 262,208 of 2,560), and
 the depth is the real one: so tower, body and head stand to each other as they do in MedGemma 4B, in parameters and in
 work. Rows of the real vocabulary above a tenth of its width would be a head of ten times its share. Two things differ:
 heads are an eighth as wide, and pictures have 448 pixels a side instead of 896 (attention over 4,096 patches would
@@ -83,7 +83,7 @@ class Shape:
 
 MEDGEMMA = Shape(2560, 10240, 34, 8, 4, 256, 262_208, 1152, 4304, 27, 16, 896, 14, 256)
 """MedGemma 4B, as its published configuration has it."""
-SHRUNK = Shape(256, 1024, 34, 8, 4, 32, 26_221, 288, 1076, 12, 4, 448, 14, 64)
+SHRUNK = Shape(256, 1024, 34, 8, 4, 32, 26_221, 288, 1076, 11, 4, 448, 14, 64)
 TINY = Shape(32, 64, 2, 4, 2, 8, 1024, 32, 64, 2, 2, 56, 14, 4)
 """To try the benchmark itself."""
 

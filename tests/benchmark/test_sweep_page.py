@@ -22,7 +22,7 @@ from amrg.datasets import open_dataset
 from amrg.training.prepared import Source
 from amrg.training.recipe import Metric, Recipe, Validation
 from amrg.training.samples import Sample
-from amrg.training.sweep import Alpha, Base, Point, Sweep, sweep_of
+from amrg.training.sweep import Alpha, Base, Point, Search, Sweep, sweep_of
 from amrg.training.sweeping import Order, run_sweep
 from amrg.training.trials import State, Trial
 from amrg.training.validating import figures
@@ -188,6 +188,26 @@ def test_the_page_stands_alone_and_is_the_same_again(scored: tuple[Path, SweepSc
     assert "the test part was not opened" in page
     write_sweep_page(tmp_path, SweepScores.model_validate_json((folder / "sweep.json").read_bytes()))
     assert (tmp_path / "sweep.html").read_text(encoding="utf-8") == page
+
+
+def test_a_search_shows_what_it_drew_and_each_draw_is_a_configuration(source: Source, tmp_path: Path) -> None:
+    drawn = [
+        Point(rank=2, alpha=4, rate=rate, dropout=0.05, dora=dora, rank_stabilised=False)
+        for rate, dora in ((1e-4, True), (3e-4, False))
+    ]
+    drafts = {finished("one", 0, drawn[0], 0.5): half, finished("one", 1, drawn[1], 1.0): right}
+    what = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,), search=Search(trials=3))
+    waiting = Trial(base="one", number=2, state=State.WAITING)
+    trials = [*written(tmp_path, source, drafts), waiting]
+    scores = score_sweep(tmp_path, source.data, definition(source, what), trials)
+    assert scores.best == "one trial 1 r2 a4"
+    table = sweep_table(scores)
+    assert table.header[3:7] == ("rate", "dropout", "dora", "rank_stabilised")
+    assert [row[3:7] for row in table.rows] == [("0.0001", "0.05", "yes", "no"), ("0.0003", "0.05", "no", "no")]
+    page = write_sweep_page(tmp_path, scores).read_text(encoding="utf-8")
+    assert "the sweep is not done: 1 trial running or waiting" in page
+    assert page.count("<svg") == 1
+    assert ">1.000</text>" in page  # the better of the two that fall into one cell
 
 
 def test_what_another_machine_ran_is_asked_for(source: Source, tmp_path: Path) -> None:

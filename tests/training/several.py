@@ -59,7 +59,7 @@ def in_processes(world: int, *order: object) -> list[int | None]:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(60)
         if process.exitcode != 0:
             for other in processes:
                 other.kill()

@@ -37,8 +37,11 @@ RECIPE = Recipe(
 
 @lru_cache
 def base(folder: Path, family: str = "gemma3") -> LoadedModel:
-    """A tiny base, written once a folder."""
-    loaded = load_base(str(TINY[family](folder / family)))
+    """A tiny base, written once a folder: by whoever comes first, and not again by processes that share it."""
+    path = folder / family
+    if not (path / "amrg.json").is_file():
+        TINY[family](path)
+    loaded = load_base(str(path))
     loaded.model.requires_grad_(False)
     return loaded
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,14 +46,21 @@ def strength(recipe: Recipe) -> float:
 
 @dataclass
 class Made:
-    """Prepares and tunes nothing; `notes` is a file with a line a call, which all processes write to."""
+    """Prepares and tunes nothing; `notes` is a file with a line a call, which all processes write to.
+
+    Of several `workers` none goes on before all have prepared, so that all take part.
+    """
 
     notes: Path
     before: Before = lambda recipe, folder, step: None
     weights: str = "w" * 64
+    workers: int = 1
 
     def prepare(self, recipe: Recipe, source: Source, cache: Path, progress: Any) -> Any:
         self._note("prepare", recipe.base)
+        deadline = time.monotonic() + 60
+        while len(self.noted("prepare")) < self.workers and time.monotonic() < deadline:
+            time.sleep(0.02)
         return SimpleNamespace(loaded=SimpleNamespace(weights_hash=self.weights, revision=None))
 
     def tune(self, prepared: Any, recipe: Recipe, folder: Path, watch: Watch) -> Tuned:
@@ -119,6 +127,7 @@ class Swept:
 
     def in_processes(self, folders: Sequence[Path], what: Sweep, storage: str | None = None) -> list[int]:
         """Run it in a process for each folder, all at once; gives their exit codes."""
+        self.made.workers = len(folders)
         forked = multiprocessing.get_context("fork")
         workers = [forked.Process(target=Swept(self.source, f, self.made).run, args=(what, storage)) for f in folders]
         for worker in workers:

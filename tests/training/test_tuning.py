@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from amrg.models import ModelSettings
 from amrg.models.adapters import put_on
 from amrg.models.backbone import Modules
 from amrg.models.checkpoint import load_base
-from amrg.training import checkpoints, tuning, validating
+from amrg.training import basing, checkpoints, tuning, validating
 from amrg.training.collating import Padding, collate
 from amrg.training.failures import TuningError
 from amrg.training.leaving import read_training
@@ -352,6 +353,24 @@ def test_in_bfloat16_adapters_are_kept_in_float32(bases: Path, tmp_path: Path) -
     assert {p.dtype for p in bare.model.parameters()} == {torch.bfloat16}
     losses = [float(row.split(",")[1]) for row in (tmp_path / "log.csv").read_text("utf-8").splitlines()[1:]]
     assert losses[-1] < losses[0] < 7
+
+
+def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nf4, quantised twice, computed in bfloat16; bitsandbytes itself runs with CUDA only."""
+    given: list[Any] = []
+
+    def load(name: str, revision: str | None, quantization: Any, dtype: torch.dtype) -> NoReturn:
+        given.append(quantization)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(basing, "find_spec", lambda name: name)
+    monkeypatch.setattr(basing, "load_base", load)
+    with pytest.raises(KeyboardInterrupt):
+        basing.base_of(RECIPE.model_copy(update={"nf4": True}))
+    (config,) = given
+    assert (config.load_in_4bit, config.bnb_4bit_quant_type, config.bnb_4bit_use_double_quant) == (True, "nf4", True)
+    assert config.bnb_4bit_compute_dtype is torch.bfloat16
 
 
 def test_the_rate_warms_up_and_falls_to_nothing() -> None:

@@ -121,7 +121,7 @@ def _skill(metrics: dict[str, MetricScore]) -> str:
 def _notes(found: Reproduced) -> Iterator[str]:
     yield f"reported numbers are as printed in the papers; ours are of {found.cases} DMID cases"
     yield "in square brackets, 95 % intervals by a bootstrap of whole groups; the papers give none"
-    yield "n stands beside a value where fewer cases are scored: a draft without one, or one that names nothing to score"
+    yield "n stands beside a value where fewer cases are scored: no draft, or one that names nothing to score"
     yield "each of ours was selected on the validation part of its split and scored on the test part once"
     yield "skill: (value - blind) / (perfect - blind), blind the best baseline that saw no picture"
     yield from (f"can be compared: {line}" for line in found.comparable)

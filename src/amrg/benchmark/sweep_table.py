@@ -69,7 +69,7 @@ def _cells(scores: SweepScores, of: Configuration, metrics: Sequence[str]) -> tu
 
 def _cell(of: MetricScore) -> str:
     """A value with its interval, and n where no seed's draft of a case could be scored."""
-    return with_interval(of) + (f" (n {of.n})" if of.unscored else "")
+    return with_interval(of) + (f" (n {of.n})" if of.unscored and of.n else "")
 
 
 def _difference(scores: SweepScores, of: Configuration) -> str:

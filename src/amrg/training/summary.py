@@ -81,7 +81,8 @@ def facts(training: Training, watched: int, taken: Rows) -> dict[str, str]:
         "time": f"{training.seconds:.0f} s with validation",
         "throughput": f"{cases / seconds:.2f} exams/s, {tokens / seconds:.0f} tokens/s",
         "peak memory": f"{training.peak_bytes / 2**30:.2f} GiB",
-        "hardware": f"{training.hardware.device} ({training.hardware.machine}), processes: {training.hardware.processes}",
+        "hardware": f"{training.hardware.device} ({training.hardware.machine})",
+        "processes": str(training.hardware.processes),
         "software": ", ".join(f"{name} {version}" for name, version in training.software.items()),
     }
 

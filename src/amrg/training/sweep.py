@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
-from pathlib import PurePath
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -38,16 +38,17 @@ class Base(Value):
 
     @classmethod
     def parse(cls, text: str) -> Base:
-        """`NAME=FOLDER`, or a folder or hub name whose last part is the name.
+        """`NAME=FOLDER`, or a folder or hub name whose last part is the name; a folder is held to where it is now.
 
         Raises:
             SweepError: the name has other signs than letters, digits, `.`, `_` and `-`.
         """
         name, given, source = text.partition("=")
-        base = (name, source) if given else (PurePath(text).name, text)
+        base = (name, source) if given else (Path(text).name, text)
         if not base[1] or not _BASE.fullmatch(base[0]):
             raise SweepError(f"backbone {text!r}: expected a folder, a hub name, or NAME=FOLDER with a name of letters")
-        return cls(name=base[0], source=base[1])
+        folder = Path(base[1])
+        return cls(name=base[0], source=str(folder.resolve()) if folder.is_dir() else base[1])
 
 
 class Alpha(Value):

@@ -1,0 +1,49 @@
+"""What the training benchmark claims: a model in proportion, and a peer whose objective is ours where it says so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    # The folder of our tests of data sets is no Hugging Face `datasets`, though it can be imported by that name.
+    monkeypatch.setattr("transformers.trainer.is_datasets_available", lambda: False)
+    yield
+    for name in [n for n in sys.modules if n.startswith("bench_training")]:
+        del sys.modules[name]
+
+
+def test_the_shrunk_model_divides_its_work_as_medgemma_does() -> None:
+    model = import_module("bench_training_model")
+    assert sum(model.MEDGEMMA.parameters().values()) == pytest.approx(4.3e9, rel=0.01)
+    real, shrunk = (shape.work(shape.image_tokens + 200) for shape in (model.MEDGEMMA, model.SHRUNK))
+    for part in ("tower", "body", "head"):
+        assert shrunk[part] / sum(shrunk.values()) == pytest.approx(real[part] / sum(real.values()), abs=0.03)
+    held = model.SHRUNK.parameters()
+    assert held["head"] / held["body"] == pytest.approx(671 / 3209, rel=0.1)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:Model has `tie_word_embeddings=True`")
+def test_the_notebooks_trainer_and_amrg_lose_the_same_where_their_objectives_agree(tmp_path: Path) -> None:
+    model, runs = import_module("bench_training_model"), import_module("bench_training_runs")
+    texts, base = model.reports(24), tmp_path / "base"
+    model.write_checkpoint(base, model.TINY, texts)
+    data = model.write_data(tmp_path, texts, model.TINY.pixels)
+    alike = {"dropout": 0.0, "rate": 1e-2, "schedule": "constant", "warm_up": 0.0}
+    ours = runs.run_ours(base, data, runs.Ours(3, batch=4, **alike), tmp_path / "ours")
+    options = {"saved": False, "modules": "language", "report_only": True, "accumulate": 1, "our_order": True}
+    peer = runs.run_peer(base, data, runs.Peer(3, **options, **alike), tmp_path / "peer")
+    assert len(ours.losses) == 3
+    assert ours.losses == pytest.approx(peer.losses, abs=1e-4)
+    whole = runs.run_peer(base, data, runs.Peer(1, accumulate=1), tmp_path / "whole")
+    assert whole.trainable > ours.trainable + 2 * model.TINY.vocabulary * model.TINY.width
+    assert whole.losses[0] != pytest.approx(ours.losses[0], abs=1e-3)
