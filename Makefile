@@ -6,10 +6,14 @@ READY := $(VENV)/.ready
 OUT ?= out
 SEED ?= 1000004
 EXAMPLE := runs/example
+SHOW := runs/show
+# The embedded model was never taught to write these.
+UNTOLD := --set 'untold=["indication", "sizes", "views"]'
+STYLE := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60 --set validation.cases=80
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid example clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid example show-data show-tuning show-sweep bench-training clean
 
 setup: $(READY)
 
@@ -65,6 +69,35 @@ example: $(READY)
 	$(BIN)/amrg benchmark run --data $(EXAMPLE)/test --split all-test --train-data $(EXAMPLE)/train --out $(EXAMPLE)/run
 	cp $(EXAMPLE)/run/report.html $(EXAMPLE)/run/manifest.json docs/example
 	$(BIN)/amrg benchmark table $(EXAMPLE)/run > docs/example/table.md
+
+# What docs/show tells: the embedded model tuned to another report style and to another site's pictures. An hour.
+show-data: $(READY)
+	$(BIN)/amrg phantom $(SHOW)/drawn-style-train --count 800 --seed 3200000 --size small --workers 2
+	$(BIN)/amrg phantom $(SHOW)/drawn-style-test --count 300 --seed 3300000 --size small --workers 2
+	$(BIN)/amrg phantom $(SHOW)/drawn-shifted-train --population shifted --count 1200 --seed 3000000 --size small --workers 2
+	$(BIN)/amrg phantom $(SHOW)/drawn-shifted-test --population shifted --count 300 --seed 3100000 --size small --workers 2
+	for set in style shifted; do \
+	  for part in train test; do $(BIN)/amrg data import phantom $(SHOW)/drawn-$$set-$$part --out $(SHOW)/$$set-$$part || exit 1; done; \
+	  test -f $(SHOW)/$$set-train/splits/clean.json || $(BIN)/amrg data split $(SHOW)/$$set-train clean || exit 1; \
+	  test -f $(SHOW)/$$set-test/splits/all-test.json || $(BIN)/amrg data split $(SHOW)/$$set-test all-test || exit 1; \
+	done
+
+show-tuning: show-data
+	$(BIN)/amrg train --resume --data $(SHOW)/style-train --split clean --words impression-first --out $(SHOW)/style --cache $(SHOW)/cache $(STYLE)
+	$(BIN)/amrg train --resume --data $(SHOW)/shifted-train --split clean --words clinical --out $(SHOW)/shifted --cache $(SHOW)/cache $(SHIFTED)
+	for set in style shifted; do \
+	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --words written --pictures 0 --out $(SHOW)/$$set-untuned || exit 1; \
+	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --words written --pictures 0 --model $(SHOW)/$$set --out $(SHOW)/$$set-tuned || exit 1; \
+	done
+	$(BIN)/python scripts/show_tuning.py $(SHOW)
+
+# The sweep that docs/show/sweep.html shows: 5 ranks x 3 scalings of the embedded model on the other site's exams.
+show-sweep: show-data
+	$(BIN)/amrg sweep --data $(SHOW)/shifted-train --split clean --out $(SHOW)/sweep --ranks 4,8,16,32,64 --alphas 1x,2x,4x --no-prune $(SWEEP)
+
+# A shrunk MedGemma by Google's notebook and by amrg, in one run: ratios of speed, memory and the time of a sweep.
+bench-training: $(READY)
+	$(BIN)/python scripts/bench_training.py
 
 clean:
 	rm -rf $(VENV) $(OUT)

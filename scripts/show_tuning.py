@@ -1,8 +1,8 @@
 """Write docs/show: what fine-tuning the embedded model changed, on exams held out of it, with paired intervals.
 
 The last step of `make show-tuning`: the runs of the untuned and the tuned model are there already. Two shows:
-`style`, a second report style (DMID's) on the population that the model knows, scored as the model's own words; and
-`shifted`, another site's population in the style that the model knows.
+`style`, a second report style (the conclusion first) on the population that the model knows; and `shifted`, another
+site's population in the style that the model knows. The model's own words are scored, as it wrote them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from amrg.benchmark.display import interval, number, p_value
 from amrg.benchmark.references import References, read_references
 from amrg.benchmark.runfolder import score_submission, submitted
 from amrg.benchmark.scoring import Options
-from amrg.birads import Style
 from amrg.datasets.whole import write_text
 from amrg.training.leaving import Training, read_training
 from amrg.training.reading import text_of
-from amrg.training.recipe import Recipe, Words
+from amrg.training.recipe import Recipe
 
 FACTS = ("birads_accuracy_7_worst", "birads_kappa_quadratic_7_worst", "density_accuracy", "finding_f1")
 TEXTS = ("rouge_l_f1_stemmed", "cider_d_ptb")
@@ -30,30 +29,29 @@ TEXTS = ("rouge_l_f1_stemmed", "cider_d_ptb")
 
 @dataclass(frozen=True)
 class Show:
-    """One show: its name, what was changed, the style that its references are read in, its metrics."""
+    """One show: its name, what was changed, its metrics."""
 
     name: str
     title: str
-    style: Style
     metrics: tuple[str, ...]
 
 
 SHOWS = (
-    Show("style", "To a second report style", Style.DMID, TEXTS + FACTS),
-    Show("shifted", "To another site's population", Style.CLINICAL, FACTS + TEXTS),
+    Show("style", "To a second report style", TEXTS + FACTS),
+    Show("shifted", "To another site's population", FACTS + TEXTS),
 )
 
 
-def references_of(show: Show, folder: Path) -> References:
+def references_of(show: Show, recipe: Recipe, folder: Path) -> References:
     """The test exams, their references in the words that were learned."""
     read = read_references(folder / f"{show.name}-test", "all-test", "test", 0)
-    cases = [case.model_copy(update={"text": text_of(case, Words(show.style.value))}) for case in read.cases]
+    cases = [case.model_copy(update={"text": text_of(case, recipe)}) for case in read.cases]
     return replace(read, cases=tuple(cases))
 
 
-def compared(show: Show, folder: Path) -> list[Compared]:
+def compared(show: Show, recipe: Recipe, folder: Path) -> list[Compared]:
     """Both runs scored against the same references, and the tuned one beside the untuned."""
-    references, runs = references_of(show, folder), []
+    references, runs = references_of(show, recipe, folder), []
     for system in ("untuned", "tuned"):
         runs.append(folder / f"{show.name}-{system}-scored")
         handed = submitted(folder / f"{show.name}-{system}", references)

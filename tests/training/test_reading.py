@@ -21,7 +21,7 @@ from amrg.training.basing import DTYPES
 from amrg.training.failures import TuningError
 from amrg.training.prepared import Source, prepare, shared_by
 from amrg.training.reading import Framing, Reader, as_tensors, from_tensors
-from amrg.training.recipe import Lora, Precision, Recipe, Words
+from amrg.training.recipe import Fact, Lora, Precision, Recipe, Words
 from datasets.replicas import dmid_replica, dmid_texts
 from datasets.test_splits import dataset_of
 from training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
@@ -89,6 +89,18 @@ def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_pat
     assert texts[Words.CLINICAL] == [render(reference, Style.CLINICAL) for reference in references]
     assert texts[Words.DMID] == [render(reference, Style.DMID) for reference in references]
     assert [parse(text).report.stated() for text in texts[Words.DMID]] == [r.stated() for r in references]
+
+
+def test_what_is_left_untold_is_in_no_rendered_text(source: Source, recipe: Recipe, tmp_path: Path) -> None:
+    whole = recipe.model_copy(update={"words": Words.CLINICAL})
+    texts = [sample.text for sample in prepared(whole, source, tmp_path).train]
+    assert all("INDICATION" in text for text in texts)
+    assert any(" mm" in text and " view" in text for text in texts)
+    cut = prepared(whole.model_copy(update={"untold": tuple(Fact)}), source, tmp_path).train
+    assert not [s.text for s in cut if "INDICATION" in s.text or " mm" in s.text or " view" in s.text]
+    assert [len(parse(s.text).report.findings) for s in cut] == [len(s.reference.findings) for s in cut]
+    with pytest.raises(ValueError, match="untold: a published text is learned as it is"):
+        Recipe(words=Words.PUBLISHED, untold=(Fact.SIZES,))
 
 
 def test_the_test_part_is_never_opened(
@@ -246,6 +258,7 @@ def test_trials_of_one_base_share_what_is_seen(source: Source, recipe: Recipe, c
         ({"lora": Lora(modules=Modules.PROJECTOR)}, {"features"}),
         ({"lora": Lora(modules=Modules.TOWER)}, set()),
         ({"words": Words.DMID}, set()),
+        ({"words": Words.CLINICAL, "untold": (Fact.SIZES,)}, set()),
         ({"instruction": "Report briefly."}, {"prompts"}),
         ({"encoding": ViewEncoding(size=64)}, {"pictures", "prompts", "image-tokens"}),
     ],

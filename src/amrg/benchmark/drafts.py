@@ -20,6 +20,7 @@ class Words(StrEnum):
 
     CLINICAL = "clinical"
     DMID = "dmid"
+    IMPRESSION_FIRST = "impression-first"
     WRITTEN = "written"
 
 

@@ -1,4 +1,4 @@
-"""The six-part clinical style: indication, technique, comparison, composition, findings, impression."""
+"""The six-part clinical style: indication, technique, comparison, composition, findings, impression; in two orders."""
 
 from __future__ import annotations
 
@@ -61,17 +61,34 @@ _DENIED: dict[Kind, str] = {}
 
 def render_clinical(report: Report, wording: int) -> str:
     """A report in the clinical style; parts that it says nothing of are left out."""
-    lines: list[str] = []
-    if report.indication is not None:
-        lines.append(f"INDICATION: {_INDICATION[report.indication]}")
+    return _text([*_opening(report), *_composition(report), *_findings(report, wording), *_impression(report, wording)])
+
+
+def render_impression_first(report: Report, wording: int) -> str:
+    """The same parts with the conclusion at the top, for who reads no further; how it was made stands last."""
+    return _text([*_impression(report, wording), *_composition(report), *_findings(report, wording), *_opening(report)])
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _opening(report: Report) -> list[str]:
+    """Why and how, and what it is compared with."""
+    lines = [] if report.indication is None else [f"INDICATION: {_INDICATION[report.indication]}"]
     lines.append(f"TECHNIQUE: Mammography, {EDITION[report.edition]}.")
     if report.comparison is not None:
         lines.append(f"COMPARISON: {comparison(report.comparison)}")
-    if report.composition is not None:
-        lines.append(f"BREAST COMPOSITION: {_COMPOSITION[report.composition]}")
-    lines += ["FINDINGS:", *(_finding(f, wording) for f in report.findings), *_denials(report, wording)]
-    lines += _impression(report, wording)
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _composition(report: Report) -> list[str]:
+    return [] if report.composition is None else [f"BREAST COMPOSITION: {_COMPOSITION[report.composition]}"]
+
+
+def _findings(report: Report, wording: int) -> list[str]:
+    """A line a finding, and what is not there."""
+    return ["FINDINGS:", *(_finding(f, wording) for f in report.findings), *_denials(report, wording)]
 
 
 def _denials(report: Report, wording: int) -> list[str]:

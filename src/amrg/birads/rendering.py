@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from amrg.birads.clinical import render_clinical
+from amrg.birads.clinical import render_clinical, render_impression_first
 from amrg.birads.dmid import render_dmid
 from amrg.birads.report import Report
 
@@ -15,6 +15,7 @@ class Style(StrEnum):
 
     CLINICAL = "clinical"
     DMID = "dmid"
+    IMPRESSION_FIRST = "impression-first"
 
 
 WORDINGS = 3
@@ -23,6 +24,7 @@ WORDINGS = 3
 _STYLES: dict[Style, Callable[[Report, int], str]] = {
     Style.CLINICAL: render_clinical,
     Style.DMID: render_dmid,
+    Style.IMPRESSION_FIRST: render_impression_first,
 }
 
 
@@ -36,7 +38,8 @@ def render(report: Report, style: Style = Style.CLINICAL, wording: int | None = 
         report: What to say.
         style: `CLINICAL` has six parts (indication, technique, comparison, breast composition, findings,
             impression with recommendation); parts that the report says nothing of are left out. `DMID` writes
-            as the radiologists of that data set do.
+            as the radiologists of that data set do. `IMPRESSION_FIRST` has the clinical parts with the
+            conclusion at the top.
         wording: Which wording, counted modulo `WORDINGS`; None is 0, the plainest and shortest.
 
     Returns:

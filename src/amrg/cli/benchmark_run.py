@@ -24,7 +24,10 @@ def run(
     model: Annotated[str | None, typer.Option(help="Folder or hub name of a Gemma 3 model; the embedded one.")] = None,
     part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     words: Annotated[
-        str, typer.Option(help="Whose words are scored: amrg's (clinical or dmid), or written, the model's own.")
+        str,
+        typer.Option(
+            help="Whose words are scored: amrg's (a house style of --style in report), or written, the model's own."
+        ),
     ] = "clinical",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")] = None,
     pictures: Annotated[

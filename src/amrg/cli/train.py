@@ -34,7 +34,10 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A field of the recipe, as lora.rank=8; can be given again.")
     ] = None,
-    words: Annotated[str | None, typer.Option(help="Whose words are learned: published, clinical or dmid.")] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(help="Whose words are learned: published, or a house style: clinical, dmid, impression-first."),
+    ] = None,
     cache: Annotated[Path, typer.Option(help="Where what is computed once before training is kept.")] = CACHE,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was broken off in --out.")] = False,
     print_recipe: Annotated[

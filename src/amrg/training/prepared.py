@@ -84,7 +84,7 @@ def prepare(recipe: Recipe, source: Source, cache: Path, progress: Progress) -> 
     """
     dataset = open_dataset(source.data)
     split = dataset.split(source.split)
-    given = {part: lessons(dataset, split.keys(part), recipe.words) for part in (LEARNED, WATCHED)}
+    given = {part: lessons(dataset, split.keys(part), recipe) for part in (LEARNED, WATCHED)}
     told = [lesson for part, _ in given.values() for lesson in part]
     left_out = [case for _, empty in given.values() for case in empty]
     loaded = base_of(recipe)
@@ -104,7 +104,7 @@ def prepare(recipe: Recipe, source: Source, cache: Path, progress: Progress) -> 
 def shared_by(recipe: Recipe) -> str:
     """A hash of all that `prepare` takes from a recipe: recipes with the same one can share one `Prepared`."""
     decides = recipe.model_dump_json(
-        include={"base", "revision", "words", "settings", "nf4", "precision", "most_image_tokens"}
+        include={"base", "revision", "words", "untold", "settings", "nf4", "precision", "most_image_tokens"}
     )
     return hashlib.sha256(f"{decides}\n{recipe.lora.modules}".encode()).hexdigest()
 

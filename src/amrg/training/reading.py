@@ -19,10 +19,12 @@ from amrg.datasets import Case, Dataset, study_of
 from amrg.imaging import ImagingError, hung
 from amrg.models import ViewEncoding, frame_for, picture
 from amrg.models.backbone import Pictures, Tensors, Views
-from amrg.training.recipe import Words
+from amrg.training.recipe import Fact, Recipe, Words
 
 LEARNED, WATCHED = "train", "validation"
 MANY, MOST_WORKERS = 200, 8
+
+_OF_A_FINDING: dict[Fact, tuple[str, object]] = {Fact.SIZES: ("size_mm", None), Fact.VIEWS: ("views", ())}
 
 LeftOut = tuple[str, str]
 """A case's key, and why nothing is learned from it."""
@@ -46,16 +48,26 @@ class Lesson:
         return self.case.reference
 
 
-def lessons(dataset: Dataset, keys: Sequence[str], words: Words) -> tuple[list[Lesson], list[LeftOut]]:
+def lessons(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[list[Lesson], list[LeftOut]]:
     """Cases in their order, and those that have no text to learn."""
-    found = [Lesson(case, text_of(case, words)) for case in map(dataset.case, keys)]
+    found = [Lesson(case, text_of(case, recipe)) for case in map(dataset.case, keys)]
     empty = [(lesson.key, "its report has no text") for lesson in found if not lesson.text.strip()]
     return [lesson for lesson in found if lesson.text.strip()], empty
 
 
-def text_of(case: Case, words: Words) -> str:
-    """The reference as published, or its facts in a house style's plainest wording."""
-    return case.text if words is Words.PUBLISHED else render(case.reference, Style(words.value))
+def text_of(case: Case, recipe: Recipe) -> str:
+    """The reference as published, or its facts in a house style's plainest wording, but for those left untold."""
+    if recipe.words is Words.PUBLISHED:
+        return case.text
+    return render(_told(case.reference, recipe.untold), Style(recipe.words.value))
+
+
+def _told(report: Report, untold: Sequence[Fact]) -> Report:
+    """A report without what is left untold."""
+    cut = {name: empty for fact, (name, empty) in _OF_A_FINDING.items() if fact in untold}
+    findings = tuple(finding.model_copy(update=cut) for finding in report.findings)
+    indication = None if Fact.INDICATION in untold else report.indication
+    return report.model_copy(update={"findings": findings, "indication": indication})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from amrg.birads.report import Value
 from amrg.models.backbone import Modules
@@ -24,6 +24,15 @@ class Words(StrEnum):
     PUBLISHED = "published"
     CLINICAL = "clinical"
     DMID = "dmid"
+    IMPRESSION_FIRST = "impression-first"
+
+
+class Fact(StrEnum):
+    """What a rendered text may leave untold: a picture at model size does not show it, or a site does not say it."""
+
+    INDICATION = "indication"
+    SIZES = "sizes"
+    VIEWS = "views"
 
 
 class Decay(StrEnum):
@@ -80,6 +89,7 @@ class Recipe(Value):
     base: str = NAME
     revision: str | None = None
     words: Words = Words.PUBLISHED
+    untold: tuple[Fact, ...] = ()  # of rendered words
     settings: ModelSettings | None = None
     lora: Lora = Lora()
     nf4: bool = False  # QLoRA: the frozen base in 4 bits, where CUDA and bitsandbytes are
@@ -96,3 +106,10 @@ class Recipe(Value):
     most_image_tokens: int | None = Field(None, ge=1)  # an exam; longer ones are named and refused
     validation: Validation = Validation()
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _rendered_where_untold(self) -> Recipe:
+        """Nothing is cut out of a text as published."""
+        if self.untold and self.words is Words.PUBLISHED:
+            raise ValueError("untold: a published text is learned as it is; choose the words of a house style")
+        return self
