@@ -10,6 +10,8 @@ SHOW := runs/show
 # The embedded model was never taught to write these.
 UNTOLD := --set 'untold=["indication", "sizes", "views"]'
 STYLE := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60 --set validation.cases=80
+SHIFTED := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60 --set validation.cases=120
+SWEEP := $(UNTOLD) --set words=clinical --set rate=1e-3 --set steps=60 --set validation.every=30 --set validation.cases=120 --set batch=16
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
@@ -41,7 +43,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 # Hours on two cores less an accelerator; killed and started again, it goes on where it was.
 model: $(READY)
