@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from amrg.datasets import open_dataset
 from amrg.models.backbone import Modules, Tensors, Writing
@@ -20,7 +20,7 @@ from amrg.training.prepared import Prepared, Source
 from amrg.training.recipe import Lora, Precision
 from amrg.training.samples import IGNORE, Batch, Sample, Stage
 from amrg.training.shown import Shown
-from amrg.training.tuned import ReportLoss, image_tokens_of, with_lora
+from amrg.training.tuned import LOGITS_AT_ONCE, ReportLoss, image_tokens_of, token_losses, with_lora
 from datasets.test_splits import dataset_of
 from models.tiny import TINY
 from training.exams import drawn, prepared, split_as, tiny_recipe
@@ -144,6 +144,20 @@ def test_loss_and_gradients_are_those_of_the_plain_forward(tuned: Tuned) -> None
     assert farthest(gradients, wanted, labels) < CLOSE
     for kind in (True, False):  # there is something to compare, in the tower and projector too
         assert max(g.abs().max().item() for name, g in wanted.items() if language(name) is kind) / labels > 10 * CLOSE
+
+
+@pytest.mark.parametrize("tokens", [0, 1, LOGITS_AT_ONCE, 2 * LOGITS_AT_ONCE + 1])
+def test_logits_held_a_few_tokens_at_a_time_give_the_same_losses_and_gradients(tokens: int) -> None:
+    torch.manual_seed(0)
+    head, labels, weights = nn.Linear(8, 50).requires_grad_(False), torch.randint(50, (tokens,)), torch.rand(tokens)
+    hidden = torch.randn(tokens, 8, requires_grad=True)
+    plain = nn.functional.cross_entropy(head(hidden), labels, reduction="none")
+    split = token_losses(hidden, labels, head)
+    torch.testing.assert_close(split, plain)
+    found, expected = (torch.autograd.grad((losses * weights).sum(), hidden)[0] for losses in (split, plain))
+    torch.testing.assert_close(found, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(token_losses(hidden, labels, head), plain)
 
 
 def leftwards(batch: Batch, pad: Padding) -> Batch:

@@ -17,6 +17,9 @@ from amrg.models.backbone import Backbone, Tensors
 from amrg.training.recipe import Recipe
 from amrg.training.samples import IGNORE, Batch, Stage
 
+LOGITS_AT_ONCE = 128
+"""Tokens whose logits are held at a time: 134 MB of float32 over a vocabulary of 262 k."""
+
 
 def with_lora(loaded: LoadedModel, recipe: Recipe) -> PeftModel:
     """Put fresh adapters into a base, in place; their first weights follow from the recipe's seed alone."""
@@ -112,10 +115,56 @@ class ReportLoss(nn.Module):
         base = self.model.get_base_model()
         hidden = self._backbone.hidden(base, batch.tokens, image_tokens_of(base, self._backbone, batch))
         asked = batch.labels[:, 1:] != IGNORE
-        logits = self._backbone.head(base)(hidden[:, :-1][asked])
-        losses = nn.functional.cross_entropy(logits.float(), batch.labels[:, 1:][asked], reduction="none")
+        head = self._backbone.head(base)
+        losses = token_losses(hidden[:, :-1][asked], batch.labels[:, 1:][asked], head)
         rows = asked.nonzero()[:, 0]
         return losses.new_zeros(len(asked)).index_add(0, rows, losses)
+
+
+def token_losses(hidden: Tensor, labels: Tensor, head: nn.Module) -> Tensor:
+    """Cross-entropy of each label, float32 [N], of hidden states [N, D] under a head that is not trained.
+
+    Logits are there of a few tokens at a time, and of each their gradient is taken before the next are computed: all
+    logits of a batch, their softmax and its gradient would be the most memory of a step. Kept is one gradient as large
+    as the hidden states, and nothing is computed twice (Hsu et al., Liger Kernel, arXiv 2410.10989, do so in a kernel).
+    """
+    if torch.is_grad_enabled() and hidden.requires_grad:
+        losses: Tensor = _LearnedLosses.apply(hidden, labels, head)  # type: ignore[no-untyped-call]
+        return losses
+    return torch.cat([_losses(head(states), asked) for states, asked in _parts(hidden, labels)])
+
+
+class _LearnedLosses(torch.autograd.Function):
+    """Losses whose gradient to the hidden states is known as soon as they are."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, labels: Tensor, head: nn.Module) -> Tensor:
+        """As `token_losses`."""
+        losses: list[Tensor] = []
+        gradients: list[Tensor] = []
+        for part, asked in _parts(hidden, labels):
+            with torch.enable_grad():
+                states = part.detach().requires_grad_()
+                loss = _losses(head(states), asked)
+                gradients += torch.autograd.grad(loss.sum(), states)
+            losses.append(loss.detach())
+        ctx.save_for_backward(torch.cat(gradients))
+        return torch.cat(losses)
+
+    @staticmethod
+    def backward(ctx: Any, *weights: Tensor) -> tuple[Tensor, None, None]:
+        """A token's loss depends on its own hidden state alone: each row of the gradient has a weight of its own."""
+        (gradient,) = ctx.saved_tensors
+        return gradient * weights[0][:, None].to(gradient.dtype), None, None
+
+
+def _parts(hidden: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Hidden states and labels, a few tokens at a time."""
+    return zip(torch.split(hidden, LOGITS_AT_ONCE), torch.split(labels, LOGITS_AT_ONCE), strict=True)
+
+
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 def image_tokens_of(model: Any, backbone: Backbone, batch: Batch) -> list[Tensors]:
