@@ -13,13 +13,12 @@ from typing import Any
 
 from amrg.models import ModelSettings, ViewEncoding
 from amrg.training.prepared import Source
-from amrg.training.pruning import STOPPED
 from amrg.training.recipe import Recipe, Validation
 from amrg.training.sweep import Alpha, Base, Sweep, sweep_of
 from amrg.training.sweeping import Order, Steps, run_sweep
 from amrg.training.trials import Trial
 from amrg.training.tuning import Tuned
-from amrg.training.watching import Unwatched, Watch
+from amrg.training.watching import STOPPED, Unwatched, Watch
 
 BRIEF = ModelSettings(encoding=ViewEncoding(size=56), instruction="Report.", longest_answer=6)
 """A tiny base of any family, held to a few words: it would write as many as it may."""

@@ -290,6 +290,18 @@ def test_four_bits_are_refused_where_they_cannot_be_had(recipe: Recipe, source: 
         prepared(recipe.model_copy(update={"nf4": True}), source, tmp_path)
 
 
+def test_too_little_memory_to_see_is_one_line(
+    source: Source, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def see(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("amrg.training.prepared.encoded", see)
+    with pytest.raises(TuningError, match=r"memory ran out; set precision=bfloat16.*encoding\.size") as raised:
+        prepared(recipe, source, tmp_path)
+    assert "\n" not in str(raised.value)
+
+
 def test_the_base_is_frozen_and_a_changed_processor_is_another_base(
     recipe: Recipe, source: Source, cache: Path, tmp_path: Path
 ) -> None:

@@ -26,14 +26,14 @@ from amrg.training.failures import TuningError
 from amrg.training.leaving import read_training
 from amrg.training.prepared import Prepared
 from amrg.training.recipe import Decay, Lora, Metric, Precision, Recipe
-from amrg.training.runs import Progress, progress_of
+from amrg.training.runs import HowFar, how_far
 from amrg.training.samples import Batch
 from amrg.training.schedule import rate
 from amrg.training.stepping import trainable
 from amrg.training.tuned import ReportLoss, learning, lent
 from amrg.training.tuning import Tuned, tune
 from amrg.training.validating import write_drafts
-from amrg.training.watching import Unwatched
+from amrg.training.watching import STOPPED, Unwatched
 from models.tiny import TINY
 from training.small import RECIPE, base, fabricated
 
@@ -208,7 +208,7 @@ def test_who_watches_can_stop_a_run(prepared: Prepared, tmp_path: Path) -> None:
             return step == 3
 
     done = tune(prepared, RECIPE, tmp_path, Impatient())
-    assert (done.steps, done.best_step, done.stopped) == (3, 3, "stopped by who watched")
+    assert (done.steps, done.best_step, done.stopped) == (3, 3, STOPPED)
 
 
 @contextmanager
@@ -255,7 +255,7 @@ def test_a_failure_is_one_line_and_costs_no_checkpoint(
     kept = checkpoints.kept(tmp_path / "run" / checkpoints.FILE_NAME)
     assert kept is not None
     assert kept[0].step == 3
-    assert progress_of(tmp_path / "run") is Progress.UNFINISHED
+    assert how_far(tmp_path / "run") is HowFar.UNFINISHED
     tuned(prepared, RECIPE, tmp_path / "run")
     run, never = ((folder / "adapter_model.safetensors").read_bytes() for folder in (tmp_path / "run", never_failed))
     assert run == never

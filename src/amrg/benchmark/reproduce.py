@@ -5,7 +5,6 @@ Every stage leaves its files and is passed over where they are all there, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from amrg.models.embedded import FOLDER, NAME
 from amrg.models.hub import hub_trouble
 from amrg.models.known import pinned_revision
 from amrg.training.prepared import Source
+from amrg.training.progress import Progress
 from amrg.training.recipe import Precision, Recipe, Validation
 from amrg.training.sweep import Base, Sweep
 from amrg.training.sweeping import Listener
@@ -52,8 +52,6 @@ RECIPE = Recipe(
     validation=Validation(every=25, cases=51, patience=4),
 )
 """One recipe for every backbone; amrg's own, since none was published."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ same however often it was broken off; `timings.jsonl` alone is not, for no two r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -24,12 +24,11 @@ from amrg.benchmark.redrafting import Changer, draft_changed, partners, shuffled
 from amrg.benchmark.references import References
 from amrg.benchmark.retrieval import embedded, load_embedded, retrieval_baseline
 from amrg.generation import Engine
+from amrg.training.progress import Progress
 
 TIMINGS, EMBEDDINGS = "timings.jsonl", "embeddings"
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int], None]
-"""What is being done, for how many cases so far, of how many."""
 
 
 def run(order: Order, engine: Engine, progress: Progress) -> References:

@@ -21,7 +21,9 @@ def run(
         Path | None,
         typer.Option("--out", help="Folder of the run; one that was broken off goes on. runs/MODEL-DATA-SPLIT-PART."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Folder or hub name of a Gemma 3 model; the embedded one.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one.")
+    ] = None,
     part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     words: Annotated[
         str,

@@ -22,7 +22,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 def report(
     path: StudyPath,
     folder: Annotated[Path, typer.Option("--out", help="Where reports go, a folder a study.")] = Path("out/report"),
-    model: Annotated[str | None, typer.Option(help="Folder or hub name of a Gemma 3 model; the embedded one.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one.")
+    ] = None,
     style: Annotated[str, typer.Option(help="clinical, dmid or impression-first.")] = "clinical",
     formats: Annotated[str, typer.Option("--format", help="Any of text,json,png.")] = ",".join(FORMATS),
     truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to show beside the draft.")] = None,

@@ -95,10 +95,10 @@ def refusing() -> Iterator[None]:
 
 def _refuse_unasked(folder: Path, recipe: Recipe, resume: bool) -> None:
     """Before anything is loaded: what lies in the folder, and whether it is to be gone on with."""
-    from amrg.training.runs import Progress, progress_of, refuse_another_recipe
+    from amrg.training.runs import HowFar, how_far, refuse_another_recipe
 
     refuse_another_recipe(folder, recipe)
-    if progress_of(folder) is Progress.UNFINISHED and not resume:
+    if how_far(folder) is HowFar.UNFINISHED and not resume:
         fail(Exit.USAGE, f"{folder}: holds an unfinished run of this recipe: add --resume, or name another folder")
 
 

@@ -26,8 +26,8 @@ class NotANumber(TuningError):
 
 
 @contextmanager
-def explained(recipe: Recipe, folder: Path) -> Iterator[None]:
-    """Turn what the machine lacks into a line that says what to do.
+def explained(folder: Path, with_less: str) -> Iterator[None]:
+    """Turn what the machine lacks into a line that says what to do; `with_less`, where memory ran out.
 
     Raises:
         TuningError: the disk is full, or memory ran out.
@@ -35,10 +35,10 @@ def explained(recipe: Recipe, folder: Path) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TuningError(_out_of_memory(recipe, folder)) from error
+        raise TuningError(f"{folder}: memory ran out; {with_less}") from error
     except RuntimeError as error:
         if any(words in str(error) for words in _OUT_OF_MEMORY):
-            raise TuningError(_out_of_memory(recipe, folder)) from error
+            raise TuningError(f"{folder}: memory ran out; {with_less}") from error
         raise
     except (OSError, SafetensorError) as error:
         if not _is_full(error):
@@ -54,19 +54,31 @@ def _is_full(error: BaseException) -> bool:
     return numbered or any(words in str(error) for words in _NO_ROOM)
 
 
-def _out_of_memory(recipe: Recipe, folder: Path) -> str:
-    """What can be made smaller, as far as the recipe has not done so."""
+def to_tune_with_less(recipe: Recipe) -> str:
+    """How a run takes less memory, as far as its recipe has not asked for that."""
     ways = []
     if recipe.at_once > 1:
         ways.append(f"lower at_once (now {recipe.at_once}; the result stays the same)")
     if not recipe.gradient_checkpointing:
         ways.append("set gradient_checkpointing=true (the same result, slower)")
+    ways += _smaller_base(recipe)
+    ways.append(f"leave out long exams with most_image_tokens (now {recipe.most_image_tokens})")
+    return f"the last whole checkpoint is kept: {', or '.join(ways)}, then resume"
+
+
+def to_see_with_less(recipe: Recipe) -> str:
+    """How a base sees pictures before training in less memory; it sees one exam at a time already."""
+    return ", or ".join([*_smaller_base(recipe), "lower settings.encoding.size", "take a smaller base"])
+
+
+def _smaller_base(recipe: Recipe) -> list[str]:
+    """What makes a base smaller that a recipe has not asked for."""
+    ways = []
     if recipe.precision is Precision.FLOAT32:
         ways.append("set precision=bfloat16")
     if not recipe.nf4:
         ways.append("set nf4=true (with CUDA)")
-    ways.append(f"leave out long exams with most_image_tokens (now {recipe.most_image_tokens})")
-    return f"{folder}: memory ran out; the last whole checkpoint is kept: {', or '.join(ways)}, then resume"
+    return ways
 
 
 def not_a_number(what: str, step: int, keys: Sequence[str], recipe: Recipe) -> NotANumber:

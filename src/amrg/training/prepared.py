@@ -24,7 +24,7 @@ from amrg.datasets import Dataset, Split, open_dataset
 from amrg.models import Asked, LoadedModel
 from amrg.models.backbone import Tensors
 from amrg.training.basing import base_of, pictures_of, prompts_of, seen_of
-from amrg.training.failures import TuningError
+from amrg.training.failures import TuningError, explained, to_see_with_less
 from amrg.training.progress import Progress
 from amrg.training.reading import LEARNED, WATCHED, LeftOut, Lesson, Reader, from_tensors, lessons
 from amrg.training.recipe import Recipe
@@ -79,9 +79,15 @@ def prepare(recipe: Recipe, source: Source, cache: Path, progress: Progress) -> 
     Raises:
         DatasetError: no such data set or split.
         ModelError: the base cannot be loaded.
-        TuningError: a part without a case, cases with too many image tokens, a cache that is not whole, a full disk.
+        TuningError: a part without a case, cases with too many image tokens, a cache that is not whole, a full disk,
+            too little memory.
         OSError: the cache folder cannot be made.
     """
+    with explained(cache, to_see_with_less(recipe)):
+        return _prepared(recipe, source, cache, progress)
+
+
+def _prepared(recipe: Recipe, source: Source, cache: Path, progress: Progress) -> Prepared:
     dataset = open_dataset(source.data)
     split = dataset.split(source.split)
     given = {part: lessons(dataset, split.keys(part), recipe) for part in (LEARNED, WATCHED)}

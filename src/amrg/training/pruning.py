@@ -13,9 +13,6 @@ from amrg.training.watching import Taken, Watch
 ALIVE = "alive"
 """When a running trial last gave a sign of life, seconds since 1970."""
 
-STOPPED = "stopped by who watched"
-"""Why a run ended that its watch stopped, as `tune` says it; one that ended there of itself is no pruned one."""
-
 FIRST_WHOLE, FEWEST, WARM_UP = 5, 3, 2
 """Trials a backbone that always run to their end, those that a median takes, validations before any is stopped."""
 

@@ -23,7 +23,7 @@ MAY_DIFFER = frozenset({"recipe.at_once", "recipe.gradient_checkpointing"})
 """What a run may be taken up with otherwise, as the way on when memory ran out: it changes nothing but rounding."""
 
 
-class Progress(StrEnum):
+class HowFar(StrEnum):
     """How far the run in a folder is."""
 
     NONE = "none"
@@ -44,11 +44,11 @@ class RunOf(Value):
         return cls(recipe=recipe, data=prepared.data, weights=prepared.loaded.weights_hash)
 
 
-def progress_of(folder: Path) -> Progress:
+def how_far(folder: Path) -> HowFar:
     """How far the run in a folder is; a folder without one, or none at all, has none."""
     if (folder / DONE).is_file():
-        return Progress.FINISHED
-    return Progress.UNFINISHED if (folder / RUN).is_file() else Progress.NONE
+        return HowFar.FINISHED
+    return HowFar.UNFINISHED if (folder / RUN).is_file() else HowFar.NONE
 
 
 def refuse_another(folder: Path, run: RunOf) -> None:
@@ -57,7 +57,7 @@ def refuse_another(folder: Path, run: RunOf) -> None:
     Raises:
         TuningError: it holds another, or an adapter that no run of amrg left.
     """
-    if progress_of(folder) is Progress.NONE:
+    if how_far(folder) is HowFar.NONE:
         _refuse_stranger(folder)
         return
     differing = list(differences(read_run(folder), run))
@@ -74,7 +74,7 @@ def refuse_another_recipe(folder: Path, recipe: Recipe) -> None:
     Raises:
         TuningError: it holds a run of another recipe, or an adapter that no run of amrg left.
     """
-    if progress_of(folder) is Progress.NONE:
+    if how_far(folder) is HowFar.NONE:
         _refuse_stranger(folder)
         return
     there = read_run(folder)

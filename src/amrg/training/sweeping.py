@@ -26,13 +26,13 @@ from amrg.training.claims import claimed, held
 from amrg.training.failures import TuningError
 from amrg.training.prepared import Prepared, Source, prepare
 from amrg.training.progress import Progress
-from amrg.training.pruning import ALIVE, STOPPED, Pruning
+from amrg.training.pruning import ALIVE, Pruning
 from amrg.training.recipe import Recipe
 from amrg.training.studies import Studies, opened, suggested, trials_in
 from amrg.training.sweep import Base, Definition, Sweep, SweepError
 from amrg.training.trials import POINT, REASON, TUNED, Trial, folder_of, read_trial, read_trials
 from amrg.training.tuning import Tuned, tune
-from amrg.training.watching import Watch
+from amrg.training.watching import STOPPED, Watch
 
 FEATURES = "features"
 """Where a sweep's folder holds what its trials share."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from peft import PeftModel
 
 from amrg.training.distributed import Devices
-from amrg.training.failures import explained
+from amrg.training.failures import explained, to_tune_with_less
 from amrg.training.leaving import (
     Hardware,
     Training,
@@ -29,14 +29,14 @@ from amrg.training.leaving import (
 from amrg.training.logs import Logs
 from amrg.training.prepared import Prepared
 from amrg.training.recipe import Recipe
-from amrg.training.runs import Progress, RunOf, progress_of, refuse_another, write_run
+from amrg.training.runs import HowFar, RunOf, how_far, refuse_another, write_run
 from amrg.training.schedule import rate
 from amrg.training.standing import Standing
 from amrg.training.stepping import Stepper
 from amrg.training.summary import write_summary
 from amrg.training.tuned import ReportLoss, learning, lent
 from amrg.training.validating import Validator, figures, unscored
-from amrg.training.watching import Taken, Watch, peak_bytes
+from amrg.training.watching import STOPPED, Taken, Watch, peak_bytes
 
 __all__ = ["Tuned", "tune"]
 
@@ -56,9 +56,9 @@ def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Watch) -> Tune
     """
     run = RunOf.of(prepared, recipe)
     refuse_another(folder, run)
-    if progress_of(folder) is Progress.FINISHED:
+    if how_far(folder) is HowFar.FINISHED:
         return read_training(folder).tuned(folder)
-    with explained(recipe, folder), lent(prepared.loaded, recipe) as tuned:
+    with explained(folder, to_tune_with_less(recipe)), lent(prepared.loaded, recipe) as tuned:
         devices = Devices(recipe, prepared.loaded.backbone.touched(prepared.loaded.model, recipe.lora.modules).tower)
         if devices.is_main:
             write_run(folder, run)
@@ -143,7 +143,7 @@ class _Run:
             ends = watch.validated(state.step, seen.figures[self._recipe.validation.metric])
         self._standing.now(seconds=state.seconds + time.monotonic() - began)
         if self._devices.told(ends) and state.stopped is None:
-            self._standing.now(stopped="stopped by who watched")
+            self._standing.now(stopped=STOPPED)
 
     def _save(self) -> None:
         """Keep where the run stands; the logs first, so that no row is missing of a step that counts as done."""

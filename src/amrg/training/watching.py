@@ -9,6 +9,9 @@ from typing import Protocol
 
 import torch
 
+STOPPED = "stopped by who watched"
+"""Why a run ended that its watch stopped."""
+
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_maxrss
 
 
