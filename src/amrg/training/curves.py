@@ -48,7 +48,7 @@ def chart(name: str, told: str, curves: Sequence[Curve]) -> Markup:
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if len(curves) > 1:
-            axes.legend(frameon=False, fontsize=8)
+            figure.legend(frameon=False, fontsize=7, loc="outside upper center", ncols=len(curves), columnspacing=1.0)
         written = io.StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata=_NO_METADATA)
     return _inline(written.getvalue(), name, told)

@@ -129,10 +129,18 @@ def advice(recipe: Recipe, training: Training, watched: Rows) -> Iterator[str]:
 
 def _environment() -> Environment:
     """Templates that escape all they are given where they are HTML, and refuse a name that they are not given."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("amrg.training"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["commands_marked"] = commands_marked
+    return environment
+
+
+def commands_marked(line: str) -> Markup:
+    """HTML of a line whose commands stand between backticks."""
+    parts = (Markup("<code>{}</code>" if i % 2 else "{}").format(part) for i, part in enumerate(line.split("`")))
+    return Markup("").join(parts)
