@@ -51,7 +51,13 @@ class Bench:
         kind = "peer" if isinstance(options, Peer) else "ours"
         folder = self._folder / f"{self._count}-{kind}"
         folder.mkdir()
-        given = [kind, json.dumps(asdict(options)), self._folder / "base", self._folder / "data", folder]
+        given: list[str | Path] = [
+            kind,
+            json.dumps(asdict(options)),
+            self._folder / "base",
+            self._folder / "data",
+            folder,
+        ]
         began = time.perf_counter()
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
             process = subprocess.Popen([sys.executable, RUNS, *given], stdout=out, stderr=err, env=os.environ | ALONE)
@@ -109,7 +115,7 @@ def ablation(bench: Bench) -> None:
     """From the notebook to amrg, one change after another; at last amrg with LoRA in all that the notebook has."""
     exams = 4
     peer = Peer(2, accumulate=1)
-    ladder = {
+    ladder: dict[str, Peer | Ours] = {
         "as the notebook has it": peer,
         "embeddings and head not trained": (peer := replace(peer, saved=False)),
         "LoRA in the language model alone": (peer := replace(peer, modules="language")),

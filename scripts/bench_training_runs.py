@@ -110,7 +110,7 @@ class Measured:
     wall: float = 0.0
 
 
-class Clock(TrainerCallback):
+class Clock(TrainerCallback):  # type: ignore[misc]
     """Seconds a step, and the losses that the Trainer logs."""
 
     def __init__(self, measured: Measured) -> None:
@@ -225,7 +225,7 @@ def _by_trl(
     """TRL's, which is no dependency of amrg: it is imported where it is asked for."""
     from trl import SFTConfig, SFTTrainer  # noqa: PLC0415
 
-    from datasets import Dataset as Table  # noqa: PLC0415
+    from datasets import Dataset as Table  # type: ignore[attr-defined]  # noqa: PLC0415
 
     arguments = SFTConfig(**options, dataset_kwargs={"skip_prepare_dataset": True})
     table = Table.from_list([{"at": i} for i in range(len(examples))])

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         adapter = given.folder / show.name
         recipe = Recipe.model_validate_json((adapter / "recipe.json").read_text(encoding="utf-8"))
-        lines = page(show, compared(show, given.folder), read_training(adapter), recipe)
+        lines = page(show, compared(show, recipe, given.folder), read_training(adapter), recipe)
         write_text(given.out / f"{show.name}.md", lines)
         sys.stdout.write("\n".join(lines) + "\n")
 

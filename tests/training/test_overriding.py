@@ -8,7 +8,7 @@ import pytest
 
 from amrg.models.backbone import Modules
 from amrg.training.overriding import RecipeError, changed, read_recipe
-from amrg.training.recipe import Decay, Recipe
+from amrg.training.recipe import Decay, Fact, Recipe, Words
 
 
 def test_fields_are_set_by_name() -> None:
@@ -28,6 +28,8 @@ def test_fields_are_set_by_name() -> None:
     assert (made.rate, made.nf4, made.base, made.revision) == (1e-3, True, "7", None)
     assert changed(made, ["lora.rank=4", "lora.rank=2"]).lora.rank == 2
     assert changed(Recipe(), []) == Recipe()
+    together = changed(Recipe(), ['untold=["sizes"]', "words=clinical"])
+    assert (together.untold, together.words) == ((Fact.SIZES,), Words.CLINICAL)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,7 @@ def test_fields_are_set_by_name() -> None:
         ("precision=float16", "expected one of float32, bfloat16"),
         ("lora.modules=head", "expected one of language, with projector, with vision tower, all linear"),
         ("settings.longest_answer=3", "settings is null; give all of it as JSON"),
+        ('untold=["sizes"]', "untold: a published text is learned as it is; choose the words of a house style"),
         ('lora={"rnk": 3}', "a recipe has no field 'lora.rnk'; did you mean lora.rank"),
     ],
 )

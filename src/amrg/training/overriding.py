@@ -39,6 +39,8 @@ def read_recipe(path: Path) -> Recipe:
 def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     """A recipe with fields set by `name=value`, such as `lora.rank=8`; a value is JSON or, failing that, text.
 
+    The recipe is looked at when all are set, so that fields which go together may come in any order.
+
     Raises:
         RecipeError: a change has no `=`, names no field, or gives it a value that is not allowed.
     """
@@ -49,8 +51,7 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
             raise RecipeError(f"{change}: expected NAME=VALUE, such as lora.rank=8")
         place = _place(document, name.strip(), change)
         place[name.strip().rpartition(".")[2]] = _value(name.strip(), value)
-        _checked(document, f"{change}")
-    return _checked(document, "recipe")
+    return _checked(document, "recipe", changes)
 
 
 def _place(document: dict[str, Any], name: str, change: str) -> dict[str, Any]:
@@ -76,14 +77,15 @@ def _value(name: str, text: str) -> Any:
         return text
 
 
-def _checked(document: Any, where: str) -> Recipe:
-    """A recipe of a document, or one line about the first thing that is wrong with it."""
+def _checked(document: Any, where: str, changes: Sequence[str] = ()) -> Recipe:
+    """A recipe of a document, or one line about the first thing that is wrong with it, and the change that did it."""
     try:
         return Recipe.model_validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{where}: {_wrong(name, first)}") from error
+        done = [c for c in changes if f"{name}.".startswith(f"{c.partition('=')[0].strip()}.")]
+        raise RecipeError(f"{done[-1] if done else ', '.join(changes) or where}: {_wrong(name, first)}") from error
 
 
 def _wrong(name: str, error: Any) -> str:
@@ -92,6 +94,8 @@ def _wrong(name: str, error: Any) -> str:
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, known, 3, 0.5) or list(known)
         return f"a recipe has no field {name!r}; did you mean {', '.join(near)}?"
+    if error["type"] == "value_error":  # of fields that do not go together
+        return str(error["ctx"]["error"])
     found = json.dumps(error["input"], ensure_ascii=False)
     allowed = _choices(known[name]) if name in known else ""
     return f"{name or 'recipe'} is {found}: {allowed or error['msg'].replace('Input', 'it')}"
