@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from amrg.benchmark.reported import NOT_COMPARABLE, REPORTED
-from amrg.benchmark.reproduce import BACKBONES, RECIPE, Experiment, refuse_missing, reproduce
+from amrg.benchmark.reproduce import RECIPE, Experiment, refuse_missing, reproduce
 from amrg.benchmark.reproduced import Reproduced
+from amrg.benchmark.sweep_running import sweep_and_score
+from amrg.benchmark.sweep_scores import SweepScores
+from amrg.cli.reproduce import THREE
+from amrg.datasets import DatasetError
 from amrg.models import ModelError
 from amrg.models.known import pinned_revision
 from amrg.training.recipe import Precision, Recipe, Validation
-from amrg.training.sweep import Alpha, Base, sweep_of
+from amrg.training.sweep import Alpha, Base, SweepError, sweep_of
 from amrg.training.trials import State
 from datasets.replicas import dmid_replica
 from models.tiny import TINY
@@ -30,7 +35,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     dmid = dmid_replica(folder / "dmid", 30, reports=30)
     bases = tuple(Base(name=family, source=str(TINY[family](folder / family))) for family in FAMILIES)
     what = sweep_of(bases=bases, ranks=(2,), alphas=(Alpha.parse("1x"), Alpha.parse("2x")), recipe=DRY)
-    return Experiment(dmid, folder / "out", what, pictures=1)
+    return Experiment(dmid, folder / "out", what, ("image-407-51-52", "clean"), pictures=1)
 
 
 @pytest.fixture(scope="module")
@@ -81,27 +86,62 @@ def test_what_is_done_is_not_done_again(experiment: Experiment, found: Reproduce
     assert (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes() == kept
 
 
+def test_the_test_part_stays_closed_while_trials_run_elsewhere(
+    experiment: Experiment, found: Reproduced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def still_running(*given: object) -> SweepScores:
+        swept = sweep_and_score(*given)  # type: ignore[arg-type]
+        first = swept.configurations[0]
+        trials = (first.trials[0].model_copy(update={"state": State.RUNNING}), *first.trials[1:])
+        left = (first.model_copy(update={"trials": trials}), *swept.configurations[1:])
+        return swept.model_copy(update={"configurations": left})
+
+    monkeypatch.setattr("amrg.benchmark.reproduce.sweep_and_score", still_running)
+    monkeypatch.setattr("amrg.benchmark.reproduce.run", pytest.fail)
+    with pytest.raises(SweepError, match=r"image-407-51-52: 1 trials are still to be finished by other processes"):
+        reproduce(experiment, Silent())
+
+
+def test_a_split_that_there_is_not_is_refused_before_any_is_swept(
+    experiment: Experiment, found: Reproduced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amrg.benchmark.reproduce.sweep_and_score", pytest.fail)
+    with pytest.raises(DatasetError, match="claen"):
+        reproduce(replace(experiment, splits=("clean", "claen")), Silent())
+
+
 def test_all_missing_backbones_are_named_before_anything_begins(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     (tmp_path / "empty").mkdir()
+    whole = Path(experiment.sweep.bases[0].source)
+    half = shutil.copytree(whole, tmp_path / "half")
+    weights = next(half.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    shards = shutil.copytree(whole, tmp_path / "shards")
+    (shards / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-2.safetensors"}}')
     bases = (
         Base.parse("gone=no-such-folder"),
         Base.parse(f"empty={tmp_path / 'empty'}"),
         experiment.sweep.bases[0],
         Base.parse("nobody/no-such-model"),
+        Base.parse(f"half={half}"),
+        Base.parse(f"shards={shards}"),
     )
     with pytest.raises(ModelError) as refused:
         refuse_missing(bases)
     said = str(refused.value)
-    assert said.startswith("3 of 4 backbones cannot be had: gone (no-such-folder: no such folder); empty (")
+    assert said.startswith("5 of 6 backbones cannot be had: gone (no-such-folder: no such folder); empty (")
     assert "no safetensors in this folder; no-such-model (" in said.replace(")", "")
+    assert "model.safetensors cannot be read or is cut short" in said
+    assert "model-2.safetensors cannot be read" in said
     assert "\n" not in said
 
 
 def test_the_papers_backbones_are_held_to_a_commit_and_one_recipe() -> None:
-    assert len(BACKBONES) == 3
-    assert all(pinned_revision(name) for name in BACKBONES)
+    backbones = THREE.split(",")
+    assert len(backbones) == 3
+    assert all(pinned_revision(name) for name in backbones)
     assert RECIPE.precision is Precision.BFLOAT16
     assert State.FINISHED.value == "finished"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -102,3 +103,25 @@ def test_a_model_in_the_cache_is_loaded_offline_and_says_its_commit(
         assert (loaded.revision, loaded.folder) == (commit, None)
     with pytest.raises(ModelError, match=f"not in this machine's cache.*--revision {'f' * 40}"):
         load_base("someone/tiny", "f" * 40)
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "no configuration": lambda folder: (folder / "config.json").unlink(),
+    "a configuration of no model": lambda folder: (folder / "config.json").write_text("{}", encoding="utf-8"),
+    "a configuration of an unknown model": lambda folder: (folder / "config.json").write_text(
+        '{"model_type": "no_such"}', encoding="utf-8"
+    ),
+    "a configuration that is no JSON": lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"),
+    "no weights": lambda folder: (folder / "model.safetensors").unlink(),
+    "weights cut short": lambda folder: os.truncate(folder / "model.safetensors", 9_000),
+    "no tokenizer": lambda folder: [path.unlink() for path in folder.glob("tokenizer*")],
+}
+
+
+@pytest.mark.parametrize("broken", sorted(BROKEN))
+def test_a_folder_that_is_no_whole_checkpoint_is_one_line(broken: str, tmp_path: Path) -> None:
+    folder = TINY["gemma3"](tmp_path / "base")
+    BROKEN[broken](folder)
+    with pytest.raises(ModelError, match=r"model 'base' .*expected") as raised:
+        load_base(str(folder))
+    assert "\n" not in str(raised.value)

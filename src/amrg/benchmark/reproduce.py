@@ -30,19 +30,14 @@ from amrg.models import ModelError
 from amrg.models.embedded import FOLDER, NAME
 from amrg.models.hub import hub_trouble
 from amrg.models.known import pinned_revision
+from amrg.models.loading import broken_weights
 from amrg.training.prepared import Source
 from amrg.training.progress import Progress
 from amrg.training.recipe import Precision, Recipe, Validation
-from amrg.training.sweep import Base, Sweep
+from amrg.training.sweep import Base, Sweep, SweepError
 from amrg.training.sweeping import Listener
 from amrg.training.sweeping import Order as SweepOrder
 from amrg.training.trials import State, Trial
-
-SPLITS = ("image-407-51-52", "clean")
-"""AMRG's split as it is reported second-hand, which leaks; and one that does not."""
-
-BACKBONES = ("google/medgemma-4b-it", "Qwen/Qwen2.5-VL-3B-Instruct", "microsoft/Phi-3.5-vision-instruct")
-"""AMRG's three. It names no size of Qwen2.5-VL: the 3B is the one nearest to the two others, of about 4B each."""
 
 RECIPE = Recipe(
     steps=250,  # ten times over the 407 training images
@@ -64,7 +59,7 @@ class Experiment:
     dmid: Path
     out: Path
     sweep: Sweep
-    splits: tuple[str, ...] = SPLITS
+    splits: tuple[str, ...]
     pictures: int = 100
 
 
@@ -74,16 +69,17 @@ def reproduce(experiment: Experiment, listener: Listener) -> Reproduced:
     Raises:
         ModelError: backbones are missing; all are named before anything is begun.
         DatasetError: the folder is not DMID, or cannot be split so.
-        SweepError: the folder holds another experiment.
+        SweepError: the folder holds another experiment, or trials are still running elsewhere.
         TuningError: training cannot go on; the same call takes it up again.
         BenchmarkError: a run folder holds something else.
         OSError: the folder cannot be written.
     """
     refuse_missing(experiment.sweep.bases)
     dataset = imported(experiment, listener.progress)
-    tested: list[Tested] = []
     for split in experiment.splits:
         dataset.write_split(make_split(dataset, split))
+    tested: list[Tested] = []
+    for split in experiment.splits:
         swept = _swept(experiment, split, listener)
         tested += [_tested(experiment, split, swept, base, listener.progress) for base in swept.best_of]
     found = Reproduced.of(dataset.info, experiment.sweep, tested)
@@ -106,13 +102,13 @@ def refuse_missing(bases: tuple[Base, ...]) -> None:
 
 
 def _why_missing(source: str) -> str | None:
-    """Why a model cannot be had; None where its configuration is there."""
+    """Why a model cannot be had; None where it is there, of one on the hub its configuration."""
     folder = FOLDER if source == NAME else Path(source)
     if not folder.is_dir() and source.count("/") != 1:
         return f"{source}: no such folder"
     local, revision = folder.is_dir(), pinned_revision(source)
-    if local and not list(folder.glob("*.safetensors")):
-        return f"{source}: no safetensors in this folder"
+    if local and (said := broken_weights(folder)) is not None:
+        return f"{source}: {said}"
     try:
         AutoConfig.from_pretrained(str(folder) if local else source, revision=None if local else revision)
     except (OSError, KeyError, ValueError) as error:
@@ -130,9 +126,21 @@ def imported(experiment: Experiment, progress: Progress) -> Dataset:
 
 
 def _swept(experiment: Experiment, split: str, listener: Listener) -> SweepScores:
-    """The sweep of one split, on its train and validation parts."""
-    source = Source(experiment.out / "data", split)
-    return sweep_and_score(SweepOrder(experiment.sweep, source, experiment.out / "sweeps" / split), listener)
+    """The sweep of one split, on its train and validation parts, to its end.
+
+    Raises:
+        SweepError: other processes are still at its trials; the best of those that are done would be tested, and then
+            another: the test part is looked at once.
+    """
+    source, folder = Source(experiment.out / "data", split), experiment.out / "sweeps" / split
+    swept = sweep_and_score(SweepOrder(experiment.sweep, source, folder), listener)
+    left = [t for of in swept.configurations for t in of.trials if t.state in (State.WAITING, State.RUNNING)]
+    if left:
+        raise SweepError(
+            f"{folder}: {len(left)} trials are still to be finished by other processes; the test part is looked at "
+            "when all are: start the same command again then"
+        )
+    return swept
 
 
 def _tested(experiment: Experiment, split: str, swept: SweepScores, base: str, progress: Progress) -> Tested:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
@@ -106,6 +107,10 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
     return Unmerged(loaded, tuned)
 
 
+_BROKEN = (OSError, KeyError, ValueError, SafetensorError, AttributeError)
+"""What transformers raises of files that are missing or are not what they should be; the last, of no tokenizer."""
+
+
 def load_base(
     name: str | None = None,
     revision: str | None = None,
@@ -131,7 +136,9 @@ def load_base(
         processor = backbone.load_processor(source, wanted, settings)
         options = {"revision": wanted, "dtype": dtype or _dtype(), "quantization_config": quantization}
         model = load_whole(backbone.model_class, source, shown, options)
-    except (OSError, KeyError) as error:
+    except ModelError:
+        raise
+    except _BROKEN as error:
         raise ModelError(
             (hub_trouble(error, source, wanted) if folder is None else None)
             or f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "

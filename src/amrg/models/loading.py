@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME
 
 from amrg.models.errors import ModelError
 
 _NAMED = 3
+
+
+def broken_weights(folder: Path) -> str | None:
+    """What is wrong with the files of a folder's weights, whose headers alone are read; None where all are there."""
+    try:
+        names = _weight_files(folder)
+    except (ValueError, KeyError) as error:
+        return f"{SAFE_WEIGHTS_INDEX_NAME} is no index ({error})"
+    if not names:
+        return "no safetensors in this folder"
+    return next((said for name in names if (said := _broken(folder / name)) is not None), None)
+
+
+def _weight_files(folder: Path) -> list[str]:
+    """The files that an index names, else all."""
+    index = folder / SAFE_WEIGHTS_INDEX_NAME
+    if index.is_file():
+        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    return sorted(path.name for path in folder.glob("*.safetensors"))
+
+
+def _broken(path: Path) -> str | None:
+    """What is wrong with a file of weights; its header says how long it must be."""
+    try:
+        with safe_open(path, "pt"):
+            return None
+    except (OSError, SafetensorError) as error:
+        return f"{path.name} cannot be read or is cut short ({error})"
 
 
 def load_whole(model_class: Any, source: str, shown: str, options: Mapping[str, Any]) -> Any:
