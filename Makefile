@@ -9,7 +9,7 @@ EXAMPLE := runs/example
 SHOW := runs/show
 # The embedded model was never taught to write these.
 UNTOLD := --set 'untold=["indication", "sizes", "views"]'
-STYLE := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60 --set validation.cases=80
+STYLE := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=600 --set validation.every=100 --set validation.cases=120
 SHIFTED := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60 --set validation.cases=120
 SWEEP := $(UNTOLD) --set words=clinical --set rate=1e-3 --set steps=60 --set validation.every=30 --set validation.cases=120 --set batch=16
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
@@ -74,7 +74,7 @@ example: $(READY)
 
 # What docs/show tells: the embedded model tuned to another report style and to another site's pictures. An hour.
 show-data: $(READY)
-	$(BIN)/amrg phantom $(SHOW)/drawn-style-train --count 800 --seed 3200000 --size small --workers 2
+	$(BIN)/amrg phantom $(SHOW)/drawn-style-train --count 2400 --seed 3200000 --size small --workers 2
 	$(BIN)/amrg phantom $(SHOW)/drawn-style-test --count 300 --seed 3300000 --size small --workers 2
 	$(BIN)/amrg phantom $(SHOW)/drawn-shifted-train --population shifted --count 1200 --seed 3000000 --size small --workers 2
 	$(BIN)/amrg phantom $(SHOW)/drawn-shifted-test --population shifted --count 300 --seed 3100000 --size small --workers 2

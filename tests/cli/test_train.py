@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit
 from amrg.cli.train import train
+from amrg.datasets import open_dataset
 from amrg.models import load_model
 from amrg.training import tuning
 from amrg.training.prepared import Source
@@ -83,8 +89,88 @@ def test_a_mistake_is_one_line_and_a_code(
     done = amrg_train(*given, "--out", tmp_path / "run", *arguments)
     assert done.exit_code == code, done.output
     assert said in done.stderr
-    assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
+    assert lines(done) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_cases_that_cannot_be_read_are_named_and_kept_with_the_reason(
+    given: tuple[object, ...], tmp_path: Path
+) -> None:
+    source = drawn(tmp_path)
+    dataset = open_dataset(source.data)
+    broken = dataset.keys()[1]
+    (dataset.root / dataset.case(broken).images[0].file).write_bytes(b"no picture")
+    options = (*given, "--data", source.data, "--cache", tmp_path / "cache", "--out", tmp_path / "run")
+    done = amrg_train(*options, "--json")
+    assert done.exit_code == Exit.OK, done.output
+    assert "3 cases to learn, 2 to watch; 1 left out" in done.stderr
+    assert f"left out: {broken}: " in done.stderr
+    assert "not DICOM" in json.loads(done.stdout)["left_out"][broken]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_loaded(
+    given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amrg.training.prepared.prepare", never)
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        done = amrg_train(*given, "--out", place)
+        assert (done.exit_code, lines(done)) == (Exit.UNWRITABLE, 1), done.output
+        assert f"amrg: {tmp_path / 'file'}: is no folder" in done.stderr
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)  # root, who may run this, may write anywhere
+    done = amrg_train(*given, "--out", tmp_path / "run")
+    assert (done.exit_code, lines(done)) == (Exit.UNWRITABLE, 1), done.output
+    assert f"amrg: {tmp_path}: cannot be written to" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "said"),
+    [
+        ("--data", Exit.UNREADABLE, "cannot be read (Permission denied)"),
+        ("--base", Exit.UNREADABLE, "cannot be read (Permission denied)"),
+        ("--recipe", Exit.USAGE, "cannot be read (Permission denied)"),
+        ("--cache", Exit.UNWRITABLE, "cannot be written (Permission denied)"),
+        ("--out", Exit.UNWRITABLE, "cannot be written (Permission denied)"),
+    ],
+)
+def test_a_folder_that_may_not_be_looked_into_is_one_line(
+    option: str, code: Exit, said: str, given: tuple[object, ...], tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    with closed_to_us(closed):
+        done = amrg_train(*given, "--out", tmp_path / "run", option, closed / "inside")
+    assert (done.exit_code, lines(done)) == (code, 1), done.output
+    assert f"amrg: {closed}" in done.stderr
+    assert said in done.stderr
+
+
+@contextmanager
+def closed_to_us(folder: Path) -> Iterator[None]:
+    """As a folder of another user, which root, who may run this, could look into all the same."""
+
+    def refusing(real: Callable[..., object]) -> Callable[..., object]:
+        def call(path: object, *given: object, **named: object) -> object:
+            if isinstance(path, str | os.PathLike) and folder in Path(path).parents:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *given, **named)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((os, "stat"), (os, "lstat"), (os, "scandir"), (os, "mkdir"), (io, "open")):
+            patch.setattr(module, name, refusing(getattr(module, name)))
+        yield
+
+
+def never(*_: object) -> NoReturn:
+    raise AssertionError("the base was loaded")
+
+
+def lines(done: Result) -> int:
+    """How many lines of complaint there are."""
+    return sum(line.startswith("amrg: ") for line in done.stderr.splitlines())
 
 
 def test_the_recipe_is_printed_with_all_that_was_set() -> None:

@@ -114,7 +114,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "a configuration that is no JSON": lambda folder: (folder / "config.json").write_text("{", encoding="utf-8"),
     "no weights": lambda folder: (folder / "model.safetensors").unlink(),
     "weights cut short": lambda folder: os.truncate(folder / "model.safetensors", 9_000),
-    "no tokenizer": lambda folder: [path.unlink() for path in folder.glob("tokenizer*")],
+    "no tokenizer": lambda folder: (folder / "tokenizer.json").unlink(),
 }
 
 

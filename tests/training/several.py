@@ -11,6 +11,7 @@ import torch
 
 from amrg.training import tuning
 from amrg.training.distributed import SHARDED
+from amrg.training.failures import TuningError
 from amrg.training.recipe import Recipe
 from amrg.training.tuning import tune
 from amrg.training.watching import Taken, Unwatched
@@ -32,7 +33,7 @@ class Speaking(Unwatched):
 
 
 def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool, int]) -> None:
-    """One process of a run."""
+    """One process of a run; a refusal is written down beside its folder, which may be another for each `{rank}`."""
     folder, bases, recipe, sharded, breaks_at = order
     os.environ |= {
         "RANK": str(rank),
@@ -45,8 +46,13 @@ def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool,
     }
     torch.set_num_threads(1)
     tuning.SAVE_EVERY = 0.0
-    with mock.patch.object(tuning, "write_summary"):
-        tune(fabricated(base(bases), recipe), recipe, folder, Speaking(folder, breaks_at))
+    folder = Path(str(folder).format(rank=rank))
+    try:
+        with mock.patch.object(tuning, "write_summary"):
+            tune(fabricated(base(bases), recipe), recipe, folder, Speaking(folder, breaks_at))
+    except TuningError as error:
+        folder.with_suffix(".refused").write_text(str(error), encoding="utf-8")
+        raise SystemExit(1) from None
 
 
 def in_processes(world: int, *order: object) -> list[int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,23 @@ def test_two_processes_end_with_the_weights_of_one(sharded: bool, one: Path, bas
     assert logged(folder)["step"] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     for column in ("loss", "norm"):  # Adam forgives a gradient that is twice what it should be
         assert logged(folder)[column] == pytest.approx(logged(one)[column], rel=1e-4)
+
+
+def test_a_folder_that_the_processes_do_not_share_is_refused_before_a_step(bases: Path, tmp_path: Path) -> None:
+    assert in_processes(2, tmp_path / "run-{rank}", bases, UNEVEN, False, 0)[0] == 1
+    refused = (tmp_path / "run-0.refused").read_text(encoding="utf-8")
+    assert "run-0: process 1 finds no run there, process 0 one at step 0: " in refused
+    assert "a disk that all processes share" in refused
+    assert not (tmp_path / "run-0.spoke").exists()
+
+
+def test_processes_that_stand_at_different_steps_are_refused(bases: Path, tmp_path: Path) -> None:
+    assert in_processes(1, tmp_path / "run-{rank}", bases, UNEVEN, False, 4) == [9]
+    shutil.copytree(tmp_path / "run-0", tmp_path / "run-1")
+    (tmp_path / "run-1" / "checkpoint.safetensors").unlink()
+    assert in_processes(2, tmp_path / "run-{rank}", bases, UNEVEN, False, 0)[0] == 1
+    refused = (tmp_path / "run-0.refused").read_text(encoding="utf-8")
+    assert "process 1 finds one at step 0 there, process 0 one at step 3" in refused
 
 
 def logged(folder: Path) -> dict[str, list[float]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from amrg.training.curves import Curve, chart, smoothed
+from amrg.training.leaving import read_training
 from amrg.training.prepared import Prepared
-from amrg.training.summary import advice, rows_of
+from amrg.training.summary import advice, rows_of, write_summary
 from amrg.training.tuning import tune
 from amrg.training.watching import Unwatched
 from training.small import RECIPE, base, fabricated
@@ -17,7 +19,8 @@ from training.small import RECIPE, base, fabricated
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    return fabricated(base(tmp_path_factory.mktemp("bases")))
+    made = fabricated(base(tmp_path_factory.mktemp("bases")))
+    return replace(made, left_out=(("case <x>", "its report has no text"), ("case y", "a|b cannot be read")))
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +47,24 @@ def test_the_page_opens_offline_and_shows_the_run(run: Path, prepared: Prepared)
     assert "score it on the test part" in text
 
 
-def test_advice_follows_from_how_the_run_went(run: Path) -> None:
-    from amrg.training.leaving import read_training
+def test_cases_that_were_left_out_are_kept_and_listed_with_their_reasons(run: Path) -> None:
+    left_out = {"case <x>": "its report has no text", "case y": "a|b cannot be read"}
+    assert read_training(run).left_out == left_out
+    page, text = ((run / name).read_text(encoding="utf-8") for name in ("summary.html", "summary.md"))
+    assert "<dt>case &lt;x&gt;</dt><dd>its report has no text</dd>" in page
+    assert "- case y: a|b cannot be read" in text
+    assert all("Left out" in told and "Nothing was learned or drafted from 2 cases" in told for told in (page, text))
 
+
+def test_where_nothing_was_left_out_nothing_is_listed(run: Path, prepared: Prepared, tmp_path: Path) -> None:
+    training = read_training(run).model_copy(update={"left_out": {}})
+    for log in ("log.csv", "validation.csv"):
+        (tmp_path / log).write_bytes((run / log).read_bytes())
+    write_summary(tmp_path, RECIPE, training, prepared.validation, ())
+    assert not any("Left out" in (tmp_path / name).read_text("utf-8") for name in ("summary.html", "summary.md"))
+
+
+def test_advice_follows_from_how_the_run_went(run: Path) -> None:
     training = read_training(run)
     watched = rows_of(run / "validation.csv")
     best_last = training.model_copy(update={"best_step": 6, "best": 0.5, "unscored": 0})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +22,17 @@ from amrg.models.backbone import Modules
 from amrg.models.checkpoint import load_base
 from amrg.training import basing, checkpoints, tuning, validating
 from amrg.training.collating import Padding, collate
-from amrg.training.failures import TuningError
+from amrg.training.failures import TuningError, to_tune_with_less
 from amrg.training.leaving import read_training
 from amrg.training.prepared import Prepared
 from amrg.training.recipe import Decay, Lora, Metric, Precision, Recipe
-from amrg.training.runs import HowFar, how_far
-from amrg.training.samples import Batch
+from amrg.training.runs import HowFar, RunOf, how_far, refuse_another, write_run
+from amrg.training.samples import Batch, Sample
 from amrg.training.schedule import rate
 from amrg.training.stepping import trainable
-from amrg.training.tuned import ReportLoss, learning, lent
+from amrg.training.tuned import ReportLoss, learning, lent, reading
 from amrg.training.tuning import Tuned, tune
-from amrg.training.validating import write_drafts
+from amrg.training.validating import Drafts
 from amrg.training.watching import STOPPED, Unwatched
 from models.tiny import TINY
 from training.small import RECIPE, base, fabricated
@@ -176,12 +176,18 @@ def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: Prepared,
     assert settings.longest_answer == max(len(s.answer) for s in prepared.train) * 5 // 4
     bare = load_base(str(bases / "gemma3"))
     again = replace(prepared, loaded=replace(bare, settings=settings))
-    drafts = write_drafts(again, put_on(bare.model, tmp_path), prepared.validation)
+    drafts = drafts_of(again, put_on(bare.model, tmp_path), prepared.validation)
     lines = (tmp_path / "predictions-validation.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [
         {"key": sample.key, "text": text} for sample, text in zip(prepared.validation, drafts, strict=True)
     ]
-    assert drafts != write_drafts(again, load_base(str(bases / "gemma3")).model, prepared.validation)
+    assert drafts != drafts_of(again, load_base(str(bases / "gemma3")).model, prepared.validation)
+
+
+def drafts_of(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list[str]:
+    """What a model writes, as long as its settings allow; `model` is the base, or has adapters in."""
+    with reading(model):
+        return Drafts(prepared, prepared.loaded.settings.longest_answer).write(model, samples)
 
 
 def test_the_best_adapter_is_left_and_patience_ends_the_run(
@@ -269,6 +275,14 @@ def test_a_run_that_ran_out_of_memory_goes_on_with_fewer_at_once(
     fewer = PLAIN.model_copy(update={"at_once": 2, "gradient_checkpointing": True})
     assert tuned(prepared, fewer, tmp_path / "run").steps == 6
     same_but_rounded(adapter(tmp_path / "run"), adapter(plain))
+    began = Recipe.model_validate_json((tmp_path / "run" / "recipe.json").read_bytes())
+    assert (began, read_training(tmp_path / "run").at_once) == (PLAIN, 2)
+
+
+def test_what_fewer_at_once_change_is_said_where_units_are_dropped() -> None:
+    assert "lower at_once (now 4; the same but for rounding)" in to_tune_with_less(PLAIN)
+    dropping = "lower at_once (now 4; the same but for rounding and for which units dropout drops)"
+    assert dropping in to_tune_with_less(RECIPE)
 
 
 def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
@@ -324,6 +338,17 @@ def test_a_folder_is_held_to_its_run(prepared: Prepared, tmp_path: Path) -> None
     elsewhere = replace(prepared, data=prepared.data.model_copy(update={"split_hash": "1"}))
     with pytest.raises(TuningError, match=r'data.split_hash is "0" there and "1" here'):
         tuned(elsewhere, RECIPE, tmp_path)
+
+
+def test_a_hub_base_of_another_commit_is_another_run(prepared: Prepared, tmp_path: Path) -> None:
+    one, other = (
+        RunOf.of(replace(prepared, loaded=replace(prepared.loaded, folder=None, revision=commit)), RECIPE)
+        for commit in ("a1", "b2")
+    )
+    write_run(tmp_path, one)
+    refuse_another(tmp_path, one)
+    with pytest.raises(TuningError, match='weights is "a1" there and "b2" here'):
+        refuse_another(tmp_path, other)
 
 
 def test_an_adapter_of_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,11 +39,37 @@ def print_json(document: Any) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Leaves with one line where the folder asked for cannot be written."""
+    """Leaves with one line where the folder asked for cannot be written, or something else cannot be read."""
     try:
         yield
     except OSError as error:
-        fail(Exit.UNWRITABLE, f"{folder}: cannot be written ({error.strerror}); name another folder, or make room")
+        named, why = _named(error) or folder, error.strerror or error
+        if _is_read(error, named, folder):
+            fail(Exit.UNREADABLE, f"{named}: cannot be read ({why}); let it be read, or name another")
+        fail(Exit.UNWRITABLE, f"{named}: cannot be written ({why}); name another folder, or make room")
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Leave with one line where a folder cannot be made or written to; it is not made, for more may be refused yet."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        fail(Exit.UNWRITABLE, f"{there}: is no folder, found where {folder} is to be written; name another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        fail(Exit.UNWRITABLE, f"{there}: cannot be written to, and {folder} is to be; name another folder")
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def _named(error: OSError) -> Path | None:
+    """The file that an error is about, where it says so."""
+    return Path(error.filename) if isinstance(error.filename, str | os.PathLike) else None
+
+
+def _is_read(error: OSError, named: Path, folder: Path) -> bool:
+    """Whether a file was to be read: it lies neither in the folder that is written to nor above it."""
+    file, place = named.absolute(), folder.absolute()
+    return error.errno not in _NO_ROOM and not file.is_relative_to(place) and not place.is_relative_to(file)
 
 
 def quieten() -> None:

@@ -10,15 +10,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.console import bars, busy, complain, err, fail, out, print_json, quieten, writing
+from amrg.cli.console import (
+    bars,
+    busy,
+    complain,
+    err,
+    fail,
+    out,
+    print_json,
+    quieten,
+    refuse_unwritable,
+    writing,
+)
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
     from amrg.training.leaving import Training
+    from amrg.training.prepared import Prepared
     from amrg.training.recipe import Recipe
 
 CACHE = Path("runs") / "features"
 INTERRUPTED = 130  # as shells have it
+_NAMED = 5  # cases that are left out
 
 
 def train(
@@ -70,7 +83,7 @@ def train(
             raise typer.Exit(INTERRUPTED) from None
         from amrg.training.leaving import read_training
 
-        _report(read_training(folder), folder, as_json)
+        _report(read_training(folder), recipe.validation.cases, folder, as_json)
 
 
 @contextmanager
@@ -94,12 +107,14 @@ def refusing() -> Iterator[None]:
 
 
 def _refuse_unasked(folder: Path, recipe: Recipe, resume: bool) -> None:
-    """Before anything is loaded: what lies in the folder, and whether it is to be gone on with."""
+    """Before anything is loaded: what lies in the folder, whether it is to be gone on with, and can be written to."""
     from amrg.training.runs import HowFar, how_far, refuse_another_recipe
 
     refuse_another_recipe(folder, recipe)
     if how_far(folder) is HowFar.UNFINISHED and not resume:
         fail(Exit.USAGE, f"{folder}: holds an unfinished run of this recipe: add --resume, or name another folder")
+    if how_far(folder) is not HowFar.FINISHED:
+        refuse_unwritable(folder)
 
 
 def _run(data: Path, split: str, folder: Path, recipe: Recipe, cache: Path) -> None:
@@ -115,8 +130,7 @@ def _run(data: Path, split: str, folder: Path, recipe: Recipe, cache: Path) -> N
     _show(recipe)
     with bars() as progress, writing(cache), state.main_process_first():
         prepared = prepare(recipe, Source(data, split), cache, progress)
-    counts = prepared.data
-    err.print(f"{counts.n_train} cases to learn, {counts.n_validation} to watch; {len(prepared.left_out)} left out")
+    _count(prepared)
     with Terminal(err, recipe.validation.metric) as terminal:
         tune(prepared, recipe, folder, terminal)
     if state.num_processes > 1:
@@ -131,15 +145,25 @@ def _show(recipe: Recipe) -> None:
         err.print(f"{name} = {json.dumps(value, ensure_ascii=False)}", markup=False, soft_wrap=True)
 
 
-def _report(training: Training, folder: Path, as_json: bool) -> None:
-    """What came of it, from the first process alone."""
+def _count(prepared: Prepared) -> None:
+    """How many cases there are, and the first of those that are left out, each with the reason."""
+    counts, left_out = prepared.data, prepared.left_out
+    err.print(f"{counts.n_train} cases to learn, {counts.n_validation} to watch; {len(left_out)} left out")
+    for key, why in left_out[:_NAMED]:
+        err.print(f"left out: {key}: {why}", markup=False, soft_wrap=True)
+    if len(left_out) > _NAMED:
+        err.print(f"and {len(left_out) - _NAMED} more: training.json and summary.html will name all")
+
+
+def _report(training: Training, most: int, folder: Path, as_json: bool) -> None:
+    """What came of it, from the first process alone; at most so many validation cases were watched."""
     if err.quiet:
         return
     if as_json:
         print_json({"folder": str(folder), **training.model_dump(mode="json")})
         return
     out.print(
-        f"{training.metric.value} {training.best:.4f} on {training.data.n_validation} validation cases after step "
+        f"{training.metric.value} {training.best:.4f} on {min(most, training.data.n_validation)} validation cases after step "
         f"{training.best_step} of {training.steps} ({training.stopped}); {training.trainable:,} parameters trained in "
         f"{training.seconds:.0f} s"
     )

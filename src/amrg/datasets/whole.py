@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +12,18 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; what was written takes its place at the end, and nothing where that fails."""
-    partial = path.with_suffix(".partial")
-    yield partial
-    partial.replace(path)
+    """A path beside `path` to write to; what was written takes its place at the end, and nothing where that fails.
+
+    Every process writes to a path of its own, so any number may write the same file: the last to end stays.
+    """
+    _forget_abandoned(path)
+    partial = path.with_name(f"{_begins(path)}{os.getpid()}{_PARTIAL}")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # it would take the room that is wanted
+        raise
 
 
 def write_text(path: Path, lines: Iterable[str]) -> int:
@@ -22,3 +33,30 @@ def write_text(path: Path, lines: Iterable[str]) -> int:
         for count, line in enumerate(lines, start=1):  # noqa: B007
             file.write(line + "\n")
     return count
+
+
+_PARTIAL = ".partial"
+
+
+def _begins(path: Path) -> str:
+    """How the names begin that this machine's processes write a file under: another machine's are not ours to judge."""
+    return f"{path.name}.{platform.node()}-"
+
+
+def _forget_abandoned(path: Path) -> None:
+    """Remove what processes of this machine that were killed had written of a file."""
+    for left in path.parent.glob(f"{glob.escape(_begins(path))}*{_PARTIAL}"):
+        number = left.name.removeprefix(_begins(path)).removesuffix(_PARTIAL)
+        if number.isdecimal() and not _lives(int(number)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine is there, whosever it is."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -51,13 +51,9 @@ def keep(path: Path, state: State, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         OSError, SafetensorError: it cannot be written; the old one is as it was.
     """
-    try:
-        with whole(path) as partial:
-            save_file(dict(tensors), partial, {_STATE: state.model_dump_json()})
-            flushed(partial)
-    except BaseException:
-        path.with_suffix(".partial").unlink(missing_ok=True)  # it would take the room that is wanted
-        raise
+    with whole(path) as partial:
+        save_file(dict(tensors), partial, {_STATE: state.model_dump_json()})
+        flushed(partial)
     flushed(path.parent)
 
 

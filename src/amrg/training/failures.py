@@ -58,7 +58,8 @@ def to_tune_with_less(recipe: Recipe) -> str:
     """How a run takes less memory, as far as its recipe has not asked for that."""
     ways = []
     if recipe.at_once > 1:
-        ways.append(f"lower at_once (now {recipe.at_once}; the result stays the same)")
+        dropped = " and for which units dropout drops" if recipe.lora.dropout > 0 else ""
+        ways.append(f"lower at_once (now {recipe.at_once}; the same but for rounding{dropped})")
     if not recipe.gradient_checkpointing:
         ways.append("set gradient_checkpointing=true (the same result, slower)")
     ways += _smaller_base(recipe)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
+from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -62,7 +63,11 @@ class Hardware(Value):
 
 
 class Training(Value):
-    """`training.json`: how an adapter came about. `figures` are the best's on the validation part, None undefined."""
+    """`training.json`: how an adapter came about. `figures` are the best's on the validation part, None undefined.
+
+    `at_once` is what the run ended with: fewer than its recipe says where memory ran out on the way. `left_out` has the
+    cases of both parts that nothing was learned or drafted from, each with the reason.
+    """
 
     best_step: int
     best: float
@@ -77,7 +82,9 @@ class Training(Value):
     base: str
     revision: str | None
     weights_hash: str | None
+    at_once: int | None = None
     data: DataUsed
+    left_out: dict[str, str] = Field(default_factory=dict)
     hardware: Hardware
     software: dict[str, str]
 

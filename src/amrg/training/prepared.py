@@ -13,7 +13,6 @@ in grey; with MedGemma in bfloat16 its features take 9.4 MB, its image tokens 1.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -105,14 +104,6 @@ def _prepared(recipe: Recipe, source: Source, cache: Path, progress: Progress) -
     shown = work.see(tuple(prompts), progress)
     used = _used(dataset, split, len(train), len(validation))
     return Prepared(loaded, train, validation, shown, used, tuple(left_out))
-
-
-def shared_by(recipe: Recipe) -> str:
-    """A hash of all that `prepare` takes from a recipe: recipes with the same one can share one `Prepared`."""
-    decides = recipe.model_dump_json(
-        include={"base", "revision", "words", "untold", "settings", "nf4", "precision", "most_image_tokens"}
-    )
-    return hashlib.sha256(f"{decides}\n{recipe.lora.modules}".encode()).hexdigest()
 
 
 class _Work:

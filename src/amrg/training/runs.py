@@ -20,7 +20,11 @@ from amrg.training.recipe import Recipe
 RECIPE, RUN, DONE = "recipe.json", "run.json", "training.json"
 
 MAY_DIFFER = frozenset({"recipe.at_once", "recipe.gradient_checkpointing"})
-"""What a run may be taken up with otherwise, as the way on when memory ran out: it changes nothing but rounding."""
+"""What a run may be taken up with otherwise, as the way on when memory ran out: it goes on the same but for rounding.
+
+With dropout, `at_once` also changes which units it drops: the draws follow the shapes of what is held. `recipe.json`
+stays the recipe that the run began with; `training.json` says what `at_once` it ended with.
+"""
 
 
 class HowFar(StrEnum):
@@ -32,7 +36,7 @@ class HowFar(StrEnum):
 
 
 class RunOf(Value):
-    """What decides a run: its recipe, its data, and the weights that it starts from."""
+    """What decides a run: its recipe, its data, and the weights that it starts from, by hash or hub commit."""
 
     recipe: Recipe
     data: DataUsed
@@ -41,7 +45,8 @@ class RunOf(Value):
     @classmethod
     def of(cls, prepared: Prepared, recipe: Recipe) -> RunOf:
         """The run of a recipe on what was prepared."""
-        return cls(recipe=recipe, data=prepared.data, weights=prepared.loaded.weights_hash)
+        loaded = prepared.loaded
+        return cls(recipe=recipe, data=prepared.data, weights=loaded.weights_hash or loaded.revision)
 
 
 def how_far(folder: Path) -> HowFar:

@@ -1,7 +1,7 @@
 """One optimiser step: the step's samples, device by device and micro-batch by micro-batch, to new weights.
 
 The loss is the mean over all labelled tokens of the step, wherever they were computed: how many samples a device holds
-at once, and how many devices there are, change nothing but rounding.
+at once, and how many devices there are, change nothing but rounding and, with dropout, which units it drops.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 A store is a folder of safetensors files, `shard-00000.safetensors` and on, each there whole or not at all, and
 `of.json`, which says what they were computed from. The header of a shard is its index: there is nothing beside it that
 could disagree with it. Killed at any moment, a store keeps every whole shard; filled again, it ends with the same
-bytes as if it had never been stopped.
+bytes as if it had never been stopped. A shard is never written over: where one was removed, what it held is made again
+in a new one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import fcntl
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ class TensorStore:
         self._of = of.model_dump_json(indent=1)
         self._index: dict[str, tuple[Path, tuple[str, ...]]] = {}
         self._known: set[Path] = set()
+        # The last ones stay open, of this store alone: a path that it has opened, it writes no shard under.
+        self._opened: Callable[[Path], Any] = lru_cache(maxsize=OPEN)(partial(safe_open, framework="pt"))
         self._bind()
         self._look()
 
@@ -61,10 +64,6 @@ class TensorStore:
     def __contains__(self, key: object) -> bool:
         return key in self._index
 
-    def keys(self) -> tuple[str, ...]:
-        """Every key that tensors are stored of."""
-        return tuple(self._index)
-
     def read(self, key: str) -> Tensors:
         """A key's tensors, as they were stored bit for bit.
 
@@ -74,7 +73,7 @@ class TensorStore:
         if key not in self._index:
             raise TuningError(f"{self.folder}: holds nothing of {key!r}; prepare its case first")
         path, names = self._index[key]
-        file = _opened(path)
+        file = self._opened(path)
         return {name: file.get_tensor(_joined(key, name)) for name in names}
 
     def fill(self, keys: Sequence[str], make: Make, told: Callable[[int, int], None]) -> None:
@@ -109,30 +108,37 @@ class TensorStore:
             yield held
 
     def _write(self, held: dict[str, Tensors]) -> None:
-        """One more shard."""
-        path = self.folder / f"shard-{len(self._known):05d}.safetensors"
+        """One more shard, numbered above all there are and were."""
+        path = self.folder / f"shard-{self._next():05d}.safetensors"
         flat = {_joined(key, name): t.contiguous() for key, tensors in held.items() for name, t in tensors.items()}
         try:
-            with whole(path) as partial:
-                save_file(flat, partial, {"of": _digest(self._of)})
+            with whole(path) as beside:
+                save_file(flat, beside, {"of": _digest(self._of)})
         except (SafetensorError, OSError) as error:
-            path.with_suffix(".partial").unlink(missing_ok=True)
             raise TuningError(
                 f"{path}: cannot be written ({error}); what is stored already stays: make room, or name another "
                 "cache folder, and start again"
             ) from error
         self._take(path)
 
+    def _next(self) -> int:
+        """The number of a shard that there never was."""
+        return max((_number(path) for path in {*self._known, *self._there()}), default=-1) + 1
+
+    def _there(self) -> list[Path]:
+        """The shards in the folder, in order."""
+        return sorted(path for path in self.folder.glob("shard-*.safetensors") if _number(path) >= 0)
+
     def _look(self) -> None:
         """Take up shards that are not known yet."""
-        for path in sorted(self.folder.glob("shard-*.safetensors")):
+        for path in self._there():
             if path not in self._known:
                 self._take(path)
 
     def _take(self, path: Path) -> None:
         """Read one shard's header."""
         try:
-            file = _opened(path)
+            file = self._opened(path)
         except (SafetensorError, OSError) as error:
             raise TuningError(f"{path}: not readable ({error}); remove it, and what it held is made again") from error
         if (file.metadata() or {}).get("of") != _digest(self._of):
@@ -162,18 +168,18 @@ class TensorStore:
             yield
 
 
+def _number(path: Path) -> int:
+    """A shard's number; below 0 of a file that is none, such as a copy that somebody made."""
+    digits = path.stem.removeprefix("shard-")
+    return int(digits) if digits.isdecimal() else -1
+
+
 _BETWEEN = "\n"
 
 
 def _joined(key: str, name: str) -> str:
     """A tensor's name in a shard."""
     return f"{key}{_BETWEEN}{name}"
-
-
-@lru_cache(maxsize=OPEN)
-def _opened(path: Path) -> Any:
-    """A shard, memory-mapped; the last ones stay open."""
-    return safe_open(path, framework="pt")
 
 
 def bytes_of(tensors: Tensors) -> int:

@@ -74,11 +74,13 @@ def facts(training: Training, watched: int, taken: Rows) -> dict[str, str]:
         "base": training.base + (f" at {training.revision}" if training.revision else ""),
         "data": f"{training.data.name}, split {training.data.split}: {training.data.n_train} cases learned, "
         f"{watched} of {training.data.n_validation} validation cases watched",
+        "left out": f"{len(training.left_out)} cases",
         "best": f"{training.metric.value} {training.best:.3f} (n = {watched}) after step {training.best_step}",
         "ended": f"after {training.steps} steps: {training.stopped}",
         "drafts without a category": f"{training.unscored} of {watched}, counted as not right",
         "parameters trained": f"{training.trainable:,}",
         "time": f"{training.seconds:.0f} s with validation",
+        "held at once": f"{training.at_once} exams a device, at the end",
         "throughput": f"{cases / seconds:.2f} exams/s, {tokens / seconds:.0f} tokens/s",
         "peak memory": f"{training.peak_bytes / 2**30:.2f} GiB",
         "hardware": f"{training.hardware.device} ({training.hardware.machine})",

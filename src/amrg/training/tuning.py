@@ -14,7 +14,7 @@ from pathlib import Path
 from peft import PeftModel
 
 from amrg.training.distributed import Devices
-from amrg.training.failures import explained, to_tune_with_less
+from amrg.training.failures import TuningError, explained, to_tune_with_less
 from amrg.training.leaving import (
     Hardware,
     Training,
@@ -29,7 +29,7 @@ from amrg.training.leaving import (
 from amrg.training.logs import Logs
 from amrg.training.prepared import Prepared
 from amrg.training.recipe import Recipe
-from amrg.training.runs import HowFar, RunOf, how_far, refuse_another, write_run
+from amrg.training.runs import HowFar, RunOf, how_far, read_run, refuse_another, write_run
 from amrg.training.schedule import rate
 from amrg.training.standing import Standing
 from amrg.training.stepping import Stepper
@@ -51,8 +51,9 @@ def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Watch) -> Tune
     several stays so: it is spent.
 
     Raises:
-        TuningError: the folder holds another run, nothing can be watched, or the run cannot go on: a loss that is no
-            number, a full disk, too little memory. The last checkpoint is whole then; the same call goes on from it.
+        TuningError: the folder holds another run or is not the same for all processes, nothing can be watched, or the
+            run cannot go on: a loss that is no number, a full disk, too little memory. The last checkpoint is whole
+            then; the same call goes on from it.
     """
     run = RunOf.of(prepared, recipe)
     refuse_another(folder, run)
@@ -60,10 +61,26 @@ def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Watch) -> Tune
         return read_training(folder).tuned(folder)
     with explained(folder, to_tune_with_less(recipe)), lent(prepared.loaded, recipe) as tuned:
         devices = Devices(recipe, prepared.loaded.backbone.touched(prepared.loaded.model, recipe.lora.modules).tower)
-        if devices.is_main:
+        if devices.is_main and how_far(folder) is HowFar.NONE:
             write_run(folder, run)
         devices.wait()
         return _Run(prepared, recipe, folder, devices, tuned).to_its_end(watch)
+
+
+def refuse_unshared(folder: Path, devices: Devices, step: int) -> None:
+    """Hold all processes to one folder: each reads the checkpoint there by itself, and goes on from its step.
+
+    Raises:
+        TuningError: two find other runs there, as on the disks of two machines.
+    """
+    found = "no run" if how_far(folder) is HowFar.NONE else f"one at step {step}"
+    first, *others = devices.gathered([found])
+    if differing := [(number, other) for number, other in enumerate(others, 1) if other != first]:
+        number, other = differing[0]
+        raise TuningError(
+            f"{folder}: process {number} finds {other} there, process 0 {first}: "
+            "name an --out on a disk that all processes share"
+        )
 
 
 class _Run:
@@ -76,6 +93,7 @@ class _Run:
         self._stepper = Stepper(prepared, recipe, devices, self._loss)
         self._validator = Validator(prepared, recipe)
         self._standing = Standing(folder, recipe, self._stepper)
+        refuse_unshared(folder, devices, self._standing.state.step)
         self._logs = Logs(folder, recipe.steps, self._standing.state.step) if devices.is_main else None
         self._saved = time.monotonic()
 
@@ -157,7 +175,7 @@ class _Run:
         folder, state, samples = self._folder, self._standing.state, self._validator.samples
         self._leave_best()
         training = self._training()
-        write_summary(folder, self._recipe, training, samples, state.texts)
+        write_summary(folder, read_run(folder).recipe, training, samples, state.texts)
         write_training(folder, training)
         self._standing.path.unlink(missing_ok=True)
 
@@ -185,7 +203,9 @@ class _Run:
             base=self._recipe.base,
             revision=loaded.revision,
             weights_hash=loaded.weights_hash,
+            at_once=self._recipe.at_once,
             data=self._prepared.data,
+            left_out=dict(self._prepared.left_out),
             hardware=Hardware.here(self._devices.device, self._devices.count),
             software=software(),
         )

@@ -71,12 +71,6 @@ class Validator:
         return [value for part in parts for value in loss.by_case(on(part, device)).tolist()]
 
 
-def write_drafts(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list[str]:
-    """What a model writes on samples, as long as its settings allow; `model` is the base, or has adapters in."""
-    with reading(model):
-        return Drafts(prepared, prepared.loaded.settings.longest_answer).write(model, samples)
-
-
 @dataclass(frozen=True)
 class Drafts:
     """How drafts are written: greedily, `at_once` together, up to `longest` tokens each."""
@@ -113,11 +107,12 @@ def figures(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, flo
     a metric that no reference has anything for is not a number.
     """
     pairs = [(parse(text).report, sample.reference) for text, sample in zip(texts, samples, strict=True)]
+    categories = [(overall_category(draft), overall_category(reference)) for draft, reference in pairs]
     findings = Count()
     for draft, reference in pairs:
         findings.add(map(placed, draft.findings), map(placed, reference.findings))
     found = {
-        Metric.BIRADS: _share([_category(d) == _category(r) for d, r in pairs if _category(r) is not None]),
+        Metric.BIRADS: _share([d == r for d, r in categories if r is not None]),
         Metric.COMPOSITION: _share([d.composition == r.composition for d, r in pairs if r.composition is not None]),
         Metric.FINDING_F1: findings.f1,
     }
@@ -127,11 +122,11 @@ def figures(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, flo
 
 def unscored(texts: Sequence[str], samples: Sequence[Sample]) -> int:
     """Drafts that name no category where their reference does. They count as not right."""
-    pairs = zip(texts, samples, strict=True)
-    return sum(_category(s.reference) is not None and _category(parse(t).report) is None for t, s in pairs)
+    pairs = ((parse(text).report, sample.reference) for text, sample in zip(texts, samples, strict=True))
+    return sum(overall_category(r) is not None and overall_category(d) is None for d, r in pairs)
 
 
-def _category(report: Report) -> int | None:
+def overall_category(report: Report) -> int | None:
     """The number of the overall category: 4A, 4B and 4C are 4."""
     return report.worst.major if report.worst is not None else None
 
