@@ -162,8 +162,9 @@ def _report(training: Training, most: int, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder), **training.model_dump(mode="json")})
         return
+    watched = min(most, training.data.n_validation)
     out.print(
-        f"{training.metric.value} {training.best:.4f} on {min(most, training.data.n_validation)} validation cases after step "
+        f"{training.metric.value} {training.best:.4f} on {watched} validation cases after step "
         f"{training.best_step} of {training.steps} ({training.stopped}); {training.trainable:,} parameters trained in "
         f"{training.seconds:.0f} s"
     )
