@@ -196,6 +196,11 @@ def test_a_search_shows_what_it_drew_and_each_draw_is_a_configuration(source: So
         for rate, dora in ((1e-4, True), (3e-4, False))
     ]
     drafts = {finished("one", 0, drawn[0], 0.5): half, finished("one", 1, drawn[1], 1.0): right}
+    lucky = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0, 1), search=Search(trials=2))
+    single = score_sweep(
+        tmp_path / "lucky", source.data, definition(source, lucky), written(tmp_path / "lucky", source, drafts)
+    )
+    assert single.best is None  # one seed of the two that were asked for
     what = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,), search=Search(trials=3))
     waiting = Trial(base="one", number=2, state=State.WAITING)
     trials = [*written(tmp_path, source, drafts), waiting]

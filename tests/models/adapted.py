@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
+from huggingface_hub import constants
 from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
@@ -34,3 +36,14 @@ def adapter_for(base: Path | str, folder: Path, lora: Lora = LORA, scale: float 
     training = {"best_step": 7, "figures": {"birads_accuracy": 0.5}, "data": {"name": "drawn", "split": "clean"}}
     (folder / "training.json").write_text(json.dumps(training), encoding="utf-8")
     return folder
+
+
+def as_cached(cache: Path, name: str, commit: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a hub model in a hub's cache of one's own, empty yet, which is asked offline from now on."""
+    kept = cache / f"models--{name.replace('/', '--')}"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit, encoding="utf-8")
+    (kept / "snapshots" / commit).mkdir(parents=True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return kept / "snapshots" / commit

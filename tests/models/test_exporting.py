@@ -22,7 +22,7 @@ from amrg.models.hubnames import hub_name
 from amrg.models.published import published_names, read_published
 from amrg.models.serving import adapter_obstacles
 from amrg.training.recipe import Lora
-from models.adapted import LORA, adapter_for
+from models.adapted import LORA, adapter_for, as_cached
 from models.tiny import TINY
 
 # What vLLM's Gemma 3 has, module by module, once its own prefixes are taken off: written from its classes' layout.
@@ -64,6 +64,27 @@ def test_every_family_is_exported_merged_and_by_itself(family: str, tmp_path: Pa
         assert done.export_from_adapter.relative < 1e-5 < done.adapter_from_base.relative
         assert done.export_from_adapter.same_text
         assert not done.export_from_base.same_text
+
+
+def test_an_adapter_on_a_model_of_the_hub_is_exported_and_has_a_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TINY["gemma3"](as_cached(tmp_path / "cache", "someone/tiny", "0" * 40, monkeypatch))
+    monkeypatch.chdir(tmp_path)  # where a folder of the adapter's name is found
+    folders = [adapter_for("someone/tiny", tmp_path / f"tuned-{scale}", scale=scale) for scale in (0.2, 0.3)]
+    for export in (export_merged, export_adapter):
+        done = export(Order(folders[0], tmp_path / export.__name__)).comparison
+        assert done.export_from_adapter.relative < 1e-5 < done.adapter_from_base.relative
+    hashes = {load_model(str(folder)).weights_hash for folder in folders}
+    assert len(hashes) == 2
+    assert None not in hashes
+
+
+def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_less(
+    adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amrg.models.checkpoint._dtype", lambda: torch.bfloat16)
+    assert export_adapter(Order(adapter, tmp_path / "out")).comparison.export_from_adapter.relative < 1e-5
 
 
 @pytest.mark.parametrize(

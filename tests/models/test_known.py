@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from huggingface_hub.errors import (
 from amrg.models import BACKBONES, ModelError, list_models, load_base
 from amrg.models.known import KNOWN, pinned_revision
 from amrg.models.published import published_names, read_published
+from models.adapted import as_cached
 from models.tiny import TINY
 
 NAME = "google/medgemma-4b-it"
@@ -91,13 +93,7 @@ def test_a_model_in_the_cache_is_loaded_offline_and_says_its_commit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
-    kept = tmp_path / "models--someone--tiny"
-    (kept / "refs").mkdir(parents=True)
-    (kept / "refs" / "main").write_text(commit, encoding="utf-8")
-    (kept / "snapshots" / commit).mkdir(parents=True)
-    TINY["smolvlm"](kept / "snapshots" / commit)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    TINY["smolvlm"](as_cached(tmp_path, "someone/tiny", commit, monkeypatch))
     for revision in (None, "main", commit):
         loaded = load_base("someone/tiny", revision)
         assert (loaded.revision, loaded.folder) == (commit, None)
@@ -123,5 +119,16 @@ def test_a_folder_that_is_no_whole_checkpoint_is_one_line(broken: str, tmp_path:
     folder = TINY["gemma3"](tmp_path / "base")
     BROKEN[broken](folder)
     with pytest.raises(ModelError, match=r"model 'base' .*expected") as raised:
+        load_base(str(folder))
+    assert "\n" not in str(raised.value)
+
+
+def test_code_that_a_model_brings_is_neither_run_nor_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = TINY["gemma3"](tmp_path / "base")
+    code = {"model_type": "internvl_chat", "auto_map": {"AutoConfig": "theirs.Config"}}
+    (folder / "config.json").write_text(json.dumps(code), encoding="utf-8")
+    (folder / "theirs.py").write_text("raise SystemExit('it was run')", encoding="utf-8")
+    monkeypatch.setattr("builtins.input", pytest.fail)
+    with pytest.raises(ModelError, match="model 'base' cannot be loaded") as raised:
         load_base(str(folder))
     assert "\n" not in str(raised.value)

@@ -11,7 +11,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 
 from amrg.training.failures import TuningError
@@ -19,10 +21,12 @@ from amrg.training.prepared import Source
 from amrg.training.recipe import Recipe
 from amrg.training.studies import opened
 from amrg.training.sweep import Base, Point, Search, SweepError
-from amrg.training.sweeping import Order
+from amrg.training.sweeping import Order, Steps, run_sweep
 from amrg.training.trials import State, Trial
+from amrg.training.tuning import Tuned
+from amrg.training.watching import Watch
 from training.exams import drawn
-from training.sweeps import Made, Swept, alpha, strength, sweep
+from training.sweeps import Made, Silent, Swept, alpha, strength, sweep
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +194,23 @@ def test_two_machines_share_the_trials_of_one_postgresql_database(swept: Swept, 
     assert "secret" not in str(refused.value)
 
 
+def test_two_machines_that_begin_at_once_fill_a_study_once(
+    swept: Swept, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one comes while the first one puts its first trial there."""
+    enqueue = optuna.Study.enqueue_trial
+
+    def slowly(study: optuna.Study, params: dict[str, Any]) -> None:
+        time.sleep(0.2)
+        enqueue(study, params)
+
+    monkeypatch.setattr(optuna.Study, "enqueue_trial", slowly)
+    swept.made.before = lambda recipe, folder, step: time.sleep(0.01)
+    wide = sweep(ranks=(2, 8, 16), prune=False)
+    assert swept.in_processes([swept.folder / name for name in ("here", "there")], wide, server) == [0, 0]
+    assert sorted(swept.made.noted("tune")) == sorted(p.label for p in wide.grid())
+
+
 def test_a_trial_of_another_machine_is_left_alone_while_it_gives_signs_of_life(swept: Swept, server: str) -> None:
     definition = Order(sweep(), swept.source, swept.folder).definition
     with opened(swept.folder, definition, server) as studies:
@@ -253,19 +274,18 @@ def test_a_sweep_goes_on_with_the_same_weights_alone(swept: Swept) -> None:
 def test_a_search_draws_as_many_trials_as_asked_the_same_after_a_stop(source: Source, tmp_path: Path) -> None:
     searched = sweep(alphas=(alpha("1x"), alpha("2x"), alpha("16")), seeds=(0, 1), search=Search(trials=7))
     whole = Swept(source, tmp_path / "whole", Made(tmp_path / "notes")).run(searched)
-    assert len(whole) == 8
     points = [t.point for t in whole if t.point is not None]
-    assert [p.seed for p in points] == [0] * 7 + [1]
-    assert len({p.model_dump_json() for p in points}) == 8
+    assert [p.seed for p in points[:7]] == [0] * 7
+    assert {p.seed for p in points[7:]} == {1}
+    assert len({p.model_dump_json() for p in points}) == len(whole)
     for p in points:
         assert 5e-5 <= (p.rate or 0) <= 1e-3
         assert 0 <= (p.dropout or 0) <= 0.1
         assert p.alpha in (p.rank, 2 * p.rank, 16)
     best = max(whole[:7], key=lambda t: t.best or 0)
     assert best.point is not None
-    assert points[7] == best.point.model_copy(
-        update={"seed": 1}
-    )  # the best is repeated, so that its seeds have a spread
+    # The best is repeated, so that its seeds have a spread; what leads after that is repeated too.
+    assert points[7] == best.point.model_copy(update={"seed": 1})
 
     def stops(recipe: Recipe, folder: Path, step: int) -> None:
         if folder.name.startswith("003") and not (folder / "stopped").exists():
@@ -276,6 +296,33 @@ def test_a_search_draws_as_many_trials_as_asked_the_same_after_a_stop(source: So
     with pytest.raises(OSError, match="Input/output"):
         broken.run(searched)
     assert broken.run(searched) == whole
+
+
+def test_a_search_repeats_the_highest_mean_until_it_has_every_seed(swept: Swept) -> None:
+    """Every second seed is worse than any first one, so that in the end each configuration led once."""
+
+    def tune(prepared: object, recipe: Recipe, folder: Path, watch: Watch) -> Tuned:
+        tuned = swept.made.tune(prepared, recipe, folder, watch)
+        return tuned.model_copy(update={"best": recipe.rate - recipe.seed})
+
+    searched = sweep(seeds=(0, 1), search=Search(trials=3), prune=False)
+    order = Order(searched, swept.source, swept.folder, steps=Steps(swept.made.prepare, tune))
+    points = [t.point for t in run_sweep(order, Silent()) if t.point is not None]
+    by_rate = sorted(points[:3], key=lambda p: p.rate or 0, reverse=True)
+    assert points[3:] == [p.model_copy(update={"seed": 1}) for p in by_rate]
+
+
+def test_a_failure_among_the_searched_leaves_none_of_them_out(swept: Swept) -> None:
+    """The first trial fails, so that the finished ones are not the first of the list."""
+
+    def fails(recipe: Recipe, folder: Path, step: int) -> None:
+        if folder.name.startswith("000") or (recipe.seed and step == 4):
+            raise TuningError("memory ran out")
+
+    swept.made.before = fails
+    trials = swept.run(sweep(seeds=(0, 1), search=Search(trials=3), prune=False))
+    # A repetition that fails puts its configuration out; the next is repeated, until none is left.
+    assert [t.state for t in trials] == [State.FAILED, *[State.FINISHED] * 2, *[State.FAILED] * 2]
 
 
 @pytest.mark.parametrize(
@@ -289,6 +336,24 @@ def test_a_storage_is_a_file_or_postgresql(swept: Swept, url: str, said: str) ->
     with pytest.raises(SweepError) as refused:
         swept.run(sweep(), url)
     assert said in str(refused.value)
+
+
+def test_a_port_that_is_none_is_one_line(swept: Swept) -> None:
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
+    with pytest.raises(SweepError, match="cannot be opened") as refused:
+        swept.run(sweep(), "postgresql://amrg:secret@127.0.0.1:port/postgres")
+    assert "secret" not in str(refused.value)
+
+
+def test_an_account_without_rights_is_one_line(swept: Swept, server: str) -> None:
+    psycopg = pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
+    with psycopg.connect(server, autocommit=True) as root:
+        root.execute("CREATE USER nobody")
+        root.execute("CREATE DATABASE closed")
+    with psycopg.connect(server.replace("/postgres", "/closed"), autocommit=True) as root:
+        root.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    with pytest.raises(SweepError, match=r"cannot be opened.*check address and rights"):
+        swept.run(sweep(), server.replace("amrg@", "nobody@").replace("/postgres", "/closed"))
 
 
 def test_a_launcher_of_several_processes_is_refused(swept: Swept, monkeypatch: pytest.MonkeyPatch) -> None:

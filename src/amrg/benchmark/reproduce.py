@@ -110,7 +110,9 @@ def _why_missing(source: str) -> str | None:
     if local and (said := broken_weights(folder)) is not None:
         return f"{source}: {said}"
     try:
-        AutoConfig.from_pretrained(str(folder) if local else source, revision=None if local else revision)
+        AutoConfig.from_pretrained(
+            str(folder) if local else source, revision=None if local else revision, trust_remote_code=False
+        )
     except (OSError, KeyError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         return (None if local else hub_trouble(error, source, revision)) or f"{source}: {first}"

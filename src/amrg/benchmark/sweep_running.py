@@ -5,7 +5,8 @@ from __future__ import annotations
 from amrg.benchmark.sweep_page import write_sweep_page
 from amrg.benchmark.sweep_scores import SweepScores
 from amrg.benchmark.sweep_scoring import score_sweep
-from amrg.training.sweeping import Listener, Order, run_sweep
+from amrg.training.claims import held
+from amrg.training.sweeping import Listener, Order, run_sweep, trials_of
 
 
 def sweep_and_score(order: Order, listener: Listener) -> SweepScores:
@@ -19,7 +20,8 @@ def sweep_and_score(order: Order, listener: Listener) -> SweepScores:
         BenchmarkError: drafts of a trial are malformed.
         OSError: the folder cannot be written.
     """
-    trials = run_sweep(order, listener)
-    scores = score_sweep(order.folder, order.source.data, order.definition, trials)
-    write_sweep_page(order.folder, scores)
+    run_sweep(order, listener)
+    with held(order.folder, "page"):  # of several workers the last one to come writes what the others left too
+        scores = score_sweep(order.folder, order.source.data, order.definition, trials_of(order))
+        write_sweep_page(order.folder, scores)
     return scores

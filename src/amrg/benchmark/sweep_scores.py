@@ -34,9 +34,13 @@ class Configuration(Value):
 
     @property
     def whole(self) -> bool:
-        """Whether every seed finished, be it at a second try: only then is its mean one to select by."""
-        seeds = {state: {t.point.seed for t in self.trials if t.point and t.state is state} for state in State}
-        return seeds[State.FINISHED] == set().union(*seeds.values())
+        """Whether every seed that began finished, be it at a second try: else its mean is none to select by."""
+        return self.finished == {t.point.seed for t in self.trials if t.point}
+
+    @property
+    def finished(self) -> set[int]:
+        """Its seeds that finished."""
+        return {t.point.seed for t in self.trials if t.point and t.state is State.FINISHED}
 
 
 class SweepScores(Value):

@@ -29,8 +29,10 @@ from amrg.benchmark.statistics import FEW_GROUPS, Bootstrap, bootstrap, differen
 from amrg.benchmark.summaries import finite
 from amrg.benchmark.sweep_scores import Configuration, SweepScores
 from amrg.benchmark.sweep_selection import selection_metric
-from amrg.datasets import open_dataset
+from amrg.datasets import Case, open_dataset
 from amrg.datasets.whole import write_text
+from amrg.training.reading import text_of
+from amrg.training.recipe import Recipe
 from amrg.training.sweep import Definition, Sweep
 from amrg.training.trials import State, Trial
 
@@ -58,17 +60,16 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
         scorer = _Scorer(references, measure, definition.sweep)
         configurations, baselines = scorer.scored(trials, written)
     selection = scorer.selection
-    warnings = _warnings(whole, references, configurations, [n for n in there if n not in written])
+    most = definition.sweep.recipe.validation.cases
+    warnings = _warnings(whole, references, configurations, [n for n in there if n not in written], most)
     names = [base.name for base in definition.sweep.bases]
     scores = SweepScores(
         software=f"amrg {__version__}",
         definition=definition,
         data=data_scored(references),
         selection=selection,
-        best=best_of(configurations, selection),
-        best_of={
-            n: b for n in names if (b := best_of([c for c in configurations if c.base == n], selection)) is not None
-        },
+        best=scorer.best(configurations),
+        best_of={n: b for n in names if (b := scorer.best([c for c in configurations if c.base == n])) is not None},
         configurations=tuple(configurations),
         waiting=tuple(t for t in trials if t.point is None),
         baselines=baselines,
@@ -79,17 +80,23 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
 
 
 def _validation_part(data: Path, definition: Definition) -> References:
-    """The cases that trials were watched on, and train cases for baselines to learn from."""
-    dataset = open_dataset(data)
-    return part_of(dataset, dataset.split(definition.split), PART, definition.sweep.recipe.seed)
+    """The cases that trials were watched on, and train cases for baselines to learn from, in the words learned."""
+    dataset, recipe = open_dataset(data), definition.sweep.recipe
+    part = part_of(dataset, dataset.split(definition.split), PART, recipe.seed)
+    return replace(part, cases=_in_words(part.cases, recipe), training=_in_words(part.training, recipe))
 
 
-def best_of(configurations: Sequence[Configuration], selection: str) -> str | None:
-    """The label of the best by the mean over its seeds, the first of equals; of those alone whose seeds all finished.
+def _in_words(cases: Sequence[Case], recipe: Recipe) -> tuple[Case, ...]:
+    return tuple(case.model_copy(update={"text": text_of(case, recipe)}) for case in cases)
 
-    Where a seed failed or was pruned the mean of the others flatters: such a configuration is not selected.
+
+def best_of(configurations: Sequence[Configuration], selection: str, seeds: Sequence[int]) -> str | None:
+    """The label of the best by the mean over its seeds, the first of equals; of those alone that finished with each.
+
+    Where a seed failed, was pruned or was not run, as in a search, the mean of the others flatters.
     """
-    whole = {c.label: c.spread[selection].value for c in configurations if c.whole and selection in c.spread}
+    able = [c for c in configurations if c.whole and c.finished.issuperset(seeds) and selection in c.spread]
+    whole = {c.label: c.spread[selection].value for c in able}
     values = {label: value for label, value in whole.items() if value is not None}
     return max(values, key=values.__getitem__) if values else None
 
@@ -106,6 +113,10 @@ class _Scorer:
     def selection(self) -> str:
         """The name of the metric that selects."""
         return f"selection_{self.sweep.recipe.validation.metric.value}"
+
+    def best(self, configurations: Sequence[Configuration]) -> str | None:
+        """The label of the best of some configurations."""
+        return best_of(configurations, self.selection, self.sweep.seeds)
 
     def scored(
         self, trials: Sequence[Trial], written: Mapping[str, Sequence[Prediction]]
@@ -146,7 +157,7 @@ class _Scorer:
         self, rows: Sequence[Configuration], pooled: Mapping[str, Measured], draws: Bootstrap
     ) -> list[Configuration]:
         """Every other scored configuration less the best, by the metric that selects: paired by case, Holm's p."""
-        best = best_of(rows, self.selection)
+        best = self.best(rows)
         others = [row.label for row in rows if row.label in pooled and row.label != best]
         if best is None or not others:
             return list(rows)
@@ -212,14 +223,25 @@ def _spread(values: Sequence[float]) -> Number:
     return Number(value=float(np.mean(values)), low=min(values), high=max(values))
 
 
+def _why_fewer(n: int, most: int) -> str:
+    """Why trials drafted no more cases than so many, of at most so many that the recipe watches."""
+    if n == most:
+        return "the recipe watches no more"
+    return "the pictures or texts of the others cannot be read; the `left_out` of a trial's training.json says why"
+
+
 def _warnings(
-    whole: References, references: References, configurations: Sequence[Configuration], elsewhere: Sequence[str]
+    whole: References,
+    references: References,
+    configurations: Sequence[Configuration],
+    elsewhere: Sequence[str],
+    most: int,
 ) -> Iterator[str]:
-    """What a reader of the numbers must know."""
+    """What a reader of the numbers must know; `most` cases are watched by the recipe."""
     yield from references.warnings
     n, groups = len(references.cases), len(set(references.groups))
     if n < len(whole.cases):
-        yield f"drafts are of {n} of the {len(whole.cases)} validation cases: the recipe watches no more"
+        yield f"drafts are of {n} of the {len(whole.cases)} validation cases: {_why_fewer(n, most)}"
     if 0 < groups < FEW_GROUPS:
         yield f"{counted(groups, 'group')} only: intervals that resample so few are too narrow"
     if elsewhere:

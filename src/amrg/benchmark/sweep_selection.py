@@ -11,6 +11,7 @@ from amrg.benchmark.pairs import Pair
 from amrg.birads import Report
 from amrg.birads.agreement import Count, placed
 from amrg.training.recipe import Metric as Watched
+from amrg.training.validating import overall_category
 
 _CATEGORY, _COMPOSITION, _FINDINGS = slice(0, 2), slice(2, 4), slice(4, 7)
 _ABOUT = {
@@ -31,18 +32,14 @@ def _terms(reference: Report, draft: Report) -> tuple[float, ...]:
     """Category right and asked, composition right and asked, findings right, invented and missed."""
     found = Count()
     found.add(map(placed, draft.findings), map(placed, reference.findings))
-    category, composition = _category(reference), reference.composition
+    category, composition = overall_category(reference), reference.composition
     return (
-        float(category is not None and _category(draft) == category),
+        float(category is not None and overall_category(draft) == category),
         float(category is not None),
         float(composition is not None and draft.composition == composition),
         float(composition is not None),
         *map(float, (found.right, found.invented, found.missed)),
     )
-
-
-def _category(report: Report) -> int | None:
-    return report.worst.major if report.worst is not None else None
 
 
 def _f1(sums: Array) -> Array:

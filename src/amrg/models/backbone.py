@@ -81,7 +81,7 @@ class Backbone(ABC):
 
     def load_processor(self, source: str, revision: str | None, settings: ModelSettings | None) -> Any:
         """The processor stored with a checkpoint, held to `settings` where the family resizes pictures itself."""
-        return AutoProcessor.from_pretrained(source, revision=revision)
+        return AutoProcessor.from_pretrained(source, revision=revision, trust_remote_code=False)
 
     @abstractmethod
     def picture_size(self, config: Any) -> int:

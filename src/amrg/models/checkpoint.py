@@ -46,19 +46,23 @@ class LoadedModel:
     heads: SeeingHeads | None
     revision: str | None = None
     adapter: Path | None = None
+    hub_name: str | None = None
 
     @property
     def weights_hash(self) -> str | None:
-        """SHA-256 of the weights, an adapter's with its base's; None for a hub model in the hub's own cache."""
-        folders = [f for f in (self.folder, self.adapter) if f is not None]
-        if self.folder is None:
-            return None
-        return folder_hash(self.folder) if len(folders) == 1 else _hash(*map(folder_hash, folders))
+        """SHA-256 of the weights, an adapter's with its base's; None for a hub model in the hub's own cache.
+
+        A hub model's commit stands for its weights where it has an adapter.
+        """
+        base = None if self.folder is None else folder_hash(self.folder)
+        if self.adapter is None:
+            return base
+        return _hash(base or f"{self.hub_name}@{self.revision}", folder_hash(self.adapter))
 
     @property
     def source(self) -> str:
-        """What transformers finds its files under: its folder, or its hub name."""
-        return str(self.folder) if self.folder is not None else self.name
+        """What transformers finds its files, or its base's, under: a folder or a hub name."""
+        return str(self.folder or self.hub_name)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def load_base(
     shown = NAME if name is None else (folder.name if folder is not None else str(name))
     wanted = None if folder is not None else commit_of(source, revision or pinned_revision(source))
     try:
-        config = AutoConfig.from_pretrained(source, revision=wanted)
+        config = AutoConfig.from_pretrained(source, revision=wanted, trust_remote_code=False)
         backbone = _family_of(config.model_type, shown)
         settings = ModelSettings.of_checkpoint(folder, backbone.picture_size(config))
         processor = backbone.load_processor(source, wanted, settings)
@@ -146,7 +150,10 @@ def load_base(
         ) from error
     if quantization is None:
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-    return LoadedModel(shown, backbone, model.eval(), processor, settings, folder, _heads(folder), wanted)
+    hub_name = None if folder is not None else source
+    return LoadedModel(
+        shown, backbone, model.eval(), processor, settings, folder, _heads(folder), wanted, hub_name=hub_name
+    )
 
 
 def save_heads(heads: SeeingHeads, folder: Path) -> None:

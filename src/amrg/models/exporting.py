@@ -23,7 +23,7 @@ from transformers.utils import cached_file
 from amrg.birads.report import Value
 from amrg.models import guard
 from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE, Shapes, is_adapter, read_config
-from amrg.models.checkpoint import LoadedModel, Unmerged, load_base, load_model, load_unmerged, save_heads
+from amrg.models.checkpoint import LoadedModel, Unmerged, load_base, load_unmerged, save_heads
 from amrg.models.comparing import Answers, Comparison, answers_of, compared, refuse_unlike
 from amrg.models.errors import ModelError
 from amrg.models.exportcard import Origin, write_card
@@ -110,7 +110,7 @@ def export_adapter(order: Order) -> Exported:
             shutil.copyfile(order.adapter / name, partial / name)
         _write_beside(partial, order, unmerged.loaded)
         del unmerged
-        comparison = _compared(load_model(str(partial)), before, torch.float32)
+        comparison = _compared(load_unmerged(partial, torch.float32).loaded, before, torch.float32)
         refuse_unlike(comparison, order.adapter.name)
         write_card(partial, before.origin, comparison)
     return _exported(order, Kind.ADAPTER, before, comparison)
@@ -208,7 +208,7 @@ def _folder_of(loaded: LoadedModel) -> Path:
     """Where a base's files lie, in the hub's own cache for a hub model."""
     if loaded.folder is not None:
         return loaded.folder
-    found = cached_file(loaded.name, "config.json", revision=loaded.revision, local_files_only=True)
+    found = cached_file(loaded.source, "config.json", revision=loaded.revision, local_files_only=True)
     return Path(str(found)).parent
 
 

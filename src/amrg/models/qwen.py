@@ -53,7 +53,7 @@ class QwenProcessor(ProcessorMixin):  # type: ignore[misc]  # transformers has n
     def stored(cls, source: str, revision: str | None) -> QwenProcessor:
         """The processor of a folder or a hub checkpoint, whatever class its files name."""
         pictures = Qwen2VLImageProcessorPil.from_pretrained(source, revision=revision)
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         files, _ = cls.get_processor_dict(source, revision=revision)
         return cls(pictures, tokenizer, files.get("chat_template") or tokenizer.chat_template)
 

@@ -19,7 +19,9 @@ from typing import Any
 import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy import text
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.pool import NullPool
 
 from amrg.datasets.whole import write_text
 from amrg.training.claims import held
@@ -28,7 +30,6 @@ from amrg.training.sweep import Base, Definition, Point, Search, Sweep, SweepErr
 
 DEFINITION, DATABASE = "definition.json", "studies.sqlite3"
 FILLED = "filled"
-_PATIENCE = 60  # seconds that a worker waits for another machine to fill a study
 _POSTGRESQL = "postgresql://"
 
 
@@ -47,17 +48,35 @@ class Studies:
 
     def of(self, base: Base) -> Any:
         """The study of a backbone, with its trials in it."""
-        name = f"amrg-sweep-{self.definition.hash[:16]}-{base.name}"
         by = {"sampler": sampler(self.sweep, 0), "pruner": pruner(self.sweep)}
-        with held(self.folder, "study"):
-            try:
-                study = optuna.create_study(study_name=name, storage=self.storage, direction="maximize", **by)
-            except optuna.exceptions.DuplicatedStudyError:
-                study = optuna.load_study(study_name=name, storage=self.storage, **by)
-                _await_filled(study)
+        with self.adding(base):
+            study = optuna.create_study(
+                study_name=self._name(base), storage=self.storage, direction="maximize", load_if_exists=True, **by
+            )
             if FILLED not in study.user_attrs:
                 _fill(study, self.sweep)
         return study
+
+    @contextmanager
+    def adding(self, base: Base) -> Iterator[None]:
+        """Hold what keeps all others from adding trials to a backbone's study: machines that share no folder too.
+
+        A lock of the database ends with its connection, as one of the folder ends with its process.
+        """
+        if self.storage.engine.dialect.name != "postgresql":
+            with held(self.folder, "study"):
+                yield
+            return
+        key = {"name": self._name(base)}
+        with self.storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), key)
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+
+    def _name(self, base: Base) -> str:
+        return f"amrg-sweep-{self.definition.hash[:16]}-{base.name}"
 
 
 @contextmanager
@@ -112,13 +131,14 @@ def open_storage(folder: Path, url: str | None) -> Any:
     if importlib.util.find_spec("psycopg") is None:
         raise SweepError("storage: PostgreSQL needs its driver; install it with: pip install 'amrg[postgresql]'")
     address = url.replace(_POSTGRESQL, "postgresql+psycopg://", 1)
+    afresh = {"poolclass": NullPool}  # a connection a call: none grows stale over a trial of hours, none is left open
     try:
         try:
-            return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
+            return RDBStorage(address, engine_kwargs=afresh)
         except (IntegrityError, ProgrammingError):  # another machine makes the tables at this very moment
             time.sleep(2.0)
-            return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
-    except (OperationalError, ArgumentError) as error:
+            return RDBStorage(address, engine_kwargs=afresh)
+    except (OperationalError, ArgumentError, IntegrityError, ProgrammingError, ValueError) as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[-1]
         raise SweepError(f"storage {_shown(url)!r}: cannot be opened ({reason}); check address and rights") from error
 
@@ -127,13 +147,6 @@ def _shown(url: str) -> str:
     """An address without its password."""
     before, at, after = url.rpartition("@")
     return before.split("//")[0] + "//" + after if at else url
-
-
-def _await_filled(study: Any) -> None:
-    """Wait while another machine fills a study; one that died over it is not waited for longer than that."""
-    deadline = time.monotonic() + _PATIENCE
-    while FILLED not in study.user_attrs and study.get_trials(deepcopy=False) and time.monotonic() < deadline:
-        time.sleep(0.2)
 
 
 def _fill(study: Any, sweep: Sweep) -> None:

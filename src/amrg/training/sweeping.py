@@ -10,7 +10,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,10 @@ import optuna
 import torch
 from optuna.trial import TrialState
 from safetensors import SafetensorError
+from sqlalchemy.exc import SQLAlchemyError
 
 from amrg.datasets import open_dataset
-from amrg.training.claims import claimed, held
+from amrg.training.claims import claimed
 from amrg.training.failures import TuningError
 from amrg.training.prepared import Prepared, Source, prepare
 from amrg.training.progress import Progress
@@ -92,6 +93,17 @@ class Order:
             split=split.name,
             split_hash=split.hash,
         )
+
+
+def trials_of(order: Order) -> list[Trial]:
+    """All trials of a sweep as they stand now.
+
+    Raises:
+        SweepError: another sweep lies in the folder, or the storage cannot be opened.
+        DatasetError: no such data set or split.
+    """
+    with opened(order.folder, order.definition, order.storage) as studies:
+        return read_trials(studies)
 
 
 def run_sweep(order: Order, listener: Listener) -> list[Trial]:
@@ -219,6 +231,12 @@ class _Worker:
             tuned = self.order.steps.tune(prepared, recipe, folder, watch)
         except OSError:
             raise  # nothing that this trial did wrong: it stays as running, to be taken up again
+        except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise SweepError(
+                f"storage of the sweep: away while a trial ran ({reason}); the trial is taken up where it was when the "
+                "same command is started again"
+            ) from error
         except TuningError as error:
             if isinstance(error.__cause__, (OSError, SafetensorError)):
                 raise
@@ -251,7 +269,7 @@ class _Worker:
 
     def _wait_again(self) -> None:
         """Put the parameters of failed trials there anew, but for those that were since."""
-        with held(self.order.folder, "study"):
+        with self.studies.adding(self.base):
             others = [_params(t) for t in trials_in(self.study) if t.state is not TrialState.FAIL]
             for params in [_params(t) for t in trials_in(self.study, TrialState.FAIL)]:
                 if params not in others:
@@ -262,16 +280,20 @@ class _Worker:
         return read_trial(self.base, self.studies.storage.get_trial(trial._trial_id))
 
     def _repeat_best(self) -> bool:
-        """After a search: put its best configuration there with every other seed. True where that added a trial."""
+        """After a search: put the configuration that leads there with the seeds it lacks. True where that added some.
+
+        A lucky seed alone does not win: what leads after its repetition may be another one, which is repeated then.
+        """
         sweep = self.order.sweep
-        if sweep.search is None or self._open():
+        if sweep.search is None:
             return False
-        with held(self.order.folder, "study"):
-            before = len(self.study.get_trials(deepcopy=False))
-            with suppress(ValueError):  # no trial finished: there is no best
-                for seed in sweep.seeds[1:]:
-                    self.study.enqueue_trial({**_first_best(self.study), "seed": seed}, skip_if_exists=True)
-            return len(self.study.get_trials(deepcopy=False)) > before
+        with self.studies.adding(self.base):
+            if self._open():
+                return False
+            missing = _lacking(list(trials_in(self.study)), sweep.seeds)
+            for params in missing:
+                self.study.enqueue_trial(params)
+            return bool(missing)
 
 
 def _params(frozen: Any) -> dict[str, Any]:
@@ -280,11 +302,21 @@ def _params(frozen: Any) -> dict[str, Any]:
     return found
 
 
-def _first_best(study: Any) -> dict[str, Any]:
-    """Parameters of the best trial of the search itself, its repetitions left out."""
-    searched = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))[: study.user_attrs["filled"]]
-    params: dict[str, Any] = max(searched, key=lambda t: t.value).params
-    return params
+def _lacking(trials: Sequence[Any], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Parameters with each seed that the configuration of the highest mean lacks, of those with no seed lost."""
+    ended: dict[tuple[Any, ...], dict[int, Any]] = {}
+    for trial in trials:
+        if trial.params:  # one that failed before anything was drawn has none
+            seed, drawn = trial.params["seed"], {n: v for n, v in trial.params.items() if n != "seed"}
+            of = ended.setdefault(tuple(sorted(drawn.items())), {})
+            if seed not in of or trial.state is TrialState.COMPLETE:
+                of[seed] = trial
+    whole = [of for of in ended.values() if all(t.state is TrialState.COMPLETE for t in of.values())]
+    if not whole:
+        return []
+    best = max(whole, key=lambda of: sum(t.value for t in of.values()) / len(of))
+    params = next(iter(best.values())).params
+    return [{**params, "seed": seed} for seed in seeds if seed not in best]
 
 
 def _refuse_several_processes() -> None:
