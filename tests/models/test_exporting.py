@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import warnings
@@ -20,7 +21,7 @@ from amrg.models.comparing import answers_of
 from amrg.models.exporting import Exported, Order, export_adapter, export_merged
 from amrg.models.hubnames import hub_name
 from amrg.models.published import published_names, read_published
-from amrg.models.serving import adapter_obstacles
+from amrg.models.serving import adapter_notes, adapter_obstacles
 from amrg.training.recipe import Lora
 from models.adapted import LORA, adapter_for, as_cached
 from models.tiny import TINY
@@ -78,6 +79,31 @@ def test_an_adapter_on_a_model_of_the_hub_is_exported_and_has_a_hash(
     hashes = {load_model(str(folder)).weights_hash for folder in folders}
     assert len(hashes) == 2
     assert None not in hashes
+
+
+def test_an_adapter_on_other_weights_of_the_same_shape_is_refused(base: Path, tmp_path: Path) -> None:
+    folder = adapter_for(base, tmp_path / "tuned")
+    document = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    trained = document | {"weights_hash": load_base(str(base)).weights_hash}
+    (folder / "training.json").write_text(json.dumps(trained), encoding="utf-8")
+    load_model(str(folder))
+    (folder / "training.json").write_text(json.dumps(trained | {"weights_hash": "0" * 64}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"tuned: it was trained on a base whose weights_hash is 000000000000"):
+        load_model(str(folder))
+
+
+def test_an_adapter_of_numbers_that_are_none_is_one_line(base: Path, tmp_path: Path) -> None:
+    folder = adapter_for(base, tmp_path / "tuned", scale=math.inf)
+    with pytest.raises(ModelError, match="tuned: it holds numbers that are not finite") as raised:
+        load_model(str(folder))
+    assert "\n" not in str(raised.value)
+
+
+def test_what_smolvlm_s_connector_learned_is_to_be_served_too(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    lora = Lora(rank=4, modules=Modules.PROJECTOR)
+    folder = adapter_for(TINY["smolvlm"](tmp_path / "base"), tmp_path / "tuned", lora)
+    assert any("--enable-tower-connector-lora" in note for note in adapter_notes(load_model(str(folder)), folder))
 
 
 def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_less(

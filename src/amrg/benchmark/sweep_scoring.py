@@ -242,6 +242,8 @@ def _warnings(
     n, groups = len(references.cases), len(set(references.groups))
     if n < len(whole.cases):
         yield f"drafts are of {n} of the {len(whole.cases)} validation cases: {_why_fewer(n, most)}"
+    if len(configurations) > 1 and max((c.count(State.FINISHED) for c in configurations), default=0) == 1:
+        yield "one seed each: what differs is these runs; for ranks and scalings repeat seeds, as with --seeds 0,1,2"
     if 0 < groups < FEW_GROUPS:
         yield f"{counted(groups, 'group')} only: intervals that resample so few are too narrow"
     if elsewhere:

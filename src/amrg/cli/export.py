@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from amrg.cli.console import busy, complain, fail, out, print_json, quieten, writing
+from amrg.cli.console import busy, complain, fail, out, print_json, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -48,9 +48,11 @@ def export(
         fail(Exit.USAGE, "say --merge for a whole model, or --adapter for the adapter by itself")
     if not merge and (dtype or gguf):
         fail(Exit.USAGE, "--dtype and --gguf go with --merge: an adapter is kept as it was trained")
+    refuse_unwritable(folder)
     with writing(folder), busy("exporting, and comparing base, adapter and export"):
         quieten()
         import torch
+        from safetensors import SafetensorError
 
         from amrg.models import ModelError
         from amrg.models.exporting import Order, export_adapter, export_merged
@@ -64,6 +66,14 @@ def export(
             converted = to_gguf(folder, gguf) if gguf is not None else ()
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
+        except SafetensorError as error:
+            fail(Exit.UNWRITABLE, f"{folder}: cannot be written ({error}); make room, or name another folder")
+        except (torch.OutOfMemoryError, MemoryError):
+            fail(
+                Exit.NO_MODEL,
+                f"{adapter}: memory ran out; the whole base is held in float32 to compare: export where there is more, "
+                "or on the processor with CUDA_VISIBLE_DEVICES=",
+            )
     for warning in done.warnings:
         complain(warning)
     if as_json:

@@ -20,6 +20,9 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 TOWERS = (".vision_tower.", ".visual.", ".vision_model.", ".img_processor.")
 """What vision towers are called in the families' module names."""
 
+CONNECTORS = (".connector.",)
+"""What stands between tower and language model, where LoRA touches it by a name that is no tower's: in SmolVLM2."""
+
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -89,9 +92,28 @@ def put_on(model: Any, folder: Path) -> PeftModel:
     return tuned.eval()
 
 
+def merged(tuned: PeftModel, name: str) -> Any:
+    """The base with the adapter put on it merged in.
+
+    Raises:
+        ModelError: the adapter holds numbers that are not finite.
+    """
+    try:
+        return tuned.merge_and_unload(safe_merge=True).eval()
+    except ValueError as error:
+        raise ModelError(
+            f"adapter {name}: it holds numbers that are not finite ({error}); train it again, at a lower rate"
+        ) from error
+
+
 def changes_tower(folder: Path) -> bool:
     """Whether an adapter changes the vision tower."""
-    return any(tower in name for name in stored_shapes(folder / WEIGHTS_FILE) for tower in TOWERS)
+    return changes(folder, TOWERS)
+
+
+def changes(folder: Path, modules: tuple[str, ...]) -> bool:
+    """Whether an adapter changes any of some modules."""
+    return any(module in name for name in stored_shapes(folder / WEIGHTS_FILE) for module in modules)
 
 
 def _unfit(folder: Path, how: str, names: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
-from amrg.models.adapters import CONFIG_FILE, changes_tower, is_adapter, put_on, read_config
+from amrg.models.adapters import CONFIG_FILE, changes_tower, is_adapter, merged, put_on, read_config
 from amrg.models.backbone import Backbone
 from amrg.models.backbones import BACKBONES, backbone_of
 from amrg.models.embedded import FOLDER, NAME
@@ -27,6 +28,10 @@ from amrg.models.settings import ModelSettings
 
 HEADS_FILE = "seeing.safetensors"
 ADAPTER_FILE = CONFIG_FILE
+
+
+TRAINING = "training.json"
+"""How an adapter came about, as `amrg.training` leaves it beside one."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def load_model(name: str | None = None) -> LoadedModel:
     folder = None if name is None else Path(name)
     if folder is not None and is_adapter(folder):
         unmerged = load_unmerged(folder)
-        return replace(unmerged.loaded, model=unmerged.tuned.merge_and_unload(safe_merge=True).eval())
+        return replace(unmerged.loaded, model=merged(unmerged.tuned, folder.name))
     return load_base(name)
 
 
@@ -97,6 +102,7 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
         base = load_base(config.base_model_name_or_path, config.revision, dtype=dtype)
     except ModelError as error:
         raise ModelError(f"adapter {folder.name}: its base cannot be had: {error}") from error
+    _refuse_another_base(folder, base)
     tuned = put_on(base.model, folder)
     settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)
     loaded = replace(
@@ -111,8 +117,27 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
     return Unmerged(loaded, tuned)
 
 
-_BROKEN = (OSError, KeyError, ValueError, SafetensorError, AttributeError)
-"""What transformers raises of files that are missing or are not what they should be; the last, of no tokenizer."""
+def _refuse_another_base(folder: Path, base: LoadedModel) -> None:
+    """Hold an adapter to the weights that it was trained on, where its training says which: others may have its shapes.
+
+    Raises:
+        ModelError: its base has other weights, or is at another commit.
+    """
+    path = folder / TRAINING
+    trained = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    for name in ("weights_hash", "revision"):
+        wanted: str | None = trained.get(name)
+        there: str | None = None if wanted is None else getattr(base, name)
+        if wanted is not None and there is not None and wanted != there:
+            raise ModelError(
+                f"adapter {folder.name}: it was trained on a base whose {name} is {wanted[:12]}, and that of "
+                f"{base.name} is {there[:12]}; name the base that it was trained on in {CONFIG_FILE}, or train it again"
+            )
+
+
+_BROKEN = (OSError, KeyError, ValueError, ImportError, SafetensorError, AttributeError)
+"""What transformers raises of files that are missing or are not what they should be, or want a library that is not
+here; the last, of no tokenizer."""
 
 
 def load_base(

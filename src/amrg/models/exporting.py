@@ -23,6 +23,7 @@ from transformers.utils import cached_file
 from amrg.birads.report import Value
 from amrg.models import guard
 from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE, Shapes, is_adapter, read_config
+from amrg.models.adapters import merged as merged_in
 from amrg.models.checkpoint import LoadedModel, Unmerged, load_base, load_unmerged, save_heads
 from amrg.models.comparing import Answers, Comparison, answers_of, compared, refuse_unlike
 from amrg.models.errors import ModelError
@@ -144,7 +145,7 @@ def _merge_into(partial: Path, order: Order) -> Before:
     """Write the merged model with all that belongs to it; the models in memory are gone afterwards."""
     unmerged = load_unmerged(order.adapter, torch.float32)
     before = _before(unmerged, order, merged_obstacles(unmerged.loaded), ())
-    merged = unmerged.tuned.merge_and_unload(safe_merge=True).to(before.stored)
+    merged = merged_in(unmerged.tuned, order.adapter.name).to(before.stored)
     loaded = unmerged.loaded
     tokenizer = loaded.processor.tokenizer
     merged.generation_config = GenerationConfig(
@@ -242,14 +243,15 @@ def _whole_folder(order: Order) -> Iterator[Path]:
         raise ModelError(f"{order.adapter}: no adapter: expected a folder of `amrg train` with {CONFIG_FILE} in it")
     if order.out.exists() and (not order.out.is_dir() or any(order.out.iterdir())):
         raise ModelError(f"{order.out}: is there already and holds something; name another folder with --out")
-    partial = order.out.with_name(f".{order.out.name}.partial")
+    out = order.out.resolve()  # `.` has no name
+    partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
-        if order.out.exists():
-            order.out.rmdir()
-        partial.rename(order.out)
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

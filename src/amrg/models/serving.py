@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from amrg.models.adapters import changes_tower, read_config
+from amrg.models.adapters import CONNECTORS, TOWERS, changes, changes_tower, read_config
 from amrg.models.checkpoint import LoadedModel
 from amrg.models.tokenizer import LINE_ENDS
 
@@ -52,7 +52,7 @@ def adapter_notes(loaded: LoadedModel, folder: Path) -> tuple[str, ...]:
     """What vLLM must be told to serve an adapter."""
     config: Any = read_config(folder)
     notes = [f"vLLM: --enable-lora --max-lora-rank {_served_rank(config.r)}"]
-    if changes_tower(folder) and loaded.model.config.model_type != "gemma3":
+    if changes(folder, (*TOWERS, *CONNECTORS)) and loaded.model.config.model_type != "gemma3":
         notes.append("vLLM: --enable-tower-connector-lora, without which it leaves out what the adapter changes there")
     return tuple(notes)
 
