@@ -314,9 +314,9 @@ def _quiet(_what: str, _done: int, _of: int) -> None:
 
 
 def resident_kb() -> int:
-    """The most memory that this process has held so far, kB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform != "darwin" else peak // KB
+    """What this process holds now, kB; its most so far would be that of the process that started it."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() // KB
 
 
 def main() -> None:
