@@ -9,9 +9,10 @@ EXAMPLE := runs/example
 SHOW := runs/show
 # The embedded model was never taught to write these.
 UNTOLD := --set 'untold=["indication", "sizes", "views"]'
-STYLE := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=600 --set validation.every=100 --set validation.cases=120
-SHIFTED := $(UNTOLD) --set rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60 --set validation.cases=120
-SWEEP := $(UNTOLD) --set words=clinical --set rate=1e-3 --set steps=60 --set validation.every=30 --set validation.cases=120 --set batch=16
+SHOWN := $(UNTOLD) --set rate=1e-3 --set validation.cases=120
+STYLE := $(SHOWN) --set lora.rank=16 --set lora.alpha=32 --set steps=600 --set validation.every=100
+SHIFTED := $(SHOWN) --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
+SWEEP := $(SHOWN) --set words=clinical --set steps=60 --set validation.every=30 --set batch=16
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 

@@ -92,6 +92,14 @@ def test_an_adapter_on_other_weights_of_the_same_shape_is_refused(base: Path, tm
         load_model(str(folder))
 
 
+def test_what_training_told_of_an_adapter_is_one_line_where_it_is_damaged(base: Path, tmp_path: Path) -> None:
+    folder = adapter_for(base, tmp_path / "tuned")
+    (folder / "training.json").write_text('{"weights_hash": ', encoding="utf-8")
+    with pytest.raises(ModelError, match=r"adapter tuned: training\.json is damaged .*copy it again") as raised:
+        load_model(str(folder))
+    assert "\n" not in str(raised.value)
+
+
 def test_an_adapter_of_numbers_that_are_none_is_one_line(base: Path, tmp_path: Path) -> None:
     folder = adapter_for(base, tmp_path / "tuned", scale=math.inf)
     with pytest.raises(ModelError, match="tuned: it holds numbers that are not finite") as raised:

@@ -23,6 +23,7 @@ from amrg.cli.sweep import (
     Told,
     asked,
     going_on,
+    parts,
     resolved,
 )
 from amrg.cli.train import refusing
@@ -65,7 +66,7 @@ def amrg(
 
         grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
         what = asked(grid, resolved(recipe, changes, RECIPE), prune)
-        names = tuple(name.strip() for name in splits.split(",") if name.strip())
+        names = tuple(parts(splits))
         if not names:
             fail(Exit.USAGE, f"--splits: found {splits!r}, expected names with commas between, such as {SPLITS}")
         experiment = Experiment(dmid, folder, what, names, pictures)

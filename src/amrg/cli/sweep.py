@@ -102,17 +102,18 @@ def asked(grid: dict[str, str], recipe: Recipe, prune: bool, search: dict[str, A
     from amrg.training.sweep import Alpha, Base, sweep_of
 
     return sweep_of(
-        bases=tuple(map(Base.parse, _parts(grid["backbones"]))),
-        ranks=tuple(_number("--ranks", text) for text in _parts(grid["ranks"])),
-        alphas=tuple(map(Alpha.parse, _parts(grid["alphas"]))),
-        seeds=tuple(_number("--seeds", text) for text in _parts(grid["seeds"])),
+        bases=tuple(map(Base.parse, parts(grid["backbones"]))),
+        ranks=tuple(_number("--ranks", text) for text in parts(grid["ranks"])),
+        alphas=tuple(map(Alpha.parse, parts(grid["alphas"]))),
+        seeds=tuple(_number("--seeds", text) for text in parts(grid["seeds"])),
         recipe=recipe,
         prune=prune,
         search=search,
     )
 
 
-def _parts(text: str) -> list[str]:
+def parts(text: str) -> list[str]:
+    """What stands between commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -126,9 +127,9 @@ def _range(text: str) -> tuple[str, list[str]]:
     """`NAME=A,B`."""
     name, _, values = text.partition("=")
     names = ("rate", "dropout", "dora", "rank_stabilised")
-    if name not in names or not _parts(values):
+    if name not in names or not parts(values):
         fail(Exit.USAGE, f"--range {text}: expected NAME=VALUE,VALUE with a name of {', '.join(names)}")
-    return name, _parts(values)
+    return name, parts(values)
 
 
 class Told:

@@ -6,6 +6,7 @@ another base, or one saved without the modules trained whole, drafts as if it ha
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from amrg.models.errors import ModelError
 
 CONFIG_FILE = "adapter_config.json"
+RECIPE_FILE, TRAINING_FILE = "recipe.json", "training.json"  # what `amrg.training` leaves beside an adapter
 WEIGHTS_FILE = "adapter_model.safetensors"
 TOWERS = (".vision_tower.", ".visual.", ".vision_model.", ".img_processor.")
 """What vision towers are called in the families' module names."""
@@ -48,6 +50,24 @@ def read_config(folder: Path) -> Any:
     if not (folder / WEIGHTS_FILE).is_file():
         raise ModelError(f"adapter {folder.name}: there is no {WEIGHTS_FILE}; finish its training, or copy it whole")
     return config
+
+
+def told_beside(folder: Path, name: str) -> dict[str, Any]:
+    """A JSON document that training left beside an adapter, empty where it did not.
+
+    Raises:
+        ModelError: it is no JSON object.
+    """
+    path = folder / name
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ModelError(
+            f"adapter {folder.name}: {name} is damaged ({error}), expected what its training left; copy it again, or "
+            "remove it"
+        ) from error
 
 
 def stored_shapes(file: Path) -> Shapes:
@@ -92,7 +112,7 @@ def put_on(model: Any, folder: Path) -> PeftModel:
     return tuned.eval()
 
 
-def merged(tuned: PeftModel, name: str) -> Any:
+def merge(tuned: PeftModel, name: str) -> Any:
     """The base with the adapter put on it merged in.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
-from amrg.models.adapters import CONFIG_FILE, changes_tower, is_adapter, merged, put_on, read_config
+from amrg.models.adapters import (
+    CONFIG_FILE,
+    TRAINING_FILE,
+    changes_tower,
+    is_adapter,
+    merge,
+    put_on,
+    read_config,
+    told_beside,
+)
 from amrg.models.backbone import Backbone
 from amrg.models.backbones import BACKBONES, backbone_of
 from amrg.models.embedded import FOLDER, NAME
@@ -28,10 +36,6 @@ from amrg.models.settings import ModelSettings
 
 HEADS_FILE = "seeing.safetensors"
 ADAPTER_FILE = CONFIG_FILE
-
-
-TRAINING = "training.json"
-"""How an adapter came about, as `amrg.training` leaves it beside one."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def load_model(name: str | None = None) -> LoadedModel:
     folder = None if name is None else Path(name)
     if folder is not None and is_adapter(folder):
         unmerged = load_unmerged(folder)
-        return replace(unmerged.loaded, model=merged(unmerged.tuned, folder.name))
+        return replace(unmerged.loaded, model=merge(unmerged.tuned, folder.name))
     return load_base(name)
 
 
@@ -121,10 +125,9 @@ def _refuse_another_base(folder: Path, base: LoadedModel) -> None:
     """Hold an adapter to the weights that it was trained on, where its training says which: others may have its shapes.
 
     Raises:
-        ModelError: its base has other weights, or is at another commit.
+        ModelError: its base has other weights, or is at another commit; or what its training told is damaged.
     """
-    path = folder / TRAINING
-    trained = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    trained = told_beside(folder, TRAINING_FILE)
     for name in ("weights_hash", "revision"):
         wanted: str | None = trained.get(name)
         there: str | None = None if wanted is None else getattr(base, name)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from amrg import __version__
-from amrg.models.adapters import WEIGHTS_FILE, is_adapter, stored_shapes
+from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE, is_adapter, stored_shapes, told_beside
 from amrg.models.card import FILE_NAME, ModelCard
 from amrg.models.checkpoint import folder_hash
 from amrg.models.comparing import Comparison
@@ -38,8 +37,7 @@ class Origin:
 
     def stored(self, name: str) -> dict[str, Any]:
         """A JSON document that training left, empty where it did not."""
-        path = self.folder / name
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+        return told_beside(self.folder, name)
 
     @property
     def shown_base(self) -> str:
@@ -74,7 +72,7 @@ def _card(folder: Path, origin: Origin) -> ModelCard:
 
 def _trained(origin: Origin) -> dict[str, str | int | float]:
     """Data, recipe and validation scores, flat, as far as training told."""
-    recipe, training = origin.stored("recipe.json"), origin.stored("training.json")
+    recipe, training = origin.stored(RECIPE_FILE), origin.stored(TRAINING_FILE)
     data, lora = training.get("data", {}), recipe.get("lora", {})
     told = {
         **{f"data {name}": value for name, value in data.items()},
@@ -127,7 +125,7 @@ def _training_told(origin: Origin, card: ModelCard) -> str:
     """A table of what decided the run; the licence of its cases is their publisher's, and no part of a run."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in card.training.items())
     after = "The cases come under their publisher's licence; nothing of them is in this folder but what was learned."
-    if not origin.stored("training.json"):
+    if not origin.stored(TRAINING_FILE):
         after = "The run left no `training.json`: its data and scores are not known. " + after
     return f"| | |\n|---|---|\n{rows}\n\n{after}"
 

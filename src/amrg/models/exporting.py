@@ -22,8 +22,16 @@ from transformers.utils import cached_file
 
 from amrg.birads.report import Value
 from amrg.models import guard
-from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE, Shapes, is_adapter, read_config
-from amrg.models.adapters import merged as merged_in
+from amrg.models.adapters import (
+    CONFIG_FILE,
+    RECIPE_FILE,
+    TRAINING_FILE,
+    WEIGHTS_FILE,
+    Shapes,
+    is_adapter,
+    merge,
+    read_config,
+)
 from amrg.models.checkpoint import LoadedModel, Unmerged, load_base, load_unmerged, save_heads
 from amrg.models.comparing import Answers, Comparison, answers_of, compared, refuse_unlike
 from amrg.models.errors import ModelError
@@ -32,7 +40,7 @@ from amrg.models.hubnames import checkpoint_shapes, put_right, weight_files
 from amrg.models.notices import terms_of
 from amrg.models.serving import adapter_notes, adapter_obstacles, merged_obstacles
 
-COPIED = ("recipe.json", "training.json")
+COPIED = (RECIPE_FILE, TRAINING_FILE)
 SHARD = "5GB"
 _STORED = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -145,7 +153,7 @@ def _merge_into(partial: Path, order: Order) -> Before:
     """Write the merged model with all that belongs to it; the models in memory are gone afterwards."""
     unmerged = load_unmerged(order.adapter, torch.float32)
     before = _before(unmerged, order, merged_obstacles(unmerged.loaded), ())
-    merged = merged_in(unmerged.tuned, order.adapter.name).to(before.stored)
+    merged = merge(unmerged.tuned, order.adapter.name).to(before.stored)
     loaded = unmerged.loaded
     tokenizer = loaded.processor.tokenizer
     merged.generation_config = GenerationConfig(

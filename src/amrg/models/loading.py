@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME
 
 from amrg.models.errors import ModelError
+from amrg.models.hubnames import INDEX, weight_files
 
 _NAMED = 3
 
@@ -19,20 +18,12 @@ _NAMED = 3
 def broken_weights(folder: Path) -> str | None:
     """What is wrong with the files of a folder's weights, whose headers alone are read; None where all are there."""
     try:
-        names = _weight_files(folder)
+        files = weight_files(folder)
     except (ValueError, KeyError) as error:
-        return f"{SAFE_WEIGHTS_INDEX_NAME} is no index ({error})"
-    if not names:
+        return f"{INDEX} is no index ({error})"
+    if not files:
         return "no safetensors in this folder"
-    return next((said for name in names if (said := _broken(folder / name)) is not None), None)
-
-
-def _weight_files(folder: Path) -> list[str]:
-    """The files that an index names, else all."""
-    index = folder / SAFE_WEIGHTS_INDEX_NAME
-    if index.is_file():
-        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    return sorted(path.name for path in folder.glob("*.safetensors"))
+    return next((said for file in files if (said := _broken(file)) is not None), None)
 
 
 def _broken(path: Path) -> str | None:

@@ -81,8 +81,7 @@ def base_of(recipe: Recipe) -> LoadedModel:
 
 def asked_as(loaded: LoadedModel, settings: ModelSettings) -> LoadedModel:
     """The same model, asked otherwise."""
-    source = str(loaded.folder) if loaded.folder is not None else loaded.name
-    processor = loaded.backbone.load_processor(source, loaded.revision, settings)
+    processor = loaded.backbone.load_processor(loaded.source, loaded.revision, settings)
     return replace(loaded, processor=processor, settings=settings)
 
 

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from amrg.birads.report import Value
 from amrg.datasets.whole import write_text
-from amrg.models.checkpoint import ADAPTER_FILE, TRAINING
+from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE
+from amrg.models.checkpoint import ADAPTER_FILE
 from amrg.training.failures import TuningError
 from amrg.training.prepared import DataUsed, Prepared
 from amrg.training.recipe import Recipe
 
-RECIPE, RUN, DONE = "recipe.json", "run.json", TRAINING
+RECIPE, RUN, DONE = RECIPE_FILE, "run.json", TRAINING_FILE
 
 MAY_DIFFER = frozenset({"recipe.at_once", "recipe.gradient_checkpointing"})
 """What a run may be taken up with otherwise, as the way on when memory ran out: it goes on the same but for rounding.

@@ -188,7 +188,7 @@ class Definition(Value):
         return told + (f" and {len(names) - 3} more" if len(names) > 3 else "") or None
 
     def _deciding(self) -> dict[str, Any]:
-        """Its leaves by dotted name, without what changes a trial by no more than rounding."""
+        """Its leaves by dotted name, without what a trial may be taken up with otherwise."""
         leaves = dict(flat(self.model_dump(mode="json")))
         return {name: value for name, value in leaves.items() if name.removeprefix("sweep.") not in MAY_DIFFER}
 
