@@ -68,6 +68,7 @@ class Ours:
     steps: int
     modules: str = Modules.LANGUAGE.value
     checkpointing: bool = True
+    compiled: bool = True
     dropout: float = 0.05
     rank: int = 16
     alpha: int = 16
@@ -91,6 +92,7 @@ class Ours:
             warm_up=self.warm_up,
             clip=0.3,
             gradient_checkpointing=self.checkpointing,
+            compiled=self.compiled,
             validation=Validation(every=self.steps, cases=1),
         )
 

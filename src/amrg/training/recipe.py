@@ -103,6 +103,7 @@ class Recipe(Value):
     clip: float = Field(1.0, gt=0)
     precision: Precision = Precision.FLOAT32
     gradient_checkpointing: bool = False
+    compiled: bool = False  # layers, by torch; a C++ compiler has to be there
     most_image_tokens: int | None = Field(None, ge=1)  # an exam; longer ones are named and refused
     validation: Validation = Validation()
     seed: int = 0

@@ -20,10 +20,12 @@ from amrg.training.recipe import Recipe
 
 RECIPE, RUN, DONE = RECIPE_FILE, "run.json", TRAINING_FILE
 
-MAY_DIFFER = frozenset({"recipe.at_once", "recipe.gradient_checkpointing"})
-"""What a run may be taken up with otherwise, as the way on when memory ran out: it goes on the same but for rounding.
+MAY_DIFFER = frozenset({"recipe.at_once", "recipe.gradient_checkpointing", "recipe.compiled"})
+"""What a run may be taken up with otherwise, as the way on when memory ran out or there is no compiler: it goes on the
+same but for rounding.
 
-With dropout, `at_once` also changes which units it drops: the draws follow the shapes of what is held. `recipe.json`
+With dropout, `at_once` and `compiled` also change which units it drops: draws follow the shapes of what is held, and
+compiled layers have draws of their own. `recipe.json`
 stays the recipe that the run began with; `training.json` says what `at_once` it ended with.
 """
 

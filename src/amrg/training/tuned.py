@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from amrg.models import LoadedModel
 from amrg.models.backbone import Backbone, Tensors
+from amrg.training.compiling import as_written, compiled
 from amrg.training.recipe import Recipe
 from amrg.training.samples import IGNORE, Batch, Stage
 
@@ -61,7 +62,8 @@ def lent(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel]:
         model.activation_checkpointing_enable({"use_reentrant": False})
         model.disable_input_require_grads()  # wanted by the reentrant kind alone
     try:
-        yield tuned
+        with compiled(model) if recipe.compiled else nullcontext():
+            yield tuned
     finally:
         if recipe.gradient_checkpointing:
             model.activation_checkpointing_disable()
@@ -76,11 +78,11 @@ def lent(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel]:
 
 @contextmanager
 def reading(model: nn.Module) -> Iterator[None]:
-    """Dropout off for a while, and nothing recorded for gradients."""
+    """Dropout off for a while, nothing recorded for gradients, and nothing compiled."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), as_written(model):
             yield
     finally:
         for module, training in modes:

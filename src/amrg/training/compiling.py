@@ -1,0 +1,55 @@
+"""The layers of a model compiled by torch: norms, dropout and activations fused, and computed again where that is
+cheaper than to keep them. One graph serves all layers that are alike (regional compilation)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from amrg.training.failures import TuningError
+
+VARIANTS = 64
+"""Graphs of a layer before torch would go on uncompiled without a word: kinds of attention, with and without a mask,
+one sample or several, with and without a gradient."""
+
+
+@contextmanager
+def compiled(model: nn.Module) -> Iterator[None]:
+    """The layers of a model, in place, are compiled for a while, each graph when it is first needed.
+
+    Raises:
+        TuningError: torch can make no graph or no kernel of them here, as without a C++ compiler.
+    """
+    from torch import _dynamo as dynamo  # takes a second, and is wanted here alone
+    from torch._inductor.exc import InductorError
+
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    for layer in layers:
+        layer.compile(dynamic=True)
+    try:
+        with dynamo.config.patch(recompile_limit=VARIANTS):
+            yield
+    except (InductorError, dynamo.exc.TorchDynamoException) as error:
+        told = str(error).strip().splitlines()[0]
+        raise TuningError(
+            f"compiled=true: torch could not compile the model's layers ({told}): "
+            "install what it names, or set compiled=false, then resume"
+        ) from error
+    finally:
+        for layer in layers:
+            layer._compiled_call_impl = None  # torch has no word for undoing `compile`
+        dynamo.reset()
+
+
+@contextmanager
+def as_written(model: nn.Module) -> Iterator[None]:
+    """Compiled layers run uncompiled for a while: a draft's shapes and its cache would be a graph a token."""
+    if all(module._compiled_call_impl is None for module in model.modules()):
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield

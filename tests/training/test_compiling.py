@@ -1,0 +1,108 @@
+"""Layers that torch compiles learn the same, survive a kill the same, and are afterwards as they were."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+from torch._inductor import config
+from safetensors.torch import load_file
+from torch import Tensor
+
+from amrg.training.collating import Padding, collate
+from amrg.training.failures import TuningError
+from amrg.training.prepared import Prepared
+from amrg.training.recipe import Lora, Recipe
+from amrg.training.samples import Batch
+from amrg.training.stepping import trainable
+from amrg.training.tuned import ReportLoss, learning, lent, reading
+from amrg.training.tuning import tune
+from amrg.training.validating import Drafts
+from amrg.training.watching import Unwatched
+from models.tiny import TINY
+from training.killing import spawned
+from training.several import in_processes
+from training.small import RECIPE, base, fabricated
+from training.test_checkpoints import NEVER, SAME
+from training.test_tuning import same_but_rounded, state_of
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for processors with g++"),
+    pytest.mark.filterwarnings("ignore"),  # torch warns of what it does itself while it compiles
+]
+
+COMPILED = RECIPE.model_copy(update={"compiled": True})
+EXACT = RECIPE.model_copy(update={"lora": Lora(rank=4, dropout=0.0)})
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bases")
+
+
+def graphs() -> int:
+    """Graphs that torch has made so far."""
+    return int(counters["stats"]["unique_graphs"])
+
+
+def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, Tensor]:
+    """Of all that is trained."""
+    with lent(prepared.loaded, recipe) as model:
+        learning(model)
+        torch.autograd.backward(ReportLoss(model, prepared.loaded.backbone)(batch))
+        return {name: p.grad.clone() for name, p in trainable(model).items() if p.grad is not None}
+
+
+@pytest.mark.parametrize(("family", "again"), [*((family, True) for family in sorted(TINY)), ("gemma3", False)])
+def test_compiled_layers_have_the_same_gradients(family: str, again: bool, bases: Path) -> None:
+    """`again`: with gradient checkpointing."""
+    prepared = fabricated(base(bases, family))
+    batch = collate(prepared.train[:3], prepared.shown, Padding.of(prepared.loaded))
+    before, made = state_of(prepared.loaded.model), graphs()
+    plain = gradients(prepared, EXACT, batch)
+    assert graphs() == made
+    compiled = gradients(prepared, EXACT.model_copy(update={"compiled": True, "gradient_checkpointing": again}), batch)
+    assert graphs() > made, "nothing was compiled"
+    assert plain.keys() == compiled.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(compiled[name], gradient, rtol=1e-4, atol=1e-5)
+    assert state_of(prepared.loaded.model) == before
+
+
+def test_drafts_compile_nothing(bases: Path) -> None:
+    prepared = fabricated(base(bases))
+    with lent(prepared.loaded, COMPILED) as model, reading(model):
+        made = graphs()
+        Drafts(prepared, 4).write(model, prepared.validation)
+        assert graphs() == made
+
+
+def test_a_compiled_run_killed_and_resumed_ends_with_the_bytes_of_never_stopped(bases: Path, tmp_path: Path) -> None:
+    base(bases)
+    assert spawned(tmp_path / "whole", bases, COMPILED, 1e9, NEVER) == 0
+    assert spawned(tmp_path / "run", bases, COMPILED, 0.0, ("step", 2)) == -signal.SIGKILL
+    assert spawned(tmp_path / "run", bases, COMPILED, 0.0, NEVER) == 0
+    for name in SAME:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["replicated", "sharded"])
+def test_two_processes_compile_to_the_weights_of_one(sharded: bool, bases: Path, tmp_path: Path) -> None:
+    base(bases)
+    recipe = EXACT.model_copy(update={"compiled": True, "rate": 1e-3})
+    assert in_processes(1, tmp_path / "one", bases, recipe.model_copy(update={"compiled": False}), False, 0) == [0]
+    assert in_processes(2, tmp_path / "two", bases, recipe, sharded, 0) == [0, 0]
+    found, wanted = (load_file(tmp_path / run / "adapter_model.safetensors") for run in ("two", "one"))
+    same_but_rounded(found, wanted)
+
+
+def test_a_machine_without_a_compiler_is_told_of(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
+    monkeypatch.setattr(config, "force_disable_caches", True)
+    with pytest.raises(TuningError, match=r"compiled=true: .*compiler.* set compiled=false, then resume") as raised:
+        tune(fabricated(base(bases), COMPILED), COMPILED, tmp_path, Unwatched())
+    assert "\n" not in str(raised.value)
