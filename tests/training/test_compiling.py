@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch._dynamo.utils import counters
-from torch._inductor import config
 from safetensors.torch import load_file
 from torch import Tensor
+from torch._dynamo.utils import counters
+from torch._inductor import config
 
 from amrg.training.collating import Padding, collate
 from amrg.training.failures import TuningError

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from torch import _dynamo as dynamo
 from torch import nn
+from torch._inductor.exc import InductorError
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from amrg.training.failures import TuningError
@@ -24,9 +25,6 @@ def compiled(model: nn.Module) -> Iterator[None]:
     Raises:
         TuningError: torch can make no graph or no kernel of them here, as without a C++ compiler.
     """
-    from torch import _dynamo as dynamo  # takes a second, and is wanted here alone
-    from torch._inductor.exc import InductorError
-
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     for layer in layers:
         layer.compile(dynamic=True)
@@ -43,13 +41,3 @@ def compiled(model: nn.Module) -> Iterator[None]:
         for layer in layers:
             layer._compiled_call_impl = None  # torch has no word for undoing `compile`
         dynamo.reset()
-
-
-@contextmanager
-def as_written(model: nn.Module) -> Iterator[None]:
-    """Compiled layers run uncompiled for a while: a draft's shapes and its cache would be a graph a token."""
-    if all(module._compiled_call_impl is None for module in model.modules()):
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from amrg.models import LoadedModel
 from amrg.models.backbone import Backbone, Tensors
-from amrg.training.compiling import as_written, compiled
+from amrg.training.compiling import compiled
 from amrg.training.recipe import Recipe
 from amrg.training.samples import IGNORE, Batch, Stage
 
@@ -78,11 +78,11 @@ def lent(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel]:
 
 @contextmanager
 def reading(model: nn.Module) -> Iterator[None]:
-    """Dropout off for a while, nothing recorded for gradients, and nothing compiled."""
+    """Dropout off for a while, nothing recorded for gradients, nothing compiled: a draft would be a graph a token."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.inference_mode(), as_written(model):
+        with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
             yield
     finally:
         for module, training in modes:
