@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from amrg.benchmark.sweep_scoring import DRAFTS
 from amrg.birads import Laterality, Report, render
 from amrg.datasets import Case, open_dataset
+from amrg.training.leaving import PREDICTIONS
 from amrg.training.prepared import Source
 from amrg.training.sweep import Definition, Point, Sweep
 from amrg.training.sweeping import Order
@@ -71,5 +71,5 @@ def written(folder: Path, source: Source, drafts: Mapping[Trial, Drafts]) -> lis
         place = folder / trial.folder
         place.mkdir(parents=True)
         lines = [json.dumps({"key": c.key, "text": draft(c, i)}) for i, c in enumerate(cases)]
-        (place / DRAFTS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (place / PREDICTIONS).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return list(drafts)

@@ -16,7 +16,9 @@ from amrg.benchmark.statistics import (
     holm,
     interval,
     members,
+    over_seeds,
     randomisation,
+    resampled_difference,
     shared,
 )
 
@@ -69,6 +71,56 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         between = interval(bootstrap(groups, trial, 400).draw([mean(values)])[0], 60)
         held += between is not None and between[0] <= 0 <= between[1]
     assert 0.90 <= held / 200 <= 0.985
+
+
+def over(metric: Metric, *others: Metric) -> Metric:
+    """One metric of several seeds, seed after seed."""
+    return replace(metric, terms=np.concatenate([metric.terms, *(other.terms for other in others)]))
+
+
+@given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 3), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_a_draw_of_seeds_is_the_metric_of_the_drafts_drawn(cases: int, groups: int, seeds: int, seed: int) -> None:
+    several = [some_metrics(seed + one, cases) for one in range(seeds)]
+    member = np.random.default_rng(seed).integers(0, groups, cases)
+    single = bootstrap([f"g{m}" for m in member], seed, draws=7)
+    drawn = over_seeds(single, seeds, seed)
+    assert drawn.groups == single.groups
+    pooled = [over(*same) for same in zip(*several, strict=True)]
+    values = drawn.draw(pooled)
+    for d, times in enumerate(drawn.times):
+        by_seed = times.reshape(seeds, single.groups)
+        assert by_seed.sum() == seeds * single.times[d].sum()
+        chosen = by_seed.sum(axis=1) // single.times[d].sum()
+        assert (by_seed == np.outer(chosen, single.times[d])).all()
+        rows = np.concatenate([np.repeat(np.flatnonzero(drawn.member == g), t) for g, t in enumerate(times)])
+        for m, metric in enumerate(pooled):
+            plain = replace(metric, terms=metric.terms[rows]).value
+            assert values[m, d] == pytest.approx(plain, nan_ok=True)
+
+
+def test_systems_that_differ_by_the_luck_of_seeds_are_told_apart_as_seldom_as_is_said() -> None:
+    """Two systems that are one, with seeds that differ far more than cases do; cases alone nearly always mislead."""
+    rng, seldom, often = np.random.default_rng(0), 0, 0
+    single = bootstrap([str(i) for i in range(40)], 0, 400)
+    for trial in range(200):
+        a, b = (over(*(mean(rng.normal(rng.normal(0, 1), 0.2, 40)) for _ in range(8))) for _ in range(2))
+        seldom += resampled_difference(a, b, over_seeds(single, 8, trial)).p < 0.05
+        cases = replace(single, member=np.tile(single.member, 8))
+        often += resampled_difference(a, b, cases).p < 0.05
+    assert seldom / 200 <= 0.15  # eight seeds: a little too often still
+    assert often / 200 >= 0.5
+
+
+def test_p_of_draws_agrees_with_their_interval() -> None:
+    rng = np.random.default_rng(2)
+    draws = bootstrap([str(i) for i in range(60)], 1)
+    for gain in np.linspace(0.0, 0.5, 40):
+        found = resampled_difference(mean(rng.normal(0, 1, 60)), mean(rng.normal(gain, 1, 60)), draws)
+        low, high = found.between or (0.0, 0.0)
+        assert (found.p < 0.05) == (low > 0 or high < 0) or found.p == pytest.approx(0.05, abs=0.01)
+    same = mean(rng.random(60))
+    assert resampled_difference(same, same, draws).p == 1.0
 
 
 def test_copies_of_a_case_do_not_narrow_the_interval() -> None:

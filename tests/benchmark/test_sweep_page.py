@@ -14,13 +14,14 @@ from amrg.benchmark.prediction import Prediction
 from amrg.benchmark.statistics import holm
 from amrg.benchmark.sweep_page import write_sweep_page
 from amrg.benchmark.sweep_scores import SweepScores
-from amrg.benchmark.sweep_scoring import DRAFTS, score_sweep
+from amrg.benchmark.sweep_scoring import score_sweep
 from amrg.benchmark.sweep_selection import selection_metric
 from amrg.benchmark.sweep_table import is_told_apart, sweep_table
 from amrg.birads import render
 from amrg.datasets import open_dataset
+from amrg.training.leaving import PREDICTIONS
 from amrg.training.prepared import Source
-from amrg.training.recipe import Metric, Recipe, Validation
+from amrg.training.recipe import Metric, Recipe, Validation, Words
 from amrg.training.samples import Sample
 from amrg.training.sweep import Alpha, Base, Point, Search, Sweep, sweep_of
 from amrg.training.sweeping import Order, run_sweep
@@ -131,13 +132,53 @@ def test_differences_from_the_best_are_paired_and_corrected(scored: tuple[Path, 
     _, scores = scored
     moved = scores.of("one r2 a4").from_best
     assert moved is not None
-    assert (moved.first, moved.second, moved.n) == ("one r4 a8", "one r2 a4", 22)
+    assert (moved.first, moved.second, moved.n) == ("one r4 a8", "one r2 a4", 44)  # drafts: 22 cases, two seeds
     assert moved.value == pytest.approx((scores.of("one r2 a4").metrics[scores.selection].value or 0) - 78 / 79)
     others = [c.from_best for c in scores.configurations if c.from_best is not None]
     assert [m.p_holm for m in others] == holm([m.p or 0 for m in others])
     assert len(others) == 2
     assert is_told_apart(scores.of("one r2 a4"))
     assert scores.of("one r4 a8").from_best is None
+
+
+def test_the_luck_of_a_seed_is_no_difference_between_configurations(source: Source, tmp_path: Path) -> None:
+    """Each configuration has a seed that reads and one that does not: cases alone would tell such apart for certain."""
+    one = grid(bases=(Base(name="one", source="one"),))
+    drafts = {
+        finished("one", 0, Point(rank=2, alpha=4, seed=0), 1.0): right,
+        finished("one", 1, Point(rank=2, alpha=4, seed=1), 0.0): normal,
+        finished("one", 2, Point(rank=4, alpha=8, seed=0), 1.0): right,
+        finished("one", 3, Point(rank=4, alpha=8, seed=1), 0.5): half,
+    }
+    scores = score_sweep(tmp_path, source.data, definition(source, one), written(tmp_path, source, drafts))
+    worse = scores.of("one r2 a4")
+    assert scores.best == "one r4 a8"
+    assert worse.from_best is not None
+    assert worse.from_best.high == pytest.approx(0.0)  # draws of the first seed alone
+    assert worse.from_best.p == pytest.approx(0.5, abs=0.1)  # twice the quarter of draws of that seed alone
+    assert not is_told_apart(worse)
+    low, high = worse.metrics[scores.selection].low, worse.metrics[scores.selection].high
+    assert (low, high) == (0.0, 1.0)
+
+
+def test_cases_that_could_not_be_read_are_said_to_be_missing(source: Source, tmp_path: Path) -> None:
+    one = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,))
+    trials = written(tmp_path, source, {finished("one", 0, Point(rank=2, alpha=4), 1.0): right})
+    path = tmp_path / (trials[0].folder or "") / PREDICTIONS
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
+    scores = score_sweep(tmp_path, source.data, definition(source, one), trials)
+    (said,) = (warning for warning in scores.warnings if "drafts are of" in warning)
+    assert said.startswith("drafts are of 21 of the 22 validation cases: the pictures or texts of the others cannot")
+
+
+@pytest.mark.parametrize(("words", "same"), [(Words.PUBLISHED, False), (Words.CLINICAL, True)])
+def test_drafts_are_scored_in_the_words_that_were_learned(
+    words: Words, same: bool, source: Source, tmp_path: Path
+) -> None:
+    one = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,), recipe=Recipe(words=words))
+    trials = written(tmp_path, source, {finished("one", 0, Point(rank=2, alpha=4), 1.0): right})
+    (only,) = score_sweep(tmp_path, source.data, definition(source, one), trials).configurations
+    assert (only.metrics["rouge_l_f1_stemmed"].value == 1.0) is same
 
 
 def test_skill_is_over_baselines_that_learned_from_the_train_part(scored: tuple[Path, SweepScores]) -> None:
@@ -263,10 +304,11 @@ def test_a_real_sweep_never_opens_the_test_part(source: Source, tiny: Path, tmp_
             path.with_suffix(".hidden").rename(path)
     assert [t.state for t in trials] == [State.FINISHED] * 2
     assert scores.data.n == 3
+    assert "drafts are of 3 of the 22 validation cases: the recipe watches no more" in scores.warnings
     (only,) = scores.configurations
     # What was watched in training is what the stored drafts score.
     assert only.spread[scores.selection].value == pytest.approx(sum(t.best or 0 for t in trials) / 2)
-    drafts = [(tmp_path / (t.folder or "") / DRAFTS).read_text(encoding="utf-8") for t in trials]
+    drafts = [(tmp_path / (t.folder or "") / PREDICTIONS).read_text(encoding="utf-8") for t in trials]
     assert all('"key"' in d for d in drafts)
     tested = set(dataset.split("some").test)
     assert not any(key in d for d in drafts for key in tested)

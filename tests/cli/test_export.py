@@ -74,7 +74,7 @@ def test_an_adapter_export_says_what_serving_it_takes(adapter: Path, tmp_path: P
         (("{out}", "--out", "{out}", "--merge"), Exit.NO_MODEL, "no adapter"),
         (("{adapter}", "--out", "{adapter}", "--merge"), Exit.NO_MODEL, "holds something"),
         (("{adapter}", "--out", "{out}", "--merge", "--gguf", "{adapter}"), Exit.NO_MODEL, "llama.cpp"),
-        (("{adapter}", "--out", "{out}", "--merge", "--gguf", "{bad}"), Exit.NO_MODEL, "no GGUF file"),
+        (("{adapter}", "--out", "{out}", "--merge", "--gguf", "{bad}"), Exit.NO_MODEL, "GGUF files alone are missing"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_code(

@@ -33,7 +33,13 @@ def adapter_for(base: Path | str, folder: Path, lora: Lora = LORA, scale: float 
     save_file(get_peft_model_state_dict(tuned, save_embedding_layers=False), folder / WEIGHTS_FILE)
     loaded.settings.save(folder)
     (folder / "recipe.json").write_text(recipe.model_dump_json(), encoding="utf-8")
-    training = {"best_step": 7, "figures": {"birads_accuracy": 0.5}, "data": {"name": "drawn", "split": "clean"}}
+    training = {
+        "best_step": 7,
+        "figures": {"birads_accuracy": 0.5, "finding_f1": None},
+        "intervals": {"birads_accuracy": [0.4, 0.6], "finding_f1": None},
+        "n": 96,
+        "data": {"name": "drawn", "split": "clean"},
+    }
     (folder / "training.json").write_text(json.dumps(training), encoding="utf-8")
     return folder
 

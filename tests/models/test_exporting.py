@@ -17,9 +17,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from amrg.models import ModelError, Modules, load_base, load_model, model_card
 from amrg.models.adapters import WEIGHTS_FILE
-from amrg.models.comparing import answers_of
+from amrg.models.comparing import Answers, answers_of, compared, refuse_unlike
 from amrg.models.exporting import Exported, Order, export_adapter, export_merged
 from amrg.models.hubnames import hub_name
+from amrg.models.notices import terms_of
 from amrg.models.published import published_names, read_published
 from amrg.models.serving import adapter_notes, adapter_obstacles
 from amrg.training.recipe import Lora
@@ -323,9 +324,101 @@ def test_the_card_says_where_it_comes_from_and_whose_terms_it_is_under(base: Pat
     ):
         assert said in page
     card = model_card(done.folder)
-    assert card.training["validation birads_accuracy"] == 0.5
+    assert card.training["validation birads_accuracy"] == "0.500 [0.400, 0.600]"
+    assert card.training["validation cases"] == 96
     assert card.training["lora rank"] == 4
     assert str(tmp_path) not in page
+
+
+@pytest.mark.parametrize(
+    ("base", "front", "tag"),
+    [
+        ("google/gemma-3-4b-it", "", "gemma"),
+        ("runs/tuned-elsewhere", "license: gemma", "gemma"),
+        (
+            "runs/medical",
+            "license: other\nlicense_name: health-ai-developer-foundations",
+            "health-ai-developer-foundations",
+        ),
+        ("runs/own", "license: cc-by-4.0", "other"),
+        ("runs/none", "", "other"),
+    ],
+)
+def test_terms_are_known_by_name_or_by_the_card_beside_the_weights(
+    base: str, front: str, tag: str, tmp_path: Path
+) -> None:
+    if front:
+        (tmp_path / "README.md").write_text(
+            f"---\nlibrary_name: transformers\n{front}\n---\n# Card\n", encoding="utf-8"
+        )
+    assert terms_of(base, tmp_path).tag == tag
+
+
+def test_what_a_base_stores_beside_what_it_is_tied_to_is_not_asked_of_an_export(base: Path, tmp_path: Path) -> None:
+    told = shutil.copytree(base, tmp_path / "told")
+    (file,) = told.glob("*.safetensors")
+    tensors = load_file(file)
+    (embeddings,) = (t for name, t in tensors.items() if "embed_tokens" in name)
+    save_file(tensors | {"language_model.lm_head.weight": embeddings.clone()}, file, {"format": "pt"})
+    done = export_merged(Order(adapter_for(told, tmp_path / "tuned"), tmp_path / "out"))
+    assert not any("lm_head" in name for name in stored(done.folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("amrg.json", r"tuned: amrg\.json is damaged \(.*copy it again"),
+        ("seeing.safetensors", r"seeing\.safetensors is damaged \(.*copy it again"),
+    ],
+)
+def test_a_damaged_file_beside_weights_is_one_line(name: str, said: str, base: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(base, tmp_path / "base")
+    folder = adapter_for(copied, tmp_path / "tuned")
+    place = folder if name == "amrg.json" else copied
+    (place / name).write_bytes(b'{"encoding": ')
+    with pytest.raises(ModelError, match=said) as raised:
+        load_model(str(folder))
+    assert "\n" not in str(raised.value)
+
+
+VLLM_PREFIXES = {  # what vLLM's mappers of these families put in place of transformers' prefixes
+    "model.language_model.": "language_model.model.",
+    "model.visual.": "visual.",
+    "model.vision_tower.": "vision_tower.",
+    "model.multi_modal_projector.": "multi_modal_projector.",
+}
+LINEAR_IN_VLLM = re.compile(r"language_model\.model\.layers\.\d+\.(mlp\.(gate|up|down)_proj|self_attn\.[qkvo]_proj)")
+
+
+@pytest.mark.parametrize("family", ["gemma3", "qwen2_5_vl", "qwen3_vl"])
+def test_adapters_have_the_names_that_vllm_has(family: str, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    folder = adapter_for(TINY[family](tmp_path / "base"), tmp_path / "tuned")
+    found = set()
+    for name in load_file(folder / WEIGHTS_FILE):
+        inner = re.fullmatch(r"base_model\.model\.(.+)\.lora_[AB]\.weight", name)
+        assert inner is not None, name
+        module = inner[1]
+        for ours, theirs in VLLM_PREFIXES.items():
+            module = theirs + module.removeprefix(ours) if module.startswith(ours) else module
+        assert LINEAR_IN_VLLM.fullmatch(module), name
+        found.add(module.rsplit(".", 1)[1])
+    assert found == {*(f"{x}_proj" for x in "qkvo"), "gate_proj", "up_proj", "down_proj"}
+
+
+def test_what_is_no_number_and_what_is_off_by_more_than_rounding_are_refused() -> None:
+    said = answers(torch.eye(4))
+    moved, off = answers(torch.eye(4).roll(1, 1)), answers(torch.eye(4).roll(1, 1) + 0.01 * torch.randn(4, 4))
+    refuse_unlike(compared(said, moved, moved, torch.float32), "tuned")
+    refuse_unlike(compared(said, moved, off, torch.bfloat16), "tuned")
+    with pytest.raises(ModelError, match=r"differs from the adapter .*at most 1e-03 as float32.*--dtype float32"):
+        refuse_unlike(compared(said, moved, off, torch.float32), "tuned")
+    with pytest.raises(ModelError, match="no number"):
+        refuse_unlike(compared(said, moved, answers(torch.full((4, 4), torch.nan)), torch.float32), "tuned")
+
+
+def answers(logits: torch.Tensor) -> Answers:
+    return Answers(((1,),), logits)
 
 
 def test_a_taken_folder_and_no_adapter_are_refused(base: Path, adapter: Path, merged: Exported, tmp_path: Path) -> None:

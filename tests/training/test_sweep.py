@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from amrg.training.failures import TuningError
 from amrg.training.prepared import Source
@@ -145,6 +146,19 @@ def test_a_full_disk_is_no_trials_fault(swept: Swept) -> None:
     assert {t.state for t in swept.run(sweep())} == {State.FINISHED}
 
 
+def test_a_storage_that_goes_away_is_no_trials_fault(swept: Swept) -> None:
+    def away(recipe: Recipe, folder: Path, step: int) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+
+    swept.made.before = away
+    with pytest.raises(SweepError, match=r"storage of the sweep: away while a trial ran .*closed the connection"):
+        swept.run(sweep())
+    swept.made.before = lambda recipe, folder, step: None
+    trials = swept.run(sweep())
+    assert [t.state for t in trials] == [State.FINISHED] * 4
+    assert len(list(swept.folder.glob("trials/one/*"))) == 4
+
+
 def test_a_fault_in_amrg_is_kept_and_told(swept: Swept) -> None:
     def wrong(recipe: Recipe, folder: Path, step: int) -> None:
         raise KeyError("pixels")
@@ -257,6 +271,16 @@ def test_a_folder_holds_one_sweep(swept: Swept, source: Source) -> None:
     slower = sweep().recipe.model_copy(update={"at_once": 1})
     assert len(swept.run(sweep(recipe=slower))) == 4  # changes nothing but rounding, and helps where memory ran out
     assert len(swept.made.noted("tune")) == 4
+
+
+def test_a_sweep_is_one_in_whichever_order_it_is_named_and_wherever_its_backbone_lies(
+    swept: Swept, tmp_path: Path
+) -> None:
+    swept.run(sweep(ranks=(2, 4), seeds=(0, 1)))
+    moved = tuple(base.model_copy(update={"source": str(tmp_path / "moved")}) for base in sweep().bases)
+    again = sweep(ranks=(4, 2), seeds=(1, 0), bases=moved)
+    assert [t.state for t in swept.run(again)] == [State.FINISHED] * len(list(again.grid()))
+    assert len(swept.made.noted("tune")) == len(list(again.grid()))
 
 
 def test_a_sweep_goes_on_with_the_same_weights_alone(swept: Swept) -> None:

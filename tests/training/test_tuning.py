@@ -349,6 +349,8 @@ def test_a_hub_base_of_another_commit_is_another_run(prepared: Prepared, tmp_pat
     refuse_another(tmp_path, one)
     with pytest.raises(TuningError, match='weights is "a1" there and "b2" here'):
         refuse_another(tmp_path, other)
+    moved = one.recipe.model_copy(update={"base": "elsewhere/tiny"})  # the same weights, in another place by now
+    refuse_another(tmp_path, one.model_copy(update={"recipe": moved}))
 
 
 def test_an_adapter_of_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -> None:

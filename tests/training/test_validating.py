@@ -13,7 +13,7 @@ from amrg.training.prepared import Prepared
 from amrg.training.recipe import Metric
 from amrg.training.samples import Sample
 from amrg.training.tuned import reading
-from amrg.training.validating import Drafts, figures, unscored
+from amrg.training.validating import Drafts, figures, intervals, unscored
 from training.small import base, fabricated
 
 MASS = "Findings: a mass in the upper outer quadrant of the right breast."
@@ -48,6 +48,17 @@ def test_figures_by_hand() -> None:
 def test_a_side_or_quadrant_that_is_wrong_is_no_match() -> None:
     found = figures([MASS.replace("right", "left")], samples(MASS))
     assert found[Metric.FINDING_F1] == 0.0
+
+
+def test_intervals_of_a_share_are_those_of_drawn_cases() -> None:
+    references = samples(*["BI-RADS 2."] * 40)
+    found = intervals(["BI-RADS 2."] * 30 + ["BI-RADS 1."] * 10, references)
+    low, high = found[Metric.BIRADS] or (math.nan, math.nan)
+    assert low == pytest.approx(0.75 - 1.96 * math.sqrt(0.75 * 0.25 / 40), abs=0.03)
+    assert high == pytest.approx(0.75 + 1.96 * math.sqrt(0.75 * 0.25 / 40), abs=0.03)
+    assert found[Metric.CLINICAL] == found[Metric.BIRADS]
+    assert found[Metric.COMPOSITION] is None
+    assert intervals(["BI-RADS 2."], references[:1])[Metric.BIRADS] is None  # one case has no interval
 
 
 def test_what_no_reference_has_is_no_number_and_in_no_mean() -> None:

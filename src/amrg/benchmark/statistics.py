@@ -29,21 +29,18 @@ _CELLS = 10_000_000  # of a draws x groups block: 80 MB
 class Bootstrap:
     """Resamples of whole groups, the same for every metric and every system, so that differences are paired.
 
-    `member` [cases] is the group of each case, `times` [draws, groups] how often a draw holds a group.
+    `member` [cases] is the group of each case, `times` [draws, groups] how often a draw holds a group; of several
+    seeds, both are of a seed's cases and groups after another's. `groups` is how many different ones there are.
     """
 
     member: npt.NDArray[np.intp]
     times: npt.NDArray[np.uint16]
-
-    @property
-    def groups(self) -> int:
-        """How many groups there are."""
-        return int(self.times.shape[1])
+    groups: int
 
     def draw(self, metrics: Sequence[Metric]) -> Array:
         """The value of each metric in each draw [metrics, draws]; not a number where a draw has none."""
         terms = group_sums(stack(metrics), self.member)
-        step = max(1, _CELLS // max(1, self.groups))
+        step = max(1, _CELLS // max(1, self.times.shape[1]))
         blocks = [self.times[i : i + step].astype(np.float64) @ terms for i in range(0, len(self.times), step)]
         return unstack(metrics, np.concatenate(blocks))
 
@@ -55,7 +52,21 @@ def bootstrap(groups: Sequence[str], seed: int = 0, draws: int = DRAWS) -> Boots
     rng = np.random.default_rng(seed)
     picked = rng.integers(0, count, (draws, count), dtype=np.int32)
     times = np.stack([np.bincount(row, minlength=count).astype(np.uint16) for row in picked])
-    return Bootstrap(member, times)
+    return Bootstrap(member, times, count)
+
+
+def over_seeds(draws: Bootstrap, seeds: int, seed: int = 0) -> Bootstrap:
+    """The same resamples of cases that were drafted by several seeds, the seeds drawn with replacement too.
+
+    For metrics whose rows are those of the first seed, then of the second, and so on. All systems get the same seeds in
+    a draw: a seed decides the order of what is learned, and is shared as cases are.
+    """
+    rng = np.random.default_rng(seed)
+    picked = rng.integers(0, seeds, (len(draws.times), seeds))
+    chosen = np.stack([np.bincount(row, minlength=seeds).astype(np.uint16) for row in picked])
+    times = (chosen[:, :, None] * draws.times[:, None, :]).reshape(len(draws.times), -1)
+    member = np.concatenate([draws.member + one * draws.groups for one in range(seeds)])
+    return Bootstrap(member, times, draws.groups)
 
 
 def members(groups: Sequence[str]) -> npt.NDArray[np.intp]:
@@ -119,7 +130,7 @@ def shared(*metrics: Metric) -> tuple[Metric, ...]:
 class Difference:
     """How far one metric moves from a first system to a second, over the `n` cases that both score.
 
-    `p` is two-sided, by approximate randomisation. Not a number, or no interval, where there is none.
+    `p` is two-sided. Not a number, or no interval, where there is none.
     """
 
     name: str
@@ -136,7 +147,7 @@ class Difference:
 
 
 def differences(first: Sequence[Metric], second: Sequence[Metric], draws: Bootstrap, seed: int = 0) -> list[Difference]:
-    """The same metrics of two systems over the same cases, paired by case: differences, intervals, p."""
+    """The same metrics of two systems over the same cases, paired by case; p by approximate randomisation."""
     pairs = [shared(a, b) for a, b in zip(first, second, strict=True)]
     if not pairs:
         return []
@@ -147,6 +158,21 @@ def differences(first: Sequence[Metric], second: Sequence[Metric], draws: Bootst
         Difference(a.name, int(a.scored.sum()), a.value, b.value, interval(m, draws.groups), float(q))
         for a, b, m, q in zip(before, after, moved, p, strict=True)
     ]
+
+
+def resampled_difference(first: Metric, second: Metric, draws: Bootstrap) -> Difference:
+    """One metric of two systems, paired by case and, of several seeds, by seed; p from the very draws of the interval.
+
+    p is twice the smaller share of draws on either side of nought, (count + 1) / (draws + 1): where seeds are drawn
+    too, swapping outputs case by case would take the luck of a seed for a difference between systems.
+    """
+    before, after = shared(first, second)
+    moved = (draws.draw([after]) - draws.draw([before]))[0]
+    between = interval(moved, draws.groups)
+    defined = moved[np.isfinite(moved)]
+    fewer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    p = min(1.0, 2 * (fewer + 1) / (len(defined) + 1)) if between is not None else float("nan")
+    return Difference(before.name, int(before.scored.sum()), before.value, after.value, between, p)
 
 
 def randomisation(

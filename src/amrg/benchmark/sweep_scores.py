@@ -16,8 +16,9 @@ SCHEMA = 1
 class Configuration(Value):
     """A backbone with a rank and a scaling, over its seeds; `point` has the first one's.
 
-    `metrics` are over the cases of the validation part, the finished seeds' drafts pooled, intervals by a bootstrap of
-    groups. `spread` is over seeds: mean, lowest, highest; a metric of one seed has none. Empty where no seed finished.
+    `metrics` are over the drafts of all finished seeds of the validation part, a case counted with each; intervals by a
+    bootstrap of seeds and groups. `spread` is over seeds: mean, lowest, highest; a metric of one seed has none. Empty
+    where no seed finished. `from_best` is over the seeds that both have.
     """
 
     label: str

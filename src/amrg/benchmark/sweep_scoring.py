@@ -1,7 +1,7 @@
 """A sweep's trials scored on the drafts that they left of the validation part. The test part is not looked at.
 
-Drafts are scored with the benchmark's own metrics, beside baselines that learned from the train part. Seeds of one
-configuration are pooled case by case, so that intervals over cases and tests between configurations use all of them.
+Drafts are scored with the benchmark's own metrics, beside baselines that learned from the train part. Drafts of all
+seeds of a configuration are pooled, and intervals and tests between configurations draw seeds as well as cases.
 """
 
 from __future__ import annotations
@@ -18,19 +18,28 @@ from amrg.benchmark.blind import SHOWN
 from amrg.benchmark.compare import compared
 from amrg.benchmark.display import counted
 from amrg.benchmark.intake import matched, read_predictions
-from amrg.benchmark.metric import Metric, by_name
+from amrg.benchmark.metric import by_name
 from amrg.benchmark.pairing import Measure, measuring, pairs_of
 from amrg.benchmark.prediction import Prediction
 from amrg.benchmark.references import References, part_of
-from amrg.benchmark.scores import Number, SystemScores
+from amrg.benchmark.scores import MetricScore, Number, SystemScores
 from amrg.benchmark.scoring import data_scored, systems_scored
 from amrg.benchmark.skill import Measured
-from amrg.benchmark.statistics import FEW_GROUPS, Bootstrap, bootstrap, differences, holm
+from amrg.benchmark.statistics import (
+    FEW_GROUPS,
+    Bootstrap,
+    Difference,
+    bootstrap,
+    holm,
+    over_seeds,
+    resampled_difference,
+)
 from amrg.benchmark.summaries import finite
 from amrg.benchmark.sweep_scores import Configuration, SweepScores
 from amrg.benchmark.sweep_selection import selection_metric
 from amrg.datasets import Case, open_dataset
 from amrg.datasets.whole import write_text
+from amrg.training.leaving import PREDICTIONS
 from amrg.training.reading import text_of
 from amrg.training.recipe import Recipe
 from amrg.training.sweep import Definition, Sweep
@@ -38,8 +47,9 @@ from amrg.training.trials import State, Trial
 
 FILE_NAME = "sweep.json"
 PART = "validation"
-DRAFTS = "predictions-validation.jsonl"
-"""What a trial leaves of the validation part."""
+
+Seeds = Mapping[int, Measured]
+"""The metrics of each seed of a configuration."""
 
 
 def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequence[Trial]) -> SweepScores:
@@ -50,7 +60,7 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
         DatasetError: the data set or its split is not there any more.
         OSError: the folder cannot be written.
     """
-    there = {t.folder: folder / t.folder / DRAFTS for t in trials if t.state is State.FINISHED and t.folder}
+    there = {t.folder: folder / t.folder / PREDICTIONS for t in trials if t.state is State.FINISHED and t.folder}
     read = {name: read_predictions(path) for name, path in there.items() if path.is_file()}
     drafted = {p.key for outputs in read.values() for p in outputs.predictions}
     whole = _validation_part(data, definition)
@@ -123,28 +133,45 @@ class _Scorer:
     ) -> tuple[list[Configuration], dict[str, SystemScores]]:
         """Every configuration with its metrics and its difference from the best, and the baselines beside."""
         groups = grouped(trials, self.sweep)
-        done = {label: [t.folder for t in members if t.folder in written] for label, members in groups.items()}
+        rows = [_configuration(label, members) for label, members in groups.items()]
         if not written:
-            return [_configuration(label, members) for label, members in groups.items()], {}
-        seeds = {label: [self._metrics(written[f]) for f in done[label] if f is not None] for label in groups}
-        pooled = {label: _pooled(found) for label, found in seeds.items() if found}
+            return rows, {}
+        seeds = {label: self._seeds(members, written) for label, members in groups.items()}
         draws = bootstrap(self.references.groups, self.sweep.recipe.seed)
-        systems = self._systems(pooled, {label: written[done[label][0] or ""] for label in pooled}, draws)
-        rows = [
-            _configuration(label, members).model_copy(
-                update={"metrics": systems[label].metrics, "spread": _spreads(seeds[label])} if label in pooled else {}
-            )
-            for label, members in groups.items()
-        ]
-        return self._against_best(rows, pooled, draws), {n: s for n, s in systems.items() if n not in pooled}
-
-    def _systems(
-        self, pooled: Mapping[str, Measured], written: Mapping[str, Sequence[Prediction]], draws: Bootstrap
-    ) -> dict[str, SystemScores]:
-        """Configurations and baselines, with intervals and skill."""
         others = beside(self.references, self.sweep.recipe.seed)
-        measured = {name: self._metrics(predictions) for name, predictions in others.predictions.items()}
-        return systems_scored({**others.predictions, **written}, {**measured, **pooled}, others.about, draws)
+        blind = {name: self._metrics(predictions) for name, predictions in others.predictions.items()}
+        baselines = systems_scored(others.predictions, blind, others.about, draws)
+        scored = [
+            row.model_copy(
+                update={"metrics": self._pooled(seeds[row.label], blind, draws), "spread": _spreads(seeds[row.label])}
+            )
+            if seeds[row.label]
+            else row
+            for row in rows
+        ]
+        return self._against_best(scored, seeds, draws), baselines
+
+    def _seeds(self, members: Sequence[Trial], written: Mapping[str, Sequence[Prediction]]) -> Seeds:
+        """The metrics of each seed of a configuration that left drafts."""
+        return {
+            t.point.seed: self._metrics(written[t.folder])
+            for t in members
+            if t.point is not None and t.folder in written
+        }
+
+    def _pooled(self, seeds: Seeds, blind: Mapping[str, Measured], draws: Bootstrap) -> dict[str, MetricScore]:
+        """Metrics over all drafts of a configuration, with intervals and skill; baselines write the same every time."""
+        count, name = len(seeds), "configuration"
+        measured = {
+            name: _joined(list(seeds.values())),
+            **{base: _joined([metrics] * count) for base, metrics in blind.items()},
+        }
+        scored = systems_scored(dict.fromkeys(measured, ()), measured, {}, self._drawn(draws, count))
+        return scored[name].metrics
+
+    def _drawn(self, draws: Bootstrap, count: int) -> Bootstrap:
+        """Resamples of the cases, with so many seeds."""
+        return over_seeds(draws, count, self.sweep.recipe.seed)
 
     def _metrics(self, predictions: Sequence[Prediction]) -> Measured:
         """The metric that selects, and those of the table that can be had here."""
@@ -154,21 +181,27 @@ class _Scorer:
         return {found.name: found, **{name: named[name] for name in SHOWN if name in named}}
 
     def _against_best(
-        self, rows: Sequence[Configuration], pooled: Mapping[str, Measured], draws: Bootstrap
+        self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], draws: Bootstrap
     ) -> list[Configuration]:
-        """Every other scored configuration less the best, by the metric that selects: paired by case, Holm's p."""
+        """Every other scored configuration less the best, by the metric that selects: over seeds of both, Holm's p."""
         best = self.best(rows)
-        others = [row.label for row in rows if row.label in pooled and row.label != best]
+        others = [row.label for row in rows if seeds[row.label] and row.label != best]
         if best is None or not others:
             return list(rows)
-        first, seed = pooled[best][self.selection], self.sweep.recipe.seed
-        moved = [differences([first], [pooled[name][self.selection]], draws, seed)[0] for name in others]
+        metric = next(iter(seeds[best].values()))[self.selection]
+        moved = [self._difference(seeds[best], seeds[name], draws) for name in others]
         corrected = holm([m.p for m in moved])
         found = {
-            name: compared(first, best, name, m).model_copy(update={"p_holm": finite(p)})
+            name: compared(metric, best, name, m).model_copy(update={"p_holm": finite(p)})
             for name, m, p in zip(others, moved, corrected, strict=True)
         }
         return [row.model_copy(update={"from_best": found.get(row.label)}) for row in rows]
+
+    def _difference(self, first: Seeds, second: Seeds, draws: Bootstrap) -> Difference:
+        """How far the metric that selects moves, over the seeds that both have; the best has all of them."""
+        both = [seed for seed in first if seed in second]
+        joined = [_joined([side[seed] for seed in both])[self.selection] for side in (first, second)]
+        return resampled_difference(*joined, self._drawn(draws, len(both)))
 
 
 def _configuration(label: str, members: Sequence[Trial]) -> Configuration:
@@ -195,23 +228,16 @@ def _label(trial: Trial, sweep: Sweep) -> str:
     return f"{trial.base}{number} r{trial.point.rank} a{trial.point.alpha}"
 
 
-def _pooled(seeds: Sequence[Measured]) -> Measured:
-    """The metrics of several seeds as one's."""
-    return {name: _mean_over([seed[name] for seed in seeds]) for name in seeds[0]}
+def _joined(seeds: Sequence[Measured]) -> Measured:
+    """The metrics of several seeds as one's that drafted every case so many times, seed after seed."""
+    first = seeds[0]
+    return {n: replace(first[n], terms=np.concatenate([seed[n].terms for seed in seeds])) for n in first}
 
 
-def _spreads(seeds: Sequence[Measured]) -> dict[str, Number]:
+def _spreads(seeds: Seeds) -> dict[str, Number]:
     """Each metric's spread over seeds."""
-    return {name: _spread([seed[name].value for seed in seeds]) for name in seeds[0]}
-
-
-def _mean_over(seeds: Sequence[Metric]) -> Metric:
-    """One metric of several seeds as one: each case's terms are their mean over the seeds that score it."""
-    terms = np.stack([metric.terms for metric in seeds])
-    scored = np.stack([metric.scored for metric in seeds])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(scored[:, :, None], terms, 0.0).sum(axis=0) / scored.sum(axis=0)[:, None]
-    return replace(seeds[0], terms=mean)
+    measured = list(seeds.values())
+    return {name: _spread([seed[name].value for seed in measured]) for name in measured[0]}
 
 
 def _spread(values: Sequence[float]) -> Number:

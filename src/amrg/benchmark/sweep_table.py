@@ -108,6 +108,13 @@ def state_of(of: Configuration) -> str:
     return ", ".join(f"{n} {name}" for name, n in counts.items())
 
 
+def _of_seeds(scores: SweepScores) -> Iterator[str]:
+    """How far intervals that draw so few seeds can be trusted (the bootstrap's variance of a mean lacks 1 / seeds)."""
+    seeds = len(scores.definition.sweep.seeds)
+    if seeds > 1:
+        yield f"{seeds} seeds: what seeds add to the variance is taken for {(seeds - 1) / seeds:.0%} of what it is"
+
+
 def _notes(scores: SweepScores, metrics: Sequence[str]) -> Iterator[str]:
     """What the reader of the table must know."""
     data = scores.data
@@ -119,11 +126,12 @@ def _notes(scores: SweepScores, metrics: Sequence[str]) -> Iterator[str]:
         "the best was chosen on these very cases: its value here flatters it, and only the test part says what it "
         "reaches"
     )
-    yield "in square brackets, 95 % intervals by a bootstrap of whole groups, seeds pooled case by case"
-    yield "n stands beside a value where fewer cases are scored"
+    yield "in square brackets, 95 % intervals by a bootstrap that draws whole groups, and seeds where there are several"
+    yield from _of_seeds(scores)
+    yield "n stands beside a value where fewer drafts, one a case and seed, are scored"
     yield (
         f"from the best: {words(scores.selection).removesuffix(' (selects)')} less that of {scores.best or 'none'}, "
-        "paired by case; p by approximate randomisation, Holm's correction over all rows; not told apart: the interval "
+        "paired by case and seed; p from the same draws, Holm's correction over all rows; not told apart: the interval "
         "holds 0 or p is 0.05 or more"
     )
     yield "skill: (value - blind) / (perfect - blind) of the metric that selects; blind learned from the train part"

@@ -63,7 +63,6 @@ def export(
             if gguf is not None:
                 refuse_no_converter(gguf)
             done = export_merged(order) if merge else export_adapter(order)
-            converted = to_gguf(folder, gguf) if gguf is not None else ()
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
         except SafetensorError as error:
@@ -74,6 +73,10 @@ def export(
                 f"{adapter}: memory ran out; the whole base is held in float32 to compare: export where there is more, "
                 "or on the processor with CUDA_VISIBLE_DEVICES=",
             )
+        try:
+            converted = to_gguf(folder, gguf) if gguf is not None else ()
+        except ModelError as error:
+            fail(Exit.NO_MODEL, f"{error}; the merged model in {folder} is whole, its GGUF files alone are missing")
     for warning in done.warnings:
         complain(warning)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from amrg.cli.console import bars, busy, fail, out, print_json, quieten
+from amrg.cli.console import bars, busy, fail, out, print_json, quieten, refuse_unwritable
 from amrg.cli.exits import Exit
 from amrg.cli.sweep import (
     ALPHAS,
@@ -60,6 +60,7 @@ def amrg(
 
     By default 15 trials a backbone and split: 90 runs of fine-tuning. Every stage that is done is passed over.
     """
+    refuse_unwritable(folder)
     with busy("loading"), refusing():
         quieten()
         from amrg.benchmark.reproduce import RECIPE, Experiment, reproduce

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from amrg.cli.benchmark import refusing as scoring
-from amrg.cli.console import bars, busy, complain, err, fail, out, print_json, quieten, writing
+from amrg.cli.console import bars, busy, complain, err, fail, out, print_json, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
 from amrg.cli.train import INTERRUPTED, refusing
 
@@ -45,7 +45,7 @@ def sweep(
     backbones: Backbones = "amrg-embedded",
     ranks: Ranks = RANKS,
     alphas: Alphas = ALPHAS,
-    seeds: Seeds = "0",
+    seeds: Seeds = "0,1,2",
     recipe: RecipeFile = None,
     changes: Changes = None,
     search: Annotated[
@@ -61,6 +61,7 @@ def sweep(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Sweep LoRA ranks and scalings; several processes with the same --out share the trials."""
+    refuse_unwritable(folder)
     with busy("loading"), refusing():
         quieten()
         from amrg.benchmark.sweep_running import sweep_and_score

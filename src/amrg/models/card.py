@@ -58,9 +58,11 @@ def model_card(folder: Path | None = None) -> ModelCard:
     """The card stored beside a checkpoint (None: the embedded model's).
 
     Raises:
-        FileNotFoundError: the checkpoint has no card.
+        FileNotFoundError: there is no such folder, or the checkpoint has no card.
     """
     path = (folder or EMBEDDED) / FILE_NAME
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder; a card lies beside the weights of a model in a folder")
     if not path.is_file():
         raise FileNotFoundError(f"no {FILE_NAME} beside the model in {path.parent.name}: it was never measured")
     return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))

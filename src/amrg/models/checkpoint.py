@@ -35,7 +35,6 @@ from amrg.models.seeing import SeeingHeads
 from amrg.models.settings import ModelSettings
 
 HEADS_FILE = "seeing.safetensors"
-ADAPTER_FILE = CONFIG_FILE
 
 
 @dataclass(frozen=True)
@@ -171,8 +170,11 @@ def load_base(
     except ModelError:
         raise
     except _BROKEN as error:
+        trouble = hub_trouble(error, source, wanted) if folder is None else None
+        if trouble is not None and Path(source).parent.is_dir():
+            trouble += f"; and there is no folder {source}"  # which may be what was meant
         raise ModelError(
-            (hub_trouble(error, source, wanted) if folder is None else None)
+            trouble
             or f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
             f"the families {_families()}, whole; check the name, or download or copy it again"
         ) from error
@@ -220,12 +222,22 @@ def _dtype() -> torch.dtype:
 
 
 def _heads(folder: Path | None) -> SeeingHeads | None:
-    """The heads stored beside a checkpoint, where there are any."""
+    """The heads stored beside a checkpoint, where there are any.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
     if folder is None or not (folder / HEADS_FILE).is_file():
         return None
-    stored = load_file(folder / HEADS_FILE)
-    heads = SeeingHeads(stored["cells.weight"].shape[1], stored["kinds.weight"].shape[1])
-    heads.load_state_dict(stored)
+    try:
+        stored = load_file(folder / HEADS_FILE)
+        heads = SeeingHeads(stored["cells.weight"].shape[1], stored["kinds.weight"].shape[1])
+        heads.load_state_dict(stored)
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"model {folder.name}: {HEADS_FILE} is damaged ({_first_line(error)}), which finds places in pictures; "
+            "copy it again from where the model came from"
+        ) from error
     return heads.eval()
 
 

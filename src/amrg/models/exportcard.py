@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -78,11 +79,22 @@ def _trained(origin: Origin) -> dict[str, str | int | float]:
         **{f"data {name}": value for name, value in data.items()},
         **{f"lora {name}": value for name, value in lora.items()},
         **{name: recipe.get(name) for name in ("words", "steps", "batch", "rate", "nf4", "precision", "seed")},
-        **{f"validation {name}": value for name, value in training.get("figures", {}).items()},
+        **{f"validation {name}": value for name, value in _figures(training).items()},
+        "validation cases": training.get("n"),
         **{name: training.get(name) for name in ("best_step", "unscored", "stopped")},
         "software": f"amrg {__version__}",
     }
     return {name: value for name, value in told.items() if isinstance(value, str | int | float)}
+
+
+def _figures(training: Mapping[str, Any]) -> dict[str, str]:
+    """What was reached on the validation part, with intervals as far as training left them."""
+    between = training.get("intervals", {})
+    return {
+        name: f"{value:.3f}" + (" [{:.3f}, {:.3f}]".format(*between[name]) if between.get(name) else "")
+        for name, value in training.get("figures", {}).items()
+        if value is not None
+    }
 
 
 def _page(folder: Path, origin: Origin, card: ModelCard, comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ An export appears whole or not at all: it is written beside its folder, read aga
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -36,12 +37,13 @@ from amrg.models.checkpoint import LoadedModel, Unmerged, load_base, load_unmerg
 from amrg.models.comparing import Answers, Comparison, answers_of, compared, refuse_unlike
 from amrg.models.errors import ModelError
 from amrg.models.exportcard import Origin, write_card
-from amrg.models.hubnames import checkpoint_shapes, put_right, weight_files
+from amrg.models.hubnames import checkpoint_shapes, hub_name, put_right, weight_files
 from amrg.models.notices import terms_of
 from amrg.models.serving import adapter_notes, adapter_obstacles, merged_obstacles
 
 COPIED = (RECIPE_FILE, TRAINING_FILE)
 SHARD = "5GB"
+_OF_THE_HUB = ("LICENSE", "LICENSE.txt", "LICENSE.md", "tokenizer.model")
 _STORED = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -80,11 +82,15 @@ class Exported(Value):
 
 @dataclass(frozen=True)
 class Before:
-    """What base and adapter answered before anything was written, and what the base's files hold."""
+    """What base and adapter answered before anything was written, and what the base's files hold.
+
+    `untold` are names in those files that the model does not need told: tied to others, or not its own.
+    """
 
     base: Answers
     adapter: Answers
     shapes: Shapes
+    untold: frozenset[str]
     stored: torch.dtype
     origin: Origin
 
@@ -132,7 +138,7 @@ def verify_merged(folder: Path, before: Before) -> Comparison:
         ModelError: tensors are missing, too many or of another shape, or it does not answer as the adapter.
     """
     model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-    held = checkpoint_shapes(folder, model_type)
+    held = _without(checkpoint_shapes(folder, model_type), before.untold)
     if held != before.shapes:
         name = min(held.items() ^ before.shapes.items())[0]
         here, there = held.get(name), before.shapes.get(name)
@@ -184,10 +190,13 @@ def _before(unmerged: Unmerged, order: Order, obstacles: tuple[str, ...], notes:
         base = answers_of(loaded, adapter.written)
     config: Any = read_config(order.adapter)
     name = str(config.base_model_name_or_path)
+    shapes = checkpoint_shapes(files, loaded.model.config.model_type)
+    untold = untold_names(loaded.model, shapes)
     return Before(
         base=base,
         adapter=adapter,
-        shapes=checkpoint_shapes(files, loaded.model.config.model_type),
+        shapes=_without(shapes, untold),
+        untold=untold,
         stored=order.dtype or _stored_as(files),
         origin=Origin(
             name=order.adapter.name,
@@ -195,10 +204,26 @@ def _before(unmerged: Unmerged, order: Order, obstacles: tuple[str, ...], notes:
             base=name,
             revision=loaded.revision,
             architecture=loaded.backbone.model_class.__name__,
-            terms=terms_of(name),
+            terms=terms_of(name, files),
             warnings=(*obstacles, *notes),
         ),
     )
+
+
+def untold_names(model: Any, shapes: Shapes) -> frozenset[str]:
+    """Names in a checkpoint's files that an export has no need to repeat.
+
+    Some are written out beside what they are tied to, as a head that is the embeddings; some are of parts that the
+    model's class does not have and leaves in the file.
+    """
+    model_type = model.config.model_type
+    tied = {hub_name(model_type, name) for name in model.all_tied_weights_keys}
+    ignored = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_unexpected or ()]
+    return frozenset(name for name in shapes if name in tied or any(p.search(name) for p in ignored))
+
+
+def _without(shapes: Shapes, names: frozenset[str]) -> Shapes:
+    return {name: shape for name, shape in shapes.items() if name not in names}
 
 
 def _write_beside(partial: Path, order: Order, loaded: LoadedModel) -> None:
@@ -207,10 +232,18 @@ def _write_beside(partial: Path, order: Order, loaded: LoadedModel) -> None:
     for name in COPIED:
         if (order.adapter / name).is_file():
             shutil.copyfile(order.adapter / name, partial / name)
-    base = _folder_of(loaded)
-    # transformers writes no `tokenizer.model`, which llama.cpp reads Gemma's vocabulary from.
-    for file in (*sorted(base.glob("LICENSE*")), *base.glob("tokenizer.model")):
+    for file in _kept_of(loaded):
         shutil.copyfile(file, partial / file.name)
+
+
+def _kept_of(loaded: LoadedModel) -> list[Path]:
+    """A base's licence and its `tokenizer.model`, which llama.cpp reads Gemma's vocabulary from."""
+    if loaded.folder is not None:
+        return [*sorted(loaded.folder.glob("LICENSE*")), *loaded.folder.glob("tokenizer.model")]
+    # Loading a hub model fetches neither: they are asked for, and had from the cache where the hub is out of reach.
+    quiet = dict.fromkeys(("_raise_exceptions_for_missing_entries", "_raise_exceptions_for_connection_errors"), False)
+    found = [cached_file(loaded.source, name, revision=loaded.revision, **quiet) for name in _OF_THE_HUB]
+    return [Path(file) for file in found if file is not None]
 
 
 def _folder_of(loaded: LoadedModel) -> Path:

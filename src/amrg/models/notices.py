@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from amrg.birads.report import Value
@@ -68,17 +69,31 @@ UNKNOWN = Terms(
 )
 
 
-def terms_of(base: str) -> Terms:
-    """The terms of a base by its hub name, or by a folder named after one; `UNKNOWN` where it is none that amrg knows.
+_LICENCE = re.compile(r"^license(?:_name)?:\s*(\S+)", re.MULTILINE)
+_GEMMA = "google/gemma-"
 
-    A changed file must say that it was changed under all of them; the card does.
+
+def terms_of(base: str, files: Path | None = None) -> Terms:
+    """The terms of a base: by its hub name, by a folder named after one, by what the card beside its `files` says.
+
+    `UNKNOWN` where none of them tells. A changed file must say that it was changed under all of them; the card does.
     """
     if base == NAME:
         return APACHE
     known = known_base(base)
-    if known is None:
-        return UNKNOWN
-    return next((t for t in TERMS if t.name == known.licence), UNKNOWN)
+    if known is not None:
+        return next((t for t in TERMS if t.name == known.licence), UNKNOWN)
+    tags = {"gemma"} if base.startswith(_GEMMA) else _told_beside(files)
+    return next((t for t in TERMS if t.tag in tags), UNKNOWN)
+
+
+def _told_beside(files: Path | None) -> set[str]:
+    """The licence's tags in the front matter of the hub's card: `license`, and `license_name` where that is `other`."""
+    card = None if files is None else files / "README.md"
+    if card is None or not card.is_file():
+        return set()
+    _, *parts = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)
+    return set(_LICENCE.findall(parts[0])) if len(parts) == 2 else set()
 
 
 def known_base(base: str) -> Known | None:

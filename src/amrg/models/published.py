@@ -40,11 +40,14 @@ class Repeated(Value):
 class Published(Value):
     """One published checkpoint: tensors under the names of its own files, `config` as published.
 
-    `parameters` is the published number of them, `revision` the hub commit where the sources name one.
+    `parameters` is the published number of them, `revision` the hub commit where the sources name one. `inferred_from`
+    is the checkpoint of the same class whose names and shapes stand in where its own were not seen: what holds it to
+    its files is then their number alone.
     """
 
     name: str
     revision: str | None
+    inferred_from: str | None = None
     sources: tuple[SourceSeen, ...]
     parameters: int
     config: dict[str, Any]

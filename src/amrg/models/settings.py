@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from pydantic import ValidationError
 
 from amrg.birads import Laterality, View
 from amrg.birads.report import Value
+from amrg.models.errors import ModelError
 from amrg.models.views import ViewEncoding
 
 FILE_NAME = "amrg.json"
@@ -34,9 +36,21 @@ class ModelSettings(Value):
 
     @classmethod
     def of_checkpoint(cls, folder: Path | None, size: int) -> ModelSettings:
-        """The settings stored in a checkpoint's folder, else plain pictures of `size` and the general instruction."""
+        """The settings stored in a checkpoint's folder, else plain pictures of `size` and the general instruction.
+
+        Raises:
+            ModelError: those stored are damaged.
+        """
         if folder is not None and (folder / FILE_NAME).is_file():
-            return cls.model_validate_json((folder / FILE_NAME).read_text(encoding="utf-8"))
+            try:
+                return cls.model_validate_json((folder / FILE_NAME).read_bytes())
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"])) or "the file"
+                raise ModelError(
+                    f"model {folder.name}: {FILE_NAME} is damaged ({where}: {first['msg']}), which says how it is "
+                    "asked; copy it again from where the model came from"
+                ) from error
         return cls(encoding=ViewEncoding(size=size))
 
     def save(self, folder: Path) -> None:

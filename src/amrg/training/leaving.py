@@ -18,7 +18,7 @@ from torch import Tensor
 
 from amrg.birads.report import Value
 from amrg.datasets.whole import whole, write_text
-from amrg.models.checkpoint import ADAPTER_FILE
+from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE
 from amrg.models.settings import FILE_NAME as SETTINGS_FILE
 from amrg.models.settings import ModelSettings
 from amrg.training.prepared import DataUsed, Prepared
@@ -26,7 +26,7 @@ from amrg.training.recipe import Metric, Recipe
 from amrg.training.runs import DONE
 from amrg.training.samples import Sample
 
-WEIGHTS_FILE, PREDICTIONS = "adapter_model.safetensors", "predictions-validation.jsonl"
+PREDICTIONS = "predictions-validation.jsonl"
 _SOFTWARE = ("amrg", "torch", "transformers", "peft", "accelerate", "safetensors")
 
 
@@ -63,8 +63,9 @@ class Hardware(Value):
 
 
 class Training(Value):
-    """`training.json`: how an adapter came about. `figures` are the best's on the validation part, None undefined.
+    """`training.json`: how an adapter came about. `figures` are the best's on `n` validation cases, None undefined.
 
+    `intervals` are of these figures, 95 %, cases drawn anew; None where there is none.
     `at_once` is what the run ended with: fewer than its recipe says where memory ran out on the way. `left_out` has the
     cases of both parts that nothing was learned or drafted from, each with the reason.
     """
@@ -73,6 +74,8 @@ class Training(Value):
     best: float
     metric: Metric
     figures: dict[str, float | None]
+    intervals: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
+    n: int | None = None
     unscored: int
     steps: int
     trainable: int
@@ -107,13 +110,13 @@ def write_adapter(folder: Path, model: PeftModel, tensors: Mapping[str, Tensor])
     """Write adapters as PEFT names them, with its configuration: `tensors` are those trained, by parameter."""
     with tempfile.TemporaryDirectory() as beside:
         model.peft_config["default"].save_pretrained(beside)
-        config = json.loads((Path(beside) / ADAPTER_FILE).read_text(encoding="utf-8"))
-    write_text(folder / ADAPTER_FILE, [json.dumps(config | {"inference_mode": True}, indent=2, sort_keys=True)])
+        config = json.loads((Path(beside) / CONFIG_FILE).read_text(encoding="utf-8"))
+    write_text(folder / CONFIG_FILE, [json.dumps(config | {"inference_mode": True}, indent=2, sort_keys=True)])
     # Without embeddings, which LoRA never touches here; PEFT would ask the hub about them.
     named = get_peft_model_state_dict(model, state_dict=dict(tensors), save_embedding_layers=False)
     with whole(folder / WEIGHTS_FILE) as partial:
         save_file({name: t.contiguous() for name, t in named.items()}, partial, {"format": "pt"})
-        partial.chmod((folder / ADAPTER_FILE).stat().st_mode)  # safetensors would keep it from all others
+        partial.chmod((folder / CONFIG_FILE).stat().st_mode)  # safetensors would keep it from all others
 
 
 def write_settings(folder: Path, prepared: Prepared, recipe: Recipe) -> None:

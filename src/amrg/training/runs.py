@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from amrg.birads.report import Value
 from amrg.datasets.whole import write_text
-from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE
-from amrg.models.checkpoint import ADAPTER_FILE
+from amrg.models.adapters import CONFIG_FILE, RECIPE_FILE, TRAINING_FILE
 from amrg.training.failures import TuningError
 from amrg.training.prepared import DataUsed, Prepared
 from amrg.training.recipe import Recipe
@@ -113,10 +112,11 @@ def write_run(folder: Path, run: RunOf) -> None:
 
 
 def differences(there: RunOf, asked: RunOf) -> Iterator[str]:
-    """Where two runs differ, field by field."""
+    """Where two runs differ, field by field; the same weights may lie elsewhere by now."""
     before, now = (dict(flat(run.model_dump(mode="json"))) for run in (there, asked))
+    moved = {"recipe.base"} if there.weights is not None and there.weights == asked.weights else set()
     for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name) and name not in MAY_DIFFER:
+        if before.get(name) != now.get(name) and name not in MAY_DIFFER | moved:
             yield f"{name} is {_told(before, name)} there and {_told(now, name)} here"
 
 
@@ -130,7 +130,7 @@ def flat(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
 
 
 def _refuse_stranger(folder: Path) -> None:
-    if (folder / ADAPTER_FILE).is_file():
+    if (folder / CONFIG_FILE).is_file():
         raise TuningError(f"{folder}: holds an adapter of something else; name an empty folder")
 
 

@@ -171,15 +171,18 @@ def point_params(point: Point) -> dict[str, Any]:
 
 
 def suggested(trial: Any, sweep: Sweep) -> Point:
-    """The point of a trial that is running: as it was put there, or as the search draws it."""
+    """The point of a trial that is running: as it was put there, or as the search draws it.
+
+    Choices are in ascending order: Optuna refuses a study's parameter whose choices come in another.
+    """
     trial.study.sampler = sampler(sweep, trial.number)
-    rank = trial.suggest_categorical("rank", sweep.ranks)
-    seed = trial.suggest_categorical("seed", sweep.seeds)
+    rank = trial.suggest_categorical("rank", sorted(sweep.ranks))
+    seed = trial.suggest_categorical("seed", sorted(sweep.seeds))
     if sweep.search is None:
-        found = dict.fromkeys(p.alpha for p in sweep.grid())
-        return Point(rank=rank, alpha=trial.suggest_categorical("alpha", tuple(found)), seed=seed)
+        found = {p.alpha for p in sweep.grid()}
+        return Point(rank=rank, alpha=trial.suggest_categorical("alpha", sorted(found)), seed=seed)
     # A search draws the scaling as it was asked for: a multiple of the rank means the same at every rank.
-    scaling = trial.suggest_categorical("scaling", tuple(str(a) for a in sweep.alphas))
+    scaling = trial.suggest_categorical("scaling", [str(a) for a in sorted(sweep.alphas)])
     alpha = next(a for a in sweep.alphas if str(a) == scaling)
     return Point(rank=rank, alpha=alpha.at(rank), seed=seed, **_drawn(trial, sweep.search))
 

@@ -48,7 +48,7 @@ def write_summary(
         "name": folder.resolve().name,
         "training": training,
         "recipe": list(flat(recipe.model_dump(mode="json"))),
-        "figures": {name: "not defined" if v is None else f"{v:.3f}" for name, v in training.figures.items()},
+        "figures": {name: shown(value, training.intervals.get(name)) for name, value in training.figures.items()},
         "facts": facts(training, len(samples), taken),
         "charts": charts(taken, watched),
         "drafts": drafts,
@@ -56,6 +56,13 @@ def write_summary(
     }
     for file in (PAGE, TEXT):
         write_text(folder / file, _environment().get_template(file).render(given).splitlines())
+
+
+def shown(value: float | None, between: tuple[float, float] | None) -> str:
+    """A figure with its interval, as far as there are any."""
+    if value is None:
+        return "not defined"
+    return f"{value:.3f}" + (f" [{between[0]:.3f}, {between[1]:.3f}]" if between is not None else "")
 
 
 def rows_of(path: Path) -> Rows:

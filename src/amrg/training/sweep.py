@@ -26,6 +26,9 @@ _ALPHA = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<times>x?)")
 _BASE = re.compile(r"[A-Za-z0-9._-]+")
 
 
+_PLACES = frozenset({"recipe.base"})  # every trial has its backbone's in its place
+
+
 class SweepError(RecipeError):
     """A sweep that cannot be run as asked: names the option or file, found, expected, what to do."""
 
@@ -56,6 +59,10 @@ class Alpha(Value):
 
     number: float = Field(gt=0)
     times_rank: bool = False
+
+    def __lt__(self, other: Alpha) -> bool:
+        """Multiples of the rank stand behind numbers."""
+        return (self.times_rank, self.number) < (other.times_rank, other.number)
 
     @classmethod
     def parse(cls, text: str) -> Alpha:
@@ -188,9 +195,22 @@ class Definition(Value):
         return told + (f" and {len(names) - 3} more" if len(names) > 3 else "") or None
 
     def _deciding(self) -> dict[str, Any]:
-        """Its leaves by dotted name, without what a trial may be taken up with otherwise."""
-        leaves = dict(flat(self.model_dump(mode="json")))
-        return {name: value for name, value in leaves.items() if name.removeprefix("sweep.") not in MAY_DIFFER}
+        """Its leaves by dotted name, without what a trial may be taken up with otherwise.
+
+        In whichever order things were named, they are the same trials. Where backbones lie is left out: a study holds
+        them to their weights, which may lie elsewhere on another machine.
+        """
+        swept = self.sweep
+        ordered = {
+            "sweep.bases": sorted(base.name for base in swept.bases),
+            "sweep.ranks": sorted(swept.ranks),
+            "sweep.alphas": [str(alpha) for alpha in sorted(swept.alphas)],
+            "sweep.seeds": sorted(swept.seeds),
+        }
+        leaves = {**dict(flat(self.model_dump(mode="json"))), **ordered}
+        return {
+            name: value for name, value in leaves.items() if name.removeprefix("sweep.") not in MAY_DIFFER | _PLACES
+        }
 
 
 def sweep_of(**fields: Any) -> Sweep:

@@ -35,7 +35,7 @@ from amrg.training.standing import Standing
 from amrg.training.stepping import Stepper
 from amrg.training.summary import write_summary
 from amrg.training.tuned import ReportLoss, learning, lent
-from amrg.training.validating import Validator, figures, unscored
+from amrg.training.validating import Validator, figures, intervals, unscored
 from amrg.training.watching import STOPPED, Taken, Watch, peak_bytes
 
 __all__ = ["Tuned", "tune"]
@@ -194,6 +194,8 @@ class _Run:
             best=state.best,
             metric=self._recipe.validation.metric,
             figures={metric.value: None if math.isnan(value) else value for metric, value in seen.items()},
+            intervals={metric.value: between for metric, between in intervals(state.texts, samples).items()},
+            n=len(samples),
             unscored=unscored(state.texts, samples),
             steps=state.step,
             trainable=sum(p.numel() for p in self._stepper.parameters.values()),

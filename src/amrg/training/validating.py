@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from peft import PeftModel
 
 from amrg.birads import Report, parse
@@ -20,6 +22,9 @@ from amrg.training.prepared import Prepared
 from amrg.training.recipe import Metric, Recipe
 from amrg.training.samples import Sample
 from amrg.training.tuned import ReportLoss, image_tokens_of, reading
+
+Array = npt.NDArray[np.float64]
+DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -106,18 +111,56 @@ def figures(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, flo
     Findings are pooled over all cases: F1 of kind, side and quadrant. `clinical` is the mean of those that are defined;
     a metric that no reference has anything for is not a number.
     """
-    pairs = [(parse(text).report, sample.reference) for text, sample in zip(texts, samples, strict=True)]
-    categories = [(overall_category(draft), overall_category(reference)) for draft, reference in pairs]
-    findings = Count()
-    for draft, reference in pairs:
+    return {metric: float(value) for metric, value in _values(_terms(texts, samples).sum(axis=0)).items()}
+
+
+def intervals(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, tuple[float, float] | None]:
+    """95 % percentile intervals of the same figures, cases drawn anew; None of what a draw may have nothing for."""
+    terms = _terms(texts, samples)
+    picked = np.random.default_rng(0).integers(0, len(terms), (DRAWS, len(terms)))
+    drawn = _values(np.stack([terms[row].sum(axis=0) for row in picked]))
+    return {metric: _middle(values) for metric, values in drawn.items()}
+
+
+def _middle(values: Array) -> tuple[float, float] | None:
+    """Where 95 % of some draws lie; None where there is but one value, or one is not a number."""
+    low, high = np.quantile(values, [0.025, 0.975])
+    return (float(low), float(high)) if np.isfinite(values).all() and values.min() < values.max() else None
+
+
+def _terms(texts: Sequence[str], samples: Sequence[Sample]) -> Array:
+    """What each case adds to numerator and denominator of category, composition and findings, [cases, 6]."""
+    rows = []
+    for text, sample in zip(texts, samples, strict=True):
+        draft, reference, findings = parse(text).report, sample.reference, Count()
         findings.add(map(placed, draft.findings), map(placed, reference.findings))
-    found = {
-        Metric.BIRADS: _share([d == r for d, r in categories if r is not None]),
-        Metric.COMPOSITION: _share([d.composition == r.composition for d, r in pairs if r.composition is not None]),
-        Metric.FINDING_F1: findings.f1,
+        category, composition = overall_category(reference), reference.composition
+        rows.append(
+            (
+                category is not None and category == overall_category(draft),
+                category is not None,
+                composition is not None and composition == draft.composition,
+                composition is not None,
+                2 * findings.right,
+                2 * findings.right + findings.invented + findings.missed,
+            )
+        )
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
+
+
+def _values(sums: Array) -> dict[Metric, Array]:
+    """Figures from sums of terms [..., 6]."""
+    with np.errstate(invalid="ignore"):
+        single = sums[..., ::2] / sums[..., 1::2]
+    defined = np.isfinite(single)
+    with np.errstate(invalid="ignore"):
+        clinical = np.where(defined, single, 0.0).sum(axis=-1) / defined.sum(axis=-1)
+    return {
+        Metric.BIRADS: single[..., 0],
+        Metric.COMPOSITION: single[..., 1],
+        Metric.FINDING_F1: single[..., 2],
+        Metric.CLINICAL: clinical,
     }
-    defined = [value for value in found.values() if not math.isnan(value)]
-    return found | {Metric.CLINICAL: sum(defined) / len(defined) if defined else math.nan}
 
 
 def unscored(texts: Sequence[str], samples: Sequence[Sample]) -> int:
@@ -129,8 +172,3 @@ def unscored(texts: Sequence[str], samples: Sequence[Sample]) -> int:
 def overall_category(report: Report) -> int | None:
     """The number of the overall category: 4A, 4B and 4C are 4."""
     return report.worst.major if report.worst is not None else None
-
-
-def _share(right: Sequence[bool]) -> float:
-    """Share of cases that are right, not a number where there are none."""
-    return sum(right) / len(right) if right else math.nan
