@@ -156,7 +156,7 @@ class _Scorer:
         return {
             t.point.seed: self._metrics(written[t.folder])
             for t in members
-            if t.point is not None and t.folder in written
+            if t.point is not None and t.folder is not None and t.folder in written
         }
 
     def _pooled(self, seeds: Seeds, blind: Mapping[str, Measured], draws: Bootstrap) -> dict[str, MetricScore]:
@@ -200,8 +200,8 @@ class _Scorer:
     def _difference(self, first: Seeds, second: Seeds, draws: Bootstrap) -> Difference:
         """How far the metric that selects moves, over the seeds that both have; the best has all of them."""
         both = [seed for seed in first if seed in second]
-        joined = [_joined([side[seed] for seed in both])[self.selection] for side in (first, second)]
-        return resampled_difference(*joined, self._drawn(draws, len(both)))
+        better, other = (_joined([side[seed] for seed in both])[self.selection] for side in (first, second))
+        return resampled_difference(better, other, self._drawn(draws, len(both)))
 
 
 def _configuration(label: str, members: Sequence[Trial]) -> Configuration:

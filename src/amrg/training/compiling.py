@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import _dynamo as dynamo
-from torch import nn
 from torch._inductor.exc import InductorError
+from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from amrg.training.failures import TuningError
@@ -19,7 +19,7 @@ one sample or several, with and without a gradient."""
 
 
 @contextmanager
-def compiled(model: nn.Module) -> Iterator[None]:
+def compiled(model: PreTrainedModel) -> Iterator[None]:
     """The layers of a model, in place, are compiled for a while, each graph when it is first needed.
 
     Raises:
@@ -28,6 +28,7 @@ def compiled(model: nn.Module) -> Iterator[None]:
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     for layer in layers:
         layer.compile(dynamic=True)
+    model.enable_input_require_grads()  # the first layer's input wants a gradient as all others' do: a graph fewer
     try:
         with dynamo.config.patch(recompile_limit=VARIANTS):
             yield
@@ -38,6 +39,7 @@ def compiled(model: nn.Module) -> Iterator[None]:
             "install what it names, or set compiled=false, then resume"
         ) from error
     finally:
+        model.disable_input_require_grads()
         for layer in layers:
             layer._compiled_call_impl = None  # torch has no word for undoing `compile`
         dynamo.reset()
