@@ -177,8 +177,8 @@ def sweep(bench: Bench, ours: Measured, peer: Measured) -> None:
     The first trial of a rank compiles its layers, those of its other scalings find them on the disk.
     """
     steps = -(-TRAINING // STEP)
-    ends = {rank: bench.run(Ours(2, rank=rank), f"rank {rank}") for rank in (RANKS[0], RANKS[-1])}
-    again = compiling(bench.run(Ours(2, rank=RANKS[0], alpha=48), f"rank {RANKS[0]}"))
+    ends = {rank: bench.run(Ours(2, rank=rank), f"rank-{rank}") for rank in (RANKS[0], RANKS[-1])}
+    again = compiling(bench.run(Ours(2, rank=RANKS[0], alpha=48), f"rank-{RANKS[0]}"))
     seconds = {rank: mean(m.seconds[1:]) for rank, m in {**ends, 16: ours}.items()}
     middle = {8: mean((seconds[4], seconds[16])), 32: mean((seconds[16], seconds[64]))}
     once = mean(compiling(m) for m in (*ends.values(), ours))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from amrg.models.checkpoint import load_base
 from amrg.training import basing, checkpoints, tuning, validating
 from amrg.training.collating import Padding, collate
 from amrg.training.failures import TuningError, to_tune_with_less
-from amrg.training.leaving import read_training
+from amrg.training.leaving import read_training, write_adapter
 from amrg.training.prepared import Prepared
 from amrg.training.recipe import Decay, Lora, Metric, Precision, Recipe
 from amrg.training.runs import HowFar, RunOf, how_far, refuse_another, write_run
@@ -182,6 +183,22 @@ def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: Prepared,
         {"key": sample.key, "text": text} for sample, text in zip(prepared.validation, drafts, strict=True)
     ]
     assert drafts != drafts_of(again, load_base(str(bases / "gemma3")).model, prepared.validation)
+
+
+@pytest.mark.parametrize("modules", list(Modules))
+@pytest.mark.parametrize("family", sorted(TINY))
+def test_an_adapter_holds_neither_embeddings_nor_head(
+    family: str, modules: Modules, bases: Path, tmp_path: Path
+) -> None:
+    with lent(base(bases, family), RECIPE.model_copy(update={"lora": Lora(rank=2, modules=modules)})) as model:
+        write_adapter(tmp_path, model, {name: p.detach() for name, p in trainable(model).items()})
+        held = {
+            id(p) for part in (model.get_input_embeddings(), model.get_output_embeddings()) for p in part.parameters()
+        }
+        assert held.isdisjoint(map(id, trainable(model).values()))
+    names = list(adapter(tmp_path))
+    assert names
+    assert [name for name in names if re.search(r"(?<!vision_)embed_tokens|lm_head", name)] == []
 
 
 def drafts_of(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list[str]:
