@@ -65,7 +65,7 @@ def in_processes(world: int, *order: object) -> list[int | None]:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(300)  # compiling anew on a busy machine takes minutes
         if process.exitcode != 0:
             for other in processes:
                 other.kill()
