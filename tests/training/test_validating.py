@@ -58,6 +58,8 @@ def test_intervals_of_a_share_are_those_of_drawn_cases() -> None:
     assert high == pytest.approx(0.75 + 1.96 * math.sqrt(0.75 * 0.25 / 40), abs=0.03)
     assert found[Metric.CLINICAL] == found[Metric.BIRADS]
     assert found[Metric.COMPOSITION] is None
+    mixed = samples("BI-RADS 2.", f"{MASS} BI-RADS 4.")  # a draw of the first alone has no finding to be right about
+    assert intervals(["BI-RADS 1.", "BI-RADS 4."], mixed)[Metric.CLINICAL] is None
     assert intervals(["BI-RADS 2."], references[:1])[Metric.BIRADS] is None  # one case has no interval
 
 

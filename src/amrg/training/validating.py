@@ -111,14 +111,15 @@ def figures(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, flo
     Findings are pooled over all cases: F1 of kind, side and quadrant. `clinical` is the mean of those that are defined;
     a metric that no reference has anything for is not a number.
     """
-    return {metric: float(value) for metric, value in _values(_terms(texts, samples).sum(axis=0)).items()}
+    sums = _terms(texts, samples).sum(axis=0)
+    return {metric: float(value) for metric, value in _values(sums, sums).items()}
 
 
 def intervals(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, tuple[float, float] | None]:
     """95 % percentile intervals of the same figures, cases drawn anew; None of what a draw may have nothing for."""
     terms = _terms(texts, samples)
     picked = np.random.default_rng(0).integers(0, len(terms), (DRAWS, len(terms)))
-    drawn = _values(np.stack([terms[row].sum(axis=0) for row in picked]))
+    drawn = _values(np.stack([terms[row].sum(axis=0) for row in picked]), terms.sum(axis=0))
     return {metric: _middle(values) for metric, values in drawn.items()}
 
 
@@ -148,13 +149,12 @@ def _terms(texts: Sequence[str], samples: Sequence[Sample]) -> Array:
     return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
 
 
-def _values(sums: Array) -> dict[Metric, Array]:
-    """Figures from sums of terms [..., 6]."""
+def _values(sums: Array, of_all: Array) -> dict[Metric, Array]:
+    """Figures from sums of terms [..., 6]; `clinical` is the mean of what is defined over all cases, [6] their sums."""
+    defined = of_all[1::2] > 0
     with np.errstate(invalid="ignore"):
         single = sums[..., ::2] / sums[..., 1::2]
-    defined = np.isfinite(single)
-    with np.errstate(invalid="ignore"):
-        clinical = np.where(defined, single, 0.0).sum(axis=-1) / defined.sum(axis=-1)
+        clinical = single[..., defined].sum(axis=-1) / defined.sum()
     return {
         Metric.BIRADS: single[..., 0],
         Metric.COMPOSITION: single[..., 1],
