@@ -49,10 +49,13 @@ def bootstrap(groups: Sequence[str], seed: int = 0, draws: int = DRAWS) -> Boots
     """Draw as many groups as there are, with replacement, `draws` times; `groups` names the group of each case."""
     member = members(groups)
     count = int(member.max()) + 1
-    rng = np.random.default_rng(seed)
-    picked = rng.integers(0, count, (draws, count), dtype=np.int32)
-    times = np.stack([np.bincount(row, minlength=count).astype(np.uint16) for row in picked])
-    return Bootstrap(member, times, count)
+    return Bootstrap(member, _times(count, draws, seed), count)
+
+
+def _times(count: int, draws: int, seed: int) -> npt.NDArray[np.uint16]:
+    """How often each of so many is drawn, as many being drawn with replacement [draws, count]."""
+    picked = np.random.default_rng(seed).integers(0, count, (draws, count), dtype=np.int32)
+    return np.stack([np.bincount(row, minlength=count).astype(np.uint16) for row in picked])
 
 
 def over_seeds(draws: Bootstrap, seeds: int, seed: int = 0) -> Bootstrap:
@@ -61,9 +64,7 @@ def over_seeds(draws: Bootstrap, seeds: int, seed: int = 0) -> Bootstrap:
     For metrics whose rows are those of the first seed, then of the second, and so on. All systems get the same seeds in
     a draw: a seed decides the order of what is learned, and is shared as cases are.
     """
-    rng = np.random.default_rng(seed)
-    picked = rng.integers(0, seeds, (len(draws.times), seeds))
-    chosen = np.stack([np.bincount(row, minlength=seeds).astype(np.uint16) for row in picked])
+    chosen = _times(seeds, len(draws.times), seed)
     times = (chosen[:, :, None] * draws.times[:, None, :]).reshape(len(draws.times), -1)
     member = np.concatenate([draws.member + one * draws.groups for one in range(seeds)])
     return Bootstrap(member, times, draws.groups)

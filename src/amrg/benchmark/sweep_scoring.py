@@ -51,6 +51,9 @@ PART = "validation"
 Seeds = Mapping[int, Measured]
 """The metrics of each seed of a configuration."""
 
+Drawn = Mapping[int, Bootstrap]
+"""Resamples of the cases with so many seeds."""
+
 
 def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequence[Trial]) -> SweepScores:
     """Score every finished trial of a sweep and write `sweep.json`; pruned and failed ones are listed as such.
@@ -138,18 +141,19 @@ class _Scorer:
             return rows, {}
         seeds = {label: self._seeds(members, written) for label, members in groups.items()}
         draws = bootstrap(self.references.groups, self.sweep.recipe.seed)
+        counts = {len(found) for found in seeds.values() if found}
+        drawn = {count: over_seeds(draws, count, self.sweep.recipe.seed) for count in counts}
         others = beside(self.references, self.sweep.recipe.seed)
         blind = {name: self._metrics(predictions) for name, predictions in others.predictions.items()}
         baselines = systems_scored(others.predictions, blind, others.about, draws)
+        metrics = {label: found for count in counts for label, found in _pooled(seeds, blind, count, drawn).items()}
         scored = [
-            row.model_copy(
-                update={"metrics": self._pooled(seeds[row.label], blind, draws), "spread": _spreads(seeds[row.label])}
-            )
-            if seeds[row.label]
+            row.model_copy(update={"metrics": metrics[row.label], "spread": _spreads(seeds[row.label])})
+            if row.label in metrics
             else row
             for row in rows
         ]
-        return self._against_best(scored, seeds, draws), baselines
+        return self._against_best(scored, seeds, drawn), baselines
 
     def _seeds(self, members: Sequence[Trial], written: Mapping[str, Sequence[Prediction]]) -> Seeds:
         """The metrics of each seed of a configuration that left drafts."""
@@ -159,20 +163,6 @@ class _Scorer:
             if t.point is not None and t.folder is not None and t.folder in written
         }
 
-    def _pooled(self, seeds: Seeds, blind: Mapping[str, Measured], draws: Bootstrap) -> dict[str, MetricScore]:
-        """Metrics over all drafts of a configuration, with intervals and skill; baselines write the same every time."""
-        count, name = len(seeds), "configuration"
-        measured = {
-            name: _joined(list(seeds.values())),
-            **{base: _joined([metrics] * count) for base, metrics in blind.items()},
-        }
-        scored = systems_scored(dict.fromkeys(measured, ()), measured, {}, self._drawn(draws, count))
-        return scored[name].metrics
-
-    def _drawn(self, draws: Bootstrap, count: int) -> Bootstrap:
-        """Resamples of the cases, with so many seeds."""
-        return over_seeds(draws, count, self.sweep.recipe.seed)
-
     def _metrics(self, predictions: Sequence[Prediction]) -> Measured:
         """The metric that selects, and those of the table that can be had here."""
         pairs = pairs_of(self.references.cases, predictions)
@@ -181,7 +171,7 @@ class _Scorer:
         return {found.name: found, **{name: named[name] for name in SHOWN if name in named}}
 
     def _against_best(
-        self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], draws: Bootstrap
+        self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], drawn: Drawn
     ) -> list[Configuration]:
         """Every other scored configuration less the best, by the metric that selects: over seeds of both, Holm's p."""
         best = self.best(rows)
@@ -189,7 +179,7 @@ class _Scorer:
         if best is None or not others:
             return list(rows)
         metric = next(iter(seeds[best].values()))[self.selection]
-        moved = [self._difference(seeds[best], seeds[name], draws) for name in others]
+        moved = [self._difference(seeds[best], seeds[name], drawn) for name in others]
         corrected = holm([m.p for m in moved])
         found = {
             name: compared(metric, best, name, m).model_copy(update={"p_holm": finite(p)})
@@ -197,11 +187,11 @@ class _Scorer:
         }
         return [row.model_copy(update={"from_best": found.get(row.label)}) for row in rows]
 
-    def _difference(self, first: Seeds, second: Seeds, draws: Bootstrap) -> Difference:
+    def _difference(self, first: Seeds, second: Seeds, drawn: Drawn) -> Difference:
         """How far the metric that selects moves, over the seeds that both have; the best has all of them."""
         both = [seed for seed in first if seed in second]
         better, other = (_joined([side[seed] for seed in both])[self.selection] for side in (first, second))
-        return resampled_difference(better, other, self._drawn(draws, len(both)))
+        return resampled_difference(better, other, drawn[len(both)])
 
 
 def _configuration(label: str, members: Sequence[Trial]) -> Configuration:
@@ -226,6 +216,19 @@ def _label(trial: Trial, sweep: Sweep) -> str:
     assert trial.point is not None
     number = f" trial {trial.number}" if sweep.search is not None else ""
     return f"{trial.base}{number} r{trial.point.rank} a{trial.point.alpha}"
+
+
+def _pooled(
+    seeds: Mapping[str, Seeds], blind: Mapping[str, Measured], count: int, drawn: Drawn
+) -> dict[str, dict[str, MetricScore]]:
+    """Metrics over all drafts of each configuration with so many seeds, with intervals and skill.
+
+    Baselines write the same for every seed.
+    """
+    measured = {label: _joined(list(found.values())) for label, found in seeds.items() if len(found) == count}
+    tiled = {name: _joined([metrics] * count) for name, metrics in blind.items()}
+    scored = systems_scored(dict.fromkeys({**measured, **tiled}, ()), {**measured, **tiled}, {}, drawn[count])
+    return {label: scored[label].metrics for label in measured}
 
 
 def _joined(seeds: Sequence[Measured]) -> Measured:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from amrg import __version__
-from amrg.birads.report import Value
+from amrg.birads.report import Value, first_complaint
 from amrg.datasets.case import Case
 from amrg.datasets.importing import About, DatasetError, Oddity
 from amrg.datasets.parquet import from_table, read_part, stream_part
@@ -153,7 +153,7 @@ class Dataset:
         try:
             split = Split.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise DatasetError(f"{path}: no split ({_first(error)}); remove it and make it again") from error
+            raise DatasetError(f"{path}: no split ({first_complaint(error)}); remove it and make it again") from error
         if split.hash != split.hashed().hash:
             raise DatasetError(f"{path}: was changed after it was made; remove it and make it again")
         self.check_split(split)
@@ -228,7 +228,7 @@ def read_info(folder: Path) -> Info:
     try:
         info = Info.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DatasetError(f"{path}: no data set of amrg ({_first(error)}); name another folder") from error
+        raise DatasetError(f"{path}: no data set of amrg ({first_complaint(error)}); name another folder") from error
     if info.layout != LAYOUT:
         raise DatasetError(f"{path}: layout {info.layout}, this version reads {LAYOUT}; import again into a new folder")
     return info
@@ -252,9 +252,3 @@ def _part(path: Path) -> Any:
 @lru_cache(maxsize=2)
 def _kept(path: Path, _: int) -> Any:
     return read_part(path)
-
-
-def _first(error: ValidationError) -> str:
-    """The first of an error's complaints."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
@@ -22,6 +23,11 @@ class Figure(Value):
     low: float
     high: float
     on: str
+
+
+def figure_words(value: float, between: Sequence[float] | None) -> str:
+    """A figure as a table has it, with its interval where there is one."""
+    return f"{value:.3f}" + (" [{:.3f}, {:.3f}]".format(*between) if between else "")
 
 
 class ModelCard(Value):

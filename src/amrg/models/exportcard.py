@@ -10,7 +10,7 @@ from typing import Any
 
 from amrg import __version__
 from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE, is_adapter, stored_shapes, told_beside
-from amrg.models.card import FILE_NAME, ModelCard
+from amrg.models.card import FILE_NAME, ModelCard, figure_words
 from amrg.models.checkpoint import folder_hash
 from amrg.models.comparing import Comparison
 from amrg.models.hubnames import weight_files
@@ -91,7 +91,7 @@ def _figures(training: Mapping[str, Any]) -> dict[str, str]:
     """What was reached on the validation part, with intervals as far as training left them."""
     between = training.get("intervals", {})
     return {
-        name: f"{value:.3f}" + (" [{:.3f}, {:.3f}]".format(*between[name]) if between.get(name) else "")
+        name: figure_words(value, between.get(name))
         for name, value in training.get("figures", {}).items()
         if value is not None
     }

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from amrg.birads import Laterality, View
-from amrg.birads.report import Value
+from amrg.birads.report import Value, first_complaint
 from amrg.models.errors import ModelError
 from amrg.models.views import ViewEncoding
 
@@ -45,10 +45,8 @@ class ModelSettings(Value):
             try:
                 return cls.model_validate_json((folder / FILE_NAME).read_bytes())
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(map(str, first["loc"])) or "the file"
                 raise ModelError(
-                    f"model {folder.name}: {FILE_NAME} is damaged ({where}: {first['msg']}), which says how it is "
+                    f"model {folder.name}: {FILE_NAME} is damaged ({first_complaint(error)}), which says how it is "
                     "asked; copy it again from where the model came from"
                 ) from error
         return cls(encoding=ViewEncoding(size=size))

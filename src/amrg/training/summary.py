@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from amrg.datasets.whole import write_text
+from amrg.models.card import figure_words
 from amrg.training.curves import Curve, chart, defined, smoothed
 from amrg.training.leaving import Training
 from amrg.training.logs import LOG, VALIDATION
@@ -48,7 +49,10 @@ def write_summary(
         "name": folder.resolve().name,
         "training": training,
         "recipe": list(flat(recipe.model_dump(mode="json"))),
-        "figures": {name: shown(value, training.intervals.get(name)) for name, value in training.figures.items()},
+        "figures": {
+            name: "not defined" if value is None else figure_words(value, training.intervals.get(name))
+            for name, value in training.figures.items()
+        },
         "facts": facts(training, len(samples), taken),
         "charts": charts(taken, watched),
         "drafts": drafts,
@@ -56,13 +60,6 @@ def write_summary(
     }
     for file in (PAGE, TEXT):
         write_text(folder / file, _environment().get_template(file).render(given).splitlines())
-
-
-def shown(value: float | None, between: tuple[float, float] | None) -> str:
-    """A figure with its interval, as far as there are any."""
-    if value is None:
-        return "not defined"
-    return f"{value:.3f}" + (f" [{between[0]:.3f}, {between[1]:.3f}]" if between is not None else "")
 
 
 def rows_of(path: Path) -> Rows:

@@ -112,14 +112,14 @@ def figures(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, flo
     a metric that no reference has anything for is not a number.
     """
     sums = _terms(texts, samples).sum(axis=0)
-    return {metric: float(value) for metric, value in _values(sums, sums).items()}
+    return {metric: float(value) for metric, value in values_of(sums, sums).items()}
 
 
 def intervals(texts: Sequence[str], samples: Sequence[Sample]) -> dict[Metric, tuple[float, float] | None]:
     """95 % percentile intervals of the same figures, cases drawn anew; None of what a draw may have nothing for."""
     terms = _terms(texts, samples)
     picked = np.random.default_rng(0).integers(0, len(terms), (DRAWS, len(terms)))
-    drawn = _values(np.stack([terms[row].sum(axis=0) for row in picked]), terms.sum(axis=0))
+    drawn = values_of(np.stack([terms[row].sum(axis=0) for row in picked]), terms.sum(axis=0))
     return {metric: _middle(values) for metric, values in drawn.items()}
 
 
@@ -130,31 +130,32 @@ def _middle(values: Array) -> tuple[float, float] | None:
 
 
 def _terms(texts: Sequence[str], samples: Sequence[Sample]) -> Array:
-    """What each case adds to numerator and denominator of category, composition and findings, [cases, 6]."""
-    rows = []
-    for text, sample in zip(texts, samples, strict=True):
-        draft, reference, findings = parse(text).report, sample.reference, Count()
-        findings.add(map(placed, draft.findings), map(placed, reference.findings))
-        category, composition = overall_category(reference), reference.composition
-        rows.append(
-            (
-                category is not None and category == overall_category(draft),
-                category is not None,
-                composition is not None and composition == draft.composition,
-                composition is not None,
-                2 * findings.right,
-                2 * findings.right + findings.invented + findings.missed,
-            )
-        )
+    """`case_terms` of drafts beside their references [cases, 6]."""
+    rows = [case_terms(parse(text).report, sample.reference) for text, sample in zip(texts, samples, strict=True)]
     return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
 
 
-def _values(sums: Array, of_all: Array) -> dict[Metric, Array]:
-    """Figures from sums of terms [..., 6]; `clinical` is the mean of what is defined over all cases, [6] their sums."""
-    defined = of_all[1::2] > 0
+def case_terms(draft: Report, reference: Report) -> tuple[float, ...]:
+    """What a case adds to numerator and denominator of category, composition and findings F1, [6]."""
+    findings = Count()
+    findings.add(map(placed, draft.findings), map(placed, reference.findings))
+    category, composition = overall_category(reference), reference.composition
+    return (
+        float(category is not None and category == overall_category(draft)),
+        float(category is not None),
+        float(composition is not None and composition == draft.composition),
+        float(composition is not None),
+        2.0 * findings.right,
+        2.0 * findings.right + findings.invented + findings.missed,
+    )
+
+
+def values_of(sums: Array, of_all: Array) -> dict[Metric, Array]:
+    """Figures from sums of terms [..., 6]; `clinical` is the mean of what is defined by the sums `of_all` [..., 6]."""
+    defined = of_all[..., 1::2] > 0
     with np.errstate(invalid="ignore"):
         single = sums[..., ::2] / sums[..., 1::2]
-        clinical = single[..., defined].sum(axis=-1) / defined.sum()
+        clinical = np.where(defined, single, 0.0).sum(axis=-1) / defined.sum(axis=-1)
     return {
         Metric.BIRADS: single[..., 0],
         Metric.COMPOSITION: single[..., 1],
