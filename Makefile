@@ -48,19 +48,19 @@ test: lint
 
 # Hours on two cores less an accelerator; killed and started again, it goes on where it was.
 model: $(READY)
-	$(BIN)/python -m amrg.training.build runs/embedded
+	$(BIN)/python -m amrg.training.embedded.build runs/embedded
 
 model-card: $(READY)
-	$(BIN)/python -m amrg.generation.evaluation
+	$(BIN)/python -m amrg.benchmark.model_card
 
 parser-figures: $(READY)
-	PYTHONPATH=tests $(BIN)/python -m birads.dmid
+	$(BIN)/python -m tests.birads.dmid
 
 bench-scoring: $(READY)
 	$(BIN)/python scripts/bench_scoring.py
 
 blind-dmid: $(READY)
-	PYTHONPATH=tests $(BIN)/python -m datasets.blind_dmid
+	$(BIN)/python -m tests.datasets.blind_dmid
 
 # The run that docs/example shows: the embedded model on phantoms, baselines that learned from others beside it.
 example: $(READY)

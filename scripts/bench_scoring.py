@@ -23,11 +23,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from rouge_score.rouge_scorer import RougeScorer
 
-from amrg.benchmark import Pair, bleu, cider, ptb, rouge
-from amrg.benchmark.clinical import clinical_metrics
-from amrg.benchmark.metric import Array, Metric
-from amrg.benchmark.reading import read_reports
-from amrg.benchmark.text import text_metrics, text_warnings
+from amrg.benchmark import Pair
 from amrg.birads import (
     Assessment,
     Category,
@@ -45,6 +41,11 @@ from amrg.birads import (
     render,
 )
 from amrg.datasets.case import ReferenceSource
+from amrg.metrics.bulk_parsing import read_reports
+from amrg.metrics.clinical.suite import clinical_metrics
+from amrg.metrics.metric import Array, Metric
+from amrg.metrics.text import bleu, cider, ptb, rouge
+from amrg.metrics.text.suite import text_metrics, text_warnings
 
 DMID = Path("..") / "shared" / "data" / "dmid" / "reports.jsonl"
 Texts = list[str]

@@ -23,7 +23,7 @@ from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Tex
 from amrg.birads import Style, render
 from amrg.datasets import import_dataset, importer_of, make_split, open_dataset
 from amrg.models import ModelSettings, ViewEncoding
-from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
+from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
 from amrg.phantom import SCREENING, Size, draw_exam
 
 STEP = 16

@@ -25,13 +25,13 @@ from transformers import AutoProcessor, Gemma3ForConditionalGeneration, Trainer,
 from amrg.datasets import Case, Dataset, open_dataset, study_of
 from amrg.imaging import hung
 from amrg.models import ModelSettings, frame_for, load_base, messages, picture
-from amrg.models.backbone import Modules
+from amrg.models.backbones.base import Modules
 from amrg.models.views import as_image
-from amrg.training.batching import Plan, lengths_of
-from amrg.training.prepared import Prepared, Source, prepare
+from amrg.training.callbacks import Taken
+from amrg.training.data.batching import Plan, lengths_of
+from amrg.training.data.prepared import Prepared, Source, prepare
+from amrg.training.loop.tuning import tune
 from amrg.training.recipe import Decay, Lora, Recipe, Validation, Words
-from amrg.training.tuning import tune
-from amrg.training.watching import Taken
 
 IGNORE = -100
 Collate = Callable[[list[dict[str, Any]]], Any]
@@ -227,7 +227,7 @@ def _by_trl(
     """TRL's, which is no dependency of amrg: it is imported where it is asked for."""
     from trl import SFTConfig, SFTTrainer  # noqa: PLC0415
 
-    from datasets import Dataset as Table  # type: ignore[attr-defined]  # noqa: PLC0415
+    from tests.datasets import Dataset as Table  # type: ignore[attr-defined]  # noqa: PLC0415
 
     arguments = SFTConfig(**options, dataset_kwargs={"skip_prepare_dataset": True})
     table = Table.from_list([{"at": i} for i in range(len(examples))])

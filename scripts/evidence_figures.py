@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from amrg.benchmark.model_card import Pair, figures
 from amrg.birads import Report, parse
 from amrg.generation import Engine, load_engine
 from amrg.generation.drafting import seen_views
-from amrg.generation.evaluation import Pair, figures
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import with_places
 from amrg.imaging import hung, read_studies

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amrg.benchmark.compare import Compared, compare, read_runs
-from amrg.benchmark.display import interval, number, p_value
 from amrg.benchmark.references import References, read_references
-from amrg.benchmark.runfolder import score_submission, submitted
-from amrg.benchmark.scoring import Options
-from amrg.datasets.whole import write_text
-from amrg.training.leaving import Training, read_training
-from amrg.training.reading import text_of
+from amrg.benchmark.scoring.compare import Compared, compare, read_runs
+from amrg.benchmark.scoring.score_run import score_submission, submitted
+from amrg.benchmark.scoring.scoring import Options
+from amrg.core.files import write_text
+from amrg.metrics.display import interval, number, p_value
+from amrg.training.data.examples import text_of
+from amrg.training.outputs.artifacts import Training, read_training
 from amrg.training.recipe import Recipe
 
 FACTS = ("birads_accuracy_7_worst", "birads_kappa_quadratic_7_worst", "density_accuracy", "finding_f1")

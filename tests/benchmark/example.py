@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amrg.benchmark import Prediction
-from amrg.benchmark.scores import (
+from amrg.birads import parse
+from amrg.datasets import Case, ReferenceSource
+from amrg.metrics.scores import (
     CaseScores,
     Change,
     Confusion,
@@ -20,8 +22,6 @@ from amrg.benchmark.scores import (
     Skill,
     SystemScores,
 )
-from amrg.birads import parse
-from amrg.datasets import Case, ReferenceSource
 
 NORMAL = "Breast composition: ACR B. BIRADS: 1. No abnormal soft opacity or microcalcification seen."
 MASS = "Breast composition: ACR C. BIRADS: 4c. A spiculated mass is seen in the upper outer quadrant of left breast."

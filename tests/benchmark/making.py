@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from amrg.benchmark import Metric, Pair
-from amrg.benchmark.clinical import clinical_metrics
 from amrg.birads import Laterality, Report, View, parse
 from amrg.datasets.case import ReferenceSource
+from amrg.metrics.clinical.suite import clinical_metrics
 
 Views = tuple[tuple[Laterality, View], ...]
 

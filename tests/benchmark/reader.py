@@ -30,7 +30,7 @@ from amrg.datasets import Dataset, Split, import_dataset, importer_of, open_data
 from amrg.imaging import MammogramToWrite, write_mammogram
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Hanging, ViewEncoding
-from datasets.pictures import COLUMNS, ROWS, breast
+from tests.datasets.pictures import COLUMNS, ROWS, breast
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
 ENCODING = ViewEncoding(size=32, hanging=Hanging.CHEST_WALL_LEFT)

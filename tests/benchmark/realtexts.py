@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from birads.dmid import FOLDER, texts
+from tests.birads.dmid import FOLDER, texts
 
 needs_dmid = pytest.mark.skipif(not FOLDER.exists(), reason="the DMID reports are not here")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from amrg.birads import Laterality, Report, render
 from amrg.datasets import Case, open_dataset
-from amrg.training.leaving import PREDICTIONS
-from amrg.training.prepared import Source
-from amrg.training.sweep import Definition, Point, Sweep
-from amrg.training.sweeping import Order
-from amrg.training.trials import State, Trial
-from benchmark.reader import truth
+from amrg.experiments.sweep import Definition, Point, Sweep
+from amrg.experiments.sweep_worker import Order
+from amrg.experiments.trials import State, Trial
+from amrg.training.data.prepared import Source
+from amrg.training.outputs.artifacts import PREDICTIONS
+from tests.benchmark.reader import truth
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 

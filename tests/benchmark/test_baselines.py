@@ -10,20 +10,20 @@ import numpy.typing as npt
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from amrg.benchmark.baselines import (
+from amrg.benchmark.baselines.retrieval import LINES, ROWS, embedded, load_embedded, retrieval_baseline
+from amrg.benchmark.baselines.text_baselines import (
     blind_baselines,
     medoid,
     oracle_baseline,
     oracle_rules,
     perfect_baseline,
-    sample,
 )
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.retrieval import LINES, ROWS, embedded, load_embedded, retrieval_baseline
+from amrg.benchmark.sampling import sample
 from amrg.birads import Assessment, Category, Composition, Laterality, Report, View, parse
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.imaging import ImagingError, Mammogram, Study
-from birads.dmid import FOLDER, texts
+from amrg.metrics.errors import BenchmarkError
+from tests.birads.dmid import FOLDER, texts
 
 C, D = Category, Composition
 

@@ -8,8 +8,8 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amrg.benchmark.bleu import bleu_metric
-from benchmark.realtexts import needs_dmid, real_pairs
+from amrg.metrics.text.bleu import bleu_metric
+from tests.benchmark.realtexts import needs_dmid, real_pairs
 
 TEXTS = st.lists(
     st.sampled_from(["A mass,", "no", "mass.", "4a", "seen\n", "in the", "-\n", "&quot;", "12x8 mm"]), max_size=9

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from amrg.benchmark.blind import Reached, as_markdown, reached
+from amrg.benchmark.scoring.blind import Reached, as_markdown, reached
 from amrg.datasets import Dataset, DatasetError, import_dataset, importer_of, open_dataset
-from datasets.replicas import dmid_replica
+from tests.datasets.replicas import dmid_replica
 
 
 @pytest.fixture(scope="module")

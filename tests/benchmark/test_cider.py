@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pycocoevalcap.cider.cider import Cider
 
 from amrg.benchmark import Metric
-from amrg.benchmark.cider import IdfCorpus, cider_metrics
-from amrg.benchmark.ptb import ptb_tokens
-from benchmark.realtexts import needs_dmid, real_pairs
+from amrg.metrics.text.cider import IdfCorpus, cider_metrics
+from amrg.metrics.text.ptb import ptb_tokens
+from tests.benchmark.realtexts import needs_dmid, real_pairs
 
 Texts = Sequence[str]
 REPORTS = st.lists(st.sampled_from(["a mass", "no mass", "seen", "left breast", "BI-RADS 4a", "."]), max_size=6)

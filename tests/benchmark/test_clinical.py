@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amrg.benchmark.claims import compares
-from amrg.benchmark.clinical import clinical_metrics
-from amrg.benchmark.reading import read_reports
 from amrg.birads import Laterality, View, check, parse
-from benchmark.making import by_name, made, values, written
-from birads import dmid
+from amrg.metrics.bulk_parsing import read_reports
+from amrg.metrics.clinical.contradictions import compares
+from amrg.metrics.clinical.suite import clinical_metrics
+from tests.benchmark.making import by_name, made, values, written
+from tests.birads import dmid
 
 ERRORS = ("hallucinated", "omitted", "contradictions", "invented", "mammogreen_")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amrg.benchmark.categories import category_metrics, confusions, quadratic_kappa
 from amrg.birads import Assessment, Category, Composition, Laterality, Report
-from benchmark.making import by_name, made, value_of, values, written
+from amrg.metrics.clinical.categories import category_metrics, confusions, quadratic_kappa
+from tests.benchmark.making import by_name, made, value_of, values, written
 
 
 def _report(*categories: str, composition: str | None = None) -> Report:

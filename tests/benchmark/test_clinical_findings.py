@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amrg.benchmark.matching import match_findings
-from amrg.benchmark.whereabouts import Fit, fit
 from amrg.birads import Finding, Kind, Laterality, Location, Margin, Quadrant, Report, Shape, View
-from benchmark.making import made, value_of, values, written
-from birads.strategies import reports
+from amrg.metrics.clinical.location import Fit, fit
+from amrg.metrics.clinical.matching import match_findings
+from tests.benchmark.making import made, value_of, values, written
+from tests.birads.strategies import reports
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
 MASS = Finding(kind=Kind.MASS, laterality=LEFT)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.compare import ALL, compare, read_runs
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.intake import Outputs
+from amrg.benchmark.pages.table import Shown, Table, escaped, latex, markdown, table
 from amrg.benchmark.references import References
-from amrg.benchmark.runfolder import Submission, score_submission
-from amrg.benchmark.scores import Scores
-from amrg.benchmark.scoring import Options
-from amrg.benchmark.statistics import holm
-from amrg.benchmark.stored import read_scores
-from amrg.benchmark.table import Shown, Table, escaped, latex, markdown, table
-from benchmark.test_scoring import CASES, PERFECT, REFERENCES, TURNED
+from amrg.benchmark.scoring.compare import ALL, compare, read_runs
+from amrg.benchmark.scoring.read_run import read_scores
+from amrg.benchmark.scoring.score_run import Submission, score_submission
+from amrg.benchmark.scoring.scoring import Options
+from amrg.benchmark.submissions import Outputs
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.scores import Scores
+from amrg.metrics.statistics import holm
+from tests.benchmark.test_scoring import CASES, PERFECT, REFERENCES, TURNED
 
 NAME = "sys_A & 50% #1 {x} ~^\\$"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amrg.benchmark import Pair
-from amrg.benchmark.differences import (
+from amrg.benchmark.pages.report_diff import (
     MOST_WORDS,
     Difference,
     Wrong,

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.intake import Outputs, matched, read_predictions
-from amrg.benchmark.prediction import Prediction
-from amrg.benchmark.reading import LONGEST
 from amrg.benchmark.references import References, keep, read_references
+from amrg.benchmark.submissions import Outputs, matched, read_predictions
 from amrg.birads import Category, Composition
+from amrg.core.files import write_text
 from amrg.datasets import DatasetError
 from amrg.datasets.case import Case, ReferenceSource
-from amrg.datasets.importing import About
+from amrg.datasets.importer import About
 from amrg.datasets.parquet import PartFacts, hash_of, write_part
 from amrg.datasets.store import Dataset, Info, Split, open_dataset, part_path
-from amrg.datasets.whole import write_text
+from amrg.metrics.bulk_parsing import LONGEST
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.prediction import Prediction
 
 NORMAL = (
     "Breast Composition: fibro fatty breast parenchyma (ACR A).\nBIRADS: 1\nFindings: No abnormal soft opacity seen."

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from amrg.benchmark import Metric, Pair
-from amrg.benchmark.froc import GRID, RATES, froc_mean, sensitivity_at
-from amrg.benchmark.localisation import iou, localisation_metrics, points_into
 from amrg.birads import Finding, Kind, Laterality, Report, View, ViewBox
-from benchmark.making import by_name, made
+from amrg.metrics.clinical.froc import GRID, RATES, froc_mean, sensitivity_at
+from amrg.metrics.clinical.localisation import iou, localisation_metrics, points_into
+from tests.benchmark.making import by_name, made
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
 VIEWS = tuple((side, view) for side in (RIGHT, LEFT) for view in (View.CC, View.MLO))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.mammogreen import Errors, errors_of
-from amrg.benchmark.matching import match_findings
 from amrg.birads import Assessment, Category, Comparison, Finding, Kind, Laterality, Location, Quadrant, Report
-from benchmark.making import made, values, written
+from amrg.metrics.clinical.mammogreen import Errors, errors_of
+from amrg.metrics.clinical.matching import match_findings
+from tests.benchmark.making import made, values, written
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
 PAGE = Path(__file__).parents[2] / "docs" / "mammogreen.md"

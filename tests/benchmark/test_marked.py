@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from amrg.benchmark import Pair, Prediction
-from amrg.benchmark.marked import case_pictures
-from amrg.benchmark.stored import read_shown
+from amrg.benchmark.pages.case_image import case_pictures
+from amrg.benchmark.scoring.read_run import read_shown
 from amrg.birads import Finding, Kind, Laterality, Report, View, ViewBox
 from amrg.datasets import Case
 from amrg.imaging import ImagingError, Study, read_studies
 from amrg.imaging.sheet import CELL, GAP, MARK
 from amrg.phantom import Size, draw_exam, write_exam
-from benchmark.example import scores_of, write_run
+from tests.benchmark.example import scores_of, write_run
 
 SIDE, VIEW = Laterality.RIGHT, View.MLO
 

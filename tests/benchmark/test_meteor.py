@@ -14,13 +14,13 @@ import pytest
 from nltk.translate.meteor_score import meteor_score
 from pycocoevalcap.meteor.meteor import Meteor
 
-from amrg.benchmark import meteorjar, wordnet
-from amrg.benchmark.meteor import meteor_metric
-from amrg.benchmark.meteorjar import JarError, MeteorJar, meteor_jar_metric, missing_meteor_jar
-from amrg.benchmark.ptb import ptb_tokens
-from amrg.benchmark.rouge import words
-from amrg.benchmark.wordnet import load_wordnet, missing_wordnet
-from benchmark.realtexts import needs_dmid, real_pairs
+from amrg.metrics.text import meteorjar, wordnet
+from amrg.metrics.text.meteor import meteor_metric
+from amrg.metrics.text.meteorjar import JarError, MeteorJar, meteor_jar_metric, missing_meteor_jar
+from amrg.metrics.text.ptb import ptb_tokens
+from amrg.metrics.text.rouge import words
+from amrg.metrics.text.wordnet import load_wordnet, missing_wordnet
+from tests.benchmark.realtexts import needs_dmid, real_pairs
 
 needs_wordnet = pytest.mark.skipif(load_wordnet() is None, reason="no WordNet here: apt-get install wordnet-base")
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java to run METEOR 1.5 with")

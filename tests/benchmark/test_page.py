@@ -13,15 +13,15 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.extremes import extremes
-from amrg.benchmark.families import Family, families, main_metrics
-from amrg.benchmark.page import write_page
-from amrg.benchmark.pairs import Pair
-from amrg.benchmark.scores import CaseScores, Role, Scores
-from amrg.benchmark.verdict import Answer, verdict
+from amrg.benchmark.pages.case_selection import extremes
+from amrg.benchmark.pages.run_page import write_page
+from amrg.benchmark.pages.verdict import Answer, verdict
 from amrg.datasets import Case
-from benchmark.example import GUESSED, MASS, NORMAL, READ, ROWS, Row, cases_of, measured, scores_of, write_run
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.families import Family, families, main_metrics
+from amrg.metrics.pairs import Pair
+from amrg.metrics.scores import CaseScores, Role, Scores
+from tests.benchmark.example import GUESSED, MASS, NORMAL, READ, ROWS, Row, cases_of, measured, scores_of, write_run
 
 HOSTILE = "<script>alert('$x$')</script> & 乳腺"
 

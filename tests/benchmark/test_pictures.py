@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amrg.benchmark import Pair, Prediction
-from amrg.benchmark.changing import blanked, mirrored
-from amrg.benchmark.clinical import clinical_metrics
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.ledger import stored
-from amrg.benchmark.pictures import Pictures, file_of, picture_scores
-from amrg.benchmark.redrafting import partners
-from amrg.benchmark.sides import swapped, swapped_text, swapped_words, unmirrored
+from amrg.benchmark.prediction_log import stored
+from amrg.benchmark.run.perturbed_images import blanked, mirrored
+from amrg.benchmark.run.perturbed_predictions import partners
+from amrg.benchmark.scoring.image_dependence import Pictures, file_of, picture_scores
 from amrg.birads import Finding, Kind, Laterality, Location, Report, Style, View, ViewBox, parse, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.imaging import Mammogram, Study
-from benchmark.reader import truth
-from birads.strategies import reports
+from amrg.metrics.clinical.laterality import swapped, swapped_text, swapped_words, unmirrored
+from amrg.metrics.clinical.suite import clinical_metrics
+from amrg.metrics.errors import BenchmarkError
+from tests.benchmark.reader import truth
+from tests.birads.strategies import reports
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 

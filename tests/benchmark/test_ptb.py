@@ -8,10 +8,10 @@ import shutil
 import pytest
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from amrg.benchmark.ptb import ptb_tokens
 from amrg.birads import Style, parse, render
-from benchmark.realtexts import needs_dmid, real_pairs
-from birads.dmid import texts
+from amrg.metrics.text.ptb import ptb_tokens
+from tests.benchmark.realtexts import needs_dmid, real_pairs
+from tests.birads.dmid import texts
 
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java to run Stanford's tokenizer with")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark import radeval
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.radeval import missing_radeval, radeval_metrics
-from benchmark.making import written
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.text import radeval
+from amrg.metrics.text.radeval import missing_radeval, radeval_metrics
+from tests.benchmark.making import written
 
 STAND_IN = """
 import warnings

@@ -7,9 +7,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from amrg.benchmark import reading
-from amrg.benchmark.reading import LONGEST, read_reports
 from amrg.birads import Report, parse
+from amrg.metrics import bulk_parsing
+from amrg.metrics.bulk_parsing import LONGEST, read_reports
 
 TEXTS = ["BIRADS: 1. ACR B.", None, "BIRADS: 4a. A mass in the left breast.", "", "BIRADS: 1. ACR B."]
 
@@ -25,15 +25,15 @@ def test_each_distinct_text_is_read_once_and_stands_in_its_place(monkeypatch: py
         seen.append(text)
         return parse(text).report
 
-    monkeypatch.setattr(reading, "read_report", counting)
+    monkeypatch.setattr(bulk_parsing, "read_report", counting)
     assert read_reports(TEXTS) == _plain(TEXTS)
     assert seen == [TEXTS[0], TEXTS[2], ""]
 
 
 def test_processes_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [*TEXTS, *(f"BIRADS: {i % 6}. A mass of {i} mm in the right breast." for i in range(1, 200))]
-    monkeypatch.setattr(reading, "_MANY", 1)
-    monkeypatch.setattr(reading, "_processors", lambda: 2)
+    monkeypatch.setattr(bulk_parsing, "_MANY", 1)
+    monkeypatch.setattr(bulk_parsing, "_processors", lambda: 2)
     assert read_reports(texts) == _plain(texts)
 
 
@@ -41,9 +41,9 @@ def test_where_no_process_can_be_had_it_reads_here(monkeypatch: pytest.MonkeyPat
     def broken(texts: Sequence[str], workers: int) -> list[Report]:
         raise BrokenProcessPool
 
-    monkeypatch.setattr(reading, "_MANY", 1)
-    monkeypatch.setattr(reading, "_processors", lambda: 2)
-    monkeypatch.setattr(reading, "_read_over_processes", broken)
+    monkeypatch.setattr(bulk_parsing, "_MANY", 1)
+    monkeypatch.setattr(bulk_parsing, "_processors", lambda: 2)
+    monkeypatch.setattr(bulk_parsing, "_read_over_processes", broken)
     assert read_reports(TEXTS) == _plain(TEXTS)
 
 

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.reported import NOT_COMPARABLE, REPORTED
-from amrg.benchmark.reproduce import RECIPE, Experiment, refuse_missing, reproduce
-from amrg.benchmark.reproduced import Reproduced
-from amrg.benchmark.sweep_running import sweep_and_score
-from amrg.benchmark.sweep_scores import SweepScores
 from amrg.cli.reproduce import THREE
 from amrg.datasets import DatasetError
+from amrg.experiments.published_results import NOT_COMPARABLE, REPORTED
+from amrg.experiments.reproduce import RECIPE, Experiment, refuse_missing, reproduce
+from amrg.experiments.reproduce_page import Reproduced
+from amrg.experiments.sweep import Alpha, Base, SweepError, sweep_of
+from amrg.experiments.sweep_running import sweep_and_score
+from amrg.experiments.sweep_scores import SweepScores
+from amrg.experiments.trials import State
 from amrg.models import ModelError
-from amrg.models.known import pinned_revision
+from amrg.models.catalog import pinned_revision
 from amrg.training.recipe import Precision, Recipe, Validation
-from amrg.training.sweep import Alpha, Base, SweepError, sweep_of
-from amrg.training.trials import State
-from datasets.replicas import dmid_replica
-from models.tiny import TINY
-from training.sweeps import BRIEF, Silent
+from tests.datasets.replicas import dmid_replica
+from tests.models.tiny import TINY
+from tests.training.sweeps import BRIEF, Silent
 
 FAMILIES = ("gemma3", "qwen2_5_vl", "phi3_v")
 DRY = Recipe(settings=BRIEF, steps=1, batch=2, rate=1e-3, validation=Validation(every=1, cases=1))
@@ -96,8 +96,8 @@ def test_the_test_part_stays_closed_while_trials_run_elsewhere(
         left = (first.model_copy(update={"trials": trials}), *swept.configurations[1:])
         return swept.model_copy(update={"configurations": left})
 
-    monkeypatch.setattr("amrg.benchmark.reproduce.sweep_and_score", still_running)
-    monkeypatch.setattr("amrg.benchmark.reproduce.run", pytest.fail)
+    monkeypatch.setattr("amrg.experiments.reproduce.sweep_and_score", still_running)
+    monkeypatch.setattr("amrg.experiments.reproduce.run", pytest.fail)
     with pytest.raises(SweepError, match=r"image-407-51-52: 1 trials are still to be finished by other processes"):
         reproduce(experiment, Silent())
 
@@ -105,7 +105,7 @@ def test_the_test_part_stays_closed_while_trials_run_elsewhere(
 def test_a_split_that_there_is_not_is_refused_before_any_is_swept(
     experiment: Experiment, found: Reproduced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amrg.benchmark.reproduce.sweep_and_score", pytest.fail)
+    monkeypatch.setattr("amrg.experiments.reproduce.sweep_and_score", pytest.fail)
     with pytest.raises(DatasetError, match="claen"):
         reproduce(replace(experiment, splits=("clean", "claen")), Silent())
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from amrg.benchmark.rouge import longest_common, rouge_metrics
-from benchmark.realtexts import needs_dmid, real_pairs
+from amrg.metrics.text.rouge import longest_common, rouge_metrics
+from tests.benchmark.realtexts import needs_dmid, real_pairs
 
 PEER_NAMES = {"rouge1": "rouge_1_f1", "rouge2": "rouge_2_f1", "rougeL": "rouge_l_f1"}
 WORDS = st.lists(

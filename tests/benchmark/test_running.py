@@ -10,17 +10,17 @@ from typing import cast
 import pytest
 
 from amrg.benchmark import Prediction
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.order import Order
-from amrg.benchmark.pairing import pairs_of
-from amrg.benchmark.redrafting import partners
 from amrg.benchmark.references import References
-from amrg.benchmark.running import run
+from amrg.benchmark.run.perturbed_predictions import partners
+from amrg.benchmark.run.run_config import Order
+from amrg.benchmark.run.running import run
+from amrg.benchmark.scoring.measure import pairs_of
 from amrg.birads import Laterality, Report
 from amrg.datasets import study_of
 from amrg.datasets.store import open_dataset
 from amrg.generation import Engine, draft_report
-from benchmark.reader import Reader, Stopped, draw, imported
+from amrg.metrics.errors import BenchmarkError
+from tests.benchmark.reader import Reader, Stopped, draw, imported
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 TRAIN, SIDES = 2, (R, L, None, R, L, L, R)

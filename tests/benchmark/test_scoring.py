@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.beside import beside
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.intake import Outputs
-from amrg.benchmark.pairing import Extras
-from amrg.benchmark.prediction import Prediction
+from amrg.benchmark.baselines.suite import beside
 from amrg.benchmark.references import References
-from amrg.benchmark.runfolder import Submission, score_submission, write_scores
-from amrg.benchmark.scores import MetricScore, Role, Scores
-from amrg.benchmark.scoring import Options, score
+from amrg.benchmark.scoring.measure import Extras
+from amrg.benchmark.scoring.score_run import Submission, score_submission, write_scores
+from amrg.benchmark.scoring.scoring import Options, score
+from amrg.benchmark.submissions import Outputs
 from amrg.birads import Report, View, parse
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
-from amrg.datasets.labels import NO_FINDINGS
+from amrg.datasets.tables.labels import NO_FINDINGS
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.scores import MetricScore, Role, Scores
 
 DENSITY = ("fibro fatty breast parenchyma (ACR A).", "fibro glandular breast parenchyma (ACR C).")
 FOUND = (

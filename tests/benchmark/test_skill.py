@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amrg.benchmark.metric import Metric, mean_of, ratio
-from amrg.benchmark.skill import MetricSkill, best_blind, skills
-from amrg.benchmark.statistics import bootstrap
+from amrg.metrics.metric import Metric, mean_of, ratio
+from amrg.metrics.skill import MetricSkill, best_blind, skills
+from amrg.metrics.statistics import bootstrap
 
 GROUPS = [f"g{i // 2}" for i in range(20)]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amrg.benchmark.metric import Array, Metric, mean_of, ratio
-from amrg.benchmark.statistics import (
+from amrg.metrics.metric import Array, Metric, mean_of, ratio
+from amrg.metrics.statistics import (
     bootstrap,
     differences,
     holm,

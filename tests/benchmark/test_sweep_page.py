@@ -9,29 +9,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.benchmark.pairing import pairs_of
-from amrg.benchmark.prediction import Prediction
-from amrg.benchmark.statistics import holm
-from amrg.benchmark.sweep_page import write_sweep_page
-from amrg.benchmark.sweep_scores import SweepScores
-from amrg.benchmark.sweep_scoring import score_sweep
+from amrg.benchmark.scoring.measure import pairs_of
 from amrg.benchmark.sweep_selection import selection_metric
-from amrg.benchmark.sweep_table import is_told_apart, sweep_table
 from amrg.birads import render
 from amrg.datasets import open_dataset
-from amrg.training.leaving import PREDICTIONS
-from amrg.training.prepared import Source
+from amrg.experiments.sweep import Alpha, Base, Point, Search, Sweep, sweep_of
+from amrg.experiments.sweep_page import write_sweep_page
+from amrg.experiments.sweep_scores import SweepScores
+from amrg.experiments.sweep_scoring import score_sweep
+from amrg.experiments.sweep_table import is_told_apart, sweep_table
+from amrg.experiments.sweep_worker import Order, run_sweep
+from amrg.experiments.trials import State, Trial
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.statistics import holm
+from amrg.training.data.prepared import Source
+from amrg.training.data.samples import Sample
+from amrg.training.loop.validating import figures
+from amrg.training.outputs.artifacts import PREDICTIONS
 from amrg.training.recipe import Metric, Recipe, Validation, Words
-from amrg.training.samples import Sample
-from amrg.training.sweep import Alpha, Base, Point, Search, Sweep, sweep_of
-from amrg.training.sweeping import Order, run_sweep
-from amrg.training.trials import State, Trial
-from amrg.training.validating import figures
-from benchmark.reader import draw, truth
-from benchmark.sweeps import L, R, definition, finished, half, normal, right, written
-from models.tiny import TINY
-from training.exams import split_as
-from training.sweeps import BRIEF, Silent
+from tests.benchmark.reader import draw, truth
+from tests.benchmark.sweeps import L, R, definition, finished, half, normal, right, written
+from tests.models.tiny import TINY
+from tests.training.exams import split_as
+from tests.training.sweeps import BRIEF, Silent
 
 SIDES = (R, L, None, R, *(R, L) * 4, None, *(R, L) * 6, None, L, R)
 """Four exams to learn from, twenty-two to watch, two to test."""

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amrg.benchmark import wordnet
-from amrg.benchmark.cider import IdfCorpus
-from amrg.benchmark.text import text_metrics, text_warnings
-from amrg.benchmark.wordnet import load_wordnet
-from benchmark.making import written
+from amrg.metrics.text import wordnet
+from amrg.metrics.text.cider import IdfCorpus
+from amrg.metrics.text.suite import text_metrics, text_warnings
+from amrg.metrics.text.wordnet import load_wordnet
+from tests.benchmark.making import written
 
 NORMAL = "No mass seen. BI-RADS 1."
 MASS = "Irregular mass in the left breast. BI-RADS 5."

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from amrg.birads import ASYMMETRIES, SUSPICIOUS_MORPHOLOGY, Finding, Kind, Report, parse
-from amrg.birads.agreement import Agreement, Count, wilson
-from birads.annotations import annotated
+from amrg.metrics.agreement import Agreement, Count, wilson
+from tests.birads.annotations import annotated
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "dmid"
 MASS_LIKE = {Kind.MASS, Kind.DISTORTION, *ASYMMETRIES}

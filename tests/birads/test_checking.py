@@ -16,7 +16,7 @@ from amrg.birads import (
     parse,
     usual_recommendation,
 )
-from birads.strategies import reports
+from tests.birads.strategies import reports
 
 SOUND = (
     "COMPARISON: Prior study of 2021-03-04.\n"

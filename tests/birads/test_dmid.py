@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from amrg.birads import parse
-from birads.dmid import FOLDER, NAMED_ACR, WRONG_LABELS, agreements, f1, named_categories, shares, texts
+from tests.birads.dmid import FOLDER, NAMED_ACR, WRONG_LABELS, agreements, f1, named_categories, shares, texts
 
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the DMID reports are not here")
 

@@ -21,7 +21,7 @@ from amrg.birads import (
     parse,
     render,
 )
-from birads.strategies import reports
+from tests.birads.strategies import reports
 
 DMID = Path(__file__).parents[3] / "shared" / "data" / "dmid" / "reports.jsonl"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from amrg.birads import WORDINGS, Report, Style, parse, render
-from birads.strategies import reports
+from tests.birads.strategies import reports
 
 
 @pytest.mark.parametrize("wording", range(WORDINGS))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from amrg.benchmark.scores import Scores
 from amrg.cli import Exit, app
+from amrg.metrics.scores import Scores
 
 REPORTS = [
     f"Breast Composition: fibro fatty breast parenchyma (ACR {density}).\nBIRADS: {category}\nFindings: {words} {i}."

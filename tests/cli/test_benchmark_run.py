@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from amrg.benchmark.order import Order
-from amrg.benchmark.running import run
+from amrg.benchmark.run.run_config import Order
+from amrg.benchmark.run.running import run
 from amrg.cli import Exit, app
 from amrg.generation import load_engine
 

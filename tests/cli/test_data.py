@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit, app
-from amrg.datasets.registry import IMPORTERS
-from datasets.replicas import dmid_replica
+from amrg.datasets.importers.registry import IMPORTERS
+from tests.datasets.replicas import dmid_replica
 
 
 def run(*arguments: object) -> Result:

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit, app
-from amrg.models.gguf import SCRIPT
-from models.adapted import adapter_for
-from models.tiny import TINY
+from amrg.models.export.gguf import SCRIPT
+from tests.models.adapted import adapter_for
+from tests.models.tiny import TINY
 
 
 def run(*arguments: object) -> Result:

@@ -7,7 +7,7 @@ import json
 from typer.testing import CliRunner
 
 from amrg.cli import app
-from amrg.models.known import KNOWN
+from amrg.models.catalog import KNOWN
 
 
 def test_the_list_as_json_has_every_model_with_its_commit() -> None:

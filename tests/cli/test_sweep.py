@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 from amrg.cli import Exit
 from amrg.cli.reproduce import app as reproductions
 from amrg.cli.sweep import sweep
-from amrg.training.prepared import Source
-from models.tiny import TINY
-from training.exams import drawn
-from training.sweeps import BRIEF
+from amrg.training.data.prepared import Source
+from tests.models.tiny import TINY
+from tests.training.exams import drawn
+from tests.training.sweeps import BRIEF
 
 app = typer.Typer()
 app.command("sweep")(sweep)

@@ -19,10 +19,10 @@ from amrg.cli import Exit
 from amrg.cli.train import train
 from amrg.datasets import open_dataset
 from amrg.models import load_model
-from amrg.training import tuning
-from amrg.training.prepared import Source
-from models.tiny import TINY
-from training.exams import drawn
+from amrg.training.data.prepared import Source
+from amrg.training.loop import tuning
+from tests.models.tiny import TINY
+from tests.training.exams import drawn
 
 SHORT = ("--set", "steps=4", "--set", "validation.every=2", "--set", "batch=2", "--set", "lora.rank=2")
 
@@ -111,7 +111,7 @@ def test_cases_that_cannot_be_read_are_named_and_kept_with_the_reason(
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_loaded(
     given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amrg.training.prepared.prepare", never)
+    monkeypatch.setattr("amrg.training.data.prepared.prepare", never)
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     for place in (tmp_path / "file", tmp_path / "file" / "run"):
         done = amrg_train(*given, "--out", place)

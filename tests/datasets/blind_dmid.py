@@ -6,11 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from amrg.benchmark.blind import as_markdown, reached
-from amrg.benchmark.meteorjar import missing_meteor_jar
-from amrg.benchmark.pairing import Extras
+from amrg.benchmark.scoring.blind import as_markdown, reached
+from amrg.benchmark.scoring.measure import Extras
 from amrg.datasets import import_dataset, importer_of, open_dataset
-from datasets.replicas import DMID, dmid_replica
+from amrg.metrics.text.meteorjar import missing_meteor_jar
+from tests.datasets.replicas import DMID, dmid_replica
 
 SPLITS = ("image-407-51-52", "last-52", "clean")
 DRAWS = 20

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from amrg.birads import Assessment, Category, Laterality, View, ViewBox
 from amrg.datasets import Case
-from amrg.datasets.importing import Oddity
-from amrg.datasets.registry import importer_of
+from amrg.datasets.importer import Oddity
+from amrg.datasets.importers.registry import importer_of
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import plistlib
 from pathlib import Path
 
-from datasets.pictures import write_dicom, write_picture
-from datasets.replicas_digital import write_csv
+from tests.datasets.pictures import write_dicom, write_picture
+from tests.datasets.replicas_digital import write_csv
 
 _SHARED = ("left or right breast", "image view", "abnormality id", "abnormality type")
 _JUDGED = ("assessment", "pathology", "subtlety", "image file path", "cropped image file path", "ROI mask file path")

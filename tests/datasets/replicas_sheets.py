@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 
 from openpyxl import Workbook
 
-from datasets.pictures import write_dicom, write_picture
-from datasets.replicas_digital import FOUR, write_csv
+from tests.datasets.pictures import write_dicom, write_picture
+from tests.datasets.replicas_digital import FOUR, write_csv
 
 MAMMOGRAPHY_PART = """PATIENT NO.1
 DIGITALIZED LOW DOSE SOFT TISSUE MAMMOGRAPHY REVEALED:

@@ -24,7 +24,7 @@ from amrg.datasets import (
     text_group,
 )
 from amrg.imaging import ImagingError
-from datasets.replicas import dmid_replica, dmid_texts
+from tests.datasets.replicas import dmid_replica, dmid_texts
 
 
 @pytest.fixture(scope="module")

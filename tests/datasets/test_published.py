@@ -10,16 +10,16 @@ import pytest
 
 from amrg.birads import flaws, parse
 from amrg.datasets import ReferenceSource
-from amrg.datasets.filling import import_dataset
-from amrg.datasets.grouping import Row, grouped
-from amrg.datasets.importing import DatasetError, Oddity
-from amrg.datasets.registry import importer_of
+from amrg.datasets.import_dataset import import_dataset
+from amrg.datasets.importer import DatasetError, Oddity
+from amrg.datasets.importers.registry import importer_of
 from amrg.datasets.store import open_dataset
 from amrg.datasets.studies import study_of
-from datasets.published import imported
-from datasets.replicas_digital import embed, rsna, vindr_mammo
-from datasets.replicas_film import cbis_ddsm, inbreast, mini_mias
-from datasets.replicas_sheets import cdd_cesm, cmmd, kau_bcmd
+from amrg.datasets.tables.grouping import Row, grouped
+from tests.datasets.published import imported
+from tests.datasets.replicas_digital import embed, rsna, vindr_mammo
+from tests.datasets.replicas_film import cbis_ddsm, inbreast, mini_mias
+from tests.datasets.replicas_sheets import cdd_cesm, cmmd, kau_bcmd
 
 Build = Callable[[Path], Path]
 REPLICAS: dict[str, Build] = {

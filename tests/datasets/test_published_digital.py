@@ -22,9 +22,9 @@ from amrg.birads import (
     Shape,
     View,
 )
-from amrg.datasets.labels import NO_FINDINGS
-from datasets.published import LEFT, RIGHT, box, imported, judged, told
-from datasets.replicas_digital import embed, rsna, vindr_mammo, write_csv
+from amrg.datasets.tables.labels import NO_FINDINGS
+from tests.datasets.published import LEFT, RIGHT, box, imported, judged, told
+from tests.datasets.replicas_digital import embed, rsna, vindr_mammo, write_csv
 
 
 def test_vindr_mammo(tmp_path: Path) -> None:

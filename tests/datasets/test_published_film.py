@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from amrg.birads import Category, Composition, Distribution, Finding, Kind, Margin, Morphology, Shape, View
-from datasets.published import LEFT, RIGHT, box, imported, judged, told
-from datasets.replicas_film import CBIS_IMAGES, INBREAST_PATIENT, cbis_ddsm, inbreast, mini_mias
+from tests.datasets.published import LEFT, RIGHT, box, imported, judged, told
+from tests.datasets.replicas_film import CBIS_IMAGES, INBREAST_PATIENT, cbis_ddsm, inbreast, mini_mias
 
 
 def test_cbis_ddsm(tmp_path: Path) -> None:

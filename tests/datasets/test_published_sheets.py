@@ -10,10 +10,10 @@ import pytest
 
 from amrg.birads import Category, Composition, Finding, Kind, Laterality, Location, Quadrant, View
 from amrg.datasets import ReferenceSource
-from amrg.datasets.docx import text_of
-from amrg.datasets.labels import NO_FINDINGS
-from datasets.published import LEFT, RIGHT, box, imported, judged, told
-from datasets.replicas_sheets import CMMD_IMAGES, CONTRAST_PART, MAMMOGRAPHY_PART, cdd_cesm, cmmd, kau_bcmd
+from amrg.datasets.importers.docx import text_of
+from amrg.datasets.tables.labels import NO_FINDINGS
+from tests.datasets.published import LEFT, RIGHT, box, imported, judged, told
+from tests.datasets.replicas_sheets import CMMD_IMAGES, CONTRAST_PART, MAMMOGRAPHY_PART, cdd_cesm, cmmd, kau_bcmd
 
 
 def test_cdd_cesm(tmp_path: Path) -> None:

@@ -32,12 +32,12 @@ from amrg.datasets import (
     similarity,
     word_pairs,
 )
-from amrg.datasets.importing import Odd
-from amrg.datasets.nearness import Nearness, Pairs, near_joins
-from amrg.datasets.sets import Sets
-from amrg.datasets.together import together
-from datasets.replicas import dmid_replica
-from datasets.test_store import plain_case
+from amrg.datasets.importer import Odd
+from amrg.datasets.splits.linked_cases import together
+from amrg.datasets.splits.near_duplicates import Nearness, Pairs, near_joins
+from amrg.datasets.splits.union_find import Sets
+from tests.datasets.replicas import dmid_replica
+from tests.datasets.test_store import plain_case
 
 
 class Given:

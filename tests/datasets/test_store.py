@@ -26,9 +26,9 @@ from amrg.datasets import (
     make_split,
     open_dataset,
 )
-from amrg.datasets.importing import Odd
+from amrg.datasets.importer import Odd
 from amrg.datasets.parquet import from_table, to_table
-from birads.strategies import reports
+from tests.birads.strategies import reports
 
 WORDS = st.text(max_size=30)
 IMAGES = st.builds(

@@ -8,7 +8,7 @@ import pytest
 from openpyxl import Workbook
 
 from amrg.datasets import DatasetError
-from amrg.datasets.tables import numbered_csv_rows, xlsx_rows
+from amrg.datasets.tables.readers import numbered_csv_rows, xlsx_rows
 
 
 def written(folder: Path, raw: bytes) -> Path:

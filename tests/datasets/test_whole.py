@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from amrg.datasets.whole import whole, write_text
+from amrg.core.files import whole, write_text
 
 
 def test_what_is_written_takes_its_place_at_the_end(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_could_not_be_written_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_goes_when_the_file_is_written_again(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from amrg.datasets.whole import whole\n"
+        "import os, sys; from pathlib import Path; from amrg.core.files import whole\n"
         "with whole(Path(sys.argv[1])) as partial: partial.write_text('half'); os.kill(os.getpid(), 9)"
     )
     path, other = tmp_path / "a.json", tmp_path / "b.json"

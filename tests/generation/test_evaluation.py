@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from amrg.benchmark.model_card import Pair, blank_figures, figures
 from amrg.birads import Assessment, Category, Composition, Finding, Kind, Laterality, Location, Quadrant, Report
-from amrg.generation.evaluation import Pair, blank_figures, figures
 
 MASS = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.UPPER_OUTER))
 ELSEWHERE = MASS.model_copy(update={"location": Location(quadrant=Quadrant.LOWER_INNER)})

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from amrg.cli import Exit, app
 from amrg.generation import draft_report, load_engine
 from amrg.imaging import read_studies
-from models.tiny import TINY
+from tests.models.tiny import TINY
 
 
 def amrg(*arguments: object) -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageFont
 
 from amrg.birads import Provenance, Report, Style, render
 from amrg.generation.drafting import Draft
-from amrg.generation.picture import MARGIN, PANEL, PAPER, WARN, _Line, _wrapped, report_picture
+from amrg.generation.report_image import MARGIN, PANEL, PAPER, WARN, _Line, _wrapped, report_picture
 from amrg.imaging import Study, read_studies
 from amrg.imaging.sheet import MARK
 from amrg.phantom import Size, draw_exam, write_exam

@@ -7,7 +7,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from amrg.imaging.values import presentation, window
+from amrg.imaging.presentation import presentation, window
 
 X = np.array([[0, 500, 1000, 1500, 2000]], np.float32)
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from amrg.models import load_base
 from amrg.models.adapters import WEIGHTS_FILE
+from amrg.training.loop.lora import with_lora
 from amrg.training.recipe import Lora, Recipe
-from amrg.training.tuned import with_lora
 
 LORA = Lora(rank=4, alpha=8)
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models import LoadedModel, as_image, messages
-from amrg.models.backbone import Asked, Modules, Pictures, Tensors, Writing
+from amrg.models.backbones.base import Asked, Modules, Pictures, Tensors, Writing
+from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
+from amrg.training.loop.lora import ReportLoss, joined, lent
 from amrg.training.recipe import Lora, Recipe
-from amrg.training.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.tuned import ReportLoss, joined, lent
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
 ANSWERS = ("Breast composition: b.", "Right breast: BI-RADS 1.\n\nFindings: none.")

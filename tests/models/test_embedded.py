@@ -11,8 +11,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, Gemma3ForCo
 
 from amrg.birads import Laterality, View
 from amrg.models import ModelError, as_image, load_model, messages
-from amrg.models.embedded import SETTINGS, SIZE, TOKENS_A_VIEW, build
-from amrg.models.tokenizer import LINE_ENDS, build_processor, train_tokenizer, vocabulary
+from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
+from amrg.models.embedded.tokenizer import LINE_ENDS, build_processor, train_tokenizer, vocabulary
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
 CORPUS = ["Breast composition: b.\nRight breast: BI-RADS 1.\n\nFindings: none."] * 3

@@ -17,15 +17,15 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from amrg.models import ModelError, Modules, load_base, load_model, model_card
 from amrg.models.adapters import WEIGHTS_FILE
-from amrg.models.comparing import Answers, answers_of, compared, refuse_unlike
-from amrg.models.exporting import Exported, Order, export_adapter, export_merged
+from amrg.models.export.exporting import Exported, Order, export_adapter, export_merged
+from amrg.models.export.notices import terms_of
+from amrg.models.export.verifying import Answers, answers_of, compared, refuse_unlike
+from amrg.models.export.vllm import adapter_notes, adapter_obstacles
 from amrg.models.hubnames import hub_name
-from amrg.models.notices import terms_of
-from amrg.models.published import published_names, read_published
-from amrg.models.serving import adapter_notes, adapter_obstacles
 from amrg.training.recipe import Lora
-from models.adapted import LORA, adapter_for, as_cached
-from models.tiny import TINY
+from tests.models.adapted import LORA, adapter_for, as_cached
+from tests.models.published import published_names, read_published
+from tests.models.tiny import TINY
 
 # What vLLM's Gemma 3 has, module by module, once its own prefixes are taken off: written from its classes' layout.
 GEMMA3_IN_VLLM = re.compile(
@@ -118,7 +118,7 @@ def test_what_smolvlm_s_connector_learned_is_to_be_served_too(tmp_path: Path) ->
 def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_less(
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amrg.models.checkpoint._dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr("amrg.models.load._dtype", lambda: torch.bfloat16)
     assert export_adapter(Order(adapter, tmp_path / "out")).comparison.export_from_adapter.relative < 1e-5
 
 
@@ -231,7 +231,7 @@ def test_a_lost_vision_layer_is_refused(adapter: Path, tmp_path: Path, monkeypat
         kept = {hub_name(model_type, n): t for n, t in stored(folder).items() if "encoder.layers.1" not in n}
         save_file(kept, folder / "model.safetensors", {"format": "pt"})
 
-    monkeypatch.setattr("amrg.models.exporting.put_right", losing)
+    monkeypatch.setattr("amrg.models.export.exporting.put_right", losing)
     with pytest.raises(ModelError, match=r"vision_tower\.vision_model\.encoder\.layers\.1\S+ as None") as refused:
         export_merged(Order(adapter, tmp_path / "out"))
     assert "\n" not in str(refused.value)

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from amrg.models import LoadedModel, load_base, load_model
-from amrg.models.backbone import Modules, Tensors
-from amrg.models.tokenizer import END_OF_TURN
-from amrg.training.tuned import joined, lent
-from models.lessons import (
+from amrg.models.backbones.base import Modules, Tensors
+from amrg.models.embedded.tokenizer import END_OF_TURN
+from amrg.training.loop.lora import joined, lent
+from tests.models.lessons import (
     ANSWERS,
     Compared,
     columns,
@@ -26,7 +26,7 @@ from models.lessons import (
     written,
     written_from_pixels,
 )
-from models.tiny import TINY
+from tests.models.tiny import TINY
 
 CLOSE = 1e-5
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.models.guard import Guard, fit_guard
+from amrg.models.embedded.guard import Guard, fit_guard
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,10 @@ from huggingface_hub.errors import (
 )
 
 from amrg.models import BACKBONES, ModelError, list_models, load_base
-from amrg.models.known import KNOWN, pinned_revision
-from amrg.models.published import published_names, read_published
-from models.adapted import as_cached
-from models.tiny import TINY
+from amrg.models.catalog import KNOWN, pinned_revision
+from tests.models.adapted import as_cached
+from tests.models.published import published_names, read_published
+from tests.models.tiny import TINY
 
 NAME = "google/medgemma-4b-it"
 

@@ -18,14 +18,14 @@ from transformers import AutoConfig
 
 from amrg.birads import Laterality, View
 from amrg.models import LoadedModel, ModelError, ModelSettings, ViewEncoding, load_base
-from amrg.models.backbone import Asked, Modules, Tensors, Writing
-from amrg.models.phi3 import Phi3Vision
+from amrg.models.backbones.base import Asked, Modules, Tensors, Writing
+from amrg.models.backbones.phi3 import Phi3Vision
 from amrg.models.phi3v import Phi3VProcessor
-from amrg.models.published import read_published
+from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
+from amrg.training.loop.lora import ReportLoss, joined, lent
 from amrg.training.recipe import Lora, Recipe
-from amrg.training.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.tuned import ReportLoss, joined, lent
-from models.tiny_phi import CROP, TURN, tiny_phi
+from tests.models.published import read_published
+from tests.models.tiny_phi import CROP, TURN, tiny_phi
 
 PUBLISHED = read_published("microsoft/Phi-3.5-vision-instruct")
 VIEWS = [(Laterality.RIGHT, View.CC), (Laterality.LEFT, View.CC), (Laterality.RIGHT, View.MLO)]

@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModel, Phi3Config, Phi3ForCausalLM
 
 from amrg.models.phi3v import Cutting, Phi3VForCausalLM
-from models import phi_by_hand as by_hand
-from models.tiny_phi import CROP, TURN, tiny_phi
+from tests.models import phi_by_hand as by_hand
+from tests.models.tiny_phi import CROP, TURN, tiny_phi
 
 SHORT, LONG = 40, TURN + 8
 

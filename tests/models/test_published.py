@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from amrg.models.hubnames import hub_name
-from amrg.models.published import Repeated, on_meta, published_names, read_published, tensors_of, written
+from tests.models.published import Repeated, on_meta, published_names, read_published, tensors_of, written
 
 
 @pytest.mark.parametrize("name", published_names())

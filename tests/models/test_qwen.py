@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models import LoadedModel, ModelError, ModelSettings, ViewEncoding, load_base, messages
-from amrg.models.backbone import Asked, Modules, Pictures, Tensors, Writing
-from amrg.models.qwen import QwenProcessor
+from amrg.models.backbones.base import Asked, Modules, Pictures, Tensors, Writing
+from amrg.models.backbones.qwen import QwenProcessor
 from amrg.models.views import as_image
+from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
+from amrg.training.loop.lora import ReportLoss, joined, lent
 from amrg.training.recipe import Lora, Recipe
-from amrg.training.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.tuned import ReportLoss, joined, lent
-from models.tiny import TINY
+from tests.models.tiny import TINY
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 VIEWS = [(Laterality.RIGHT, View.CC), (Laterality.LEFT, View.CC), (Laterality.RIGHT, View.MLO)]

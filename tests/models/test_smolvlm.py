@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from amrg.models import LoadedModel, load_base, load_model
-from amrg.models.backbone import Modules, Tensors
-from amrg.models.smolvlm import END_OF_UTTERANCE
-from amrg.training.tuned import joined, lent
-from models.lessons import (
+from amrg.models.backbones.base import Modules, Tensors
+from amrg.models.backbones.smolvlm import END_OF_UTTERANCE
+from amrg.training.loop.lora import joined, lent
+from tests.models.lessons import (
     ANSWERS,
     COUNTS,
     columns,
@@ -27,7 +27,7 @@ from models.lessons import (
     written,
     written_from_pixels,
 )
-from models.tiny_smolvlm import TOKENS_A_CROP, TOWER, tiny_smolvlm
+from tests.models.tiny_smolvlm import TOKENS_A_CROP, TOWER, tiny_smolvlm
 
 CLOSE = 1e-5
 CROPS = {TOWER: 1, 2 * TOWER: 5}  # a picture larger than the tower is cut in four and seen whole as well

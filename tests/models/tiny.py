@@ -14,10 +14,10 @@ from transformers import (
 )
 
 from amrg.models import ModelSettings, ViewEncoding
-from amrg.models.tokenizer import build_processor, train_tokenizer, vocabulary
-from models.tiny_phi import tiny_phi
-from models.tiny_qwen import tiny_qwen2_5_vl, tiny_qwen3_vl
-from models.tiny_smolvlm import tiny_smolvlm
+from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
+from tests.models.tiny_phi import tiny_phi
+from tests.models.tiny_qwen import tiny_qwen2_5_vl, tiny_qwen3_vl
+from tests.models.tiny_smolvlm import tiny_smolvlm
 
 CORPUS = ["Breast composition: b.\nRight breast: BI-RADS 1.\n\nFindings: none. RCC LCC RMLO LMLO"] * 3
 SIZE = 56

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from amrg.models import ModelSettings, ViewEncoding
-from amrg.models.qwen import QwenProcessor
+from amrg.models.backbones.qwen import QwenProcessor
 
 CORPUS = ["Breast composition: b.\nRight breast: BI-RADS 1.\n\nFindings: none. RCC LCC RMLO LMLO"] * 3
 END_OF_TEXT = "<|endoftext|>"

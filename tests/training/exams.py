@@ -7,10 +7,10 @@ from pathlib import Path
 
 from amrg.birads import Laterality
 from amrg.datasets import Dataset, Split, import_dataset, importer_of, open_dataset
-from amrg.training.prepared import Prepared, Source, prepare
+from amrg.training.data.prepared import Prepared, Source, prepare
 from amrg.training.recipe import Recipe
-from benchmark.reader import draw
-from models.tiny import TINY
+from tests.benchmark.reader import draw
+from tests.models.tiny import TINY
 
 R, L = Laterality.RIGHT, Laterality.LEFT
 SIDES = (R, L, None, R, L, None, R, L)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 def forking() -> ForkServerContext:
     """The context that processes are started in; the server is one for all tests of a session."""
-    tests, before = str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")
+    tests, before = str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")
     if tests not in before.split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [tests, before]))  # where it finds what to import
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["training.killing", "training.several"])
+    context.set_forkserver_preload(["tests.training.killing", "tests.training.several"])
     return context

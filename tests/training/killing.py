@@ -12,13 +12,13 @@ from unittest import mock
 import torch
 from safetensors.torch import save_file
 
-from amrg.training import checkpoints, tuning
+from amrg.training.callbacks import Unwatched
+from amrg.training.loop import checkpoints, tuning
+from amrg.training.loop.tuning import tune
+from amrg.training.loop.validating import Drafts
 from amrg.training.recipe import Recipe
-from amrg.training.tuning import tune
-from amrg.training.validating import Drafts
-from amrg.training.watching import Unwatched
-from training.forked import forking
-from training.small import base, fabricated
+from tests.training.forked import forking
+from tests.training.small import base, fabricated
 
 Moment = tuple[str, int]
 """What the run is doing, and the how-manieth time it does so, when it is killed."""

@@ -9,14 +9,14 @@ from unittest import mock
 
 import torch
 
-from amrg.training import tuning
-from amrg.training.distributed import SHARDED
-from amrg.training.failures import TuningError
+from amrg.training.callbacks import Taken, Unwatched
+from amrg.training.errors import TuningError
+from amrg.training.loop import tuning
+from amrg.training.loop.distributed import SHARDED
+from amrg.training.loop.tuning import tune
 from amrg.training.recipe import Recipe
-from amrg.training.tuning import tune
-from amrg.training.watching import Taken, Unwatched
-from training.forked import forking
-from training.small import base, fabricated
+from tests.training.forked import forking
+from tests.training.small import base, fabricated
 
 
 class Speaking(Unwatched):

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from amrg.birads import Laterality, View, parse
-from amrg.models.backbone import Asked
-from amrg.models.checkpoint import LoadedModel, load_base
-from amrg.training.prepared import DataUsed, Prepared
+from amrg.models.backbones.base import Asked
+from amrg.models.load import LoadedModel, load_base
+from amrg.training.data.feature_cache import Parts, Shown, encoded
+from amrg.training.data.prepared import DataUsed, Prepared
+from amrg.training.data.samples import Sample, Stage, stage_of
 from amrg.training.recipe import Lora, Recipe, Validation
-from amrg.training.samples import Sample, Stage, stage_of
-from amrg.training.shown import Parts, Shown, encoded
-from models.tiny import TINY
+from tests.models.tiny import TINY
 
 VIEWS = ((Laterality.RIGHT, View.CC), (Laterality.LEFT, View.CC))
 TEXTS = (

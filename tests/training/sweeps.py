@@ -11,14 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from amrg.experiments.sweep import Alpha, Base, Sweep, sweep_of
+from amrg.experiments.sweep_worker import Order, Steps, run_sweep
+from amrg.experiments.trials import Trial
 from amrg.models import ModelSettings, ViewEncoding
-from amrg.training.prepared import Source
+from amrg.training.callbacks import STOPPED, Unwatched, Watch
+from amrg.training.data.prepared import Source
+from amrg.training.loop.tuning import Tuned
 from amrg.training.recipe import Recipe, Validation
-from amrg.training.sweep import Alpha, Base, Sweep, sweep_of
-from amrg.training.sweeping import Order, Steps, run_sweep
-from amrg.training.trials import Trial
-from amrg.training.tuning import Tuned
-from amrg.training.watching import STOPPED, Unwatched, Watch
 
 BRIEF = ModelSettings(encoding=ViewEncoding(size=56), instruction="Report.", longest_answer=6)
 """A tiny base of any family, held to a few words: it would write as many as it may."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amrg.training.batching import POOL, Plan, share
+from amrg.training.data.batching import POOL, Plan, share
 
 LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=200)
 BATCHES = st.integers(1, 40)

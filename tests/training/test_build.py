@@ -7,10 +7,10 @@ from pathlib import Path
 from amrg.generation import load_engine
 from amrg.generation.drafting import draft_report
 from amrg.imaging import read_studies
-from amrg.models.guard import Guard
+from amrg.models.embedded.guard import Guard
 from amrg.phantom import Size, draw_exam, write_exam
-from amrg.training.build import EmbeddedRecipe, build_model
-from amrg.training.loop import Schedule
+from amrg.training.embedded.build import EmbeddedRecipe, build_model
+from amrg.training.embedded.loop import Schedule
 
 TINY = Schedule(steps=2, batch=2, peak_rate=1e-3, warm_up=1)
 RECIPE = EmbeddedRecipe(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from amrg.training import checkpoints
-from amrg.training.checkpoints import State, keep, kept
-from amrg.training.failures import TuningError
-from training.killing import Moment, spawned
-from training.small import RECIPE
+from amrg.training.errors import TuningError
+from amrg.training.loop import checkpoints
+from amrg.training.loop.checkpoints import State, keep, kept
+from tests.training.killing import Moment, spawned
+from tests.training.small import RECIPE
 
 NEVER = ("never", 99)
 SAME = ("adapter_model.safetensors", "validation.csv", "predictions-validation.jsonl", "recipe.json", "amrg.json")

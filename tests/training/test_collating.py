@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from amrg.birads import Report
-from amrg.models.backbone import Tensors
-from amrg.training.collating import Padding, collate, prompts
-from amrg.training.samples import IGNORE, Sample, Stage
-from amrg.training.shown import Parts, Shown
+from amrg.models.backbones.base import Tensors
+from amrg.training.data.collating import Padding, collate, prompts
+from amrg.training.data.feature_cache import Parts, Shown
+from amrg.training.data.samples import IGNORE, Sample, Stage
 
 PAD = Padding(7, {"token_type_ids": 0, "position": 9})
 

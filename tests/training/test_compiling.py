@@ -13,22 +13,22 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 from torch._inductor import config
 
-from amrg.training.collating import Padding, collate
-from amrg.training.failures import TuningError
-from amrg.training.prepared import Prepared
+from amrg.training.callbacks import Unwatched
+from amrg.training.data.collating import Padding, collate
+from amrg.training.data.prepared import Prepared
+from amrg.training.data.samples import Batch
+from amrg.training.errors import TuningError
+from amrg.training.loop.lora import ReportLoss, learning, lent, reading
+from amrg.training.loop.stepping import trainable
+from amrg.training.loop.tuning import tune
+from amrg.training.loop.validating import Drafts
 from amrg.training.recipe import Lora, Recipe
-from amrg.training.samples import Batch
-from amrg.training.stepping import trainable
-from amrg.training.tuned import ReportLoss, learning, lent, reading
-from amrg.training.tuning import tune
-from amrg.training.validating import Drafts
-from amrg.training.watching import Unwatched
-from models.tiny import TINY
-from training.killing import spawned
-from training.several import in_processes
-from training.small import RECIPE, base, fabricated
-from training.test_checkpoints import NEVER, SAME
-from training.test_tuning import same_but_rounded, state_of
+from tests.models.tiny import TINY
+from tests.training.killing import spawned
+from tests.training.several import in_processes
+from tests.training.small import RECIPE, base, fabricated
+from tests.training.test_checkpoints import NEVER, SAME
+from tests.training.test_tuning import same_but_rounded, state_of
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for processors with g++"),

@@ -13,17 +13,17 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from amrg.datasets import open_dataset
-from amrg.models.backbone import Modules, Tensors, Writing
-from amrg.training.batching import Plan, lengths_of
-from amrg.training.collating import Padding, collate, prompts
-from amrg.training.prepared import Prepared, Source
+from amrg.models.backbones.base import Modules, Tensors, Writing
+from amrg.training.data.batching import Plan, lengths_of
+from amrg.training.data.collating import Padding, collate, prompts
+from amrg.training.data.feature_cache import Shown
+from amrg.training.data.prepared import Prepared, Source
+from amrg.training.data.samples import IGNORE, Batch, Sample, Stage
+from amrg.training.loop.lora import LOGITS_AT_ONCE, ReportLoss, image_tokens_of, token_losses, with_lora
 from amrg.training.recipe import Lora, Precision
-from amrg.training.samples import IGNORE, Batch, Sample, Stage
-from amrg.training.shown import Shown
-from amrg.training.tuned import LOGITS_AT_ONCE, ReportLoss, image_tokens_of, token_losses, with_lora
-from datasets.test_splits import dataset_of
-from models.tiny import TINY
-from training.exams import drawn, prepared, split_as, tiny_recipe
+from tests.datasets.test_splits import dataset_of
+from tests.models.tiny import TINY
+from tests.training.exams import drawn, prepared, split_as, tiny_recipe
 
 CLOSE = 1e-5
 PICTURES = (4, 1, 2, 4)  # a case: exams differ in their views

@@ -10,11 +10,20 @@ from transformers import Gemma3Processor
 
 from amrg.birads import Category, Composition, Finding, Kind, Laterality, Location, Quadrant, View, parse
 from amrg.models import messages
-from amrg.models.embedded import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build
-from amrg.models.tokenizer import END_OF_TURN, build_processor, train_tokenizer, vocabulary
-from amrg.training.breasts import Breast, image_tokens, report_of, said
-from amrg.training.exams import VIEW_ORDER
-from amrg.training.language import IGNORE, Exam, ExamMaker, Prompts, collate, language_loss, project, target_text
+from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build
+from amrg.models.embedded.tokenizer import END_OF_TURN, build_processor, train_tokenizer, vocabulary
+from amrg.training.embedded.breast_features import Breast, image_tokens, report_of, said
+from amrg.training.embedded.language_stage import (
+    IGNORE,
+    Exam,
+    ExamMaker,
+    Prompts,
+    collate,
+    language_loss,
+    project,
+    target_text,
+)
+from amrg.training.embedded.phantom_shards import VIEW_ORDER
 
 MASS = Finding(
     kind=Kind.MASS,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from amrg.training.loop import Run, Schedule, StepLoss
+from amrg.training.embedded.loop import Run, Schedule, StepLoss
 
 SCHEDULE = Schedule(steps=30, batch=4, peak_rate=1e-2, warm_up=5)
 

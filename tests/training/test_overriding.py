@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from amrg.models.backbone import Modules
+from amrg.models.backbones.base import Modules
 from amrg.training.overriding import RecipeError, changed, read_recipe
 from amrg.training.recipe import Decay, Fact, Recipe, Words
 

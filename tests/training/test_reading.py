@@ -14,17 +14,17 @@ import torch
 from amrg.birads import Style, parse, render
 from amrg.datasets import Case, Dataset, import_dataset, importer_of, open_dataset, study_of
 from amrg.models import Channels, ViewEncoding, load_base
-from amrg.models.backbone import Modules
-from amrg.models.gemma3 import Gemma3
-from amrg.training import reading
-from amrg.training.basing import DTYPES
-from amrg.training.failures import TuningError
-from amrg.training.prepared import Source, prepare
-from amrg.training.reading import Framing, Reader, as_tensors, from_tensors, text_of
+from amrg.models.backbones.base import Modules
+from amrg.models.backbones.gemma3 import Gemma3
+from amrg.training.data import examples
+from amrg.training.data.base_model import DTYPES
+from amrg.training.data.examples import Framing, Reader, as_tensors, from_tensors, text_of
+from amrg.training.data.prepared import Source, prepare
+from amrg.training.errors import TuningError
 from amrg.training.recipe import Fact, Lora, Precision, Recipe, Words
-from datasets.replicas import dmid_replica, dmid_texts
-from datasets.test_splits import dataset_of
-from training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
+from tests.datasets.replicas import dmid_replica, dmid_texts
+from tests.datasets.test_splits import dataset_of
+from tests.training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_the_test_part_is_never_opened(
 
     monkeypatch.setattr(Dataset, "case", noted)
     monkeypatch.setattr(Dataset, "cases", refuse)
-    monkeypatch.setattr(reading, "study_of", never_test)
+    monkeypatch.setattr(examples, "study_of", never_test)
     prepared(recipe, Source(tmp_path / "data", "some"), tmp_path / "cache")
     assert opened == set(dataset.keys()) - set(test)
     assert test
@@ -147,7 +147,7 @@ def test_pictures_come_back_from_the_store_as_they_were(channels: Channels, sour
 
 def test_several_processes_read_what_one_reads(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     # Forked, not spawned as in use: new processes would take seconds to import what this one has.
-    monkeypatch.setattr(reading, "get_context", lambda _: get_context("fork"))
+    monkeypatch.setattr(examples, "get_context", lambda _: get_context("fork"))
     dataset = open_dataset(source.data)
     cases = {case.key: case for case in dataset.cases()}
     broken = dataset.keys()[1]
@@ -169,7 +169,7 @@ def test_a_second_call_computes_nothing(
     before = folders(cache)
     for name in ("features", "image_tokens"):
         monkeypatch.setattr(Gemma3, name, refuse)
-    monkeypatch.setattr(reading, "study_of", refuse)
+    monkeypatch.setattr(examples, "study_of", refuse)
     again = prepare(tuned, source, cache, refuse)
     assert folders(cache) == before
     for one, other in zip(first.train, again.train, strict=True):
@@ -294,7 +294,7 @@ def test_too_little_memory_to_see_is_one_line(
     def see(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("amrg.training.prepared.encoded", see)
+    monkeypatch.setattr("amrg.training.data.prepared.encoded", see)
     with pytest.raises(TuningError, match=r"memory ran out; set precision=bfloat16.*encoding\.size") as raised:
         prepared(recipe, source, tmp_path)
     assert "\n" not in str(raised.value)

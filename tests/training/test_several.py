@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from amrg.models.backbone import Modules
+from amrg.models.backbones.base import Modules
+from amrg.training.outputs.summary import rows_of
 from amrg.training.recipe import Lora
-from amrg.training.summary import rows_of
-from training.several import in_processes
-from training.small import RECIPE, base
+from tests.training.several import in_processes
+from tests.training.small import RECIPE, base
 
 # Three samples a step on two processes: one of them has nothing to learn in the second micro-batch.
 UNEVEN = RECIPE.model_copy(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from amrg.training import shown as showing
-from amrg.training.samples import Stage
-from amrg.training.shown import Parts, Shown, memory
+from amrg.training.data import feature_cache as showing
+from amrg.training.data.feature_cache import Parts, Shown, memory
+from amrg.training.data.samples import Stage
 
 
 class Disk:

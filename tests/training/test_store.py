@@ -16,11 +16,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from amrg.birads.report import Value
-from amrg.models.backbone import Tensors
-from amrg.training import store as stores
-from amrg.training.failures import TuningError
-from amrg.training.store import TensorStore
+from amrg.core.values import Value
+from amrg.models.backbones.base import Tensors
+from amrg.training.data import tensor_store as stores
+from amrg.training.data.tensor_store import TensorStore
+from amrg.training.errors import TuningError
 
 
 class Of(Value):
@@ -237,7 +237,7 @@ def test_a_full_disk_is_said_and_costs_nothing_that_is_stored(tmp_path: Path, mo
         Path("/dev/full").write_bytes(b"tensors")
 
     with monkeypatch.context() as patched:
-        patched.setattr("amrg.training.store.save_file", no_room)
+        patched.setattr("amrg.training.data.tensor_store.save_file", no_room)
         with pytest.raises(TuningError, match=r"No space left.*make room"):
             store.fill(KEYS, each, silent)
     assert [key for key in KEYS if key in store] == [*KEYS[:4]]

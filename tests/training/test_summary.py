@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from amrg.training.curves import Curve, chart, smoothed
-from amrg.training.leaving import read_training
-from amrg.training.prepared import Prepared
-from amrg.training.summary import advice, rows_of, write_summary
-from amrg.training.tuning import tune
-from amrg.training.watching import Unwatched
-from training.small import RECIPE, base, fabricated
+from amrg.training.callbacks import Unwatched
+from amrg.training.data.prepared import Prepared
+from amrg.training.loop.tuning import tune
+from amrg.training.outputs.artifacts import read_training
+from amrg.training.outputs.curves import Curve, chart, smoothed
+from amrg.training.outputs.summary import advice, rows_of, write_summary
+from tests.training.small import RECIPE, base, fabricated
 
 
 @pytest.fixture(scope="module")

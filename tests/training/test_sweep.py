@@ -17,17 +17,17 @@ import optuna
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from amrg.training.failures import TuningError
-from amrg.training.prepared import Source
+from amrg.experiments.optuna_studies import opened
+from amrg.experiments.sweep import Base, Point, Search, SweepError
+from amrg.experiments.sweep_worker import Order, Steps, run_sweep
+from amrg.experiments.trials import State, Trial
+from amrg.training.callbacks import Watch
+from amrg.training.data.prepared import Source
+from amrg.training.errors import TuningError
+from amrg.training.loop.tuning import Tuned
 from amrg.training.recipe import Recipe
-from amrg.training.studies import opened
-from amrg.training.sweep import Base, Point, Search, SweepError
-from amrg.training.sweeping import Order, Steps, run_sweep
-from amrg.training.trials import State, Trial
-from amrg.training.tuning import Tuned
-from amrg.training.watching import Watch
-from training.exams import drawn
-from training.sweeps import Made, Silent, Swept, alpha, strength, sweep
+from tests.training.exams import drawn
+from tests.training.sweeps import Made, Silent, Swept, alpha, strength, sweep
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from amrg.birads import Category, Finding, Kind, Laterality, Location, Margin, Quadrant, Shape, View
-from amrg.models.seeing import ATTRIBUTES, KINDS
-from amrg.training.exams import SeenLesion
-from amrg.training.targets import IGNORE, grid_targets
+from amrg.models.embedded.heads import ATTRIBUTES, KINDS
+from amrg.training.embedded.phantom_shards import SeenLesion
+from amrg.training.embedded.targets import IGNORE, grid_targets
 
 MASS = Finding(
     kind=Kind.MASS,

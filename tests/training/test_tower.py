@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from amrg.birads import Finding, Kind, Laterality, Location, Quadrant, View
-from amrg.training.exams import SeenLesion
-from amrg.training.tower import _Scene, _shifted, _turned, _zoomed
+from amrg.training.embedded.phantom_shards import SeenLesion
+from amrg.training.embedded.vision_stage import _Scene, _shifted, _turned, _zoomed
 
 MASS = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.UPPER_OUTER))
 BOX = (96.0, 48.0, 144.0, 120.0)

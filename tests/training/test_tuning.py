@@ -19,24 +19,25 @@ from torch import Tensor, nn
 
 from amrg.models import ModelSettings
 from amrg.models.adapters import put_on
-from amrg.models.backbone import Modules
-from amrg.models.checkpoint import load_base
-from amrg.training import basing, checkpoints, tuning, validating
-from amrg.training.collating import Padding, collate
-from amrg.training.failures import TuningError, to_tune_with_less
-from amrg.training.leaving import read_training, write_adapter
-from amrg.training.prepared import Prepared
+from amrg.models.backbones.base import Modules
+from amrg.models.load import load_base
+from amrg.training.callbacks import STOPPED, Unwatched
+from amrg.training.data import base_model
+from amrg.training.data.collating import Padding, collate
+from amrg.training.data.prepared import Prepared
+from amrg.training.data.samples import Batch, Sample
+from amrg.training.errors import TuningError, to_tune_with_less
+from amrg.training.loop import checkpoints, tuning, validating
+from amrg.training.loop.lora import ReportLoss, learning, lent, reading
+from amrg.training.loop.schedule import rate
+from amrg.training.loop.stepping import trainable
+from amrg.training.loop.tuning import Tuned, tune
+from amrg.training.loop.validating import Drafts
+from amrg.training.outputs.artifacts import read_training, write_adapter
+from amrg.training.outputs.run_folder import HowFar, RunOf, how_far, refuse_another, write_run
 from amrg.training.recipe import Decay, Lora, Metric, Precision, Recipe
-from amrg.training.runs import HowFar, RunOf, how_far, refuse_another, write_run
-from amrg.training.samples import Batch, Sample
-from amrg.training.schedule import rate
-from amrg.training.stepping import trainable
-from amrg.training.tuned import ReportLoss, learning, lent, reading
-from amrg.training.tuning import Tuned, tune
-from amrg.training.validating import Drafts
-from amrg.training.watching import STOPPED, Unwatched
-from models.tiny import TINY
-from training.small import RECIPE, base, fabricated
+from tests.models.tiny import TINY
+from tests.training.small import RECIPE, base, fabricated
 
 PLAIN = RECIPE.model_copy(update={"lora": Lora(rank=4, alpha=8, dropout=0.0), "rate": 1e-3})
 
@@ -408,10 +409,10 @@ def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(basing, "find_spec", lambda name: name)
-    monkeypatch.setattr(basing, "load_base", load)
+    monkeypatch.setattr(base_model, "find_spec", lambda name: name)
+    monkeypatch.setattr(base_model, "load_base", load)
     with pytest.raises(KeyboardInterrupt):
-        basing.base_of(RECIPE.model_copy(update={"nf4": True}))
+        base_model.base_of(RECIPE.model_copy(update={"nf4": True}))
     (config,) = given
     assert (config.load_in_4bit, config.bnb_4bit_quant_type, config.bnb_4bit_use_double_quant) == (True, "nf4", True)
     assert config.bnb_4bit_compute_dtype is torch.bfloat16

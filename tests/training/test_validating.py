@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from amrg.birads import parse
-from amrg.training.prepared import Prepared
+from amrg.training.data.prepared import Prepared
+from amrg.training.data.samples import Sample
+from amrg.training.loop.lora import reading
+from amrg.training.loop.validating import Drafts, figures, intervals, unscored
 from amrg.training.recipe import Metric
-from amrg.training.samples import Sample
-from amrg.training.tuned import reading
-from amrg.training.validating import Drafts, figures, intervals, unscored
-from training.small import base, fabricated
+from tests.training.small import base, fabricated
 
 MASS = "Findings: a mass in the upper outer quadrant of the right breast."
 

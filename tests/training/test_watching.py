@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from amrg.training.logs import BOARD, LOG, VALIDATION, Logs
+from amrg.training.callbacks import Taken, peak_bytes
+from amrg.training.outputs.logs import BOARD, LOG, VALIDATION, Logs
+from amrg.training.outputs.terminal import Terminal
 from amrg.training.recipe import Metric
-from amrg.training.terminal import Terminal
-from amrg.training.watching import Taken, peak_bytes
 
 
 def taken(step: int, seconds: float = 0.5) -> Taken:

@@ -4,14 +4,14 @@ What needs NLTK is not listed here but in its own module (`scoring.score`, `text
 parse reports start without it.
 """
 
-from amrg.benchmark.clinical import clinical_metrics, confusions
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.metric import Metric
-from amrg.benchmark.pairs import Pair
-from amrg.benchmark.prediction import Prediction
-from amrg.benchmark.reading import read_reports
-from amrg.benchmark.scores import Scores
-from amrg.benchmark.statistics import bootstrap, differences, holm
+from amrg.metrics.bulk_parsing import read_reports
+from amrg.metrics.clinical.suite import clinical_metrics, confusions
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.metric import Metric
+from amrg.metrics.pairs import Pair
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.scores import Scores
+from amrg.metrics.statistics import bootstrap, differences, holm
 
 __all__ = [
     "BenchmarkError",

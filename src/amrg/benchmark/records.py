@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from amrg.benchmark.errors import BenchmarkError
 from amrg.birads import Report
+from amrg.metrics.errors import BenchmarkError
 
 FORMS = "JSON lines (.jsonl) with `id` and `text`, CSV (.csv) with columns id and text, or a folder of .txt files"
 

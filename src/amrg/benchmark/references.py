@@ -10,18 +10,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from amrg.benchmark.baselines import sample
-from amrg.benchmark.errors import BenchmarkError
-from amrg.benchmark.files import KEPT, SCORES
-from amrg.benchmark.reading import LONGEST, read_reports
+from amrg.benchmark.layout import KEPT, SCORES
 from amrg.benchmark.records import Record, first_fault, listed, read_records, report_of
-from amrg.benchmark.scores import Scores
+from amrg.benchmark.sampling import sample
 from amrg.birads import Report
+from amrg.core.files import write_text
 from amrg.datasets.case import Case, ReferenceSource
-from amrg.datasets.groups import text_group
+from amrg.datasets.splits.groups import text_group
+from amrg.datasets.splits.linked_cases import has_own_text
 from amrg.datasets.store import INFO, PARTS, Dataset, Split, open_dataset
-from amrg.datasets.together import has_own_text
-from amrg.datasets.whole import write_text
+from amrg.metrics.bulk_parsing import LONGEST, read_reports
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.scores import Scores
 
 LEARNED_FROM = 2000
 """How many training cases, drawn by seed, baselines learn from."""

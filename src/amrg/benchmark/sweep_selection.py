@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from amrg.benchmark.metric import Array, Metric
-from amrg.benchmark.pairs import Pair
 from amrg.birads import Report
+from amrg.metrics.metric import Array, Metric
+from amrg.metrics.pairs import Pair
+from amrg.training.loop.validating import case_terms, values_of
 from amrg.training.recipe import Metric as Watched
-from amrg.training.validating import case_terms, values_of
 
 _ABOUT = {
     Watched.BIRADS: "share of overall categories (numbers) that are right; a draft without one is not right",

@@ -23,8 +23,8 @@ from amrg.birads.lexicon import (
     Status,
     View,
 )
-from amrg.birads.parsing import Fact, Parsed, Span, parse
-from amrg.birads.rendering import WORDINGS, Style, render
+from amrg.birads.parser.parsing import Fact, Parsed, Span, parse
+from amrg.birads.renderer.rendering import WORDINGS, Style, render
 from amrg.birads.report import (
     Assessment,
     Comparison,

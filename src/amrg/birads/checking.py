@@ -19,7 +19,7 @@ from amrg.birads.lexicon import (
     Shape,
     View,
 )
-from amrg.birads.parsing import read_report
+from amrg.birads.parser.parsing import read_report
 from amrg.birads.report import Assessment, Finding, Report
 from amrg.birads.validity import flaws
 

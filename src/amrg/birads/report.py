@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from amrg.birads.lexicon import (
     Category,
@@ -28,20 +28,9 @@ from amrg.birads.lexicon import (
     Status,
     View,
 )
+from amrg.core.values import Value
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Value(BaseModel):
-    """Base of every value type: frozen, and unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def first_complaint(error: ValidationError) -> str:
-    """The first of what is wrong with a value that was read: where, and what; of text that is none, `JSON`."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"
 
 
 class ViewBox(Value):

@@ -9,11 +9,11 @@ from amrg.cli.benchmark import app as benchmark
 from amrg.cli.benchmark_run import run as run_benchmark
 from amrg.cli.data import app as data
 from amrg.cli.export import export
-from amrg.cli.language import parse_file
-from amrg.cli.models import app as models
-from amrg.cli.phantoms import phantom
+from amrg.cli.model import app as models
+from amrg.cli.parse import parse_file
+from amrg.cli.phantom import phantom
+from amrg.cli.report import inspect, report
 from amrg.cli.reproduce import app as reproduce
-from amrg.cli.studies import inspect, report
 from amrg.cli.sweep import sweep
 from amrg.cli.train import train
 

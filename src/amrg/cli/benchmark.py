@@ -14,8 +14,8 @@ from amrg.cli.console import busy, complain, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from amrg.benchmark.compare import Compared
-    from amrg.benchmark.scores import Scores
+    from amrg.benchmark.scoring.compare import Compared
+    from amrg.metrics.scores import Scores
 
 app = typer.Typer(
     help="Numbers that show whether the image was read: score predictions, compare systems, write tables.",
@@ -57,10 +57,10 @@ def score(
 ) -> None:
     """Score any system's predictions beside blind baselines: intervals, skill, subgroups, a page."""
     with busy("reading"):
-        from amrg.benchmark.pairing import Extras
         from amrg.benchmark.references import read_references
-        from amrg.benchmark.runfolder import score_submission, submitted
-        from amrg.benchmark.scoring import Options
+        from amrg.benchmark.scoring.measure import Extras
+        from amrg.benchmark.scoring.score_run import score_submission, submitted
+        from amrg.benchmark.scoring.scoring import Options
 
         extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
         with refusing():
@@ -84,9 +84,9 @@ def compare(
 ) -> None:
     """Compare runs with the first, on the same cases: differences, intervals, p corrected after Holm."""
     with busy("comparing"), refusing():
-        from amrg.benchmark.compare import compare as compared
-        from amrg.benchmark.compare import read_runs
-        from amrg.benchmark.pairing import Extras
+        from amrg.benchmark.scoring.compare import compare as compared
+        from amrg.benchmark.scoring.compare import read_runs
+        from amrg.benchmark.scoring.measure import Extras
 
         extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
         found = compared(read_runs(runs), metrics or (), seed, extras)
@@ -108,9 +108,9 @@ def table(
 ) -> None:
     """Write the scores of runs as a table, with intervals and n."""
     with refusing():
-        from amrg.benchmark.stored import read_scores
-        from amrg.benchmark.table import WRITERS, Format, Shown
-        from amrg.benchmark.table import table as made
+        from amrg.benchmark.pages.table import WRITERS, Format, Shown
+        from amrg.benchmark.pages.table import table as made
+        from amrg.benchmark.scoring.read_run import read_scores
 
         if written not in tuple(Format):
             fail(Exit.USAGE, f"--format is {written!r}; expected {' or '.join(Format)}")
@@ -128,8 +128,8 @@ def blind(
 ) -> None:
     """What can be written without a picture on a data set, before any model is trained: a Markdown table."""
     with busy("drawing splits and scoring baselines"), refusing():
-        from amrg.benchmark.blind import as_markdown, reached
-        from amrg.benchmark.pairing import Extras
+        from amrg.benchmark.scoring.blind import as_markdown, reached
+        from amrg.benchmark.scoring.measure import Extras
         from amrg.datasets import open_dataset
 
         extras, dataset, found = Extras(meteor_jar=meteor_jar), open_dataset(data), []
@@ -142,8 +142,8 @@ def blind(
 @contextmanager
 def refusing() -> Iterator[None]:
     """Leaves with one line where a user's file cannot be scored or compared as asked."""
-    from amrg.benchmark.errors import BenchmarkError
     from amrg.datasets import DatasetError
+    from amrg.metrics.errors import BenchmarkError
 
     try:
         yield
@@ -154,8 +154,8 @@ def refusing() -> Iterator[None]:
 def write_run_page(folder: Path, data: Path | None = None) -> None:
     """The page of a scored run, with pictures where `data` is the folder of its data set."""
     with busy("writing the page"), refusing(), writing(folder):
-        from amrg.benchmark.marked import pictures_of_data
-        from amrg.benchmark.page import write_page
+        from amrg.benchmark.pages.case_image import pictures_of_data
+        from amrg.benchmark.pages.run_page import write_page
 
         write_page(folder, pictures_of_data(data))
 
@@ -169,8 +169,8 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
         document = {"out": str(folder), "system": scores.system, "data": scores.data.model_dump(mode="json")}
         print_json({**document, "warnings": list(scores.warnings), **system.model_dump(mode="json")})
         return
-    from amrg.benchmark.display import number, with_interval
-    from amrg.benchmark.families import main_metrics
+    from amrg.metrics.display import number, with_interval
+    from amrg.metrics.families import main_metrics
 
     of = f"{scores.system}: {system.n} cases, {system.failed} failed"
     shown = Table(Column("metric", no_wrap=True), "value, 95 % interval", "n", "best blind", "skill", title=of)
@@ -188,7 +188,7 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
 
 def _show(found: list[Compared]) -> None:
     """Differences as a table a pair of systems; numbers stay whole on a narrow terminal."""
-    from amrg.benchmark.display import interval, number, p_value
+    from amrg.metrics.display import interval, number, p_value
 
     for second in dict.fromkeys(c.second for c in found):
         rows = [c for c in found if c.second == second]

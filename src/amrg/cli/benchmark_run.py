@@ -47,12 +47,12 @@ def run(
     """Draft every case of a part, blind baselines beside, changed pictures too; score all, write the page."""
     with busy("loading the model"):
         quieten()
-        from amrg.benchmark.drafts import Words
-        from amrg.benchmark.order import Order
-        from amrg.benchmark.pairing import Extras
-        from amrg.benchmark.runfolder import score_run
-        from amrg.benchmark.running import run as run_model
-        from amrg.benchmark.scoring import Options
+        from amrg.benchmark.run.predict import Words
+        from amrg.benchmark.run.run_config import Order
+        from amrg.benchmark.run.running import run as run_model
+        from amrg.benchmark.scoring.measure import Extras
+        from amrg.benchmark.scoring.score_run import score_run
+        from amrg.benchmark.scoring.scoring import Options
         from amrg.generation import load_engine
         from amrg.models import ModelError
 

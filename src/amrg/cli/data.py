@@ -64,7 +64,7 @@ def import_folder(
 ) -> None:
     """Import a data set; one that was broken off goes on where it stopped."""
     from amrg.datasets import import_dataset, importer_of, open_dataset
-    from amrg.datasets.registry import IMPORTERS
+    from amrg.datasets.importers.registry import IMPORTERS
 
     if name not in IMPORTERS:
         fail(Exit.USAGE, f"no data set {name!r}; known are {', '.join(sorted(IMPORTERS))}")

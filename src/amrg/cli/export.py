@@ -13,8 +13,8 @@ from amrg.cli.console import busy, complain, fail, out, print_json, quieten, ref
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from amrg.models.exporting import Exported
-    from amrg.models.gguf import Converted
+    from amrg.models.export.exporting import Exported
+    from amrg.models.export.gguf import Converted
 
 
 class Stored(StrEnum):
@@ -55,8 +55,8 @@ def export(
         from safetensors import SafetensorError
 
         from amrg.models import ModelError
-        from amrg.models.exporting import Order, export_adapter, export_merged
-        from amrg.models.gguf import refuse_no_converter, to_gguf
+        from amrg.models.export.exporting import Order, export_adapter, export_merged
+        from amrg.models.export.gguf import refuse_no_converter, to_gguf
 
         order = Order(adapter, folder, getattr(torch, dtype) if dtype else None, for_vllm=engine is Engine.VLLM)
         try:

@@ -29,7 +29,7 @@ from amrg.cli.sweep import (
 from amrg.cli.train import refusing
 
 if TYPE_CHECKING:
-    from amrg.benchmark.reproduced import Reproduced
+    from amrg.experiments.reproduce_page import Reproduced
 
 app = typer.Typer(help="Whole experiments of others, beside the numbers that they report.", no_args_is_help=True)
 THREE = "google/medgemma-4b-it,Qwen/Qwen2.5-VL-3B-Instruct,microsoft/Phi-3.5-vision-instruct"
@@ -63,7 +63,7 @@ def amrg(
     refuse_unwritable(folder)
     with busy("loading"), refusing():
         quieten()
-        from amrg.benchmark.reproduce import RECIPE, Experiment, reproduce
+        from amrg.experiments.reproduce import RECIPE, Experiment, reproduce
 
         grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
         what = asked(grid, resolved(recipe, changes, RECIPE), prune)
@@ -81,7 +81,7 @@ def _report(found: Reproduced, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"out": str(folder), **found.model_dump(mode="json")})
         return
-    from amrg.benchmark.reproduced import main_cells
+    from amrg.experiments.reproduce_page import main_cells
 
     shown = Table("best by validation", "split", "ROUGE-L", "BI-RADS accuracy", title="on the test part")
     for cells in main_cells(found):

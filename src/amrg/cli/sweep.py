@@ -16,11 +16,11 @@ from amrg.cli.exits import Exit
 from amrg.cli.train import INTERRUPTED, refusing
 
 if TYPE_CHECKING:
-    from amrg.benchmark.sweep_scores import SweepScores
+    from amrg.experiments.sweep import Sweep
+    from amrg.experiments.sweep_scores import SweepScores
+    from amrg.experiments.trials import Trial
+    from amrg.training.callbacks import Taken
     from amrg.training.recipe import Recipe
-    from amrg.training.sweep import Sweep
-    from amrg.training.trials import Trial
-    from amrg.training.watching import Taken
 
 RANKS, ALPHAS = "4,8,16,32,64", "1x,2x,4x"
 
@@ -64,9 +64,9 @@ def sweep(
     refuse_unwritable(folder)
     with busy("loading"), refusing():
         quieten()
-        from amrg.benchmark.sweep_running import sweep_and_score
-        from amrg.training.prepared import Source
-        from amrg.training.sweeping import Order
+        from amrg.experiments.sweep_running import sweep_and_score
+        from amrg.experiments.sweep_worker import Order
+        from amrg.training.data.prepared import Source
 
         if ranges and search is None:
             fail(Exit.USAGE, "--range is what a search draws: add --search N")
@@ -100,7 +100,7 @@ def resolved(given: Path | None, changes: Sequence[str] | None, usual: Recipe | 
 
 def asked(grid: dict[str, str], recipe: Recipe, prune: bool, search: dict[str, Any] | None = None) -> Sweep:
     """The sweep of a command line."""
-    from amrg.training.sweep import Alpha, Base, sweep_of
+    from amrg.experiments.sweep import Alpha, Base, sweep_of
 
     return sweep_of(
         bases=tuple(map(Base.parse, parts(grid["backbones"]))),
@@ -176,7 +176,7 @@ def report(scores: SweepScores, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"out": str(folder), **scores.model_dump(mode="json", exclude={"baselines"})})
         return
-    from amrg.benchmark.sweep_table import sweep_table, words
+    from amrg.experiments.sweep_table import sweep_table, words
 
     made = sweep_table(scores)
     wanted = ("backbone", "rank", "alpha", words(scores.selection), "BI-RADS accuracy", "from the best", "state")

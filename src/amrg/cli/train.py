@@ -25,8 +25,8 @@ from amrg.cli.console import (
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from amrg.training.leaving import Training
-    from amrg.training.prepared import Prepared
+    from amrg.training.data.prepared import Prepared
+    from amrg.training.outputs.artifacts import Training
     from amrg.training.recipe import Recipe
 
 CACHE = Path("runs") / "features"
@@ -81,7 +81,7 @@ def train(
         except KeyboardInterrupt:
             complain(f"{folder}: stopped by hand; go on from its last checkpoint with --resume")
             raise typer.Exit(INTERRUPTED) from None
-        from amrg.training.leaving import read_training
+        from amrg.training.outputs.artifacts import read_training
 
         _report(read_training(folder), recipe.validation.cases, folder, as_json)
 
@@ -91,7 +91,7 @@ def refusing() -> Iterator[None]:
     """Leaves with one line where a run cannot begin or go on, and where it was stopped by hand."""
     from amrg.datasets import DatasetError
     from amrg.models import ModelError
-    from amrg.training.failures import TuningError
+    from amrg.training.errors import TuningError
     from amrg.training.overriding import RecipeError
 
     try:
@@ -108,7 +108,7 @@ def refusing() -> Iterator[None]:
 
 def _refuse_unasked(folder: Path, recipe: Recipe, resume: bool) -> None:
     """Before anything is loaded: what lies in the folder, whether it is to be gone on with, and can be written to."""
-    from amrg.training.runs import HowFar, how_far, refuse_another_recipe
+    from amrg.training.outputs.run_folder import HowFar, how_far, refuse_another_recipe
 
     refuse_another_recipe(folder, recipe)
     if how_far(folder) is HowFar.UNFINISHED and not resume:
@@ -120,10 +120,10 @@ def _refuse_unasked(folder: Path, recipe: Recipe, resume: bool) -> None:
 def _run(data: Path, split: str, folder: Path, recipe: Recipe, cache: Path) -> None:
     """Prepare and tune; several processes prepare one after another, and the first alone speaks."""
     with busy("loading the base"):
-        from amrg.training.distributed import processes
-        from amrg.training.prepared import Source, prepare
-        from amrg.training.terminal import Terminal
-        from amrg.training.tuning import tune
+        from amrg.training.data.prepared import Source, prepare
+        from amrg.training.loop.distributed import processes
+        from amrg.training.loop.tuning import tune
+        from amrg.training.outputs.terminal import Terminal
 
         state = processes()
     err.quiet = not state.is_main_process
@@ -139,9 +139,9 @@ def _run(data: Path, split: str, folder: Path, recipe: Recipe, cache: Path) -> N
 
 def _show(recipe: Recipe) -> None:
     """The recipe resolved, a field a line."""
-    from amrg.training.runs import flat
+    from amrg.core.values import flatten
 
-    for name, value in flat(recipe.model_dump(mode="json")):
+    for name, value in flatten(recipe.model_dump(mode="json")):
         err.print(f"{name} = {json.dumps(value, ensure_ascii=False)}", markup=False, soft_wrap=True)
 
 

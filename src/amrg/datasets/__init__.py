@@ -1,13 +1,13 @@
 """Public data sets to cases: one file a data set, splits, leak check. Knows no model."""
 
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
-from amrg.datasets.filling import PartDone, import_dataset
-from amrg.datasets.groups import fold, is_patient, patient_group, text_group
-from amrg.datasets.importing import About, DatasetError, Importer, Item, Oddity
-from amrg.datasets.leaks import Leak, LeakCheck, LeakKind, Shared, check_split
-from amrg.datasets.nearness import NEAR, similarity, word_pairs
-from amrg.datasets.registry import importer_of, importers
-from amrg.datasets.splits import SplitRule, make_split, rules_for
+from amrg.datasets.import_dataset import PartDone, import_dataset
+from amrg.datasets.importer import About, DatasetError, Importer, Item, Oddity
+from amrg.datasets.importers.registry import importer_of, importers
+from amrg.datasets.splits.groups import fold, is_patient, patient_group, text_group
+from amrg.datasets.splits.leaks import Leak, LeakCheck, LeakKind, Shared, check_split
+from amrg.datasets.splits.near_duplicates import NEAR, similarity, word_pairs
+from amrg.datasets.splits.rules import SplitRule, make_split, rules_for
 from amrg.datasets.stats import Stats, stats_of
 from amrg.datasets.store import Dataset, Info, Split, open_dataset
 from amrg.datasets.studies import study_of

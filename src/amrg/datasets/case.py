@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from amrg.birads import Laterality, Report, View
-from amrg.birads.report import Value
+from amrg.core.values import Value
 
 
 class ReferenceSource(StrEnum):

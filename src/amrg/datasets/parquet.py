@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amrg.birads import Report
-from amrg.birads.report import Value
+from amrg.core.files import whole
+from amrg.core.values import Value
 from amrg.datasets.case import Case
-from amrg.datasets.importing import DatasetError, Oddity
-from amrg.datasets.whole import whole
+from amrg.datasets.importer import DatasetError, Oddity
 
 _FACTS = b"amrg"
 _IMAGE = pa.struct(

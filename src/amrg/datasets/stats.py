@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from amrg.birads.report import Value
+from amrg.core.values import Value
 from amrg.datasets.case import Case
-from amrg.datasets.groups import is_patient, text_group
+from amrg.datasets.splits.groups import is_patient, text_group
+from amrg.datasets.splits.linked_cases import has_own_text
 from amrg.datasets.store import Dataset
-from amrg.datasets.together import has_own_text
 
 
 class Stats(Value):

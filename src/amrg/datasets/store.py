@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from amrg import __version__
-from amrg.birads.report import Value, first_complaint
+from amrg.core.files import write_text
+from amrg.core.values import Value, first_complaint
 from amrg.datasets.case import Case
-from amrg.datasets.importing import About, DatasetError, Oddity
+from amrg.datasets.importer import About, DatasetError, Oddity
 from amrg.datasets.parquet import from_table, read_part, stream_part
-from amrg.datasets.whole import write_text
 
 LAYOUT = 1
 INFO, CASES, ODDITIES, SPLITS = "dataset.json", "cases", "oddities.jsonl", "splits"

@@ -11,7 +11,7 @@ import numpy as np
 
 from amrg import __version__
 from amrg.birads import Laterality, Provenance, Report, Status, Style, View, check, parse, render
-from amrg.generation.engine import Engine, Seen
+from amrg.generation.engines.local import Engine, Seen
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import SeenView, with_places
 from amrg.imaging import Framed, Mammogram, Study, hung, missing_views

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from amrg.birads import Assessment, Finding, Laterality, Report, usual_recommendation, worst_category
-from amrg.birads.agreement import placed
+from amrg.metrics.agreement import placed
 
 SURE = 0.6
 """Least probability of a finding's surest place; chosen on held-out phantoms (decision 0008)."""

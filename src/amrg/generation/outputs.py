@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amrg.generation.drafting import Draft
-from amrg.generation.picture import banners, missing_lines, report_picture
+from amrg.generation.report_image import banners, missing_lines, report_picture
 from amrg.imaging import Study
 
 

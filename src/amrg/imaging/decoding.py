@@ -15,7 +15,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import pixel_array
 
 from amrg.imaging.errors import ImagingError
-from amrg.imaging.values import presentation
+from amrg.imaging.presentation import presentation
 
 PICTURE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
 LARGEST_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000

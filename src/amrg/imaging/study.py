@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.birads import Laterality, View
-from amrg.birads.report import Value
+from amrg.core.values import Value
 from amrg.imaging.decoding import presentation_values
 
 SCREENING_VIEWS: tuple[tuple[Laterality, View], ...] = tuple(

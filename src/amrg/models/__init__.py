@@ -1,11 +1,9 @@
 """Backbones, processors and checkpoints; the embedded model. Knows no training loop."""
 
-from amrg.models.backbone import Asked, Backbone, Modules, Tensors, Touched, Writing
-from amrg.models.backbones import BACKBONES, backbone_of
+from amrg.models.backbones.base import Asked, Backbone, Modules, Tensors, Touched, Writing
+from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.card import Figure, ModelCard, list_models, model_card
-from amrg.models.checkpoint import LoadedModel, load_base, load_model, save_heads
-from amrg.models.errors import ModelError
-from amrg.models.seeing import (
+from amrg.models.embedded.heads import (
     ATTRIBUTES,
     COMPOSITIONS,
     KINDS,
@@ -14,6 +12,8 @@ from amrg.models.seeing import (
     attribute_values,
     place_in_view,
 )
+from amrg.models.errors import ModelError
+from amrg.models.load import LoadedModel, load_base, load_model, save_heads
 from amrg.models.settings import ModelSettings, messages, view_name
 from amrg.models.views import (
     Channels,

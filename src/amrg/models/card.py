@@ -7,11 +7,11 @@ from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
-from amrg.birads.report import Value
-from amrg.models.known import KNOWN
+from amrg.core.values import Value
+from amrg.models.catalog import KNOWN
 
 FILE_NAME = "card.json"
-EMBEDDED = Path(__file__).parent / "checkpoint"
+EMBEDDED = Path(__file__).parent / "embedded" / "checkpoint"
 
 
 class Figure(Value):

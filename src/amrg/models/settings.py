@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from amrg.birads import Laterality, View
-from amrg.birads.report import Value, first_complaint
+from amrg.core.values import Value, first_complaint
 from amrg.models.errors import ModelError
 from amrg.models.views import ViewEncoding
 

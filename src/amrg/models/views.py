@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import Field
 
 from amrg.birads import Laterality, View, ViewBox
-from amrg.birads.report import Value
+from amrg.core.values import Value
 from amrg.imaging import Framed, Mammogram, frame_breast
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from amrg.training.failures import TuningError
+from amrg.training.errors import TuningError
 from amrg.training.recipe import Recipe
 
 

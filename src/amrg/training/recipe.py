@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from amrg.birads.report import Value
-from amrg.models.backbone import Modules
-from amrg.models.embedded import NAME
+from amrg.core.values import Value
+from amrg.models.backbones.base import Modules
+from amrg.models.embedded.architecture import NAME
 from amrg.models.settings import ModelSettings
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

@@ -1,0 +1,71 @@
+"""The picture of a case on a run's page: its views in one row, with the boxes of reference and draft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from amrg.benchmark.pages.run_page import Pictures
+from amrg.birads import Laterality, Report, View
+from amrg.datasets import Case, DatasetError, open_dataset, study_of
+from amrg.datasets.store import INFO
+from amrg.imaging import ImagingError, Mark, Study, contact_sheet
+from amrg.imaging.sheet import CELL, GAP
+from amrg.metrics.pairs import Pair
+
+
+def pictures_of_data(data: Path | None) -> Pictures | None:
+    """`case_pictures` of a data set's folder; None where `data` is none.
+
+    Raises:
+        DatasetError: the data set cannot be read.
+    """
+    if data is None or not (data / INFO).is_file():
+        return None
+    root = open_dataset(data).root
+    return case_pictures(lambda case: study_of(case, root))
+
+
+def case_pictures(opened: Callable[[Case], Study]) -> Pictures:
+    """Pictures for `write_page`: marks R1, R2, ... are the reference's findings, D1, D2, ... those of the draft.
+
+    `opened` reads the study of a case. A case whose pictures cannot be read has none.
+    """
+
+    def drawn(case: Case, pair: Pair) -> Image.Image | None:
+        marks = [*_marks("R", pair.reference), *(_marks("D", pair.report) if pair.report is not None else ())]
+        try:
+            return views_in_a_row(opened(case), marks)
+        except (ImagingError, DatasetError):
+            return None
+
+    return drawn
+
+
+def _marks(letter: str, report: Report) -> Iterator[Mark]:
+    for number, finding in enumerate(report.findings, 1):
+        for box in finding.boxes:
+            yield Mark(box=box, label=f"{letter}{number}")
+
+
+def views_in_a_row(study: Study, marks: list[Mark]) -> Image.Image:
+    """The tiles of a contact sheet beside each other, those alone that the study has.
+
+    Raises:
+        ImagingError: a view's file is gone or no longer readable.
+    """
+    sheet = contact_sheet(study, marks)
+    there = {(m.view, m.laterality) for m in study.mammograms}
+    others = [v for v in View if v not in (View.CC, View.MLO) and any(view is v for view, _ in there)]
+    corners = [
+        (column * (CELL[0] + GAP), row * (CELL[1] + GAP))
+        for row, view in enumerate([View.CC, View.MLO, *others])
+        for column, side in enumerate(Laterality)
+        if (view, side) in there
+    ]
+    strip = Image.new("RGB", (len(corners) * (CELL[0] + GAP) - GAP, CELL[1]))
+    for place, (left, top) in enumerate(corners):
+        strip.paste(sheet.crop((left, top, left + CELL[0], top + CELL[1])), (place * (CELL[0] + GAP), 0))
+    return strip

@@ -1,0 +1,158 @@
+"""Scores to the page's charts: which rows, in which colour, under which title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from amrg.benchmark.pages.plots import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    Line,
+    Row,
+    confusion_matrix,
+    forest,
+    skill_bars,
+)
+from amrg.metrics.display import counted
+from amrg.metrics.families import families, main_metrics
+from amrg.metrics.scores import Confusion, MetricScore, Number, Scores, SystemScores
+
+MOST_SUBGROUPS = 12
+"""Values of a field that are drawn: those with most cases."""
+
+MOST_BARS = 18
+"""Bars of one chart."""
+
+_AS_SHOWN = {"blanked": (VERMILLION, "s"), "shuffled": (ORANGE, "D"), "mirrored": (GREEN, "^")}
+_CONFUSIONS = {
+    "birads": "BI-RADS category, letters of 4 dropped",
+    "birads_4abc": "BI-RADS category with 4A to 4C",
+    "density": "Breast density",
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart under its title, and what else there is to say of it."""
+
+    title: str
+    svg: Markup
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A confusion matrix as chart and as numbers; labels that nobody named are left out."""
+
+    chart: Chart
+    confusion: Confusion
+
+
+def skill_charts(system: SystemScores) -> Iterator[Chart]:
+    """Skill of all metrics that have one, a chart a family, several where they would be taller than a sheet."""
+    skills = {n: m.skill for n, m in system.metrics.items() if m.skill is not None and m.skill.value is not None}
+    for family, names in families(skills).items():
+        rows = [Row(name, skills[name], _skill_colour(skills[name])) for name in names]
+        parts = -(-len(rows) // MOST_BARS)
+        for part in range(parts):
+            shown = rows[part * len(rows) // parts : (part + 1) * len(rows) // parts]
+            title = f"{family.value}, {part + 1} of {parts}" if parts > 1 else family.value
+            yield Chart(title, skill_bars(_slug("skill", title), shown))
+
+
+def _skill_colour(skill: Number) -> str:
+    """Blue beyond chance above blind, vermillion below, grey where the interval holds zero or there is none."""
+    if skill.low is None or skill.high is None:
+        return GREY
+    return BLUE if skill.low > 0 else VERMILLION if skill.high < 0 else GREY
+
+
+def picture_charts(scores: Scores, system: SystemScores) -> Iterator[Chart]:
+    """Each main metric on the pictures as they are and as they were changed, the best blind baseline across."""
+    for name in main_metrics(system.metrics):
+        shown = system.metrics[name]
+        changed = {how: p.metrics[name] for how, p in scores.pictures.items() if name in p.metrics}
+        if not changed:
+            continue
+        rows = [Row(f"unchanged, n {shown.n}", shown, BLACK)]
+        rows += [Row(f"{how}, n {m.n}", m, *_AS_SHOWN.get(how, (GREY, "o"))) for how, m in changed.items()]
+        yield Chart(
+            name, forest(_slug("pictures", name), name, rows, _blind_line(name, shown, scores)), _direction(shown)
+        )
+
+
+def _blind_line(name: str, shown: MetricScore, scores: Scores) -> Line | None:
+    """The best blind baseline's value."""
+    if shown.skill is None or shown.skill.blind not in scores.systems:
+        return None
+    blind = scores.systems[shown.skill.blind].metrics.get(name)
+    if blind is None or blind.value is None:
+        return None
+    return Line(f"best blind ({shown.skill.blind})", blind.value)
+
+
+def _direction(metric: MetricScore) -> str:
+    return "" if metric.higher_is_better else "lower is better"
+
+
+def confusions(scores: Scores) -> Iterator[Counts]:
+    """The confusion matrices that count anything."""
+    for name, confusion in scores.confusions.items():
+        named = _named_only(confusion)
+        if named.labels:
+            title = _CONFUSIONS.get(name, name)
+            count = sum(map(sum, named.counts))
+            chart = Chart(title, confusion_matrix(_slug("confusion", name), title, named), counted(count, "case"))
+            yield Counts(chart, named)
+
+
+def _named_only(confusion: Confusion) -> Confusion:
+    """Without the labels that neither references nor drafts name."""
+    width = len(confusion.labels)
+    kept = [i for i in range(width) if any(confusion.counts[i]) or any(row[i] for row in confusion.counts)]
+    return Confusion(
+        labels=tuple(confusion.labels[i] for i in kept),
+        counts=tuple(tuple(confusion.counts[i][j] for j in (*kept, width)) for i in kept),
+    )
+
+
+def subgroup_charts(scores: Scores, system: SystemScores) -> dict[str, list[Chart]]:
+    """Each main metric by the values of each field, where they differ; the value over all cases across."""
+    found = {
+        field: list(_by_value(field, groups, system)) for field, groups in scores.subgroups.items() if len(groups) > 1
+    }
+    return {field: charts for field, charts in found.items() if charts}
+
+
+def _by_value(field: str, groups: Mapping[str, SystemScores], system: SystemScores) -> Iterator[Chart]:
+    shown = _largest(groups)
+    left_out = len(groups) - len(shown)
+    for name in main_metrics(system.metrics):
+        metrics = {value: groups[value].metrics[name] for value in shown if name in groups[value].metrics}
+        if len({m.value for m in metrics.values()} - {None}) < 2:  # such as kappa by category: zero in each
+            continue
+        rows = [Row(f"{value}, n {m.n}", m) for value, m in metrics.items()]
+        overall = system.metrics[name].value
+        line = Line("all cases", overall) if overall is not None else None
+        note = f"{counted(left_out, 'smaller group')} not drawn" if left_out else ""
+        told = "; ".join(filter(None, (_direction(system.metrics[name]), note)))
+        yield Chart(name, forest(_slug("subgroup", field, name), f"{name} by {field}", rows, line), told)
+
+
+def _largest(groups: Mapping[str, SystemScores]) -> list[str]:
+    """The values with most cases, in the order given."""
+    largest = set(sorted(groups, key=lambda value: -groups[value].n)[:MOST_SUBGROUPS])
+    return [value for value in groups if value in largest]
+
+
+def _slug(*parts: str) -> str:
+    """An id for HTML: letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")

@@ -1,0 +1,35 @@
+"""Cases drawn by seed: the same ones on every machine and for every version of any library."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+from amrg.datasets.case import Case
+
+T = TypeVar("T")
+
+
+def sample(cases: Sequence[T], most: int, seed: str) -> list[T]:
+    """At most `most` of the cases, drawn by seed, in their order."""
+    return [cases[i] for i in sorted(_ranked(len(cases), seed)[:most])]
+
+
+def in_drawn_order(cases: Sequence[T], seed: str) -> list[T]:
+    """All cases in an order drawn by seed."""
+    return [cases[i] for i in _ranked(len(cases), seed)]
+
+
+def _ranked(count: int, seed: str) -> list[int]:
+    return sorted(range(count), key=lambda i: _number(f"{seed} {i}"))
+
+
+def drawn(among: Sequence[Case], seed: str) -> Case:
+    """One of some cases, by seed."""
+    return among[_number(seed) % len(among)]
+
+
+def _number(seed: str) -> int:
+    """A number that a seed stands for, the same on every machine and for every version of any library."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")

@@ -1,0 +1,1 @@
+"""Predictions to scores: one system, several compared, image dependence, blind reach."""

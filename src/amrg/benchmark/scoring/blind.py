@@ -1,0 +1,114 @@
+"""How much a data set's references give away: what baselines reach on a split, before any model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from amrg.benchmark.baselines.suite import ROLES, beside
+from amrg.benchmark.references import References, part_of
+from amrg.benchmark.scoring.measure import USUAL, Extras, measuring, pairs_of
+from amrg.datasets.splits.rules import make_split, rules_for
+from amrg.datasets.store import Dataset
+from amrg.metrics.display import with_interval
+from amrg.metrics.metric import Metric, by_name
+from amrg.metrics.scores import Number, Role
+from amrg.metrics.statistics import bootstrap
+from amrg.metrics.summaries import metric_scores
+
+SHOWN = (
+    "rouge_l_f1_stemmed",
+    "meteor_nltk",
+    "meteor_1_5_jar",
+    "cider_d_ptb",
+    "birads_accuracy_7_worst",
+    "density_accuracy",
+    "finding_f1",
+    "mammogreen_score",
+)
+"""Metrics in the table, those of them that could be computed."""
+
+Values = Mapping[str, Mapping[str, Number]]
+"""Baseline, metric, number."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What baselines reach on the test part of a split, drawn with one seed or with several.
+
+    With one, intervals are of the bootstrap over groups; with several, `low` and `high` are percentiles 2.5 and 97.5
+    over the splits drawn, and `value` is their mean.
+    """
+
+    split: str
+    draws: int
+    n: int
+    values: Values
+
+
+def reached(dataset: Dataset, split: str, seeds: Sequence[int], extras: Extras = USUAL) -> Reached:
+    """Draw a split anew with each seed, and score all baselines on its test part.
+
+    A rule that draws nothing is taken once.
+
+    Raises:
+        DatasetError: no such rule for this data set.
+        BenchmarkError: the split has no train or no test part, or what was asked for beyond the usual cannot be had.
+    """
+    seeded = any(rule.name == split and rule.seeded for rule in rules_for(dataset.info.name))
+    found: list[Values] = []
+    n = 0
+    for seed in seeds if seeded else seeds[:1]:
+        drawn = make_split(dataset, split, seed if seeded else None)
+        references = part_of(dataset, drawn, "test", seed)
+        found.append(_values(references, seed, extras))
+        n = len(references.cases)
+    return Reached(split, len(found), n, found[0] if len(found) == 1 else _spread(found))
+
+
+def _values(references: References, seed: int, extras: Extras) -> Values:
+    """Every baseline's metrics on one part; the references themselves have nothing to show."""
+    draws = bootstrap(references.groups, seed)
+    with measuring(references.cases, extras) as measure:
+        return {
+            name: metric_scores(_shown(measure(pairs_of(references.cases, written))), draws)
+            for name, written in beside(references, seed).predictions.items()
+            if ROLES[name] is not Role.PERFECT
+        }
+
+
+def _shown(metrics: Sequence[Metric]) -> list[Metric]:
+    """Those of the table, in its order."""
+    named = by_name(metrics)
+    return [named[name] for name in SHOWN if name in named]
+
+
+def _spread(found: Sequence[Values]) -> Values:
+    """Mean over splits and percentiles over splits, baseline by baseline and metric by metric."""
+    return {
+        name: {metric: _over([one[name][metric].value for one in found]) for metric in metrics}
+        for name, metrics in found[0].items()
+    }
+
+
+def _over(values: Sequence[float | None]) -> Number:
+    """Mean and percentiles of one number over splits; none where any split has none."""
+    known = [v for v in values if v is not None]
+    if len(known) < len(values):
+        return Number(value=None)
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Number(value=float(np.mean(known)), low=float(low), high=float(high))
+
+
+def as_markdown(all_reached: Sequence[Reached]) -> Iterator[str]:
+    """A table a line at a time: a row a split and baseline."""
+    metrics = [m for m in SHOWN if any(m in of for r in all_reached for of in r.values.values())]
+    yield f"| split, test cases | baseline | {' | '.join(metrics)} |"
+    yield "|---|---|" + "---|" * len(metrics)
+    for one in all_reached:
+        times = f", {one.draws} draws" if one.draws > 1 else ""
+        for name, of in one.values.items():
+            cells = [with_interval(of[m]) if m in of else "" for m in metrics]
+            yield f"| {one.split}, {one.n}{times} | {name} | {' | '.join(cells)} |"

@@ -1,0 +1,144 @@
+"""Systems against each other on the same cases: differences, paired intervals, tests corrected for their number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from amrg.benchmark.references import References, read_kept
+from amrg.benchmark.scoring.measure import USUAL, Extras, measuring, pairs_of
+from amrg.benchmark.scoring.read_run import read_scores
+from amrg.benchmark.submissions import Outputs, matched, read_predictions
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.families import main_metrics
+from amrg.metrics.metric import Metric, by_name
+from amrg.metrics.scores import Number, Scores
+from amrg.metrics.statistics import Difference, bootstrap, differences, holm
+from amrg.metrics.summaries import finite
+
+ALL = "all"
+"""Asks for every metric that both systems have."""
+
+
+class Compared(Number):
+    """One metric of two systems over the `n` cases that both score: `value` is `second` less `first`, with interval.
+
+    `p` is of approximate randomisation, two-sided; `p_holm` is corrected for all tests of the comparison.
+    """
+
+    metric: str
+    first: str
+    second: str
+    n: int
+    first_value: float | None
+    second_value: float | None
+    p: float | None
+    p_holm: float | None
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """A scored run as it is compared: a name that no other has, its scores and its matched predictions."""
+
+    name: str
+    scores: Scores
+    references: References
+    outputs: Outputs
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Run folders to compare. A run is called as its system is, or as its folder where two are called the same.
+
+    Raises:
+        BenchmarkError: fewer than two, a folder is no scored run, or they were scored on different data.
+    """
+    if len(folders) < 2:
+        raise BenchmarkError(f"found {len(folders)} run, expected two or more: a system is compared with another")
+    runs = [_read(folder) for folder in folders]
+    for folder, run in zip(folders[1:], runs[1:], strict=True):
+        _refuse_other_data(folders[0], runs[0].scores, folder, run.scores)
+    names = Counter(run.name for run in runs)
+    named = [str(folder) if names[run.name] > 1 else run.name for folder, run in zip(folders, runs, strict=True)]
+    if len(set(named)) < len(named):
+        raise BenchmarkError(f"the same run stands twice: {', '.join(named)}; name each once")
+    return [Run(name, run.scores, run.references, run.outputs) for name, run in zip(named, runs, strict=True)]
+
+
+def _read(folder: Path) -> Run:
+    scores = read_scores(folder)
+    data = scores.data
+    references = References(data.name, read_kept(folder), data.split, data.part)
+    if references.hash != data.hash:
+        raise BenchmarkError(f"{folder}: the cases kept there are not those of its scores; score the run again")
+    return Run(scores.system, scores, references, matched(references, read_predictions(folder)))
+
+
+def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) -> None:
+    """Runs can be compared on the same cases only."""
+    for field in ("split", "part", "n", "hash"):
+        found, expected = getattr(other.data, field), getattr(one.data, field)
+        if found != expected:
+            raise BenchmarkError(
+                f"{second}: scored on data of {field} {found!r}, and {first} on {expected!r}; "
+                "score both on the same references"
+            )
+
+
+def compare(runs: Sequence[Run], metrics: Sequence[str] = (), seed: int = 0, extras: Extras = USUAL) -> list[Compared]:
+    """Every run against the first, metric by metric, with Holm's correction over all of these tests.
+
+    `metrics` are names, `ALL` for every metric; without any, the few that stand for their families.
+
+    Raises:
+        BenchmarkError: a metric that the runs do not have.
+    """
+    references = runs[0].references
+    with measuring(references.cases, extras) as measure:
+        measured = [by_name(measure(pairs_of(references.cases, run.outputs.predictions))) for run in runs]
+    names = chosen(metrics, [name for name in measured[0] if all(name in m for m in measured)])
+    draws = bootstrap(references.groups, seed)
+    found = []
+    for run, other in zip(runs[1:], measured[1:], strict=True):
+        first, second = ([m[name] for name in names] for m in (measured[0], other))
+        moved = differences(first, second, draws, seed)
+        found += [compared(metric, runs[0].name, run.name, d) for metric, d in zip(first, moved, strict=True)]
+    corrected = holm([float("nan") if c.p is None else c.p for c in found])
+    return [c.model_copy(update={"p_holm": finite(p)}) for c, p in zip(found, corrected, strict=True)]
+
+
+def compared(metric: Metric, first: str, second: str, moved: Difference) -> Compared:
+    """A difference with the names of what it is between; corrected later."""
+    low, high = moved.between or (None, None)
+    return Compared(
+        metric=metric.name,
+        first=first,
+        second=second,
+        n=moved.n,
+        first_value=finite(moved.first),
+        second_value=finite(moved.second),
+        value=finite(moved.difference),
+        low=low,
+        high=high,
+        p=finite(moved.p),
+        p_holm=None,
+        higher_is_better=metric.higher_is_better,
+    )
+
+
+def chosen(asked: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The metrics asked for, of those that there are: all, some by name, or the main ones.
+
+    Raises:
+        BenchmarkError: one that there is not; names those most like it.
+    """
+    if ALL in asked:
+        return list(there)
+    for name in asked:
+        if name not in there:
+            near = get_close_matches(name, there, 3, 0.3)
+            raise BenchmarkError(f"no metric {name!r}; did you mean {', '.join(near) or ', '.join(there[:3])}?")
+    return list(dict.fromkeys(asked)) or main_metrics(there) or list(there)

@@ -1,0 +1,137 @@
+"""Whether the image was read: a run's metrics on changed pictures beside those on the pictures as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from amrg.benchmark.submissions import read_predictions
+from amrg.metrics.bulk_parsing import read_reports
+from amrg.metrics.clinical.laterality import OTHER, sides_of, swapped, swapped_text
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.metric import Metric, mean_of, ratio
+from amrg.metrics.pairs import Pair
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.scores import Change, PictureScores
+from amrg.metrics.statistics import Difference, bootstrap, differences
+from amrg.metrics.summaries import finite, metric_scores
+
+MetricsOf = Callable[[Sequence[Pair]], list[Metric]]
+"""All metrics of some pairs."""
+
+
+class Pictures(StrEnum):
+    """How the pictures of a study are changed before the model is shown them."""
+
+    BLANKED = "blanked"  # every pixel background
+    SHUFFLED = "shuffled"  # the pictures of another case, of the same views
+    MIRRORED = "mirrored"  # left to right, and each named as the other breast's
+
+
+def file_of(folder: Path, how: Pictures) -> Path:
+    """Where a run folder holds the predictions on changed pictures."""
+    return folder / "pictures" / f"{how.value}.jsonl"
+
+
+def picture_scores(
+    folder: Path, unchanged: Sequence[Pair], metrics_of: MetricsOf, seed: int = 0
+) -> dict[str, PictureScores]:
+    """What a run folder's predictions on changed pictures score, and how far each metric moves, paired by case.
+
+    `unchanged` are the pairs of the run on the pictures as they are. Mirrored pictures are scored against the reference
+    with right and left exchanged, so that a model that reads its pictures moves nowhere.
+
+    Raises:
+        BenchmarkError: a file of predictions is malformed or tells of cases that the run has not.
+    """
+    known = {pair.key: pair for pair in unchanged}
+    found = {}
+    for how in Pictures:
+        path = file_of(folder, how)
+        if path.is_file() and path.stat().st_size:
+            predictions = read_predictions(path).predictions
+            _refuse_unknown(path, predictions, known)
+            before = [known[p.key] for p in predictions]
+            after = changed_pairs(before, predictions, how)
+            found[how.value] = _scored(how, before, after, metrics_of, seed)
+    return found
+
+
+def changed_pairs(before: Sequence[Pair], predictions: Sequence[Prediction], how: Pictures) -> list[Pair]:
+    """The pairs of a run with what the model wrote on changed pictures; `predictions` are of the same cases."""
+    read = read_reports([p.text if p.report is None else None for p in predictions])
+    return [
+        replace(
+            _mirrored(pair) if how is Pictures.MIRRORED else pair,
+            text=prediction.text,
+            report=None if prediction.text is None else prediction.report or report,
+        )
+        for pair, prediction, report in zip(before, predictions, read, strict=True)
+    ]
+
+
+def _mirrored(pair: Pair) -> Pair:
+    """A pair whose reference tells of the mirrored study."""
+    return replace(
+        pair,
+        reference_text=swapped_text(pair.reference_text, pair.reference),
+        reference=swapped(pair.reference),
+        views=tuple((OTHER[side], view) for side, view in pair.views),
+    )
+
+
+def _scored(
+    how: Pictures, before: Sequence[Pair], after: Sequence[Pair], metrics_of: MetricsOf, seed: int
+) -> PictureScores:
+    draws = bootstrap([pair.group for pair in after], seed)
+    first = {m.name: m for m in metrics_of(before)}
+    second = {m.name: m for m in metrics_of(after)}
+    both = [name for name in first if name in second]
+    moved = differences([first[n] for n in both], [second[n] for n in both], draws, seed)
+    own = sides_moved(before, after) if how is Pictures.MIRRORED else []
+    return PictureScores(
+        n=len(after),
+        metrics=metric_scores([*second.values(), *own], draws),
+        change={d.name: _change(d) for d in moved},
+    )
+
+
+def _change(moved: Difference) -> Change:
+    """A difference as it is stored."""
+    low, high = moved.between or (None, None)
+    return Change(value=finite(moved.difference), low=low, high=high, p=finite(moved.p))
+
+
+def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:
+    """Whether what a draft says of one breast went over to the other with the pictures.
+
+    Only cases count whose unchanged draft says something (findings by kind, categories) of one breast that it does not
+    say of the other.
+    """
+    went, stayed = np.array([_moved(a, b) for a, b in zip(before, after, strict=True)], np.float64).reshape(-1, 2).T
+    of = "of drafts that tell the breasts apart, on mirrored pictures: findings by kind, and categories"
+    return [
+        Metric("sides_swapped_share", f"all said of either breast is said of the other, {of}", mean_of(went), ratio),
+        Metric("sides_kept_share", f"all is said of the same breast as before, {of}", mean_of(stayed), ratio, False),
+    ]
+
+
+def _moved(before: Pair, after: Pair) -> tuple[float, float]:
+    """Whether all sides were swapped, and whether all were kept; not a number where nothing can be told."""
+    if before.report is None or after.report is None:
+        return np.nan, np.nan
+    there, wanted, found = (sides_of(r) for r in (before.report, swapped(before.report), after.report))
+    return (np.nan, np.nan) if there == wanted else (float(found == wanted), float(found == there))
+
+
+def _refuse_unknown(path: Path, predictions: Sequence[Prediction], known: Mapping[str, Pair]) -> None:
+    unknown = [p.key for p in predictions if p.key not in known]
+    if unknown:
+        raise BenchmarkError(
+            f"{path.name}: found case {unknown[0]!r}, expected cases of the run only ({len(unknown)} are not); "
+            "delete the file, or run the benchmark again"
+        )

@@ -1,0 +1,123 @@
+"""Cases and predictions to pairs, and pairs to all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+
+from amrg.birads import Report
+from amrg.datasets.case import Case, ReferenceSource
+from amrg.datasets.tables.labels import NO_FINDINGS
+from amrg.metrics.bulk_parsing import read_reports
+from amrg.metrics.clinical.suite import clinical_metrics
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.metric import Metric
+from amrg.metrics.pairs import Pair
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.text.cider import IdfCorpus
+from amrg.metrics.text.meteorjar import JarError, MeteorJar
+from amrg.metrics.text.radeval import radeval_metrics
+from amrg.metrics.text.suite import text_metrics, text_warnings
+
+NOT_STATED = "not stated"
+"""The subgroup of cases whose reference does not name the field."""
+
+
+def pairs_of(cases: Sequence[Case], predictions: Sequence[Prediction]) -> list[Pair]:
+    """Each case beside its prediction, in the same order; texts that come without facts are parsed."""
+    read = read_reports([p.text if p.report is None else None for p in predictions])
+    # What was read off a text cannot contradict it: without its narrative nobody reads it again to find out.
+    facts = [None if report is None else report.model_copy(update={"narrative": ""}) for report in read]
+    return [_pair(case, p.text, p.report or report) for case, p, report in zip(cases, predictions, facts, strict=True)]
+
+
+def _pair(case: Case, text: str | None, report: Report | None) -> Pair:
+    return Pair(
+        key=case.key,
+        group=case.group,
+        source=case.source,
+        reference_text=case.text,
+        reference=case.reference,
+        text=text,
+        report=report if text is not None else None,
+        views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),
+        has_prior=case.reference.comparison is not None and case.reference.comparison.available,
+        findings_known=NO_FINDINGS not in case.notes,
+        subgroups=subgroups_of(case),
+    )
+
+
+def subgroups_of(case: Case) -> dict[str, str]:
+    """What the reference and the table say of a case: density, category, views, data set."""
+    worst, composition = case.reference.worst, case.reference.composition
+    views = sorted({image.view.value for image in case.images if image.view is not None})
+    return {
+        "density": composition.value.upper() if composition is not None else NOT_STATED,
+        "category": worst.value if worst is not None else NOT_STATED,
+        "view": " and ".join(views) or NOT_STATED,
+        "data set": case.dataset,
+    }
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is measured only where asked for: texts rendered from labels, METEOR 1.5 by its jar, RadEval's metrics."""
+
+    label_texts: bool = False
+    meteor_jar: bool = False
+    radeval: tuple[str, ...] = ()
+
+
+USUAL = Extras()
+"""Nothing beyond what is always measured."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """All metrics of some pairs, text metrics with one IDF corpus whatever the system.
+
+    Texts rendered from labels are no reports that anyone wrote: unless asked for they get no text score.
+    """
+
+    idf: IdfCorpus
+    extras: Extras = USUAL
+    jar: MeteorJar | None = None
+
+    def __call__(self, pairs: Sequence[Pair]) -> list[Metric]:
+        """Text metrics, then clinical ones, rows in the order of the pairs."""
+        texts = self.texts(pairs)
+        others = radeval_metrics(texts, self.extras.radeval) if self.extras.radeval else []
+        return [*text_metrics(texts, self.idf, self.jar), *others, *clinical_metrics(pairs)]
+
+    def warnings(self, pairs: Sequence[Pair]) -> list[str]:
+        """What a reader of the text metrics of some pairs must know."""
+        texts = self.texts(pairs)
+        written = self.extras.label_texts or any(p.source is not ReferenceSource.LABELS for p in pairs)
+        late = f"METEOR's jar took too long for {self.jar.late} pairs: unscored" if self.jar and self.jar.late else ""
+        return [*(text_warnings(texts, self.idf) if written else ()), *filter(None, [late])]
+
+    def texts(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """The pairs as text metrics see them."""
+        return [pair if self.extras.label_texts else _without_label_text(pair) for pair in pairs]
+
+
+def _without_label_text(pair: Pair) -> Pair:
+    """A pair as text metrics see it: nothing to score where the reference is rendered from labels."""
+    return replace(pair, text=None) if pair.source is ReferenceSource.LABELS else pair
+
+
+@contextmanager
+def measuring(cases: Sequence[Case], extras: Extras = USUAL) -> Iterator[Measure]:
+    """The measure whose IDF is counted on the references that are scored as texts, failed cases included.
+
+    Raises:
+        BenchmarkError: METEOR's jar was asked for and cannot be had, or fails.
+    """
+    texts = [c.text for c in cases if extras.label_texts or c.source is not ReferenceSource.LABELS]
+    idf = IdfCorpus.of(f"the {len(texts)} references scored", texts)
+    try:
+        with MeteorJar() if extras.meteor_jar else nullcontext() as jar:
+            yield Measure(idf, extras, jar)
+    except JarError as error:
+        raise BenchmarkError(str(error)) from error

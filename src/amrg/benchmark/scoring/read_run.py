@@ -1,0 +1,123 @@
+"""A run folder as the page reads it: scores and manifest whole, texts only of the cases asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from amrg.benchmark.layout import KEPT, MANIFEST, SCORES, STORED
+from amrg.benchmark.records import first_fault
+from amrg.benchmark.scoring.measure import pairs_of
+from amrg.datasets.case import Case
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.pairs import Pair
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.scores import SCHEMA, Scores
+
+_Line = TypeVar("_Line", Case, Prediction)
+
+
+def read_scores(folder: Path) -> Scores:
+    """The scores of a run.
+
+    Raises:
+        BenchmarkError: there are none, or they are of another layout.
+    """
+    path = folder / SCORES
+    _refuse_missing(path)
+    try:
+        scores = Scores.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        _refuse_other_schema(path, _object(path).get("schema_version"))
+        raise BenchmarkError(f"{path.name}: {first_fault(error)}; score the run again") from error
+    _refuse_other_schema(path, scores.schema_version)
+    return scores
+
+
+def _refuse_other_schema(path: Path, found: object) -> None:
+    if found != SCHEMA:
+        raise BenchmarkError(f"{path.name}: found schema_version {found!r}, expected {SCHEMA}; score the run again")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What the run was made with; empty where nobody wrote it down.
+
+    Raises:
+        BenchmarkError: the file holds no JSON object.
+    """
+    path = folder / MANIFEST
+    return _object(path) if path.is_file() else {}
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """A file's one JSON object."""
+    _refuse_missing(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise BenchmarkError(f"{path.name} line {error.lineno}: no JSON ({error.msg}); score the run again") from error
+    if not isinstance(found, dict):
+        raise BenchmarkError(f"{path.name}: found {type(found).__name__}, expected an object; score the run again")
+    return found
+
+
+def reference_lengths(folder: Path) -> dict[str, int]:
+    """Characters of every reference text, by key.
+
+    Raises:
+        BenchmarkError: the folder holds no cases, or a line is malformed.
+    """
+    return {row["key"]: len(row.get("text") or "") for _, row in _rows(folder / KEPT)}
+
+
+def read_shown(folder: Path, keys: set[str]) -> dict[str, tuple[Case, Pair]]:
+    """These cases of the run with their pairs as they were scored, by key, in the order in which they were scored.
+
+    Raises:
+        BenchmarkError: a file or a case is missing, or a line is malformed.
+    """
+    cases, predictions = _wanted(folder / KEPT, Case, keys), _wanted(folder / STORED, Prediction, keys)
+    pairs = pairs_of(list(cases.values()), [predictions[key] for key in cases])
+    return {key: (case, pair) for (key, case), pair in zip(cases.items(), pairs, strict=True)}
+
+
+def _wanted(path: Path, kind: type[_Line], keys: set[str]) -> dict[str, _Line]:
+    """The lines of these cases, in the file's order."""
+    found: dict[str, _Line] = {}
+    for where, row in _rows(path):
+        if row["key"] in keys:
+            try:
+                found[row["key"]] = kind.model_validate_json(json.dumps(row))
+            except ValidationError as error:
+                raise BenchmarkError(f"{where}: {first_fault(error)}; score the run again") from error
+    missing = sorted(keys - found.keys())
+    if missing:
+        raise BenchmarkError(
+            f"{path.name}: no line for case {missing[0]!r}, which scores.json holds ({len(missing)} such cases); "
+            "score the run again"
+        )
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each line stands, and its fields, `key` among them; one line at a time is held."""
+    _refuse_missing(path)
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            where = f"{path.name} line {number}"
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise BenchmarkError(f"{where}: no JSON ({error.msg}); score the run again") from error
+            if not isinstance(row, dict) or not isinstance(row.get("key"), str):
+                raise BenchmarkError(f"{where}: expected an object with a `key`; score the run again")
+            yield where, row
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.is_file():
+        raise BenchmarkError(f"no {path.name} in the run folder {path.parent.name}: run or score the benchmark first")

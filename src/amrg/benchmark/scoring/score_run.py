@@ -1,0 +1,130 @@
+"""A run folder: filled from anyone's predictions, scored, and read back to be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from amrg import __version__
+from amrg.benchmark.baselines.suite import BASELINES, beside, keep_beside, kept_beside
+from amrg.benchmark.layout import MANIFEST, SCORES, STORED
+from amrg.benchmark.prediction_log import stored
+from amrg.benchmark.references import References, keep
+from amrg.benchmark.scoring.read_run import read_manifest
+from amrg.benchmark.scoring.scoring import Options, score
+from amrg.benchmark.submissions import Outputs, matched, read_predictions
+from amrg.core.files import write_text
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.scores import Scores
+
+MANIFEST_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Anyone's predictions as they were handed in: file or folder, matched to the references."""
+
+    path: Path
+    references: References
+    outputs: Outputs
+
+
+def submitted(path: Path, references: References) -> Submission:
+    """Read a system's outputs and match them to the references.
+
+    Raises:
+        BenchmarkError: they are malformed, or of other cases.
+    """
+    return Submission(path, references, matched(references, read_predictions(path)))
+
+
+def score_submission(handed: Submission, folder: Path, options: Options) -> Scores:
+    """Make a run folder of predictions that amrg did not make, baselines beside, and score it.
+
+    Predictions that lie in the folder already are those of a run: it is scored again, with its own baselines.
+
+    Raises:
+        BenchmarkError: the folder holds another run.
+        OSError: the folder cannot be written.
+    """
+    if folder.resolve() == handed.path.resolve():
+        return score_run(folder, handed.references, options, handed.outputs)
+    manifest = _manifest(handed, options)
+    _enter(folder)
+    stored(folder / STORED, handed.outputs.predictions)
+    keep_beside(folder, beside(handed.references, options.seed))
+    write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
+    return score_run(folder, handed.references, options, handed.outputs)
+
+
+def score_run(folder: Path, references: References, options: Options, outputs: Outputs | None = None) -> Scores:
+    """Score a run folder that has its predictions and baselines; writes `scores.json` and the cases scored.
+
+    `outputs` are its predictions where they are at hand; else they are read from the folder.
+
+    Raises:
+        BenchmarkError: predictions or baselines are malformed, or of other cases.
+        OSError: the folder cannot be written.
+    """
+    outputs = outputs or matched(references, read_predictions(folder))
+    scores = score(references, outputs, kept_beside(folder, references), options, folder)
+    keep(references.cases, folder)
+    write_scores(folder / SCORES, scores)
+    return scores
+
+
+def write_scores(path: Path, scores: Scores) -> None:
+    """Write `scores.json`: indented, but a single case on a line, so that large runs stay readable."""
+    document = json.dumps(scores.model_dump(mode="json", exclude={"cases"}), indent=1, ensure_ascii=False)
+    cases = ",\n  ".join(case.model_dump_json() for case in scores.cases)
+    write_text(path, [f'{document[:-2]},\n "cases": [\n  {cases}\n ]\n}}'])
+
+
+def _enter(folder: Path) -> None:
+    """Make the folder; one that holds the scores of earlier predictions is used again, a run of a model is not."""
+    path = folder / MANIFEST
+    if path.is_file() and "predictions" not in read_manifest(folder):
+        raise BenchmarkError(f"{folder}: found a run of `amrg benchmark run` there; name another folder")
+    if not path.is_file() and (folder / STORED).exists():
+        raise BenchmarkError(f"{folder}: found {STORED} without {MANIFEST}; name an empty folder")
+    (folder / BASELINES).mkdir(parents=True, exist_ok=True)
+
+
+def _manifest(handed: Submission, options: Options) -> dict[str, Any]:
+    """All that decides the scores."""
+    references = handed.references
+    return {
+        "schema_version": MANIFEST_SCHEMA,
+        "system": options.system,
+        "predictions": {"name": handed.path.name, "sha256": _hash_of(handed.path)},
+        "data": {
+            "name": references.name,
+            "split": references.split,
+            "part": references.part,
+            "n": len(references.cases),
+            "hash": references.hash,
+            **{f"{what}_hash": value for what, value in references.pins.items()},
+        },
+        "training": len(references.training),
+        "seed": options.seed,
+        "resamples": options.draws,
+        "extras": asdict(options.extras),
+        "versions": {
+            "amrg": __version__,
+            **{name: version(name) for name in ("nltk", "numpy", "sacrebleu", "scipy")},
+        },
+    }
+
+
+def _hash_of(path: Path) -> str:
+    """SHA-256 of a file, of a run folder's predictions, or of a folder's text files in order."""
+    digest = hashlib.sha256()
+    stored_there = path / STORED
+    files = [stored_there] if stored_there.is_file() else sorted(path.glob("*.[tT][xX][tT]"))
+    for file in files if path.is_dir() else [path]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

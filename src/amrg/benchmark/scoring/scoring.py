@@ -1,0 +1,192 @@
+"""Everything measured of one system: metrics with intervals and skill, baselines beside it, subgroups, single cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from amrg import __version__
+from amrg.benchmark.baselines.suite import ROLES, Beside
+from amrg.benchmark.references import References
+from amrg.benchmark.scoring.image_dependence import picture_scores
+from amrg.benchmark.scoring.measure import USUAL, Extras, measuring, pairs_of
+from amrg.benchmark.submissions import Outputs
+from amrg.datasets.case import ReferenceSource
+from amrg.metrics.clinical.suite import confusions
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.metric import Metric, by_name, ratio
+from amrg.metrics.pairs import Pair
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.scores import CaseScores, DataScored, MetricScore, Role, Scores, Skill, SystemScores
+from amrg.metrics.skill import Measured, MetricSkill, skills
+from amrg.metrics.statistics import DRAWS, FEW_GROUPS, Bootstrap, bootstrap
+from amrg.metrics.summaries import finite, metric_scores
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to score: the system's name, the seed and number of resamples, what is measured beyond the usual.
+
+    Raises:
+        BenchmarkError: the system has a baseline's name.
+    """
+
+    system: str
+    seed: int = 0
+    draws: int = DRAWS
+    extras: Extras = USUAL
+
+    def __post_init__(self) -> None:
+        """Refuse a system that cannot be told from a baseline."""
+        if self.system in ROLES:
+            raise BenchmarkError(f"the system is called {self.system!r}, as a baseline is; give it another name")
+
+
+def score(
+    references: References, outputs: Outputs, others: Beside, options: Options, folder: Path | None = None
+) -> Scores:
+    """Score a system's outputs (one a case, in the order of the references: `intake.matched`).
+
+    Predictions on changed pictures are taken from a run's `folder` where it holds any.
+
+    Raises:
+        BenchmarkError: the folder's predictions are malformed, or what was asked for beyond the usual cannot be had.
+    """
+    pairs = pairs_of(references.cases, outputs.predictions)
+    written = {options.system: outputs.predictions, **others.predictions}
+    with measuring(references.cases, options.extras) as measure:
+        measured = {options.system: by_name(measure(pairs))}
+        for name, predictions in others.predictions.items():
+            measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
+        pictures = {} if folder is None else picture_scores(folder, pairs, measure, options.seed)
+        told = measure.warnings(pairs)
+    own = list(measured[options.system].values())
+    draws = bootstrap(references.groups, options.seed, options.draws)
+    return Scores(
+        software=f"amrg {__version__}",
+        system=options.system,
+        data=data_scored(references),
+        systems=systems_scored(written, measured, others.about, draws),
+        subgroups=_subgroups(pairs, own, options),
+        pictures=pictures,
+        confusions=confusions(pairs),
+        cases=_cases(pairs, own),
+        warnings=(
+            *references.warnings,
+            *outputs.warnings,
+            *others.warnings,
+            *_warnings(references, options.extras),
+            *told,
+        ),
+    )
+
+
+def data_scored(references: References) -> DataScored:
+    """What was scored on."""
+    return DataScored(
+        name=references.name,
+        split=references.split,
+        part=references.part,
+        hash=references.hash,
+        n=len(references.cases),
+        groups=len(set(references.groups)),
+        trained_on=references.part == "train",
+    )
+
+
+def systems_scored(
+    written: Mapping[str, Sequence[Prediction]],
+    measured: Mapping[str, Measured],
+    about: Mapping[str, str],
+    draws: Bootstrap,
+) -> dict[str, SystemScores]:
+    """Scores of every system, with skill where there are blind baselines and the perfect one."""
+    blind = {name: metrics for name, metrics in measured.items() if ROLES.get(name) is Role.BLIND}
+    perfect = measured.get("perfect", {})
+    return {
+        name: SystemScores(
+            role=ROLES.get(name, Role.SYSTEM),
+            about=about.get(name, ""),
+            n=len(written[name]),
+            failed=sum(p.text is None for p in written[name]),
+            metrics=_with_skill(metric_scores(list(metrics.values()), draws), skills(metrics, blind, perfect, draws)),
+        )
+        for name, metrics in measured.items()
+    }
+
+
+def _with_skill(scores: Mapping[str, MetricScore], found: Mapping[str, MetricSkill]) -> dict[str, MetricScore]:
+    """Scores with the skill of those that have one."""
+    return {
+        name: scored.model_copy(update={"skill": _skill(found[name])}) if name in found else scored
+        for name, scored in scores.items()
+    }
+
+
+def _skill(found: MetricSkill) -> Skill:
+    low, high = found.between or (None, None)
+    return Skill(value=found.value, low=low, high=high, blind=found.blind)
+
+
+def _subgroups(
+    pairs: Sequence[Pair], metrics: Sequence[Metric], options: Options
+) -> dict[str, dict[str, SystemScores]]:
+    """The system's metrics on the cases of each subgroup; a field on which all cases agree has none."""
+    found: dict[str, dict[str, SystemScores]] = {}
+    for name in pairs[0].subgroups if pairs else ():
+        values = [pair.subgroups[name] for pair in pairs]
+        if len(set(values)) > 1:
+            found[name] = {
+                v: _subgroup(pairs, metrics, np.array([x == v for x in values]), options) for v in sorted(set(values))
+            }
+    return found
+
+
+def _subgroup(
+    pairs: Sequence[Pair],
+    metrics: Sequence[Metric],
+    member: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    options: Options,
+) -> SystemScores:
+    """The system's metrics on some of its cases."""
+    inside = [pair for pair, held in zip(pairs, member, strict=True) if held]
+    draws = bootstrap([pair.group for pair in inside], options.seed, options.draws)
+    return SystemScores(
+        role=Role.SYSTEM,
+        n=len(inside),
+        failed=sum(pair.text is None for pair in inside),
+        metrics=metric_scores([replace(m, terms=m.terms[member]) for m in metrics], draws),
+    )
+
+
+def _cases(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> tuple[CaseScores, ...]:
+    """Each case with the values of all metrics that one case alone can have."""
+    alone = {m.name: m.combine(m.terms) for m in metrics if m.fewest == 1 or m.combine is ratio}
+    return tuple(
+        CaseScores(
+            key=pair.key,
+            group=pair.group,
+            subgroups=pair.subgroups,
+            values={name: finite(round(float(values[row]), 6)) for name, values in alone.items()},
+        )
+        for row, pair in enumerate(pairs)
+    )
+
+
+def _warnings(references: References, extras: Extras) -> Iterator[str]:
+    """What a reader of the numbers must know."""
+    cases, groups = references.cases, len(set(references.groups))
+    if references.part == "train":
+        yield "these are training cases: no number here tells how the system does on cases it has not seen"
+    if groups == 1:
+        yield f"one group only ({len(cases)} case{'s' if len(cases) > 1 else ''}): there are no intervals"
+    elif groups < FEW_GROUPS:
+        yield f"{groups} groups only: intervals that resample so few are too narrow"
+    rendered = sum(case.source is ReferenceSource.LABELS for case in cases)
+    if rendered and extras.label_texts:
+        yield f"{rendered} of {len(cases)} references are rendered from labels, and are scored as texts all the same"
+    elif rendered:
+        yield f"{rendered} of {len(cases)} references are rendered from labels: no text metric counts them"

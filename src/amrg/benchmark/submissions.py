@@ -1,0 +1,116 @@
+"""Anyone's predictions and the references they answer to: checked, matched by case, and what is odd said in words."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from amrg.benchmark.layout import STORED
+from amrg.benchmark.records import Record, first_fault, listed, read_records
+from amrg.benchmark.references import References
+from amrg.metrics.bulk_parsing import LONGEST
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.prediction import Prediction
+
+_FIELDS = {"text", "report", "error", "refused", "seconds"}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """A system's outputs as read, or as matched to cases; `warnings` says what is odd about them, a line each."""
+
+    predictions: tuple[Prediction, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def read_predictions(path: Path) -> Outputs:
+    """A system's outputs: JSON lines, CSV, a folder of text files, or a run folder's own.
+
+    An empty text and one over `LONGEST` characters count as failed, and are warned of.
+
+    Raises:
+        BenchmarkError: a file or line is malformed (see `read_records`), or a field is not of its type.
+    """
+    stored = path / STORED
+    records = read_records(stored if stored.is_file() else path)
+    predictions = tuple(_prediction(record) for record in records)
+    strange = sorted({field for record in records for field in record.fields if field not in _FIELDS})
+    warnings = [f"fields of the predictions that nothing reads: {listed(strange)}"] if strange else []
+    failed = [p for p in predictions if p.text is None]
+    for error, count in sorted(Counter(p.error or "" for p in failed).items()):
+        keys = listed([p.key for p in failed if p.error == error])
+        warnings.append(f"{count} of {len(predictions)} predictions count as failed ({error}): {keys}")
+    return Outputs(predictions, tuple(warnings))
+
+
+def _prediction(record: Record) -> Prediction:
+    """A record as a prediction; one that failed has no text and says why."""
+    fields = {k: v for k, v in record.fields.items() if k in _FIELDS and v not in (None, "")}
+    text = fields.pop("text", None)
+    if text is not None and not isinstance(text, str):
+        raise BenchmarkError(f"{record.where}: `text` is {type(text).__name__}, expected a string")
+    error = fields.pop("error", None) or flaw_of(text)
+    try:
+        kept: dict[str, Any] = {"text": None, "error": error} if error else {**fields, "text": text}
+        return Prediction.model_validate_json(json.dumps({"key": record.key, **kept}))
+    except ValidationError as invalid:
+        raise BenchmarkError(f"{record.where}: {first_fault(invalid)}") from invalid
+
+
+def flaw_of(text: str | None) -> str | None:
+    """Why a text cannot be scored; None where it can."""
+    if text is None or not text.strip():
+        return "no text"
+    if len(text) > LONGEST:
+        return f"a text of over {LONGEST:,} characters"
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return "a text with half a surrogate pair"
+    return None
+
+
+def matched(references: References, outputs: Outputs) -> Outputs:
+    """One prediction a case, in the order of the references: a case without one counts as failed.
+
+    Raises:
+        BenchmarkError: the predictions are of other cases, or mostly so.
+    """
+    given = {p.key: p for p in outputs.predictions}
+    known = {case.key for case in references.cases}
+    unknown, missing = [k for k in given if k not in known], [k for k in known if k not in given]
+    if unknown and missing and len(unknown) >= len(given) - len(unknown):
+        raise BenchmarkError(_other_cases(references, unknown, missing))
+    warnings = list(outputs.warnings)
+    if unknown:
+        warnings.append(
+            f"{len(unknown)} predictions are of cases that are not among the {len(known)} references, and are left "
+            f"out{_parts(references, unknown)}: {listed(unknown)}"
+        )
+    if missing:
+        warnings.append(
+            f"{len(missing)} of {len(known)} cases have no prediction and count as failed: {listed(missing)}"
+        )
+    absent = {key: Prediction(key=key, text=None, error="no prediction") for key in missing}
+    return Outputs(tuple(given.get(c.key) or absent[c.key] for c in references.cases), tuple(warnings))
+
+
+def _other_cases(references: References, unknown: Sequence[str], missing: Sequence[str]) -> str:
+    part = f" (split {references.split}, part {references.part})" if references.part else ""
+    return (
+        f"{len(unknown)} predictions are of cases that are not among the {len(references.cases)} references of "
+        f"{references.name}{part}{_parts(references, unknown)}, and {len(missing)} references have none; found for "
+        f"example {sorted(unknown)[0]!r}, expected for example {sorted(missing)[0]!r}; name the references that these "
+        "predictions answer to"
+    )
+
+
+def _parts(references: References, keys: Iterable[str]) -> str:
+    """Which other parts of the split the cases belong to."""
+    counted = Counter(references.elsewhere[k] for k in keys if k in references.elsewhere)
+    found = ", ".join(f"{count} to part {part}" for part, count in counted.most_common())
+    return f" (of them belong {found} of split {references.split})" if found else ""

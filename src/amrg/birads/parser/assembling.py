@@ -1,0 +1,385 @@
+"""From the mentions of one piece of text to findings, denials and categories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amrg.birads.lexicon import Category, Distribution, Kind, Laterality, Morphology
+from amrg.birads.parser.clauses import Named, Role, Roles, leads_to, same_sort
+from amrg.birads.parser.headings import Section
+from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.partial_finding import OWNER, Draft
+from amrg.birads.parser.phrases import Concept
+from amrg.birads.parser.sections import Piece
+from amrg.birads.parser.tokens import Tokens
+
+_WORDS_OF_A_FINDING = (
+    Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.ROUND,
+    Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.CHANGE, Concept.BENIGN, Concept.MULTIPLE,
+    Concept.CERTAINTY, Concept.SIZE, Concept.DISTANCE, Concept.CLOCK,
+)  # fmt: skip
+_WHEREABOUTS = frozenset(
+    {Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.SIZE, Concept.CLOCK, Concept.DISTANCE}
+)
+_LEADING_ONLY = frozenset({Concept.MULTIPLE})
+_HEADLESS = frozenset(
+    {Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.SIZE,
+     Concept.CLOCK, Concept.DISTANCE, Concept.DEPTH, Concept.ROUND, Concept.VIEW}
+)  # fmt: skip
+_DENIABLE = frozenset({Concept.SIDE})
+_REPEATED = 200  # findings that a later word can point back to: more than any report has
+
+
+class Denial:
+    """A thing denied, its side filled in as the piece is read."""
+
+    __slots__ = ("begin", "end", "kind", "sides")
+
+    def __init__(self, kind: Kind, begin: int, end: int) -> None:
+        self.kind, self.begin, self.end = kind, begin, end
+        self.sides: tuple[Laterality, ...] | None = None
+
+
+class Assembler:
+    """Puts findings together, piece after piece, in the order of the text."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self.drafts: list[Draft] = []
+        self.denials: list[Denial] = []
+        self.categories: list[tuple[Category, Laterality | None, int, int]] = []
+
+    def take(self, piece: Piece, found: list[Mention]) -> None:
+        """Read the findings, denials and categories of one piece."""
+        _PieceReader(self, self._tokens, piece, found).read()
+
+    def span(self, mention: Mention) -> tuple[int, int]:
+        """Where a mention begins and ends in the text."""
+        return self._tokens.starts[mention.first], self._tokens.ends[mention.last - 1]
+
+
+class _PieceReader:
+    """Reads one piece for an assembler."""
+
+    def __init__(self, into: Assembler, tokens: Tokens, piece: Piece, found: list[Mention]) -> None:
+        self._into = into
+        self._tokens = tokens
+        self._piece = piece
+        self._found = found
+        advised = any(Concept.ADVISED in m.means for m in found)
+        self._named = Roles(tokens, found, advised).read()
+        self._targets: dict[int, Draft | Denial | None] = {}  # by mention of a thing named
+        self._new: list[Draft] = []
+        self._denied: list[Denial] = []
+        self._pending: list[tuple[Concept, Any, Mention]] = []
+
+    def read(self) -> None:
+        """Name things first, then hand out the words that describe them."""
+        for named in self._named:
+            self._targets[named.at] = target = self._target(named)
+            if named.role is Role.COMPANION and isinstance(target, Draft):
+                target.companion = True
+        for at, mention in enumerate(self._found):
+            if Concept.KIND not in mention.means:
+                self._describe(at, mention)
+        self._hand_out_pending()
+        self._share_whereabouts()
+        self._normal_structures()
+        self._categories()
+        self._finish()
+
+    def _target(self, named: Named) -> Draft | Denial | None:
+        """What the words around a thing named describe."""
+        mention = self._found[named.at]
+        begin, end = self._into.span(mention)
+        if named.role is Role.DENIED:
+            return self._deny(named.kind, mention)
+        before = self._last_new(named.at)
+        if named.role is Role.EXPLAINS or (named.role is Role.AGAIN and before):
+            return before
+        if named.role is Role.COMPANION and before is not None and not self._is_described(named):
+            (self._last_new(self._last_link(named.at)) or before).associate(named.kind, begin, end)
+            return None
+        if named.role is Role.ASIDE:
+            return None
+        return self._again(named) or self._draft(named, mention, begin, end)
+
+    def _deny(self, kind: Kind, mention: Mention) -> Denial:
+        """A new denial."""
+        denial = Denial(kind, *self._into.span(mention))
+        self._denied.append(denial)
+        return denial
+
+    def _draft(self, named: Named, mention: Mention, begin: int, end: int) -> Draft:
+        """A new finding."""
+        draft = Draft(named.kind, begin, end)
+        if mention.plural and named.kind is not Kind.CALCIFICATIONS:
+            draft.fill(Concept.MULTIPLE, (True, begin, end))
+        if Concept.CERTAINTY in mention.means:
+            draft.fill(Concept.CERTAINTY, (True, begin, end))
+        self._new.append(draft)
+        return draft
+
+    def _again(self, named: Named) -> Draft | None:
+        """The earlier finding that `the mass` or `malignant lesion` points back to, or None."""
+        drafts = self._into.drafts
+        likened = any(Concept.LIKENESS in m.means for m in self._found[: named.at])
+        if drafts and not self._new and named.general and likened:
+            return drafts[-1]
+        if not named.definite:
+            return None
+        return next((d for d in reversed(drafts[-_REPEATED:]) if same_sort(named.kind, d.kind)), None)
+
+    def _is_described(self, named: Named) -> bool:
+        """Whether calcifications named as companions have descriptors, which makes them a finding of their own."""
+        if named.kind is not Kind.CALCIFICATIONS:
+            return False
+        for at in range(named.at - 1, -1, -1):
+            if not leads_to(self._tokens, self._found, at, named.at, commas=False):
+                return False
+            means = self._found[at].means
+            if Concept.STRUCTURE not in means and (Concept.MORPHOLOGY in means or Concept.DISTRIBUTION in means):
+                return True
+        return False
+
+    def _last_link(self, before: int) -> int:
+        """The nearest `with` or its like before a mention."""
+        return max((i for i, m in enumerate(self._found[:before]) if Concept.LINK in m.means), default=before)
+
+    def _last_new(self, before: int) -> Draft | None:
+        """The nearest finding named before a mention, rather not one that comes with another."""
+        named = [self._targets.get(n.at) for n in self._named if n.at < before]
+        drafts = [d for d in reversed(named) if isinstance(d, Draft)]
+        return next((d for d in drafts if not d.companion), drafts[0] if drafts else None)
+
+    def _describe(self, at: int, mention: Mention) -> None:
+        """Hand the words of one mention to the thing they describe."""
+        if at and Concept.BENIGN in mention.means and self._is_gloss(at):
+            return
+        if at and Concept.CHANGE in mention.means and self._compares(at):
+            return
+        for concept in _WORDS_OF_A_FINDING:
+            if concept in mention.means:
+                self._give(at, concept, mention.means[concept], mention)
+
+    def _compares(self, at: int) -> bool:
+        """Whether `the larger` picks one of several rather than tells of growth."""
+        size = self._tokens.words[self._found[at].first] in ("larger", "smaller")
+        return size and Concept.THE in self._found[at - 1].means
+
+    def _is_gloss(self, at: int) -> bool:
+        """Whether a word such as `suspicious` only explains the category before it."""
+        before = [m for m in self._found[:at] if Concept.FILL not in m.means]
+        return bool(before) and Concept.CATEGORY in before[-1].means
+
+    def _give(self, at: int, concept: Concept, value: Any, mention: Mention) -> None:
+        """Give one value to the thing ahead that it leads up to, else to the one before, else keep it for later."""
+        ahead = next((n for n in self._named if n.at > at), None)
+        if ahead is not None and self._leads(at, ahead, concept):
+            self._put(self._targets[ahead.at], concept, value, mention)
+            return
+        if concept in _LEADING_ONLY:
+            return
+        before = [n for n in self._named if n.at < at and self._accepts(n, concept)]
+        if concept is Concept.BENIGN:
+            before = [n for n in before if n.role is not Role.COMPANION] or before
+        if before:
+            self._put(self._targets[before[-1].at], concept, value, mention)
+        elif any(n.at < at for n in self._named) and concept not in _WHEREABOUTS:
+            return
+        elif any(n.at > at for n in self._named):
+            self._pending.append((concept, value, mention))
+        else:
+            self._give_to_last(concept, value, mention)
+
+    def _leads(self, at: int, ahead: Named, concept: Concept) -> bool:
+        """Whether the words lead up to the thing ahead and do not belong to the one before."""
+        if not leads_to(self._tokens, self._found, at, ahead.at, commas=concept not in _WHEREABOUTS):
+            return False
+        words = self._tokens.words
+        if concept is Concept.CHANGE and words[self._found[at].first - 1] == words[self._found[at].last] == ",":
+            return False  # `calcifications, new, and a mass`: said of what stands before
+        if OWNER.get(concept, ahead.kind) is not ahead.kind and self._parted(at, ahead):
+            return False
+        follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
+        has_before = any(n.at < at and isinstance(self._targets[n.at], Draft) for n in self._named)
+        if concept in _WHEREABOUTS and has_before and follows_preposition:
+            return False
+        return words[self._found[at].last - 1] != ")"
+
+    def _parted(self, at: int, ahead: Named) -> bool:
+        """Whether `and` or a noun of its own parts a descriptor from a thing ahead that cannot have it."""
+        between = self._tokens.words[self._found[at].last : self._found[ahead.at].first]
+        return bool({"and", ",", "margin", "margins"} & set(between))
+
+    def _accepts(self, named: Named, concept: Concept) -> bool:
+        """Whether a thing named before can take such a value."""
+        target = self._targets[named.at]
+        if isinstance(target, Denial):
+            return concept in _DENIABLE
+        return target is not None and target.takes(concept)
+
+    def _put(self, target: Draft | Denial | None, concept: Concept, value: Any, mention: Mention) -> None:
+        """Put a value into what it describes."""
+        if isinstance(target, Denial):
+            if concept is Concept.SIDE and target.sides is None:
+                self._deny_on(target, value)
+        elif target is not None and target.takes(concept):
+            target.fill(concept, (value, *self._into.span(mention)), self._is_listed(mention))
+
+    def _deny_on(self, denial: Denial, sides: tuple[Laterality, ...]) -> None:
+        """A side said after several things denied holds for all of them."""
+        for named in reversed(self._named):
+            target = self._targets.get(named.at)
+            if isinstance(target, Denial) and target.begin <= denial.begin and target.sides is None:
+                target.sides = sides
+
+    def _is_listed(self, mention: Mention) -> bool:
+        """Whether `and` or a comma stands before a place, which makes it one more place."""
+        before = self._tokens.words[max(self._piece.first, mention.first - 6) : mention.first]
+        return bool({"and", "&", ",", "/"} & set(before)) or before[-1:] == ["-"] or self._doubled(mention)
+
+    def _doubled(self, mention: Mention) -> bool:
+        """Whether the word before is a place too, as in `upper-lower`."""
+        return any(m.last == mention.first and Concept.PLACE in m.means for m in self._found)
+
+    def _give_to_last(self, concept: Concept, value: Any, mention: Mention) -> None:
+        """A sentence that names nothing goes on about the finding before it: `Margins are spiculated.`"""
+        about = self._about()
+        points = bool(self._found) and any(Concept.THE in m.means for m in self._found[:2])
+        whole = concept in _HEADLESS or (points and concept is not Concept.BENIGN)
+        if concept is Concept.BENIGN:
+            whole = any(Concept.LIKENESS in m.means for m in self._found)
+        if about is not None and whole and about.takes(concept):
+            about.fill(concept, (value, *self._into.span(mention)), self._is_listed(mention))
+
+    def _about(self) -> Draft | None:
+        """The finding that a sentence without one goes on about."""
+        quiet = self._piece.section in (Section.BODY, Section.FINDINGS) and not self._named
+        speaks_of_tissue = any(
+            m.means.keys() & {Concept.COMPOSITION, Concept.LETTER, Concept.PRIOR, Concept.STRUCTURE, Concept.EDITION}
+            for m in self._found
+        )
+        return self._into.drafts[-1] if quiet and not speaks_of_tissue and self._into.drafts else None
+
+    def _hand_out_pending(self) -> None:
+        """Words said before anything was named: places hold for all that follows, the rest for the first."""
+        for concept, value, mention in self._pending:
+            after = [self._targets[n.at] for n in self._named if self._found[n.at].first > mention.first]
+            given = [t for t in after if t is not None]
+            for target in given if concept in _WHEREABOUTS - {Concept.SIZE} else given[:1]:
+                taken = isinstance(target, Draft) and (
+                    concept in target.slots or (concept is Concept.PLACE and bool(target.places))
+                )
+                if not taken or (concept is Concept.PLACE and self._is_listed(mention)):
+                    self._put(target, concept, value, mention)
+
+    def _share_whereabouts(self) -> None:
+        """`mass and calcifications in the left breast`: both are there."""
+        for first, second in zip(self._new, self._new[1:], strict=False):
+            between = self._tokens.text[first.end : second.begin].lower()
+            listed = len(between) <= 60 and " and " in between and " in " not in between and "seen" not in between
+            if not (listed or second.companion):
+                continue
+            _share(second, first)
+            if second.companion:
+                _share(first, second)
+
+    def _normal_structures(self) -> None:
+        """`Skin and nipple appear normal` denies what the lexicon knows of them."""
+        if not any(Concept.NORMAL in m.means for m in self._found):
+            return
+        sides = next((m.means[Concept.SIDE] for m in self._found if Concept.SIDE in m.means), None)
+        for mention in self._found:
+            for kind in mention.means.get(Concept.STRUCTURE, ()):
+                self._deny(kind, mention).sides = sides
+
+    def _categories(self) -> None:
+        """Hand categories to the finding they are said of, else to the breast or the study."""
+        after = 0
+        for at, mention in enumerate(self._found):
+            if Concept.CATEGORY not in mention.means:
+                continue
+            values = mention.means[Concept.CATEGORY]
+            draft = self._category_target(at)
+            begin, end = self._into.span(mention)
+            if draft is not None:
+                worst = max(values, key=lambda c: c.suspicion)
+                draft.fill(Concept.CATEGORY, (worst, begin, end))
+            last = at
+            if draft is None or self._piece.section is Section.IMPRESSION:
+                side, last = self._category_side(after, at, draft)
+                self._into.categories += [(v, side, begin, end) for v in values]
+            after = last + 1
+
+    def _category_target(self, at: int) -> Draft | None:
+        """The finding that a category is said of, or None."""
+        before = self._last_new(at)
+        if before is not None:
+            return before
+        drafts = self._into.drafts
+        if any(n.role is Role.DENIED for n in self._named) or not drafts:
+            return None
+        section = self._piece.section
+        likened = any(Concept.LIKENESS in m.means or Concept.THE in m.means for m in self._found[:at])
+        bracketed = self._tokens.words[self._piece.first] == "("
+        goes_on = (likened or bracketed) and section in (Section.BODY, Section.FINDINGS)
+        last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
+        return last if goes_on and Concept.CATEGORY not in last.slots else None
+
+    def _category_side(self, after: int, at: int, draft: Draft | None) -> tuple[Laterality | None, int]:
+        """The side that a category holds for (said before it, after it, by the heading), and the last mention used."""
+        said = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
+        if not said and draft is None and (follows := self._side_after(at)) is not None:
+            said, at = [self._found[follows].means[Concept.SIDE]], follows
+        if not said and draft is not None and Concept.SIDE in draft.slots:
+            said = [draft.slots[Concept.SIDE][0]]
+        if not said:
+            return self._piece.side, at
+        return (said[-1][0] if len(said[-1]) == 1 else None), at
+
+    def _side_after(self, at: int) -> int | None:
+        """Where a side is said right after a category: `BI-RADS 2 on the left`."""
+        for i in range(at + 1, len(self._found)):
+            mention = self._found[i]
+            between = self._tokens.words[self._found[at].last : mention.first]
+            if Concept.CATEGORY in mention.means or "," in between or Concept.KIND in mention.means:
+                return None
+            if Concept.SIDE in mention.means:
+                return i
+        return None
+
+    def _finish(self) -> None:
+        """Give sides from headings, then add the new findings, or merge those an impression repeats."""
+        for draft in self._new:
+            if Concept.SIDE not in draft.slots and self._piece.side is not None:
+                first = self._tokens.starts[self._piece.first]
+                draft.slots[Concept.SIDE] = ((self._piece.side,), first, first)
+            _settle(draft)
+            same = None
+            if self._piece.section is Section.IMPRESSION:
+                same = next((d for d in self._into.drafts[:_REPEATED] if d.agrees(draft)), None)
+            if same is None:
+                self._into.drafts.append(draft)
+            else:
+                same.absorb(draft)
+        for denial in self._denied:
+            if denial.sides is None:
+                denial.sides = () if self._piece.side is None else (self._piece.side,)
+        self._into.denials += self._denied
+
+
+def _share(giver: Draft, taker: Draft) -> None:
+    """Give a finding without any place the place of the one it is named with."""
+    if not taker.places and Concept.SIDE not in taker.slots:
+        taker.places = list(giver.places)
+        taker.slots |= {c: s for c, s in giver.slots.items() if c in (Concept.SIDE, Concept.CLOCK, Concept.DEPTH)}
+
+
+def _settle(draft: Draft) -> None:
+    """A distribution word beside a suspicious linear morphology, and calcium said of the skin."""
+    if draft.value(Concept.MORPHOLOGY) is Morphology.FINE_LINEAR and draft.kind is Kind.CALCIFICATIONS:
+        slot = draft.slots.get(Concept.DISTRIBUTION)
+        morphology = draft.slots[Concept.MORPHOLOGY]
+        if slot and slot[0] is Distribution.LINEAR and slot[1:] == morphology[1:]:
+            del draft.slots[Concept.DISTRIBUTION]

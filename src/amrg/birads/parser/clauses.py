@@ -1,0 +1,215 @@
+"""What part each thing named in a clause plays: found, denied, an explanation, a companion, or only spoken of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from amrg.birads.lexicon import ASYMMETRIES, Kind
+from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.phrases import Concept
+from amrg.birads.parser.tokens import Tokens
+
+ASSOCIABLE = frozenset(
+    {
+        Kind.CALCIFICATIONS,
+        Kind.DISTORTION,
+        Kind.AXILLARY_NODE,
+        Kind.SKIN_THICKENING,
+        Kind.SKIN_RETRACTION,
+        Kind.NIPPLE_RETRACTION,
+        Kind.TRABECULAR_THICKENING,
+    }
+)
+_SOFT = frozenset(
+    {
+        Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.ROUND,
+        Concept.DIRECTION, Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.CHANGE, Concept.BENIGN,
+        Concept.MULTIPLE, Concept.CERTAINTY, Concept.SIZE, Concept.CLOCK, Concept.DISTANCE, Concept.FILL,
+        Concept.COMPOSITION, Concept.STRUCTURE, Concept.VIEW,
+    }
+)  # fmt: skip
+_STOPS = frozenset({Concept.VERB, Concept.PREPOSITION, Concept.LINK, Concept.LIKENESS, Concept.NOT, Concept.KIND,
+                    Concept.CONTRAST, Concept.INSTEAD, Concept.CATEGORY, Concept.NOT_BEFORE})  # fmt: skip
+_INDEFINITE = frozenset({"a", "an", "another"})
+
+
+class Role(Enum):
+    """Part that a thing named plays."""
+
+    FOUND = auto()
+    AGAIN = auto()  # points back to a finding already read
+    EXPLAINS = auto()  # says what a finding may be
+    COMPANION = auto()  # comes with the finding before it
+    DENIED = auto()
+    ASIDE = auto()  # spoken of, neither found nor denied
+
+
+@dataclass(slots=True)
+class Named:
+    """A thing named in a clause: which mention, its kind, its role, and whether it is called by a general word."""
+
+    at: int
+    kind: Kind
+    role: Role
+    definite: bool = False
+    general: bool = False
+
+
+class Roles:
+    """Walks once over the mentions of a piece and gives each thing named its role."""
+
+    def __init__(self, tokens: Tokens, found: list[Mention], advised: bool) -> None:
+        self._tokens = tokens
+        self._found = found
+        self._advised = advised
+        self._negated = ""
+        self._verb = False
+        self._likeness = False
+        self._link = False
+        self._instead = False
+        self._aside = False
+        self._the = -9
+        self._clause = 0
+        self.named: list[Named] = []
+
+    def read(self) -> list[Named]:
+        """All things named, in order, with their roles."""
+        last = self._found[0].first if self._found else 0
+        for at, mention in enumerate(self._found):
+            self._gap(self._tokens.words[last : mention.first])
+            self._step(at, mention)
+            last = mention.last
+        self._denied_at_the_end()
+        self._within()
+        self._labels()
+        return self.named
+
+    def _gap(self, words: list[str]) -> None:
+        """A comma or colon: where a verb was said, what was denied ends here."""
+        if "," in words or ":" in words:
+            self._instead = False
+            self._end_denial()
+        if "-" in words or "–" in words or "—" in words:
+            self._likeness = self._likeness or bool(self.named)
+
+    def _end_denial(self) -> None:
+        """After its verb a denial reaches no further."""
+        if self._verb:
+            self._negated, self._verb = "", False
+            self._clause = len(self.named)
+
+    def _step(self, at: int, mention: Mention) -> None:
+        """One mention."""
+        means = mention.means
+        if Concept.KIND in means:
+            self._name(at, mention)
+        elif Concept.NOT in means:
+            self._negated, self._verb, self._likeness = means[Concept.NOT], False, False
+            self._clause = len(self.named)
+        elif Concept.NOT_BEFORE in means:
+            self._deny_before()
+        elif Concept.CONTRAST in means:
+            self._negated, self._verb, self._likeness, self._link = "", False, False, False
+            self._clause = len(self.named)
+        elif Concept.THE in means:
+            self._the = at
+        elif means.keys() & _STOPS:
+            self._stop(means.keys())
+        elif Concept.HISTORY in means or Concept.HIDES in means or (self._advised and Concept.ADVICE in means):
+            self._aside = True
+        elif self._tokens.words[mention.first] == "and":
+            self._end_denial()
+
+    def _stop(self, concepts: object) -> None:
+        """Words that part one thing named from the next."""
+        assert isinstance(concepts, type({}.keys()))
+        self._verb = self._verb or Concept.VERB in concepts
+        self._likeness = (self._likeness or Concept.LIKENESS in concepts) and Concept.CATEGORY not in concepts
+        self._link = self._link or Concept.LINK in concepts
+        self._instead = self._instead or Concept.INSTEAD in concepts
+
+    def _name(self, at: int, mention: Mention) -> None:
+        """A thing named."""
+        kind = mention.means[Concept.KIND]
+        definite = self._is_definite(at)
+        general = self._tokens.words[mention.first] in ("lesion", "lesions")
+        self.named.append(Named(at, kind, self._role(kind, definite), definite, general))
+
+    def _role(self, kind: Kind, definite: bool) -> Role:
+        """The role of a thing named at this place."""
+        found = [n for n in self.named if n.role in (Role.FOUND, Role.AGAIN)]
+        if self._aside or self._instead:
+            return Role.ASIDE
+        if self._negated:
+            return Role.ASIDE if self._negated == "without" and found else Role.DENIED
+        if found and self._likeness:
+            return Role.EXPLAINS
+        if found and self._link and kind in ASSOCIABLE and kind is not found[-1].kind:
+            return Role.COMPANION
+        if found and definite and same_sort(kind, found[-1].kind):
+            return Role.AGAIN
+        return Role.FOUND
+
+    def _is_definite(self, at: int) -> bool:
+        """Whether `the` or its like stands before the thing, with only its own words between."""
+        if self._the < 0 or at - self._the > 4:
+            return False
+        words = self._tokens.words[self._found[self._the].last : self._found[at].first]
+        between = self._found[self._the + 1 : at]
+        return not _INDEFINITE & set(words) and not any(m.means.keys() & _STOPS for m in between)
+
+    def _deny_before(self) -> None:
+        """`... is not seen`: what was named since the clause began is denied."""
+        for named in self.named[self._clause :]:
+            if named.role in (Role.FOUND, Role.AGAIN):
+                named.role = Role.DENIED
+
+    def _denied_at_the_end(self) -> None:
+        """`Masses: no`: a denial with nothing after it and a colon before it."""
+        nots = [i for i, m in enumerate(self._found) if Concept.NOT in m.means]
+        if not nots or not self.named or self.named[-1].at > nots[-1]:
+            return
+        if self._tokens.words[self._found[nots[-1]].first - 1] == ":":
+            self._deny_before_all()
+
+    def _deny_before_all(self) -> None:
+        for named in self.named:
+            named.role = Role.DENIED if named.role is Role.FOUND else named.role
+
+    def _labels(self) -> None:
+        """`Calcifications: benign calcifications`: the first is a label and no second finding."""
+        for i, named in enumerate(self.named):
+            after = self._found[named.at].last
+            labels = self._tokens.words[after : after + 1] == [":"]
+            if labels and any(same_sort(named.kind, n.kind) for n in self.named[i + 1 :]):
+                named.role = Role.ASIDE
+
+    def _within(self) -> None:
+        """A denial `within the lesion` speaks of that lesion, not of the breast."""
+        denied = [n for n in self.named if n.role is Role.DENIED]
+        if not denied:
+            return
+        words = self._tokens.words
+        for mention in self._found[denied[0].at + 1 :]:
+            if words[mention.first] in ("within", "inside") and not _of_breast(words[mention.last : mention.last + 4]):
+                for named in denied:
+                    named.role = Role.ASIDE
+
+
+def _of_breast(words: list[str]) -> bool:
+    """Whether `within` goes on to name a breast."""
+    return bool({"breast", "breasts", "right", "left", "either", "both", "parenchyma"} & set(words))
+
+
+def same_sort(kind: Kind, other: Kind) -> bool:
+    """Whether one word can point back to the other: the same kind, or two asymmetries."""
+    return kind is other or (kind in ASYMMETRIES and other in ASYMMETRIES)
+
+
+def leads_to(tokens: Tokens, found: list[Mention], at: int, head: int, commas: bool) -> bool:
+    """Whether mention `at` is one of the words that lead up to the thing named at mention `head`."""
+    if any(m.means.keys() & _STOPS or not m.means.keys() & _SOFT for m in found[at + 1 : head]):
+        return False
+    between = tokens.words[found[at].last : found[head].first]
+    return ":" not in between and (commas or "," not in between)

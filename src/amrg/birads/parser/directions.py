@@ -1,0 +1,67 @@
+"""Direction words put together to quadrants: `upper` and `outer` side by side are the upper outer quadrant."""
+
+from __future__ import annotations
+
+from amrg.birads.lexicon import Quadrant
+from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.phrases import Concept
+from amrg.birads.parser.tokens import Tokens
+
+_VERTICAL = {Quadrant.UPPER, Quadrant.LOWER}
+_NOT_PLACES_WORDS = (
+    "view views projection projections density dense limit limits probability suspicion suspicious "
+    "likelihood oblique extremity than back risk grade"
+)
+_NOT_PLACES = frozenset(_NOT_PLACES_WORDS.split())
+_BOTH = {frozenset({a, b}): Quadrant(f"{a} {b}") for a in _VERTICAL for b in (Quadrant.OUTER, Quadrant.INNER)}
+
+
+def with_quadrants(tokens: Tokens, found: list[Mention]) -> list[Mention]:
+    """The mentions with directions made places, two beside each other joined to one."""
+    made: list[Mention] = []
+    for mention in found:
+        if Concept.DIRECTION not in mention.means:
+            made.append(_after_direction(tokens, made, mention))
+            continue
+        direction = mention.means[Concept.DIRECTION]
+        joined = _joined(tokens, made[-1], mention, direction) if made else None
+        if joined is not None:
+            made[-1] = joined
+        elif not _is_other(tokens, mention.last):
+            made.append(Mention({Concept.PLACE: direction}, False, mention.first, mention.last))
+    return [m for m in made if m.means]
+
+
+def _joined(tokens: Tokens, before: Mention, mention: Mention, direction: Quadrant) -> Mention | None:
+    """Two directions of different axes as one quadrant, or None."""
+    place = before.means.get(Concept.PLACE)
+    if place is None or not _touch(tokens, before, mention):
+        return None
+    if place in (Quadrant.CENTRAL,):
+        return Mention({Concept.PLACE: direction}, False, before.first, mention.last)
+    both = _BOTH.get(frozenset({place, direction}))
+    return None if both is None else Mention({Concept.PLACE: both}, False, before.first, mention.last)
+
+
+def _after_direction(tokens: Tokens, made: list[Mention], mention: Mention) -> Mention:
+    """`upper central` and `outer periareolar` mean the direction."""
+    place = mention.means.get(Concept.PLACE)
+    if place not in (Quadrant.CENTRAL, Quadrant.RETROAREOLAR) or not made:
+        return mention
+    before = made[-1]
+    if tokens.words[mention.first].startswith(("retro", "sub", "behind")) or not _touch(tokens, before, mention):
+        return mention
+    if before.means.get(Concept.PLACE) in (Quadrant.UPPER, Quadrant.LOWER, Quadrant.OUTER, Quadrant.INNER):
+        made.pop()
+        return Mention({Concept.PLACE: before.means[Concept.PLACE]}, False, before.first, mention.last)
+    return mention
+
+
+def _touch(tokens: Tokens, before: Mention, mention: Mention) -> bool:
+    """Whether nothing but a line break, a slash or a dash stands between."""
+    return all(w in ("\n", "/", "-", "–") for w in tokens.words[before.last : mention.first])
+
+
+def _is_other(tokens: Tokens, at: int) -> bool:
+    """Whether the word after a direction makes it no place in the breast."""
+    return at < len(tokens.words) and tokens.words[at] in _NOT_PLACES

@@ -1,0 +1,101 @@
+"""What a stretch of text speaks of: phrases of the word table and numbers, as mentions in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amrg.birads.parser.numbers import NumberReader
+from amrg.birads.parser.phrases import ROWS, Concept, spread
+from amrg.birads.parser.spelling import canonical
+from amrg.birads.parser.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A phrase found: what it may stand for, and its tokens `first` to `last` (exclusive)."""
+
+    means: dict[Concept, Any]
+    plural: bool
+    first: int
+    last: int
+
+    def get(self, concept: Concept) -> Any:
+        """Its value as that concept, or None."""
+        return self.means.get(concept)
+
+
+class _Node:
+    """A node of the tree of phrases."""
+
+    __slots__ = ("means", "next", "plural")
+
+    def __init__(self) -> None:
+        self.next: dict[str, _Node] = {}
+        self.means: dict[Concept, Any] = {}
+        self.plural = False
+
+
+def _tree() -> _Node:
+    """All phrases of the word table as one tree of words."""
+    root = _Node()
+    for concept, value, phrases in ROWS:
+        for phrase in phrases.split(";"):
+            for form, plural in spread(phrase):
+                node = root
+                for word in form.split():
+                    node = node.next.setdefault(canonical(word), _Node())
+                node.means[concept] = value
+                node.plural = node.plural or plural
+    return root
+
+
+_ROOT = _tree()
+
+
+def mentions(tokens: Tokens, first: int, last: int) -> list[Mention]:
+    """Everything that tokens `first` to `last` speak of, longest phrases first, without overlap."""
+    made: list[Mention] = []
+    numbers = NumberReader(tokens, last)
+    words = tokens.words
+    i = first
+    while i < last:
+        number = numbers.at(i)
+        if number is not None:
+            made.append(Mention({number.concept: number.value}, False, i, number.last))
+            i = number.last
+            continue
+        node, end = _longest(words, i, last)
+        if node is None:
+            i += 1
+            continue
+        made += _mentions_of(node, i, end)
+        i = end
+    return made
+
+
+def _mentions_of(node: _Node, first: int, last: int) -> list[Mention]:
+    """The mention of a phrase, or two where it names two kinds."""
+    also = node.means.get(Concept.ALSO)
+    if also is None:
+        return [Mention(node.means, node.plural, first, last)]
+    kind = {Concept.KIND: node.means[Concept.KIND]}
+    return [Mention(kind, False, first, last - 2), Mention({Concept.KIND: also}, False, last - 2, last)]
+
+
+def _longest(words: list[str], i: int, last: int) -> tuple[_Node | None, int]:
+    """The longest phrase that begins at token `i`, and where it ends. A wrapped line does not part a phrase."""
+    node, found, end = _ROOT, None, i
+    j = i
+    while j < last:
+        if words[j] == "\n" and j > i:
+            j += 1
+            continue
+        step = node.next.get(words[j])
+        if step is None:
+            break
+        node = step
+        j += 1
+        if node.means:
+            found, end = node, j
+    return found, end

@@ -1,0 +1,200 @@
+"""A finding while it is being read: slots that fill with values and the places in the text they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from amrg.birads.lexicon import (
+    Category,
+    Certainty,
+    Kind,
+    Laterality,
+    Margin,
+    Morphology,
+    Quadrant,
+    Shape,
+    View,
+)
+from amrg.birads.parser.phrases import Concept
+from amrg.birads.report import Finding, Location
+
+Slot = tuple[Any, int, int]  # value, begin and end in the text
+
+OWNER = {
+    Concept.SHAPE: Kind.MASS,
+    Concept.MARGIN: Kind.MASS,
+    Concept.DENSITY: Kind.MASS,
+    Concept.MORPHOLOGY: Kind.CALCIFICATIONS,
+    Concept.DISTRIBUTION: Kind.CALCIFICATIONS,
+}
+_FIELDS = {
+    Concept.SHAPE: "shape",
+    Concept.MARGIN: "margin",
+    Concept.DENSITY: "density",
+    Concept.MORPHOLOGY: "morphology",
+    Concept.DISTRIBUTION: "distribution",
+    Concept.SIZE: "size_mm",
+    Concept.CHANGE: "change",
+    Concept.BENIGN: "benign_looking",
+    Concept.MULTIPLE: "multiple",
+    Concept.CERTAINTY: "certainty",
+    Concept.CATEGORY: "category",
+    Concept.CLOCK: "location.clock",
+    Concept.DEPTH: "location.depth",
+    Concept.DISTANCE: "location.nipple_distance_mm",
+    Concept.SIDE: "laterality",
+}
+# Of several margins or shapes of one mass the worst counts; a round part does not make an irregular mass round.
+_WORST_FIRST: tuple[tuple[Any, ...], ...] = (
+    (Margin.SPICULATED, Margin.INDISTINCT, Margin.MICROLOBULATED, Margin.OBSCURED, Margin.CIRCUMSCRIBED),
+    (Shape.IRREGULAR, Shape.LOBULATED, Shape.OVAL, Shape.ROUND),
+    (
+        Morphology.FINE_LINEAR,
+        Morphology.FINE_PLEOMORPHIC,
+        Morphology.COARSE_HETEROGENEOUS,
+        Morphology.AMORPHOUS,
+        *(m for m in Morphology if m is not Morphology.BENIGN),
+        Morphology.BENIGN,
+    ),
+)
+_RANK = {value: rank for order in _WORST_FIRST for rank, value in reversed(list(enumerate(order)))}
+_WITHIN = {
+    Quadrant.UPPER_OUTER: (Quadrant.UPPER, Quadrant.OUTER),
+    Quadrant.UPPER_INNER: (Quadrant.UPPER, Quadrant.INNER),
+    Quadrant.LOWER_OUTER: (Quadrant.LOWER, Quadrant.OUTER),
+    Quadrant.LOWER_INNER: (Quadrant.LOWER, Quadrant.INNER),
+    Quadrant.RETROAREOLAR: (Quadrant.CENTRAL,),
+    Quadrant.AXILLARY_TAIL: (Quadrant.UPPER_OUTER, Quadrant.UPPER, Quadrant.OUTER),
+}
+
+
+@dataclass(eq=False, slots=True)
+class Draft:
+    """A finding being read. `places` holds several quadrants where the text lists several."""
+
+    kind: Kind
+    begin: int
+    end: int
+    slots: dict[Concept, Slot] = field(default_factory=dict)
+    places: list[Slot] = field(default_factory=list)
+    associated: list[Slot] = field(default_factory=list)
+    views: list[Slot] = field(default_factory=list)
+    companion: bool = False  # named as what comes with another finding
+
+    def takes(self, concept: Concept) -> bool:
+        """Whether a finding of this kind can have such a descriptor."""
+        owner = OWNER.get(concept)
+        if concept is Concept.ROUND:
+            return self.kind in (Kind.MASS, Kind.CALCIFICATIONS)
+        return owner is None or owner is self.kind
+
+    def fill(self, concept: Concept, slot: Slot, listed: bool = False) -> None:
+        """Put in a value. Of two the worse counts where they are ranked, else the first."""
+        if concept is Concept.ROUND:
+            concept, slot = self._round(slot)
+        if concept is Concept.PLACE:
+            self._place(slot, listed)
+        elif concept is Concept.VIEW:
+            self.views += [(v, *slot[1:]) for v in slot[0] if v not in [w[0] for w in self.views]]
+        elif concept is Concept.DEPTH and listed and concept in self.slots:
+            self.slots[concept] = (None, *slot[1:])
+        elif concept not in self.slots or _outranks(slot[0], self.slots[concept][0]):
+            self.slots[concept] = slot
+
+    def _round(self, slot: Slot) -> tuple[Concept, Slot]:
+        """The word round, as a shape of a mass or a morphology of calcifications."""
+        if self.kind is Kind.CALCIFICATIONS:
+            return Concept.MORPHOLOGY, (Morphology.ROUND, *slot[1:])
+        return Concept.SHAPE, slot
+
+    def _place(self, slot: Slot, listed: bool) -> None:
+        """Put in a quadrant: a finer one replaces a coarser, a listed one stands beside it."""
+        for i, (value, *_) in enumerate(self.places):
+            if slot[0] == value or value in _WITHIN.get(slot[0], ()):
+                self.places[i] = slot
+                return
+            if slot[0] in _WITHIN.get(value, ()):
+                return
+        if not self.places or listed:
+            self.places.append(slot)
+
+    def associate(self, kind: Kind, begin: int, end: int) -> None:
+        """Note an associated feature once."""
+        if kind is not self.kind and kind not in [k for k, *_ in self.associated]:
+            self.associated.append((kind, begin, end))
+
+    def agrees(self, other: Draft) -> bool:
+        """Whether both can be one finding: same kind, and nowhere different values."""
+        if self.kind is not other.kind:
+            return False
+        same = all(other.slots[c][0] == s[0] for c, s in self.slots.items() if c in other.slots)
+        mine, theirs = {p[0] for p in self.places}, {p[0] for p in other.places}
+        return same and (not mine or not theirs or bool(mine & theirs))
+
+    def absorb(self, other: Draft) -> None:
+        """Take over what another mention of the same finding adds."""
+        for concept, slot in other.slots.items():
+            self.slots.setdefault(concept, slot)
+        self.places = self.places or other.places
+        self.views = self.views or other.views
+        for kind, begin, end in other.associated:
+            self.associate(kind, begin, end)
+
+    def value(self, concept: Concept) -> Any:
+        """A slot's value, or None."""
+        slot = self.slots.get(concept)
+        return None if slot is None else slot[0]
+
+    def findings(self) -> list[tuple[Finding, list[tuple[str, Slot]]]]:
+        """The findings that this draft stands for, one a side and place, each with its facts by field."""
+        places: list[Slot | None] = list(self.places) or [None]
+        if len(self.places) > 1 and not self._several():
+            places = [None]
+        sides = self.value(Concept.SIDE) or (None,)
+        return [self._finding(side, place) for side in sides for place in places]
+
+    def _several(self) -> bool:
+        """Whether the text speaks of more than one."""
+        return self.kind is Kind.CALCIFICATIONS or bool(self.value(Concept.MULTIPLE))
+
+    def _finding(self, side: Laterality | None, place: Slot | None) -> tuple[Finding, list[tuple[str, Slot]]]:
+        """One finding at one place, and its facts."""
+        values = {_FIELDS[c]: s[0] for c, s in self.slots.items() if c is not Concept.SIDE}
+        nested = {k.split(".")[1]: values.pop(k) for k in list(values) if "." in k}
+        certainty = Certainty.POSSIBLE if values.pop("certainty", None) else Certainty.DEFINITE
+        if self.kind is Kind.CALCIFICATIONS and values.get("benign_looking") and "morphology" not in values:
+            values["morphology"] = Morphology.BENIGN
+        finding = Finding(
+            kind=self.kind,
+            laterality=side,
+            location=Location(quadrant=None if place is None else place[0], **nested),
+            certainty=certainty,
+            associated=tuple(k for k, *_ in self.associated),
+            views=tuple(v for v, *_ in self.views),
+            **values,
+        )
+        return finding, self._facts(side, place)
+
+    def _facts(self, side: Laterality | None, place: Slot | None) -> list[tuple[str, Slot]]:
+        """Each value with its field and its span."""
+        facts: list[tuple[str, Slot]] = [("kind", (self.kind, self.begin, self.end))]
+        for concept, slot in self.slots.items():
+            value = side if concept is Concept.SIDE else slot[0]
+            value = Certainty.POSSIBLE if concept is Concept.CERTAINTY else value
+            if value is not None:
+                facts.append((_FIELDS[concept], (value, *slot[1:])))
+        if place is not None:
+            facts.append(("location.quadrant", place))
+        facts += [(f"associated[{i}]", slot) for i, slot in enumerate(self.associated)]
+        facts += [(f"views[{i}]", slot) for i, slot in enumerate(self.views)]
+        return facts
+
+
+def _outranks(new: Any, old: Any) -> bool:
+    """Whether a value is worse than the one that stands."""
+    if isinstance(new, Category) and isinstance(old, Category):
+        return new.suspicion > old.suspicion
+    if type(new) is not type(old) or isinstance(new, (bool, View)):
+        return False
+    return new in _RANK and old in _RANK and _RANK[new] < _RANK[old]

@@ -1,0 +1,148 @@
+"""Sections of a report by their headings, and the side that a heading or a line gives to what stands under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from amrg.birads.lexicon import Laterality
+from amrg.birads.parser.headings import PHRASES, SPEAKING, Section
+from amrg.birads.parser.spelling import canonical
+from amrg.birads.parser.tokens import Segment, Tokens, segments
+
+_HEADINGS = {
+    tuple(map(canonical, phrase.split())): section
+    for section, phrases in PHRASES.items()
+    for phrase in phrases.split("; ")
+}
+_LONGEST = max(map(len, _HEADINGS))
+_SIDES = {"right": Laterality.RIGHT, "left": Laterality.LEFT, "rt": Laterality.RIGHT, "lt": Laterality.LEFT}
+_SHORT_LIVED = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION})
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tokens `first` to `last` (exclusive) of one section, and the side they are about where none is said."""
+
+    section: Section
+    first: int
+    last: int
+    side: Laterality | None
+    opens_line: bool
+
+
+class _State:
+    """Where the walk through a text stands."""
+
+    def __init__(self) -> None:
+        self.section = Section.BODY
+        self.block_side: Laterality | None = None
+        self.line_side: Laterality | None = None
+        self.filled = False
+
+    def enter(self, section: Section) -> None:
+        self.section, self.filled = section, False
+
+    @property
+    def side(self) -> Laterality | None:
+        return self.line_side or self.block_side
+
+
+def pieces(tokens: Tokens) -> Iterator[Piece]:
+    """The text in pieces, each with its section and side."""
+    state = _State()
+    for segment in segments(tokens):
+        _before(tokens, segment, state)
+        first = _side_heading(tokens, segment, state)
+        yield from _split(tokens, Segment(first, segment.last, segment.opens_line), state)
+
+
+def _before(tokens: Tokens, segment: Segment, state: _State) -> None:
+    """What ends before a segment: a line's side, composition, and a short section after a blank line."""
+    if segment.opens_line:
+        state.line_side = None
+    if state.filled and state.section is Section.COMPOSITION:  # composition takes one sentence
+        state.enter(Section.FINDINGS)
+    if segment.after_blank and state.filled and state.section in _SHORT_LIVED:
+        state.enter(Section.BODY)
+    if tokens.words[segment.first] == "birads" and state.section in _SHORT_LIVED - {Section.TECHNIQUE}:
+        state.enter(Section.BODY)
+
+
+def _side_heading(tokens: Tokens, segment: Segment, state: _State) -> int:
+    """Take in a heading such as `Right breast:`; the token after it where it stands alone on its line."""
+    words = tokens.words
+    i = segment.first
+    while i < segment.last and not words[i][0].isalnum():
+        i += 1
+    if i >= segment.last or words[i] not in _SIDES:
+        return segment.first
+    j = i + 1
+    while j < segment.last and words[j] in ("breast", "side", "sided", "mammogram"):
+        j += 1
+    if not segment.opens_line:  # `RIGHT: negative. LEFT: a mass`
+        state.line_side = _SIDES[words[i]] if words[j : j + 1] == [":"] else state.line_side
+        return segment.first
+    if j == segment.last or (words[j] == ":" and j + 1 == segment.last):
+        state.block_side = _SIDES[words[i]]
+        return segment.last
+    if words[j] == ":":
+        state.line_side = _SIDES[words[i]]
+        if words[j + 1] == "\n":
+            state.block_side = state.line_side
+    return segment.first
+
+
+def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
+    """One segment cut at the headings inside it."""
+    words = tokens.words
+    first, last = segment.first, segment.last
+    while first < last and not words[first][0].isalnum() and words[first] != "(":
+        first += 1
+    whole = _HEADINGS.get(tuple(words[first:last])) if last - first <= _LONGEST else None
+    if whole is not None and segment.opens_line and " ".join(words[first:last]) not in SPEAKING:
+        state.enter(whole)
+        state.block_side = None
+        return
+    at = first
+    for k in range(first, last):
+        if words[k] != ":":
+            continue
+        found = _heading_before(tokens, at, k)
+        if found is None:
+            continue
+        start, section = found
+        if start > at:
+            yield _piece(state, at, start, segment.opens_line)
+        state.enter(section)
+        if start == first and segment.opens_line:
+            state.block_side = None if " ".join(words[start:k]) not in SPEAKING else state.block_side
+        at = start if " ".join(words[start:k]) in SPEAKING else k + 1
+    if at < last:
+        yield _piece(state, at, last, segment.opens_line)
+        state.filled = words[last - 1] != ":"
+
+
+def _piece(state: _State, first: int, last: int, opens_line: bool) -> Piece:
+    return Piece(state.section, first, last, state.side, opens_line)
+
+
+def _heading_before(tokens: Tokens, first: int, colon: int) -> tuple[int, Section] | None:
+    """The longest heading that ends at the colon and begins a line, an item or the segment, or None."""
+    words = tokens.words
+    for start in range(max(first, colon - _LONGEST), colon):
+        section = _HEADINGS.get(tuple(words[start:colon]))
+        opens = start == first or words[start - 1] in (",", "\n", ")", "-", "/", "&") or _shouts(tokens, start)
+        if section is not None and opens and not _only_places(words[first:start]):
+            return start, section
+    return None
+
+
+def _only_places(words: list[str]) -> bool:
+    """Whether all that stands before says where: `Right breast, axilla: mass` has no heading."""
+    return bool(words) and words[0] in _SIDES and all(w in _SIDES or w in ("breast", ",") for w in words)
+
+
+def _shouts(tokens: Tokens, i: int) -> bool:
+    """Whether a word stands in capitals."""
+    return tokens.text[tokens.starts[i] : tokens.ends[i]].isupper()

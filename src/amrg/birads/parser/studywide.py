@@ -1,0 +1,158 @@
+"""What a report says of the whole study: composition, comparison, indication, edition, advice."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from amrg.birads.lexicon import Composition, Recommendation
+from amrg.birads.parser.headings import Section
+from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.phrases import Concept
+from amrg.birads.parser.sections import Piece
+from amrg.birads.parser.tokens import Tokens
+from amrg.birads.report import Comparison
+
+Placed = tuple[Any, int, int]
+_TISSUE = frozenset(["breast", "breasts", "parenchyma", "tissue", "mammogram", "composition", "density", "they"])
+_STEPS = list(Recommendation)
+_ORDER = [
+    Recommendation.ROUTINE,
+    Recommendation.SHORT_INTERVAL,
+    Recommendation.ADDITIONAL_IMAGING,
+    Recommendation.BIOPSY,
+    Recommendation.SURGICAL,
+]
+
+
+class StudyReader:
+    """Gathers what holds for the whole study, piece after piece."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self.values: dict[str, Placed] = {}
+        self._letter = False
+        self._available: Placed | None = None
+        self._date: Placed | None = None
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison read, or None where none was spoken of."""
+        if self._available is None:
+            return None
+        date: datetime.date | None = self._date[0] if self._date and self._available[0] else None
+        return Comparison(available=self._available[0], prior_date=date)
+
+    def facts(self) -> list[tuple[str, Placed]]:
+        """All that was read, by field."""
+        facts = list(self.values.items())
+        if self._available is not None:
+            facts.append(("comparison.available", self._available))
+            if self._date is not None and self._available[0]:
+                facts.append(("comparison.prior_date", self._date))
+        return facts
+
+    def take(self, piece: Piece, found: list[Mention]) -> None:
+        """Read one piece."""
+        self._composition(piece, found)
+        self._comparison(piece, found)
+        self._advice(piece, found)
+        for mention in found:
+            if Concept.EDITION in mention.means:
+                self._note("edition", mention.means[Concept.EDITION], mention)
+            early = piece.section in (Section.INDICATION, Section.TECHNIQUE)
+            if Concept.INDICATION in mention.means and (early or self._opens(piece, found)):
+                self._note("indication", mention.means[Concept.INDICATION], mention)
+
+    def _opens(self, piece: Piece, found: list[Mention]) -> bool:
+        """Whether a piece under no heading names the examination rather than an advice."""
+        words = self._tokens.words[piece.first : piece.last]
+        names_it = any(w.startswith("mammogra") for w in words)
+        return piece.section is Section.BODY and names_it and not any(Concept.ADVISED in m.means for m in found)
+
+    def _note(self, name: str, value: object, mention: Mention, replace: bool = False) -> None:
+        """Keep the first value said, or the one that outweighs it."""
+        if name not in self.values or replace:
+            self.values[name] = (value, *self._span(mention.first, mention.last))
+
+    def _span(self, first: int, last: int) -> tuple[int, int]:
+        return self._tokens.starts[first], self._tokens.ends[last - 1]
+
+    def _composition(self, piece: Piece, found: list[Mention]) -> None:
+        """A letter outweighs words; words count only where they are said of tissue."""
+        for mention in found:
+            if Concept.LETTER in mention.means and not self._letter:
+                self._letter = True
+                self._note("composition", mention.means[Concept.LETTER], mention, replace=True)
+        words = self._tokens.words[piece.first : piece.last]
+        of_tissue = piece.section is Section.COMPOSITION or bool(_TISSUE & set(words))
+        for mention in found:
+            if Concept.COMPOSITION in mention.means and of_tissue:
+                self._note("composition", mention.means[Concept.COMPOSITION], mention)
+        if piece.section is Section.COMPOSITION and not self._letter:
+            self._bare_letter(piece)
+
+    def _bare_letter(self, piece: Piece) -> None:
+        """A letter alone under the heading of composition: `C`, `(c)`, `type C`, `category c`."""
+        words = self._tokens.words
+        for i in range(piece.first, piece.last):
+            if words[i] not in ("a", "b", "c", "d"):
+                continue
+            capital = self._tokens.text[self._tokens.starts[i]].isupper()
+            follows = words[i + 1] if i + 1 < piece.last else ""
+            if not follows or not follows[0].isalnum() or (capital and words[i] != "a"):
+                self._letter = True
+                self.values["composition"] = (Composition(words[i]), *self._span(i, i + 1))
+                return
+
+    def _comparison(self, piece: Piece, found: list[Mention]) -> None:
+        """Whether priors were at hand, and the date of the prior."""
+        spoken = piece.section is Section.COMPARISON
+        words = set(self._tokens.words[piece.first : piece.last])
+        for mention in found:
+            if Concept.PRIOR in mention.means:
+                value = mention.means[Concept.PRIOR]
+                if spoken or self._is_comparison(value, words):
+                    self._compare(value, mention)
+            if Concept.DATE in mention.means and (spoken or self._available is not None):
+                self._compare(True, mention)
+                self._date = self._date or (mention.means[Concept.DATE], *self._span(mention.first, mention.last))
+
+    def _is_comparison(self, value: bool, words: set[str]) -> bool:
+        """Whether a piece under no such heading speaks of comparing."""
+        compares = bool({"comparison", "compared", "compare"} & words)
+        studies = {
+            "mammogram",
+            "mammograms",
+            "study",
+            "studies",
+            "mammography",
+            "imaging",
+            "examination",
+            "exam",
+            "exams",
+        }
+        prior = bool({"prior", "priors", "previous"} & words)
+        return compares or (prior and not value and bool(studies & words))
+
+    def _compare(self, available: bool, mention: Mention) -> None:
+        """A denial outweighs the word `prior` that stands beside it."""
+        if self._available is None or (self._available[0] and not available and self._date is None):
+            self._available = (available, *self._span(mention.first, mention.last))
+
+    def _advice(self, piece: Piece, found: list[Mention]) -> None:
+        """The most decisive step advised."""
+        advised = piece.section is Section.ADVICE or any(
+            Concept.ADVISED in m.means or m.means.get(Concept.ADVICE) is Recommendation.SHORT_INTERVAL for m in found
+        )
+        if not advised or piece.section in (Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON):
+            return
+        denied = False
+        for mention in found:
+            denied = (denied or Concept.NOT in mention.means) and Concept.CONTRAST not in mention.means
+            step = mention.means.get(Concept.ADVICE)
+            if step is None or denied:
+                continue
+            stands = self.values.get("recommendation")
+            if stands is None or _ORDER.index(step) > _ORDER.index(stands[0]):
+                self._note("recommendation", step, mention, replace=True)

@@ -1,0 +1,115 @@
+"""Text to tokens with their places, and tokens to segments: the pieces that are read one by one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from amrg.birads.parser.spelling import canonical
+
+_TOKEN = re.compile(r"[^\W\d_]+|[0-9]+(?:\.[0-9]+)?|\n|[^\s]")
+_NOISE = frozenset("\"'`*_#’‘“”\\~<>")
+_BREAKS = frozenset(".;!?{}[]|•●▪")
+_ENDS = frozenset(").:;!?")
+_FINISHED_WORDS = (
+    "normal seen abnormality adenopathy noted identified present unremarkable calcification calcifications retraction "
+    "thickening node nodes microcalcification microcalcifications lesion lesions adenopathies"
+)
+_FINISHED = frozenset(_FINISHED_WORDS.split())
+_LONGEST = 200  # tokens of a segment; no sentence is as long, and reading one takes time that grows with its square
+_UNFINISHED_WORDS = "a an the of in with and or to for at by is are from on"
+_UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
+_GOES_ON_WORDS = "seen noted in with of and or which is are was were suggests suggest appears appear on at from causing"
+_GOES_ON = frozenset(_GOES_ON_WORDS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of a text: canonical words, and where each begins and ends in the text.
+
+    Noise such as quotes and stars is left out, and so are hyphens inside a word; a line break is `"\\n"`.
+    """
+
+    text: str
+    words: list[str]
+    starts: list[int]
+    ends: list[int]
+
+    def touching(self, i: int) -> bool:
+        """Whether token `i` follows the one before it without a space."""
+        return i > 0 and self.ends[i - 1] == self.starts[i]
+
+
+def tokenize(text: str) -> Tokens:
+    """Cut a text into tokens. Linear in its length."""
+    words: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for found in _TOKEN.finditer(text):
+        word = found.group()
+        if word in _NOISE:
+            continue
+        if word in "-–—" and _joins(text, found.start()):
+            continue
+        if word.lower() in ("rads", "rad") and words and words[-1] == "bi":
+            words[-1], ends[-1] = "birads", found.end()
+            continue
+        words.append(canonical(word.lower()) if word.isalpha() else word)
+        starts.append(found.start())
+        ends.append(found.end())
+    return Tokens(text, words, starts, ends)
+
+
+def _joins(text: str, at: int) -> bool:
+    """Whether the hyphen at this place has a letter or digit on both sides."""
+    return 0 < at < len(text) - 1 and text[at - 1].isalnum() and text[at + 1].isalnum()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence or an item of a list: tokens `first` to `last` (exclusive); whether it begins a line
+    and whether a blank line stands before it."""
+
+    first: int
+    last: int
+    opens_line: bool
+    after_blank: bool = False
+
+
+def segments(tokens: Tokens) -> list[Segment]:
+    """Cut tokens into segments at full stops, list marks and those line breaks that end a thought."""
+    made: list[Segment] = []
+    first, opens, blank = 0, True, False
+    words = tokens.words
+    for i, word in enumerate(words):
+        if word in _BREAKS or (word == "\n" and _breaks_line(tokens, i, first)):
+            if i > first:
+                made.append(Segment(first, i, opens, blank))
+                blank = False
+            blank = blank or (word == "\n" and i == first)
+            opens = word == "\n" or (opens and i == first)
+            first = i + 1
+        elif i - first == _LONGEST:
+            made.append(Segment(first, i, opens, blank))
+            first, opens, blank = i, False, False
+    if len(words) > first:
+        made.append(Segment(first, len(words), opens, blank))
+    return made
+
+
+def _breaks_line(tokens: Tokens, at: int, first: int) -> bool:
+    """Whether the line break at token `at` ends a thought rather than wraps a long line."""
+    words = tokens.words
+    if at + 1 >= len(words) or at == first or words[at + 1] == "\n":
+        return True
+    before, after = words[at - 1], words[at + 1]
+    if before in _UNFINISHED and not tokens.touching(at - 1):  # the a of 4a is no article
+        return False
+    if before in _ENDS or after in "-–—" or not after[0].isalnum() or after[0].isdigit():
+        return before != "," or not after[0].isalnum()
+    if "birads" in (words[first], after):
+        return words[first] == "birads" or before in _FINISHED or words[at + 2 : at + 3] == [":"]
+    if after in _GOES_ON:
+        return False
+    starts_small = tokens.text[tokens.starts[at + 1]].islower()
+    return not starts_small or before in _FINISHED

@@ -1,0 +1,182 @@
+"""From an importer to a data set folder: part by part, resumable, the same bytes however often it was broken off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from amrg import __version__
+from amrg.core.files import write_text
+from amrg.datasets.case import Case
+from amrg.datasets.importer import DatasetError, Importer, Item, Odd, Oddity
+from amrg.datasets.parquet import PartFacts, hash_of, read_facts, write_part
+from amrg.datasets.store import INFO, LAYOUT, ODDITIES, Info, part_path, parts_of, read_info
+
+PART = 1000
+"""Cases a part: what is held in memory at once, and what a broken-off import may lose."""
+
+
+@dataclass(frozen=True)
+class PartDone:
+    """One part that is on disk; `cases` counts up to and with it. `again` says that an earlier run had written it."""
+
+    number: int
+    cases: int
+    again: bool
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One import: from where, to where, by whom."""
+
+    importer: Importer
+    root: Path
+    out: Path
+    size: int
+
+    def facts(self, items: str, counted: tuple[str, int, int], oddities: Sequence[Oddity]) -> PartFacts:
+        """What a part of this import says of itself; `counted` is its cases' hash and number, and pictures there."""
+        return PartFacts(
+            layout=LAYOUT,
+            dataset=self.importer.about.name,
+            root=str(self.root),
+            software=f"amrg {__version__}",
+            items=items,
+            hash=counted[0],
+            cases=counted[1],
+            images=counted[2],
+            oddities=tuple(oddities),
+        )
+
+
+def import_dataset(importer: Importer, root: Path, out: Path, size: int = PART) -> Iterator[PartDone]:
+    """Write the data set at `root` as a data set folder `out`, a part of `size` cases at a time.
+
+    Yields each part as it is on disk. An import that was broken off goes on with the first part that is missing and
+    ends with the same bytes; over a finished one nothing is written.
+
+    Raises:
+        DatasetError: `root` is not this data set or holds no case, or `out` holds another data set, another root, or
+            an import of tables that have changed since.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder; expected the folder of {importer.about.name} as published")
+    job = _Job(importer, root.resolve(), out, size)
+    _refuse_other(job)
+    oddities: list[Oddity] = []
+    parts: list[Path] = []
+    cases = 0
+    for batch in _batches(importer.items(job.root, oddities.append), oddities.append, size):
+        path = part_path(out, len(parts))
+        again = path.is_file()
+        facts = _same_items(path, batch) if again else _new_part(job, path, batch, oddities)
+        oddities.clear()
+        cases += facts.cases
+        parts.append(path)
+        yield PartDone(len(parts) - 1, cases, again)
+    _finish(job, parts, oddities)
+
+
+def _batches(items: Iterator[Item], odd: Odd, size: int) -> Iterator[list[Item]]:
+    """Items in order, each key once, `size` at a time."""
+    unique = _unique(items, odd)
+    while batch := list(islice(unique, size)):
+        yield batch
+
+
+def _unique(items: Iterator[Item], odd: Odd) -> Iterator[Item]:
+    """Items in order; of those that share a key the first. The keys are all that is held of them."""
+    seen: set[str] = set()
+    for item in items:
+        if item.key in seen:
+            odd(Oddity(where=item.key, found="a second case of this key", expected="each key once: the first is kept"))
+            continue
+        seen.add(item.key)
+        yield item
+
+
+def _new_part(job: _Job, path: Path, batch: list[Item], oddities: list[Oddity]) -> PartFacts:
+    """Make the cases of a batch and write them."""
+    found = (_case_of(job, item, oddities.append) for item in batch)
+    cases = [case for case in found if case is not None]
+    there = sum((job.root / image.file).is_file() for case in cases for image in case.images)
+    counted = (hash_of(cases), len(cases), there)
+    facts = job.facts(_hash_of_items(batch), counted, oddities)
+    write_part(path, cases, facts)
+    return facts
+
+
+def _case_of(job: _Job, item: Item, odd: Odd) -> Case | None:
+    """The case of an item, under the item's own key."""
+    case = job.importer.case(job.root, item, odd)
+    if case is not None and case.key != item.key:
+        raise DatasetError(f"{item.key}: its importer made a case of key {case.key}; both must be the same")
+    return case
+
+
+def _hash_of_items(batch: Sequence[Item]) -> str:
+    digest = hashlib.sha256()
+    for item in batch:
+        digest.update(json.dumps([item.key, item.rows]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _same_items(path: Path, batch: Sequence[Item]) -> PartFacts:
+    """A part that an earlier run wrote, held to the rows that it would be made from now."""
+    facts = read_facts(path)
+    if facts.items != _hash_of_items(batch):
+        raise DatasetError(
+            f"{path.name}: was imported from other table rows than are at {facts.root} now; "
+            f"name an empty folder, or remove {path.parent.parent}"
+        )
+    return facts
+
+
+def _refuse_other(job: _Job) -> None:
+    """Refuse a folder that holds, or has begun to hold, something else."""
+    there = parts_of(job.out)
+    if (job.out / INFO).is_file():
+        info = read_info(job.out)
+        found = (info.name, info.root, info.layout)
+    elif there:
+        facts = read_facts(there[0])
+        found = (facts.dataset, facts.root, facts.layout)
+        if facts.software != f"amrg {__version__}":
+            raise DatasetError(f"{job.out}: begun by {facts.software}, this is amrg {__version__}; remove it first")
+    else:
+        return
+    if found != (job.importer.about.name, str(job.root), LAYOUT):
+        raise DatasetError(
+            f"{job.out}: holds {found[0]} from {found[1]} (layout {found[2]}), asked for is "
+            f"{job.importer.about.name} from {job.root} (layout {LAYOUT}); name an empty folder"
+        )
+
+
+def _finish(job: _Job, parts: Sequence[Path], tail: Sequence[Oddity]) -> None:
+    """Write the oddities and then `dataset.json`, whose presence says that the import is whole."""
+    if spare := [path.name for path in parts_of(job.out) if path not in parts]:
+        raise DatasetError(f"{job.out}: holds {spare[0]}, which the tables no longer fill; remove the folder first")
+    facts = [read_facts(path).model_copy(update={"oddities": ()}) for path in parts]
+    if not sum(f.cases for f in facts):
+        raise DatasetError(f"{job.root}: no case of {job.importer.about.name} found; is this its folder?")
+    if (job.out / INFO).is_file():
+        return
+    count = write_text(job.out / ODDITIES, _lines(parts, tail))
+    counts = {
+        "cases": sum(f.cases for f in facts),
+        "images": sum(f.images for f in facts),
+        "parts": len(facts),
+        "oddities": count,
+    }
+    info = Info.of(job.importer.about, str(job.root), counts, [f.hash for f in facts])
+    write_text(job.out / INFO, [info.as_json()])
+
+
+def _lines(parts: Sequence[Path], tail: Sequence[Oddity]) -> Iterator[str]:
+    """Every oddity as a line of JSON, part by part, then those found after the last case."""
+    of_parts = (oddity for path in parts for oddity in read_facts(path).oddities)
+    return (oddity.model_dump_json() for oddity in chain(of_parts, tail))

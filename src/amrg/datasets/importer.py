@@ -1,0 +1,69 @@
+"""What an importer of a data set is: items from its tables, and a case from an item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from amrg.core.values import Value
+from amrg.datasets.case import Case
+
+
+class DatasetError(ValueError):
+    """A data set that cannot be read as asked: names the file or field, found, expected, what to do."""
+
+
+class Oddity(Value):
+    """Something missing or odd in a data set as published; the import goes on and keeps it."""
+
+    where: str
+    found: str
+    expected: str
+
+
+Odd = Callable[[Oddity], None]
+"""Takes note of an oddity."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What the tables say of one case: its key and the rows that belong to it, columns as published."""
+
+    key: str
+    rows: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class About:
+    """A data set's name, licence and citation as its makers give them."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    url: str
+
+
+class Importer(Protocol):
+    """Reads one data set's folder as published. Both methods see only the folder: same folder, same cases.
+
+    `items` streams in a stable order and opens tables only, never pictures; `case` may look at the files of its own
+    item. What is missing or odd goes to `odd`; a case is dropped (None) only where there is nothing to report on, and
+    then `odd` says so.
+    """
+
+    about: About
+
+    def items(self, root: Path, odd: Odd) -> Iterator[Item]:
+        """The cases of the folder, in the order of its tables.
+
+        Raises:
+            DatasetError: the folder is not this data set (the table is missing or lacks a column).
+        """
+        ...
+
+    def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
+        """One case."""
+        ...

@@ -1,0 +1,85 @@
+"""CMMD, the Chinese Mammography Database (TCIA): `CMMD_clinicaldata_revision.xlsx` and the images by patient.
+
+Layout as the TCIA page and public code that reads it show it (Gaurav2543/Mammo-Bench): the sheet has a row a breast
+with `ID1`, `LeftRight`, `Age`, `number` (of images), `abnormality` (`calcification`, `mass` or `both`),
+`classification` and `subtype`; the NBIA retriever writes `CMMD/D1-0001/DATE-NA-NA-NUMBER/1.000000-NA-NUMBER/1-1.dcm`,
+mostly below a folder `manifest-...`. Side and view stand in the DICOM files, which are not opened here.
+
+One case a patient. There is no BI-RADS: a breast's abnormality is all that is published, benign or malignant by
+biopsy stays in the labels. `number` against the files found is checked where the patient has one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from amrg.birads import Finding, Kind
+from amrg.datasets.case import Case, ImageRef
+from amrg.datasets.importer import About, Item, Odd, Oddity
+from amrg.datasets.tables.cells import SIDES, Cells, once
+from amrg.datasets.tables.grouping import Row, counted, grouped, labels_of
+from amrg.datasets.tables.labels import Known, labelled_case, report_of
+from amrg.datasets.tables.readers import xlsx_rows
+
+TABLE = "CMMD_clinicaldata_revision.xlsx"
+_COLUMNS = ("ID1", "LeftRight", "Age", "number", "abnormality", "classification")
+_KINDS: dict[str, tuple[Kind, ...]] = {
+    "CALCIFICATION": (Kind.CALCIFICATIONS,),
+    "MASS": (Kind.MASS,),
+    "BOTH": (Kind.MASS, Kind.CALCIFICATIONS),
+}
+_FOLDERS = ("CMMD", "manifest-*/CMMD", "TheChineseMammographyDatabase/CMMD")
+
+
+class Cmmd:
+    """Imports CMMD from the folder that holds its sheet, the images in it or in its `manifest-...`."""
+
+    about = About(
+        name="cmmd",
+        title="The Chinese Mammography Database",
+        licence="CC BY 4.0",
+        citation=(
+            "Cui C, Li L, Cai H, Fan Z, Zhang L, Dan T, Li J, Wang J. The Chinese Mammography Database (CMMD): An "
+            "online mammography database with biopsy confirmed types for machine diagnosis of breast. The Cancer "
+            "Imaging Archive 2021. doi:10.7937/tcia.eqde-4b16"
+        ),
+        url="https://www.cancerimagingarchive.net/collection/cmmd/",
+    )
+
+    def items(self, root: Path, odd: Odd) -> Iterator[Item]:
+        """Patients in the order of the sheet."""
+        rows = counted(TABLE, xlsx_rows(root / TABLE, _COLUMNS))
+        yield from grouped((row["ID1"].strip(), row) for row in rows if row["ID1"].strip())
+
+    def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
+        """One patient."""
+        odd = once(odd)
+        images = _images(root, item.key, odd)
+        _check_number(images, item.rows, odd)
+        known = Known(key=item.key, group=item.key, images=images, labels=labels_of(item.rows))
+        findings = [finding for row in item.rows for finding in _findings(Cells(row, odd))]
+        return labelled_case(self.about, known, report_of(findings))
+
+
+def _images(root: Path, patient: str, odd: Odd) -> tuple[ImageRef, ...]:
+    """The files of a patient, by name; none is odd."""
+    folders = (folder for pattern in _FOLDERS for folder in sorted(root.glob(f"{pattern}/{patient}")))
+    files = sorted(file for folder in folders for file in folder.rglob("*.dcm"))
+    if not files:
+        odd(Oddity(where=f"CMMD/{patient}", found="no files", expected="the patient's DICOM files"))
+    return tuple(ImageRef(file=file.relative_to(root).as_posix()) for file in files)
+
+
+def _check_number(images: tuple[ImageRef, ...], rows: tuple[Row, ...], odd: Odd) -> None:
+    """Hold the files found to the number published."""
+    cells = Cells(rows[0], odd)
+    number = cells.number("number")
+    if len(rows) == 1 and images and number is not None and number != len(images):
+        cells.report("number", f"{len(images)} files", f"{number:g} files")
+
+
+def _findings(cells: Cells) -> Iterable[Finding]:
+    """The findings of a breast."""
+    side = cells.term("LeftRight", SIDES)
+    return [Finding(kind=kind, laterality=side) for kind in cells.term("abnormality", _KINDS) or ()]

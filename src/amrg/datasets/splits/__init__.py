@@ -1,0 +1,1 @@
+"""Split rules, groups, near duplicates, leaks."""

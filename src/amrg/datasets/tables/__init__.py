@@ -1,0 +1,1 @@
+"""Reading published tables, which importers share."""

@@ -1,0 +1,108 @@
+"""Cells of one row to terms and numbers: what cannot be read goes to `odd`, never to a default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from amrg.birads import Category, Composition, Laterality, View
+from amrg.datasets.importer import Odd, Oddity
+from amrg.datasets.tables.grouping import WHERE, Row
+
+T = TypeVar("T")
+
+SIDES: Mapping[str, Laterality] = {
+    "L": Laterality.LEFT,
+    "LEFT": Laterality.LEFT,
+    "R": Laterality.RIGHT,
+    "RIGHT": Laterality.RIGHT,
+}
+VIEWS: Mapping[str, View] = {view.value: view for view in View}
+CATEGORIES: Mapping[str, Category] = {category.value: category for category in Category}
+LETTERS: Mapping[str, Composition] = dict(zip("ABCD", Composition, strict=True))
+NUMERALS: Mapping[str, Composition] = dict(zip("1234", Composition, strict=True))
+DENSITY_ORDER = list(Composition)
+_EMPTY = frozenset({"", "N/A", "NA", "NAN", "NONE", "NULL", "_"})
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One row and where oddities go."""
+
+    row: Row
+    odd: Odd
+
+    def text(self, column: str) -> str:
+        """A cell without the space around it; empty where the table says that there is nothing."""
+        cell = self.row.get(column, "").strip()
+        return "" if cell.upper() in _EMPTY else cell
+
+    def term(self, column: str, terms: Mapping[str, T]) -> T | None:
+        """The term that a cell stands for, by its upper-case text; None where empty, and unknown ones are odd."""
+        cell = self.text(column)
+        if cell.upper() in terms:
+            return terms[cell.upper()]
+        if cell:
+            self.report(column, cell, f"one of {', '.join(terms)}")
+        return None
+
+    def number(self, column: str) -> float | None:
+        """A finite number; None where empty, and what is no number is odd."""
+        cell = self.text(column)
+        if not cell:
+            return None
+        try:
+            value = float(cell)
+        except ValueError:
+            value = math.nan
+        if math.isfinite(value):
+            return value
+        self.report(column, cell, "a number")
+        return None
+
+    def report(self, column: str, found: str, expected: str) -> None:
+        """Take note of an oddity in a column."""
+        self.odd(Oddity(where=f"{self.row.get(WHERE, '')}, {column}".lstrip(", "), found=found, expected=expected))
+
+
+def once(odd: Odd) -> Odd:
+    """Takes note of an oddity the first time that it is found: one cell may be read for several reasons."""
+    seen: set[Oddity] = set()
+
+    def note(oddity: Oddity) -> None:
+        if oddity not in seen:
+            seen.add(oddity)
+            odd(oddity)
+
+    return note
+
+
+def agreed(found: Iterable[tuple[str, T | None]], rank: Callable[[T], float], where: str, odd: Odd) -> T | None:
+    """The value that all sources give; where they contradict each other the highest by `rank`, and that is odd.
+
+    `found` is pairs of source and value; None counts as silent.
+    """
+    said = [(source, value) for source, value in found if value is not None]
+    if not said:
+        return None
+    if len({value for _, value in said}) > 1:
+        told = ", ".join(f"{value} by {source}" for source, value in said)
+        odd(Oddity(where=where, found=f"{told}; the highest is taken", expected="one value"))
+    return max((value for _, value in said), key=rank)
+
+
+def suspicion(category: Category) -> float:
+    """Rank of a category."""
+    return category.suspicion
+
+
+def density(composition: Composition) -> float:
+    """Rank of a composition: the denser, the higher."""
+    return DENSITY_ORDER.index(composition)
+
+
+def plain_number(cell: str) -> str:
+    """An identifier that a spreadsheet wrote as a number: `12.0` is `12`."""
+    return cell.strip().removesuffix(".0")

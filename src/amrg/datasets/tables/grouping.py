@@ -1,0 +1,57 @@
+"""Rows of tables to items: rows that belong to one case are brought together, however far apart they stand."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from amrg.datasets.importer import Item
+from amrg.datasets.tables.readers import Numbered
+
+Row = dict[str, str]
+
+WHERE = "@"
+"""Names that begin with it are no published columns: this one holds the table and line that a row stands on."""
+
+
+def located(path: Path, rows: Iterable[Numbered]) -> Iterator[Row]:
+    """Numbered rows, each with where it stands under `WHERE`."""
+    return ({**row, WHERE: f"{path.name} line {number}"} for number, row in rows)
+
+
+def counted(name: str, rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows whose line is not known, each with its number among the rows of `name` under `WHERE`."""
+    return ({**row, WHERE: f"{name} row {number}"} for number, row in enumerate(rows, start=1))
+
+
+def grouped(rows: Iterable[tuple[str, Row]]) -> Iterator[Item]:
+    """Items by key, in the order in which their keys first stand; the rows of an item in their own order.
+
+    The tables need not be sorted. Rows wait in a temporary database on disk, so memory stays bounded for any number.
+    """
+    with closing(sqlite3.connect("")) as waiting:  # an empty name is a private file that goes with the connection
+        waiting.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, key TEXT, cells TEXT)")
+        waiting.executemany("INSERT INTO row (key, cells) VALUES (?, ?)", ((key, json.dumps(row)) for key, row in rows))
+        waiting.execute("CREATE INDEX by_key ON row (key)")
+        keys = waiting.execute("SELECT key FROM row GROUP BY key ORDER BY MIN(number)")
+        for (key,) in keys:
+            found = waiting.execute("SELECT cells FROM row WHERE key = ? ORDER BY number", (key,))
+            yield Item(key, tuple(json.loads(cells) for (cells,) in found))
+
+
+def labels_of(rows: Iterable[Row]) -> dict[str, str]:
+    """The published columns of a case: a value where all its rows agree, else each row's in order, joined by ` | `.
+
+    Columns that are empty in every row are left out.
+    """
+    columns: dict[str, list[str]] = {}
+    for row in rows:
+        for name, cell in row.items():
+            if not name.startswith(WHERE):
+                columns.setdefault(name, []).append(cell.strip())
+    return {
+        name: cells[0] if len(set(cells)) == 1 else " | ".join(cells) for name, cells in columns.items() if any(cells)
+    }

@@ -1,0 +1,202 @@
+"""Labels to a report, and the report to text: references of data sets that publish no reports.
+
+A report holds what the labels say and nothing else: no advice, no denial, no comparison is made up. Its text is
+rendered in the clinical style, plainest wording, and the case is marked `ReferenceSource.LABELS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amrg.birads import Assessment, Category, Composition, Finding, Laterality, Report, Style, View, ViewBox, render
+from amrg.datasets.case import Case, ImageRef, ReferenceSource
+from amrg.datasets.importer import About, Odd, Oddity
+from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, agreed, density, suspicion
+from amrg.datasets.tables.grouping import WHERE
+
+PICTURES_GONE = "none of its pictures is in the folder"
+NO_FINDINGS = "the data set publishes no findings: that its reference lists none says nothing of the pictures"
+Side = Laterality | None
+Categories = Mapping[str, Category | None]
+Compositions = Mapping[str, Composition]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a data set says of a case beside its report."""
+
+    key: str
+    group: str
+    images: tuple[ImageRef, ...]
+    labels: dict[str, str] = field(default_factory=dict)
+    published_split: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def labelled_case(about: About, known: Known, report: Report) -> Case:
+    """A case whose reference is rendered from labels."""
+    gone = () if known.images else (PICTURES_GONE,)
+    return Case(
+        key=known.key,
+        dataset=about.name,
+        group=known.group,
+        source=ReferenceSource.LABELS,
+        licence=about.licence,
+        images=known.images,
+        reference=report,
+        text=render(report, Style.CLINICAL, wording=0),
+        labels=known.labels,
+        published_split=known.published_split,
+        notes=(*known.notes, *gone),
+    )
+
+
+def report_of(
+    findings: Iterable[Finding],
+    assessments: Iterable[Assessment] = (),
+    composition: Composition | None = None,
+) -> Report:
+    """A report from labels. A finding's category stays only where breasts have theirs, as a report has it."""
+    named = tuple(assessments)
+    kept = tuple(f if named else f.model_copy(update={"category": None}) for f in findings)
+    return Report(findings=kept, assessments=named, composition=composition)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one row says of a side: which row it is, the side, category and composition where it gives them."""
+
+    source: str
+    side: Side
+    category: Category | None
+    composition: Composition | None = None
+
+
+def judged_by(
+    cells: Cells, side: str, category: tuple[str, Categories], composition: tuple[str, Compositions]
+) -> Judged:
+    """What a row says of a side by its column `side`, and by the columns of category and composition in their terms."""
+    return Judged(cells.row[WHERE], cells.term(side, SIDES), cells.term(*category), cells.term(*composition))
+
+
+def assessments_of(judged: Sequence[Judged], where: str, odd: Odd) -> tuple[Assessment, ...]:
+    """One category a side, right first; rows of a side that contradict each other are odd and the worst is taken."""
+    named = []
+    for side in (*Laterality, None):
+        rows = [(j.source, j.category) for j in judged if j.side is side]
+        category = agreed(rows, suspicion, f"{where}, category of {_called(side)}", odd)
+        if category is not None:
+            named.append(Assessment(category=category, laterality=side))
+    return tuple(named)
+
+
+def worst_by_side(judged: Sequence[Judged]) -> tuple[Assessment, ...]:
+    """The worst category a side, right first, where each row judges a lesion: a breast is as its worst lesion is."""
+    named = []
+    for side in (*Laterality, None):
+        found = [j.category for j in judged if j.side is side and j.category is not None]
+        if found:
+            named.append(Assessment(category=max(found, key=suspicion), laterality=side))
+    return tuple(named)
+
+
+def composition_of(judged: Sequence[Judged], where: str, odd: Odd) -> tuple[Composition | None, tuple[str, ...]]:
+    """The composition of the denser breast, as BI-RADS asks, with a note where the breasts differ.
+
+    Rows of one side that contradict each other are odd.
+    """
+    sides: dict[Side, Composition] = {}
+    for side in (*Laterality, None):
+        rows = [(j.source, j.composition) for j in judged if j.side is side]
+        found = agreed(rows, density, f"{where}, composition of {_called(side)}", odd)
+        if found is not None:
+            sides[side] = found
+    if not sides:
+        return None, ()
+    differ = len(set(sides.values())) > 1
+    told = ", ".join(f"{_called(side)} {value}" for side, value in sides.items())
+    return max(sides.values(), key=density), ((f"composition is the denser of {told}",) if differ else ())
+
+
+def _called(side: Side) -> str:
+    return "the study" if side is None else f"side {side.value}"
+
+
+def joined(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings a view to findings a lesion.
+
+    Findings of a side that are alike but for view and box, each the only one of its kind on its view, are one lesion.
+    Where a view holds several alike nobody says which is which on the other view, so each stays by itself.
+    """
+    alike: dict[str, list[Finding]] = {}
+    for finding in findings:
+        bare = finding.model_copy(update={"views": (), "boxes": ()})
+        alike.setdefault(bare.model_dump_json(), []).append(finding)
+    lesions: list[Finding] = []
+    for group in alike.values():
+        views = [view for finding in group for view in finding.views]
+        alone = len(set(views)) == len(views) and all(finding.views for finding in group)
+        lesions += [_one(group, views)] if alone else group
+    return tuple(lesions)
+
+
+def _one(group: Sequence[Finding], views: Sequence[View]) -> Finding:
+    """One finding of several alike, seen on all their views."""
+    boxes = tuple(box for finding in group for box in finding.boxes)
+    return group[0].model_copy(update={"views": tuple(sorted(views)), "boxes": boxes})
+
+
+def placed(findings: Sequence[Finding], boxes: Sequence[ViewBox]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Boxes that no table ties to a finding, given to the only finding of their side; a note where there are more."""
+    given: dict[int, tuple[ViewBox, ...]] = {}
+    notes = []
+    for side in Laterality:
+        here = [i for i, finding in enumerate(findings) if finding.laterality is side]
+        marks = tuple(box for box in boxes if box.laterality is side)
+        if marks and len(here) == 1:
+            given[here[0]] = marks
+        elif marks:
+            notes.append(f"{len(marks)} marks on side {side.value} for {len(here)} findings: not tied to any")
+    with_marks = (f.model_copy(update={"boxes": given[i]}) if i in given else f for i, f in enumerate(findings))
+    return tuple(with_marks), tuple(notes)
+
+
+def picture_of(cells: Cells, file: str, side: str, view: str) -> ImageRef | None:
+    """A picture with what the columns `side` and `view` say; one of a projection that is not in the lexicon is odd
+    and left out, since it is no screening view.
+    """
+    told = cells.text(view)
+    if told and told.upper() not in VIEWS:
+        cells.report(view, f"{told}; its picture is left out", f"one of {', '.join(VIEWS)}")
+        return None
+    return ImageRef(file=file, laterality=cells.term(side, SIDES), view=cells.term(view, VIEWS))
+
+
+def present(root: Path, images: Iterable[ImageRef | None], odd: Odd) -> tuple[ImageRef, ...]:
+    """The pictures that are there; the others are odd and left out, so that the rest of an exam can be read."""
+    there = []
+    for image in images:
+        if image is None:
+            continue
+        if (root / image.file).is_file():
+            there.append(image)
+        else:
+            odd(Oddity(where=image.file, found="no such file", expected="a picture that the table names"))
+    return tuple(there)
+
+
+def one_split(said: Iterable[tuple[str, str]], where: str, odd: Odd) -> str | None:
+    """The published split of a case's rows, pairs of source and split.
+
+    Where they contradict each other it is `test`, so that nothing tested on is trained on, and that is odd.
+    """
+    found = [(source, split) for source, split in said if split]
+    if not found:
+        return None
+    if len({split for _, split in found}) == 1:
+        return found[0][1]
+    told = ", ".join(f"{split} by {source}" for source, split in found)
+    odd(Oddity(where=f"{where}, split", found=f"{told}; kept in test", expected="one split"))
+    return "test"

@@ -1,0 +1,180 @@
+"""AMRG's whole experiment from a DMID folder: import, split, sweep three backbones, test the best of each once.
+
+Every stage leaves its files and is passed over where they are all there, so that the same call goes on after a stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoConfig
+
+from amrg.benchmark.layout import SCORES
+from amrg.benchmark.pages.case_image import pictures_of_data
+from amrg.benchmark.pages.run_page import write_page
+from amrg.benchmark.run.predict import Words
+from amrg.benchmark.run.run_config import Order
+from amrg.benchmark.run.running import run
+from amrg.benchmark.scoring.read_run import read_scores
+from amrg.benchmark.scoring.score_run import score_run
+from amrg.benchmark.scoring.scoring import Options
+from amrg.core.progress import Progress
+from amrg.datasets import Dataset, import_dataset, importer_of, make_split, open_dataset
+from amrg.experiments.reproduce_page import Reproduced, Tested, write_reproduced
+from amrg.experiments.sweep import Base, Sweep, SweepError
+from amrg.experiments.sweep_running import sweep_and_score
+from amrg.experiments.sweep_scores import Configuration, SweepScores
+from amrg.experiments.sweep_worker import Listener
+from amrg.experiments.sweep_worker import Order as SweepOrder
+from amrg.experiments.trials import State, Trial
+from amrg.generation import load_engine
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.scores import Scores
+from amrg.models import ModelError
+from amrg.models.catalog import pinned_revision
+from amrg.models.embedded.architecture import FOLDER, NAME
+from amrg.models.hub import hub_trouble
+from amrg.models.weights import broken_weights
+from amrg.training.data.prepared import Source
+from amrg.training.recipe import Precision, Recipe, Validation
+
+RECIPE = Recipe(
+    steps=250,  # ten times over the 407 training images
+    at_once=4,
+    precision=Precision.BFLOAT16,
+    gradient_checkpointing=True,
+    validation=Validation(every=25, cases=51, patience=4),
+)
+"""One recipe for every backbone; amrg's own, since none was published."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """DMID's folder as published, where everything goes, what is swept, on which splits.
+
+    `pictures` cases of each test part are drafted on changed pictures too.
+    """
+
+    dmid: Path
+    out: Path
+    sweep: Sweep
+    splits: tuple[str, ...]
+    pictures: int = 100
+
+
+def reproduce(experiment: Experiment, listener: Listener) -> Reproduced:
+    """Run what is left of the experiment; writes `reproduced.json`, `.md` and `.html` into its folder.
+
+    Raises:
+        ModelError: backbones are missing; all are named before anything is begun.
+        DatasetError: the folder is not DMID, or cannot be split so.
+        SweepError: the folder holds another experiment, or trials are still running elsewhere.
+        TuningError: training cannot go on; the same call takes it up again.
+        BenchmarkError: a run folder holds something else.
+        OSError: the folder cannot be written.
+    """
+    refuse_missing(experiment.sweep.bases)
+    dataset = imported(experiment, listener.progress)
+    for split in experiment.splits:
+        dataset.write_split(make_split(dataset, split))
+    tested: list[Tested] = []
+    for split in experiment.splits:
+        swept = _swept(experiment, split, listener)
+        tested += [_tested(experiment, split, swept, base, listener.progress) for base in swept.best_of]
+    found = Reproduced.of(dataset.info, experiment.sweep, tested)
+    write_reproduced(experiment.out, found)
+    return found
+
+
+def refuse_missing(bases: tuple[Base, ...]) -> None:
+    """Look for every backbone before anything is begun: a folder's files, or the hub's answer.
+
+    Raises:
+        ModelError: some are missing; names all of them and why.
+    """
+    missing = [f"{base.name} ({why})" for base in bases if (why := _why_missing(base.source)) is not None]
+    if missing:
+        raise ModelError(
+            f"{len(missing)} of {len(bases)} backbones cannot be had: {'; '.join(missing)}; download them, or name "
+            "local folders with --backbones NAME=FOLDER,..."
+        )
+
+
+def _why_missing(source: str) -> str | None:
+    """Why a model cannot be had; None where it is there, of one on the hub its configuration."""
+    folder = FOLDER if source == NAME else Path(source)
+    if not folder.is_dir() and source.count("/") != 1:
+        return f"{source}: no such folder"
+    local, revision = folder.is_dir(), pinned_revision(source)
+    if local and (said := broken_weights(folder)) is not None:
+        return f"{source}: {said}"
+    try:
+        AutoConfig.from_pretrained(
+            str(folder) if local else source, revision=None if local else revision, trust_remote_code=False
+        )
+    except (OSError, KeyError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        return (None if local else hub_trouble(error, source, revision)) or f"{source}: {first}"
+    return None
+
+
+def imported(experiment: Experiment, progress: Progress) -> Dataset:
+    """DMID as a data set folder, its import gone on with where it stopped."""
+    folder = experiment.out / "data"
+    for done in import_dataset(importer_of("dmid"), experiment.dmid, folder):
+        progress("importing", done.cases, done.cases)
+    return open_dataset(folder)
+
+
+def _swept(experiment: Experiment, split: str, listener: Listener) -> SweepScores:
+    """The sweep of one split, on its train and validation parts, to its end.
+
+    Raises:
+        SweepError: other processes are still at its trials; the best of those that are done would be tested, and then
+            another: the test part is looked at once.
+    """
+    source, folder = Source(experiment.out / "data", split), experiment.out / "sweeps" / split
+    swept = sweep_and_score(SweepOrder(experiment.sweep, source, folder), listener)
+    left = [t for of in swept.configurations for t in of.trials if t.state in (State.WAITING, State.RUNNING)]
+    if left:
+        raise SweepError(
+            f"{folder}: {len(left)} trials are still to be finished by other processes; the test part is looked at "
+            "when all are: start the same command again then"
+        )
+    return swept
+
+
+def _tested(experiment: Experiment, split: str, swept: SweepScores, base: str, progress: Progress) -> Tested:
+    """The best of one backbone on the test part: the only time that it is looked at."""
+    best = swept.of(swept.best_of[base])
+    trial = best_trial(best)
+    folder = experiment.out / "runs" / f"{split}-{base}"
+    adapter = experiment.out / "sweeps" / split / (trial.folder or "")
+    scores = _scores(experiment, split, adapter, folder, progress)
+    return Tested(
+        split=split, base=base, configuration=best.label, seed=trial.point.seed if trial.point else 0, scores=scores
+    )
+
+
+def _scores(experiment: Experiment, split: str, adapter: Path, folder: Path, progress: Progress) -> Scores:
+    """Scores of a run on the test part; drafted, scored and shown where they are not there yet."""
+    system = f"{adapter.parent.name}-{adapter.name}"
+    if (folder / SCORES).is_file():
+        there = read_scores(folder)
+        if there.system != system:
+            raise BenchmarkError(
+                f"{folder}: scores {there.system}, and the best by validation is {system}; remove the folder to test it"
+            )
+        return there
+    data = experiment.out / "data"
+    order = Order(data, split, folder, words=Words.WRITTEN, pictures=experiment.pictures, command="amrg reproduce amrg")
+    references = run(order, load_engine(str(adapter)), progress)
+    scores = score_run(folder, references, Options(system))
+    write_page(folder, pictures_of_data(data))
+    return scores
+
+
+def best_trial(best: Configuration) -> Trial:
+    """Of a configuration's seeds the one that is best on the validation part; the first of equals."""
+    return max((t for t in best.trials if t.state is State.FINISHED), key=lambda t: t.best or 0.0)

@@ -1,0 +1,170 @@
+"""What came of the experiment, beside what others report: `reproduced.json`, `.md`, `.html`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from amrg import __version__
+from amrg.benchmark.pages.run_page import environment
+from amrg.benchmark.pages.table import Table, markdown
+from amrg.benchmark.pages.verdict import verdict
+from amrg.core.files import write_text
+from amrg.core.values import Value
+from amrg.datasets import Info
+from amrg.experiments.published_results import COMPARABLE, NOT_COMPARABLE, REPORTED, Reported
+from amrg.experiments.sweep import Sweep
+from amrg.experiments.sweep_page import in_lines
+from amrg.metrics.display import number, with_interval
+from amrg.metrics.scores import MetricScore, Role, Scores
+
+SCHEMA = 1
+NAME = "reproduced"
+
+COLUMNS = {
+    "rouge_l_f1_stemmed": "ROUGE-L",
+    "rouge_1_f1_stemmed": "ROUGE-1",
+    "meteor_nltk": "METEOR",
+    "cider_d_ptb": "CIDEr",
+    "birads_accuracy_7_worst": "BI-RADS",
+}
+_SHOWN_BESIDE = (Role.BLIND, Role.RETRIEVAL, Role.ORACLE)
+
+
+class Tested(Value):
+    """The best configuration of one backbone by the validation part of one split, scored on its test part."""
+
+    split: str
+    base: str
+    configuration: str
+    seed: int
+    scores: Scores
+
+
+class Reproduced(Value):
+    """`reproduced.json`: what was swept, what each best reached on its test part, what others report."""
+
+    schema_version: int = SCHEMA
+    software: str
+    dataset_hash: str
+    cases: int
+    sweep: Sweep
+    tested: tuple[Tested, ...]
+    reported: tuple[Reported, ...] = REPORTED
+    comparable: tuple[str, ...] = COMPARABLE
+    not_comparable: tuple[str, ...] = NOT_COMPARABLE
+
+    @classmethod
+    def of(cls, info: Info, sweep: Sweep, tested: Sequence[Tested]) -> Reproduced:
+        """Of a finished experiment."""
+        software, cases = f"amrg {__version__}", info.counts["cases"]
+        return cls(software=software, dataset_hash=info.hash, cases=cases, sweep=sweep, tested=tuple(tested))
+
+
+def write_reproduced(folder: Path, found: Reproduced) -> None:
+    """Write all three into the experiment's folder.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    made = environment()
+    made.filters["in_lines"] = in_lines
+    table, warnings = beside_reported(found), tuple(_warnings(found))
+    verdicts = [(f"{t.configuration}, {t.split}", verdict(t.scores).headline) for t in found.tested]
+    told = {"found": found, "table": table, "verdicts": verdicts, "warnings": warnings}
+    write_text(folder / f"{NAME}.json", [found.model_dump_json(indent=1)])
+    write_text(folder / f"{NAME}.md", _document(table, verdicts, warnings))
+    write_text(folder / f"{NAME}.html", [made.get_template("reproduced.html").render(told).strip("\n")])
+
+
+def beside_reported(found: Reproduced) -> Table:
+    """What others report, then ours: split by split the baselines, then the backbones."""
+    header = ("work", "backbone", "cases", *COLUMNS.values(), "BI-RADS skill")
+    return Table(header, (*map(_reported, found.reported), *_ours(found)), tuple(_notes(found)))
+
+
+def _reported(of: Reported) -> tuple[str, ...]:
+    values = (of.rouge_l, of.rouge_1, of.meteor, of.cider, of.birads)
+    return (of.work, of.backbone, of.on, *("" if v is None else f"{v:g}" for v in values), "")
+
+
+def _ours(found: Reproduced) -> Iterator[tuple[str, ...]]:
+    seen: set[str] = set()
+    for one in found.tested:
+        data = one.scores.data
+        on = f"{data.name}, {one.split}, {data.n} test cases"
+        if one.split not in seen:
+            seen.add(one.split)
+            for name, system in one.scores.systems.items():
+                if system.role in _SHOWN_BESIDE:
+                    yield (f"amrg: {name} ({system.role.value})", "none", on, *_cells(system.metrics), "")
+        metrics = one.scores.systems[one.scores.system].metrics
+        yield (f"amrg: {one.configuration}", one.base, on, *_cells(metrics), _skill(metrics))
+
+
+def _cells(metrics: dict[str, MetricScore]) -> tuple[str, ...]:
+    return tuple(_cell(metrics.get(name)) for name in COLUMNS)
+
+
+def _cell(of: MetricScore | None) -> str:
+    """A value with its interval, and n where cases are unscored."""
+    if of is None or of.value is None:
+        return "no value"
+    return with_interval(of) + (f" (n {of.n})" if of.unscored else "")
+
+
+def _skill(metrics: dict[str, MetricScore]) -> str:
+    of = metrics.get("birads_accuracy_7_worst")
+    return with_interval(of.skill) if of is not None and of.skill is not None else "no value"
+
+
+def _notes(found: Reproduced) -> Iterator[str]:
+    yield f"reported numbers are as printed in the papers; ours are of {found.cases} DMID cases"
+    yield "in square brackets, 95 % intervals by a bootstrap of whole groups; the papers give none"
+    yield "n stands beside a value where fewer cases are scored: no draft, or one that names nothing to score"
+    yield "each of ours was selected on the validation part of its split and scored on the test part once"
+    yield "skill: (value - blind) / (perfect - blind), blind the best baseline that saw no picture"
+    yield from (f"can be compared: {line}" for line in found.comparable)
+    yield from (f"cannot be compared: {line}" for line in found.not_comparable)
+
+
+def _warnings(found: Reproduced) -> Iterator[str]:
+    """What scoring warned of, once a split."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for t in found.tested:
+        for warning in t.scores.warnings:
+            told.setdefault((t.split, warning), []).append(t.base)
+    missing = [b.name for b in found.sweep.bases for s in {t.split for t in found.tested} if not _has(found, b.name, s)]
+    for (split, warning), bases in told.items():
+        all_of_split = len(bases) == sum(t.split == split for t in found.tested)
+        yield f"{split}: {warning}" if all_of_split else f"{split}, {', '.join(bases)}: {warning}"
+    if missing:
+        yield f"without a configuration that finished, and so not tested: {', '.join(dict.fromkeys(missing))}"
+
+
+def _has(found: Reproduced, base: str, split: str) -> bool:
+    return any(t.base == base and t.split == split for t in found.tested)
+
+
+def _document(table: Table, verdicts: Sequence[tuple[str, str]], warnings: Sequence[str]) -> Iterator[str]:
+    """The table with what must be read beside it."""
+    yield "# AMRG's experiment on DMID, beside the reported numbers"
+    yield ""
+    yield markdown(table).rstrip("\n")
+    yield ""
+    yield "Was the picture read?"
+    yield ""
+    yield from (f"- {name}: {headline}" for name, headline in verdicts)
+    if warnings:
+        yield ""
+        yield "Warnings:"
+        yield ""
+        yield from (f"- {line}" for line in warnings)
+
+
+def main_cells(found: Reproduced) -> Iterator[tuple[str, str, str, str]]:
+    """Configuration, split, ROUGE-L and BI-RADS accuracy of each that was tested, for a terminal."""
+    for one in found.tested:
+        metrics = one.scores.systems[one.scores.system].metrics
+        rouge, birads = (number(metrics[name].value) for name in ("rouge_l_f1_stemmed", "birads_accuracy_7_worst"))
+        yield one.configuration, one.split, rouge, birads

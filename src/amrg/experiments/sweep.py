@@ -1,0 +1,229 @@
+"""`Sweep`: ranks by scalings by backbones by seeds, on one split, under one recipe; or a search around them.
+
+What a sweep is stands apart from how it is run (`amrg.experiments.trials`). docs/decisions/0010-sweep.md says why so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from amrg.core.values import Value, flatten
+from amrg.models.embedded.architecture import NAME
+from amrg.training.outputs.run_folder import MAY_DIFFER
+from amrg.training.overriding import RecipeError
+from amrg.training.recipe import Lora, Recipe, Share
+
+_ALPHA = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<times>x?)")
+_BASE = re.compile(r"[A-Za-z0-9._-]+")
+
+
+_PLACES = frozenset({"recipe.base"})  # every trial has its backbone's in its place
+
+
+class SweepError(RecipeError):
+    """A sweep that cannot be run as asked: names the option or file, found, expected, what to do."""
+
+
+class Base(Value):
+    """A backbone of a sweep: what it is called, and the folder or hub name it is loaded from."""
+
+    name: str = Field(pattern=f"^{_BASE.pattern}$")
+    source: str
+
+    @classmethod
+    def parse(cls, text: str) -> Base:
+        """`NAME=FOLDER`, or a folder or hub name whose last part is the name; a folder is held to where it is now.
+
+        Raises:
+            SweepError: the name has other signs than letters, digits, `.`, `_` and `-`.
+        """
+        name, given, source = text.partition("=")
+        base = (name, source) if given else (Path(text).name, text)
+        if not base[1] or not _BASE.fullmatch(base[0]):
+            raise SweepError(f"backbone {text!r}: expected a folder, a hub name, or NAME=FOLDER with a name of letters")
+        folder = Path(base[1])
+        return cls(name=base[0], source=str(folder.resolve()) if folder.is_dir() else base[1])
+
+
+class Alpha(Value):
+    """The scaling of an adapter: as it is, or so many times the rank."""
+
+    number: float = Field(gt=0)
+    times_rank: bool = False
+
+    def __lt__(self, other: Alpha) -> bool:
+        """Multiples of the rank stand behind numbers."""
+        return (self.times_rank, self.number) < (other.times_rank, other.number)
+
+    @classmethod
+    def parse(cls, text: str) -> Alpha:
+        """`16`, or `2x` for twice the rank.
+
+        Raises:
+            SweepError: it is neither.
+        """
+        found = _ALPHA.fullmatch(text.strip())
+        if found is None or float(found["number"]) <= 0:
+            raise SweepError(f"alpha {text!r}: expected a number such as 16, or a multiple of the rank such as 2x")
+        return cls(number=float(found["number"]), times_rank=bool(found["times"]))
+
+    def at(self, rank: int) -> int:
+        """The scaling at a rank.
+
+        Raises:
+            SweepError: it is no whole number there.
+        """
+        value = self.number * (rank if self.times_rank else 1)
+        if value != int(value) or value < 1:
+            raise SweepError(f"alpha {self} of rank {rank} is {value:g}; expected a whole number of 1 or more")
+        return int(value)
+
+    def __str__(self) -> str:
+        return f"{self.number:g}{'x' if self.times_rank else ''}"
+
+
+Range = tuple[float, float]
+
+
+class Search(Value):
+    """A search by TPE in place of the whole grid: so many trials a backbone, and what is searched beside the grid.
+
+    Ranges are inclusive; `rate` is drawn on a log scale.
+    """
+
+    trials: int = Field(ge=1)
+    rate: Annotated[Range, Field()] = (5e-5, 1e-3)
+    dropout: tuple[Share, Share] = (0.0, 0.1)
+    dora: tuple[bool, ...] = (False, True)
+    rank_stabilised: tuple[bool, ...] = (False, True)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Search:
+        for name in ("rate", "dropout"):
+            low, high = getattr(self, name)
+            if not low <= high or (name == "rate" and low <= 0):
+                raise ValueError(f"{name} is {low:g} to {high:g}; expected the lower end first, and rates above 0")
+        return self
+
+
+class Point(Value):
+    """One configuration of a sweep with its seed: what a trial is run with."""
+
+    rank: int = Field(ge=1)
+    alpha: int = Field(ge=1)
+    seed: int = 0
+    rate: float | None = None
+    dropout: float | None = None
+    dora: bool | None = None
+    rank_stabilised: bool | None = None
+
+    @property
+    def label(self) -> str:
+        """`r8-a16-s0`, a folder's name."""
+        return f"r{self.rank}-a{self.alpha}-s{self.seed}"
+
+
+class Sweep(Value):
+    """What is swept. Every trial is `recipe` with a backbone, a rank, a scaling and a seed in place of its own.
+
+    `prune` stops trials early that are weaker at a validation than the median of their backbone's.
+    """
+
+    bases: tuple[Base, ...] = Field((Base(name=NAME, source=NAME),), min_length=1)
+    ranks: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
+    alphas: tuple[Alpha, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    recipe: Recipe = Recipe()
+    search: Search | None = None
+    prune: bool = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Sweep:
+        for what, values in (("backbone", [b.name for b in self.bases]), ("rank", self.ranks), ("seed", self.seeds)):
+            if doubled := [v for v, times in Counter(values).items() if times > 1]:
+                raise ValueError(f"{what} {doubled[0]!r} stands twice; name each once (a backbone as NAME=FOLDER)")
+        if self.recipe.revision is not None and len(self.bases) > 1:
+            raise ValueError("the recipe names a revision, which is one backbone's; leave it out, or sweep that one")
+        for rank, alpha in product(self.ranks, self.alphas):
+            alpha.at(rank)
+        return self
+
+    def grid(self) -> Iterator[Point]:
+        """Every configuration with every seed, once, seeds innermost: the same scaling said twice is one."""
+        pairs = dict.fromkeys((rank, alpha.at(rank)) for rank, alpha in product(self.ranks, self.alphas))
+        for (rank, alpha), seed in product(pairs, self.seeds):
+            yield Point(rank=rank, alpha=alpha, seed=seed)
+
+    def recipe_of(self, base: Base, point: Point) -> Recipe:
+        """The recipe of a trial."""
+        given = point.model_dump(exclude={"seed", "rate"}, exclude_none=True)
+        lora = Lora.model_validate({**self.recipe.lora.model_dump(), **given})
+        rate = self.recipe.rate if point.rate is None else point.rate
+        update = {"base": base.source, "lora": lora, "seed": point.seed, "rate": rate}
+        return self.recipe.model_copy(update=update)
+
+
+class Definition(Value):
+    """A sweep with the data it is run on: what a folder, and a study of several machines, is bound to."""
+
+    schema_version: int = 1
+    sweep: Sweep
+    data: str
+    dataset_hash: str
+    split: str
+    split_hash: str
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that decides its trials."""
+        return hashlib.sha256(json.dumps(self._deciding(), sort_keys=True).encode()).hexdigest()
+
+    def differs_from(self, other: Definition) -> str | None:
+        """Where another definition differs, in words; None where it does not."""
+        mine, theirs = self._deciding(), other._deciding()
+        names = [n for n in sorted(mine.keys() | theirs.keys()) if mine.get(n) != theirs.get(n)]
+        told = "; ".join(f"{n} is {theirs.get(n)!r}, asked for {mine.get(n)!r}" for n in names[:3])
+        return told + (f" and {len(names) - 3} more" if len(names) > 3 else "") or None
+
+    def _deciding(self) -> dict[str, Any]:
+        """Its leaves by dotted name, without what a trial may be taken up with otherwise.
+
+        In whichever order things were named, they are the same trials. Where backbones lie is left out: a study holds
+        them to their weights, which may lie elsewhere on another machine.
+        """
+        swept = self.sweep
+        ordered = {
+            "sweep.bases": sorted(base.name for base in swept.bases),
+            "sweep.ranks": sorted(swept.ranks),
+            "sweep.alphas": [str(alpha) for alpha in sorted(swept.alphas)],
+            "sweep.seeds": sorted(swept.seeds),
+        }
+        leaves = {**dict(flatten(self.model_dump(mode="json"))), **ordered}
+        return {
+            name: value for name, value in leaves.items() if name.removeprefix("sweep.") not in MAY_DIFFER | _PLACES
+        }
+
+
+def sweep_of(**fields: Any) -> Sweep:
+    """A sweep from its fields.
+
+    Raises:
+        SweepError: one line with what is wrong with which field.
+    """
+    try:
+        return Sweep(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SweepError(
+            f"sweep{': ' if where else ''}{where}: {first['msg'].removeprefix('Value error, ')}"
+        ) from error

@@ -1,0 +1,163 @@
+"""`sweep.html` and `table.md`: a scored sweep as a page that opens offline, and as a table. Same scores, same bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from amrg.benchmark.pages.charts import Chart
+from amrg.benchmark.pages.plots import Heat, heat_map
+from amrg.benchmark.pages.run_page import environment, in_words
+from amrg.benchmark.pages.table import markdown
+from amrg.core.files import write_text
+from amrg.core.values import flatten
+from amrg.experiments.sweep_scores import Configuration, SweepScores
+from amrg.experiments.sweep_table import COLUMNS, is_told_apart, sweep_table, words
+from amrg.experiments.trials import State
+from amrg.metrics.display import counted, number, with_interval
+
+PAGE, TABLE = "sweep.html", "table.md"
+
+
+def write_sweep_page(folder: Path, scores: SweepScores) -> Path:
+    """Write the page and the table of a scored sweep into its folder; returns the page's path.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    made = environment()
+    made.filters["in_lines"] = in_lines
+    write_text(folder / TABLE, [markdown(sweep_table(scores)).rstrip("\n")])
+    write_text(folder / PAGE, [made.get_template("sweep.html").render(_context(scores)).strip("\n")])
+    return folder / PAGE
+
+
+def in_lines(cell: str) -> Markup:
+    """A cell with what stands behind its value (interval, seeds, p) on lines of its own."""
+    value, *rest = re.split(r" (?=\[)|; |(?<=\]), |, (?=not )| (?=\(n )", cell)
+    return Markup(escape(value)) + Markup("").join(
+        Markup('<span class="interval">{}</span>').format(part) for part in rest
+    )
+
+
+def _context(scores: SweepScores) -> dict[str, Any]:
+    """All that the template is given."""
+    table, selection = sweep_table(scores), words(scores.selection)
+    ended = [t for c in scores.configurations for t in c.trials if t.state in (State.FAILED, State.PRUNED)]
+    return {
+        "scores": scores,
+        "bases": scores.definition.sweep.bases,
+        "seeds": scores.definition.sweep.seeds,
+        "warnings": (*scores.warnings, *_undone(scores)),
+        "selection": selection.removesuffix(" (selects)"),
+        "headline": _headline(scores),
+        "sentences": tuple(_sentences(scores)),
+        "heats": tuple(_heats(scores)),
+        "table": table,
+        "chosen_column": table.header.index(selection),
+        "baselines": scores.baselines,
+        "columns": {scores.selection: selection.removesuffix(" (selects)"), **_columns(scores)},
+        "ended": [*ended, *(t for t in scores.waiting if t.state is State.FAILED)],
+        "definition": {name: in_words(value) for name, value in flatten(scores.definition.model_dump(mode="json"))},
+    }
+
+
+def _columns(scores: SweepScores) -> dict[str, str]:
+    """Metrics that any baseline has, under their column's name."""
+    return {m: title for m, title in COLUMNS.items() if any(m in s.metrics for s in scores.baselines.values())}
+
+
+def _undone(scores: SweepScores) -> Iterator[str]:
+    """What is still to come."""
+    open_ = [t for c in scores.configurations for t in c.trials if t.state in (State.WAITING, State.RUNNING)]
+    left = len(open_) + len(scores.waiting)
+    if left:
+        yield f"the sweep is not done: {counted(left, 'trial')} running or waiting; this page is what there is so far"
+
+
+def _headline(scores: SweepScores) -> str:
+    """The best in one line, or that there is none."""
+    if scores.best is None:
+        return "None yet: no configuration has finished with all its seeds."
+    best = scores.of(scores.best)
+    others = [c for c in scores.configurations if c.from_best is not None]
+    same = sum(not is_told_apart(c) for c in others)
+    tail = f"; {same} of {counted(len(others), 'other')} cannot be told apart from it" if others else ""
+    return f"{best.label}: {_selected(scores, best)} on {counted(scores.data.n, 'validation case')}{tail}."
+
+
+def _selected(scores: SweepScores, of: Configuration) -> str:
+    name = words(scores.selection).removesuffix(" (selects)")
+    return f"{name} {with_interval(of.metrics[scores.selection])}"
+
+
+def _sentences(scores: SweepScores) -> Iterator[str]:
+    """What stands behind the headline."""
+    yield (
+        "Selected on the validation part only; the test part was not opened. The best was chosen on these cases, so "
+        "its value here flatters it: score it on the test part once, with amrg benchmark run."
+    )
+    for base, label in scores.best_of.items():
+        if len(scores.best_of) > 1:
+            yield f"Best of {base}: {label}, {_selected(scores, scores.of(label))}."
+    apart = [c for c in scores.configurations if is_told_apart(c)]
+    if apart:
+        yield f"Told apart from the best after Holm's correction: {', '.join(c.label for c in apart)}."
+    if scores.best is not None:
+        yield from _over_blind(scores, scores.of(scores.best))
+    failed = sum(c.count(State.FAILED) for c in scores.configurations)
+    pruned = sum(c.count(State.PRUNED) for c in scores.configurations)
+    if failed or pruned:
+        yield f"{counted(failed, 'trial')} failed and {pruned} pruned; they are listed below and in no number."
+
+
+def _over_blind(scores: SweepScores, best: Configuration) -> Iterator[str]:
+    """Whether the best is better than what is written without a picture."""
+    skill = best.metrics[scores.selection].skill
+    if skill is None or skill.value is None:
+        return
+    verdict = "no better than" if skill.low is None or skill.low <= 0 else "better than"
+    yield (
+        f"Skill of the best {with_interval(skill)}: {verdict} the best baseline that saw no picture ({skill.blind}, "
+        f"{number(scores.baselines[skill.blind].metrics[scores.selection].value)})."
+    )
+
+
+def _heats(scores: SweepScores) -> Iterator[Chart]:
+    """A heat map a backbone, all on one scale; none where nothing finished."""
+    found = [v for c in scores.configurations if (v := _mean(scores, c)) is not None]
+    times = all(a.times_rank for a in scores.definition.sweep.alphas)
+    for base in scores.definition.sweep.bases if found else ():
+        mine = [c for c in scores.configurations if c.base == base.name]
+        title = f"{base.name}: {words(scores.selection).removesuffix(' (selects)')}"
+        name = re.sub(r"[^a-z0-9]+", "-", f"heat {base.name}".lower()).strip("-")
+        named = ("alpha / rank" if times else "alpha", "rank")
+        yield Chart(title, heat_map(name, title, _heat(scores, mine, times), (min(found), max(found)), named))
+
+
+def _heat(scores: SweepScores, mine: Sequence[Configuration], times: bool) -> Heat:
+    """Cells by rank and scaling: the best of those that fall into one, as in a search."""
+    placed: dict[tuple[int, float], list[Configuration]] = {}
+    for c in mine:
+        placed.setdefault((c.point.rank, c.point.alpha / c.point.rank if times else c.point.alpha), []).append(c)
+    ranks, alphas = sorted({rank for rank, _ in placed}), sorted({alpha for _, alpha in placed})
+    cells = [[placed.get((rank, alpha), []) for alpha in alphas] for rank in ranks]
+    return Heat(
+        rows=tuple(map(str, ranks)),
+        columns=tuple(f"{alpha:g}" for alpha in alphas),
+        values=tuple(tuple(_highest(scores, cell) for cell in row) for row in cells),
+        words=tuple(tuple(cell[0].trials[0].state.value if cell else "" for cell in row) for row in cells),
+    )
+
+
+def _highest(scores: SweepScores, cell: Sequence[Configuration]) -> float | None:
+    return max((v for c in cell if (v := _mean(scores, c)) is not None), default=None)
+
+
+def _mean(scores: SweepScores, of: Configuration) -> float | None:
+    """The metric that selects, over the seeds that finished."""
+    return of.spread[scores.selection].value if scores.selection in of.spread else None

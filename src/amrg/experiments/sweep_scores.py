@@ -1,0 +1,67 @@
+"""The layout of `sweep.json`: what a sweep was, how each trial ended, what each configuration reached."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from amrg.benchmark.scoring.compare import Compared
+from amrg.core.values import Value
+from amrg.experiments.sweep import Definition, Point
+from amrg.experiments.trials import State, Trial
+from amrg.metrics.scores import DataScored, MetricScore, Number, SystemScores
+
+SCHEMA = 1
+
+
+class Configuration(Value):
+    """A backbone with a rank and a scaling, over its seeds; `point` has the first one's.
+
+    `metrics` are over the drafts of all finished seeds of the validation part, a case counted with each; intervals by a
+    bootstrap of seeds and groups. `spread` is over seeds: mean, lowest, highest; a metric of one seed has none. Empty
+    where no seed finished. `from_best` is over the seeds that both have.
+    """
+
+    label: str
+    base: str
+    point: Point
+    trials: tuple[Trial, ...]
+    metrics: dict[str, MetricScore] = Field(default_factory=dict)
+    spread: dict[str, Number] = Field(default_factory=dict)
+    from_best: Compared | None = None
+
+    def count(self, state: State) -> int:
+        """How many of its seeds are in a state."""
+        return sum(t.state is state for t in self.trials)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every seed that began finished, be it at a second try: else its mean is none to select by."""
+        return self.finished == {t.point.seed for t in self.trials if t.point}
+
+    @property
+    def finished(self) -> set[int]:
+        """Its seeds that finished."""
+        return {t.point.seed for t in self.trials if t.point and t.state is State.FINISHED}
+
+
+class SweepScores(Value):
+    """`sweep.json`. `selection` names the metric that selects; `best` is the label of the configuration selected.
+
+    `best_of` names that of each backbone that has one; `blind` and `perfect` are on the same validation cases.
+    """
+
+    schema_version: int = SCHEMA
+    software: str
+    definition: Definition
+    data: DataScored
+    selection: str
+    best: str | None
+    best_of: dict[str, str]
+    configurations: tuple[Configuration, ...]
+    waiting: tuple[Trial, ...] = ()
+    baselines: dict[str, SystemScores]
+    warnings: tuple[str, ...] = ()
+
+    def of(self, label: str) -> Configuration:
+        """A configuration by its label."""
+        return next(c for c in self.configurations if c.label == label)

@@ -1,0 +1,1 @@
+"""Engines: one provider a file."""

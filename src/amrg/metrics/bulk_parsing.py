@@ -1,0 +1,54 @@
+"""Texts to reports in bulk: each distinct text read once, over processes where there are many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+from amrg.birads import Report
+from amrg.birads.parser.parsing import read_report
+
+LONGEST = 100_000
+"""Characters of the longest text that is read or scored: a longer one is no report but a generator that ran on."""
+
+_MANY = 1_000_000
+"""Characters from which processes pay off: starting them takes about half a second."""
+
+_CHUNK = 64
+
+
+def read_reports(texts: Sequence[str | None]) -> list[Report | None]:
+    """The facts of every text, in order: what `parse` reads, whatever the number of processes.
+
+    None for None, and for a text of more than `LONGEST` characters, which is no report.
+    Scripts that call this with many texts must be importable, as for `multiprocessing` with `spawn`; where processes
+    cannot be had, it reads in this one.
+    """
+    distinct = [t for t in dict.fromkeys(texts) if t is not None and len(t) <= LONGEST]
+    read = dict(zip(distinct, _read_all(distinct), strict=True))
+    return [None if t is None else read.get(t) for t in texts]
+
+
+def _read_all(texts: Sequence[str]) -> Iterable[Report]:
+    workers = _processors()
+    if workers > 1 and sum(map(len, texts)) >= _MANY:
+        try:
+            return _read_over_processes(texts, workers)
+        except (BrokenProcessPool, OSError):  # no main module to import, no memory, no right to start processes
+            pass
+    return list(map(read_report, texts))
+
+
+def _read_over_processes(texts: Sequence[str], workers: int) -> list[Report]:
+    # What the processes call lives in amrg.birads, so that they import no more than the language.
+    with ProcessPoolExecutor(min(workers, len(texts)), mp_context=get_context("spawn")) as pool:
+        return list(pool.map(read_report, texts, chunksize=_CHUNK))
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

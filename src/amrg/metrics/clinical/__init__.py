@@ -1,0 +1,1 @@
+"""Clinical metrics: categories, findings, places, contradictions."""

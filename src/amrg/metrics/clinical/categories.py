@@ -1,0 +1,224 @@
+"""BI-RADS category and breast composition: accuracy under named rules, quadratic kappa, work-up, confusions.
+
+A report that names no category, or no composition, is unscored; under `strict` a draft that names none is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from amrg.birads import Category, Composition, Laterality, Report
+from amrg.metrics.metric import Array, Metric, ratio
+from amrg.metrics.pairs import Pair, Terms, drafted, of_drafts
+from amrg.metrics.scores import Confusion
+
+Reading = Callable[[Report], Hashable | None]
+"""What a rule reads off a report; None where the report names nothing."""
+
+WORKUP = frozenset({0, 4, 5, 6})
+"""Categories that ask for work-up: the positives of a screening audit, and known cancer."""
+
+ABNORMAL = WORKUP | {3}
+"""Work-up, or a follow-up sooner than routine."""
+
+_RANKS_7: dict[Hashable, int] = {1: 0, 2: 1, 3: 2, 0: 3, 4: 4, 5: 5, 6: 6}
+_RANKS_4ABC: dict[Hashable, int] = {"1": 0, "2": 1, "3": 2, "0": 3, "4A": 4, "4": 5, "4B": 5, "4C": 6, "5": 7, "6": 8}
+"""Ranks by suspicion: 0 asks for more pictures, so it stands between 3 and 4; plain 4 stands with 4B."""
+
+
+def _major(category: Category) -> int:
+    return category.major
+
+
+def _lettered(category: Category) -> str:
+    """The category as written: plain 4 is a label of its own."""
+    return category.value
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """How finely categories are told apart: what a category counts as, and its rank by suspicion."""
+
+    name: str
+    about: str
+    label: Callable[[Category], Hashable]
+    ranks: dict[Hashable, int]
+
+
+_SCALES = (
+    _Scale("7", "categories 0 to 6, letters of 4 dropped", _major, _RANKS_7),
+    _Scale("4abc", "4A, 4B, 4C kept apart, plain 4 a label of its own", _lettered, _RANKS_4ABC),
+)
+
+
+def _worst(label: Callable[[Category], Hashable], report: Report) -> Hashable | None:
+    return None if report.worst is None else label(report.worst)
+
+
+def _first(label: Callable[[Category], Hashable], report: Report) -> Hashable | None:
+    return label(report.assessments[0].category) if report.assessments else None
+
+
+def _set(label: Callable[[Category], Hashable], report: Report) -> Hashable | None:
+    return frozenset(label(a.category) for a in report.assessments) or None
+
+
+_RULES: dict[str, tuple[Callable[[Callable[[Category], Hashable], Report], Hashable | None], str]] = {
+    "worst": (_worst, "the most suspicious category named counts"),
+    "set": (_set, "the same set of categories must be named"),
+    "first": (_first, "the category named first counts"),
+}
+
+
+def category_metrics(pairs: Sequence[Pair]) -> list[Metric]:
+    """BI-RADS and composition metrics, in the order of the module's page."""
+    made: list[Metric] = []
+    for scale in _SCALES:
+        for rule, (read, about) in _RULES.items():
+            name = f"birads_accuracy_{scale.name}_{rule}"
+            made += _accuracies(pairs, name, f"{scale.about}; {about}", partial(read, scale.label))
+    made.append(_each_breast(pairs))
+    made += [_kappa_of_scale(pairs, scale) for scale in _SCALES]
+    made += _two_sided(pairs, "workup", WORKUP)
+    made += _two_sided(pairs, "abnormal", ABNORMAL)
+    made += _accuracies(pairs, "density_accuracy", "breast composition a to d", _composition)
+    made.append(_kappa(pairs, "density_kappa_quadratic", "composition a to d in equal steps", _density_rank))
+    return made
+
+
+def _composition(report: Report) -> Composition | None:
+    return report.composition
+
+
+def _density_rank(report: Report) -> int | None:
+    return None if report.composition is None else "abcd".index(report.composition)
+
+
+def _accuracies(pairs: Sequence[Pair], name: str, about: str, read: Reading) -> list[Metric]:
+    """Share right of the cases where both name something, and of those where the reference does."""
+    silent = "a draft that names none is unscored"
+    wrong = "a draft that names none is wrong"
+    return [
+        Metric(name, f"{about}; {silent}", of_drafts(pairs, partial(_right, read), 2), ratio),
+        Metric(f"{name}_strict", f"{about}; {wrong}", of_drafts(pairs, partial(_right_strictly, read), 2), ratio),
+    ]
+
+
+def _right(read: Reading, pair: Pair, draft: Report) -> Terms:
+    true, said = read(pair.reference), read(draft)
+    return None if true is None or said is None else (float(true == said), 1.0)
+
+
+def _right_strictly(read: Reading, pair: Pair, draft: Report) -> Terms:
+    true = read(pair.reference)
+    return None if true is None else (float(true == read(draft)), 1.0)
+
+
+def _each_breast(pairs: Sequence[Pair]) -> Metric:
+    """Accuracy with a breast, not a study, as the unit."""
+    about = "7 categories of each breast that both reports give one, the worst of it; study-wide ones do not count"
+    return Metric("birads_accuracy_7_each_breast", about, of_drafts(pairs, _right_by_breast, 2), ratio)
+
+
+def _right_by_breast(pair: Pair, draft: Report) -> Terms:
+    true, said = by_breast(pair.reference), by_breast(draft)
+    both = true.keys() & said.keys()
+    return (float(sum(true[s].major == said[s].major for s in both)), float(len(both))) if both else None
+
+
+def by_breast(report: Report) -> dict[Laterality, Category]:
+    """The worst category that a report gives to each breast by name."""
+    worst: dict[Laterality, Category] = {}
+    for assessment in report.assessments:
+        side, category = assessment.laterality, assessment.category
+        if side is not None and (side not in worst or category.suspicion > worst[side].suspicion):
+            worst[side] = category
+    return worst
+
+
+def _kappa_of_scale(pairs: Sequence[Pair], scale: _Scale) -> Metric:
+    order = " ".join(str(label) for label in scale.ranks)
+    about = f"{scale.about}; worst category; ranks by suspicion {order}" + " (4 beside 4B)" * ("4B" in scale.ranks)
+
+    def rank(report: Report) -> int | None:
+        return None if report.worst is None else scale.ranks[scale.label(report.worst)]
+
+    return _kappa(pairs, f"birads_kappa_quadratic_{scale.name}_worst", about, rank)
+
+
+def _kappa(pairs: Sequence[Pair], name: str, about: str, rank: Callable[[Report], int | None]) -> Metric:
+    """Cohen's kappa with quadratic weights over the ranks of reference and draft."""
+
+    def terms(pair: Pair, draft: Report) -> Terms:
+        true, said = rank(pair.reference), rank(draft)
+        if true is None or said is None:
+            return None
+        return float((true - said) ** 2), float(true**2 + said**2), float(true), float(said), 1.0
+
+    return Metric(name, about, of_drafts(pairs, terms, 5), quadratic_kappa, fewest=2)
+
+
+def quadratic_kappa(sums: Array) -> Array:
+    """Kappa with quadratic weights from sums of (x - y)^2, x^2 + y^2, x, y, 1; not a number where all agree by chance.
+
+    Quadratic weights need no confusion matrix: observed disagreement is the sum of (x - y)^2, expected disagreement
+    that of x^2 + y^2 less 2 (sum x) (sum y) / n (Cohen 1968; equal to the table's form, and tested against it).
+    """
+    observed, squares, x, y, n = np.moveaxis(sums, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = squares - 2 * x * y / n
+        kappa: Array = 1 - observed / expected
+    return np.where(expected > 1e-9, kappa, np.nan)
+
+
+def _two_sided(pairs: Sequence[Pair], what: str, positive: frozenset[int]) -> list[Metric]:
+    """Sensitivity and specificity of a two-way reading of the worst category."""
+    digits = "_".join(str(c) for c in sorted(positive))
+    needs = [p.reference.worst.major in positive for p in pairs if p.reference.worst is not None]
+    rule = f"positive: worst category in {digits.replace('_', ' ')}"
+    made = []
+    for name, wanted, count in (
+        ("sensitivity", True, sum(needs)),
+        ("specificity", False, len(needs) - sum(needs)),
+    ):
+        about = f"{rule}; {count} references are {'positive' if wanted else 'negative'}; a silent draft is unscored"
+        terms = of_drafts(pairs, partial(_hit, positive, wanted), 2)
+        made.append(Metric(f"{what}_{name}_{digits}", about, terms, ratio))
+    return made
+
+
+def _hit(positive: frozenset[int], wanted: bool, pair: Pair, draft: Report) -> Terms:
+    """Whether a case of the wanted side is called so; a case of the other side adds nothing."""
+    true, said = pair.reference.worst, draft.worst
+    if true is None or said is None:
+        return None
+    counts = (true.major in positive) is wanted
+    return float(counts and (said.major in positive) is wanted), float(counts)
+
+
+def confusions(pairs: Sequence[Pair]) -> dict[str, Confusion]:
+    """Counts [reference, draft] of worst category (7, and with letters) and composition.
+
+    A row has one count a label and last those of drafts that name none. References that name none and failed cases
+    are left out.
+    """
+    tables: dict[str, tuple[list[Hashable], Reading]] = {
+        "birads": (list(range(7)), partial(_worst, _major)),
+        "birads_4abc": ([c.value for c in Category], partial(_worst, _lettered)),
+        "density": (list(Composition), _composition),
+    }
+    return {name: _confusion(pairs, labels, read) for name, (labels, read) in tables.items()}
+
+
+def _confusion(pairs: Sequence[Pair], labels: list[Hashable], read: Reading) -> Confusion:
+    counts = np.zeros((len(labels), len(labels) + 1), np.int64)
+    for pair in pairs:
+        draft, true = drafted(pair), read(pair.reference)
+        if draft is not None and true is not None:
+            said = read(draft)
+            counts[labels.index(true), len(labels) if said is None else labels.index(said)] += 1
+    return Confusion(labels=tuple(str(label) for label in labels), counts=tuple(tuple(row) for row in counts.tolist()))

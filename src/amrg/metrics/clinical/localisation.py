@@ -1,0 +1,192 @@
+"""Whether drafted boxes lie on the reference's: pointing, overlap, and FROC over the finding's probability.
+
+A drafted box and a reference box are compared on the same view of the same breast only. A case counts where its
+places are known: at least one reference finding has a box, or the reference has no finding at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from amrg.birads import Kind, Laterality, Report, View, ViewBox
+from amrg.metrics.clinical.froc import GRID, RATES, froc_mean, sensitivity_at
+from amrg.metrics.clinical.matching import compatible, family_of
+from amrg.metrics.metric import Array, Metric, ratio
+from amrg.metrics.pairs import Pair, Terms, of_drafts
+
+_SURE = 1.0
+"""A finding without a probability was stated without doubt."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One box on one view, of a kind, with the probability of its finding."""
+
+    box: ViewBox
+    kind: Kind
+    probability: float
+
+    @property
+    def view(self) -> tuple[Laterality, View]:
+        """The picture it is on."""
+        return self.box.laterality, self.box.view
+
+
+def localisation_metrics(pairs: Sequence[Pair]) -> list[Metric]:
+    """Metrics of places; none where no reference or no draft has a box, FROC only where a box has a probability."""
+    drafts = [p.report for p in pairs if p.text is not None and p.report is not None]
+    if not any(map(marks, (p.reference for p in pairs))) or not any(map(marks, drafts)):
+        return []
+    made = [
+        _pointing(pairs, "pointing_hit_rate_same_kind", "of the same kind", True),
+        _pointing(pairs, "pointing_hit_rate_any_kind", "of any kind", False),
+        Metric("pointing_precision_any_kind", _PRECISION, of_drafts(pairs, _pointed, 2), ratio),
+        Metric("box_iou_matched_same_kind", _IOU, of_drafts(pairs, _overlaps, 2), ratio),
+    ]
+    rated = any(f.probability is not None for d in drafts for f in d.findings if f.boxes)
+    return made + (_froc_metrics(pairs) if rated else [])
+
+
+_PRECISION = "share of drafted boxes whose centre lies in a reference box of any kind on the same view"
+_IOU = (
+    "mean intersection over union of reference and drafted boxes of the same kind on the same view that overlap, "
+    "matched one to one for the greatest sum; what overlaps nothing is left out"
+)
+
+
+def marks(report: Report) -> list[Mark]:
+    """Every box of every finding."""
+    return [
+        Mark(box, f.kind, _SURE if f.probability is None else f.probability) for f in report.findings for box in f.boxes
+    ]
+
+
+def _known_places(pair: Pair) -> list[Mark] | None:
+    """The boxes of the reference; None where it has findings and the place of none."""
+    true = marks(pair.reference)
+    return true if true or not pair.reference.findings else None
+
+
+def _by_view(true: Sequence[Mark], said: Sequence[Mark]) -> Iterator[tuple[list[Mark], list[Mark]]]:
+    """Reference and drafted boxes of each view that has both."""
+    for view in sorted({m.view for m in true} & {m.view for m in said}):
+        yield [m for m in true if m.view == view], [m for m in said if m.view == view]
+
+
+def _pointing(pairs: Sequence[Pair], name: str, what: str, same_kind: bool) -> Metric:
+    """Share of reference boxes that the best drafted boxes point into."""
+    about = (
+        "share of reference boxes that the centre of a drafted box lies in, one to one, "
+        f"among as many drafted boxes {what} on that view as the reference has, the most probable first"
+    )
+    return Metric(name, about, of_drafts(pairs, partial(_hits, same_kind), 2), ratio)
+
+
+def _hits(same_kind: bool, pair: Pair, draft: Report) -> Terms:
+    true = _known_places(pair)
+    if true is None:
+        return None
+    said = marks(draft)
+    groups = [_of_kind(true, said, kind) for kind in {family_of(m.kind) for m in true}] if same_kind else [(true, said)]
+    hit = sum(_one_to_one(there, _best(drafted, len(there))) for g in groups for there, drafted in _by_view(*g))
+    return float(hit), float(len(true))
+
+
+def _of_kind(true: Sequence[Mark], said: Sequence[Mark], kind: Kind) -> tuple[list[Mark], list[Mark]]:
+    return [m for m in true if family_of(m.kind) is kind], [m for m in said if family_of(m.kind) is kind]
+
+
+def _best(offered: Sequence[Mark], count: int) -> list[Mark]:
+    """The most probable boxes, ties in the order of their places, so that more boxes do not buy more hits."""
+    return sorted(offered, key=lambda m: (-m.probability, _edges(m.box)))[:count]
+
+
+def _one_to_one(true: Sequence[Mark], said: Sequence[Mark]) -> int:
+    """How many reference boxes can be given a drafted box of their own whose centre lies in them."""
+    inside = np.array([[points_into(s.box, t.box) for s in said] for t in true], dtype=float)
+    rows, columns = linear_sum_assignment(inside, maximize=True)
+    return int(inside[rows, columns].sum())
+
+
+def _pointed(pair: Pair, draft: Report) -> Terms:
+    true, said = _known_places(pair), marks(draft)
+    if true is None:
+        return None
+    return float(sum(_is_hit(m, true) for m in said)), float(len(said))
+
+
+def _is_hit(mark: Mark, true: Sequence[Mark]) -> bool:
+    return any(t.view == mark.view and points_into(mark.box, t.box) for t in true)
+
+
+def _overlaps(pair: Pair, draft: Report) -> Terms:
+    """Sum of intersection over union, and how many boxes are matched with some."""
+    true = _known_places(pair)
+    if true is None:
+        return None
+    found: list[float] = []
+    for there, drafted in _by_view(true, marks(draft)):
+        shared = np.array([[_shared(t, s) for s in drafted] for t in there])
+        rows, columns = linear_sum_assignment(shared, maximize=True)
+        found += [float(v) for v in shared[rows, columns] if v > 0]
+    return sum(found), float(len(found))
+
+
+def _shared(true: Mark, said: Mark) -> float:
+    return iou(true.box, said.box) if compatible(true.kind, said.kind) else 0.0
+
+
+def _edges(box: ViewBox) -> tuple[float, float, float, float]:
+    return box.left, box.top, box.right, box.bottom
+
+
+def points_into(drafted: ViewBox, reference: ViewBox) -> bool:
+    """Whether the centre of one box lies in another, its edges included."""
+    x, y = (drafted.left + drafted.right) / 2, (drafted.top + drafted.bottom) / 2
+    return reference.left <= x <= reference.right and reference.top <= y <= reference.bottom
+
+
+def iou(a: ViewBox, b: ViewBox) -> float:
+    """Intersection over union of two boxes of one view, 0 to 1."""
+    width = min(a.right, b.right) - max(a.left, b.left)
+    height = min(a.bottom, b.bottom) - max(a.top, b.top)
+    shared = max(width, 0.0) * max(height, 0.0)
+    whole = sum((box.right - box.left) * (box.bottom - box.top) for box in (a, b)) - shared
+    return shared / whole if whole > 0 else 0.0
+
+
+def _froc_metrics(pairs: Sequence[Pair]) -> list[Metric]:
+    """Sensitivity at fixed numbers of false positives an image, and their mean."""
+    terms = of_drafts(pairs, _froc_terms, 2 * len(GRID) + 2)
+    about = (
+        "share of reference boxes hit by the centre of a drafted box of any kind on the same view; "
+        f"{len(GRID)} probability thresholds, straight lines between, one image a view"
+    )
+    made = [
+        Metric(f"froc_sensitivity_at_{rate:g}_false_an_image".replace(".", "_"), about, terms, sensitivity_at(rate))
+        for rate in RATES
+    ]
+    rates = ", ".join(f"{rate:g}" for rate in RATES)
+    return [*made, Metric("froc_mean_sensitivity", f"mean over {rates} false an image; {about}", terms, froc_mean)]
+
+
+def _froc_terms(pair: Pair, draft: Report) -> Terms:
+    """Hits a threshold, false positives a threshold, lesions, images."""
+    true, said = _known_places(pair), marks(draft)
+    if true is None:
+        return None
+    best = [max((m.probability for m in said if _is_hit(m, [t])), default=-1.0) for t in true]
+    false = [m.probability for m in said if not _is_hit(m, true)]
+    images = len(set(pair.views) | {m.view for m in (*true, *said)}) or 1
+    return [*_at_least(best), *_at_least(false), float(len(true)), float(images)]
+
+
+def _at_least(probabilities: Sequence[float]) -> Array:
+    """How many reach each threshold of the grid."""
+    reached: Array = (np.array(probabilities)[:, None] >= GRID).sum(axis=0, dtype=np.float64)
+    return reached

@@ -1,0 +1,113 @@
+"""The layout of `scores.json`: documented in docs/scores.md, versioned by `SCHEMA`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from amrg.core.values import Value
+
+SCHEMA = 1
+
+
+class Role(StrEnum):
+    """What a system is in a run: the one under test, one that saw nothing, or one to measure against."""
+
+    SYSTEM = "system"
+    BLIND = "blind"  # constant report, sampled report, label prior: no image read
+    RETRIEVAL = "retrieval"  # nearest training image
+    ORACLE = "oracle"  # knows category and density
+    PERFECT = "perfect"  # the references themselves
+
+
+class Number(Value):
+    """A value with its 95 % interval; None where it has no meaning (JSON has no NaN)."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class Skill(Number):
+    """(value - blind) / (perfect - blind): 1 where perfect, 0 where no better than the best blind baseline named."""
+
+    blind: str
+
+
+class MetricScore(Number):
+    """One metric of one system: n scored, how many it could not score, how it was computed."""
+
+    n: int
+    unscored: int
+    about: str
+    higher_is_better: bool
+    skill: Skill | None = None
+
+
+class SystemScores(Value):
+    """All metrics of one system over the same cases; `failed` are in no number. `about`: how a baseline came about."""
+
+    role: Role
+    about: str = ""
+    n: int
+    failed: int
+    metrics: dict[str, MetricScore]
+
+
+class Change(Number):
+    """How far a metric moves when the pictures are changed, paired by case, with its p (approximate randomisation)."""
+
+    p: float | None = None
+
+
+class PictureScores(Value):
+    """The same model on changed pictures; `change` is changed less unchanged."""
+
+    n: int
+    metrics: dict[str, MetricScore]
+    change: dict[str, Change]
+
+
+class Confusion(Value):
+    """Counts [reference, draft]; the last column is `unscored`."""
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class CaseScores(Value):
+    """One case: its subgroups, and each metric's own value where the metric has one a case."""
+
+    key: str
+    group: str
+    subgroups: dict[str, str]
+    values: dict[str, float | None]
+
+
+class DataScored(Value):
+    """What was scored on: data set, split, part, hashes; `trained_on` warns that the part is one to train on."""
+
+    name: str
+    split: str | None = None
+    part: str | None = None
+    hash: str
+    n: int
+    groups: int
+    trained_on: bool = False
+
+
+class Scores(Value):
+    """`scores.json`: everything measured of one system and its baselines on one part of a data set."""
+
+    schema_version: int = SCHEMA
+    software: str
+    system: str
+    data: DataScored
+    systems: dict[str, SystemScores]
+    # Field (density, view, ...), its value, the system's metrics on those cases.
+    subgroups: dict[str, dict[str, SystemScores]] = Field(default_factory=dict)
+    pictures: dict[str, PictureScores] = Field(default_factory=dict)  # blanked, shuffled, mirrored
+    confusions: dict[str, Confusion] = Field(default_factory=dict)  # birads, density
+    cases: tuple[CaseScores, ...] = ()
+    warnings: tuple[str, ...] = ()

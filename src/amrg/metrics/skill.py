@@ -1,0 +1,82 @@
+"""Skill: how much of the way from the best blind baseline to perfect a system goes, metric by metric.
+
+skill = (value - blind) / (perfect - blind): 1 where perfect, 0 where no better than the best report written without the
+picture, below 0 where worse. The same formula serves errors, where lower is better. Value, blind and perfect are taken
+on the cases that all three score, and resampled together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from amrg.metrics.metric import Array, Metric
+from amrg.metrics.statistics import Bootstrap, interval, shared
+
+_LEAST_ROOM = 1e-9  # perfect must be better than blind by more than rounding
+
+
+@dataclass(frozen=True)
+class MetricSkill:
+    """Skill of one metric; `value` is None where perfect is no better than blind, so that there is nothing to gain."""
+
+    blind: str
+    value: float | None
+    between: tuple[float, float] | None
+
+
+Measured = Mapping[str, Metric]
+"""The metrics of one system by name."""
+
+
+def best_blind(candidates: Measured) -> str | None:
+    """The baseline with the best value of one metric, in its direction; the first named of equals, None of none.
+
+    `candidates` holds that metric of each baseline, by the baseline's name.
+    """
+    values = {name: metric.value for name, metric in candidates.items() if np.isfinite(metric.value)}
+    if not values:
+        return None
+    better = max if next(iter(candidates.values())).higher_is_better else min
+    return better(values, key=values.__getitem__)
+
+
+def skills(
+    system: Measured, blind: Mapping[str, Measured], perfect: Measured, draws: Bootstrap
+) -> dict[str, MetricSkill]:
+    """Skill of every metric of one system that perfect and a blind baseline have too.
+
+    `blind` holds the metrics of every blind baseline, `perfect` those of the references scored against themselves, all
+    over the cases of `draws` in the same order.
+    """
+    best = {name: best_blind({b: m[name] for b, m in blind.items() if name in m}) for name in system}
+    trios = {
+        name: shared(system[name], blind[baseline][name], perfect[name])
+        for name, baseline in best.items()
+        if baseline is not None and name in perfect
+    }
+    if not trios:
+        return {}
+    drawn = [draws.draw(side) for side in zip(*trios.values(), strict=True)]
+    return {
+        name: _metric_skill(best[name] or "", trio, [side[row] for side in drawn], draws.groups)
+        for row, (name, trio) in enumerate(trios.items())
+    }
+
+
+def _metric_skill(blind: str, trio: Sequence[Metric], drawn: Sequence[Array], groups: int) -> MetricSkill:
+    """Skill from value, blind and perfect, and from their draws."""
+    sign = 1.0 if trio[0].higher_is_better else -1.0
+    point = float(_skill(sign, *(np.float64(metric.value) for metric in trio)))
+    if not np.isfinite(point):
+        return MetricSkill(blind, None, None)
+    return MetricSkill(blind, point, interval(_skill(sign, *drawn), groups))
+
+
+def _skill(sign: float, value: Array | np.float64, blind: Array | np.float64, perfect: Array | np.float64) -> Array:
+    """The formula; not a number where perfect is not better than blind."""
+    room = perfect - blind
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sign * room > _LEAST_ROOM, (value - blind) / room, np.nan)

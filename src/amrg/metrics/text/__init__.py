@@ -1,0 +1,1 @@
+"""Text metrics, equal to their reference packages."""

@@ -1,0 +1,97 @@
+"""BERTScore, RadGraph, GREEN and the like through the optional package RadEval (2.2): not rewritten here.
+
+RadEval loads its models on first use, from the hub where they are not there yet; whoever asks for its metrics asks for
+that. Metrics that send reports to a model in the cloud are not run from here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.metric import Array, Metric, mean_of, ratio
+from amrg.metrics.pairs import Pair
+from amrg.metrics.text.suite import DistinctTexts
+
+LOCAL = (
+    "bertscore", "bleu", "f1chexbert", "f1radbert_ct", "green", "radeval_bertscore", "radgraph", "radgraph_radcliq",
+    "ratescore", "radcliq", "rouge", "srrbert", "temporal",
+)  # fmt: skip
+CLOUD = ("crimson", "mammo_green", "radfact_ct")
+LOWER_IS_BETTER = ("radcliq",)
+"""RadCliQ predicts the number of errors. Every other one is better the higher it is."""
+
+
+def missing_radeval() -> str | None:
+    """Why RadEval's metrics cannot be had here and what to install, or None."""
+    if find_spec("radeval") is None:
+        return "RadEval's metrics are left out: the package is not installed; pip install radeval"
+    return None
+
+
+def radeval_metrics(pairs: Sequence[Pair], names: Sequence[str]) -> list[Metric]:
+    """The metrics RadEval has under these names (`LOCAL`), its per-report values a row each; mean over cases.
+
+    Raises:
+        BenchmarkError: RadEval is not installed, a name is not one of its local metrics, or it answers in another form.
+    """
+    _check(names)
+    texts = DistinctTexts.of(pairs)
+    if not texts.drafts:
+        return []
+    return [texts.spread(metric) for name in names for metric in _metrics_of(name, texts)]
+
+
+def _check(names: Sequence[str]) -> None:
+    for name in names:
+        if name in CLOUD:
+            raise BenchmarkError(f"RadEval's {name} sends reports to a model in the cloud: it is not run from here")
+        if name not in LOCAL:
+            raise BenchmarkError(f"RadEval has no metric {name!r} that amrg knows; expected one of {', '.join(LOCAL)}")
+    if (missing := missing_radeval()) is not None:
+        raise BenchmarkError(missing)
+
+
+def _metrics_of(name: str, texts: DistinctTexts) -> list[Metric]:
+    """All values RadEval gives under one name: some have several, such as RadGraph's three."""
+    radeval: Any = import_module("radeval")
+    with warnings.catch_warnings():  # it turns all warnings off for good
+        evaluator = radeval.RadEval(metrics=[name], per_sample=True, show_progress=False)
+        found: dict[str, Any] = evaluator(refs=list(texts.references), hyps=list(texts.drafts))
+    about = f"{name} by RadEval {_version()}, its value a report; mean over cases"
+    return [
+        Metric(f"radeval_{_snake(key)}", about, mean_of(_values(key, values, len(texts.drafts))), ratio, _higher(name))
+        for key, values in found.items()
+    ]
+
+
+def _values(key: str, values: Any, expected: int) -> Array:
+    """RadEval's list as numbers; what is None there is unscored."""
+    made = np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
+    if len(made) != expected:
+        raise BenchmarkError(f"RadEval gave {len(made)} values of {key} for {expected} reports; expected one a report")
+    return made
+
+
+def _higher(name: str) -> bool:
+    return name not in LOWER_IS_BETTER
+
+
+def _snake(key: str) -> str:
+    """RadEval's key as a metric name: `rougeL` to `rouge_l`, `samples_avg_f1-score` to `samples_avg_f1_score`."""
+    spaced = "".join(f"_{c.lower()}" if c.isupper() else c for c in key.replace("-", "_"))
+    return spaced.removeprefix("radeval_")
+
+
+def _version() -> str:
+    try:
+        return version("radeval")
+    except PackageNotFoundError:
+        return "of unknown version"

@@ -1,0 +1,94 @@
+"""Gemma 3: MedGemma 4B and 1.5 4B, the embedded model, any checkpoint of the class.
+
+Tokens of one picture see each other both ways (`token_type_ids` 1 marks them); a collator that forgets the column
+trains another model. The projector is a bare matrix and a norm, so it is trained whole where it is trained at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from transformers import Gemma3ForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from amrg.models.backbones.base import (
+    Asked,
+    Backbone,
+    Modules,
+    Pictures,
+    Tensors,
+    Touched,
+    Views,
+    by_processor,
+    chat_of,
+)
+from amrg.models.embedded.tokenizer import END_OF_TURN
+from amrg.models.settings import ModelSettings
+
+_LANGUAGE = r"model\.language_model\..*\.(?:q|k|v|o|gate|up|down)_proj"
+_TOWER_LINEAR = r"model\.vision_tower\..*\.(?:q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+_TOWER_CONVOLUTIONS = r"model\.vision_tower\.stages\..*"
+_PROJECTOR = "model.multi_modal_projector"
+
+
+class Gemma3(Backbone):
+    """The family of `Gemma3ForConditionalGeneration`."""
+
+    family: ClassVar[str] = "gemma3"
+    model_types: ClassVar[tuple[str, ...]] = ("gemma3",)
+    columns: ClassVar[Mapping[str, int]] = {"token_type_ids": 0}
+
+    @property
+    def model_class(self) -> Any:
+        """transformers' own."""
+        return Gemma3ForConditionalGeneration
+
+    def picture_size(self, config: Any) -> int:
+        """The tower's own: 896 for MedGemma."""
+        return int(config.vision_config.image_size)
+
+    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Asked:
+        """Pixels [pictures, 3, size, size]."""
+        made = by_processor(processor, chat_of(settings, views, pictures))
+        tokens = {name: made[name][0] for name in ("input_ids", *self.columns)}
+        return Asked(tokens, {"pixel_values": made["pixel_values"]})
+
+    def ending(self, processor: Any) -> int:
+        """`<end_of_turn>`."""
+        return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
+
+    def features(self, model: Any, pixels: Tensors) -> list[Tensors]:
+        """`states` [patches, tower width] a picture."""
+        seen = model.model.vision_tower(pixel_values=pixels["pixel_values"].to(model.dtype), return_dict=True)
+        return [{"states": states} for states in seen.last_hidden_state]
+
+    def image_tokens(self, model: Any, features: Sequence[Tensors]) -> list[Tensors]:
+        """`tokens` [256 with MedGemma, width] a picture."""
+        projected = model.model.multi_modal_projector(torch.stack([f["states"] for f in features]))
+        return [{"tokens": tokens} for tokens in projected]
+
+    def given(self, model: Any, image_tokens: Sequence[Tensors]) -> dict[str, Any]:
+        """As transformers takes what was encoded before."""
+        stacked = torch.stack([t["tokens"] for t in image_tokens])
+        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=stacked)}}
+
+    def touched(self, model: Any, modules: Modules) -> Touched:
+        """The embedded model's convolutions count as its tower's linear layers, but not under `all linear`."""
+        convolutional = hasattr(model.model.vision_tower, "stages")
+        if modules is Modules.LANGUAGE:
+            return Touched(_LANGUAGE)
+        if modules is Modules.PROJECTOR:
+            return Touched(_LANGUAGE, (_PROJECTOR,), projector=True)
+        if modules is Modules.ALL_LINEAR:
+            return Touched(f"{_LANGUAGE}|{_TOWER_LINEAR}", tower=not convolutional)
+        tower = _convolutions(model) if convolutional else _TOWER_LINEAR
+        return Touched(f"{_LANGUAGE}|{tower}", (_PROJECTOR,), projector=True, tower=True)
+
+
+def _convolutions(model: Any) -> str:
+    """A pattern of exactly the tower's convolutions but the dilated: PEFT's adapters beside those lack the dilation."""
+    modules = model.model.vision_tower.named_modules()
+    named = [n for n, m in modules if isinstance(m, torch.nn.Conv2d) and m.dilation == (1, 1)]
+    return "|".join(r"model\.vision_tower\." + name.replace(".", r"\.") for name in named)

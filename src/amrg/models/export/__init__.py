@@ -1,0 +1,1 @@
+"""A tuned adapter to what others load."""

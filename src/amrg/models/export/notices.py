@@ -1,0 +1,110 @@
+"""Whose terms a model derived from a base comes under, and what they ask of who passes it on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from amrg.core.values import Value
+from amrg.models.catalog import KNOWN, Known
+from amrg.models.embedded.architecture import NAME
+
+
+class Terms(Value):
+    """A licence: the hub's tag and its address; the notice that a copy must carry, and what it forbids, in short."""
+
+    name: str
+    tag: str
+    address: str = ""
+    notice: str = ""
+    restrictions: tuple[str, ...] = ()
+
+
+APACHE = Terms(name="Apache 2.0", tag="apache-2.0", address="https://www.apache.org/licenses/LICENSE-2.0")
+_HAI_DEF = "https://developers.google.com/health-ai-developer-foundations/"
+TERMS = (
+    APACHE,
+    Terms(
+        name="Health AI Developer Foundations terms of use",
+        tag="health-ai-developer-foundations",
+        address=_HAI_DEF + "terms",
+        # The sentence is the one that section 3.1 wants in a "Notice" text file.
+        notice="HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use found at "
+        + _HAI_DEF
+        + "terms",
+        restrictions=(
+            "This is a model derivative: whoever gets it must be bound by the use restrictions of section 3.2 of the "
+            "terms, and be given a copy of them.",
+            "No clinical use without the authorisation of the health authorities concerned.",
+            f"No use that the prohibited use policy names ({_HAI_DEF}prohibited-use-policy).",
+        ),
+    ),
+    Terms(
+        name="Gemma terms of use",
+        tag="gemma",
+        address="https://ai.google.dev/gemma/terms",
+        notice="Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms",
+        restrictions=(
+            "This is a model derivative: whoever gets it must be bound by the use restrictions of section 3.2 of the "
+            "terms, and be given a copy of them.",
+        ),
+    ),
+    Terms(
+        name="Qwen Research Licence: not for commercial use",
+        tag="qwen-research",
+        address="https://huggingface.co/Qwen/Qwen2.5-VL-3B-Instruct/blob/main/LICENSE",
+        notice="Built with Qwen. Qwen is licensed under the Qwen RESEARCH LICENSE AGREEMENT, Copyright (c) Alibaba "
+        "Cloud. All Rights Reserved.",
+        restrictions=(
+            "For research and evaluation only, never commercial.",
+            "Documentation must say: Built with Qwen.",
+        ),
+    ),
+    Terms(name="MIT", tag="mit", address="https://opensource.org/license/mit"),
+)
+UNKNOWN = Terms(
+    name="not known to amrg: the base's own",
+    tag="other",
+    restrictions=("The base's licence is not known to amrg: add it here before you pass this on.",),
+)
+
+
+_LICENCE = re.compile(r"^license(?:_name)?:\s*(\S+)", re.MULTILINE)
+_GEMMA = "google/gemma-"
+
+
+def terms_of(base: str, files: Path | None = None) -> Terms:
+    """The terms of a base: by its hub name, by a folder named after one, by what the card beside its `files` says.
+
+    `UNKNOWN` where none of them tells. A changed file must say that it was changed under all of them; the card does.
+    """
+    if base == NAME:
+        return APACHE
+    known = known_base(base)
+    if known is not None:
+        return next((t for t in TERMS if t.name == known.licence), UNKNOWN)
+    tags = {"gemma"} if base.startswith(_GEMMA) else _told_beside(files)
+    return next((t for t in TERMS if t.tag in tags), UNKNOWN)
+
+
+def _told_beside(files: Path | None) -> set[str]:
+    """The licence's tags in the front matter of the hub's card: `license`, and `license_name` where that is `other`."""
+    card = None if files is None else files / "README.md"
+    if card is None or not card.is_file():
+        return set()
+    _, *parts = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)
+    return set(_LICENCE.findall(parts[0])) if len(parts) == 2 else set()
+
+
+def known_base(base: str) -> Known | None:
+    """The known checkpoint that a hub name or a folder stands for."""
+    parts = {base, *Path(base).parts}
+    return next(
+        (k for k in KNOWN if parts & {k.name, k.name.split("/")[1], "models--" + k.name.replace("/", "--")}), None
+    )
+
+
+def notice_text(terms: Terms, base: str) -> str:
+    """The NOTICE file of a model derived from a base."""
+    lines = [terms.notice, "", f"This model was changed: it is {base}, fine-tuned with amrg.", *terms.restrictions]
+    return "\n".join(line for line in lines if line or terms.notice).strip() + "\n"

@@ -1,0 +1,176 @@
+"""Whether an exported model is the one that was trained: base, adapter and export side by side on drawn pictures.
+
+Weights have been exported without their LoRA, and without their vision tower, by tools that said nothing. So an export
+is read again from disk and asked; what it answers must be the adapter's, and the adapter's must not be the base's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from amrg.birads import Laterality, View
+from amrg.core.values import Value
+from amrg.models.backbones.base import Pictures, Tensors, Views, Writing
+from amrg.models.errors import ModelError
+from amrg.models.load import LoadedModel
+
+SIDES = (Laterality.RIGHT, Laterality.LEFT)
+PROBES: tuple[Views, ...] = (
+    tuple((side, view) for view in (View.CC, View.MLO) for side in SIDES),
+    ((Laterality.LEFT, View.MLO),),
+)
+LONGEST = 24  # tokens of an answer that are compared
+
+SAME = 1e-6
+"""Relative difference of logits below which two models are one: what float32 leaves after a few dozen layers."""
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 6e-2}
+"""Most relative difference of the export's logits from the adapter's, by the type that the export is stored in.
+
+Merging is exact but for rounding. A weight is rounded by 2^-24, 2^-11 or 2^-8 of itself at most (float32, float16,
+bfloat16); errors of independent weights add as a root of squares, over some 70 matrices in 34 layers to eight times
+the one. Eight times 2^-8 is 3 %; twice that is allowed. float32 differs by its order of summing alone.
+"""
+
+
+class Difference(Value):
+    """Two models' logits: the largest absolute difference, and the root mean square over the second's spread."""
+
+    largest: float
+    relative: float
+    same_text: bool
+
+
+class Comparison(Value):
+    """Base, adapter and export on `positions` tokens of answers to `probes` studies of drawn pictures."""
+
+    probes: int
+    positions: int
+    stored: str
+    tolerance: float
+    adapter_from_base: Difference
+    export_from_base: Difference
+    export_from_adapter: Difference
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says to the probes: token numbers it writes, and logits [tokens, vocabulary] on the adapter's."""
+
+    written: tuple[tuple[int, ...], ...]
+    logits: Tensor
+
+
+def drawn_pictures(views: Views, size: int) -> Pictures:
+    """A breast-like half disc with grain and a bright spot a view, uint8 [size, size, 3]; always the same."""
+    rng = np.random.default_rng(20_250_813)
+    rows, columns = np.mgrid[0:size, 0:size] / size
+    disc = np.clip(1.2 - np.hypot(rows - 0.5, columns) * 2, 0, 1)
+    drawn = []
+    for _ in views:
+        y, x = rng.uniform((0.3, 0.1), (0.7, 0.4))
+        spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 0.002)
+        grey = 255 * np.clip(disc * rng.uniform(0.4, 0.8, disc.shape) + 0.5 * spot, 0, 1)
+        drawn.append(np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2))
+    return drawn
+
+
+def written_by(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
+    """What a model writes to every probe, greedily."""
+    ending, pad = loaded.backbone.ending(loaded.processor), loaded.processor.tokenizer.pad_token_id
+    writing = Writing(min(LONGEST, loaded.settings.longest_answer), ending, pad)
+    answers = []
+    for views in PROBES:
+        tokens, image_tokens = _asked(loaded, views)
+        (answer,) = loaded.backbone.write(loaded.model, tokens, image_tokens, writing)
+        answers.append(tuple(answer))
+    return tuple(answers)
+
+
+def answers_of(loaded: LoadedModel, said: Sequence[Sequence[int]] | None = None) -> Answers:
+    """What a model writes to every probe, and its logits where `said` is put in its mouth, an answer a probe.
+
+    `said` None: its own words.
+    """
+    ending, written = loaded.backbone.ending(loaded.processor), written_by(loaded)
+    answers = zip(PROBES, written if said is None else said, strict=True)
+    return Answers(written, torch.cat([_logits(loaded, views, [*answer, ending]) for views, answer in answers]))
+
+
+@torch.inference_mode()
+def _logits(loaded: LoadedModel, views: Views, answer: list[int]) -> Tensor:
+    """Logits float32 [answer, vocabulary] of the tokens of an answer, the first after the prompt."""
+    tokens, image_tokens = _asked(loaded, views)
+    more = {name: loaded.backbone.columns[name] for name in tokens if name in loaded.backbone.columns}
+    for name, column in tokens.items():
+        values = answer if name == "input_ids" else [more.get(name, 1)] * len(answer)
+        tokens[name] = torch.cat([column, torch.tensor([values], dtype=column.dtype, device=column.device)], 1)
+    hidden = loaded.backbone.hidden(loaded.model, tokens, image_tokens)[0, -len(answer) - 1 : -1]
+    found: Tensor = loaded.backbone.head(loaded.model)(hidden).float().cpu()
+    return found
+
+
+@torch.inference_mode()
+def _asked(loaded: LoadedModel, views: Views) -> tuple[Tensors, list[Tensors]]:
+    """A probe's prompt, a batch of one, and its pictures' image tokens."""
+    backbone, device = loaded.backbone, loaded.model.device
+    pictures = drawn_pictures(views, loaded.settings.encoding.size)
+    asked = backbone.ask(loaded.processor, loaded.settings, views, pictures)
+    tokens = {name: column[None].to(device) for name, column in asked.tokens.items()}
+    tokens["attention_mask"] = torch.ones_like(tokens["input_ids"])
+    features = backbone.features(loaded.model, {name: t.to(device) for name, t in asked.pixels.items()})
+    return tokens, backbone.image_tokens(loaded.model, features)
+
+
+def compared(base: Answers, adapter: Answers, export: Answers, stored: torch.dtype) -> Comparison:
+    """The three side by side; `stored` is the type of the export's weights."""
+    return Comparison(
+        probes=len(PROBES),
+        positions=len(adapter.logits),
+        stored=str(stored).removeprefix("torch."),
+        tolerance=TOLERANCE[stored],
+        adapter_from_base=_difference(adapter, base),
+        export_from_base=_difference(export, base),
+        export_from_adapter=_difference(export, adapter),
+    )
+
+
+def refuse_unlike(found: Comparison, what: str) -> None:
+    """Refuse an export that is the base again, or not the adapter.
+
+    Raises:
+        ModelError: one line that says which, by how much, and what to do.
+    """
+    moved, off = found.adapter_from_base.relative, found.export_from_adapter.relative
+    if not np.isfinite([moved, off]).all():
+        raise ModelError(f"{what}: the model answers with what is no number; train the adapter again at a lower rate")
+    if moved < SAME:
+        raise ModelError(
+            f"{what}: the adapter changes nothing (logits {moved:.1e} from the base's): it was saved before it "
+            "learned, or without its weights; train it again"
+        )
+    if off > moved / 2:
+        raise ModelError(
+            f"{what}: the export is no nearer to the adapter than to its base (logits {off:.1e} from the adapter's, "
+            f"adapter {moved:.1e} from the base's, stored as {found.stored}): its weights are the base's, or what was "
+            "learned is lost in rounding; export with --dtype float32, or the adapter by itself"
+        )
+    if off > found.tolerance:
+        raise ModelError(
+            f"{what}: the export differs from the adapter (logits {off:.1e}, expected at most {found.tolerance:.0e} "
+            f"as {found.stored}); export with --dtype float32, or the adapter by itself"
+        )
+
+
+def _difference(one: Answers, other: Answers) -> Difference:
+    off = (one.logits - other.logits).double()
+    spread = (other.logits - other.logits.mean(1, keepdim=True)).double().square().mean().sqrt()
+    return Difference(
+        largest=float(off.abs().max()),
+        relative=float(off.square().mean().sqrt() / spread),
+        same_text=one.written == other.written,
+    )

@@ -1,0 +1,269 @@
+"""Load a model by name: the embedded one, a folder, a hub name, or an adapter with the base it was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig
+
+from amrg.models.adapters import (
+    CONFIG_FILE,
+    TRAINING_FILE,
+    changes_tower,
+    is_adapter,
+    merge,
+    put_on,
+    read_config,
+    told_beside,
+)
+from amrg.models.backbones.base import Backbone
+from amrg.models.backbones.registry import BACKBONES, backbone_of
+from amrg.models.catalog import pinned_revision
+from amrg.models.embedded.architecture import FOLDER, NAME
+from amrg.models.embedded.heads import SeeingHeads
+from amrg.models.errors import ModelError
+from amrg.models.hub import commit_of, hub_trouble
+from amrg.models.settings import ModelSettings
+from amrg.models.weights import load_whole
+
+HEADS_FILE = "seeing.safetensors"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be asked: weights, processor, how it is asked, and (embedded only) its place-reading heads.
+
+    `folder` is where its weights lie, None for a hub model in the hub's own cache. Of an adapter, `adapter` is its
+    folder and all else is its base's, but for the settings that it was trained with; its weights are merged in.
+    """
+
+    name: str
+    backbone: Backbone
+    model: Any
+    processor: Any
+    settings: ModelSettings
+    folder: Path | None
+    heads: SeeingHeads | None
+    revision: str | None = None
+    adapter: Path | None = None
+    hub_name: str | None = None
+
+    @property
+    def weights_hash(self) -> str | None:
+        """SHA-256 of the weights, an adapter's with its base's; None for a hub model in the hub's own cache.
+
+        A hub model's commit stands for its weights where it has an adapter.
+        """
+        base = None if self.folder is None else folder_hash(self.folder)
+        if self.adapter is None:
+            return base
+        return _hash(base or f"{self.hub_name}@{self.revision}", folder_hash(self.adapter))
+
+    @property
+    def source(self) -> str:
+        """What transformers finds its files, or its base's, under: a folder or a hub name."""
+        return str(self.folder or self.hub_name)
+
+
+@dataclass(frozen=True)
+class Unmerged:
+    """A base with an adapter put on it: `loaded` drafts with the adapter; `tuned` switches it off, or merges it in."""
+
+    loaded: LoadedModel
+    tuned: PeftModel
+
+
+def load_model(name: str | None = None) -> LoadedModel:
+    """Load a model by name, ready to draft; None is the embedded one, an adapter's folder its base with it merged in.
+
+    Raises:
+        ModelError: one line that says what was not found and what to do.
+    """
+    folder = None if name is None else Path(name)
+    if folder is not None and is_adapter(folder):
+        unmerged = load_unmerged(folder)
+        return replace(unmerged.loaded, model=merge(unmerged.tuned, folder.name))
+    return load_base(name)
+
+
+def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
+    """Load an adapter's base and put the adapter on it, asked as the adapter was trained to be.
+
+    Raises:
+        ModelError: one line that says what of the two is missing, or does not fit the other.
+    """
+    config = read_config(folder)
+    try:
+        base = load_base(config.base_model_name_or_path, config.revision, dtype=dtype)
+    except ModelError as error:
+        raise ModelError(f"adapter {folder.name}: its base cannot be had: {error}") from error
+    _refuse_another_base(folder, base)
+    tuned = put_on(base.model, folder)
+    settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)
+    loaded = replace(
+        base,
+        name=folder.name,
+        model=tuned.get_base_model(),
+        processor=base.backbone.load_processor(base.source, base.revision, settings),
+        settings=settings,
+        heads=None if changes_tower(folder) else base.heads,  # they were taught on the base's own tower
+        adapter=folder,
+    )
+    return Unmerged(loaded, tuned)
+
+
+def _refuse_another_base(folder: Path, base: LoadedModel) -> None:
+    """Hold an adapter to the weights that it was trained on, where its training says which: others may have its shapes.
+
+    Raises:
+        ModelError: its base has other weights, or is at another commit; or what its training told is damaged.
+    """
+    trained = told_beside(folder, TRAINING_FILE)
+    for name in ("weights_hash", "revision"):
+        wanted: str | None = trained.get(name)
+        there: str | None = None if wanted is None else getattr(base, name)
+        if wanted is not None and there is not None and wanted != there:
+            raise ModelError(
+                f"adapter {folder.name}: it was trained on a base whose {name} is {wanted[:12]}, and that of "
+                f"{base.name} is {there[:12]}; name the base that it was trained on in {CONFIG_FILE}, or train it again"
+            )
+
+
+_BROKEN = (OSError, KeyError, ValueError, ImportError, SafetensorError, AttributeError)
+"""What transformers raises of files that are missing or are not what they should be, or want a library that is not
+here; the last, of no tokenizer."""
+
+
+def load_base(
+    name: str | None = None,
+    revision: str | None = None,
+    quantization: Any = None,
+    dtype: torch.dtype | None = None,
+) -> LoadedModel:
+    """Load a model without any adapter; `revision` is a hub commit, None the one that amrg pins.
+
+    `quantization` is a transformers quantisation configuration, such as bitsandbytes nf4. `dtype` None is what the
+    machine drafts in: bfloat16 on an accelerator, float32 on a processor.
+
+    Raises:
+        ModelError: one line that says what was not found and what to do.
+    """
+    folder = _folder_of(name)
+    source = str(folder) if folder is not None else str(name)
+    shown = NAME if name is None else (folder.name if folder is not None else str(name))
+    wanted = None if folder is not None else commit_of(source, revision or pinned_revision(source))
+    try:
+        config = AutoConfig.from_pretrained(source, revision=wanted, trust_remote_code=False)
+        backbone = _family_of(config.model_type, shown)
+        settings = ModelSettings.of_checkpoint(folder, backbone.picture_size(config))
+        processor = backbone.load_processor(source, wanted, settings)
+        options = {"revision": wanted, "dtype": dtype or _dtype(), "quantization_config": quantization}
+        model = load_whole(backbone.model_class, source, shown, options)
+    except ModelError:
+        raise
+    except _BROKEN as error:
+        trouble = hub_trouble(error, source, wanted) if folder is None else None
+        if trouble is not None and Path(source).parent.is_dir():
+            trouble += f"; and there is no folder {source}"  # which may be what was meant
+        raise ModelError(
+            trouble
+            or f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
+            f"the families {_families()}, whole; check the name, or download or copy it again"
+        ) from error
+    if quantization is None:
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+    hub_name = None if folder is not None else source
+    return LoadedModel(
+        shown, backbone, model.eval(), processor, settings, folder, _heads(folder), wanted, hub_name=hub_name
+    )
+
+
+def save_heads(heads: SeeingHeads, folder: Path) -> None:
+    """Write the place-reading heads beside a checkpoint."""
+    save_file({k: v.detach().contiguous() for k, v in heads.state_dict().items()}, folder / HEADS_FILE)
+
+
+def _folder_of(name: str | None) -> Path | None:
+    """The local folder that a name stands for, or None for a hub name."""
+    if name is None or name == NAME:
+        if not (FOLDER / "config.json").is_file():
+            raise ModelError("the embedded model is not in this installation: run `make model`, or name another")
+        return FOLDER
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelError(f"model {name!r}: no such folder, and no hub name (owner/model) either")
+    return None
+
+
+def _family_of(model_type: str, shown: str) -> Backbone:
+    backbone = backbone_of(model_type)
+    if backbone is None:
+        raise ModelError(f"model {shown!r} is of class {model_type!r}; expected one of {_families()}")
+    return backbone
+
+
+def _families() -> str:
+    return ", ".join(t for b in BACKBONES for t in b.model_types)
+
+
+def _dtype() -> torch.dtype:
+    """bfloat16 on an accelerator (float16 overflows in Gemma 3), float32 on a processor."""
+    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+
+
+def _heads(folder: Path | None) -> SeeingHeads | None:
+    """The heads stored beside a checkpoint, where there are any.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    if folder is None or not (folder / HEADS_FILE).is_file():
+        return None
+    try:
+        stored = load_file(folder / HEADS_FILE)
+        heads = SeeingHeads(stored["cells.weight"].shape[1], stored["kinds.weight"].shape[1])
+        heads.load_state_dict(stored)
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"model {folder.name}: {HEADS_FILE} is damaged ({_first_line(error)}), which finds places in pictures; "
+            "copy it again from where the model came from"
+        ) from error
+    return heads.eval()
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the weight files of a folder, by name."""
+    files = sorted(folder.glob("*.safetensors"))
+    return _files_hash(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=8)
+def _files_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """SHA-256 over files; their sizes and times tell one that was written anew from the one that was read before."""
+    digest = hashlib.sha256()
+    for file, _, _ in files:
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            while part := stream.read(1 << 24):
+                digest.update(part)
+    return digest.hexdigest()
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of an error, without its full stop."""
+    text = str(error).strip().splitlines()
+    return text[0].rstrip(".") if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""Cases to batches: examples, what is frozen computed once, base models."""

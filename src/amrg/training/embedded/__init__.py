@@ -1,0 +1,1 @@
+"""How the embedded model is made (`make model`); independent of the rest of training."""

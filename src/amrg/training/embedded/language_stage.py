@@ -1,0 +1,205 @@
+"""Teach the language model to write what the tower sees, on cached features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from amrg.birads import Composition, Laterality, Report, Style, View, render
+from amrg.models.embedded.heads import SeeingHeads, rms_norm
+from amrg.models.embedded.tokenizer import END_OF_TURN
+from amrg.models.settings import ModelSettings, messages
+from amrg.training.embedded.breast_features import Breast, report_of, said
+from amrg.training.embedded.phantom_shards import VIEW_ORDER
+
+IGNORE = -100
+PROMINENCE = 6.0  # how far a sure finding stands out, in units of a text embedding's spread
+Views = tuple[tuple[Laterality, View], ...]
+
+
+def target_text(report: Report) -> str:
+    """The text that the embedded model is taught to write: one fixed wording, findings before categories."""
+    return render(report, Style.CLINICAL, wording=0)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One exam to learn from: the views at hand, their image tokens [views, tokens, width], the text to write."""
+
+    views: Views
+    tokens: Tensor
+    text: str
+
+
+class ExamMaker:
+    """Puts exams together from two breasts of one pool and composition, from `(seed, step)` alone.
+
+    All exams of a step have the same views, so that none is padded. Up to step `few_views` most steps show one view or
+    one breast: reading a picture is learned there at a fraction of the cost, before four are read together.
+    """
+
+    def __init__(self, pools: Sequence[tuple[float, Sequence[Breast]]], seed: int, few_views: int) -> None:
+        self._seed = seed
+        self._few_views = few_views
+        self._shares = [share for share, _ in pools]
+        self._pools = [_by_composition(pool) for _, pool in pools]
+
+    def __call__(self, step: int, count: int) -> list[Exam]:
+        """`count` exams of one step."""
+        rng = np.random.default_rng((self._seed, step))
+        views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
+        return [self._exam(views, rng) for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))]
+
+    def whole(self, count: int) -> list[Exam]:
+        """`count` exams with all four views, the same at every call."""
+        rng = np.random.default_rng(self._seed)
+        return [self._exam(VIEW_ORDER, rng) for _ in range(count)]
+
+    def _exam(self, views: Views, rng: np.random.Generator) -> Exam:
+        pool = self._pools[int(rng.choice(len(self._pools), p=self._shares))]
+        composition = list(pool)[int(rng.integers(len(pool)))]
+        alike = pool[composition]
+        pair = {side: alike[int(rng.integers(len(alike)))] for side in Laterality}
+        tokens = np.stack([pair[side].tokens[(View.CC, View.MLO).index(view)] for side, view in views])
+        sides = {
+            side: said(pair[side].findings, side, [v for s, v in views if s is side])
+            for side in Laterality
+            if any(s is side for s, _ in views)
+        }
+        return Exam(views, torch.from_numpy(tokens.astype(np.float32)), target_text(report_of(composition, sides)))
+
+
+def _by_composition(pool: Sequence[Breast]) -> dict[Composition, list[Breast]]:
+    there = {c: [b for b in pool if b.composition == c] for c in Composition}
+    return {c: alike for c, alike in there.items() if alike}
+
+
+def _few(rng: np.random.Generator) -> Views:
+    """One view, or now and then both of one breast."""
+    return _single(rng) if rng.random() < 0.65 else _one_breast(rng)
+
+
+def _single(rng: np.random.Generator) -> Views:
+    """One view of one breast."""
+    return (VIEW_ORDER[int(rng.integers(4))],)
+
+
+def _one_breast(rng: np.random.Generator) -> Views:
+    """Both views of one breast."""
+    side = list(Laterality)[int(rng.integers(2))]
+    return tuple(v for v in VIEW_ORDER if v[0] is side)
+
+
+def _views(rng: np.random.Generator) -> Views:
+    """All four views mostly; now and then what an incomplete study has."""
+    draw = rng.random()
+    if draw < 0.75:
+        return VIEW_ORDER
+    if draw < 0.85:
+        return _one_breast(rng)
+    if draw < 0.95:
+        return _single(rng)
+    lost = int(rng.integers(4))
+    return tuple(v for i, v in enumerate(VIEW_ORDER) if i != lost)
+
+
+class Prompts:
+    """Token numbers of the prompt for each set of views, made by the processor itself."""
+
+    def __init__(self, processor: Gemma3Processor, settings: ModelSettings) -> None:
+        self._processor = processor
+        self._settings = settings
+        self._known: dict[Views, tuple[list[int], list[int]]] = {}
+        self.end: int = processor.tokenizer.convert_tokens_to_ids(END_OF_TURN)
+
+    def prompt(self, views: Views) -> tuple[list[int], list[int]]:
+        """Input and token-type numbers of the prompt, up to where the model's turn begins."""
+        if views not in self._known:
+            blank = [Image.new("RGB", (8, 8))] * len(views)
+            chat = messages(views, blank, self._settings)
+            made = self._processor.apply_chat_template(
+                [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
+            )
+            self._known[views] = (made["input_ids"][0].tolist(), made["token_type_ids"][0].tolist())
+        return self._known[views]
+
+    def answer(self, text: str) -> list[int]:
+        """Token numbers of the answer, its end included."""
+        numbers: list[int] = self._processor.tokenizer.encode(text, add_special_tokens=False)
+        return [*numbers, self.end]
+
+
+def collate(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:
+    """Right-padded inputs with labels on the answer only, its end of turn included."""
+    rows = [(*prompts.prompt(e.views), prompts.answer(e.text)) for e in exams]
+    longest = max(len(p) + len(a) for p, _, a in rows)
+    shape = (len(rows), longest)
+    made = {
+        "input_ids": torch.full(shape, pad),
+        "token_type_ids": torch.zeros(shape, dtype=torch.long),
+        "attention_mask": torch.zeros(shape, dtype=torch.long),
+        "labels": torch.full(shape, IGNORE),
+    }
+    for i, (prompt, types, answer) in enumerate(rows):
+        end = len(prompt) + len(answer)
+        made["input_ids"][i, :end] = torch.tensor(prompt + answer)
+        made["token_type_ids"][i, : len(types)] = torch.tensor(types)
+        made["attention_mask"][i, :end] = 1
+        made["labels"][i, len(prompt) : end] = torch.tensor(answer)
+    return made
+
+
+def fit_projector(model: Gemma3ForConditionalGeneration, heads: SeeingHeads, tokens: Tensor) -> None:
+    """Start the projector from what the heads read: places where something lies stand out from the first step.
+
+    Ridge regression from normed image tokens [n, width] to the heads' probabilities (attributes times the surest
+    kind), scaled to the size of text embeddings; the dimensions left over stay random.
+    """
+    normed = rms_norm(tokens)
+    with torch.inference_mode():
+        kinds = heads.kinds(normed).sigmoid()
+        sure = kinds.amax(-1, keepdim=True)
+        read = [kinds, *(sure * logits.softmax(-1) for logits in heads.token_attributes(normed).values())]
+    wanted = torch.cat(read, -1).double()
+    x = normed.double()
+    ridge = 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.double)
+    weights = torch.linalg.solve(x.T @ x + ridge, x.T @ wanted).float()
+    matrix = model.model.multi_modal_projector.mm_input_projection_weight
+    with torch.no_grad():
+        torch.nn.init.normal_(matrix, std=0.5 * x.shape[1] ** -0.5)
+        matrix[:, : weights.shape[1]] = PROMINENCE * weights
+
+
+def project(model: Gemma3ForConditionalGeneration, pooled: Tensor) -> Tensor:
+    """What `Gemma3MultiModalProjector` does after its pooling: norm and matrix, [images, tokens, text width]."""
+    projector = model.model.multi_modal_projector
+    normed = projector.mm_soft_emb_norm(pooled)
+    return torch.matmul(normed, projector.mm_input_projection_weight)
+
+
+def language_loss(
+    model: Gemma3ForConditionalGeneration, exams: Sequence[Exam], prompts: Prompts
+) -> tuple[Tensor, Mapping[str, float]]:
+    """Cross-entropy of the answers' tokens, the pictures' tokens given."""
+    batch = collate(exams, prompts, model.config.get_text_config().pad_token_id)
+    labels = batch.pop("labels")
+    with torch.autocast("cpu", torch.bfloat16):
+        features = project(model, torch.cat([e.tokens for e in exams]))
+        hidden = model.model(
+            **batch,
+            mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)},
+            use_cache=False,
+        ).last_hidden_state
+        asked = labels[:, 1:] != IGNORE  # logits only where there is something to learn
+        logits = model.lm_head(hidden[:, :-1][asked])
+    wanted = labels[:, 1:][asked]
+    loss = torch.nn.functional.cross_entropy(logits.float(), wanted)
+    right = (logits.argmax(-1) == wanted).float().mean()
+    return loss, {"token_accuracy": float(right)}

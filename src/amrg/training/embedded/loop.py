@@ -1,0 +1,170 @@
+"""The optimisation loop that both stages of the embedded model share: resumable, averaged, logged.
+
+Everything a step draws at random comes from `(seed, step)`, so a run killed at any point and started again
+ends with the weights of one that never stopped. Checkpoints are safetensors, written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from amrg.core.values import Value
+
+
+class Schedule(Value):
+    """How long and how fast: linear warm-up, cosine to a twentieth of the peak, averaged weights (EMA)."""
+
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    peak_rate: float = Field(gt=0)
+    warm_up: int = 300
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    average: float = Field(0.999, ge=0, lt=1)
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        if step < self.warm_up:
+            return self.peak_rate * (step + 1) / self.warm_up
+        done = (step - self.warm_up) / max(1, self.steps - self.warm_up)
+        return self.peak_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+StepLoss = Callable[[int], tuple[Tensor, Mapping[str, float]]]
+"""The loss of a step, and figures for the log."""
+
+
+@dataclass
+class Run:
+    """A run in a folder: the module trained, its averaged copy, and where checkpoints and the log go."""
+
+    module: nn.Module
+    schedule: Schedule
+    folder: Path
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._parameters = dict(self.module.named_parameters())
+        # Running statistics are averaged with the weights that made them.
+        self._followed = {k: v for k, v in self.module.state_dict(keep_vars=True).items() if v.is_floating_point()}
+        self.averaged = {k: v.detach().clone().float() for k, v in self._followed.items()}
+        self._optimiser = torch.optim.AdamW(
+            _decay_groups(self._parameters, self.schedule.weight_decay), lr=0.0, betas=(0.9, 0.98), fused=True
+        )
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    def resume(self) -> bool:
+        """Take up the last checkpoint where there is one."""
+        if not self._checkpoint.is_file():
+            return False
+        stored = load_file(self._checkpoint)
+        self.step = int(stored["step"])
+        self.module.load_state_dict({k[6:]: v for k, v in stored.items() if k.startswith("model.")})
+        for name, average in self.averaged.items():
+            average.copy_(stored[f"averaged.{name}"])
+        for name, parameter in self._parameters.items():
+            if f"first.{name}" in stored:
+                self._optimiser.state[parameter] = {
+                    "step": torch.tensor(float(self.step)),
+                    "exp_avg": stored[f"first.{name}"],
+                    "exp_avg_sq": stored[f"second.{name}"],
+                }
+        return True
+
+    def save(self) -> None:
+        """Write a checkpoint; the old one stays until the new one is whole."""
+        tensors = {f"model.{k}": v.contiguous() for k, v in self.module.state_dict().items()}
+        tensors["step"] = torch.tensor(self.step)
+        tensors |= {f"averaged.{name}": average for name, average in self.averaged.items()}
+        for name, parameter in self._parameters.items():
+            state = self._optimiser.state.get(parameter, {})
+            if state:
+                tensors[f"first.{name}"] = state["exp_avg"]
+                tensors[f"second.{name}"] = state["exp_avg_sq"]
+        partial = self._checkpoint.with_suffix(".partial")
+        save_file({k: v.clone() for k, v in tensors.items()}, partial)
+        partial.replace(self._checkpoint)
+
+    def train(self, loss_of: StepLoss, until: int | None = None, save_every: float = 120.0) -> None:
+        """Run to the end of the schedule (or to step `until`), saving every `save_every` seconds.
+
+        Raises:
+            FloatingPointError: the loss is not a number; the last good checkpoint stays.
+        """
+        self.module.train()
+        last = time.monotonic()
+        stop = min(self.schedule.steps, until or self.schedule.steps)
+        while self.step < stop:
+            loss, figures = loss_of(self.step)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"loss is {value} at step {self.step}; the checkpoint of the last save in "
+                    f"{self.folder.name} is whole: lower peak_rate (now {self.schedule.peak_rate}) and resume"
+                )
+            self._update(loss)
+            self._log(value, figures)
+            if time.monotonic() - last > save_every:
+                self.save()
+                last = time.monotonic()
+        self.save()
+
+    def _update(self, loss: Tensor) -> None:
+        """One optimiser step, and the averaged weights after it."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.schedule.rate(self.step)
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.clip)
+        self._optimiser.step()
+        self.step += 1
+        keep = min(self.schedule.average, (1 + self.step) / (10 + self.step))
+        averaged = list(self.averaged.values())
+        torch._foreach_lerp_(averaged, [t.detach().float() for t in self._followed.values()], 1 - keep)
+
+    def _log(self, loss: float, figures: Mapping[str, float]) -> None:
+        """Append a row to log.csv every 25 steps, and at the last."""
+        if self.step % 25 and self.step < self.schedule.steps:
+            return
+        path = self.folder / "log.csv"
+        fresh = not path.is_file()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(["time", "step", "rate", "loss", *figures])
+            values = [f"{v:.4f}" for v in figures.values()]
+            writer.writerow(
+                [
+                    f"{time.time():.0f}",
+                    self.step,
+                    f"{self.schedule.rate(self.step):.2e}",
+                    f"{loss:.4f}",
+                    *values,
+                ]
+            )
+
+    def averaged_state(self) -> dict[str, Tensor]:
+        """The module's state with averaged parameters in place of the last ones."""
+        return {k: self.averaged.get(k, v) for k, v in self.module.state_dict().items()}
+
+
+def _decay_groups(parameters: Mapping[str, nn.Parameter], decay: float) -> list[dict[str, object]]:
+    """Decay matrices and filters, not biases and norms."""
+    matrices = [p for p in parameters.values() if p.ndim >= 2]
+    vectors = [p for p in parameters.values() if p.ndim < 2]
+    return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]

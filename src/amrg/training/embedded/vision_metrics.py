@@ -1,0 +1,55 @@
+"""What the tower sees, in figures, on views it was never taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from amrg.models.embedded.heads import ATTRIBUTES, KINDS
+from amrg.models.views import with_position
+from amrg.training.embedded.vision_stage import Sample, Seer
+
+SURE = 0.5
+
+
+@torch.inference_mode()
+def seen_figures(seer: Seer, views: Sequence[Sample], batch: int = 32) -> dict[str, float]:
+    """Composition accuracy, accuracy of the view's worst category, recall and false alarms a view."""
+    rows = [row for i in range(0, len(views), batch) for row in _rows(seer, views[i : i + batch])]
+    composition, category, found, true, false = np.array(rows).T
+    return {
+        "composition": float(composition.mean()),
+        "category": float(category.mean()),
+        "recall": float(found.sum() / max(1.0, true.sum())),
+        "false_alarms": float(false.mean()),
+    }
+
+
+def _rows(seer: Seer, views: Sequence[Sample]) -> list[tuple[float, ...]]:
+    pictures = with_position(np.stack([v.shard.pictures[v.exam, v.view] for v in views]))
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        _, tokens = seer(pixels)
+    composition = seer.heads.composition(tokens.mean(1)).argmax(-1)
+    kinds = seer.heads.kinds(tokens).sigmoid().numpy()
+    categories = seer.heads.attributes["category"](tokens).argmax(-1).numpy()
+    return [
+        (float(composition[i] == view.composition), *_compare(view, kinds[i], categories[i]))
+        for i, view in enumerate(views)
+    ]
+
+
+def _compare(view: Sample, kinds: np.ndarray, categories: np.ndarray) -> tuple[float, float, float, float]:
+    """Worst category right, kinds found, kinds true, kinds raised falsely, in one view."""
+    sure = kinds > SURE
+    worst = 1 + int(categories[sure.any(-1)].max(initial=0))
+    majors = [f.finding.category.major for f in view.lesions if f.finding.category]
+    raised = {KINDS[k] for k in np.flatnonzero(sure.any(0))}
+    true = {x.finding.kind for x in view.lesions}
+    right = worst == max([*majors, 1])
+    return float(right), float(len(raised & true)), float(len(true)), float(len(raised - true))
+
+
+assert tuple(ATTRIBUTES["category"]) == ("1", "2", "3", "4", "5")
