@@ -24,14 +24,14 @@ from transformers import AutoProcessor, Gemma3ForConditionalGeneration, Trainer,
 
 from amrg.datasets import Case, Dataset, open_dataset, study_of
 from amrg.imaging import hung
-from amrg.models import ModelSettings, frame_for, load_base, messages, picture
+from amrg.models import ModelSettings, frame_for, load_base, messages, model_image
 from amrg.models.backbones.base import Modules
-from amrg.models.views import as_image
-from amrg.training.callbacks import Taken
-from amrg.training.data.batching import Plan, lengths_of
+from amrg.models.views import to_pil
+from amrg.training.callbacks import StepStats
+from amrg.training.data.batching import BatchPlan, lengths_of
 from amrg.training.data.prepared import Prepared, Source, prepare
 from amrg.training.loop.tuning import tune
-from amrg.training.recipe import Decay, Lora, Recipe, Validation, Words
+from amrg.training.recipe import Lora, LrScheduler, Recipe, TargetText, Validation
 
 IGNORE = -100
 Collate = Callable[[list[dict[str, Any]]], Any]
@@ -82,13 +82,13 @@ class Ours:
         """As amrg takes it."""
         return Recipe(
             base=str(base),
-            words=Words.PUBLISHED,
+            words=TargetText.PUBLISHED,
             lora=Lora(rank=self.rank, alpha=self.alpha, dropout=self.dropout, modules=Modules(self.modules)),
             steps=self.steps,
             batch=self.batch,
             at_once=self.at_once,
             rate=self.rate,
-            decay=Decay(self.schedule),
+            decay=LrScheduler(self.schedule),
             warm_up=self.warm_up,
             clip=0.3,
             gradient_checkpointing=self.checkpointing,
@@ -174,7 +174,7 @@ def _examples(dataset: Dataset, base: Path, data: Path, peer: Peer) -> list[dict
     count = peer.steps * peer.at_once * peer.accumulate
     if peer.our_order:
         prepared = prepare(Ours(1).recipe(base), Source(data, "clean"), data.parent / "cache", _quiet)
-        plan = Plan(lengths_of(prepared.train), peer.at_once * peer.accumulate, 0)
+        plan = BatchPlan(lengths_of(prepared.train), peer.at_once * peer.accumulate, 0)
         keys = tuple(prepared.train[i].key for step in range(peer.steps) for i in plan.indices(step))
     made = []
     for i in range(count):
@@ -185,7 +185,7 @@ def _examples(dataset: Dataset, base: Path, data: Path, peer: Peer) -> list[dict
 def _example(case: Case, root: Path, settings: ModelSettings) -> dict[str, Any]:
     """A chat whose pictures are those that amrg shows, and the report as its answer."""
     there = hung(study_of(case, root))
-    images = [as_image(picture(frame_for(m, settings.encoding), m.laterality, settings.encoding)) for m in there]
+    images = [to_pil(model_image(frame_for(m, settings.encoding), m.laterality, settings.encoding)) for m in there]
     chat = messages([(m.laterality, m.view) for m in there], images, settings)
     answer = {"role": "assistant", "content": [{"type": "text", "text": case.text.strip()}]}
     return {"messages": [*chat, answer], "images": images}
@@ -277,7 +277,7 @@ class Stopwatch:
     def __init__(self, measured: Measured) -> None:
         self._measured = measured
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         """Note it."""
         self._measured.seconds.append(taken.seconds)
         self._measured.losses.append(taken.loss)

@@ -18,7 +18,7 @@ from amrg.generation.drafting import seen_views
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import with_places
 from amrg.imaging import hung, read_studies
-from amrg.models import frame_for, picture
+from amrg.models import frame_for, model_image
 from amrg.phantom import SCREENING, Size, draw_exam, write_exam
 
 FIRST_SEED = 900_000
@@ -33,7 +33,7 @@ def drafted(engine: Engine, seed: int) -> tuple[Report, Report]:
         (study,) = read_studies(Path(folder)).studies
         mammograms, encoding = hung(study), engine.loaded.settings.encoding
         framed = [frame_for(m, encoding) for m in mammograms]
-    pictures = [picture(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True)]
+    pictures = [model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True)]
     seen = engine.see(pictures)
     assert seen is not None  # the embedded model has heads
     report = parse(engine.write([(m.laterality, m.view) for m in mammograms], pictures)).report

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from amrg.benchmark.references import References, read_references
 from amrg.benchmark.scoring.compare import Compared, compare, read_runs
-from amrg.benchmark.scoring.score_run import score_submission, submitted
+from amrg.benchmark.scoring.score_run import load_submission, score_submission
 from amrg.benchmark.scoring.scoring import Options
 from amrg.core.files import write_text
 from amrg.metrics.display import interval, number, p_value
-from amrg.training.data.examples import text_of
+from amrg.training.data.examples import target_text
 from amrg.training.outputs.artifacts import Training, read_training
 from amrg.training.recipe import Recipe
 
@@ -45,7 +45,7 @@ SHOWS = (
 def references_of(show: Show, recipe: Recipe, folder: Path) -> References:
     """The test exams, their references in the words that were learned."""
     read = read_references(folder / f"{show.name}-test", "all-test", "test", 0)
-    cases = [case.model_copy(update={"text": text_of(case, recipe)}) for case in read.cases]
+    cases = [case.model_copy(update={"text": target_text(case, recipe)}) for case in read.cases]
     return replace(read, cases=tuple(cases))
 
 
@@ -54,7 +54,7 @@ def compared(show: Show, recipe: Recipe, folder: Path) -> list[Compared]:
     references, runs = references_of(show, recipe, folder), []
     for system in ("untuned", "tuned"):
         runs.append(folder / f"{show.name}-{system}-scored")
-        handed = submitted(folder / f"{show.name}-{system}", references)
+        handed = load_submission(folder / f"{show.name}-{system}", references)
         score_submission(handed, runs[-1], Options(system))
     return compare(read_runs(runs), show.metrics)
 

@@ -12,11 +12,11 @@ from amrg.birads import parse
 from amrg.datasets import Case, ReferenceSource
 from amrg.metrics.scores import (
     CaseScores,
-    Change,
     Confusion,
     DataScored,
+    MetricChange,
     MetricScore,
-    PictureScores,
+    PerturbationScores,
     Role,
     Scores,
     Skill,
@@ -74,15 +74,16 @@ def system_of(rows: dict[str, Row], role: Role) -> SystemScores:
     return SystemScores(role=role, n=5, failed=1 if role is Role.SYSTEM else 0, metrics=metrics)
 
 
-def pictures_of(rows: dict[str, Row]) -> dict[str, PictureScores]:
+def pictures_of(rows: dict[str, Row]) -> dict[str, PerturbationScores]:
     found = {}
     for how in sorted({how for row in rows.values() for how in row.changes or {}}):
         changed = {name: row.changes[how] for name, row in rows.items() if row.changes and how in row.changes}
-        found[how] = PictureScores(
+        found[how] = PerturbationScores(
             n=5,
             metrics={name: measured(rows[name], rows[name].value + sum(ends) / 2) for name, ends in changed.items()},
             change={
-                name: Change(value=sum(ends) / 2, low=ends[0], high=ends[1], p=0.03) for name, ends in changed.items()
+                name: MetricChange(value=sum(ends) / 2, low=ends[0], high=ends[1], p=0.03)
+                for name, ends in changed.items()
             },
         )
     return found

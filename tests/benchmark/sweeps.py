@@ -9,8 +9,8 @@ from pathlib import Path
 from amrg.birads import Laterality, Report, render
 from amrg.datasets import Case, open_dataset
 from amrg.experiments.sweep import Definition, Point, Sweep
-from amrg.experiments.sweep_worker import Order
-from amrg.experiments.trials import State, Trial
+from amrg.experiments.sweep_worker import SweepConfig
+from amrg.experiments.trials import Trial, TrialStatus
 from amrg.training.data.prepared import Source
 from amrg.training.outputs.artifacts import PREDICTIONS
 from tests.benchmark.reader import truth
@@ -42,7 +42,7 @@ def _other_side(report: Report) -> Report:
 
 
 def definition(source: Source, what: Sweep) -> Definition:
-    return Order(what, source, Path("nowhere")).definition
+    return SweepConfig(what, source, Path("nowhere")).definition
 
 
 def finished(base: str, number: int, point: Point, best: float) -> Trial:
@@ -50,7 +50,7 @@ def finished(base: str, number: int, point: Point, best: float) -> Trial:
     return Trial(
         base=base,
         number=number,
-        state=State.FINISHED,
+        state=TrialStatus.FINISHED,
         point=point,
         folder=f"trials/{base}/{number:03d}-{point.label}",
         best=best,

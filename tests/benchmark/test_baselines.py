@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from amrg.benchmark.baselines.retrieval import LINES, ROWS, embedded, load_embedded, retrieval_baseline
+from amrg.benchmark.baselines.retrieval import LINES, ROWS, embed_images, load_embeddings, retrieval_baseline
 from amrg.benchmark.baselines.text_baselines import (
     blind_baselines,
     medoid,
@@ -180,14 +180,14 @@ ASKED: dict[str, Spots] = {
 
 def embed(folder: Path, studies: dict[str, Spots], *more: str) -> list[Case]:
     cases = [case(key, f"report of {key}") for key in (*studies, *more)]
-    assert list(embedded(cases, opener(studies), folder))[-1] == len(cases)
+    assert list(embed_images(cases, opener(studies), folder))[-1] == len(cases)
     return cases
 
 
 def test_the_nearest_pictures_report_is_retrieved(tmp_path: Path) -> None:
     training = embed(tmp_path / "training", TRAINING, "lost")
     embed(tmp_path / "asked", ASKED, "gone")
-    found = retrieval_baseline(training, load_embedded(tmp_path / "training"), load_embedded(tmp_path / "asked"))
+    found = retrieval_baseline(training, load_embeddings(tmp_path / "training"), load_embeddings(tmp_path / "asked"))
     assert [p.text and p.text.removeprefix("report of ") for p in found] == ["up", "down", "right only", None, None]
     assert [p.error for p in found[3:]] == [
         "no training picture of the views LLMO".replace("LLMO", "LMLO"),
@@ -197,7 +197,7 @@ def test_the_nearest_pictures_report_is_retrieved(tmp_path: Path) -> None:
 
 def test_a_case_is_never_its_own_neighbour(tmp_path: Path) -> None:
     training = embed(tmp_path, TRAINING)
-    known = load_embedded(tmp_path)
+    known = load_embeddings(tmp_path)
     found = retrieval_baseline(training, known, known)
     assert all(p.text != f"report of {p.key}" for p in found)
 
@@ -207,8 +207,8 @@ def test_embedding_goes_on_where_it_was_broken_off(cut: tuple[str, int], tmp_pat
     cases = embed(tmp_path, TRAINING, "lost")
     before = {name: (tmp_path / name).read_bytes() for name in (LINES, ROWS)}
     (tmp_path / cut[0]).write_bytes(before[cut[0]][: -cut[1]])
-    list(embedded(cases, opener(TRAINING), tmp_path))
+    list(embed_images(cases, opener(TRAINING), tmp_path))
     assert {name: (tmp_path / name).read_bytes() for name in (LINES, ROWS)} == before
-    assert list(embedded(cases, opener({}), tmp_path)) == [len(cases)], "nothing is opened again"
+    assert list(embed_images(cases, opener({}), tmp_path)) == [len(cases)], "nothing is opened again"
     with pytest.raises(BenchmarkError, match="another run lies there"):
-        list(embedded(cases[1:], opener(TRAINING), tmp_path))
+        list(embed_images(cases[1:], opener(TRAINING), tmp_path))

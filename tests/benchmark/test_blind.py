@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from amrg.benchmark.scoring.blind import Reached, as_markdown, reached
+from amrg.benchmark.scoring.blind import BlindScores, as_markdown, blind_scores
 from amrg.datasets import Dataset, DatasetError, import_dataset, importer_of, open_dataset
 from tests.datasets.replicas import dmid_replica
 
@@ -17,14 +17,14 @@ def dmid(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return open_dataset(folder / "in")
 
 
-def value(found: Reached, baseline: str, metric: str) -> float:
+def value(found: BlindScores, baseline: str, metric: str) -> float:
     number = found.values[baseline][metric].value
     assert number is not None
     return number
 
 
 def test_a_constant_report_reaches_the_published_text_scores_on_the_real_texts(dmid: Dataset) -> None:
-    found = reached(dmid, "image-407-51-52", range(3))
+    found = blind_scores(dmid, "image-407-51-52", range(3))
     assert found.draws == 3
     assert value(found, "constant", "rouge_l_f1_stemmed") > 0.55  # AMRG: 0.5691
     assert value(found, "oracle", "density_accuracy") > 0.9
@@ -35,7 +35,7 @@ def test_a_constant_report_reaches_the_published_text_scores_on_the_real_texts(d
 
 
 def test_a_split_that_draws_nothing_is_taken_once_and_the_table_names_all(dmid: Dataset) -> None:
-    found = reached(dmid, "last-52", range(3))
+    found = blind_scores(dmid, "last-52", range(3))
     assert (found.draws, found.n) == (1, 52)
     lines = list(as_markdown([found]))
     assert len({line.count("|") for line in lines}) == 1
@@ -44,4 +44,4 @@ def test_a_split_that_draws_nothing_is_taken_once_and_the_table_names_all(dmid: 
 
 def test_an_unknown_split_is_refused(dmid: Dataset) -> None:
     with pytest.raises(DatasetError, match="clean"):
-        reached(dmid, "cleann", range(1))
+        blind_scores(dmid, "cleann", range(1))

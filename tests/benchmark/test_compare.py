@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.pages.table import Shown, Table, escaped, latex, markdown, table
+from amrg.benchmark.pages.table import Table, TableValue, build_table, escaped, latex, markdown
 from amrg.benchmark.references import References
 from amrg.benchmark.scoring.compare import ALL, compare, read_runs
 from amrg.benchmark.scoring.read_run import read_scores
@@ -105,7 +105,7 @@ def scores(runs: dict[str, Path]) -> list[Scores]:
 
 
 def test_markdown_reads_back(scores: list[Scores]) -> None:
-    lines = markdown(table(scores, ["rouge_l_f1_stemmed", "contradictions_a_report"])).splitlines()
+    lines = markdown(build_table(scores, ["rouge_l_f1_stemmed", "contradictions_a_report"])).splitlines()
     rows = [re.split(r"(?<!\\) ?\| ?", line)[1:-1] for line in lines if line.startswith("|")]
     assert rows[0] == ["system", "n", "rouge_l_f1_stemmed", "contradictions_a_report"]
     assert [row[0] for row in rows[2:]] == [
@@ -118,7 +118,7 @@ def test_markdown_reads_back(scores: list[Scores]) -> None:
 
 
 def test_latex_reads_back_and_holds_no_bare_sign(scores: list[Scores]) -> None:
-    made = table(scores, ["rouge_l_f1_stemmed"], Shown.SKILL)
+    made = build_table(scores, ["rouge_l_f1_stemmed"], TableValue.SKILL)
     text = latex(made)
     assert text.count("{") == text.count("}")
     assert re.findall(r"\\(begin|end){tabular}", text) == ["begin", "end"]
@@ -141,14 +141,14 @@ def test_a_metric_that_scores_fewer_cases_says_so(scores: list[Scores]) -> None:
     seven = system.metrics["finding_f1"].model_copy(update={"n": 7, "unscored": 5})
     changed = system.model_copy(update={"metrics": {**system.metrics, "finding_f1": seven}})
     run = scores[1].model_copy(update={"systems": {"turned": changed}})
-    ((_, n, whole, part),) = table([run], ["rouge_l_f1_stemmed", "finding_f1"], baselines=False).rows
+    ((_, n, whole, part),) = build_table([run], ["rouge_l_f1_stemmed", "finding_f1"], baselines=False).rows
     assert n == "12"
     assert "(n " not in whole
     assert part.endswith("] (n 7)")
 
 
 def test_rows_of_different_data_are_told_apart(runs: dict[str, Path]) -> None:
-    made = table([read_scores(runs[n]) for n in ("turned", "fewer")], baselines=False)
+    made = build_table([read_scores(runs[n]) for n in ("turned", "fewer")], baselines=False)
     assert made.header[:3] == ("system", "data", "n")
     assert [row[2] for row in made.rows] == ["12", "8"]
     assert "rows are of different cases, and not to be compared across data" in made.notes

@@ -7,14 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amrg.benchmark import Pair
-from amrg.benchmark.pages.report_diff import (
-    MOST_WORDS,
-    Difference,
-    Wrong,
-    fact_differences,
-    is_cut,
-    word_differences,
-)
+from amrg.benchmark.pages.report_diff import MOST_WORDS, FactDifference, Wrong, diff_facts, diff_words, is_cut
 from amrg.birads import parse
 from amrg.datasets import ReferenceSource
 
@@ -23,7 +16,7 @@ TEXTS = st.text(st.sampled_from("abAB 1.\n,<é"), max_size=80)
 
 @given(TEXTS, TEXTS)
 def test_runs_put_together_are_the_texts(reference: str, draft: str) -> None:
-    left, right = word_differences(reference, draft)
+    left, right = diff_words(reference, draft)
     assert "".join(run.text for run in left) == reference
     assert "".join(run.text for run in right) == draft
     unmarked = [[w.casefold() for r in runs if not r.marked for w in _words(r.text)] for runs in (left, right)]
@@ -37,18 +30,18 @@ def _words(text: str) -> list[str]:
 @given(TEXTS)
 def test_case_and_spaces_are_no_difference(text: str) -> None:
     for other in (text.upper(), text.replace(" ", "  ")):
-        assert not any(run.marked for runs in word_differences(text, other) for run in runs)
+        assert not any(run.marked for runs in diff_words(text, other) for run in runs)
 
 
 def test_neighbouring_words_are_one_mark_without_what_surrounds_them() -> None:
-    left, right = word_differences("BIRADS: 4c. A small mass, seen.", "BIRADS: 1. Seen.")
+    left, right = diff_words("BIRADS: 4c. A small mass, seen.", "BIRADS: 1. Seen.")
     assert [run.text for run in left if run.marked] == ["4c. A small mass"]
     assert [run.text for run in right if run.marked] == ["1"]
 
 
 def test_enormous_texts_are_cut_and_said_to_be() -> None:
     text = " ".join(f"w{i}" for i in range(MOST_WORDS + 5))
-    left, right = word_differences(text, text.upper())
+    left, right = diff_words(text, text.upper())
     assert is_cut(text)
     assert not is_cut(" ".join(f"w{i}" for i in range(MOST_WORDS)))
     assert (
@@ -83,16 +76,18 @@ MASS = HEAD + "An irregular spiculated mass is seen in the upper outer quadrant 
 )
 def test_facts_that_differ(draft: str, found: list[tuple[Wrong, str, str]]) -> None:
     pair = Pair("k", "g", ReferenceSource.RADIOLOGIST, MASS, parse(MASS).report, draft, parse(draft).report)
-    assert list(fact_differences(pair)) == [Difference(*f) for f in found]
+    assert list(diff_facts(pair)) == [FactDifference(*f) for f in found]
 
 
 def test_categories_of_the_wrong_breasts_are_wrong() -> None:
     told = "Impression: Right breast: BI-RADS {}. Left breast: BI-RADS {}."
     texts = told.format(3, 2), told.format(2, 3)
     reference, draft = (parse(text).report for text in texts)
-    found = fact_differences(Pair("k", "g", ReferenceSource.RADIOLOGIST, texts[0], reference, texts[1], draft))
-    assert found == (Difference(Wrong.CATEGORY, "right BI-RADS 3, left BI-RADS 2", "right BI-RADS 2, left BI-RADS 3"),)
+    found = diff_facts(Pair("k", "g", ReferenceSource.RADIOLOGIST, texts[0], reference, texts[1], draft))
+    assert found == (
+        FactDifference(Wrong.CATEGORY, "right BI-RADS 3, left BI-RADS 2", "right BI-RADS 2, left BI-RADS 3"),
+    )
 
 
 def test_a_failed_case_has_no_facts_to_differ() -> None:
-    assert fact_differences(Pair("k", "g", ReferenceSource.RADIOLOGIST, MASS, parse(MASS).report, None, None)) == ()
+    assert diff_facts(Pair("k", "g", ReferenceSource.RADIOLOGIST, MASS, parse(MASS).report, None, None)) == ()

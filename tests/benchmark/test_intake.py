@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.references import References, keep, read_references
-from amrg.benchmark.submissions import Outputs, matched, read_predictions
+from amrg.benchmark.references import References, read_references, save_references
+from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.birads import Category, Composition
 from amrg.core.files import write_text
 from amrg.datasets import DatasetError
@@ -177,14 +177,14 @@ def outputs(*keys: str) -> Outputs:
 
 
 def test_predictions_come_in_the_order_of_the_references_and_missing_ones_have_failed() -> None:
-    found = matched(references("a", "b", "c"), outputs("c", "a"))
+    found = match_to_references(references("a", "b", "c"), outputs("c", "a"))
     assert [p.key for p in found.predictions] == ["a", "b", "c"]
     assert [p.error for p in found.predictions] == [None, "no prediction", None]
     assert found.warnings == ("1 of 3 cases have no prediction and count as failed: b",)
 
 
 def test_predictions_of_more_cases_are_left_out_and_said() -> None:
-    found = matched(references("a", "b"), outputs("a", "b", "t1", "x", "y"))
+    found = match_to_references(references("a", "b"), outputs("a", "b", "t1", "x", "y"))
     assert [p.key for p in found.predictions] == ["a", "b"]
     (warning,) = found.warnings
     assert "3 predictions are of cases that are not among the 2 references" in warning
@@ -193,10 +193,10 @@ def test_predictions_of_more_cases_are_left_out_and_said() -> None:
 
 def test_predictions_for_another_split_are_refused_and_the_part_is_named() -> None:
     with pytest.raises(BenchmarkError, match="1 to part train of split clean") as refused:
-        matched(references("a", "b", "c"), outputs("a", "t1"))
+        match_to_references(references("a", "b", "c"), outputs("a", "t1"))
     assert "2 references have none" in str(refused.value)
     with pytest.raises(BenchmarkError, match="found for example 'IMG001', expected for example 'Img001'"):
-        matched(references("Img001"), outputs("IMG001"))
+        match_to_references(references("Img001"), outputs("IMG001"))
 
 
 def test_references_of_a_file_are_parsed_and_grouped_by_their_words(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_bad_reference_is_refused(row: dict[str, object], said: str, tmp_path:
 def test_the_hash_is_of_the_cases_wherever_they_are_read_from(tmp_path: Path) -> None:
     rows = [{"id": "a", "text": NORMAL, "group": "1"}, {"id": "b", "text": MASS, "group": "2"}]
     first = read_references(lines(tmp_path / "a.jsonl", *rows))
-    keep(first.cases, tmp_path)
+    save_references(first.cases, tmp_path)
     assert read_references(tmp_path).hash == first.hash
     rows[1]["text"] = NORMAL
     assert read_references(lines(tmp_path / "a.jsonl", *rows)).hash != first.hash

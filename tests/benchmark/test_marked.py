@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from amrg.benchmark import Pair, Prediction
-from amrg.benchmark.pages.case_image import case_pictures
+from amrg.benchmark.pages.case_image import draw_cases
 from amrg.benchmark.scoring.read_run import read_shown
 from amrg.birads import Finding, Kind, Laterality, Report, View, ViewBox
 from amrg.datasets import Case
@@ -58,11 +58,11 @@ def _marked(picture: Image.Image) -> list[int]:
 
 
 def test_four_views_in_a_row_with_boxes_on_theirs(run: Path, study: Study) -> None:
-    picture = case_pictures(lambda _: study)(*shown(run, "case-0"))
+    picture = draw_cases(lambda _: study)(*shown(run, "case-0"))
     assert picture is not None
     assert picture.size == (4 * CELL[0] + 3 * GAP, CELL[1])
     assert _marked(picture) == [2]  # RCC, LCC, RMLO, LMLO
-    without = case_pictures(lambda _: study)(*shown(run, "case-1"))
+    without = draw_cases(lambda _: study)(*shown(run, "case-1"))
     assert without is not None
     assert _marked(without) == []
 
@@ -71,7 +71,7 @@ def test_a_study_of_one_view_has_one_tile(run: Path, study: Study) -> None:
     only = study.model_copy(
         update={"mammograms": tuple(m for m in study.mammograms if (m.laterality, m.view) == (SIDE, VIEW))}
     )
-    picture = case_pictures(lambda _: only)(*shown(run, "case-0"))
+    picture = draw_cases(lambda _: only)(*shown(run, "case-0"))
     assert picture is not None
     assert picture.size == CELL
     assert _marked(picture) == [0]
@@ -81,4 +81,4 @@ def test_what_cannot_be_read_has_no_picture(run: Path) -> None:
     def gone(case: Case) -> Study:
         raise ImagingError(f"{case.key}: gone")
 
-    assert case_pictures(gone)(*shown(run, "case-0")) is None
+    assert draw_cases(gone)(*shown(run, "case-0")) is None

@@ -13,7 +13,7 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-from amrg.benchmark.pages.case_selection import extremes
+from amrg.benchmark.pages.case_selection import select_cases
 from amrg.benchmark.pages.run_page import write_page
 from amrg.benchmark.pages.verdict import Answer, verdict
 from amrg.datasets import Case
@@ -226,7 +226,7 @@ def test_the_verdict_counts_and_names_what_it_rests_on() -> None:
 
 def _extremes(cases: tuple[CaseScores, ...], lengths: dict[str, int]) -> tuple[str, list[str], list[str]]:
     metrics = {name: measured(row, row.value) for name, row in ROWS.items()}
-    found = extremes(cases, metrics, lengths)
+    found = select_cases(cases, metrics, lengths)
     assert found is not None
     return found.rule, [c.key for c, _ in found.worst], [c.key for c, _ in found.best]
 
@@ -247,7 +247,7 @@ def test_extremes_without_mammogreen_go_by_mean_rank_in_each_metrics_direction()
 
 
 def test_no_case_of_its_own_no_extremes() -> None:
-    assert extremes(tuple(c.model_copy(update={"values": {}}) for c in cases_of([1.0])), {}, {}) is None
+    assert select_cases(tuple(c.model_copy(update={"values": {}}) for c in cases_of([1.0])), {}, {}) is None
 
 
 def test_metrics_find_their_family() -> None:

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amrg.benchmark import Pair, Prediction
-from amrg.benchmark.prediction_log import stored
-from amrg.benchmark.run.perturbed_images import blanked, mirrored
-from amrg.benchmark.run.perturbed_predictions import partners
-from amrg.benchmark.scoring.image_dependence import Pictures, file_of, picture_scores
+from amrg.benchmark.prediction_log import write_predictions
+from amrg.benchmark.run.perturbed_images import blank, mirror
+from amrg.benchmark.run.perturbed_predictions import derangement
+from amrg.benchmark.scoring.image_dependence import Perturbation, perturbation_scores, predictions_path
 from amrg.birads import Finding, Kind, Laterality, Location, Report, Style, View, ViewBox, parse, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.imaging import Mammogram, Study
-from amrg.metrics.clinical.laterality import swapped, swapped_text, swapped_words, unmirrored
+from amrg.metrics.clinical.laterality import swap_sides, swap_text, swap_words, unmirror
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.errors import BenchmarkError
 from tests.benchmark.reader import truth
@@ -54,16 +54,16 @@ STUDY = Study(
 
 
 def test_blanked_pictures_hold_nothing_and_keep_their_geometry() -> None:
-    for before, after in zip(STUDY.mammograms, blanked(STUDY).mammograms, strict=True):
+    for before, after in zip(STUDY.mammograms, blank(STUDY).mammograms, strict=True):
         assert after.pixels().shape == before.pixels().shape
         assert not after.pixels().any()
         assert (after.laterality, after.view) == (before.laterality, before.view)
 
 
 def test_mirrored_pictures_are_the_other_breast_and_mirrored_twice_the_same() -> None:
-    once = mirrored(STUDY)
+    once = mirror(STUDY)
     assert [(m.laterality, m.view) for m in once.mammograms] == [(L, View.CC), (R, View.MLO)]
-    twice = mirrored(once)
+    twice = mirror(once)
     for before, after, again in zip(STUDY.mammograms, once.mammograms, twice.mammograms, strict=True):
         assert np.array_equal(after.pixels(), before.pixels()[:, ::-1])
         assert np.array_equal(again.pixels(), before.pixels())
@@ -74,23 +74,23 @@ def test_mirrored_pictures_are_the_other_breast_and_mirrored_twice_the_same() ->
 def test_boxes_come_back_to_the_pictures_as_they_are() -> None:
     found = ViewBox(laterality=L, view=View.CC, left=5, top=1, right=15, bottom=4)
     report = Report(findings=(Finding(kind=Kind.MASS, laterality=L, boxes=(found,)),))
-    (back,) = unmirrored(report, {(L, View.CC): 60}).findings[0].boxes
+    (back,) = unmirror(report, {(L, View.CC): 60}).findings[0].boxes
     assert (back.left, back.top, back.right, back.bottom) == (45, 1, 55, 4)
-    (other,) = swapped(report).findings[0].boxes
+    (other,) = swap_sides(report).findings[0].boxes
     assert (other.laterality, other.left) == (R, 5)
 
 
 @given(reports())
 def test_swapping_twice_changes_nothing(report: Report) -> None:
-    assert swapped(swapped(report)) == report
+    assert swap_sides(swap_sides(report)) == report
 
 
 @given(reports(), st.sampled_from(Style), st.integers(0, 2))
 @settings(max_examples=60)
 def test_words_are_swapped_as_facts_are(report: Report, style: Style, wording: int) -> None:
     text = render(report, style, wording)
-    assert parse(swapped_text(text, report)).report.stated() == swapped(report).stated()
-    read, turned = parse(swapped_words(text)).report, swapped(report)
+    assert parse(swap_text(text, report)).report.stated() == swap_sides(report).stated()
+    read, turned = parse(swap_words(text)).report, swap_sides(report)
     assert {f.model_dump_json() for f in read.findings} == {f.model_dump_json() for f in turned.stated().findings}
     assert set(read.negatives) == set(turned.negatives)
     assert set(read.assessments) == set(turned.assessments)
@@ -105,13 +105,13 @@ def test_words_are_swapped_as_facts_are(report: Report, style: Style, wording: i
     ],
 )
 def test_prose_is_swapped_word_by_word(text: str, other: str) -> None:
-    assert swapped_words(text) == other
-    assert swapped_words(other) == text
+    assert swap_words(text) == other
+    assert swap_words(other) == text
 
 
 def test_a_clock_face_is_mirrored_and_a_quadrant_stays() -> None:
     place = Location(clock=2)
-    (finding,) = swapped(Report(findings=(Finding(kind=Kind.MASS, laterality=L, location=place),))).findings
+    (finding,) = swap_sides(Report(findings=(Finding(kind=Kind.MASS, laterality=L, location=place),))).findings
     assert (finding.laterality, finding.location.clock) == (R, 10)
 
 
@@ -134,7 +134,7 @@ def test_partners_are_of_other_groups_and_the_same_views_and_nobody_is_shown_twi
 ) -> None:
     cases = [case(f"c{i}", f"g{group}", [(R, View.CC if cc else View.MLO)]) for i, (group, cc) in enumerate(drawn)]
     by_key = {c.key: c for c in cases}
-    found = partners(cases, seed)
+    found = derangement(cases, seed)
     assert len(set(found.values())) == len(found)
     for key, other in found.items():
         assert by_key[key].group != by_key[other].group
@@ -154,10 +154,10 @@ def pair(key: str, side: Laterality | None, drafted: Report) -> Pair:
 
 def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]) -> dict[str, float | None]:
     """Change of finding F1 on mirrored pictures, and the shares of drafts whose sides went over and stayed."""
-    path = file_of(folder, Pictures.MIRRORED)
+    path = predictions_path(folder, Perturbation.MIRRORED)
     path.parent.mkdir()
-    stored(path, [Prediction(key=p.key, text=render(drafts(p)), report=drafts(p)) for p in pairs])
-    found = picture_scores(folder, pairs, clinical_metrics)["mirrored"]
+    write_predictions(path, [Prediction(key=p.key, text=render(drafts(p)), report=drafts(p)) for p in pairs])
+    found = perturbation_scores(folder, pairs, clinical_metrics)["mirrored"]
     return {
         "change": found.change["finding_f1"].value,
         "swapped": found.metrics["sides_swapped_share"].value,
@@ -171,7 +171,7 @@ SIDES = (R, L, None, L, R, R)
 
 def test_a_model_that_reads_its_pictures_moves_nowhere_when_they_are_mirrored(tmp_path: Path) -> None:
     pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
-    found = scored(tmp_path, pairs, lambda p: swapped(p.reference))
+    found = scored(tmp_path, pairs, lambda p: swap_sides(p.reference))
     assert found == {"change": 0.0, "swapped": 1.0, "kept": 0.0, "n": 5}
 
 
@@ -183,18 +183,18 @@ def test_a_model_that_does_not_is_found_out(tmp_path: Path) -> None:
 
 def test_what_failed_on_changed_pictures_is_unscored_on_both_sides(tmp_path: Path) -> None:
     pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
-    path = file_of(tmp_path, Pictures.BLANKED)
+    path = predictions_path(tmp_path, Perturbation.BLANKED)
     path.parent.mkdir()
     failed = [Prediction(key=p.key, text=None, error="gone") for p in pairs[:2]]
-    stored(path, [*failed, *(Prediction(key=p.key, text=p.text, report=p.report) for p in pairs[2:])])
-    found = picture_scores(tmp_path, pairs, clinical_metrics)["blanked"]
+    write_predictions(path, [*failed, *(Prediction(key=p.key, text=p.text, report=p.report) for p in pairs[2:])])
+    found = perturbation_scores(tmp_path, pairs, clinical_metrics)["blanked"]
     assert (found.n, found.metrics["finding_f1"].n, found.metrics["finding_f1"].value) == (6, 4, 1.0)
     assert found.change["finding_f1"].value == 0.0
 
 
 def test_predictions_of_other_cases_are_refused(tmp_path: Path) -> None:
-    path = file_of(tmp_path, Pictures.SHUFFLED)
+    path = predictions_path(tmp_path, Perturbation.SHUFFLED)
     path.parent.mkdir()
-    stored(path, [Prediction(key="other", text="x")])
+    write_predictions(path, [Prediction(key="other", text="x")])
     with pytest.raises(BenchmarkError, match="found case 'other'"):
-        picture_scores(tmp_path, [pair("c", R, truth(R))], clinical_metrics)
+        perturbation_scores(tmp_path, [pair("c", R, truth(R))], clinical_metrics)

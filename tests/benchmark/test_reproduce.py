@@ -12,11 +12,11 @@ from amrg.cli.reproduce import THREE
 from amrg.datasets import DatasetError
 from amrg.experiments.published_results import NOT_COMPARABLE, REPORTED
 from amrg.experiments.reproduce import RECIPE, Experiment, refuse_missing, reproduce
-from amrg.experiments.reproduce_page import Reproduced
-from amrg.experiments.sweep import Alpha, Base, SweepError, sweep_of
+from amrg.experiments.reproduce_page import Reproduction
+from amrg.experiments.sweep import Alpha, SweepBase, SweepError, sweep_of
 from amrg.experiments.sweep_running import sweep_and_score
 from amrg.experiments.sweep_scores import SweepScores
-from amrg.experiments.trials import State
+from amrg.experiments.trials import TrialStatus
 from amrg.models import ModelError
 from amrg.models.catalog import pinned_revision
 from amrg.training.recipe import Precision, Recipe, Validation
@@ -33,18 +33,18 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     """One rank and two scalings; one test case is drafted on changed pictures too."""
     folder = tmp_path_factory.mktemp("reproduce")
     dmid = dmid_replica(folder / "dmid", 30, reports=30)
-    bases = tuple(Base(name=family, source=str(TINY[family](folder / family))) for family in FAMILIES)
+    bases = tuple(SweepBase(name=family, source=str(TINY[family](folder / family))) for family in FAMILIES)
     what = sweep_of(bases=bases, ranks=(2,), alphas=(Alpha.parse("1x"), Alpha.parse("2x")), recipe=DRY)
     return Experiment(dmid, folder / "out", what, ("image-407-51-52", "clean"), pictures=1)
 
 
 @pytest.fixture(scope="module")
-def found(experiment: Experiment) -> Reproduced:
+def found(experiment: Experiment) -> Reproduction:
     return reproduce(experiment, Silent())
 
 
 def test_every_backbone_is_swept_and_its_best_tested_once_on_both_splits(
-    experiment: Experiment, found: Reproduced
+    experiment: Experiment, found: Reproduction
 ) -> None:
     assert [(t.split, t.base) for t in found.tested] == [
         (split, family) for split in ("image-407-51-52", "clean") for family in FAMILIES
@@ -59,7 +59,7 @@ def test_every_backbone_is_swept_and_its_best_tested_once_on_both_splits(
 
 
 def test_the_table_stands_beside_the_reported_numbers_and_says_what_cannot_be_compared(
-    experiment: Experiment, found: Reproduced
+    experiment: Experiment, found: Reproduction
 ) -> None:
     table = (experiment.out / "reproduced.md").read_text(encoding="utf-8")
     page = (experiment.out / "reproduced.html").read_text(encoding="utf-8")
@@ -72,10 +72,10 @@ def test_the_table_stands_beside_the_reported_numbers_and_says_what_cannot_be_co
         assert line.split("'")[0] in page
     assert "is no k/51 and no k/52" in page
     assert {r.rouge_l for r in REPORTED} >= {0.5691, 0.631, 0.654, 0.659, 0.661, 0.671, 0.666}
-    assert Reproduced.model_validate_json((experiment.out / "reproduced.json").read_bytes()) == found
+    assert Reproduction.model_validate_json((experiment.out / "reproduced.json").read_bytes()) == found
 
 
-def test_what_is_done_is_not_done_again(experiment: Experiment, found: Reproduced) -> None:
+def test_what_is_done_is_not_done_again(experiment: Experiment, found: Reproduction) -> None:
     gone = experiment.out / "runs" / "clean-gemma3"
     kept = (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes()
     shutil.rmtree(gone)
@@ -87,12 +87,12 @@ def test_what_is_done_is_not_done_again(experiment: Experiment, found: Reproduce
 
 
 def test_the_test_part_stays_closed_while_trials_run_elsewhere(
-    experiment: Experiment, found: Reproduced, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, found: Reproduction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def still_running(*given: object) -> SweepScores:
         swept = sweep_and_score(*given)  # type: ignore[arg-type]
         first = swept.configurations[0]
-        trials = (first.trials[0].model_copy(update={"state": State.RUNNING}), *first.trials[1:])
+        trials = (first.trials[0].model_copy(update={"state": TrialStatus.RUNNING}), *first.trials[1:])
         left = (first.model_copy(update={"trials": trials}), *swept.configurations[1:])
         return swept.model_copy(update={"configurations": left})
 
@@ -103,7 +103,7 @@ def test_the_test_part_stays_closed_while_trials_run_elsewhere(
 
 
 def test_a_split_that_there_is_not_is_refused_before_any_is_swept(
-    experiment: Experiment, found: Reproduced, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, found: Reproduction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("amrg.experiments.reproduce.sweep_and_score", pytest.fail)
     with pytest.raises(DatasetError, match="claen"):
@@ -122,12 +122,12 @@ def test_all_missing_backbones_are_named_before_anything_begins(
     shards = shutil.copytree(whole, tmp_path / "shards")
     (shards / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-2.safetensors"}}')
     bases = (
-        Base.parse("gone=no-such-folder"),
-        Base.parse(f"empty={tmp_path / 'empty'}"),
+        SweepBase.parse("gone=no-such-folder"),
+        SweepBase.parse(f"empty={tmp_path / 'empty'}"),
         experiment.sweep.bases[0],
-        Base.parse("nobody/no-such-model"),
-        Base.parse(f"half={half}"),
-        Base.parse(f"shards={shards}"),
+        SweepBase.parse("nobody/no-such-model"),
+        SweepBase.parse(f"half={half}"),
+        SweepBase.parse(f"shards={shards}"),
     )
     with pytest.raises(ModelError) as refused:
         refuse_missing(bases)
@@ -144,4 +144,4 @@ def test_the_papers_backbones_are_held_to_a_commit_and_one_recipe() -> None:
     assert len(backbones) == 3
     assert all(pinned_revision(name) for name in backbones)
     assert RECIPE.precision is Precision.BFLOAT16
-    assert State.FINISHED.value == "finished"
+    assert TrialStatus.FINISHED.value == "finished"

@@ -11,8 +11,8 @@ import pytest
 
 from amrg.benchmark import Prediction
 from amrg.benchmark.references import References
-from amrg.benchmark.run.perturbed_predictions import partners
-from amrg.benchmark.run.run_config import Order
+from amrg.benchmark.run.perturbed_predictions import derangement
+from amrg.benchmark.run.run_config import RunConfig
 from amrg.benchmark.run.running import run
 from amrg.benchmark.scoring.measure import pairs_of
 from amrg.birads import Laterality, Report
@@ -35,11 +35,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    go(Order(data, "some", folder))
+    go(RunConfig(data, "some", folder))
     return folder
 
 
-def go(order: Order, reader: Reader | None = None) -> References:
+def go(order: RunConfig, reader: Reader | None = None) -> References:
     return run(order, cast(Engine, reader or Reader()), lambda what, done, of: None)
 
 
@@ -72,7 +72,7 @@ def test_broken_off_again_and_again_it_ends_with_the_same_bytes(
     times = 0
     while times < 20:
         try:
-            go(Order(data, "some", tmp_path), Reader(stops=stops + 1))
+            go(RunConfig(data, "some", tmp_path), Reader(stops=stops + 1))
             break
         except Stopped:
             times += 1
@@ -95,12 +95,12 @@ def test_a_file_cut_anywhere_is_completed(cut: int, data: Path, whole: Path, tmp
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if name == "manifest.json" else content[:-cut])
-    go(Order(data, "some", tmp_path))
+    go(RunConfig(data, "some", tmp_path))
     assert contents(tmp_path) == before
 
 
 def test_what_is_finished_is_not_drafted_again(data: Path, tmp_path: Path) -> None:
-    order = Order(data, "some", tmp_path, pictures=0)
+    order = RunConfig(data, "some", tmp_path, pictures=0)
     with pytest.raises(Stopped):
         go(order, Reader(stops=4))
     second, third = Reader(), Reader()
@@ -120,18 +120,18 @@ def test_what_is_finished_is_not_drafted_again(data: Path, tmp_path: Path) -> No
 def test_another_run_is_kept_out_in_one_line(change: dict[str, object], said: str, data: Path, whole: Path) -> None:
     before = contents(whole)
     with pytest.raises(BenchmarkError, match="another run lies there") as refused:
-        go(replace(Order(data, "some", whole), **change))  # type: ignore[arg-type]
+        go(replace(RunConfig(data, "some", whole), **change))  # type: ignore[arg-type]
     assert said in str(refused.value) or said.split(" is ", maxsplit=1)[0] in str(refused.value)
     assert "\n" not in str(refused.value)
     with pytest.raises(BenchmarkError, match=r"model\.name is 'reader', asked for 'writer'"):
-        go(Order(data, "some", whole), Reader(name="writer"))
+        go(RunConfig(data, "some", whole), Reader(name="writer"))
     assert contents(whole) == before
 
 
 def test_predictions_that_nobody_says_the_origin_of_are_not_gone_on_with(data: Path, tmp_path: Path) -> None:
     (tmp_path / "predictions.jsonl").write_text("", encoding="utf-8")
     with pytest.raises(BenchmarkError, match=r"without manifest\.json"):
-        go(Order(data, "some", tmp_path))
+        go(RunConfig(data, "some", tmp_path))
 
 
 def test_a_case_that_cannot_be_read_is_kept_with_its_reason_and_scored_nowhere(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_case_that_cannot_be_read_is_kept_with_its_reason_and_scored_nowhere(t
     data = imported(drawn, tmp_path / "data", TRAIN).folder
     (drawn / "study-3" / "LMLO.dcm").unlink()
     (drawn / "study-0" / "LMLO.dcm").write_bytes(b"no picture")
-    references = go(Order(data, "some", tmp_path / "run"))
+    references = go(RunConfig(data, "some", tmp_path / "run"))
     failed = [p for p in predictions(tmp_path / "run" / "predictions.jsonl") if p.text is None]
     assert [(p.key, p.report) for p in failed] == [("study-3", None)]
     assert "LMLO.dcm" in (failed[0].error or "")
@@ -155,7 +155,7 @@ def test_a_case_that_cannot_be_read_is_kept_with_its_reason_and_scored_nowhere(t
 def test_shuffled_drafts_are_those_of_the_pictures_shown(data: Path, whole: Path) -> None:
     dataset = open_dataset(data)
     cases = {key: dataset.case(key) for key in dataset.split("some").test}
-    partner = partners(list(cases.values()), 0)
+    partner = derangement(list(cases.values()), 0)
     for prediction in predictions(whole / "pictures" / "shuffled.jsonl"):
         study = study_of(cases[prediction.key], dataset.root)
         other = study_of(cases[partner[prediction.key]], dataset.root)
@@ -166,7 +166,7 @@ def test_shuffled_drafts_are_those_of_the_pictures_shown(data: Path, whole: Path
 
 def test_without_training_cases_what_is_left_out_is_said(tmp_path: Path) -> None:
     data = imported(draw(tmp_path / "drawn", SIDES[:3]), tmp_path / "data", 0).folder
-    go(Order(data, "some", tmp_path / "run", pictures=0))
+    go(RunConfig(data, "some", tmp_path / "run", pictures=0))
     about = json.loads((tmp_path / "run" / "baselines" / "about.json").read_text(encoding="utf-8"))
     assert any("retrieval is left out" in line for line in about["warnings"])
     assert any("cross-fitted" in line for line in about["warnings"])
@@ -175,7 +175,7 @@ def test_without_training_cases_what_is_left_out_is_said(tmp_path: Path) -> None
 
 def test_baselines_learn_from_another_set_but_never_from_a_patient_tested(data: Path, tmp_path: Path) -> None:
     other = imported(draw(tmp_path / "drawn", (L, R, L), first=6), tmp_path / "other", 0).folder  # study 6 is tested
-    references = go(Order(data, "some", tmp_path / "run", training=other, pictures=0))
+    references = go(RunConfig(data, "some", tmp_path / "run", training=other, pictures=0))
     assert [case.key for case in references.training] == ["study-7", "study-8"]
     nearest = predictions(tmp_path / "run" / "baselines" / "retrieval.jsonl")
     assert {p.text for p in nearest} <= {case.text for case in references.training}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from amrg.benchmark.baselines.suite import beside
+from amrg.benchmark.baselines.suite import fit_baselines
 from amrg.benchmark.references import References
-from amrg.benchmark.scoring.measure import Extras
+from amrg.benchmark.scoring.measure import OptionalMetrics
 from amrg.benchmark.scoring.score_run import Submission, score_submission, write_scores
 from amrg.benchmark.scoring.scoring import Options, score
 from amrg.benchmark.submissions import Outputs
@@ -59,9 +59,9 @@ PERFECT = written([c.text for c in CASES])
 TURNED = written([CASES[(i + 3) % len(CASES)].text for i in range(len(CASES))])
 
 
-def scored(outputs: Outputs, references: References = REFERENCES, extras: Extras | None = None) -> Scores:
-    options = Options("mine", draws=200, extras=extras or Extras())
-    return score(references, outputs, beside(references), options)
+def scored(outputs: Outputs, references: References = REFERENCES, extras: OptionalMetrics | None = None) -> Scores:
+    options = Options("mine", draws=200, extras=extras or OptionalMetrics())
+    return score(references, outputs, fit_baselines(references), options)
 
 
 def mine(scores: Scores) -> dict[str, MetricScore]:
@@ -151,7 +151,7 @@ def test_single_cases_have_the_values_that_one_case_can_have(turned: Scores) -> 
 
 def test_texts_rendered_from_labels_get_a_text_score_only_where_asked() -> None:
     mixed = replace(REFERENCES, cases=(*(case(i, ReferenceSource.LABELS) for i in range(5)), *CASES[5:]))
-    without, asked = scored(TURNED, mixed), scored(TURNED, mixed, Extras(label_texts=True))
+    without, asked = scored(TURNED, mixed), scored(TURNED, mixed, OptionalMetrics(label_texts=True))
     assert mine(without)["rouge_l_f1_stemmed"].n == mine(without)["cider_d_ptb"].n == 7
     assert "the 7 references scored" in mine(without)["cider_d_ptb"].about
     assert mine(without)["birads_accuracy_7_worst"].n == 12
@@ -188,7 +188,7 @@ def test_few_groups_are_said(turned: Scores) -> None:
 
 def test_without_training_cases_baselines_never_learn_from_a_cases_own_group() -> None:
     alone = References("made", CASES)
-    made = beside(alone)
+    made = fit_baselines(alone)
     group = {c.text: c.group for c in CASES}
     for name in ("constant", "sampled", "prior", "oracle"):
         for scored_case, prediction in zip(CASES, made.predictions[name], strict=True):

@@ -16,10 +16,10 @@ from amrg.metrics.statistics import (
     holm,
     interval,
     members,
+    on_common_cases,
     over_seeds,
     randomisation,
     resampled_difference,
-    shared,
 )
 
 
@@ -184,7 +184,7 @@ def test_systems_are_compared_on_the_cases_that_both_score() -> None:
     (found,) = differences([first], [second], bootstrap(["a", "b", "c", "d"]))
     assert found.n == 2
     assert (found.first, found.second) == pytest.approx((0.4, 0.6))
-    a, b = shared(first, second)
+    a, b = on_common_cases(first, second)
     assert a.scored.tolist() == b.scored.tolist() == [True, False, False, True]
 
 

@@ -13,20 +13,20 @@ from amrg.benchmark.scoring.measure import pairs_of
 from amrg.benchmark.sweep_selection import selection_metric
 from amrg.birads import render
 from amrg.datasets import open_dataset
-from amrg.experiments.sweep import Alpha, Base, Point, Search, Sweep, sweep_of
+from amrg.experiments.sweep import Alpha, Point, Search, Sweep, SweepBase, sweep_of
 from amrg.experiments.sweep_page import write_sweep_page
 from amrg.experiments.sweep_scores import SweepScores
 from amrg.experiments.sweep_scoring import score_sweep
 from amrg.experiments.sweep_table import is_told_apart, sweep_table
-from amrg.experiments.sweep_worker import Order, run_sweep
-from amrg.experiments.trials import State, Trial
+from amrg.experiments.sweep_worker import SweepConfig, run_sweep
+from amrg.experiments.trials import Trial, TrialStatus
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.statistics import holm
 from amrg.training.data.prepared import Source
 from amrg.training.data.samples import Sample
 from amrg.training.loop.validating import figures
 from amrg.training.outputs.artifacts import PREDICTIONS
-from amrg.training.recipe import Metric, Recipe, Validation, Words
+from amrg.training.recipe import Metric, Recipe, TargetText, Validation
 from tests.benchmark.reader import draw, truth
 from tests.benchmark.sweeps import L, R, definition, finished, half, normal, right, written
 from tests.models.tiny import TINY
@@ -50,7 +50,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 def grid(**fields: object) -> Sweep:
-    usual = {"bases": (Base(name="one", source="one"), Base(name="two", source="two")), "ranks": (2, 4)}
+    usual = {"bases": (SweepBase(name="one", source="one"), SweepBase(name="two", source="two")), "ranks": (2, 4)}
     recipe = Recipe(validation=Validation(metric=Metric.FINDING_F1))
     return sweep_of(**{**usual, "alphas": (Alpha.parse("2x"),), "seeds": (0, 1), "recipe": recipe, **fields})
 
@@ -70,9 +70,13 @@ def scored(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     }
     ended = [
         Trial(
-            base="two", number=2, state=State.FAILED, point=points[4, 0], reason="loss is nan at step 3 on cases <a>"
+            base="two",
+            number=2,
+            state=TrialStatus.FAILED,
+            point=points[4, 0],
+            reason="loss is nan at step 3 on cases <a>",
         ),
-        Trial(base="two", number=3, state=State.PRUNED, point=points[4, 1], best=0.1, steps=4, reason="weaker"),
+        Trial(base="two", number=3, state=TrialStatus.PRUNED, point=points[4, 1], best=0.1, steps=4, reason="weaker"),
     ]
     trials = [*written(folder, source, drafts), *ended]
     scores = score_sweep(folder, source.data, definition(source, grid()), trials)
@@ -114,14 +118,14 @@ def test_a_failed_or_pruned_trial_has_no_value_and_its_configuration_is_not_sele
 
 
 def test_a_mean_over_the_seeds_that_are_left_is_not_selected(source: Source, tmp_path: Path) -> None:
-    one = grid(bases=(Base(name="one", source="one"),))
+    one = grid(bases=(SweepBase(name="one", source="one"),))
     drafts = {
         finished("one", 0, Point(rank=2, alpha=4, seed=0), 0.5): half,
         finished("one", 1, Point(rank=2, alpha=4, seed=1), 0.5): half,
         finished("one", 2, Point(rank=4, alpha=8, seed=0), 1.0): right,
     }
     lost = Trial(
-        base="one", number=3, state=State.FAILED, point=Point(rank=4, alpha=8, seed=1), reason="memory ran out"
+        base="one", number=3, state=TrialStatus.FAILED, point=Point(rank=4, alpha=8, seed=1), reason="memory ran out"
     )
     scores = score_sweep(tmp_path, source.data, definition(source, one), [*written(tmp_path, source, drafts), lost])
     assert scores.best == "one r2 a4"
@@ -143,7 +147,7 @@ def test_differences_from_the_best_are_paired_and_corrected(scored: tuple[Path, 
 
 def test_the_luck_of_a_seed_is_no_difference_between_configurations(source: Source, tmp_path: Path) -> None:
     """Each configuration has a seed that reads and one that does not: cases alone would tell such apart for certain."""
-    one = grid(bases=(Base(name="one", source="one"),))
+    one = grid(bases=(SweepBase(name="one", source="one"),))
     drafts = {
         finished("one", 0, Point(rank=2, alpha=4, seed=0), 1.0): right,
         finished("one", 1, Point(rank=2, alpha=4, seed=1), 0.0): normal,
@@ -163,7 +167,7 @@ def test_the_luck_of_a_seed_is_no_difference_between_configurations(source: Sour
 
 
 def test_cases_that_could_not_be_read_are_said_to_be_missing(source: Source, tmp_path: Path) -> None:
-    one = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,))
+    one = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,))
     trials = written(tmp_path, source, {finished("one", 0, Point(rank=2, alpha=4), 1.0): right})
     path = tmp_path / (trials[0].folder or "") / PREDICTIONS
     path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
@@ -172,11 +176,11 @@ def test_cases_that_could_not_be_read_are_said_to_be_missing(source: Source, tmp
     assert said.startswith("drafts are of 21 of the 22 validation cases: the pictures or texts of the others cannot")
 
 
-@pytest.mark.parametrize(("words", "same"), [(Words.CLINICAL, True), (Words.IMPRESSION_FIRST, False)])
+@pytest.mark.parametrize(("words", "same"), [(TargetText.CLINICAL, True), (TargetText.IMPRESSION_FIRST, False)])
 def test_drafts_are_scored_in_the_words_that_were_learned(
-    words: Words, same: bool, source: Source, tmp_path: Path
+    words: TargetText, same: bool, source: Source, tmp_path: Path
 ) -> None:
-    one = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,), recipe=Recipe(words=words))
+    one = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,), recipe=Recipe(words=words))
     trials = written(tmp_path, source, {finished("one", 0, Point(rank=2, alpha=4), 1.0): right})
     (only,) = score_sweep(tmp_path, source.data, definition(source, one), trials).configurations
     assert (only.metrics["rouge_l_f1_stemmed"].value == 1.0) is same
@@ -238,13 +242,13 @@ def test_a_search_shows_what_it_drew_and_each_draw_is_a_configuration(source: So
         for rate, dora in ((1e-4, True), (3e-4, False))
     ]
     drafts = {finished("one", 0, drawn[0], 0.5): half, finished("one", 1, drawn[1], 1.0): right}
-    lucky = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0, 1), search=Search(trials=2))
+    lucky = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0, 1), search=Search(trials=2))
     single = score_sweep(
         tmp_path / "lucky", source.data, definition(source, lucky), written(tmp_path / "lucky", source, drafts)
     )
     assert single.best is None  # one seed of the two that were asked for
-    what = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,), search=Search(trials=3))
-    waiting = Trial(base="one", number=2, state=State.WAITING)
+    what = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,), search=Search(trials=3))
+    waiting = Trial(base="one", number=2, state=TrialStatus.WAITING)
     trials = [*written(tmp_path, source, drafts), waiting]
     scores = score_sweep(tmp_path, source.data, definition(source, what), trials)
     assert scores.best == "one trial 1 r2 a4"
@@ -259,7 +263,7 @@ def test_a_search_shows_what_it_drew_and_each_draw_is_a_configuration(source: So
 
 def test_what_another_machine_ran_is_asked_for(source: Source, tmp_path: Path) -> None:
     trial = finished("one", 0, Point(rank=2, alpha=4), 0.5)
-    one = grid(bases=(Base(name="one", source="one"),), ranks=(2,), seeds=(0,))
+    one = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,))
     scores = score_sweep(tmp_path, source.data, definition(source, one), [trial])
     assert scores.best is None
     assert any("copy their folders here" in w for w in scores.warnings)
@@ -290,20 +294,20 @@ def test_a_real_sweep_never_opens_the_test_part(source: Source, tiny: Path, tmp_
         path.rename(path.with_suffix(".hidden"))
     recipe = Recipe(settings=BRIEF, steps=2, batch=2, rate=1e-2, validation=Validation(every=1, cases=3))
     what = sweep_of(
-        bases=(Base(name="tiny", source=str(tiny)),),
+        bases=(SweepBase(name="tiny", source=str(tiny)),),
         ranks=(2,),
         alphas=(Alpha.parse("2x"),),
         seeds=(0, 1),
         recipe=recipe,
     )
     try:
-        order = Order(what, source, tmp_path)
+        order = SweepConfig(what, source, tmp_path)
         trials = run_sweep(order, Silent())
         scores = score_sweep(tmp_path, source.data, order.definition, trials)
     finally:
         for path in hidden:
             path.with_suffix(".hidden").rename(path)
-    assert [t.state for t in trials] == [State.FINISHED] * 2
+    assert [t.state for t in trials] == [TrialStatus.FINISHED] * 2
     assert scores.data.n == 3
     assert "drafts are of 3 of the 22 validation cases: the recipe watches no more" in scores.warnings
     (only,) = scores.configurations
@@ -318,16 +322,16 @@ def test_a_real_sweep_never_opens_the_test_part(source: Source, tiny: Path, tmp_
 def test_a_trial_that_diverges_leaves_the_base_to_the_next(source: Source, tiny: Path, tmp_path: Path) -> None:
     """A real run whose loss is no number, then one that is as if the first had never been."""
     what = sweep_of(
-        bases=(Base(name="tiny", source=str(tiny)),),
+        bases=(SweepBase(name="tiny", source=str(tiny)),),
         ranks=(2,),
         alphas=(Alpha.parse(f"{10**36}"), Alpha.parse("2")),
         recipe=Recipe(settings=BRIEF, steps=3, batch=2, validation=Validation(every=3, cases=1)),
     )
-    wild, calm = run_sweep(Order(what, source, tmp_path / "both"), Silent())
-    assert wild.state is State.FAILED
+    wild, calm = run_sweep(SweepConfig(what, source, tmp_path / "both"), Silent())
+    assert wild.state is TrialStatus.FAILED
     assert "lower rate" in (wild.reason or "")
     alone = what.model_copy(update={"alphas": what.alphas[1:]})
-    (single,) = run_sweep(Order(alone, source, tmp_path / "alone"), Silent())
+    (single,) = run_sweep(SweepConfig(alone, source, tmp_path / "alone"), Silent())
     adapters = [tmp_path / "both" / (calm.folder or ""), tmp_path / "alone" / (single.folder or "")]
     one, other = ((folder / "adapter_model.safetensors").read_bytes() for folder in adapters)
     assert one == other

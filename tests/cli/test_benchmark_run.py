@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from amrg.benchmark.run.run_config import Order
+from amrg.benchmark.run.run_config import RunConfig
 from amrg.benchmark.run.running import run
 from amrg.cli import Exit, app
 from amrg.generation import load_engine
@@ -47,7 +47,7 @@ def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Pa
 
     before = (tmp_path / "predictions.jsonl").read_bytes()
     (tmp_path / "predictions.jsonl").write_bytes(before[:-40])
-    order = Order(data / "test", "all-test", tmp_path, training=data / "train")
+    order = RunConfig(data / "test", "all-test", tmp_path, training=data / "train")
     run(order, load_engine(), lambda what, count, of: None)
     assert (tmp_path / "predictions.jsonl").read_bytes() == before
 

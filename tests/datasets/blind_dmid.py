@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from amrg.benchmark.scoring.blind import as_markdown, reached
-from amrg.benchmark.scoring.measure import Extras
+from amrg.benchmark.scoring.blind import as_markdown, blind_scores
+from amrg.benchmark.scoring.measure import OptionalMetrics
 from amrg.datasets import import_dataset, importer_of, open_dataset
 from amrg.metrics.text.meteorjar import missing_meteor_jar
 from tests.datasets.replicas import DMID, dmid_replica
@@ -20,13 +20,13 @@ def main() -> None:
     """Import the real reports in the published layout, and score every baseline on every split."""
     if not DMID.is_dir():
         sys.exit("the real DMID reports are not here; with the whole data set: amrg benchmark blind DIR")
-    extras = Extras(meteor_jar=missing_meteor_jar() is None)
+    extras = OptionalMetrics(meteor_jar=missing_meteor_jar() is None)
     with tempfile.TemporaryDirectory() as folder:
         published, imported = dmid_replica(Path(folder) / "published", 0), Path(folder) / "imported"
         for _ in import_dataset(importer_of("dmid"), published, imported):
             pass
         dataset = open_dataset(imported)
-        for line in as_markdown([reached(dataset, split, range(DRAWS), extras) for split in SPLITS]):
+        for line in as_markdown([blind_scores(dataset, split, range(DRAWS), extras) for split in SPLITS]):
             sys.stdout.write(line + "\n")
 
 

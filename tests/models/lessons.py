@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
-from amrg.models import LoadedModel, as_image, messages
-from amrg.models.backbones.base import Asked, Modules, Pictures, Tensors, Writing
+from amrg.models import LoadedModel, messages, to_pil
+from amrg.models.backbones.base import DecodingSettings, Modules, Pictures, Prompt, Tensors
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.loop.lora import ReportLoss, joined, lent
+from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
 from amrg.training.recipe import Lora, Recipe
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
@@ -30,7 +30,7 @@ def pictures(loaded: LoadedModel, count: int, seed: int) -> Pictures:
     return [drawn.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(count)]
 
 
-def studies(loaded: LoadedModel) -> list[Asked]:
+def studies(loaded: LoadedModel) -> list[Prompt]:
     return [
         loaded.backbone.ask(loaded.processor, loaded.settings, VIEWS[:count], pictures(loaded, count, seed))
         for seed, count in enumerate(COUNTS)
@@ -40,7 +40,7 @@ def studies(loaded: LoadedModel) -> list[Asked]:
 def whole_chat(loaded: LoadedModel, answer: str) -> list[int]:
     """Token numbers of the second study with its answer, as the chat template writes them."""
     shown = pictures(loaded, COUNTS[1], 1)
-    chat = messages(VIEWS[: COUNTS[1]], [as_image(p) for p in shown], loaded.settings)
+    chat = messages(VIEWS[: COUNTS[1]], [to_pil(p) for p in shown], loaded.settings)
     chat.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
     made = loaded.processor.apply_chat_template([chat], tokenize=True, return_dict=True, return_tensors="pt")
     numbers: list[int] = made["input_ids"][0].tolist()
@@ -63,19 +63,19 @@ def seen(loaded: LoadedModel, pixels: Tensors) -> list[Tensors]:
         return loaded.backbone.image_tokens(loaded.model, loaded.backbone.features(loaded.model, pixels))
 
 
-def writing(loaded: LoadedModel, longest: int = 8) -> Writing:
-    return Writing(longest, loaded.backbone.ending(loaded.processor), loaded.processor.tokenizer.pad_token_id)
+def writing(loaded: LoadedModel, longest: int = 8) -> DecodingSettings:
+    return DecodingSettings(longest, loaded.backbone.ending(loaded.processor), loaded.processor.tokenizer.pad_token_id)
 
 
-def written(loaded: LoadedModel, asked: list[Asked]) -> list[list[int]]:
+def written(loaded: LoadedModel, asked: list[Prompt]) -> list[list[int]]:
     """What is written of studies asked about together, padded on the left."""
     tokens = columns(loaded, [a.tokens for a in asked], "left")
     return loaded.backbone.write(
-        loaded.model, tokens, seen(loaded, joined(tuple(a.pixels for a in asked))), writing(loaded)
+        loaded.model, tokens, seen(loaded, merged_model(tuple(a.pixels for a in asked))), writing(loaded)
     )
 
 
-def written_from_pixels(loaded: LoadedModel, asked: list[Asked], own: OwnPixels) -> list[list[int]]:
+def written_from_pixels(loaded: LoadedModel, asked: list[Prompt], own: OwnPixels) -> list[list[int]]:
     """The same by transformers alone."""
     how = writing(loaded)
     tokens = columns(loaded, [a.tokens for a in asked], "left")
@@ -104,7 +104,7 @@ class Lesson:
         shown: Any = self.pixels
         with torch.no_grad():
             if stage is not Stage.PIXELS:
-                shown = loaded.backbone.features(loaded.model, joined(self.pixels))
+                shown = loaded.backbone.features(loaded.model, merged_model(self.pixels))
             if stage is Stage.IMAGE_TOKENS:
                 shown = loaded.backbone.image_tokens(loaded.model, shown)
         return Batch(("a", "b"), self.tokens, self.labels, stage, tuple(shown))
@@ -152,7 +152,7 @@ class Compared:
 
 def compared(loaded: LoadedModel, modules: Modules, own: OwnPixels) -> Compared:
     taught = lesson(loaded)
-    with lent(loaded, recipe(loaded, modules)) as tuned:
+    with adapters_attached(loaded, recipe(loaded, modules)) as tuned:
         tuned.eval()
         torch.manual_seed(1)
         for name, parameter in tuned.named_parameters():

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, Gemma3ForConditionalGeneration
 
 from amrg.birads import Laterality, View
-from amrg.models import ModelError, as_image, load_model, messages
+from amrg.models import ModelError, load_model, messages, to_pil
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
 from amrg.models.embedded.tokenizer import LINE_ENDS, build_processor, train_tokenizer, vocabulary
 
@@ -36,7 +36,7 @@ def _pictures(seed: int) -> list[np.ndarray]:
 
 def test_all_four_views_stand_in_one_prompt(checkpoint: Path) -> None:
     processor = AutoProcessor.from_pretrained(checkpoint)
-    chat = messages(VIEWS, [as_image(p) for p in _pictures(0)], SETTINGS)
+    chat = messages(VIEWS, [to_pil(p) for p in _pictures(0)], SETTINGS)
     inputs = processor.apply_chat_template(
         [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
     )
@@ -74,7 +74,7 @@ def test_loading_keeps_every_weight_and_statistic(tmp_path: Path) -> None:
 
 def test_pictures_reach_the_logits(checkpoint: Path) -> None:
     loaded = load_model(str(checkpoint))
-    chats = [messages(VIEWS, [as_image(p) for p in _pictures(seed)], SETTINGS) for seed in (0, 1)]
+    chats = [messages(VIEWS, [to_pil(p) for p in _pictures(seed)], SETTINGS) for seed in (0, 1)]
     # A fresh projector is all zeros, as in Gemma 3: give it something to project.
     torch.nn.init.normal_(loaded.model.model.multi_modal_projector.mm_input_projection_weight)
     logits = []

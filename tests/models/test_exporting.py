@@ -17,9 +17,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from amrg.models import ModelError, Modules, load_base, load_model, model_card
 from amrg.models.adapters import WEIGHTS_FILE
-from amrg.models.export.exporting import Exported, Order, export_adapter, export_merged
+from amrg.models.export.exporting import Exported, ExportRequest, export_adapter, export_merged
 from amrg.models.export.notices import terms_of
-from amrg.models.export.verifying import Answers, answers_of, compared, refuse_unlike
+from amrg.models.export.verifying import Answers, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles
 from amrg.models.hubnames import hub_name
 from amrg.training.recipe import Lora
@@ -50,7 +50,7 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def merged(adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    return export_merged(Order(adapter, tmp_path_factory.mktemp("merged") / "out"))
+    return export_merged(ExportRequest(adapter, tmp_path_factory.mktemp("merged") / "out"))
 
 
 def stored(folder: Path) -> dict[str, torch.Tensor]:
@@ -62,7 +62,7 @@ def test_every_family_is_exported_merged_and_by_itself(family: str, tmp_path: Pa
     (tmp_path / "base").mkdir()
     folder = adapter_for(TINY[family](tmp_path / "base"), tmp_path / "tuned")
     for export in (export_merged, export_adapter):
-        done = export(Order(folder, tmp_path / export.__name__)).comparison
+        done = export(ExportRequest(folder, tmp_path / export.__name__)).comparison
         assert done.export_from_adapter.relative < 1e-5 < done.adapter_from_base.relative
         assert done.export_from_adapter.same_text
         assert not done.export_from_base.same_text
@@ -75,7 +75,7 @@ def test_an_adapter_on_a_model_of_the_hub_is_exported_and_has_a_hash(
     monkeypatch.chdir(tmp_path)  # where a folder of the adapter's name is found
     folders = [adapter_for("someone/tiny", tmp_path / f"tuned-{scale}", scale=scale) for scale in (0.2, 0.3)]
     for export in (export_merged, export_adapter):
-        done = export(Order(folders[0], tmp_path / export.__name__)).comparison
+        done = export(ExportRequest(folders[0], tmp_path / export.__name__)).comparison
         assert done.export_from_adapter.relative < 1e-5 < done.adapter_from_base.relative
     hashes = {load_model(str(folder)).weights_hash for folder in folders}
     assert len(hashes) == 2
@@ -119,7 +119,7 @@ def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_le
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("amrg.models.load._dtype", lambda: torch.bfloat16)
-    assert export_adapter(Order(adapter, tmp_path / "out")).comparison.export_from_adapter.relative < 1e-5
+    assert export_adapter(ExportRequest(adapter, tmp_path / "out")).comparison.export_from_adapter.relative < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_le
     ids=["tower", "dora and projector", "rank-stabilised"],
 )
 def test_every_kind_of_adapter_is_merged(lora: Lora, base: Path, tmp_path: Path) -> None:
-    done = export_merged(Order(adapter_for(base, tmp_path / "tuned", lora), tmp_path / "out")).comparison
+    done = export_merged(ExportRequest(adapter_for(base, tmp_path / "tuned", lora), tmp_path / "out")).comparison
     assert done.export_from_adapter.relative < 1e-5 < done.adapter_from_base.relative
 
 
@@ -188,7 +188,7 @@ def test_answers_are_greedy_and_end_where_the_family_ends(merged: Exported) -> N
 
 
 def test_shards_hold_what_one_file_holds(adapter: Path, merged: Exported, tmp_path: Path) -> None:
-    sharded = export_merged(Order(adapter, tmp_path / "out", shard="60KB"))
+    sharded = export_merged(ExportRequest(adapter, tmp_path / "out", shard="60KB"))
     assert len(list(sharded.folder.glob("model-*.safetensors"))) > 1
     one, many = stored(merged.folder), stored(sharded.folder)
     assert one.keys() == many.keys()
@@ -198,19 +198,19 @@ def test_shards_hold_what_one_file_holds(adapter: Path, merged: Exported, tmp_pa
 def test_the_base_s_type_is_kept_and_what_rounding_takes_is_refused(base: Path, tmp_path: Path) -> None:
     half = shutil.copytree(base, tmp_path / "half")
     save_file({n: t.bfloat16() for n, t in stored(base).items()}, half / "model.safetensors", {"format": "pt"})
-    done = export_merged(Order(adapter_for(half, tmp_path / "tuned"), tmp_path / "out"))
+    done = export_merged(ExportRequest(adapter_for(half, tmp_path / "tuned"), tmp_path / "out"))
     assert {t.dtype for t in stored(done.folder).values()} == {torch.bfloat16}
     faint = adapter_for(half, tmp_path / "faint", scale=1e-5)
     with pytest.raises(ModelError, match="lost in rounding"):
-        export_merged(Order(faint, tmp_path / "no"))
-    assert export_merged(Order(faint, tmp_path / "yes", dtype=torch.float32)).stored == "float32"
+        export_merged(ExportRequest(faint, tmp_path / "no"))
+    assert export_merged(ExportRequest(faint, tmp_path / "yes", dtype=torch.float32)).stored == "float32"
 
 
 def test_an_adapter_that_learned_nothing_is_refused(base: Path, tmp_path: Path) -> None:
     nothing = adapter_for(base, tmp_path / "tuned", scale=0.0)
     for export in (export_merged, export_adapter):
         with pytest.raises(ModelError, match="changes nothing"):
-            export(Order(nothing, tmp_path / "out"))
+            export(ExportRequest(nothing, tmp_path / "out"))
     assert [p.name for p in tmp_path.iterdir()] == ["tuned"]  # no export, and nothing half written
 
 
@@ -220,7 +220,7 @@ def test_base_weights_in_place_of_merged_ones_are_refused(
     """As unsloth issue 1352 had it."""
     monkeypatch.setattr(PeftModel, "merge_and_unload", lambda model, **_: model.unload(), raising=False)
     with pytest.raises(ModelError, match="no nearer to the adapter than to its base"):
-        export_merged(Order(adapter, tmp_path / "out"))
+        export_merged(ExportRequest(adapter, tmp_path / "out"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,7 +233,7 @@ def test_a_lost_vision_layer_is_refused(adapter: Path, tmp_path: Path, monkeypat
 
     monkeypatch.setattr("amrg.models.export.exporting.put_right", losing)
     with pytest.raises(ModelError, match=r"vision_tower\.vision_model\.encoder\.layers\.1\S+ as None") as refused:
-        export_merged(Order(adapter, tmp_path / "out"))
+        export_merged(ExportRequest(adapter, tmp_path / "out"))
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -270,7 +270,7 @@ def test_a_missing_base_and_another_base_are_each_one_line(base: Path, adapter: 
 
 
 def test_the_embedded_model_keeps_heads_and_guard_where_its_tower_is_its_own(tmp_path: Path) -> None:
-    done = export_merged(Order(adapter_for("amrg-embedded", tmp_path / "tuned", LORA), tmp_path / "out"))
+    done = export_merged(ExportRequest(adapter_for("amrg-embedded", tmp_path / "tuned", LORA), tmp_path / "out"))
     assert {"seeing.safetensors", "guard.safetensors"} <= set(done.files)
     assert load_model(str(done.folder)).heads is not None
     tower = adapter_for("amrg-embedded", tmp_path / "tower", Lora(rank=4, modules=Modules.TOWER), scale=0.01)
@@ -288,9 +288,9 @@ def test_vllm_is_told_what_it_cannot_serve(base: Path, tmp_path: Path) -> None:
         (found,) = adapter_obstacles(load_base(str(base)), folder)
         assert said in found
         with pytest.raises(ModelError, match=said):
-            export_adapter(Order(folder, tmp_path / "no", for_vllm=True))
-    assert export_merged(Order(folder, tmp_path / "merged", for_vllm=True)).warnings == ()
-    assert any(said in line for line in export_adapter(Order(folder, tmp_path / "told")).warnings)
+            export_adapter(ExportRequest(folder, tmp_path / "no", for_vllm=True))
+    assert export_merged(ExportRequest(folder, tmp_path / "merged", for_vllm=True)).warnings == ()
+    assert any(said in line for line in export_adapter(ExportRequest(folder, tmp_path / "told")).warnings)
 
 
 def test_line_ends_that_vllm_looks_up_must_be_tokens(base: Path, tmp_path: Path) -> None:
@@ -301,15 +301,15 @@ def test_line_ends_that_vllm_looks_up_must_be_tokens(base: Path, tmp_path: Path)
     path.write_text(json.dumps(tokenizer), encoding="utf-8")
     folder = adapter_for(lacking, tmp_path / "tuned")
     with pytest.raises(ModelError, match=r"'\\n\\n\\n' as single tokens"):
-        export_merged(Order(folder, tmp_path / "out", for_vllm=True))
-    assert any("single tokens" in line for line in export_merged(Order(folder, tmp_path / "out")).warnings)
+        export_merged(ExportRequest(folder, tmp_path / "out", for_vllm=True))
+    assert any("single tokens" in line for line in export_merged(ExportRequest(folder, tmp_path / "out")).warnings)
 
 
 def test_the_card_says_where_it_comes_from_and_whose_terms_it_is_under(base: Path, tmp_path: Path) -> None:
     known = shutil.copytree(base, tmp_path / "medgemma-4b-it")
     for name in ("LICENSE", "tokenizer.model"):
         (known / name).write_text(name, encoding="utf-8")
-    done = export_merged(Order(adapter_for(known, tmp_path / "tuned"), tmp_path / "out"))
+    done = export_merged(ExportRequest(adapter_for(known, tmp_path / "tuned"), tmp_path / "out"))
     assert {"LICENSE", "tokenizer.model", "recipe.json", "training.json", "amrg.json"} <= set(done.files)
     page = (done.folder / "README.md").read_text(encoding="utf-8")
     notice = (done.folder / "NOTICE").read_text(encoding="utf-8")
@@ -360,7 +360,7 @@ def test_what_a_base_stores_beside_what_it_is_tied_to_is_not_asked_of_an_export(
     tensors = load_file(file)
     (embeddings,) = (t for name, t in tensors.items() if "embed_tokens" in name)
     save_file(tensors | {"language_model.lm_head.weight": embeddings.clone()}, file, {"format": "pt"})
-    done = export_merged(Order(adapter_for(told, tmp_path / "tuned"), tmp_path / "out"))
+    done = export_merged(ExportRequest(adapter_for(told, tmp_path / "tuned"), tmp_path / "out"))
     assert not any("lm_head" in name for name in stored(done.folder))
 
 
@@ -409,12 +409,12 @@ def test_adapters_have_the_names_that_vllm_has(family: str, tmp_path: Path) -> N
 def test_what_is_no_number_and_what_is_off_by_more_than_rounding_are_refused() -> None:
     said = answers(torch.eye(4))
     moved, off = answers(torch.eye(4).roll(1, 1)), answers(torch.eye(4).roll(1, 1) + 0.01 * torch.randn(4, 4))
-    refuse_unlike(compared(said, moved, moved, torch.float32), "tuned")
-    refuse_unlike(compared(said, moved, off, torch.bfloat16), "tuned")
+    refuse_unlike(compare_answers(said, moved, moved, torch.float32), "tuned")
+    refuse_unlike(compare_answers(said, moved, off, torch.bfloat16), "tuned")
     with pytest.raises(ModelError, match=r"differs from the adapter .*at most 1e-03 as float32.*--dtype float32"):
-        refuse_unlike(compared(said, moved, off, torch.float32), "tuned")
+        refuse_unlike(compare_answers(said, moved, off, torch.float32), "tuned")
     with pytest.raises(ModelError, match="no number"):
-        refuse_unlike(compared(said, moved, answers(torch.full((4, 4), torch.nan)), torch.float32), "tuned")
+        refuse_unlike(compare_answers(said, moved, answers(torch.full((4, 4), torch.nan)), torch.float32), "tuned")
 
 
 def answers(logits: torch.Tensor) -> Answers:
@@ -423,6 +423,6 @@ def answers(logits: torch.Tensor) -> Answers:
 
 def test_a_taken_folder_and_no_adapter_are_refused(base: Path, adapter: Path, merged: Exported, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds something"):
-        export_merged(Order(adapter, merged.folder))
+        export_merged(ExportRequest(adapter, merged.folder))
     with pytest.raises(ModelError, match="no adapter"):
-        export_merged(Order(base, tmp_path / "out"))
+        export_merged(ExportRequest(base, tmp_path / "out"))

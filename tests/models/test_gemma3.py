@@ -12,7 +12,7 @@ from torch import Tensor
 from amrg.models import LoadedModel, load_base, load_model
 from amrg.models.backbones.base import Modules, Tensors
 from amrg.models.embedded.tokenizer import END_OF_TURN
-from amrg.training.loop.lora import joined, lent
+from amrg.training.loop.lora import adapters_attached, merged_model
 from tests.models.lessons import (
     ANSWERS,
     Compared,
@@ -42,7 +42,7 @@ def loaded(request: pytest.FixtureRequest, tiny: LoadedModel) -> LoadedModel:
 
 
 def own(pixels: tuple[Tensors, ...]) -> dict[str, Tensor]:
-    return joined(pixels)
+    return merged_model(pixels)
 
 
 # Pictures seen both ways
@@ -105,7 +105,7 @@ def test_loss_and_gradients_are_those_of_the_plain_forward(loaded: LoadedModel, 
 
 
 def test_a_taught_adapter_is_stored_and_found_again(tiny: LoadedModel, tmp_path: Path) -> None:
-    with lent(tiny, recipe(tiny, Modules.PROJECTOR)) as tuned:
+    with adapters_attached(tiny, recipe(tiny, Modules.PROJECTOR)) as tuned:
         losses = taught_for(tiny, tuned, 12)
         assert losses[-1] < losses[0] - 0.2  # a head drawn at random can be talked into no more
         tuned.save_pretrained(tmp_path)

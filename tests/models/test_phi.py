@@ -18,11 +18,11 @@ from transformers import AutoConfig
 
 from amrg.birads import Laterality, View
 from amrg.models import LoadedModel, ModelError, ModelSettings, ViewEncoding, load_base
-from amrg.models.backbones.base import Asked, Modules, Tensors, Writing
+from amrg.models.backbones.base import DecodingSettings, Modules, Prompt, Tensors
 from amrg.models.backbones.phi3 import Phi3Vision
 from amrg.models.phi3v import Phi3VProcessor
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.loop.lora import ReportLoss, joined, lent
+from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
 from amrg.training.recipe import Lora, Recipe
 from tests.models.published import read_published
 from tests.models.tiny_phi import CROP, TURN, tiny_phi
@@ -38,7 +38,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return load_base(str(tiny_phi(tmp_path_factory.mktemp("phi"))))
 
 
-def ask(loaded: LoadedModel, number: int, instruction: str = "Report.", seed: int = 0) -> Asked:
+def ask(loaded: LoadedModel, number: int, instruction: str = "Report.", seed: int = 0) -> Prompt:
     """A study of so many views: the first two square, the third upright."""
     drawn = np.random.default_rng(seed + number)
     sides = [(2 * CROP, 2 * CROP), (2 * CROP, 2 * CROP), (3 * CROP, CROP)][:number]
@@ -51,7 +51,7 @@ def padded(rows: list[Tensor], value: int, side: str) -> Tensor:
     return nn.utils.rnn.pad_sequence(rows, True, value, padding_side=side)
 
 
-def prompts(loaded: LoadedModel, asked: list[Asked]) -> Tensors:
+def prompts(loaded: LoadedModel, asked: list[Prompt]) -> Tensors:
     """Prompts padded on the left."""
     rows = [a.tokens["input_ids"] for a in asked]
     pad = loaded.processor.tokenizer.pad_token_id
@@ -59,8 +59,8 @@ def prompts(loaded: LoadedModel, asked: list[Asked]) -> Tensors:
     return {"input_ids": padded(rows, pad, "left"), "attention_mask": mask}
 
 
-def image_tokens(loaded: LoadedModel, asked: list[Asked]) -> list[Tensors]:
-    pixels = joined(tuple(a.pixels for a in asked))
+def image_tokens(loaded: LoadedModel, asked: list[Prompt]) -> list[Tensors]:
+    pixels = merged_model(tuple(a.pixels for a in asked))
     with torch.no_grad():
         return loaded.backbone.image_tokens(loaded.model, loaded.backbone.features(loaded.model, pixels))
 
@@ -78,14 +78,14 @@ class Lesson:
         shown: Any = self.pixels
         with torch.no_grad():
             if stage is not Stage.PIXELS:
-                shown = loaded.backbone.features(loaded.model, joined(self.pixels))
+                shown = loaded.backbone.features(loaded.model, merged_model(self.pixels))
             if stage is Stage.IMAGE_TOKENS:
                 shown = loaded.backbone.image_tokens(loaded.model, shown)
         return Batch(("a", "b"), self.tokens, self.labels, stage, tuple(shown))
 
     def plain(self, model: Any) -> Tensor:
         """The model's own loss, as a sum."""
-        loss: Tensor = model(**self.tokens, **joined(self.pixels), labels=self.labels).loss
+        loss: Tensor = model(**self.tokens, **merged_model(self.pixels), labels=self.labels).loss
         return loss * (self.labels[:, 1:] != IGNORE).sum()
 
 
@@ -152,7 +152,7 @@ def test_a_picture_is_the_same_alone_and_among_others(loaded: LoadedModel) -> No
     together = image_tokens(loaded, [asked])
     assert [len(picture["tokens"]) for picture in together] == [TOKENS, TOKENS, 4 * 4 + 1 + 4 * 2]
     for n, picture in enumerate(together):
-        alone = image_tokens(loaded, [Asked({}, {name: t[n : n + 1] for name, t in asked.pixels.items()})])
+        alone = image_tokens(loaded, [Prompt({}, {name: t[n : n + 1] for name, t in asked.pixels.items()})])
         torch.testing.assert_close(alone[0]["tokens"], picture["tokens"], rtol=0, atol=1e-5)
 
 
@@ -173,7 +173,7 @@ def test_loss_and_gradients_are_the_plain_forwards(loaded: LoadedModel, modules:
     learned = lesson(loaded)
     stage = stage_of(loaded.backbone.touched(loaded.model, modules))
     batch = learned.batch(loaded, stage)
-    with lent(loaded, recipe(loaded, modules)) as tuned:
+    with adapters_attached(loaded, recipe(loaded, modules)) as tuned:
         adapters = {name: p for name, p in tuned.named_parameters() if p.requires_grad}
         torch.manual_seed(1)
         for parameter in adapters.values():
@@ -201,7 +201,7 @@ def test_what_a_choice_of_modules_touches(loaded: LoadedModel, modules: Modules)
         Modules.TOWER: linear - idle,
         Modules.ALL_LINEAR: linear - idle,
     }[modules]
-    with lent(loaded, recipe(loaded, modules)) as tuned:
+    with adapters_attached(loaded, recipe(loaded, modules)) as tuned:
         assert set(tuned.targeted_module_names) == wanted
     assert {n.rsplit(".", 1)[1] for n in linear - tower - projector} == {
         "qkv_proj", "o_proj", "gate_up_proj", "down_proj",
@@ -214,7 +214,7 @@ def test_a_second_pass_is_as_good_as_the_first(loaded: LoadedModel) -> None:
     # The published model overwrites the places of pictures in `input_ids`: a second pass over a batch sees none.
     batch = lesson(loaded).batch(loaded, Stage.IMAGE_TOKENS)
     before = batch.tokens["input_ids"].clone()
-    with lent(loaded, recipe(loaded, Modules.LANGUAGE)) as tuned, torch.no_grad():
+    with adapters_attached(loaded, recipe(loaded, Modules.LANGUAGE)) as tuned, torch.no_grad():
         losses = [ReportLoss(tuned, loaded.backbone)(batch).item() for _ in range(2)]
     assert torch.equal(batch.tokens["input_ids"], before)
     assert losses[0] == losses[1]
@@ -224,7 +224,7 @@ def test_a_second_pass_is_as_good_as_the_first(loaded: LoadedModel) -> None:
 
 def test_it_learns(loaded: LoadedModel) -> None:
     batch = lesson(loaded).batch(loaded, Stage.FEATURES)
-    with lent(loaded, recipe(loaded, Modules.PROJECTOR)) as tuned:
+    with adapters_attached(loaded, recipe(loaded, Modules.PROJECTOR)) as tuned:
         loss = ReportLoss(tuned, loaded.backbone)
         steps = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=1e-2)
         first = loss(batch).item()
@@ -240,7 +240,7 @@ def test_gradients_are_the_same_with_checkpointing(loaded: LoadedModel) -> None:
     found = []
     for kept in (False, True):
         asked = recipe(loaded, Modules.TOWER).model_copy(update={"gradient_checkpointing": kept})
-        with lent(loaded, asked) as tuned:
+        with adapters_attached(loaded, asked) as tuned:
             tuned.train()
             adapters = [p for p in tuned.parameters() if p.requires_grad]
             found.append(torch.autograd.grad(ReportLoss(tuned, loaded.backbone)(batch), adapters))
@@ -257,7 +257,7 @@ def test_what_is_written_is_what_the_whole_text_makes_likeliest(loaded: LoadedMo
     tokens, seen = prompts(loaded, [asked]), image_tokens(loaded, [asked])
     begun = tokens["input_ids"].shape[1]
     assert begun < TURN - 3 < TURN + 3 < begun + 24
-    (written,) = loaded.backbone.write(loaded.model, tokens, seen, Writing(24, -1, 0))
+    (written,) = loaded.backbone.write(loaded.model, tokens, seen, DecodingSettings(24, -1, 0))
     whole = torch.cat([tokens["input_ids"], torch.tensor([written])], 1)
     with torch.no_grad():
         for n, token in enumerate(written):
@@ -271,14 +271,14 @@ def test_a_batch_padded_on_the_left_writes_what_each_study_does_alone(loaded: Lo
     # With 17 words, the first passes the turn on its way, and the second is past it from the start.
     asked = [ask(loaded, 2, "Report. " * words), ask(loaded, 3, "Report. " * words), ask(loaded, 1)]
     pad = loaded.processor.tokenizer.pad_token_id
-    writing = Writing(24, -1, pad)
+    writing = DecodingSettings(24, -1, pad)
     together = loaded.backbone.write(loaded.model, prompts(loaded, asked), image_tokens(loaded, asked), writing)
     for study, row in zip(asked, together, strict=True):
         alone = loaded.backbone.write(loaded.model, prompts(loaded, [study]), image_tokens(loaded, [study]), writing)
         assert alone == [row]
     plain = loaded.model.generate(
         **prompts(loaded, asked),
-        **joined(tuple(a.pixels for a in asked)),
+        **merged_model(tuple(a.pixels for a in asked)),
         max_new_tokens=24,
         do_sample=False,
         eos_token_id=-1,
@@ -292,7 +292,7 @@ def test_other_pictures_are_other_words(loaded: LoadedModel) -> None:
     for seed in range(4):
         asked = ask(loaded, 2, seed=10 * seed)
         rows = loaded.backbone.write(
-            loaded.model, prompts(loaded, [asked]), image_tokens(loaded, [asked]), Writing(12, -1, 0)
+            loaded.model, prompts(loaded, [asked]), image_tokens(loaded, [asked]), DecodingSettings(12, -1, 0)
         )
         texts.add(tuple(rows[0]))
     assert len(texts) > 1

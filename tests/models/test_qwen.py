@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models import LoadedModel, ModelError, ModelSettings, ViewEncoding, load_base, messages
-from amrg.models.backbones.base import Asked, Modules, Pictures, Tensors, Writing
+from amrg.models.backbones.base import DecodingSettings, Modules, Pictures, Prompt, Tensors
 from amrg.models.backbones.qwen import QwenProcessor
-from amrg.models.views import as_image
+from amrg.models.views import to_pil
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.loop.lora import ReportLoss, joined, lent
+from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
 from amrg.training.recipe import Lora, Recipe
 from tests.models.tiny import TINY
 
@@ -38,14 +38,14 @@ def pictures(sides: list[tuple[int, int]], seed: int = 0) -> Pictures:
     return [drawn.integers(0, 256, (*side, 3), dtype=np.uint8) for side in sides]
 
 
-def studies(loaded: LoadedModel) -> list[Asked]:
+def studies(loaded: LoadedModel) -> list[Prompt]:
     """One of two views, one of three, pictures of three shapes among them."""
     size = loaded.settings.encoding.size
     sides = [[(size, size), (size, size // 2)], [(size // 2, size), (size, size), (size, size // 2)]]
     return [ask(loaded, pictures(s, n)) for n, s in enumerate(sides)]
 
 
-def ask(loaded: LoadedModel, shown: Pictures, settings: ModelSettings | None = None) -> Asked:
+def ask(loaded: LoadedModel, shown: Pictures, settings: ModelSettings | None = None) -> Prompt:
     return loaded.backbone.ask(loaded.processor, settings or loaded.settings, VIEWS[: len(shown)], shown)
 
 
@@ -53,7 +53,7 @@ def padded(rows: list[Tensor], value: int, left: bool) -> Tensor:
     return nn.utils.rnn.pad_sequence(rows, True, value, padding_side="left" if left else "right")
 
 
-def prompts(loaded: LoadedModel, asked: list[Asked]) -> Tensors:
+def prompts(loaded: LoadedModel, asked: list[Prompt]) -> Tensors:
     """Columns of prompts, padded on the left."""
     pad = {"input_ids": loaded.processor.tokenizer.pad_token_id, **loaded.backbone.columns}
     columns = {name: padded([a.tokens[name] for a in asked], pad[name], left=True) for name in pad}
@@ -78,14 +78,14 @@ class Lesson:
         shown: Any = self.pixels
         with torch.no_grad():
             if stage is not Stage.PIXELS:
-                shown = loaded.backbone.features(loaded.model, joined(self.pixels))
+                shown = loaded.backbone.features(loaded.model, merged_model(self.pixels))
             if stage is Stage.IMAGE_TOKENS:
                 shown = loaded.backbone.image_tokens(loaded.model, shown)
         return Batch(("a", "b"), self.tokens, self.labels, stage, tuple(shown))
 
     def plain(self, model: Any) -> Tensor:
         """transformers' own loss, as a sum."""
-        loss: Tensor = model(**self.tokens, **joined(self.pixels), labels=self.labels).loss
+        loss: Tensor = model(**self.tokens, **merged_model(self.pixels), labels=self.labels).loss
         return loss * (self.labels[:, 1:] != IGNORE).sum()
 
 
@@ -162,7 +162,7 @@ def test_a_picture_is_the_same_alone_and_among_others(loaded: LoadedModel) -> No
 def test_a_turn_is_the_same_in_training_and_in_the_template(loaded: LoadedModel) -> None:
     shown = pictures([(64, 64), (64, 32)])
     asked = ask(loaded, shown)
-    chat = messages(VIEWS[:2], [as_image(p) for p in shown], loaded.settings)
+    chat = messages(VIEWS[:2], [to_pil(p) for p in shown], loaded.settings)
     chat.append({"role": "assistant", "content": [{"type": "text", "text": ANSWERS[1]}]})
     whole = loaded.processor.apply_chat_template([chat], tokenize=True, return_dict=True, return_tensors="pt")
     answer = loaded.backbone.answer(loaded.processor, ANSWERS[1])
@@ -198,8 +198,8 @@ def test_what_is_written_from_image_tokens_is_written_from_pixels(loaded: Loaded
     tokens = prompts(loaded, asked)
     pad = loaded.processor.tokenizer.pad_token_id
     # No end: random weights would end where they like, and the test would see little.
-    writing = Writing(12, -1, pad)
-    pixels = joined(tuple(a.pixels for a in asked))
+    writing = DecodingSettings(12, -1, pad)
+    pixels = merged_model(tuple(a.pixels for a in asked))
     with torch.no_grad():
         seen = image_tokens(loaded, pixels)
         plain = loaded.model.generate(
@@ -222,7 +222,7 @@ def test_other_pictures_are_other_words(loaded: LoadedModel) -> None:
         asked = ask(loaded, pictures([(size, size)] * 2, seed))
         with torch.no_grad():
             seen = image_tokens(loaded, asked.pixels)
-        rows = loaded.backbone.write(loaded.model, prompts(loaded, [asked]), seen, Writing(12, -1, 0))
+        rows = loaded.backbone.write(loaded.model, prompts(loaded, [asked]), seen, DecodingSettings(12, -1, 0))
         texts.add(tuple(rows[0]))
     assert len(texts) > 1
 
@@ -230,7 +230,7 @@ def test_other_pictures_are_other_words(loaded: LoadedModel) -> None:
 def test_the_published_penalty_on_repetition_changes_nothing(loaded: LoadedModel) -> None:
     """Qwen2.5-VL publishes 1.05, which transformers applies to greedy answers too."""
     asked = studies(loaded)[:1]
-    writing = Writing(12, -1, 0)
+    writing = DecodingSettings(12, -1, 0)
     with torch.no_grad():
         seen = image_tokens(loaded, asked[0].pixels)
         plain = loaded.backbone.write(loaded.model, prompts(loaded, asked), seen, writing)
@@ -247,7 +247,7 @@ def test_writing_leaves_training_as_it_was(loaded: LoadedModel) -> None:
         before = loaded.backbone.hidden(loaded.model, batch.tokens, batch.shown)
         asked = studies(loaded)[:1]
         seen = image_tokens(loaded, asked[0].pixels)
-        loaded.backbone.write(loaded.model, prompts(loaded, asked), seen, Writing(3, -1, 0))
+        loaded.backbone.write(loaded.model, prompts(loaded, asked), seen, DecodingSettings(3, -1, 0))
         after = loaded.backbone.hidden(loaded.model, batch.tokens, batch.shown)
     assert torch.equal(before, after)
 
@@ -260,7 +260,7 @@ def test_loss_and_gradients_are_the_plain_forwards(loaded: LoadedModel, modules:
     learned = lesson(loaded)
     stage = stage_of(loaded.backbone.touched(loaded.model, modules))
     batch = learned.batch(loaded, stage)
-    with lent(loaded, recipe(loaded, modules)) as tuned:
+    with adapters_attached(loaded, recipe(loaded, modules)) as tuned:
         adapters = {name: p for name, p in tuned.named_parameters() if p.requires_grad}
         torch.manual_seed(1)
         for parameter in adapters.values():
@@ -287,7 +287,7 @@ def test_what_a_choice_of_modules_touches(loaded: LoadedModel, modules: Modules)
         Modules.TOWER: linear,
         Modules.ALL_LINEAR: linear,
     }[modules]
-    with lent(loaded, recipe(loaded, modules)) as tuned:
+    with adapters_attached(loaded, recipe(loaded, modules)) as tuned:
         assert set(tuned.targeted_module_names) == wanted
     assert tower
     assert projector
@@ -295,7 +295,7 @@ def test_what_a_choice_of_modules_touches(loaded: LoadedModel, modules: Modules)
 
 def test_it_learns(loaded: LoadedModel) -> None:
     batch = lesson(loaded).batch(loaded, Stage.FEATURES)
-    with lent(loaded, recipe(loaded, Modules.PROJECTOR)) as tuned:
+    with adapters_attached(loaded, recipe(loaded, Modules.PROJECTOR)) as tuned:
         loss = ReportLoss(tuned, loaded.backbone)
         steps = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=1e-2)
         first = loss(batch).item()

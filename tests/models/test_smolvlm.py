@@ -13,7 +13,7 @@ from torch import nn
 from amrg.models import LoadedModel, load_base, load_model
 from amrg.models.backbones.base import Modules, Tensors
 from amrg.models.backbones.smolvlm import END_OF_UTTERANCE
-from amrg.training.loop.lora import joined, lent
+from amrg.training.loop.lora import adapters_attached, merged_model
 from tests.models.lessons import (
     ANSWERS,
     COUNTS,
@@ -73,7 +73,7 @@ def test_the_settings_size_decides_the_crops(loaded: LoadedModel) -> None:
 
 def test_studies_joined_are_seen_as_alone(loaded: LoadedModel) -> None:
     asked = studies(loaded)
-    together = seen(loaded, joined(tuple(a.pixels for a in asked)))
+    together = seen(loaded, merged_model(tuple(a.pixels for a in asked)))
     alone = [t for a in asked for t in seen(loaded, a.pixels)]
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one["tokens"], other["tokens"])
@@ -116,13 +116,13 @@ def test_loss_and_gradients_are_those_of_the_plain_forward(loaded: LoadedModel, 
 
 def test_all_linear_is_every_linear_layer_but_the_head(whole: LoadedModel) -> None:
     linear = {n for n, m in whole.model.named_modules() if isinstance(m, nn.Linear)} - {"lm_head"}
-    with lent(whole, recipe(whole, Modules.ALL_LINEAR)) as tuned:
+    with adapters_attached(whole, recipe(whole, Modules.ALL_LINEAR)) as tuned:
         touched = {n.removeprefix("base_model.model.") for n, m in tuned.named_modules() if hasattr(m, "lora_A")}
     assert touched == linear
 
 
 def test_a_taught_adapter_is_stored_and_found_again(whole: LoadedModel, tmp_path: Path) -> None:
-    with lent(whole, recipe(whole, Modules.PROJECTOR)) as tuned:
+    with adapters_attached(whole, recipe(whole, Modules.PROJECTOR)) as tuned:
         losses = taught_for(whole, tuned, 12)
         assert losses[-1] < losses[0] - 0.2  # a head drawn at random can be talked into no more
         tuned.save_pretrained(tmp_path)

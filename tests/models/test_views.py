@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from amrg.birads import Laterality, View, ViewBox
 from amrg.imaging import frame_breast
-from amrg.models import Channels, Hanging, ViewEncoding, box_from_picture, box_to_picture, picture
+from amrg.models import Channels, Hanging, ViewEncoding, box_from_image, box_to_image, model_image
 from amrg.models.views import with_position
 
 LAYERS = ViewEncoding(size=96, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
@@ -25,14 +25,14 @@ def _left_breast() -> np.ndarray:
 def test_a_mirrored_breast_of_the_other_side_gives_the_same_picture() -> None:
     left = _left_breast()
     right = np.ascontiguousarray(left[:, ::-1])
-    for_left = picture(frame_breast(left, Laterality.LEFT, 96), Laterality.LEFT, LAYERS)
-    for_right = picture(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, LAYERS)
+    for_left = model_image(frame_breast(left, Laterality.LEFT, 96), Laterality.LEFT, LAYERS)
+    for_right = model_image(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, LAYERS)
     assert np.abs(for_left.astype(int) - for_right.astype(int)).mean() < 2
 
 
 def test_grey_keeps_the_radiologists_hanging() -> None:
     right = np.ascontiguousarray(_left_breast()[:, ::-1])
-    shown = picture(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, GREY)
+    shown = model_image(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, GREY)
     assert shown[:, 48:].mean() > shown[:, :48].mean()
     assert (shown[..., 0] == shown[..., 2]).all()
 
@@ -49,7 +49,7 @@ def test_boxes_go_there_and_back(side: Laterality, left: float, top: float, widt
     pixels = _left_breast() if side is Laterality.LEFT else np.ascontiguousarray(_left_breast()[:, ::-1])
     framed = frame_breast(pixels, side, LAYERS.size)
     box = ViewBox(laterality=side, view=View.CC, left=left, top=top, right=left + width, bottom=top + height)
-    back = box_from_picture(box_to_picture(box, framed, LAYERS), (side, View.CC), framed, LAYERS)
+    back = box_from_image(box_to_image(box, framed, LAYERS), (side, View.CC), framed, LAYERS)
     np.testing.assert_allclose(
         [back.left, back.top, back.right, back.bottom], [box.left, box.top, box.right, box.bottom], atol=1e-3
     )

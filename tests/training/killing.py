@@ -12,10 +12,10 @@ from unittest import mock
 import torch
 from safetensors.torch import save_file
 
-from amrg.training.callbacks import Unwatched
+from amrg.training.callbacks import NoCallback
 from amrg.training.loop import checkpoints, tuning
 from amrg.training.loop.tuning import tune
-from amrg.training.loop.validating import Drafts
+from amrg.training.loop.validating import DraftWriter
 from amrg.training.recipe import Recipe
 from tests.training.forked import forking
 from tests.training.small import base, fabricated
@@ -60,7 +60,7 @@ def killed_at(moment: Moment) -> Iterator[None]:
     what, number = moment
     owner, name, first = {
         "step": (tuning._Run, "_told", nothing),
-        "drafting": (Drafts, "_written", nothing),
+        "drafting": (DraftWriter, "_written", nothing),
         "writing a checkpoint": (checkpoints, "save_file", half_written),
         "renaming a checkpoint": (checkpoints, "flushed", nothing),
         "leaving": (tuning, "write_training", nothing),
@@ -75,7 +75,7 @@ def run(folder: Path, bases: Path, recipe: Recipe, save_every: float, moment: Mo
     torch.set_num_threads(1)
     tuning.SAVE_EVERY = save_every
     with mock.patch.object(tuning, "write_summary", nothing), killed_at(moment):
-        tune(fabricated(base(bases), recipe), recipe, folder, Unwatched())
+        tune(fabricated(base(bases), recipe), recipe, folder, NoCallback())
 
 
 def spawned(*arguments: object) -> int | None:

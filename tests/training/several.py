@@ -9,7 +9,7 @@ from unittest import mock
 
 import torch
 
-from amrg.training.callbacks import Taken, Unwatched
+from amrg.training.callbacks import NoCallback, StepStats
 from amrg.training.errors import TuningError
 from amrg.training.loop import tuning
 from amrg.training.loop.distributed import SHARDED
@@ -19,13 +19,13 @@ from tests.training.forked import forking
 from tests.training.small import base, fabricated
 
 
-class Speaking(Unwatched):
+class Speaking(NoCallback):
     """Writes down which process it was told in; stops a run by an error where it is asked to."""
 
     def __init__(self, folder: Path, breaks_at: int) -> None:
         self._path, self._breaks_at = folder.with_suffix(".spoke"), breaks_at
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{os.environ['RANK']}\n")
         if taken.step == self._breaks_at:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from amrg.birads import Laterality, View, parse
-from amrg.models.backbones.base import Asked
+from amrg.models.backbones.base import Prompt
 from amrg.models.load import LoadedModel, load_base
-from amrg.training.data.feature_cache import Parts, Shown, encoded
+from amrg.training.data.feature_cache import FeatureCache, Parts, encode_images
 from amrg.training.data.prepared import DataUsed, Prepared
 from amrg.training.data.samples import Sample, Stage, stage_of
 from amrg.training.recipe import Lora, Recipe, Validation
@@ -60,13 +60,13 @@ def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> 
 
     shown = {key: _shown(loaded, a, stage) for key, a in asked.items()}
     data = DataUsed(name="made-up", split="some", dataset_hash="0", split_hash="0", n_train=count, n_validation=2)
-    return Prepared(loaded, samples[:count], samples[count:], Shown(stage, shown.__getitem__), data)
+    return Prepared(loaded, samples[:count], samples[count:], FeatureCache(stage, shown.__getitem__), data)
 
 
-def _shown(loaded: LoadedModel, asked: Asked, stage: Stage) -> Parts:
+def _shown(loaded: LoadedModel, asked: Prompt, stage: Stage) -> Parts:
     if stage is Stage.PIXELS:
         return (asked.pixels,)
-    flat = encoded(loaded, asked, stage)
+    flat = encode_images(loaded, asked, stage)
     numbers = range(len(VIEWS))
     return tuple({n.split(".", 1)[1]: t for n, t in flat.items() if n.startswith(f"{i}.")} for i in numbers)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from amrg.experiments.sweep import Alpha, Base, Sweep, sweep_of
-from amrg.experiments.sweep_worker import Order, Steps, run_sweep
+from amrg.experiments.sweep import Alpha, Sweep, SweepBase, sweep_of
+from amrg.experiments.sweep_worker import Steps, SweepConfig, run_sweep
 from amrg.experiments.trials import Trial
 from amrg.models import ModelSettings, ViewEncoding
-from amrg.training.callbacks import STOPPED, Unwatched, Watch
+from amrg.training.callbacks import STOPPED, Callback, NoCallback
 from amrg.training.data.prepared import Source
 from amrg.training.loop.tuning import Tuned
 from amrg.training.recipe import Recipe, Validation
@@ -30,7 +30,7 @@ Before = Callable[[Recipe, Path, int], None]
 def sweep(**fields: Any) -> Sweep:
     """Ranks 2 and 4 with scalings of once and twice the rank, on a base that is none; eight steps."""
     recipe = Recipe(steps=8, validation=Validation(every=2, cases=4))
-    usual = {"bases": (Base(name="one", source="one"),), "ranks": (2, 4), "alphas": (alpha("1x"), alpha("2x"))}
+    usual = {"bases": (SweepBase(name="one", source="one"),), "ranks": (2, 4), "alphas": (alpha("1x"), alpha("2x"))}
     return sweep_of(**{**usual, "recipe": recipe, **fields})
 
 
@@ -62,7 +62,7 @@ class Made:
             time.sleep(0.02)
         return SimpleNamespace(loaded=SimpleNamespace(weights_hash=self.weights, revision=None))
 
-    def tune(self, prepared: Any, recipe: Recipe, folder: Path, watch: Watch) -> Tuned:
+    def tune(self, prepared: Any, recipe: Recipe, folder: Path, watch: Callback) -> Tuned:
         folder.mkdir(exist_ok=True)
         stopped = "all steps were taken"
         every = recipe.validation.every
@@ -104,9 +104,9 @@ class Silent:
     def progress(self, what: str, done: int, count: int) -> None:
         pass
 
-    def started(self, trial: Trial) -> Watch:
+    def started(self, trial: Trial) -> Callback:
         self.begun.append(trial)
-        return Unwatched()
+        return NoCallback()
 
     def ended(self, trial: Trial) -> None:
         self.done.append(trial)
@@ -122,7 +122,7 @@ class Swept:
 
     def run(self, what: Sweep, storage: str | None = None, retry: bool = False) -> list[Trial]:
         steps = Steps(self.made.prepare, self.made.tune)
-        return run_sweep(Order(what, self.source, self.folder, storage, retry, steps), Silent())
+        return run_sweep(SweepConfig(what, self.source, self.folder, storage, retry, steps), Silent())
 
     def in_processes(self, folders: Sequence[Path], what: Sweep, storage: str | None = None) -> list[int]:
         """Run it in a process for each folder, all at once; gives their exit codes."""

@@ -11,7 +11,7 @@ import torch
 
 from amrg.training.errors import TuningError
 from amrg.training.loop import checkpoints
-from amrg.training.loop.checkpoints import State, keep, kept
+from amrg.training.loop.checkpoints import CheckpointState, load_checkpoint, save_checkpoint
 from tests.training.killing import Moment, spawned
 from tests.training.small import RECIPE
 
@@ -65,8 +65,8 @@ def test_killed_and_resumed_ends_with_the_bytes_of_never_stopped(
 
 def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / checkpoints.FILE_NAME
-    first = State(step=1, best=0.5, texts=("a", "b"))
-    keep(path, first, {"now/a": torch.ones(2)})
+    first = CheckpointState(step=1, best=0.5, texts=("a", "b"))
+    save_checkpoint(path, first, {"now/a": torch.ones(2)})
 
     def broken_off(tensors: object, partial: Path, metadata: object) -> None:
         partial.write_bytes(b"half")
@@ -75,8 +75,8 @@ def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "save_file", broken_off)
         with pytest.raises(OSError, match="No space left"):
-            keep(path, State(step=2), {})
-    found = kept(path)
+            save_checkpoint(path, CheckpointState(step=2), {})
+    found = load_checkpoint(path)
     assert found is not None
     assert found[0] == first
     assert torch.equal(found[1]["now/a"], torch.ones(2))
@@ -88,6 +88,6 @@ def test_a_damaged_checkpoint_is_named_with_what_to_do(content: bytes, tmp_path:
     path = tmp_path / checkpoints.FILE_NAME
     path.write_bytes(content)
     with pytest.raises(TuningError, match=r"checkpoint.safetensors: no checkpoint of this version.*delete it"):
-        kept(path)
+        load_checkpoint(path)
     path.unlink()
-    assert kept(path) is None
+    assert load_checkpoint(path) is None

@@ -7,7 +7,7 @@ import torch
 from amrg.birads import Report
 from amrg.models.backbones.base import Tensors
 from amrg.training.data.collating import Padding, collate, prompts
-from amrg.training.data.feature_cache import Parts, Shown
+from amrg.training.data.feature_cache import FeatureCache, Parts
 from amrg.training.data.samples import IGNORE, Sample, Stage
 
 PAD = Padding(7, {"token_type_ids": 0, "position": 9})
@@ -29,7 +29,7 @@ def parts(key: str) -> Parts:
 
 
 SAMPLES = [sample("a", [1, 2, 3], (4, 5)), sample("b", [1, 2], (6,))]
-SHOWN = Shown(Stage.FEATURES, parts)
+SHOWN = FeatureCache(Stage.FEATURES, parts)
 
 
 def listed(tokens: Tensors) -> dict[str, list[list[int]]]:

@@ -13,15 +13,15 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 from torch._inductor import config
 
-from amrg.training.callbacks import Unwatched
+from amrg.training.callbacks import NoCallback
 from amrg.training.data.collating import Padding, collate
 from amrg.training.data.prepared import Prepared
 from amrg.training.data.samples import Batch
 from amrg.training.errors import TuningError
-from amrg.training.loop.lora import ReportLoss, learning, lent, reading
+from amrg.training.loop.lora import ReportLoss, adapters_attached, eval_mode, train_mode
 from amrg.training.loop.stepping import trainable
 from amrg.training.loop.tuning import tune
-from amrg.training.loop.validating import Drafts
+from amrg.training.loop.validating import DraftWriter
 from amrg.training.recipe import Lora, Recipe
 from tests.models.tiny import TINY
 from tests.training.killing import spawned
@@ -51,8 +51,8 @@ def graphs() -> int:
 
 def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, Tensor]:
     """Of all that is trained."""
-    with lent(prepared.loaded, recipe) as model:
-        learning(model)
+    with adapters_attached(prepared.loaded, recipe) as model:
+        train_mode(model)
         torch.autograd.backward(ReportLoss(model, prepared.loaded.backbone)(batch))
         return {name: p.grad.clone() for name, p in trainable(model).items() if p.grad is not None}
 
@@ -75,9 +75,9 @@ def test_compiled_layers_have_the_same_gradients(family: str, again: bool, bases
 
 def test_drafts_compile_nothing(bases: Path) -> None:
     prepared = fabricated(base(bases))
-    with lent(prepared.loaded, COMPILED) as model, reading(model):
+    with adapters_attached(prepared.loaded, COMPILED) as model, eval_mode(model):
         made = graphs()
-        Drafts(prepared, 4).write(model, prepared.validation)
+        DraftWriter(prepared, 4).write(model, prepared.validation)
         assert graphs() == made
 
 
@@ -104,5 +104,5 @@ def test_a_machine_without_a_compiler_is_told_of(bases: Path, tmp_path: Path, mo
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     monkeypatch.setattr(config, "force_disable_caches", True)
     with pytest.raises(TuningError, match=r"compiled=true: .*compiler.* set compiled=false, then resume") as raised:
-        tune(fabricated(base(bases), COMPILED), COMPILED, tmp_path, Unwatched())
+        tune(fabricated(base(bases), COMPILED), COMPILED, tmp_path, NoCallback())
     assert "\n" not in str(raised.value)

@@ -13,10 +13,10 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from amrg.datasets import open_dataset
-from amrg.models.backbones.base import Modules, Tensors, Writing
-from amrg.training.data.batching import Plan, lengths_of
+from amrg.models.backbones.base import DecodingSettings, Modules, Tensors
+from amrg.training.data.batching import BatchPlan, lengths_of
 from amrg.training.data.collating import Padding, collate, prompts
-from amrg.training.data.feature_cache import Shown
+from amrg.training.data.feature_cache import FeatureCache
 from amrg.training.data.prepared import Prepared, Source
 from amrg.training.data.samples import IGNORE, Batch, Sample, Stage
 from amrg.training.loop.lora import LOGITS_AT_ONCE, ReportLoss, image_tokens_of, token_losses, with_lora
@@ -36,7 +36,7 @@ class Tuned:
 
     prepared: Prepared
     model: PeftModel
-    shown: dict[Stage, Shown]
+    shown: dict[Stage, FeatureCache]
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -192,7 +192,7 @@ def test_bucketing_changes_nothing_of_an_epoch(tuned: Tuned) -> None:
     sums = []
     with torch.no_grad():
         for seed in range(3):
-            plan = Plan(lengths, 2, seed)
+            plan = BatchPlan(lengths, 2, seed)
             drawn_up = [[tuned.samples[i] for i in plan.indices(step)] for step in range(plan.steps_an_epoch)]
             sums.append(sum(tuned.loss(tuned.batch(samples)) for samples in drawn_up))
     assert all(close(torch.as_tensor(total), torch.as_tensor(sums[0]), labels_of(tuned.samples)) for total in sums)
@@ -232,7 +232,7 @@ def test_what_is_stored_gives_the_same_loss_in_any_batch(tuned: Tuned) -> None:
 def test_what_is_written_does_not_depend_on_who_is_asked_beside(tuned: Tuned) -> None:
     stirred(tuned.model)
     loaded = tuned.prepared.loaded
-    writing = Writing(6, loaded.backbone.ending(loaded.processor), tuned.pad.token)
+    writing = DecodingSettings(6, loaded.backbone.ending(loaded.processor), tuned.pad.token)
 
     def written(samples: Sequence[Sample]) -> list[list[int]]:
         batch = prompts(samples, tuned.shown[Stage.PIXELS], tuned.pad)

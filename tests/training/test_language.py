@@ -12,16 +12,16 @@ from amrg.birads import Category, Composition, Finding, Kind, Laterality, Locati
 from amrg.models import messages
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build
 from amrg.models.embedded.tokenizer import END_OF_TURN, build_processor, train_tokenizer, vocabulary
-from amrg.training.embedded.breast_features import Breast, image_tokens, report_of, said
+from amrg.training.embedded.breast_features import BreastFeatures, image_tokens, report_of, said
 from amrg.training.embedded.language_stage import (
     IGNORE,
     Exam,
     ExamMaker,
     Prompts,
-    collate,
+    collate_exams,
+    exam_text,
     language_loss,
     project,
-    target_text,
 )
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
 
@@ -43,13 +43,13 @@ def processor() -> Gemma3Processor:
 
 def _maker() -> ExamMaker:
     tokens = np.zeros((2, TOKENS_A_VIEW, WIDTHS[-1]), np.float16)
-    pool = [Breast(tokens, c, found) for c in Composition for found in ((), (MASS,))]
+    pool = [BreastFeatures(tokens, c, found) for c in Composition for found in ((), (MASS,))]
     return ExamMaker([(1.0, pool)], seed=3, few_views=0)
 
 
 def test_labels_stand_on_the_answer_and_its_end_only(processor: Gemma3Processor) -> None:
     exams = _maker()(1, 3)
-    batch = collate(exams, Prompts(processor, SETTINGS), pad=0)
+    batch = collate_exams(exams, Prompts(processor, SETTINGS), pad=0)
     for exam, ids, labels in zip(exams, batch["input_ids"], batch["labels"], strict=True):
         asked = labels != IGNORE
         assert (ids[asked] == labels[asked]).all()
@@ -85,7 +85,7 @@ def test_cached_features_give_the_loss_of_the_whole_model(processor: Gemma3Proce
     exam = Exam(VIEW_ORDER, pooled, "BI-RADS 1.")
     with torch.inference_mode():
         loss, _ = language_loss(model, [exam], Prompts(processor, SETTINGS))
-    batch = collate([exam], Prompts(processor, SETTINGS), pad=0)
+    batch = collate_exams([exam], Prompts(processor, SETTINGS), pad=0)
     with torch.inference_mode():
         expected = model(**batch, pixel_values=pixels).loss
     assert float(loss) == pytest.approx(float(expected), rel=0.02)
@@ -105,5 +105,5 @@ def test_texts_name_only_what_the_views_show() -> None:
 def test_target_texts_parse_back_to_their_reports() -> None:
     sides = {Laterality.LEFT: said([MASS], Laterality.LEFT, (View.CC, View.MLO)), Laterality.RIGHT: []}
     report = report_of(Composition.C, sides)
-    assert parse(target_text(report)).report.stated() == report.stated()
+    assert parse(exam_text(report)).report.stated() == report.stated()
     assert [a.category for a in report.assessments] == [Category.NEGATIVE, Category.SUSPICIOUS]

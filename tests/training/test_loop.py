@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from amrg.training.embedded.loop import Run, Schedule, StepLoss
+from amrg.training.embedded.loop import Schedule, StageRun, StepLoss
 
 SCHEDULE = Schedule(steps=30, batch=4, peak_rate=1e-2, warm_up=5)
 
@@ -29,11 +29,11 @@ def _loss(module: nn.Module) -> StepLoss:
 
 
 def test_killed_and_resumed_equals_never_stopped(tmp_path: Path) -> None:
-    whole = Run(_module(), SCHEDULE, tmp_path / "whole")
+    whole = StageRun(_module(), SCHEDULE, tmp_path / "whole")
     whole.train(_loss(whole.module))
-    first = Run(_module(), SCHEDULE, tmp_path / "parts")
+    first = StageRun(_module(), SCHEDULE, tmp_path / "parts")
     first.train(_loss(first.module), until=13)
-    second = Run(_module(), SCHEDULE, tmp_path / "parts")
+    second = StageRun(_module(), SCHEDULE, tmp_path / "parts")
     assert second.resume()
     second.train(_loss(second.module))
     for a, b in zip(whole.module.parameters(), second.module.parameters(), strict=True):
@@ -42,11 +42,11 @@ def test_killed_and_resumed_equals_never_stopped(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(tmp_path: Path) -> None:
-    run = Run(_module(), SCHEDULE, tmp_path)
+    run = StageRun(_module(), SCHEDULE, tmp_path)
     run.train(_loss(run.module), until=10)
     with pytest.raises(FloatingPointError, match=r"loss is nan at step 10.*lower peak_rate"):
         run.train(lambda _: (torch.tensor(float("nan")), {}))
-    again = Run(_module(), SCHEDULE, tmp_path)
+    again = StageRun(_module(), SCHEDULE, tmp_path)
     assert again.resume()
     assert again.step == 10
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from amrg.models.backbones.base import Modules
-from amrg.training.overriding import RecipeError, changed, read_recipe
-from amrg.training.recipe import Decay, Fact, Recipe, Words
+from amrg.training.overriding import RecipeError, override, read_recipe
+from amrg.training.recipe import LrScheduler, OmittableFact, Recipe, TargetText
 
 
 def test_fields_are_set_by_name() -> None:
-    made = changed(
+    made = override(
         Recipe(),
         [
             "lora.rank=8",
@@ -24,12 +24,12 @@ def test_fields_are_set_by_name() -> None:
             "revision=null",
         ],
     )
-    assert (made.lora.rank, made.lora.modules, made.decay) == (8, Modules.PROJECTOR, Decay.LINEAR)
+    assert (made.lora.rank, made.lora.modules, made.decay) == (8, Modules.PROJECTOR, LrScheduler.LINEAR)
     assert (made.rate, made.nf4, made.base, made.revision) == (1e-3, True, "7", None)
-    assert changed(made, ["lora.rank=4", "lora.rank=2"]).lora.rank == 2
-    assert changed(Recipe(), []) == Recipe()
-    together = changed(Recipe(), ['untold=["sizes"]', "words=clinical"])
-    assert (together.untold, together.words) == ((Fact.SIZES,), Words.CLINICAL)
+    assert override(made, ["lora.rank=4", "lora.rank=2"]).lora.rank == 2
+    assert override(Recipe(), []) == Recipe()
+    together = override(Recipe(), ['untold=["sizes"]', "words=clinical"])
+    assert (together.untold, together.words) == ((OmittableFact.SIZES,), TargetText.CLINICAL)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_fields_are_set_by_name() -> None:
 )
 def test_what_is_not_allowed_is_named(change: str, said: str) -> None:
     with pytest.raises(RecipeError) as raised:
-        changed(Recipe(), [change])
+        override(Recipe(), [change])
     assert said in str(raised.value)
     assert str(raised.value).startswith(change)
     assert "\n" not in str(raised.value)
@@ -58,7 +58,7 @@ def test_what_is_not_allowed_is_named(change: str, said: str) -> None:
 def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"
     path.write_text('{"lora": {"rank": 4}, "steps": 9}', encoding="utf-8")
-    assert read_recipe(path) == changed(Recipe(), ["lora.rank=4", "steps=9"])
+    assert read_recipe(path) == override(Recipe(), ["lora.rank=4", "steps=9"])
     path.write_text(Recipe(seed=3).model_dump_json(), encoding="utf-8")
     assert read_recipe(path) == Recipe(seed=3)
 

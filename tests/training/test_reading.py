@@ -18,10 +18,10 @@ from amrg.models.backbones.base import Modules
 from amrg.models.backbones.gemma3 import Gemma3
 from amrg.training.data import examples
 from amrg.training.data.base_model import DTYPES
-from amrg.training.data.examples import Framing, Reader, as_tensors, from_tensors, text_of
+from amrg.training.data.examples import ExampleReader, Framing, as_tensors, from_tensors, target_text
 from amrg.training.data.prepared import Source, prepare
 from amrg.training.errors import TuningError
-from amrg.training.recipe import Fact, Lora, Precision, Recipe, Words
+from amrg.training.recipe import Lora, OmittableFact, Precision, Recipe, TargetText
 from tests.datasets.replicas import dmid_replica, dmid_texts
 from tests.datasets.test_splits import dataset_of
 from tests.training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
@@ -82,13 +82,13 @@ def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_pat
     keys = dataset.keys()
     split_as(dataset, "hand", (keys[:2], keys[2:3], keys[3:]))
     source = Source(dataset.folder, "hand")
-    made = {words: prepared(recipe.model_copy(update={"words": words}), source, tmp_path) for words in Words}
-    texts = {words: [sample.text for sample in made[words].train] for words in Words}
+    made = {words: prepared(recipe.model_copy(update={"words": words}), source, tmp_path) for words in TargetText}
+    texts = {words: [sample.text for sample in made[words].train] for words in TargetText}
     references = [dataset.case(key).reference for key in keys[:2]]
-    assert texts[Words.PUBLISHED] == [text for _, text in sorted(dmid_texts().items())][:2]
-    assert texts[Words.CLINICAL] == [render(reference, Style.CLINICAL) for reference in references]
-    assert texts[Words.DMID] == [render(reference, Style.DMID) for reference in references]
-    assert [parse(text).report.stated() for text in texts[Words.DMID]] == [r.stated() for r in references]
+    assert texts[TargetText.PUBLISHED] == [text for _, text in sorted(dmid_texts().items())][:2]
+    assert texts[TargetText.CLINICAL] == [render(reference, Style.CLINICAL) for reference in references]
+    assert texts[TargetText.DMID] == [render(reference, Style.DMID) for reference in references]
+    assert [parse(text).report.stated() for text in texts[TargetText.DMID]] == [r.stated() for r in references]
 
 
 def test_what_is_left_untold_is_in_no_rendered_text(source: Source) -> None:
@@ -99,13 +99,13 @@ def test_what_is_left_untold_is_in_no_rendered_text(source: Source) -> None:
     )
     dataset = open_dataset(source.data)
     case = dataset.case(dataset.keys()[0]).model_copy(update={"reference": parse(told).report})
-    assert text_of(case, Recipe(words=Words.CLINICAL)) == told
-    assert text_of(case, Recipe(words=Words.CLINICAL, untold=tuple(Fact))) == (
+    assert target_text(case, Recipe(words=TargetText.CLINICAL)) == told
+    assert target_text(case, Recipe(words=TargetText.CLINICAL, untold=tuple(OmittableFact))) == (
         "TECHNIQUE: Mammography, BI-RADS 5th edition.\nFINDINGS:\n"
         "Left breast, upper outer quadrant: oval mass (BI-RADS 3).\nIMPRESSION:\nLeft breast: BI-RADS 3.\n"
     )
     with pytest.raises(ValueError, match="untold: a published text is learned as it is"):
-        Recipe(words=Words.PUBLISHED, untold=(Fact.SIZES,))
+        Recipe(words=TargetText.PUBLISHED, untold=(OmittableFact.SIZES,))
 
 
 def test_the_test_part_is_never_opened(
@@ -152,7 +152,7 @@ def test_several_processes_read_what_one_reads(source: Source, monkeypatch: pyte
     cases = {case.key: case for case in dataset.cases()}
     broken = dataset.keys()[1]
     cases[broken] = cases[broken].model_copy(update={"images": ()})
-    readers = [Reader(cases, dataset.root, ViewEncoding(size=32), workers) for workers in (1, 2)]
+    readers = [ExampleReader(cases, dataset.root, ViewEncoding(size=32), workers) for workers in (1, 2)]
     one, two = (list(reader.read(tuple(cases))) for reader in readers)
     assert readers[0].unread == readers[1].unread
     assert readers[0].unread.keys() == {broken}
@@ -261,8 +261,8 @@ def test_trials_of_one_base_share_what_is_seen(source: Source, recipe: Recipe, c
         ({"precision": Precision.BFLOAT16}, {"image-tokens"}),
         ({"lora": Lora(modules=Modules.PROJECTOR)}, {"features"}),
         ({"lora": Lora(modules=Modules.TOWER)}, set()),
-        ({"words": Words.DMID}, set()),
-        ({"words": Words.CLINICAL, "untold": (Fact.SIZES,)}, set()),
+        ({"words": TargetText.DMID}, set()),
+        ({"words": TargetText.CLINICAL, "untold": (OmittableFact.SIZES,)}, set()),
         ({"instruction": "Report briefly."}, {"prompts"}),
         ({"encoding": ViewEncoding(size=64)}, {"pictures", "prompts", "image-tokens"}),
     ],

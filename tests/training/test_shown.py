@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from amrg.training.data import feature_cache as showing
-from amrg.training.data.feature_cache import Parts, Shown, memory
+from amrg.training.data.feature_cache import FeatureCache, Parts, memory
 from amrg.training.data.samples import Stage
 
 
@@ -33,7 +33,7 @@ class Disk:
 )
 def test_memory_holds_what_fits(most: int, read: str) -> None:
     disk = Disk()
-    shown = Shown(Stage.IMAGE_TOKENS, disk.read, most)
+    shown = FeatureCache(Stage.IMAGE_TOKENS, disk.read, most)
     for key in "abcabbaa":
         assert [part["tokens"].sum().item() for part in shown.of(key)] == [0, 100]
     assert "".join(disk.asked) == read
@@ -46,7 +46,7 @@ def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monk
     assert memory() == 4000 < whole
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     disk = Disk()
-    shown = Shown(Stage.FEATURES, disk.read)  # a quarter of 4000 bytes for two: room for none
+    shown = FeatureCache(Stage.FEATURES, disk.read)  # a quarter of 4000 bytes for two: room for none
     shown.of("a")
     shown.of("a")
     assert disk.asked == ["a", "a"]

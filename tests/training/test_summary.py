@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amrg.training.callbacks import Unwatched
+from amrg.training.callbacks import NoCallback
 from amrg.training.data.prepared import Prepared
 from amrg.training.loop.tuning import tune
 from amrg.training.outputs.artifacts import read_training
@@ -26,7 +26,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 @pytest.fixture(scope="module")
 def run(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "a <run>"
-    tune(prepared, RECIPE, folder, Unwatched())
+    tune(prepared, RECIPE, folder, NoCallback())
     return folder
 
 

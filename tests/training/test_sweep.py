@@ -17,11 +17,11 @@ import optuna
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from amrg.experiments.optuna_studies import opened
-from amrg.experiments.sweep import Base, Point, Search, SweepError
-from amrg.experiments.sweep_worker import Order, Steps, run_sweep
-from amrg.experiments.trials import State, Trial
-from amrg.training.callbacks import Watch
+from amrg.experiments.optuna_studies import open_study
+from amrg.experiments.sweep import Point, Search, SweepBase, SweepError
+from amrg.experiments.sweep_worker import Steps, SweepConfig, run_sweep
+from amrg.experiments.trials import Trial, TrialStatus
+from amrg.training.callbacks import Callback
 from amrg.training.data.prepared import Source
 from amrg.training.errors import TuningError
 from amrg.training.loop.tuning import Tuned
@@ -43,7 +43,7 @@ def swept(source: Source, tmp_path: Path) -> Swept:
 GRID = ["r2-a2-s0", "r2-a4-s0", "r4-a4-s0", "r4-a8-s0"]
 
 
-def states(trials: list[Trial]) -> dict[str, State]:
+def states(trials: list[Trial]) -> dict[str, TrialStatus]:
     return {t.point.label: t.state for t in trials if t.point is not None}
 
 
@@ -51,7 +51,7 @@ def test_the_grid_holds_every_configuration_once_with_every_seed() -> None:
     points = list(sweep(alphas=(alpha("1x"), alpha("4")), seeds=(0, 1)).grid())
     # Rank 4 has its scaling 4 both as once the rank and as a number: one configuration.
     assert [p.label for p in points] == ["r2-a2-s0", "r2-a2-s1", "r2-a4-s0", "r2-a4-s1", "r4-a4-s0", "r4-a4-s1"]
-    recipe = sweep().recipe_of(Base(name="one", source="a/b"), points[-1])
+    recipe = sweep().recipe_of(SweepBase(name="one", source="a/b"), points[-1])
     assert (recipe.base, recipe.lora.rank, recipe.lora.alpha, recipe.seed) == ("a/b", 4, 4, 1)
     assert recipe.lora.dropout == Recipe().lora.dropout
 
@@ -61,8 +61,11 @@ def test_the_grid_holds_every_configuration_once_with_every_seed() -> None:
     [
         ({"alphas": (alpha("0.25x"),)}, "alpha 0.25x of rank 2 is 0.5; expected a whole number"),
         ({"ranks": (2, 2)}, "rank 2 stands twice"),
-        ({"bases": (Base.parse("a/m"), Base.parse("b/m"))}, "backbone 'm' stands twice; name each once"),
-        ({"bases": (Base.parse("a/m"), Base.parse("b/n")), "recipe": Recipe(revision="abc")}, "names a revision"),
+        ({"bases": (SweepBase.parse("a/m"), SweepBase.parse("b/m"))}, "backbone 'm' stands twice; name each once"),
+        (
+            {"bases": (SweepBase.parse("a/m"), SweepBase.parse("b/n")), "recipe": Recipe(revision="abc")},
+            "names a revision",
+        ),
         ({"ranks": ()}, "ranks: "),
     ],
 )
@@ -80,11 +83,11 @@ def test_an_alpha_is_a_number_or_a_multiple_of_the_rank(text: str) -> None:
 
 
 def test_every_trial_runs_once_and_a_base_is_prepared_once(swept: Swept) -> None:
-    two = sweep(bases=(Base(name="one", source="one"), Base(name="two", source="two")))
+    two = sweep(bases=(SweepBase(name="one", source="one"), SweepBase(name="two", source="two")))
     trials = swept.run(two)
     assert swept.made.noted("prepare") == ["one", "two"]
     assert swept.made.noted("tune") == GRID * 2
-    assert {t.state for t in trials} == {State.FINISHED}
+    assert {t.state for t in trials} == {TrialStatus.FINISHED}
     best = max(trials, key=lambda t: t.best or 0)
     assert (best.point, best.best, best.best_step) == (Point(rank=4, alpha=8), strength_of(4, 8), 8)
     assert best.folder == "trials/one/003-r4-a8-s0"
@@ -96,7 +99,7 @@ def test_every_trial_runs_once_and_a_base_is_prepared_once(swept: Swept) -> None
 
 
 def strength_of(rank: int, scaling: int) -> float:
-    return strength(sweep().recipe_of(Base(name="one", source="one"), Point(rank=rank, alpha=scaling)))
+    return strength(sweep().recipe_of(SweepBase(name="one", source="one"), Point(rank=rank, alpha=scaling)))
 
 
 def test_killed_in_a_trial_it_goes_on_in_that_trial(swept: Swept) -> None:
@@ -111,7 +114,7 @@ def test_killed_in_a_trial_it_goes_on_in_that_trial(swept: Swept) -> None:
     trials = swept.run(sweep())
     # The trial that ran is taken up before any other; those that were done are not done again.
     assert swept.made.noted("tune") == GRID
-    assert {t.state for t in trials} == {State.FINISHED}
+    assert {t.state for t in trials} == {TrialStatus.FINISHED}
     assert len(list(swept.folder.glob("trials/one/*"))) == 4
     assert (swept.folder / (trials[2].folder or "") / "killed").exists()
 
@@ -123,14 +126,16 @@ def test_a_failed_trial_keeps_its_reason_and_is_run_again_only_when_asked(swept:
 
     swept.made.before = fails
     trials = swept.run(sweep())
-    assert states(trials) == dict(zip(GRID, [State.FINISHED, State.FAILED, State.FAILED, State.FINISHED], strict=True))
-    assert [(t.best, t.reason) for t in trials if t.state is State.FAILED] == [
+    assert states(trials) == dict(
+        zip(GRID, [TrialStatus.FINISHED, TrialStatus.FAILED, TrialStatus.FAILED, TrialStatus.FINISHED], strict=True)
+    )
+    assert [(t.best, t.reason) for t in trials if t.state is TrialStatus.FAILED] == [
         (None, "loss is nan at step 4 on cases a, b")
     ] * 2
     swept.made.before = lambda recipe, folder, step: None
     assert swept.run(sweep()) == trials
     again = swept.run(sweep(), retry=True)
-    assert [t.state for t in again] == [t.state for t in trials] + [State.FINISHED] * 2
+    assert [t.state for t in again] == [t.state for t in trials] + [TrialStatus.FINISHED] * 2
     assert len({t.folder for t in again}) == 6
     assert swept.run(sweep(), retry=True) == again
 
@@ -143,7 +148,7 @@ def test_a_full_disk_is_no_trials_fault(swept: Swept) -> None:
     with pytest.raises(TuningError, match="no room"):
         swept.run(sweep())
     swept.made.before = lambda recipe, folder, step: None
-    assert {t.state for t in swept.run(sweep())} == {State.FINISHED}
+    assert {t.state for t in swept.run(sweep())} == {TrialStatus.FINISHED}
 
 
 def test_a_storage_that_goes_away_is_no_trials_fault(swept: Swept) -> None:
@@ -155,7 +160,7 @@ def test_a_storage_that_goes_away_is_no_trials_fault(swept: Swept) -> None:
         swept.run(sweep())
     swept.made.before = lambda recipe, folder, step: None
     trials = swept.run(sweep())
-    assert [t.state for t in trials] == [State.FINISHED] * 4
+    assert [t.state for t in trials] == [TrialStatus.FINISHED] * 4
     assert len(list(swept.folder.glob("trials/one/*"))) == 4
 
 
@@ -168,8 +173,8 @@ def test_a_fault_in_amrg_is_kept_and_told(swept: Swept) -> None:
         swept.run(sweep())
     swept.made.before = lambda recipe, folder, step: None
     first, *others = swept.run(sweep())
-    assert (first.state, first.reason) == (State.FAILED, "a fault in amrg: KeyError: 'pixels'")
-    assert {t.state for t in others} == {State.FINISHED}
+    assert (first.state, first.reason) == (TrialStatus.FAILED, "a fault in amrg: KeyError: 'pixels'")
+    assert {t.state for t in others} == {TrialStatus.FINISHED}
 
 
 @pytest.mark.parametrize("prune", [True, False])
@@ -177,12 +182,12 @@ def test_weak_trials_are_stopped_after_five_that_were_not(swept: Swept, prune: b
     ranks = (32, 30, 28, 26, 24, 2, 40)
     trials = swept.run(sweep(ranks=ranks, alphas=(alpha("1x"),), prune=prune))
     weak = trials[5]
-    assert [t.state for t in trials if t is not weak] == [State.FINISHED] * 6
+    assert [t.state for t in trials if t is not weak] == [TrialStatus.FINISHED] * 6
     if not prune:
-        assert weak.state is State.FINISHED
+        assert weak.state is TrialStatus.FINISHED
         return
     # Its first validation, at step 2, is too early to judge by.
-    assert (weak.state, weak.steps, weak.reason) == (State.PRUNED, 4, "weaker than the median of one at step 4")
+    assert (weak.state, weak.steps, weak.reason) == (TrialStatus.PRUNED, 4, "weaker than the median of one at step 4")
     assert weak.best == pytest.approx(strength_of(2, 2) / 2)
 
 
@@ -192,7 +197,7 @@ def test_two_processes_share_the_trials_of_one_folder(swept: Swept) -> None:
     assert swept.in_processes([swept.folder] * 2, wide) == [0, 0]
     assert sorted(swept.made.noted("tune")) == sorted(p.label for p in wide.grid())
     assert swept.made.noted("prepare") == ["one", "one"]  # both took part
-    assert {t.state for t in swept.run(wide)} == {State.FINISHED}
+    assert {t.state for t in swept.run(wide)} == {TrialStatus.FINISHED}
 
 
 def test_two_machines_share_the_trials_of_one_postgresql_database(swept: Swept, server: str) -> None:
@@ -226,14 +231,14 @@ def test_two_machines_that_begin_at_once_fill_a_study_once(
 
 
 def test_a_trial_of_another_machine_is_left_alone_while_it_gives_signs_of_life(swept: Swept, server: str) -> None:
-    definition = Order(sweep(), swept.source, swept.folder).definition
-    with opened(swept.folder, definition, server) as studies:
+    definition = SweepConfig(sweep(), swept.source, swept.folder).definition
+    with open_study(swept.folder, definition, server) as studies:
         other = studies.of(sweep().bases[0]).ask()
         other.set_user_attr("place", "elsewhere:/sweep")
         other.set_user_attr("alive", time.time())
-        assert [t.state for t in swept.run(sweep(), server)] == [State.RUNNING] + [State.FINISHED] * 3
+        assert [t.state for t in swept.run(sweep(), server)] == [TrialStatus.RUNNING] + [TrialStatus.FINISHED] * 3
         other.set_user_attr("alive", time.time() - 7200)
-    assert {t.state for t in swept.run(sweep(), server)} == {State.FINISHED}
+    assert {t.state for t in swept.run(sweep(), server)} == {TrialStatus.FINISHED}
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +284,7 @@ def test_a_sweep_is_one_in_whichever_order_it_is_named_and_wherever_its_backbone
     swept.run(sweep(ranks=(2, 4), seeds=(0, 1)))
     moved = tuple(base.model_copy(update={"source": str(tmp_path / "moved")}) for base in sweep().bases)
     again = sweep(ranks=(4, 2), seeds=(1, 0), bases=moved)
-    assert [t.state for t in swept.run(again)] == [State.FINISHED] * len(list(again.grid()))
+    assert [t.state for t in swept.run(again)] == [TrialStatus.FINISHED] * len(list(again.grid()))
     assert len(swept.made.noted("tune")) == len(list(again.grid()))
 
 
@@ -325,12 +330,12 @@ def test_a_search_draws_as_many_trials_as_asked_the_same_after_a_stop(source: So
 def test_a_search_repeats_the_highest_mean_until_it_has_every_seed(swept: Swept) -> None:
     """Every second seed is worse than any first one, so that in the end each configuration led once."""
 
-    def tune(prepared: object, recipe: Recipe, folder: Path, watch: Watch) -> Tuned:
+    def tune(prepared: object, recipe: Recipe, folder: Path, watch: Callback) -> Tuned:
         tuned = swept.made.tune(prepared, recipe, folder, watch)
         return tuned.model_copy(update={"best": recipe.rate - recipe.seed})
 
     searched = sweep(seeds=(0, 1), search=Search(trials=3), prune=False)
-    order = Order(searched, swept.source, swept.folder, steps=Steps(swept.made.prepare, tune))
+    order = SweepConfig(searched, swept.source, swept.folder, steps=Steps(swept.made.prepare, tune))
     points = [t.point for t in run_sweep(order, Silent()) if t.point is not None]
     by_rate = sorted(points[:3], key=lambda p: p.rate or 0, reverse=True)
     assert points[3:] == [p.model_copy(update={"seed": 1}) for p in by_rate]
@@ -346,7 +351,7 @@ def test_a_failure_among_the_searched_leaves_none_of_them_out(swept: Swept) -> N
     swept.made.before = fails
     trials = swept.run(sweep(seeds=(0, 1), search=Search(trials=3), prune=False))
     # A repetition that fails puts its configuration out; the next is repeated, until none is left.
-    assert [t.state for t in trials] == [State.FAILED, *[State.FINISHED] * 2, *[State.FAILED] * 2]
+    assert [t.state for t in trials] == [TrialStatus.FAILED, *[TrialStatus.FINISHED] * 2, *[TrialStatus.FAILED] * 2]
 
 
 @pytest.mark.parametrize(

@@ -21,21 +21,21 @@ from amrg.models import ModelSettings
 from amrg.models.adapters import put_on
 from amrg.models.backbones.base import Modules
 from amrg.models.load import load_base
-from amrg.training.callbacks import STOPPED, Unwatched
+from amrg.training.callbacks import STOPPED, NoCallback
 from amrg.training.data import base_model
 from amrg.training.data.collating import Padding, collate
 from amrg.training.data.prepared import Prepared
 from amrg.training.data.samples import Batch, Sample
 from amrg.training.errors import TuningError, to_tune_with_less
 from amrg.training.loop import checkpoints, tuning, validating
-from amrg.training.loop.lora import ReportLoss, learning, lent, reading
-from amrg.training.loop.schedule import rate
+from amrg.training.loop.lora import ReportLoss, adapters_attached, eval_mode, train_mode
+from amrg.training.loop.schedule import learning_rate_at
 from amrg.training.loop.stepping import trainable
 from amrg.training.loop.tuning import Tuned, tune
-from amrg.training.loop.validating import Drafts
+from amrg.training.loop.validating import DraftWriter
 from amrg.training.outputs.artifacts import read_training, write_adapter
-from amrg.training.outputs.run_folder import HowFar, RunOf, how_far, refuse_another, write_run
-from amrg.training.recipe import Decay, Lora, Metric, Precision, Recipe
+from amrg.training.outputs.run_folder import RunOf, RunStatus, refuse_different_run, run_status, write_run
+from amrg.training.recipe import Lora, LrScheduler, Metric, Precision, Recipe
 from tests.models.tiny import TINY
 from tests.training.small import RECIPE, base, fabricated
 
@@ -59,7 +59,7 @@ def prepared(bases: Path) -> Prepared:
 
 
 def tuned(prepared: Prepared, recipe: Recipe, folder: Path) -> Tuned:
-    return tune(prepared, recipe, folder, Unwatched())
+    return tune(prepared, recipe, folder, NoCallback())
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_a_base_is_afterwards_bit_for_bit_what_it_was(modules: Modules, bases: P
 
 def test_running_statistics_stay_the_bases() -> None:
     module = nn.Sequential(nn.BatchNorm2d(2), nn.Dropout())
-    learning(module)
+    train_mode(module)
     assert module[1].training
     module(torch.randn(3, 2, 4, 4))
     assert torch.equal(module[0].running_mean, torch.zeros(2))  # type: ignore[arg-type]
@@ -152,8 +152,8 @@ def test_gradient_checkpointing_changes_no_gradient(family: str, bases: Path) ->
 
 def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, tuple[Tensor, int]]:
     """Gradients by parameter, and how often the layers were called for them: more often where they are checkpointed."""
-    with lent(prepared.loaded, recipe) as model:
-        learning(model)
+    with adapters_attached(prepared.loaded, recipe) as model:
+        train_mode(model)
         torch.manual_seed(1)
         calls = 0
 
@@ -191,7 +191,9 @@ def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: Prepared,
 def test_an_adapter_holds_neither_embeddings_nor_head(
     family: str, modules: Modules, bases: Path, tmp_path: Path
 ) -> None:
-    with lent(base(bases, family), RECIPE.model_copy(update={"lora": Lora(rank=2, modules=modules)})) as model:
+    with adapters_attached(
+        base(bases, family), RECIPE.model_copy(update={"lora": Lora(rank=2, modules=modules)})
+    ) as model:
         write_adapter(tmp_path, model, {name: p.detach() for name, p in trainable(model).items()})
         held = {
             id(p) for part in (model.get_input_embeddings(), model.get_output_embeddings()) for p in part.parameters()
@@ -204,15 +206,15 @@ def test_an_adapter_holds_neither_embeddings_nor_head(
 
 def drafts_of(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list[str]:
     """What a model writes, as long as its settings allow; `model` is the base, or has adapters in."""
-    with reading(model):
-        return Drafts(prepared, prepared.loaded.settings.longest_answer).write(model, samples)
+    with eval_mode(model):
+        return DraftWriter(prepared, prepared.loaded.settings.longest_answer).write(model, samples)
 
 
 def test_the_best_adapter_is_left_and_patience_ends_the_run(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = RECIPE.validation.model_copy(update={"every": 1, "patience": 2, "metric": Metric.BIRADS})
-    recipe = RECIPE.model_copy(update={"validation": every, "decay": Decay.CONSTANT, "warm_up": 0.0})
+    recipe = RECIPE.model_copy(update={"validation": every, "decay": LrScheduler.CONSTANT, "warm_up": 0.0})
     values = iter([1.0, 0.2, 0.6, 0.4, 0.5, 0.9])  # the first is of the references, not of drafts
     monkeypatch.setattr(validating, "figures", lambda *_: {metric: next(values) for metric in [Metric.BIRADS]})
     monkeypatch.setattr(tuning, "figures", lambda *_: {Metric.BIRADS: 0.6})
@@ -226,7 +228,7 @@ def test_the_best_adapter_is_left_and_patience_ends_the_run(
 
 
 def test_who_watches_can_stop_a_run(prepared: Prepared, tmp_path: Path) -> None:
-    class Impatient(Unwatched):
+    class Impatient(NoCallback):
         def validated(self, step: int, value: float) -> bool:
             assert value == 0.0
             return step == 3
@@ -276,10 +278,10 @@ def test_a_failure_is_one_line_and_costs_no_checkpoint(
         tuned(prepared, RECIPE, tmp_path / "run")
     assert "\n" not in str(raised.value)
     assert state_of(prepared.loaded.model) == before
-    kept = checkpoints.kept(tmp_path / "run" / checkpoints.FILE_NAME)
+    kept = checkpoints.load_checkpoint(tmp_path / "run" / checkpoints.FILE_NAME)
     assert kept is not None
     assert kept[0].step == 3
-    assert how_far(tmp_path / "run") is HowFar.UNFINISHED
+    assert run_status(tmp_path / "run") is RunStatus.UNFINISHED
     tuned(prepared, RECIPE, tmp_path / "run")
     run, never = ((folder / "adapter_model.safetensors").read_bytes() for folder in (tmp_path / "run", never_failed))
     assert run == never
@@ -309,7 +311,7 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
     monkeypatch.setattr(tuning, "SAVE_EVERY", 0.0)
     sizes: list[int] = []
 
-    class Filling(Unwatched):
+    class Filling(NoCallback):
         def step(self, step: object) -> None:
             """After the second checkpoint no file may grow beyond half of it: the kernel refuses, as a full disk."""
             path = tmp_path / "run" / checkpoints.FILE_NAME
@@ -324,7 +326,7 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert "\n" not in str(raised.value)
     assert not list((tmp_path / "run").glob("*.partial")), "it takes the room that is wanted"
-    kept = checkpoints.kept(tmp_path / "run" / checkpoints.FILE_NAME)
+    kept = checkpoints.load_checkpoint(tmp_path / "run" / checkpoints.FILE_NAME)
     assert kept is not None
     assert kept[0].step == 2
     assert tuned(prepared, RECIPE, tmp_path / "run").steps == 6
@@ -364,11 +366,11 @@ def test_a_hub_base_of_another_commit_is_another_run(prepared: Prepared, tmp_pat
         for commit in ("a1", "b2")
     )
     write_run(tmp_path, one)
-    refuse_another(tmp_path, one)
+    refuse_different_run(tmp_path, one)
     with pytest.raises(TuningError, match='weights is "a1" there and "b2" here'):
-        refuse_another(tmp_path, other)
+        refuse_different_run(tmp_path, other)
     moved = one.recipe.model_copy(update={"base": "elsewhere/tiny"})  # the same weights, in another place by now
-    refuse_another(tmp_path, one.model_copy(update={"recipe": moved}))
+    refuse_different_run(tmp_path, one.model_copy(update={"recipe": moved}))
 
 
 def test_an_adapter_of_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -> None:
@@ -420,8 +422,8 @@ def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_rate_warms_up_and_falls_to_nothing() -> None:
     recipe = Recipe(steps=10, rate=1.0, warm_up=0.2)
-    assert [rate(recipe, s) for s in (0, 1, 2)] == [0.5, 1.0, 1.0]
-    for decay, half in ((Decay.CONSTANT, 1.0), (Decay.LINEAR, 0.5), (Decay.COSINE, 0.5)):
-        assert rate(recipe.model_copy(update={"decay": decay}), 6) == pytest.approx(half)
-    assert rate(recipe.model_copy(update={"warm_up": 0.0}), 0) == 1.0
-    assert 0.0 < rate(recipe, 9) < 0.05
+    assert [learning_rate_at(recipe, s) for s in (0, 1, 2)] == [0.5, 1.0, 1.0]
+    for decay, half in ((LrScheduler.CONSTANT, 1.0), (LrScheduler.LINEAR, 0.5), (LrScheduler.COSINE, 0.5)):
+        assert learning_rate_at(recipe.model_copy(update={"decay": decay}), 6) == pytest.approx(half)
+    assert learning_rate_at(recipe.model_copy(update={"warm_up": 0.0}), 0) == 1.0
+    assert 0.0 < learning_rate_at(recipe, 9) < 0.05

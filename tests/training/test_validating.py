@@ -11,8 +11,8 @@ import pytest
 from amrg.birads import parse
 from amrg.training.data.prepared import Prepared
 from amrg.training.data.samples import Sample
-from amrg.training.loop.lora import reading
-from amrg.training.loop.validating import Drafts, figures, intervals, unscored
+from amrg.training.loop.lora import eval_mode
+from amrg.training.loop.validating import DraftWriter, figures, intervals, unscored
 from amrg.training.recipe import Metric
 from tests.training.small import base, fabricated
 
@@ -74,9 +74,9 @@ def test_what_no_reference_has_is_no_number_and_in_no_mean() -> None:
 def test_drafts_do_not_depend_on_what_they_are_written_with(tmp_path: Path) -> None:
     prepared = fabricated(base(tmp_path))
     cases = [shorter(prepared, 0), *prepared.train[1:4], shorter(prepared, 4)]
-    with reading(prepared.loaded.model):
+    with eval_mode(prepared.loaded.model):
         alone, some, all_of_them = (
-            Drafts(prepared, 12, at_once).write(prepared.loaded.model, cases) for at_once in (1, 2, 5)
+            DraftWriter(prepared, 12, at_once).write(prepared.loaded.model, cases) for at_once in (1, 2, 5)
         )
     assert alone == some == all_of_them
     assert len(set(alone)) > 1

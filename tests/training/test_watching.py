@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from amrg.training.callbacks import Taken, peak_bytes
+from amrg.training.callbacks import StepStats, peak_bytes
 from amrg.training.outputs.logs import BOARD, LOG, VALIDATION, Logs
 from amrg.training.outputs.terminal import Terminal
 from amrg.training.recipe import Metric
 
 
-def taken(step: int, seconds: float = 0.5) -> Taken:
-    return Taken(
+def taken(step: int, seconds: float = 0.5) -> StepStats:
+    return StepStats(
         step=step,
         of=8,
         loss=4.0 / step,

@@ -24,7 +24,7 @@ from amrg.generation.drafting import draft_report
 from amrg.generation.engines.local import Engine, load_engine
 from amrg.imaging import frame_breast, read_studies
 from amrg.metrics.agreement import placed
-from amrg.models import Figure, ModelCard, picture
+from amrg.models import Figure, ModelCard, model_image
 from amrg.models.card import FILE_NAME as CARD
 from amrg.phantom import SCREENING, Population, Size, draw_exam, write_exam
 
@@ -60,7 +60,7 @@ def blank_report(engine: Engine) -> Report:
     encoding = engine.loaded.settings.encoding
     views = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
     black = np.zeros((600, 480), np.float32)
-    blank = [picture(frame_breast(black, side, encoding.size), side, encoding) for side, _ in views]
+    blank = [model_image(frame_breast(black, side, encoding.size), side, encoding) for side, _ in views]
     return parse(engine.write(views, blank)).report
 
 

@@ -16,7 +16,7 @@ Draft = Callable[[str], Prediction]
 """A case's key to what a system writes for it."""
 
 
-def kept_up(path: Path, keys: Sequence[str], draft: Draft) -> Iterator[Prediction]:
+def resume_predictions(path: Path, keys: Sequence[str], draft: Draft) -> Iterator[Prediction]:
     """A prediction a key, in the order of `keys`: those on file first, then the others, each on file before it comes.
 
     However often this is broken off, the file ends with the same bytes, as long as `draft` gives the same again.
@@ -24,17 +24,17 @@ def kept_up(path: Path, keys: Sequence[str], draft: Draft) -> Iterator[Predictio
     Raises:
         BenchmarkError: the file holds predictions of other cases.
     """
-    done = finished(path, keys)
+    done = read_finished(path, keys)
     yield from done
     with path.open("ab") as lines:
         for key in keys[len(done) :]:
             prediction = draft(key)
-            lines.write(line_of(prediction))
+            lines.write(to_line(prediction))
             lines.flush()  # a whole line says that the case is done
             yield prediction
 
 
-def finished(path: Path, keys: Sequence[str]) -> list[Prediction]:
+def read_finished(path: Path, keys: Sequence[str]) -> list[Prediction]:
     """The predictions on file; whatever follows the last whole line is cut off it.
 
     Raises:
@@ -47,7 +47,7 @@ def finished(path: Path, keys: Sequence[str]) -> list[Prediction]:
         if prediction is None:
             break
         expected = f"case {keys[len(done)]}" if len(done) < len(keys) else "no further case"
-        refuse_another(f"{path.name} line {len(done) + 1}", f"case {prediction.key}", expected)
+        refuse_other_run(f"{path.name} line {len(done) + 1}", f"case {prediction.key}", expected)
         done.append(prediction)
         whole += len(line)
     if path.is_file() and path.stat().st_size > whole:
@@ -55,13 +55,13 @@ def finished(path: Path, keys: Sequence[str]) -> list[Prediction]:
     return done
 
 
-def stored(path: Path, predictions: Sequence[Prediction]) -> None:
+def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """Write a whole file of predictions at once, in place of what was there."""
     with whole(path) as partial:
-        partial.write_bytes(b"".join(line_of(p) for p in predictions))
+        partial.write_bytes(b"".join(to_line(p) for p in predictions))
 
 
-def line_of(prediction: Prediction) -> bytes:
+def to_line(prediction: Prediction) -> bytes:
     """A prediction as its line: what is at its default is left out."""
     return prediction.model_dump_json(exclude_defaults=True).encode() + b"\n"
 
@@ -76,7 +76,7 @@ def _parsed(line: bytes) -> Prediction | None:
         return None
 
 
-def refuse_another(where: str, found: str, expected: str) -> None:
+def refuse_other_run(where: str, found: str, expected: str) -> None:
     """Refuse to go on with what another run left.
 
     Raises:

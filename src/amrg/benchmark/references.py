@@ -70,7 +70,7 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
     """
     if (path / INFO).is_file():
         dataset = open_dataset(path)
-        return _whole(dataset) if split is None else part_of(dataset, dataset.split(split), part, seed)
+        return _whole(dataset) if split is None else references_of_part(dataset, dataset.split(split), part, seed)
     if split is not None:
         raise BenchmarkError(
             f"{path}: --split {split} was given, but there is no {INFO}: a split belongs to a data set"
@@ -80,7 +80,7 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
     return _of_records(path)
 
 
-def read_kept(folder: Path) -> tuple[Case, ...]:
+def load_references(folder: Path) -> tuple[Case, ...]:
     """The cases that a run folder keeps.
 
     Raises:
@@ -97,14 +97,14 @@ def read_kept(folder: Path) -> tuple[Case, ...]:
 
 def _of_run(folder: Path) -> References:
     """The cases of a scored run, named as its scores name them."""
-    cases, stored = read_kept(folder), folder / SCORES
+    cases, stored = load_references(folder), folder / SCORES
     if not stored.is_file():
         return References(folder.name, cases)
     data = Scores.model_validate_json(stored.read_bytes()).data
     return References(data.name, cases, data.split, data.part)
 
 
-def keep(cases: Sequence[Case], folder: Path) -> None:
+def save_references(cases: Sequence[Case], folder: Path) -> None:
     """Write the cases of a run into its folder."""
     write_text(folder / KEPT, (case.model_dump_json() for case in cases))
 
@@ -121,7 +121,7 @@ def _whole(dataset: Dataset) -> References:
     )
 
 
-def part_of(dataset: Dataset, split: Split, part: str, seed: int) -> References:
+def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> References:
     """One part of a split, with cases of its train part for baselines to learn from.
 
     Raises:

@@ -16,7 +16,7 @@ def sample(cases: Sequence[T], most: int, seed: str) -> list[T]:
     return [cases[i] for i in sorted(_ranked(len(cases), seed)[:most])]
 
 
-def in_drawn_order(cases: Sequence[T], seed: str) -> list[T]:
+def shuffle(cases: Sequence[T], seed: str) -> list[T]:
     """All cases in an order drawn by seed."""
     return [cases[i] for i in _ranked(len(cases), seed)]
 
@@ -25,7 +25,7 @@ def _ranked(count: int, seed: str) -> list[int]:
     return sorted(range(count), key=lambda i: _number(f"{seed} {i}"))
 
 
-def drawn(among: Sequence[Case], seed: str) -> Case:
+def choose(among: Sequence[Case], seed: str) -> Case:
     """One of some cases, by seed."""
     return among[_number(seed) % len(among)]
 

@@ -74,7 +74,7 @@ def flaw_of(text: str | None) -> str | None:
     return None
 
 
-def matched(references: References, outputs: Outputs) -> Outputs:
+def match_to_references(references: References, outputs: Outputs) -> Outputs:
     """One prediction a case, in the order of the references: a case without one counts as failed.
 
     Raises:

@@ -36,7 +36,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Checked:
     """What is known of the study: the views taken, and whether a prior study was at hand; None where unknown."""
 
     views: Views | None = None
@@ -44,7 +44,7 @@ class Taken:
 
 
 Broken = Iterator[tuple[str, str]]  # path and message
-Rule = Callable[[Report, Taken], Broken]
+Rule = Callable[[Report, Checked], Broken]
 
 _UPPER = {Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER}
 _LOWER = {Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER, Quadrant.LOWER}
@@ -69,7 +69,7 @@ def usual_recommendation(worst: Category) -> Recommendation:
     return _ADVICE[worst.major][0]
 
 
-def _category_below_finding(report: Report, taken: Taken) -> Broken:
+def _category_below_finding(report: Report, taken: Checked) -> Broken:
     """A breast's category is not milder than the category of its worst finding."""
     for i, finding in enumerate(report.findings):
         covering = [a.category for a in _covering(report, finding.laterality)]
@@ -83,7 +83,7 @@ def _category_below_finding(report: Report, taken: Taken) -> Broken:
             )
 
 
-def _category_above_findings(report: Report, taken: Taken) -> Broken:
+def _category_above_findings(report: Report, taken: Checked) -> Broken:
     """A breast called suspicious (4 or 5) has a finding that is, where findings carry categories."""
     rated = [f for f in report.findings if f.category is not None]
     for i, assessment in enumerate(report.assessments):
@@ -95,7 +95,7 @@ def _category_above_findings(report: Report, taken: Taken) -> Broken:
             yield f"assessments[{i}]", f"category {assessment.category} has no finding of category 3 or above"
 
 
-def _negative_with_findings(report: Report, taken: Taken) -> Broken:
+def _negative_with_findings(report: Report, taken: Checked) -> Broken:
     """Category 1 means that there is nothing to describe."""
     for i, finding in enumerate(report.findings):
         ones = _covering(report, finding.laterality)
@@ -103,7 +103,7 @@ def _negative_with_findings(report: Report, taken: Taken) -> Broken:
             yield f"findings[{i}]", f"the assessment is 1 (negative), found a {finding.kind}"
 
 
-def _suspicious_called_benign(report: Report, taken: Taken) -> Broken:
+def _suspicious_called_benign(report: Report, taken: Checked) -> Broken:
     """Spiculated margins and suspicious morphology are not category 1 or 2."""
     for i, finding in enumerate(report.findings):
         category = finding.category
@@ -113,7 +113,7 @@ def _suspicious_called_benign(report: Report, taken: Taken) -> Broken:
             yield f"findings[{i}].category", f"{what} {finding.kind} is called {category}, expected 4 or 5"
 
 
-def _benign_called_suspicious(report: Report, taken: Taken) -> Broken:
+def _benign_called_suspicious(report: Report, taken: Checked) -> Broken:
     """Fat inside a mass and typically benign calcifications are not category 4 or 5."""
     for i, finding in enumerate(report.findings):
         lucent = finding.density is Density.FAT
@@ -128,7 +128,7 @@ _said = lru_cache(maxsize=1024)(read_report)  # two rules ask what a narrative s
 _BENIGN_CALCIUM = set(Morphology) - SUSPICIOUS_MORPHOLOGY - {Morphology.ROUND, Morphology.PUNCTATE}
 
 
-def _composition_against_narrative(report: Report, taken: Taken) -> Broken:
+def _composition_against_narrative(report: Report, taken: Checked) -> Broken:
     """The composition is the one that the narrative gives."""
     if not report.narrative or report.composition is None:
         return
@@ -137,7 +137,7 @@ def _composition_against_narrative(report: Report, taken: Taken) -> Broken:
         yield "composition", f"composition is {report.composition}, the narrative says {said}"
 
 
-def _category_against_narrative(report: Report, taken: Taken) -> Broken:
+def _category_against_narrative(report: Report, taken: Checked) -> Broken:
     """The worst category is the one that the narrative gives."""
     if not report.narrative or report.worst is None:
         return
@@ -146,7 +146,7 @@ def _category_against_narrative(report: Report, taken: Taken) -> Broken:
         yield "assessments", f"the worst category is {report.worst}, the narrative says {said}"
 
 
-def _quadrant_against_view(report: Report, taken: Taken) -> Broken:
+def _quadrant_against_view(report: Report, taken: Checked) -> Broken:
     """A finding seen only from above is neither upper nor lower; one only in a lateral view neither outer nor inner."""
     for i, finding in enumerate(report.findings):
         place, seen = finding.location.quadrant, set(finding.views)
@@ -158,7 +158,7 @@ def _quadrant_against_view(report: Report, taken: Taken) -> Broken:
             yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_named(seen)} alone"
 
 
-def _side_against_view(report: Report, taken: Taken) -> Broken:
+def _side_against_view(report: Report, taken: Checked) -> Broken:
     """A finding lies in a breast that was imaged, in views that were taken, and so do its boxes."""
     for i, finding in enumerate(report.findings):
         for j, box in enumerate(finding.boxes):
@@ -174,7 +174,7 @@ def _side_against_view(report: Report, taken: Taken) -> Broken:
             yield f"findings[{i}].views", f"seen on {_named(missing)}, which was not taken on side {finding.laterality}"
 
 
-def _clock_against_quadrant(report: Report, taken: Taken) -> Broken:
+def _clock_against_quadrant(report: Report, taken: Checked) -> Broken:
     """Clock face and quadrant name the same place; outer is at 9 o'clock on the right and at 3 on the left."""
     for i, finding in enumerate(report.findings):
         place, clock, side = finding.location.quadrant, finding.location.clock, finding.laterality
@@ -198,13 +198,13 @@ def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
     return allowed if place in _UPPER | _LOWER | _OUTER | _INNER else set()
 
 
-def _comparison_without_prior(report: Report, taken: Taken) -> Broken:
+def _comparison_without_prior(report: Report, taken: Checked) -> Broken:
     """Nothing is compared with a prior study that was not at hand."""
     if taken.has_prior is False and report.comparison is not None and report.comparison.available:
         yield "comparison", "compared with a prior study, but none was at hand"
 
 
-def _change_without_prior(report: Report, taken: Taken) -> Broken:
+def _change_without_prior(report: Report, taken: Checked) -> Broken:
     """A change needs a prior study to have changed from."""
     if report.comparison is not None and report.comparison.available:
         return
@@ -215,7 +215,7 @@ def _change_without_prior(report: Report, taken: Taken) -> Broken:
             yield f"findings[{i}].kind", "a developing asymmetry needs a prior study, none was compared with"
 
 
-def _advice_against_category(report: Report, taken: Taken) -> Broken:
+def _advice_against_category(report: Report, taken: Checked) -> Broken:
     """The advice is the one that goes with the worst category."""
     worst = report.worst
     if worst is None or report.recommendation is None:
@@ -226,7 +226,7 @@ def _advice_against_category(report: Report, taken: Taken) -> Broken:
         yield "recommendation", f"{report.recommendation} advised for category {worst}, expected {wanted}"
 
 
-def _negative_against_finding(report: Report, taken: Taken) -> Broken:
+def _negative_against_finding(report: Report, taken: Checked) -> Broken:
     """Nothing is denied and found in the same breast; what looks benign is not what a denial means."""
     for i, finding in enumerate(report.findings):
         for j, negative in enumerate(report.negatives):
@@ -235,12 +235,12 @@ def _negative_against_finding(report: Report, taken: Taken) -> Broken:
                 yield f"findings[{i}]", f"{finding.kind} is found here and denied in negatives[{j}]"
 
 
-def _descriptor_of_another_kind(report: Report, taken: Taken) -> Broken:
+def _descriptor_of_another_kind(report: Report, taken: Checked) -> Broken:
     """Descriptors belong to the kind of the finding, and nothing is said twice."""
     yield from flaws(report)
 
 
-def _shape_against_margin(report: Report, taken: Taken) -> Broken:
+def _shape_against_margin(report: Report, taken: Checked) -> Broken:
     """A spiculated mass is irregular, and an irregular one is not circumscribed."""
     for i, finding in enumerate(report.findings):
         if finding.margin is Margin.SPICULATED and finding.shape in (Shape.OVAL, Shape.ROUND):
@@ -303,7 +303,7 @@ def check(report: Report, views: Views | None = None, has_prior: bool | None = N
     Returns:
         Violations in the order of `RULES`; empty for a consistent report. Never raises.
     """
-    taken = Taken(views, has_prior)
+    taken = Checked(views, has_prior)
     return tuple(
         Violation(name, message, path) for name, rule in _FUNCTIONS.items() for path, message in rule(report, taken)
     )

@@ -58,14 +58,14 @@ def score(
     """Score any system's predictions beside blind baselines: intervals, skill, subgroups, a page."""
     with busy("reading"):
         from amrg.benchmark.references import read_references
-        from amrg.benchmark.scoring.measure import Extras
-        from amrg.benchmark.scoring.score_run import score_submission, submitted
+        from amrg.benchmark.scoring.measure import OptionalMetrics
+        from amrg.benchmark.scoring.score_run import load_submission, score_submission
         from amrg.benchmark.scoring.scoring import Options
 
-        extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
+        extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
         with refusing():
             options = Options(name or predictions.stem, seed, extras=extras)
-            handed = submitted(predictions, read_references(references, split, part, seed))
+            handed = load_submission(predictions, read_references(references, split, part, seed))
     with busy(f"scoring {len(handed.outputs.predictions)} cases"), refusing(), writing(folder):
         scores = score_submission(handed, folder, options)
     write_run_page(folder, references)
@@ -86,9 +86,9 @@ def compare(
     with busy("comparing"), refusing():
         from amrg.benchmark.scoring.compare import compare as compared
         from amrg.benchmark.scoring.compare import read_runs
-        from amrg.benchmark.scoring.measure import Extras
+        from amrg.benchmark.scoring.measure import OptionalMetrics
 
-        extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
+        extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
         found = compared(read_runs(runs), metrics or (), seed, extras)
     if as_json:
         print_json([c.model_dump(mode="json") for c in found])
@@ -108,13 +108,13 @@ def table(
 ) -> None:
     """Write the scores of runs as a table, with intervals and n."""
     with refusing():
-        from amrg.benchmark.pages.table import WRITERS, Format, Shown
-        from amrg.benchmark.pages.table import table as made
+        from amrg.benchmark.pages.table import WRITERS, Format, TableValue
+        from amrg.benchmark.pages.table import build_table as made
         from amrg.benchmark.scoring.read_run import read_scores
 
         if written not in tuple(Format):
             fail(Exit.USAGE, f"--format is {written!r}; expected {' or '.join(Format)}")
-        shown = Shown.SKILL if skill else Shown.VALUE
+        shown = TableValue.SKILL if skill else TableValue.VALUE
         document = made([read_scores(run) for run in runs], metrics or (), shown, baselines)
     typer.echo(WRITERS[Format(written)](document), nl=False)
 
@@ -128,13 +128,13 @@ def blind(
 ) -> None:
     """What can be written without a picture on a data set, before any model is trained: a Markdown table."""
     with busy("drawing splits and scoring baselines"), refusing():
-        from amrg.benchmark.scoring.blind import as_markdown, reached
-        from amrg.benchmark.scoring.measure import Extras
+        from amrg.benchmark.scoring.blind import as_markdown, blind_scores
+        from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.datasets import open_dataset
 
-        extras, dataset, found = Extras(meteor_jar=meteor_jar), open_dataset(data), []
+        extras, dataset, found = OptionalMetrics(meteor_jar=meteor_jar), open_dataset(data), []
         for split in splits or ["clean"]:
-            found.append(reached(dataset, split, range(draws), extras))
+            found.append(blind_scores(dataset, split, range(draws), extras))
     for line in as_markdown(found):
         typer.echo(line)
 
@@ -154,10 +154,10 @@ def refusing() -> Iterator[None]:
 def write_run_page(folder: Path, data: Path | None = None) -> None:
     """The page of a scored run, with pictures where `data` is the folder of its data set."""
     with busy("writing the page"), refusing(), writing(folder):
-        from amrg.benchmark.pages.case_image import pictures_of_data
+        from amrg.benchmark.pages.case_image import dataset_images
         from amrg.benchmark.pages.run_page import write_page
 
-        write_page(folder, pictures_of_data(data))
+        write_page(folder, dataset_images(data))
 
 
 def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:

@@ -47,28 +47,28 @@ def run(
     """Draft every case of a part, blind baselines beside, changed pictures too; score all, write the page."""
     with busy("loading the model"):
         quieten()
-        from amrg.benchmark.run.predict import Words
-        from amrg.benchmark.run.run_config import Order
+        from amrg.benchmark.run.predict import ScoredText
+        from amrg.benchmark.run.run_config import RunConfig
         from amrg.benchmark.run.running import run as run_model
-        from amrg.benchmark.scoring.measure import Extras
+        from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.score_run import score_run
         from amrg.benchmark.scoring.scoring import Options
         from amrg.generation import load_engine
         from amrg.models import ModelError
 
-        if words not in tuple(Words):
-            fail(Exit.USAGE, f"--words is {words!r}; expected {', '.join(Words)}")
+        if words not in tuple(ScoredText):
+            fail(Exit.USAGE, f"--words is {words!r}; expected {', '.join(ScoredText)}")
         try:
             engine = load_engine(model)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
     folder = given or Path("runs") / "-".join([Path(engine.loaded.name).name, data.resolve().name, split, part])
-    order = Order(
+    order = RunConfig(
         data=data,
         split=split,
         out=folder,
         part=part,
-        words=Words(words),
+        words=ScoredText(words),
         limit=limit,
         pictures=pictures,
         training=training,
@@ -79,7 +79,7 @@ def run(
         with bars() as progress:
             references = run_model(order, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):
-            extras = Extras(label_texts, meteor_jar, tuple(radeval or ()))
+            extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
             scores = score_run(folder, references, Options(engine.loaded.name, seed, extras=extras))
     write_run_page(folder, data)
     report_scores(scores, folder, as_json)

@@ -55,10 +55,10 @@ def export(
         from safetensors import SafetensorError
 
         from amrg.models import ModelError
-        from amrg.models.export.exporting import Order, export_adapter, export_merged
+        from amrg.models.export.exporting import ExportRequest, export_adapter, export_merged
         from amrg.models.export.gguf import refuse_no_converter, to_gguf
 
-        order = Order(adapter, folder, getattr(torch, dtype) if dtype else None, for_vllm=engine is Engine.VLLM)
+        order = ExportRequest(adapter, folder, getattr(torch, dtype) if dtype else None, for_vllm=engine is Engine.VLLM)
         try:
             if gguf is not None:
                 refuse_no_converter(gguf)

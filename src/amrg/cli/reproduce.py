@@ -29,7 +29,7 @@ from amrg.cli.sweep import (
 from amrg.cli.train import refusing
 
 if TYPE_CHECKING:
-    from amrg.experiments.reproduce_page import Reproduced
+    from amrg.experiments.reproduce_page import Reproduction
 
 app = typer.Typer(help="Whole experiments of others, beside the numbers that they report.", no_args_is_help=True)
 THREE = "google/medgemma-4b-it,Qwen/Qwen2.5-VL-3B-Instruct,microsoft/Phi-3.5-vision-instruct"
@@ -76,7 +76,7 @@ def amrg(
     _report(found, folder, as_json)
 
 
-def _report(found: Reproduced, folder: Path, as_json: bool) -> None:
+def _report(found: Reproduction, folder: Path, as_json: bool) -> None:
     """The few numbers of each that was tested; or all of it as JSON."""
     if as_json:
         print_json({"out": str(folder), **found.model_dump(mode="json")})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from amrg.experiments.sweep import Sweep
     from amrg.experiments.sweep_scores import SweepScores
     from amrg.experiments.trials import Trial
-    from amrg.training.callbacks import Taken
+    from amrg.training.callbacks import StepStats
     from amrg.training.recipe import Recipe
 
 RANKS, ALPHAS = "4,8,16,32,64", "1x,2x,4x"
@@ -65,7 +65,7 @@ def sweep(
     with busy("loading"), refusing():
         quieten()
         from amrg.experiments.sweep_running import sweep_and_score
-        from amrg.experiments.sweep_worker import Order
+        from amrg.experiments.sweep_worker import SweepConfig
         from amrg.training.data.prepared import Source
 
         if ranges and search is None:
@@ -73,7 +73,7 @@ def sweep(
         drawn = None if search is None else {"trials": search, **dict(map(_range, ranges or ()))}
         grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
         what = asked(grid, resolved(recipe, changes), prune, drawn)
-        order = Order(what, Source(data, split), folder, storage, retry)
+        order = SweepConfig(what, Source(data, split), folder, storage, retry)
     with going_on(folder), bars() as progress:
         scores = sweep_and_score(order, Told(progress))
     report(scores, folder, as_json)
@@ -92,18 +92,18 @@ def going_on(folder: Path) -> Iterator[None]:
 
 def resolved(given: Path | None, changes: Sequence[str] | None, usual: Recipe | None = None) -> Recipe:
     """The recipe of a file, else the usual one, with single fields changed."""
-    from amrg.training.overriding import changed, read_recipe
+    from amrg.training.overriding import override, read_recipe
     from amrg.training.recipe import Recipe
 
-    return changed(read_recipe(given) if given else usual or Recipe(), changes or ())
+    return override(read_recipe(given) if given else usual or Recipe(), changes or ())
 
 
 def asked(grid: dict[str, str], recipe: Recipe, prune: bool, search: dict[str, Any] | None = None) -> Sweep:
     """The sweep of a command line."""
-    from amrg.experiments.sweep import Alpha, Base, sweep_of
+    from amrg.experiments.sweep import Alpha, SweepBase, sweep_of
 
     return sweep_of(
-        bases=tuple(map(Base.parse, parts(grid["backbones"]))),
+        bases=tuple(map(SweepBase.parse, parts(grid["backbones"]))),
         ranks=tuple(_number("--ranks", text) for text in parts(grid["ranks"])),
         alphas=tuple(map(Alpha.parse, parts(grid["alphas"]))),
         seeds=tuple(_number("--seeds", text) for text in parts(grid["seeds"])),
@@ -156,7 +156,7 @@ class Watched:
     def __init__(self, progress: Callable[[str, int, int], None], name: str) -> None:
         self._progress, self._name = progress, name
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         """A step further."""
         self._progress(self._name, taken.step, taken.of)
 

@@ -64,11 +64,11 @@ def train(
     """
     with busy("loading"), refusing():
         quieten()
-        from amrg.training.overriding import changed, read_recipe
+        from amrg.training.overriding import override, read_recipe
         from amrg.training.recipe import Recipe
 
         named = [f"{name}={value}" for name, value in (("base", base), ("words", words)) if value is not None]
-        recipe = changed(read_recipe(given) if given else Recipe(), [*named, *(changes or ())])
+        recipe = override(read_recipe(given) if given else Recipe(), [*named, *(changes or ())])
     if print_recipe:
         print_json(recipe.model_dump(mode="json"))
         return
@@ -108,12 +108,12 @@ def refusing() -> Iterator[None]:
 
 def _refuse_unasked(folder: Path, recipe: Recipe, resume: bool) -> None:
     """Before anything is loaded: what lies in the folder, whether it is to be gone on with, and can be written to."""
-    from amrg.training.outputs.run_folder import HowFar, how_far, refuse_another_recipe
+    from amrg.training.outputs.run_folder import RunStatus, refuse_another_recipe, run_status
 
     refuse_another_recipe(folder, recipe)
-    if how_far(folder) is HowFar.UNFINISHED and not resume:
+    if run_status(folder) is RunStatus.UNFINISHED and not resume:
         fail(Exit.USAGE, f"{folder}: holds an unfinished run of this recipe: add --resume, or name another folder")
-    if how_far(folder) is not HowFar.FINISHED:
+    if run_status(folder) is not RunStatus.FINISHED:
         refuse_unwritable(folder)
 
 

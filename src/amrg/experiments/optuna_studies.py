@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from amrg.core.files import write_text
 from amrg.experiments.locks import held
 from amrg.experiments.pruning import FIRST_WHOLE, pruner
-from amrg.experiments.sweep import Base, Definition, Point, Search, Sweep, SweepError
+from amrg.experiments.sweep import Definition, Point, Search, Sweep, SweepBase, SweepError
 
 DEFINITION, DATABASE = "definition.json", "studies.sqlite3"
 FILLED = "filled"
@@ -46,7 +46,7 @@ class Studies:
         """What is swept."""
         return self.definition.sweep
 
-    def of(self, base: Base) -> Any:
+    def of(self, base: SweepBase) -> Any:
         """The study of a backbone, with its trials in it."""
         by = {"sampler": sampler(self.sweep, 0), "pruner": pruner(self.sweep)}
         with self.adding(base):
@@ -58,7 +58,7 @@ class Studies:
         return study
 
     @contextmanager
-    def adding(self, base: Base) -> Iterator[None]:
+    def adding(self, base: SweepBase) -> Iterator[None]:
         """Hold what keeps all others from adding trials to a backbone's study: machines that share no folder too.
 
         A lock of the database ends with its connection, as one of the folder ends with its process.
@@ -75,12 +75,12 @@ class Studies:
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
 
-    def _name(self, base: Base) -> str:
+    def _name(self, base: SweepBase) -> str:
         return f"amrg-sweep-{self.definition.hash[:16]}-{base.name}"
 
 
 @contextmanager
-def opened(folder: Path, definition: Definition, url: str | None = None) -> Iterator[Studies]:
+def open_study(folder: Path, definition: Definition, url: str | None = None) -> Iterator[Studies]:
     """A sweep's folder, made where there is none; `url` is a PostgreSQL database that several machines share.
 
     Raises:
@@ -170,7 +170,7 @@ def point_params(point: Point) -> dict[str, Any]:
     return point.model_dump(exclude_none=True)
 
 
-def suggested(trial: Any, sweep: Sweep) -> Point:
+def suggest(trial: Any, sweep: Sweep) -> Point:
     """The point of a trial that is running: as it was put there, or as the search draws it.
 
     Choices are in ascending order: Optuna refuses a study's parameter whose choices come in another.

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 
 from amrg.experiments.sweep import Sweep
-from amrg.training.callbacks import Taken, Watch
+from amrg.training.callbacks import Callback, StepStats
 
 ALIVE = "alive"
 """When a running trial last gave a sign of life, seconds since 1970."""
@@ -22,12 +22,12 @@ _BEAT = 60.0  # seconds between signs of life
 class Pruning:
     """A watch that tells a trial's study of every validation, and stops the trial where it is weaker than others."""
 
-    def __init__(self, trial: Any, inner: Watch) -> None:
+    def __init__(self, trial: Any, inner: Callback) -> None:
         self._trial, self._inner = trial, inner
         self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         self._beaten = time.monotonic()
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         """Pass it on, and give a sign of life now and then."""
         if time.monotonic() - self._beaten > _BEAT:
             self._beaten = time.monotonic()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from amrg.core.values import Value
 
 
-class Reported(Value):
+class PublishedResult(Value):
     """One line of a paper: its numbers in the paper's own variants, None where it gives none."""
 
     work: str
@@ -24,8 +24,8 @@ class Reported(Value):
 _LAST = "DMID, the last 52 files sorted"
 _TWO_STAGE = "Esen and Nurtas, two-stage"
 
-REPORTED: tuple[Reported, ...] = (
-    Reported(
+REPORTED: tuple[PublishedResult, ...] = (
+    PublishedResult(
         work="AMRG (arXiv 2508.09225)",
         backbone="MedGemma-4B-it, LoRA",
         on="DMID, 407/51/52 images (second-hand)",
@@ -35,14 +35,14 @@ REPORTED: tuple[Reported, ...] = (
         cider=0.5818,
         birads=0.5582,
     ),
-    Reported(work=_TWO_STAGE, backbone="MedGemma-4B, QLoRA", on=_LAST, rouge_l=0.671, meteor=0.685, cider=0.729),
-    Reported(
+    PublishedResult(work=_TWO_STAGE, backbone="MedGemma-4B, QLoRA", on=_LAST, rouge_l=0.671, meteor=0.685, cider=0.729),
+    PublishedResult(
         work=f"{_TWO_STAGE}: DMID only", backbone="MedGemma-4B", on=_LAST, rouge_l=0.601, meteor=0.597, cider=0.455
     ),
-    Reported(work=f"{_TWO_STAGE}: untuned", backbone="MedGemma-4B", on=_LAST, rouge_l=0.098),
-    Reported(work=f"{_TWO_STAGE}: untuned", backbone="Qwen2.5-VL-7B", on=_LAST, rouge_l=0.145),
+    PublishedResult(work=f"{_TWO_STAGE}: untuned", backbone="MedGemma-4B", on=_LAST, rouge_l=0.098),
+    PublishedResult(work=f"{_TWO_STAGE}: untuned", backbone="Qwen2.5-VL-7B", on=_LAST, rouge_l=0.145),
     *(
-        Reported(
+        PublishedResult(
             work=f"{_TWO_STAGE}: sweep r{r} a{a}", backbone="MedGemma-4B, QLoRA", on=_LAST, rouge_l=rouge, cider=cider
         )
         for r, a, rouge, cider in (
@@ -54,7 +54,7 @@ REPORTED: tuple[Reported, ...] = (
             (64, 128, 0.666, 0.687),
         )
     ),
-    Reported(
+    PublishedResult(
         work="AutoMammo", backbone="MedGemma 1.5 4B, QLoRA", on="DMID", rouge_l=0.669, meteor=0.719, birads=0.4276
     ),
 )

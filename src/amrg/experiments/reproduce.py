@@ -11,23 +11,23 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from amrg.benchmark.layout import SCORES
-from amrg.benchmark.pages.case_image import pictures_of_data
+from amrg.benchmark.pages.case_image import dataset_images
 from amrg.benchmark.pages.run_page import write_page
-from amrg.benchmark.run.predict import Words
-from amrg.benchmark.run.run_config import Order
+from amrg.benchmark.run.predict import ScoredText
+from amrg.benchmark.run.run_config import RunConfig
 from amrg.benchmark.run.running import run
 from amrg.benchmark.scoring.read_run import read_scores
 from amrg.benchmark.scoring.score_run import score_run
 from amrg.benchmark.scoring.scoring import Options
 from amrg.core.progress import Progress
 from amrg.datasets import Dataset, import_dataset, importer_of, make_split, open_dataset
-from amrg.experiments.reproduce_page import Reproduced, Tested, write_reproduced
-from amrg.experiments.sweep import Base, Sweep, SweepError
+from amrg.experiments.reproduce_page import Reproduction, Tested, write_reproduced
+from amrg.experiments.sweep import Sweep, SweepBase, SweepError
 from amrg.experiments.sweep_running import sweep_and_score
 from amrg.experiments.sweep_scores import Configuration, SweepScores
-from amrg.experiments.sweep_worker import Listener
-from amrg.experiments.sweep_worker import Order as SweepOrder
-from amrg.experiments.trials import State, Trial
+from amrg.experiments.sweep_worker import SweepCallbacks
+from amrg.experiments.sweep_worker import SweepConfig as SweepOrder
+from amrg.experiments.trials import Trial, TrialStatus
 from amrg.generation import load_engine
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
@@ -63,7 +63,7 @@ class Experiment:
     pictures: int = 100
 
 
-def reproduce(experiment: Experiment, listener: Listener) -> Reproduced:
+def reproduce(experiment: Experiment, listener: SweepCallbacks) -> Reproduction:
     """Run what is left of the experiment; writes `reproduced.json`, `.md` and `.html` into its folder.
 
     Raises:
@@ -82,12 +82,12 @@ def reproduce(experiment: Experiment, listener: Listener) -> Reproduced:
     for split in experiment.splits:
         swept = _swept(experiment, split, listener)
         tested += [_tested(experiment, split, swept, base, listener.progress) for base in swept.best_of]
-    found = Reproduced.of(dataset.info, experiment.sweep, tested)
+    found = Reproduction.of(dataset.info, experiment.sweep, tested)
     write_reproduced(experiment.out, found)
     return found
 
 
-def refuse_missing(bases: tuple[Base, ...]) -> None:
+def refuse_missing(bases: tuple[SweepBase, ...]) -> None:
     """Look for every backbone before anything is begun: a folder's files, or the hub's answer.
 
     Raises:
@@ -127,7 +127,7 @@ def imported(experiment: Experiment, progress: Progress) -> Dataset:
     return open_dataset(folder)
 
 
-def _swept(experiment: Experiment, split: str, listener: Listener) -> SweepScores:
+def _swept(experiment: Experiment, split: str, listener: SweepCallbacks) -> SweepScores:
     """The sweep of one split, on its train and validation parts, to its end.
 
     Raises:
@@ -136,7 +136,9 @@ def _swept(experiment: Experiment, split: str, listener: Listener) -> SweepScore
     """
     source, folder = Source(experiment.out / "data", split), experiment.out / "sweeps" / split
     swept = sweep_and_score(SweepOrder(experiment.sweep, source, folder), listener)
-    left = [t for of in swept.configurations for t in of.trials if t.state in (State.WAITING, State.RUNNING)]
+    left = [
+        t for of in swept.configurations for t in of.trials if t.state in (TrialStatus.WAITING, TrialStatus.RUNNING)
+    ]
     if left:
         raise SweepError(
             f"{folder}: {len(left)} trials are still to be finished by other processes; the test part is looked at "
@@ -168,13 +170,15 @@ def _scores(experiment: Experiment, split: str, adapter: Path, folder: Path, pro
             )
         return there
     data = experiment.out / "data"
-    order = Order(data, split, folder, words=Words.WRITTEN, pictures=experiment.pictures, command="amrg reproduce amrg")
+    order = RunConfig(
+        data, split, folder, words=ScoredText.WRITTEN, pictures=experiment.pictures, command="amrg reproduce amrg"
+    )
     references = run(order, load_engine(str(adapter)), progress)
     scores = score_run(folder, references, Options(system))
-    write_page(folder, pictures_of_data(data))
+    write_page(folder, dataset_images(data))
     return scores
 
 
 def best_trial(best: Configuration) -> Trial:
     """Of a configuration's seeds the one that is best on the validation part; the first of equals."""
-    return max((t for t in best.trials if t.state is State.FINISHED), key=lambda t: t.best or 0.0)
+    return max((t for t in best.trials if t.state is TrialStatus.FINISHED), key=lambda t: t.best or 0.0)

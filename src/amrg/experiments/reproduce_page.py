@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from amrg import __version__
-from amrg.benchmark.pages.run_page import environment
+from amrg.benchmark.pages.run_page import jinja_environment
 from amrg.benchmark.pages.table import Table, markdown
 from amrg.benchmark.pages.verdict import verdict
 from amrg.core.files import write_text
 from amrg.core.values import Value
 from amrg.datasets import Info
-from amrg.experiments.published_results import COMPARABLE, NOT_COMPARABLE, REPORTED, Reported
+from amrg.experiments.published_results import COMPARABLE, NOT_COMPARABLE, REPORTED, PublishedResult
 from amrg.experiments.sweep import Sweep
 from amrg.experiments.sweep_page import in_lines
 from amrg.metrics.display import number, with_interval
@@ -41,7 +41,7 @@ class Tested(Value):
     scores: Scores
 
 
-class Reproduced(Value):
+class Reproduction(Value):
     """`reproduced.json`: what was swept, what each best reached on its test part, what others report."""
 
     schema_version: int = SCHEMA
@@ -50,26 +50,26 @@ class Reproduced(Value):
     cases: int
     sweep: Sweep
     tested: tuple[Tested, ...]
-    reported: tuple[Reported, ...] = REPORTED
+    reported: tuple[PublishedResult, ...] = REPORTED
     comparable: tuple[str, ...] = COMPARABLE
     not_comparable: tuple[str, ...] = NOT_COMPARABLE
 
     @classmethod
-    def of(cls, info: Info, sweep: Sweep, tested: Sequence[Tested]) -> Reproduced:
+    def of(cls, info: Info, sweep: Sweep, tested: Sequence[Tested]) -> Reproduction:
         """Of a finished experiment."""
         software, cases = f"amrg {__version__}", info.counts["cases"]
         return cls(software=software, dataset_hash=info.hash, cases=cases, sweep=sweep, tested=tuple(tested))
 
 
-def write_reproduced(folder: Path, found: Reproduced) -> None:
+def write_reproduced(folder: Path, found: Reproduction) -> None:
     """Write all three into the experiment's folder.
 
     Raises:
         OSError: they cannot be written.
     """
-    made = environment()
+    made = jinja_environment()
     made.filters["in_lines"] = in_lines
-    table, warnings = beside_reported(found), tuple(_warnings(found))
+    table, warnings = compare_with_published(found), tuple(_warnings(found))
     verdicts = [(f"{t.configuration}, {t.split}", verdict(t.scores).headline) for t in found.tested]
     told = {"found": found, "table": table, "verdicts": verdicts, "warnings": warnings}
     write_text(folder / f"{NAME}.json", [found.model_dump_json(indent=1)])
@@ -77,18 +77,18 @@ def write_reproduced(folder: Path, found: Reproduced) -> None:
     write_text(folder / f"{NAME}.html", [made.get_template("reproduced.html").render(told).strip("\n")])
 
 
-def beside_reported(found: Reproduced) -> Table:
+def compare_with_published(found: Reproduction) -> Table:
     """What others report, then ours: split by split the baselines, then the backbones."""
     header = ("work", "backbone", "cases", *COLUMNS.values(), "BI-RADS skill")
     return Table(header, (*map(_reported, found.reported), *_ours(found)), tuple(_notes(found)))
 
 
-def _reported(of: Reported) -> tuple[str, ...]:
+def _reported(of: PublishedResult) -> tuple[str, ...]:
     values = (of.rouge_l, of.rouge_1, of.meteor, of.cider, of.birads)
     return (of.work, of.backbone, of.on, *("" if v is None else f"{v:g}" for v in values), "")
 
 
-def _ours(found: Reproduced) -> Iterator[tuple[str, ...]]:
+def _ours(found: Reproduction) -> Iterator[tuple[str, ...]]:
     seen: set[str] = set()
     for one in found.tested:
         data = one.scores.data
@@ -118,7 +118,7 @@ def _skill(metrics: dict[str, MetricScore]) -> str:
     return with_interval(of.skill) if of is not None and of.skill is not None else "no value"
 
 
-def _notes(found: Reproduced) -> Iterator[str]:
+def _notes(found: Reproduction) -> Iterator[str]:
     yield f"reported numbers are as printed in the papers; ours are of {found.cases} DMID cases"
     yield "in square brackets, 95 % intervals by a bootstrap of whole groups; the papers give none"
     yield "n stands beside a value where fewer cases are scored: no draft, or one that names nothing to score"
@@ -128,7 +128,7 @@ def _notes(found: Reproduced) -> Iterator[str]:
     yield from (f"cannot be compared: {line}" for line in found.not_comparable)
 
 
-def _warnings(found: Reproduced) -> Iterator[str]:
+def _warnings(found: Reproduction) -> Iterator[str]:
     """What scoring warned of, once a split."""
     told: dict[tuple[str, str], list[str]] = {}
     for t in found.tested:
@@ -142,7 +142,7 @@ def _warnings(found: Reproduced) -> Iterator[str]:
         yield f"without a configuration that finished, and so not tested: {', '.join(dict.fromkeys(missing))}"
 
 
-def _has(found: Reproduced, base: str, split: str) -> bool:
+def _has(found: Reproduction, base: str, split: str) -> bool:
     return any(t.base == base and t.split == split for t in found.tested)
 
 
@@ -162,7 +162,7 @@ def _document(table: Table, verdicts: Sequence[tuple[str, str]], warnings: Seque
         yield from (f"- {line}" for line in warnings)
 
 
-def main_cells(found: Reproduced) -> Iterator[tuple[str, str, str, str]]:
+def main_cells(found: Reproduction) -> Iterator[tuple[str, str, str, str]]:
     """Configuration, split, ROUGE-L and BI-RADS accuracy of each that was tested, for a terminal."""
     for one in found.tested:
         metrics = one.scores.systems[one.scores.system].metrics

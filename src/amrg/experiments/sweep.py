@@ -33,14 +33,14 @@ class SweepError(RecipeError):
     """A sweep that cannot be run as asked: names the option or file, found, expected, what to do."""
 
 
-class Base(Value):
+class SweepBase(Value):
     """A backbone of a sweep: what it is called, and the folder or hub name it is loaded from."""
 
     name: str = Field(pattern=f"^{_BASE.pattern}$")
     source: str
 
     @classmethod
-    def parse(cls, text: str) -> Base:
+    def parse(cls, text: str) -> SweepBase:
         """`NAME=FOLDER`, or a folder or hub name whose last part is the name; a folder is held to where it is now.
 
         Raises:
@@ -138,7 +138,7 @@ class Sweep(Value):
     `prune` stops trials early that are weaker at a validation than the median of their backbone's.
     """
 
-    bases: tuple[Base, ...] = Field((Base(name=NAME, source=NAME),), min_length=1)
+    bases: tuple[SweepBase, ...] = Field((SweepBase(name=NAME, source=NAME),), min_length=1)
     ranks: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     alphas: tuple[Alpha, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
@@ -163,7 +163,7 @@ class Sweep(Value):
         for (rank, alpha), seed in product(pairs, self.seeds):
             yield Point(rank=rank, alpha=alpha, seed=seed)
 
-    def recipe_of(self, base: Base, point: Point) -> Recipe:
+    def recipe_of(self, base: SweepBase, point: Point) -> Recipe:
         """The recipe of a trial."""
         given = point.model_dump(exclude={"seed", "rate"}, exclude_none=True)
         lora = Lora.model_validate({**self.recipe.lora.model_dump(), **given})

@@ -11,13 +11,13 @@ from markupsafe import Markup, escape
 
 from amrg.benchmark.pages.charts import Chart
 from amrg.benchmark.pages.plots import Heat, heat_map
-from amrg.benchmark.pages.run_page import environment, in_words
+from amrg.benchmark.pages.run_page import in_words, jinja_environment
 from amrg.benchmark.pages.table import markdown
 from amrg.core.files import write_text
 from amrg.core.values import flatten
 from amrg.experiments.sweep_scores import Configuration, SweepScores
 from amrg.experiments.sweep_table import COLUMNS, is_told_apart, sweep_table, words
-from amrg.experiments.trials import State
+from amrg.experiments.trials import TrialStatus
 from amrg.metrics.display import counted, number, with_interval
 
 PAGE, TABLE = "sweep.html", "table.md"
@@ -29,7 +29,7 @@ def write_sweep_page(folder: Path, scores: SweepScores) -> Path:
     Raises:
         OSError: they cannot be written.
     """
-    made = environment()
+    made = jinja_environment()
     made.filters["in_lines"] = in_lines
     write_text(folder / TABLE, [markdown(sweep_table(scores)).rstrip("\n")])
     write_text(folder / PAGE, [made.get_template("sweep.html").render(_context(scores)).strip("\n")])
@@ -47,7 +47,7 @@ def in_lines(cell: str) -> Markup:
 def _context(scores: SweepScores) -> dict[str, Any]:
     """All that the template is given."""
     table, selection = sweep_table(scores), words(scores.selection)
-    ended = [t for c in scores.configurations for t in c.trials if t.state in (State.FAILED, State.PRUNED)]
+    ended = [t for c in scores.configurations for t in c.trials if t.state in (TrialStatus.FAILED, TrialStatus.PRUNED)]
     return {
         "scores": scores,
         "bases": scores.definition.sweep.bases,
@@ -61,7 +61,7 @@ def _context(scores: SweepScores) -> dict[str, Any]:
         "chosen_column": table.header.index(selection),
         "baselines": scores.baselines,
         "columns": {scores.selection: selection.removesuffix(" (selects)"), **_columns(scores)},
-        "ended": [*ended, *(t for t in scores.waiting if t.state is State.FAILED)],
+        "ended": [*ended, *(t for t in scores.waiting if t.state is TrialStatus.FAILED)],
         "definition": {name: in_words(value) for name, value in flatten(scores.definition.model_dump(mode="json"))},
     }
 
@@ -73,7 +73,9 @@ def _columns(scores: SweepScores) -> dict[str, str]:
 
 def _undone(scores: SweepScores) -> Iterator[str]:
     """What is still to come."""
-    open_ = [t for c in scores.configurations for t in c.trials if t.state in (State.WAITING, State.RUNNING)]
+    open_ = [
+        t for c in scores.configurations for t in c.trials if t.state in (TrialStatus.WAITING, TrialStatus.RUNNING)
+    ]
     left = len(open_) + len(scores.waiting)
     if left:
         yield f"the sweep is not done: {counted(left, 'trial')} running or waiting; this page is what there is so far"
@@ -109,8 +111,8 @@ def _sentences(scores: SweepScores) -> Iterator[str]:
         yield f"Told apart from the best after Holm's correction: {', '.join(c.label for c in apart)}."
     if scores.best is not None:
         yield from _over_blind(scores, scores.of(scores.best))
-    failed = sum(c.count(State.FAILED) for c in scores.configurations)
-    pruned = sum(c.count(State.PRUNED) for c in scores.configurations)
+    failed = sum(c.count(TrialStatus.FAILED) for c in scores.configurations)
+    pruned = sum(c.count(TrialStatus.PRUNED) for c in scores.configurations)
     if failed or pruned:
         yield f"{counted(failed, 'trial')} failed and {pruned} pruned; they are listed below and in no number."
 

@@ -6,10 +6,10 @@ from amrg.experiments.locks import held
 from amrg.experiments.sweep_page import write_sweep_page
 from amrg.experiments.sweep_scores import SweepScores
 from amrg.experiments.sweep_scoring import score_sweep
-from amrg.experiments.sweep_worker import Listener, Order, run_sweep, trials_of
+from amrg.experiments.sweep_worker import SweepCallbacks, SweepConfig, run_sweep, trials_of
 
 
-def sweep_and_score(order: Order, listener: Listener) -> SweepScores:
+def sweep_and_score(order: SweepConfig, listener: SweepCallbacks) -> SweepScores:
     """Run what is left of a sweep, score it, and write `sweep.json`, `table.md` and `sweep.html` into its folder.
 
     Raises:

@@ -7,7 +7,7 @@ from pydantic import Field
 from amrg.benchmark.scoring.compare import Compared
 from amrg.core.values import Value
 from amrg.experiments.sweep import Definition, Point
-from amrg.experiments.trials import State, Trial
+from amrg.experiments.trials import Trial, TrialStatus
 from amrg.metrics.scores import DataScored, MetricScore, Number, SystemScores
 
 SCHEMA = 1
@@ -29,7 +29,7 @@ class Configuration(Value):
     spread: dict[str, Number] = Field(default_factory=dict)
     from_best: Compared | None = None
 
-    def count(self, state: State) -> int:
+    def count(self, state: TrialStatus) -> int:
         """How many of its seeds are in a state."""
         return sum(t.state is state for t in self.trials)
 
@@ -41,7 +41,7 @@ class Configuration(Value):
     @property
     def finished(self) -> set[int]:
         """Its seeds that finished."""
-        return {t.point.seed for t in self.trials if t.point and t.state is State.FINISHED}
+        return {t.point.seed for t in self.trials if t.point and t.state is TrialStatus.FINISHED}
 
 
 class SweepScores(Value):

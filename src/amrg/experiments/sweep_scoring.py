@@ -13,19 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from amrg import __version__
-from amrg.benchmark.baselines.suite import beside
-from amrg.benchmark.references import References, part_of
+from amrg.benchmark.baselines.suite import fit_baselines
+from amrg.benchmark.references import References, references_of_part
 from amrg.benchmark.scoring.blind import SHOWN
 from amrg.benchmark.scoring.compare import compared
-from amrg.benchmark.scoring.measure import Measure, measuring, pairs_of
-from amrg.benchmark.scoring.scoring import data_scored, systems_scored
-from amrg.benchmark.submissions import matched, read_predictions
+from amrg.benchmark.scoring.measure import MetricSuite, open_metrics, pairs_of
+from amrg.benchmark.scoring.scoring import describe_data, score_systems
+from amrg.benchmark.submissions import match_to_references, read_predictions
 from amrg.benchmark.sweep_selection import selection_metric
 from amrg.core.files import write_text
 from amrg.datasets import Case, open_dataset
 from amrg.experiments.sweep import Definition, Sweep
 from amrg.experiments.sweep_scores import Configuration, SweepScores
-from amrg.experiments.trials import State, Trial
+from amrg.experiments.trials import Trial, TrialStatus
 from amrg.metrics.display import counted
 from amrg.metrics.metric import by_name
 from amrg.metrics.prediction import Prediction
@@ -41,7 +41,7 @@ from amrg.metrics.statistics import (
     resampled_difference,
 )
 from amrg.metrics.summaries import finite
-from amrg.training.data.examples import text_of
+from amrg.training.data.examples import target_text
 from amrg.training.outputs.artifacts import PREDICTIONS
 from amrg.training.recipe import Recipe
 
@@ -63,13 +63,13 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
         DatasetError: the data set or its split is not there any more.
         OSError: the folder cannot be written.
     """
-    there = {t.folder: folder / t.folder / PREDICTIONS for t in trials if t.state is State.FINISHED and t.folder}
+    there = {t.folder: folder / t.folder / PREDICTIONS for t in trials if t.state is TrialStatus.FINISHED and t.folder}
     read = {name: read_predictions(path) for name, path in there.items() if path.is_file()}
     drafted = {p.key for outputs in read.values() for p in outputs.predictions}
     whole = _validation_part(data, definition)
     references = replace(whole, cases=tuple(c for c in whole.cases if c.key in drafted))
-    written = {name: matched(references, outputs).predictions for name, outputs in read.items()}
-    with measuring(references.cases) as measure:
+    written = {name: match_to_references(references, outputs).predictions for name, outputs in read.items()}
+    with open_metrics(references.cases) as measure:
         scorer = _Scorer(references, measure, definition.sweep)
         configurations, baselines = scorer.scored(trials, written)
     selection = scorer.selection
@@ -79,7 +79,7 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
     scores = SweepScores(
         software=f"amrg {__version__}",
         definition=definition,
-        data=data_scored(references),
+        data=describe_data(references),
         selection=selection,
         best=scorer.best(configurations),
         best_of={n: b for n in names if (b := scorer.best([c for c in configurations if c.base == n])) is not None},
@@ -95,12 +95,12 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
 def _validation_part(data: Path, definition: Definition) -> References:
     """The cases that trials were watched on, and train cases for baselines to learn from, in the words learned."""
     dataset, recipe = open_dataset(data), definition.sweep.recipe
-    part = part_of(dataset, dataset.split(definition.split), PART, recipe.seed)
+    part = references_of_part(dataset, dataset.split(definition.split), PART, recipe.seed)
     return replace(part, cases=_in_words(part.cases, recipe), training=_in_words(part.training, recipe))
 
 
 def _in_words(cases: Sequence[Case], recipe: Recipe) -> tuple[Case, ...]:
-    return tuple(case.model_copy(update={"text": text_of(case, recipe)}) for case in cases)
+    return tuple(case.model_copy(update={"text": target_text(case, recipe)}) for case in cases)
 
 
 def best_of(configurations: Sequence[Configuration], selection: str, seeds: Sequence[int]) -> str | None:
@@ -119,7 +119,7 @@ class _Scorer:
     """Measures drafts of the validation part, and configurations against one another."""
 
     references: References
-    measure: Measure
+    measure: MetricSuite
     sweep: Sweep
 
     @property
@@ -143,9 +143,9 @@ class _Scorer:
         draws = bootstrap(self.references.groups, self.sweep.recipe.seed)
         counts = {len(found) for found in seeds.values() if found}
         drawn = {count: over_seeds(draws, count, self.sweep.recipe.seed) for count in counts}
-        others = beside(self.references, self.sweep.recipe.seed)
+        others = fit_baselines(self.references, self.sweep.recipe.seed)
         blind = {name: self._metrics(predictions) for name, predictions in others.predictions.items()}
-        baselines = systems_scored(others.predictions, blind, others.about, draws)
+        baselines = score_systems(others.predictions, blind, others.about, draws)
         metrics = {label: found for count in counts for label, found in _pooled(seeds, blind, count, drawn).items()}
         scored = [
             row.model_copy(update={"metrics": metrics[row.label], "spread": _spreads(seeds[row.label])})
@@ -227,7 +227,7 @@ def _pooled(
     """
     measured = {label: _joined(list(found.values())) for label, found in seeds.items() if len(found) == count}
     tiled = {name: _joined([metrics] * count) for name, metrics in blind.items()}
-    scored = systems_scored(dict.fromkeys({**measured, **tiled}, ()), {**measured, **tiled}, {}, drawn[count])
+    scored = score_systems(dict.fromkeys({**measured, **tiled}, ()), {**measured, **tiled}, {}, drawn[count])
     return {label: scored[label].metrics for label in measured}
 
 
@@ -271,7 +271,7 @@ def _warnings(
     n, groups = len(references.cases), len(set(references.groups))
     if n < len(whole.cases):
         yield f"drafts are of {n} of the {len(whole.cases)} validation cases: {_why_fewer(n, most)}"
-    if len(configurations) > 1 and max((c.count(State.FINISHED) for c in configurations), default=0) == 1:
+    if len(configurations) > 1 and max((c.count(TrialStatus.FINISHED) for c in configurations), default=0) == 1:
         yield "one seed each: what differs is these runs; for ranks and scalings repeat seeds, as with --seeds 0,1,2"
     if 0 < groups < FEW_GROUPS:
         yield f"{counted(groups, 'group')} only: intervals that resample so few are too narrow"
@@ -280,7 +280,7 @@ def _warnings(
             f"{counted(len(elsewhere), 'finished trial')} left no drafts in this folder ({', '.join(elsewhere[:3])}): "
             "copy their folders here from the machine that ran them"
         )
-    broken = [c.label for c in configurations if c.count(State.FINISHED) and not c.whole]
+    broken = [c.label for c in configurations if c.count(TrialStatus.FINISHED) and not c.whole]
     if broken:
         yield (
             f"not selected, since a seed of theirs was pruned, failed or is not done: {', '.join(broken)}; the mean of "

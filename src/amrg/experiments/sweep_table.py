@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from amrg.benchmark.pages.table import Table
 from amrg.experiments.sweep_scores import Configuration, SweepScores
-from amrg.experiments.trials import State
+from amrg.experiments.trials import TrialStatus
 from amrg.metrics.display import counted, number, p_value, with_interval
 from amrg.metrics.scores import MetricScore
 
@@ -101,10 +101,10 @@ def _cost(of: Configuration) -> tuple[str, str]:
 
 def state_of(of: Configuration) -> str:
     """What its seeds came to."""
-    counts = {state.value: of.count(state) for state in State if of.count(state)}
+    counts = {state.value: of.count(state) for state in TrialStatus if of.count(state)}
     if len(of.trials) == 1:
         (trial,) = of.trials
-        return f"pruned at step {trial.steps}" if trial.state is State.PRUNED else trial.state.value
+        return f"pruned at step {trial.steps}" if trial.state is TrialStatus.PRUNED else trial.state.value
     return ", ".join(f"{n} {name}" for name, n in counts.items())
 
 

@@ -25,11 +25,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from amrg.core.progress import Progress
 from amrg.datasets import open_dataset
 from amrg.experiments.locks import claimed
-from amrg.experiments.optuna_studies import Studies, opened, suggested, trials_in
+from amrg.experiments.optuna_studies import Studies, open_study, suggest, trials_in
 from amrg.experiments.pruning import ALIVE, Pruning
-from amrg.experiments.sweep import Base, Definition, Sweep, SweepError
+from amrg.experiments.sweep import Definition, Sweep, SweepBase, SweepError
 from amrg.experiments.trials import POINT, REASON, TUNED, Trial, folder_of, read_trial, read_trials
-from amrg.training.callbacks import STOPPED, Watch
+from amrg.training.callbacks import STOPPED, Callback
 from amrg.training.data.prepared import Prepared, Source, prepare
 from amrg.training.errors import TuningError
 from amrg.training.loop.tuning import Tuned, tune
@@ -42,13 +42,13 @@ PLACE, WEIGHTS = "place", "weights"
 _SILENCE = 1800.0  # seconds without a sign of life after which another machine takes a trial up
 
 
-class Listener(Protocol):
+class SweepCallbacks(Protocol):
     """Told how a sweep goes."""
 
     def progress(self, what: str, done: int, count: int) -> None:
         """What all trials of a backbone share is being made."""
 
-    def started(self, trial: Trial) -> Watch:
+    def started(self, trial: Trial) -> Callback:
         """A trial begins, or is taken up again; gives who watches it."""
 
     def ended(self, trial: Trial) -> None:
@@ -60,11 +60,11 @@ class Steps:
     """What is done once a backbone, and what is done a trial."""
 
     prepare: Callable[[Recipe, Source, Path, Progress], Prepared] = prepare
-    tune: Callable[[Prepared, Recipe, Path, Watch], Tuned] = tune
+    tune: Callable[[Prepared, Recipe, Path, Callback], Tuned] = tune
 
 
 @dataclass(frozen=True)
-class Order:
+class SweepConfig:
     """What to sweep, on which data, into which folder; `storage` is a PostgreSQL address or None for a file there.
 
     `retry` runs what failed again, once, as trials of their own: the failures stay listed.
@@ -95,18 +95,18 @@ class Order:
         )
 
 
-def trials_of(order: Order) -> list[Trial]:
+def trials_of(order: SweepConfig) -> list[Trial]:
     """All trials of a sweep as they stand now.
 
     Raises:
         SweepError: another sweep lies in the folder, or the storage cannot be opened.
         DatasetError: no such data set or split.
     """
-    with opened(order.folder, order.definition, order.storage) as studies:
+    with open_study(order.folder, order.definition, order.storage) as studies:
         return read_trials(studies)
 
 
-def run_sweep(order: Order, listener: Listener) -> list[Trial]:
+def run_sweep(order: SweepConfig, listener: SweepCallbacks) -> list[Trial]:
     """Run every trial that is waiting or was left; gives all of them, those of other workers too.
 
     Raises:
@@ -116,7 +116,7 @@ def run_sweep(order: Order, listener: Listener) -> list[Trial]:
         TuningError: nothing can be written any more; what ran is taken up again by the next run.
     """
     _refuse_several_processes()
-    with opened(order.folder, order.definition, order.storage) as studies:
+    with open_study(order.folder, order.definition, order.storage) as studies:
         for base in order.sweep.bases:
             _Worker(order, listener, studies, base, studies.of(base)).run()
         return read_trials(studies)
@@ -126,10 +126,10 @@ def run_sweep(order: Order, listener: Listener) -> list[Trial]:
 class _Worker:
     """Runs the trials of one backbone, as many as it gets."""
 
-    order: Order
-    listener: Listener
+    order: SweepConfig
+    listener: SweepCallbacks
     studies: Studies
-    base: Base
+    base: SweepBase
     study: Any
 
     def run(self) -> None:
@@ -220,7 +220,7 @@ class _Worker:
 
     def _run(self, trial: Any, prepared: Prepared) -> None:
         """One trial to its end, whatever that is."""
-        point = suggested(trial, self.order.sweep)
+        point = suggest(trial, self.order.sweep)
         trial.set_user_attr(POINT, point.model_dump(mode="json", exclude_none=True))
         watch = Pruning(trial, self.listener.started(self._now(trial)))
         folder = self.order.folder / folder_of(self.base, trial.number, point)

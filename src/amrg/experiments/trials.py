@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from amrg.core.values import Value
 from amrg.experiments.optuna_studies import Studies, trials_in
-from amrg.experiments.sweep import Base, Point
+from amrg.experiments.sweep import Point, SweepBase
 
 TRIALS = "trials"
 """Where a sweep's folder holds the folders of its trials."""
@@ -18,7 +18,7 @@ POINT, REASON, TUNED = "point", "reason", "tuned"
 """What a study keeps of a trial beside its parameters."""
 
 
-class State(StrEnum):
+class TrialStatus(StrEnum):
     """How far a trial is, or how it ended."""
 
     WAITING = "waiting"
@@ -29,11 +29,11 @@ class State(StrEnum):
 
 
 _STATES = {
-    TrialState.WAITING: State.WAITING,
-    TrialState.RUNNING: State.RUNNING,
-    TrialState.COMPLETE: State.FINISHED,
-    TrialState.PRUNED: State.PRUNED,
-    TrialState.FAIL: State.FAILED,
+    TrialState.WAITING: TrialStatus.WAITING,
+    TrialState.RUNNING: TrialStatus.RUNNING,
+    TrialState.COMPLETE: TrialStatus.FINISHED,
+    TrialState.PRUNED: TrialStatus.PRUNED,
+    TrialState.FAIL: TrialStatus.FAILED,
 }
 
 
@@ -46,7 +46,7 @@ class Trial(Value):
 
     base: str
     number: int
-    state: State
+    state: TrialStatus
     point: Point | None = None
     folder: str | None = None
     reason: str | None = None
@@ -63,7 +63,7 @@ def read_trials(studies: Studies) -> list[Trial]:
     return [read_trial(base, frozen) for base in studies.sweep.bases for frozen in trials_in(studies.of(base))]
 
 
-def read_trial(base: Base, frozen: Any) -> Trial:
+def read_trial(base: SweepBase, frozen: Any) -> Trial:
     """A trial from its study."""
     told, point = frozen.user_attrs, None
     if POINT in told:
@@ -81,6 +81,6 @@ def read_trial(base: Base, frozen: Any) -> Trial:
     )
 
 
-def folder_of(base: Base, number: int, point: Point) -> str:
+def folder_of(base: SweepBase, number: int, point: Point) -> str:
     """Where a trial lies below the sweep's folder."""
     return f"{TRIALS}/{base.name}/{number:03d}-{point.label}"

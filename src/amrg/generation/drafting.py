@@ -11,11 +11,11 @@ import numpy as np
 
 from amrg import __version__
 from amrg.birads import Laterality, Provenance, Report, Status, Style, View, check, parse, render
-from amrg.generation.engines.local import Engine, Seen
+from amrg.generation.engines.local import Engine, ImageFeatures
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import SeenView, with_places
 from amrg.imaging import Framed, Mammogram, Study, hung, missing_views
-from amrg.models import frame_for, picture
+from amrg.models import frame_for, model_image
 
 
 class OutsideDomain(ValueError):
@@ -47,7 +47,7 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
     encoding = engine.loaded.settings.encoding
     with _timed(seconds, "frame"):
         framed = [frame_for(m, encoding) for m in mammograms]
-        pictures = [picture(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True)]
+        pictures = [model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True)]
     views = [(m.laterality, m.view) for m in mammograms]
     with _timed(seconds, "see"):
         seen = engine.see(pictures)
@@ -76,7 +76,7 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
     )
 
 
-def _domain(engine: Engine, seen: Seen | None) -> tuple[float | None, bool | None]:
+def _domain(engine: Engine, seen: ImageFeatures | None) -> tuple[float | None, bool | None]:
     """Distance from the training phantoms and whether it is within the guard's threshold; None without a guard."""
     if engine.guard is None or seen is None:
         return None, None
@@ -104,7 +104,7 @@ def _read(written: str, views: list[tuple[Laterality, View]], has_prior: bool) -
     return parsed.report, tuple(unread + broken)
 
 
-def seen_views(mammograms: list[Mammogram], framed: list[Framed], seen: Seen) -> list[SeenView]:
+def seen_views(mammograms: list[Mammogram], framed: list[Framed], seen: ImageFeatures) -> list[SeenView]:
     """What the tower saw, view by view, as `with_places` takes it."""
     side = round(seen.cells.shape[1] ** 0.5)
     grids = seen.cells.reshape(len(mammograms), side, side, -1)

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from amrg.birads import Finding, Kind, Laterality, Report, View
 from amrg.imaging import Framed
-from amrg.models import KINDS, ViewEncoding, box_from_picture
+from amrg.models import KINDS, ViewEncoding, box_from_image
 
 FLOOR = 0.25  # probability below which a cell marks nothing
 
@@ -50,7 +50,7 @@ def _placed(finding: Finding, rank: int, views: list[SeenView], encoding: ViewEn
             best = max(best, probability)
             cell = encoding.size / len(seen.cells)
             edges = (columns.start * cell, rows.start * cell, columns.stop * cell, rows.stop * cell)
-            boxes.append(box_from_picture(edges, (seen.laterality, seen.view), seen.framed, encoding))
+            boxes.append(box_from_image(edges, (seen.laterality, seen.view), seen.framed, encoding))
     if not boxes:
         return finding
     # A place missed on one view does not mean that the finding is seen on the other alone, so that is not said.

@@ -13,7 +13,7 @@ from amrg.birads import Laterality, View
 from amrg.imaging.decoding import PICTURE_ENDINGS, read_header, read_values
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import find_breast
-from amrg.imaging.identity import Identity, identity, side_in, told, view_in
+from amrg.imaging.identity import Identity, identity, merge_identity, side_in, view_in
 from amrg.imaging.study import Intent, Mammogram
 
 
@@ -47,9 +47,9 @@ def read_mammogram(path: Path, laterality: Laterality | None = None, view: View 
     if not path.is_file():
         raise ImagingError(f"{path.name}: no such file in {path.parent.name}; is the data set complete?")
     if path.suffix.lower() in PICTURE_ENDINGS:
-        return _mammogram(path, told(_named(path), laterality, view), Dataset(), _uid_of_bytes(path))
+        return _mammogram(path, merge_identity(_named(path), laterality, view), Dataset(), _uid_of_bytes(path))
     header = read_header(path)
-    return _mammogram(path, told(identity(header, path.stem), laterality, view), header, _uid(path, header))
+    return _mammogram(path, merge_identity(identity(header, path.stem), laterality, view), header, _uid(path, header))
 
 
 def _named(path: Path) -> Identity:

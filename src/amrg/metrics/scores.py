@@ -55,18 +55,18 @@ class SystemScores(Value):
     metrics: dict[str, MetricScore]
 
 
-class Change(Number):
+class MetricChange(Number):
     """How far a metric moves when the pictures are changed, paired by case, with its p (approximate randomisation)."""
 
     p: float | None = None
 
 
-class PictureScores(Value):
+class PerturbationScores(Value):
     """The same model on changed pictures; `change` is changed less unchanged."""
 
     n: int
     metrics: dict[str, MetricScore]
-    change: dict[str, Change]
+    change: dict[str, MetricChange]
 
 
 class Confusion(Value):
@@ -107,7 +107,7 @@ class Scores(Value):
     systems: dict[str, SystemScores]
     # Field (density, view, ...), its value, the system's metrics on those cases.
     subgroups: dict[str, dict[str, SystemScores]] = Field(default_factory=dict)
-    pictures: dict[str, PictureScores] = Field(default_factory=dict)  # blanked, shuffled, mirrored
+    pictures: dict[str, PerturbationScores] = Field(default_factory=dict)  # blanked, shuffled, mirrored
     confusions: dict[str, Confusion] = Field(default_factory=dict)  # birads, density
     cases: tuple[CaseScores, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amrg.metrics.metric import Array, Metric
-from amrg.metrics.statistics import Bootstrap, interval, shared
+from amrg.metrics.statistics import Bootstrap, interval, on_common_cases
 
 _LEAST_ROOM = 1e-9  # perfect must be better than blind by more than rounding
 
@@ -53,7 +53,7 @@ def skills(
     """
     best = {name: best_blind({b: m[name] for b, m in blind.items() if name in m}) for name in system}
     trios = {
-        name: shared(system[name], blind[baseline][name], perfect[name])
+        name: on_common_cases(system[name], blind[baseline][name], perfect[name])
         for name, baseline in best.items()
         if baseline is not None and name in perfect
     }

@@ -116,15 +116,15 @@ def interval(draws: Array, groups: int) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def only(metric: Metric, keep: Bools) -> Metric:
+def restrict(metric: Metric, keep: Bools) -> Metric:
     """The same metric with all other cases unscored."""
     return metric if keep[metric.scored].all() else replace(metric, terms=np.where(keep[:, None], metric.terms, np.nan))
 
 
-def shared(*metrics: Metric) -> tuple[Metric, ...]:
+def on_common_cases(*metrics: Metric) -> tuple[Metric, ...]:
     """One metric of several systems, on the cases that all of them score."""
     common: Bools = np.logical_and.reduce([m.scored for m in metrics])
-    return tuple(only(m, common) for m in metrics)
+    return tuple(restrict(m, common) for m in metrics)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Difference:
 
 def differences(first: Sequence[Metric], second: Sequence[Metric], draws: Bootstrap, seed: int = 0) -> list[Difference]:
     """The same metrics of two systems over the same cases, paired by case; p by approximate randomisation."""
-    pairs = [shared(a, b) for a, b in zip(first, second, strict=True)]
+    pairs = [on_common_cases(a, b) for a, b in zip(first, second, strict=True)]
     if not pairs:
         return []
     before, after = [a for a, _ in pairs], [b for _, b in pairs]
@@ -167,7 +167,7 @@ def resampled_difference(first: Metric, second: Metric, draws: Bootstrap) -> Dif
     p is twice the smaller share of draws on either side of nought, (count + 1) / (draws + 1): where seeds are drawn
     too, swapping outputs case by case would take the luck of a seed for a difference between systems.
     """
-    before, after = shared(first, second)
+    before, after = on_common_cases(first, second)
     moved = (draws.draw([after]) - draws.draw([before]))[0]
     between = interval(moved, draws.groups)
     defined = moved[np.isfinite(moved)]
@@ -186,7 +186,7 @@ def randomisation(
     """Two-sided p [metrics] that two systems are one: each group's outputs are swapped with probability a half.
 
     (count + 1) / (swaps + 1), count the swaps whose difference is at least the one seen. Both sides must be scored on
-    the same cases (`shared`). Not a number where the metric has no value.
+    the same cases (`on_common_cases`). Not a number where the metric has no value.
     """
     a, b = (group_sums(stack(side), member) for side in (first, second))
     total_a, total_b = a.sum(axis=0), b.sum(axis=0)

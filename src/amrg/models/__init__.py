@@ -1,14 +1,14 @@
 """Backbones, processors and checkpoints; the embedded model. Knows no training loop."""
 
-from amrg.models.backbones.base import Asked, Backbone, Modules, Tensors, Touched, Writing
+from amrg.models.backbones.base import Backbone, DecodingSettings, Modules, Prompt, Tensors, TrainableModules
 from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.card import Figure, ModelCard, list_models, model_card
 from amrg.models.embedded.heads import (
     ATTRIBUTES,
     COMPOSITIONS,
     KINDS,
+    FindingHeads,
     Place,
-    SeeingHeads,
     attribute_values,
     place_in_view,
 )
@@ -19,11 +19,11 @@ from amrg.models.views import (
     Channels,
     Hanging,
     ViewEncoding,
-    as_image,
-    box_from_picture,
-    box_to_picture,
+    box_from_image,
+    box_to_image,
     frame_for,
-    picture,
+    model_image,
+    to_pil,
 )
 
 __all__ = [
@@ -31,10 +31,11 @@ __all__ = [
     "BACKBONES",
     "COMPOSITIONS",
     "KINDS",
-    "Asked",
     "Backbone",
     "Channels",
+    "DecodingSettings",
     "Figure",
+    "FindingHeads",
     "Hanging",
     "LoadedModel",
     "ModelCard",
@@ -42,24 +43,23 @@ __all__ = [
     "ModelSettings",
     "Modules",
     "Place",
-    "SeeingHeads",
+    "Prompt",
     "Tensors",
-    "Touched",
+    "TrainableModules",
     "ViewEncoding",
-    "Writing",
-    "as_image",
     "attribute_values",
     "backbone_of",
-    "box_from_picture",
-    "box_to_picture",
+    "box_from_image",
+    "box_to_image",
     "frame_for",
     "list_models",
     "load_base",
     "load_model",
     "messages",
     "model_card",
-    "picture",
+    "model_image",
     "place_in_view",
     "save_heads",
+    "to_pil",
     "view_name",
 ]

@@ -28,7 +28,7 @@ from amrg.models.backbones.base import Backbone
 from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.catalog import pinned_revision
 from amrg.models.embedded.architecture import FOLDER, NAME
-from amrg.models.embedded.heads import SeeingHeads
+from amrg.models.embedded.heads import FindingHeads
 from amrg.models.errors import ModelError
 from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.settings import ModelSettings
@@ -51,7 +51,7 @@ class LoadedModel:
     processor: Any
     settings: ModelSettings
     folder: Path | None
-    heads: SeeingHeads | None
+    heads: FindingHeads | None
     revision: str | None = None
     adapter: Path | None = None
     hub_name: str | None = None
@@ -186,7 +186,7 @@ def load_base(
     )
 
 
-def save_heads(heads: SeeingHeads, folder: Path) -> None:
+def save_heads(heads: FindingHeads, folder: Path) -> None:
     """Write the place-reading heads beside a checkpoint."""
     save_file({k: v.detach().contiguous() for k, v in heads.state_dict().items()}, folder / HEADS_FILE)
 
@@ -221,7 +221,7 @@ def _dtype() -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32
 
 
-def _heads(folder: Path | None) -> SeeingHeads | None:
+def _heads(folder: Path | None) -> FindingHeads | None:
     """The heads stored beside a checkpoint, where there are any.
 
     Raises:
@@ -231,7 +231,7 @@ def _heads(folder: Path | None) -> SeeingHeads | None:
         return None
     try:
         stored = load_file(folder / HEADS_FILE)
-        heads = SeeingHeads(stored["cells.weight"].shape[1], stored["kinds.weight"].shape[1])
+        heads = FindingHeads(stored["cells.weight"].shape[1], stored["kinds.weight"].shape[1])
         heads.load_state_dict(stored)
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(

@@ -41,7 +41,7 @@ def frame_for(mammogram: Mammogram, encoding: ViewEncoding) -> Framed:
     return frame_breast(mammogram.pixels(), mammogram.laterality, encoding.size)
 
 
-def picture(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
+def model_image(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
     """The picture a model is shown: uint8 [size, size, 3]."""
     stacked = layers(framed, laterality, encoding)
     return with_position(stacked) if encoding.channels is Channels.LAYERS else stacked
@@ -84,12 +84,12 @@ def with_position(stacked: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return placed
 
 
-def as_image(array: npt.NDArray[np.uint8]) -> Image.Image:
+def to_pil(array: npt.NDArray[np.uint8]) -> Image.Image:
     """The picture as Pillow's image, which processors take."""
     return Image.fromarray(array, mode="RGB")
 
 
-def box_to_picture(box: ViewBox, framed: Framed, encoding: ViewEncoding) -> tuple[float, float, float, float]:
+def box_to_image(box: ViewBox, framed: Framed, encoding: ViewEncoding) -> tuple[float, float, float, float]:
     """A box of the original image in the pixels of the model's picture: left, top, right, bottom."""
     left, top = framed.to_framed(box.left, box.top)
     right, bottom = framed.to_framed(box.right, box.bottom)
@@ -100,7 +100,7 @@ def box_to_picture(box: ViewBox, framed: Framed, encoding: ViewEncoding) -> tupl
     return left, top, right, bottom
 
 
-def box_from_picture(
+def box_from_image(
     edges: tuple[float, float, float, float],
     view: tuple[Laterality, View],
     framed: Framed,

@@ -16,7 +16,7 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_max
 
 
 @dataclass(frozen=True)
-class Taken:
+class StepStats:
     """One optimiser step, over all processes.
 
     `loss` is nats a labelled token, `norm` the gradient's before it was clipped, `tokens` all those of the batch that
@@ -44,20 +44,20 @@ class Taken:
         return self.tokens / self.seconds
 
 
-class Watch(Protocol):
+class Callback(Protocol):
     """Told of every step and validation; may stop a run that promises little."""
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         """A step was taken."""
 
     def validated(self, step: int, value: float) -> bool:
         """The watched metric after a step; True ends the run here (its best adapter is kept)."""
 
 
-class Unwatched:
+class NoCallback:
     """Looks on and says nothing."""
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         """Nothing."""
 
     def validated(self, step: int, value: float) -> bool:

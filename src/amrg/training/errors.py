@@ -26,7 +26,7 @@ class NotANumber(TuningError):
 
 
 @contextmanager
-def explained(folder: Path, with_less: str) -> Iterator[None]:
+def translate_failures(folder: Path, with_less: str) -> Iterator[None]:
     """Turn what the machine lacks into a line that says what to do; `with_less`, where memory ran out.
 
     Raises:

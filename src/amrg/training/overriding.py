@@ -36,7 +36,7 @@ def read_recipe(path: Path) -> Recipe:
     return _checked(document, str(path))
 
 
-def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+def override(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     """A recipe with fields set by `name=value`, such as `lora.rank=8`; a value is JSON or, failing that, text.
 
     The recipe is looked at when all are set, so that fields which go together may come in any order.

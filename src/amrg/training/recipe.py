@@ -18,7 +18,7 @@ from amrg.models.settings import ModelSettings
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class Words(StrEnum):
+class TargetText(StrEnum):
     """Which text is learned: the reference as published, or its facts rendered in a house style."""
 
     PUBLISHED = "published"
@@ -27,7 +27,7 @@ class Words(StrEnum):
     IMPRESSION_FIRST = "impression-first"
 
 
-class Fact(StrEnum):
+class OmittableFact(StrEnum):
     """What a rendered text may leave untold: a picture at model size does not show it, or a site does not say it."""
 
     INDICATION = "indication"
@@ -35,7 +35,7 @@ class Fact(StrEnum):
     VIEWS = "views"
 
 
-class Decay(StrEnum):
+class LrScheduler(StrEnum):
     """How the learning rate falls after its warm-up."""
 
     CONSTANT = "constant"
@@ -88,8 +88,8 @@ class Recipe(Value):
 
     base: str = NAME
     revision: str | None = None
-    words: Words = Words.PUBLISHED
-    untold: tuple[Fact, ...] = ()  # of rendered words
+    words: TargetText = TargetText.PUBLISHED
+    untold: tuple[OmittableFact, ...] = ()  # of rendered words
     settings: ModelSettings | None = None
     lora: Lora = Lora()
     nf4: bool = False  # QLoRA: the frozen base in 4 bits, where CUDA and bitsandbytes are
@@ -97,7 +97,7 @@ class Recipe(Value):
     batch: int = Field(16, ge=1)
     at_once: int = Field(16, ge=1)
     rate: float = Field(2e-4, gt=0)
-    decay: Decay = Decay.COSINE
+    decay: LrScheduler = LrScheduler.COSINE
     warm_up: Share = 0.03  # of the steps
     weight_decay: float = Field(0.0, ge=0)
     clip: float = Field(1.0, gt=0)
@@ -111,6 +111,6 @@ class Recipe(Value):
     @model_validator(mode="after")
     def _rendered_where_untold(self) -> Recipe:
         """Nothing is cut out of a text as published."""
-        if self.untold and self.words is Words.PUBLISHED:
+        if self.untold and self.words is TargetText.PUBLISHED:
             raise ValueError("untold: a published text is learned as it is; choose the words of a house style")
         return self

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from amrg.benchmark.prediction_log import refuse_another
+from amrg.benchmark.prediction_log import refuse_other_run
 from amrg.datasets.case import Case
 from amrg.imaging import ImagingError, Mammogram, Study, frame_breast
 from amrg.metrics.prediction import Prediction
@@ -25,12 +25,12 @@ WIDTH = SIDE * SIDE
 BLOCK = 64  # cases compared with all training cases at once
 LINES, ROWS = "cases.jsonl", "views.f16"
 
-Opener = Callable[[Case], Study]
+OpenStudy = Callable[[Case], Study]
 Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Embedded:
+class ImageEmbeddings:
     """Cases as vectors: `views` [cases] lists each case's rows as names such as `RCC`, in the order of `rows`.
 
     `rows` float16 [rows, WIDTH] of unit length, mapped from disk; a case that could not be read has no row and its
@@ -50,7 +50,7 @@ class Embedded:
         return pairs[:, 0], pairs[:, 1]
 
 
-def embedded(cases: Sequence[Case], opened: Opener, folder: Path) -> Iterator[int]:
+def embed_images(cases: Sequence[Case], opened: OpenStudy, folder: Path) -> Iterator[int]:
     """Embed cases into a folder, on from where an earlier run stopped; yields how many are done.
 
     Raises:
@@ -69,17 +69,17 @@ def embedded(cases: Sequence[Case], opened: Opener, folder: Path) -> Iterator[in
             yield number
 
 
-def load_embedded(folder: Path) -> Embedded:
+def load_embeddings(folder: Path) -> ImageEmbeddings:
     """The embeddings of a folder; rows stay on disk until they are asked for."""
     entries = [json.loads(line) for line in (folder / LINES).read_text(encoding="utf-8").splitlines()]
     views = tuple(tuple(entry["views"]) for entry in entries)
     count = sum(map(len, views))
     rows = np.memmap(folder / ROWS, np.float16, "r", shape=(count, WIDTH)) if count else np.zeros((0, WIDTH), "f2")
     errors = {entry["key"]: entry["error"] for entry in entries if entry["error"]}
-    return Embedded(tuple(entry["key"] for entry in entries), views, errors, rows)
+    return ImageEmbeddings(tuple(entry["key"] for entry in entries), views, errors, rows)
 
 
-def retrieval_baseline(training: Sequence[Case], known: Embedded, asked: Embedded) -> list[Prediction]:
+def retrieval_baseline(training: Sequence[Case], known: ImageEmbeddings, asked: ImageEmbeddings) -> list[Prediction]:
     """For each case asked, the text of the training case whose pictures are most alike.
 
     Views are compared with views of the same kind and side by cosine, and averaged over the views of the case asked;
@@ -94,7 +94,7 @@ def retrieval_baseline(training: Sequence[Case], known: Embedded, asked: Embedde
     return found
 
 
-def _likeness(known: Embedded, asked: Embedded, part: range) -> Array:
+def _likeness(known: ImageEmbeddings, asked: ImageEmbeddings, part: range) -> Array:
     """Summed cosines [cases of the part, training cases]; not a number where no view is of the same kind."""
     summed = np.zeros((len(part), len(known.keys)), np.float32)
     compared = np.zeros_like(summed, dtype=bool)
@@ -116,7 +116,9 @@ def _products(vectors: Array, rows: npt.NDArray[np.float16], chosen: npt.NDArray
     return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(vectors), 0), np.float32)
 
 
-def _nearest(asked: Embedded, index: int, known: Embedded, likeness: Array, texts: dict[str, str]) -> Prediction:
+def _nearest(
+    asked: ImageEmbeddings, index: int, known: ImageEmbeddings, likeness: Array, texts: dict[str, str]
+) -> Prediction:
     """The text of the training case most alike; none where nothing could be compared."""
     key = asked.keys[index]
     others = np.where([k == key for k in known.keys], np.nan, likeness) if key in texts else likeness
@@ -127,7 +129,7 @@ def _nearest(asked: Embedded, index: int, known: Embedded, likeness: Array, text
     return Prediction(key=key, text=texts[known.keys[int(np.nanargmax(others))]])
 
 
-def _embedded(case: Case, opened: Opener) -> tuple[dict[str, object], npt.NDArray[np.float16]]:
+def _embedded(case: Case, opened: OpenStudy) -> tuple[dict[str, object], npt.NDArray[np.float16]]:
     """A case's line, and a row for the first picture of every view."""
     try:
         views = {f"{m.laterality}{m.view}": m for m in reversed(opened(case).mammograms)}
@@ -157,7 +159,7 @@ def _keep_whole(folder: Path, cases: Sequence[Case]) -> int:
         if entry is None or views + len(entry["views"]) > room:
             break
         expected = f"case {cases[done].key}" if done < len(cases) else "no further case"
-        refuse_another(f"{folder.name}/{LINES} line {done + 1}", f"case {entry['key']}", expected)
+        refuse_other_run(f"{folder.name}/{LINES} line {done + 1}", f"case {entry['key']}", expected)
         done, whole, views = done + 1, whole + len(line), views + len(entry["views"])
     os.truncate(lines, whole)
     os.truncate(rows, views * 2 * WIDTH)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amrg.benchmark.baselines.text_baselines import blind_baselines, oracle_baseline, perfect_baseline
-from amrg.benchmark.prediction_log import stored
+from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.references import References
-from amrg.benchmark.submissions import Outputs, matched, read_predictions
+from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
 from amrg.datasets.case import Case
 from amrg.metrics.prediction import Prediction
@@ -41,7 +41,7 @@ _PERFECT = "the references themselves"
 
 
 @dataclass(frozen=True)
-class Beside:
+class Baselines:
     """Baselines by name: one prediction a case in the order of the references, and how each came about."""
 
     predictions: Mapping[str, Sequence[Prediction]]
@@ -49,7 +49,7 @@ class Beside:
     warnings: tuple[str, ...] = ()
 
 
-def beside(references: References, seed: int = 0) -> Beside:
+def fit_baselines(references: References, seed: int = 0) -> Baselines:
     """All baselines that need no pictures: constant, sampled, prior, oracle, perfect.
 
     They learn from training cases. Where there are none they are cross-fitted: groups of the references are dealt into
@@ -58,16 +58,16 @@ def beside(references: References, seed: int = 0) -> Beside:
     """
     perfect = {"perfect": perfect_baseline(references.cases)}
     if references.training:
-        return Beside({**_learned(references.training, references.cases, seed), **perfect}, _about(references))
+        return Baselines({**_learned(references.training, references.cases, seed), **perfect}, _about(references))
     if len(set(references.groups)) < 2:
         warning = "no training case, and one group only: there are no blind baselines, and so no skill"
-        return Beside(perfect, {"perfect": _PERFECT}, (warning,))
+        return Baselines(perfect, {"perfect": _PERFECT}, (warning,))
     fitted = _cross_fitted(references.cases, seed)
     warning = (
         f"no training case to learn from: blind baselines and oracle are cross-fitted on the references in {FOLDS} "
         "folds of whole groups; a case's own group is never learned from, but others that are scored are"
     )
-    return Beside({**fitted, **perfect}, _about(references), (warning,))
+    return Baselines({**fitted, **perfect}, _about(references), (warning,))
 
 
 def _about(references: References) -> dict[str, str]:
@@ -102,20 +102,20 @@ def _folds(groups: Sequence[str], seed: int) -> list[int]:
     return [dealt[group] for group in groups]
 
 
-def keep_beside(folder: Path, made: Beside) -> None:
+def save_baselines(folder: Path, made: Baselines) -> None:
     """Write baselines into a run folder, in place of what was there."""
     place = folder / BASELINES
     place.mkdir(exist_ok=True)
     for name in ROLES:
         if name in made.predictions:
-            stored(place / f"{name}.jsonl", made.predictions[name])
+            write_predictions(place / f"{name}.jsonl", made.predictions[name])
         else:
             (place / f"{name}.jsonl").unlink(missing_ok=True)
     document = {"about": dict(sorted(made.about.items())), "left_out": {}, "warnings": made.warnings}
     write_text(place / ABOUT, [json.dumps(document, indent=2)])
 
 
-def kept_beside(folder: Path, references: References) -> Beside:
+def load_baselines(folder: Path, references: References) -> Baselines:
     """The baselines that a run folder holds, each over the references.
 
     Raises:
@@ -125,8 +125,8 @@ def kept_beside(folder: Path, references: References) -> Beside:
     read = {name: Outputs(read_predictions(path).predictions) for name, path in files.items() if path.is_file()}
     about = folder / BASELINES / ABOUT
     document = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-    return Beside(
-        {name: matched(references, outputs).predictions for name, outputs in read.items()},
+    return Baselines(
+        {name: match_to_references(references, outputs).predictions for name, outputs in read.items()},
         document.get("about", {}),
         tuple(document.get("warnings", ())),
     )

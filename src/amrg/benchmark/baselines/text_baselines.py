@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from amrg.benchmark.sampling import drawn, sample
+from amrg.benchmark.sampling import choose, sample
 from amrg.birads import Category, Composition
 from amrg.datasets.case import Case
 from amrg.metrics.errors import BenchmarkError
@@ -50,7 +50,7 @@ def blind_baselines(training: Sequence[Case], keys: Sequence[str], seed: int) ->
     constant, prior = medoid(training, seed), medoid(_of_usual_labels(training), seed)
     return {
         "constant": [Prediction(key=key, text=constant) for key in keys],
-        "sampled": [Prediction(key=key, text=drawn(training, f"sampled {seed} {key}").text) for key in keys],
+        "sampled": [Prediction(key=key, text=choose(training, f"sampled {seed} {key}").text) for key in keys],
         "prior": [Prediction(key=key, text=prior) for key in keys],
     }
 
@@ -63,7 +63,7 @@ def oracle_baseline(training: Sequence[Case], cases: Sequence[Case], seed: int) 
     """
     _refuse_none(training)
     shelves = _shelves(training)
-    return [Prediction(key=c.key, text=drawn(_alike(shelves, c)[1], f"oracle {seed} {c.key}").text) for c in cases]
+    return [Prediction(key=c.key, text=choose(_alike(shelves, c)[1], f"oracle {seed} {c.key}").text) for c in cases]
 
 
 def oracle_rules(training: Sequence[Case], cases: Sequence[Case]) -> Counter[str]:

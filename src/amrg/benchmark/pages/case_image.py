@@ -16,8 +16,8 @@ from amrg.imaging.sheet import CELL, GAP
 from amrg.metrics.pairs import Pair
 
 
-def pictures_of_data(data: Path | None) -> Pictures | None:
-    """`case_pictures` of a data set's folder; None where `data` is none.
+def dataset_images(data: Path | None) -> Pictures | None:
+    """`draw_cases` of a data set's folder; None where `data` is none.
 
     Raises:
         DatasetError: the data set cannot be read.
@@ -25,10 +25,10 @@ def pictures_of_data(data: Path | None) -> Pictures | None:
     if data is None or not (data / INFO).is_file():
         return None
     root = open_dataset(data).root
-    return case_pictures(lambda case: study_of(case, root))
+    return draw_cases(lambda case: study_of(case, root))
 
 
-def case_pictures(opened: Callable[[Case], Study]) -> Pictures:
+def draw_cases(opened: Callable[[Case], Study]) -> Pictures:
     """Pictures for `write_page`: marks R1, R2, ... are the reference's findings, D1, D2, ... those of the draft.
 
     `opened` reads the study of a case. A case whose pictures cannot be read has none.

@@ -16,7 +16,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Extremes:
+class CaseSelection:
     """The worst and the best cases, worst and best first, with their scores, and the rule that picked them."""
 
     rule: str
@@ -24,9 +24,9 @@ class Extremes:
     best: tuple[tuple[CaseScores, float], ...]
 
 
-def extremes(
+def select_cases(
     cases: Sequence[CaseScores], metrics: Mapping[str, MetricScore], lengths: Mapping[str, int]
-) -> Extremes | None:
+) -> CaseSelection | None:
     """Up to `SHOWN` cases a side, one a group, no case on both sides; None where no case has a score of its own.
 
     Args:
@@ -41,7 +41,7 @@ def extremes(
     worst = _one_a_group(ranked, min(SHOWN, (len(scored) + 1) // 2), set())
     shown = {case.group for case, _ in worst}
     turned = sorted(scored, key=lambda pair: (-pair[1], -lengths.get(pair[0].key, 0), pair[0].key))
-    return Extremes(rule, worst, _one_a_group(turned, SHOWN, shown))
+    return CaseSelection(rule, worst, _one_a_group(turned, SHOWN, shown))
 
 
 def _one_a_group(

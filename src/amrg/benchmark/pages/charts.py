@@ -49,7 +49,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Counts:
+class ChartCounts:
     """A confusion matrix as chart and as numbers; labels that nobody named are left out."""
 
     chart: Chart
@@ -75,7 +75,7 @@ def _skill_colour(skill: Number) -> str:
     return BLUE if skill.low > 0 else VERMILLION if skill.high < 0 else GREY
 
 
-def picture_charts(scores: Scores, system: SystemScores) -> Iterator[Chart]:
+def perturbation_charts(scores: Scores, system: SystemScores) -> Iterator[Chart]:
     """Each main metric on the pictures as they are and as they were changed, the best blind baseline across."""
     for name in main_metrics(system.metrics):
         shown = system.metrics[name]
@@ -103,7 +103,7 @@ def _direction(metric: MetricScore) -> str:
     return "" if metric.higher_is_better else "lower is better"
 
 
-def confusions(scores: Scores) -> Iterator[Counts]:
+def confusion_charts(scores: Scores) -> Iterator[ChartCounts]:
     """The confusion matrices that count anything."""
     for name, confusion in scores.confusions.items():
         named = _named_only(confusion)
@@ -111,7 +111,7 @@ def confusions(scores: Scores) -> Iterator[Counts]:
             title = _CONFUSIONS.get(name, name)
             count = sum(map(sum, named.counts))
             chart = Chart(title, confusion_matrix(_slug("confusion", name), title, named), counted(count, "case"))
-            yield Counts(chart, named)
+            yield ChartCounts(chart, named)
 
 
 def _named_only(confusion: Confusion) -> Confusion:

@@ -23,14 +23,14 @@ _WORD = re.compile(r"\w+(?:[.,'’-]\w+)*")
 
 
 @dataclass(frozen=True)
-class Run:
+class TextSpan:
     """A piece of a text; `marked` where the other text does not have its words."""
 
     text: str
     marked: bool
 
 
-def word_differences(reference: str, draft: str) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+def diff_words(reference: str, draft: str) -> tuple[tuple[TextSpan, ...], tuple[TextSpan, ...]]:
     """Both texts in runs, the words marked that the other lacks. Case, spaces and punctuation make no difference.
 
     The runs of a text put together are the text, up to `MOST_WORDS` words of it.
@@ -56,7 +56,7 @@ def _keys(words: Sequence[re.Match[str]]) -> list[str]:
     return [m[0].casefold() for m in words]
 
 
-def _runs(text: str, words: Sequence[re.Match[str]], marked: set[int]) -> Iterator[Run]:
+def _runs(text: str, words: Sequence[re.Match[str]], marked: set[int]) -> Iterator[TextSpan]:
     """Neighbouring marked words make one run; what stands between runs is never marked."""
     at, i = 0, 0
     while i < len(words):
@@ -67,13 +67,13 @@ def _runs(text: str, words: Sequence[re.Match[str]], marked: set[int]) -> Iterat
         while last + 1 in marked:
             last += 1
         if words[i].start() > at:
-            yield Run(text[at : words[i].start()], False)
+            yield TextSpan(text[at : words[i].start()], False)
         at = words[last].end()
-        yield Run(text[words[i].start() : at], True)
+        yield TextSpan(text[words[i].start() : at], True)
         i = last + 1
     end = words[-1].end() if len(words) == MOST_WORDS and is_cut(text) else len(text)
     if end > at:
-        yield Run(text[at:end], False)
+        yield TextSpan(text[at:end], False)
 
 
 class Wrong(StrEnum):
@@ -89,7 +89,7 @@ class Wrong(StrEnum):
 
 
 @dataclass(frozen=True)
-class Difference:
+class FactDifference:
     """One fact that differs: what the reference says, what the draft says, in words; empty where it says nothing."""
 
     wrong: Wrong
@@ -97,7 +97,7 @@ class Difference:
     draft: str
 
 
-def fact_differences(pair: Pair) -> tuple[Difference, ...]:
+def diff_facts(pair: Pair) -> tuple[FactDifference, ...]:
     """Facts in which a draft differs from its reference, the assessment first; none where the system failed.
 
     What the reference leaves open is not wrong.
@@ -108,17 +108,17 @@ def fact_differences(pair: Pair) -> tuple[Difference, ...]:
     return (*_categories(reference, draft), *_density(reference, draft), *_findings(pair, draft))
 
 
-def _categories(reference: Report, draft: Report) -> Iterator[Difference]:
+def _categories(reference: Report, draft: Report) -> Iterator[FactDifference]:
     """Breast by breast where both reports name the same breasts, else all categories named."""
     sides = by_breast(reference), by_breast(draft)
     if sides[0] and sides[0].keys() == sides[1].keys():
         if sides[0] != sides[1]:
-            yield Difference(Wrong.CATEGORY, _by_side(sides[0]), _by_side(sides[1]))
+            yield FactDifference(Wrong.CATEGORY, _by_side(sides[0]), _by_side(sides[1]))
         return
     true, said = ({a.category for a in r.assessments} for r in (reference, draft))
     if true and true != said:
         wrong = Wrong.CATEGORY if said else Wrong.NOT_SAID
-        yield Difference(wrong, _category_words(true), _category_words(said) if said else "no BI-RADS category")
+        yield FactDifference(wrong, _category_words(true), _category_words(said) if said else "no BI-RADS category")
 
 
 def _by_side(categories: Mapping[Laterality, Category]) -> str:
@@ -129,41 +129,41 @@ def _category_words(categories: Iterable[Category]) -> str:
     return f"BI-RADS {', '.join(sorted(categories))}"
 
 
-def _density(reference: Report, draft: Report) -> Iterator[Difference]:
+def _density(reference: Report, draft: Report) -> Iterator[FactDifference]:
     true, said = reference.composition, draft.composition
     if true is not None and true != said:
         wrong, words = (Wrong.NOT_SAID, "no density") if said is None else (Wrong.DENSITY, f"density {said.upper()}")
-        yield Difference(wrong, f"density {true.upper()}", words)
+        yield FactDifference(wrong, f"density {true.upper()}", words)
 
 
-def _findings(pair: Pair, draft: Report) -> Iterator[Difference]:
+def _findings(pair: Pair, draft: Report) -> Iterator[FactDifference]:
     """Findings matched as the metrics match them; one that is left over on both sides is in the wrong breast."""
     matching = match_findings(pair, draft)
     elsewhere, missed, invented = match_left(matching.missed, matching.invented, _same_kind)
     for match in (*matching.matches, *elsewhere):
         yield from _within(match)
     for finding in missed:
-        yield Difference(Wrong.MISSING_FINDING, finding_words(finding), "")
+        yield FactDifference(Wrong.MISSING_FINDING, finding_words(finding), "")
     for finding in invented:
-        yield Difference(Wrong.FALSE_FINDING, "", finding_words(finding))
+        yield FactDifference(Wrong.FALSE_FINDING, "", finding_words(finding))
 
 
 def _same_kind(reference: Finding, draft: Finding) -> bool:
     return compatible(reference.kind, draft.kind)
 
 
-def _within(match: Match) -> Iterator[Difference]:
+def _within(match: Match) -> Iterator[FactDifference]:
     """What differs between two findings that go together."""
     true, said = match.reference, match.draft
     if true.laterality is not said.laterality or match.fit is Fit.ELSEWHERE:
-        yield Difference(Wrong.PLACE, f"{true.kind}: {_place_words(true)}", _place_words(said))
+        yield FactDifference(Wrong.PLACE, f"{true.kind}: {_place_words(true)}", _place_words(said))
     elif match.fit is Fit.SILENT:
-        yield Difference(Wrong.NOT_SAID, f"{true.kind}: {_place_words(true)}", _place_words(said))
+        yield FactDifference(Wrong.NOT_SAID, f"{true.kind}: {_place_words(true)}", _place_words(said))
     for name in DESCRIPTORS:
         wanted, got = getattr(true, name), getattr(said, name)
         if wanted is not None and wanted != got:
             wrong = Wrong.NOT_SAID if got is None else Wrong.DESCRIPTOR
-            yield Difference(wrong, f"{true.kind}, {name}: {wanted}", str(got or f"no {name}"))
+            yield FactDifference(wrong, f"{true.kind}, {name}: {wanted}", str(got or f"no {name}"))
 
 
 def finding_words(finding: Finding) -> str:

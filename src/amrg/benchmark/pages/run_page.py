@@ -16,15 +16,15 @@ from markupsafe import Markup
 from PIL import Image
 
 from amrg.benchmark.pages import charts
-from amrg.benchmark.pages.case_selection import Extremes, extremes
+from amrg.benchmark.pages.case_selection import CaseSelection, select_cases
 from amrg.benchmark.pages.report_diff import (
     MOST_WORDS,
-    Difference,
-    Run,
-    fact_differences,
+    FactDifference,
+    TextSpan,
+    diff_facts,
+    diff_words,
     finding_words,
     is_cut,
-    word_differences,
 )
 from amrg.benchmark.pages.verdict import LOST, verdict
 from amrg.benchmark.scoring.read_run import read_manifest, read_scores, read_shown, reference_lengths
@@ -55,16 +55,16 @@ _ROLES = {
 
 
 @dataclass(frozen=True)
-class Shown:
+class CaseView:
     """One case as the page shows it. `picture` is a data address, None where there is none."""
 
     scored: CaseScores
     value: float
     pair: Pair
-    reference: tuple[Run, ...]
-    draft: tuple[Run, ...]
+    reference: tuple[TextSpan, ...]
+    draft: tuple[TextSpan, ...]
     cut: bool
-    wrong: tuple[Difference, ...]
+    wrong: tuple[FactDifference, ...]
     picture: str | None
 
 
@@ -83,14 +83,14 @@ def write_page(run_folder: Path, pictures: Pictures | None = None) -> Path:
         OSError: the page cannot be written.
     """
     scores = read_scores(run_folder)
-    page = environment().get_template("page.html").render(_context(run_folder, scores, pictures))
+    page = jinja_environment().get_template("page.html").render(_context(run_folder, scores, pictures))
     path = run_folder / FILE_NAME
     with whole(path) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 
-def environment() -> Environment:
+def jinja_environment() -> Environment:
     """Templates that escape all they are given, and refuse a name that they are not given."""
     environment = Environment(
         loader=PackageLoader("amrg.benchmark.pages"),
@@ -108,7 +108,7 @@ def environment() -> Environment:
 def _context(folder: Path, scores: Scores, pictures: Pictures | None) -> dict[str, Any]:
     """All that the templates are given."""
     system = scores.systems[scores.system]
-    chosen = extremes(scores.cases, system.metrics, reference_lengths(folder))
+    chosen = select_cases(scores.cases, system.metrics, reference_lengths(folder))
     return {
         "scores": scores,
         "system": system,
@@ -118,8 +118,8 @@ def _context(folder: Path, scores: Scores, pictures: Pictures | None) -> dict[st
         "systems": _ordered(scores),
         "tables": families(system.metrics),
         "skill_charts": list(charts.skill_charts(system)),
-        "picture_charts": list(charts.picture_charts(scores, system)),
-        "confusions": list(charts.confusions(scores)),
+        "picture_charts": list(charts.perturbation_charts(scores, system)),
+        "confusions": list(charts.confusion_charts(scores)),
         "subgroups": charts.subgroup_charts(scores, system),
         "roles": _ROLES,
         "lost": LOST,
@@ -149,7 +149,7 @@ def in_words(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _cases(folder: Path, chosen: Extremes | None, pictures: Pictures | None) -> dict[str, list[Shown]]:
+def _cases(folder: Path, chosen: CaseSelection | None, pictures: Pictures | None) -> dict[str, list[CaseView]]:
     """The worst and best cases; no side that is empty."""
     if chosen is None:
         return {}
@@ -162,19 +162,19 @@ def _cases(folder: Path, chosen: Extremes | None, pictures: Pictures | None) -> 
     return {title: cases for title, cases in found.items() if cases}
 
 
-def _shown(scored: CaseScores, value: float, read: tuple[Case, Pair], pictures: Pictures | None) -> Shown:
+def _shown(scored: CaseScores, value: float, read: tuple[Case, Pair], pictures: Pictures | None) -> CaseView:
     case, pair = read
     texts = _readable(pair.reference_text), _readable(pair.text or "")
-    reference, draft = word_differences(*texts)
+    reference, draft = diff_words(*texts)
     picture = pictures(case, pair) if pictures is not None else None
-    return Shown(
+    return CaseView(
         scored=scored,
         value=value,
         pair=pair,
         reference=reference,
         draft=draft,
         cut=any(map(is_cut, texts)),
-        wrong=fact_differences(pair),
+        wrong=diff_facts(pair),
         picture=_inline(picture) if picture is not None else None,
     )
 

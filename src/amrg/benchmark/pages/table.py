@@ -18,7 +18,7 @@ class Format(StrEnum):
     LATEX = "latex"
 
 
-class Shown(StrEnum):
+class TableValue(StrEnum):
     """What of a metric is shown: its value, or its skill over the best blind baseline."""
 
     VALUE = "value"
@@ -34,8 +34,8 @@ class Table:
     notes: tuple[str, ...]
 
 
-def table(
-    runs: Sequence[Scores], metrics: Sequence[str] = (), shown: Shown = Shown.VALUE, baselines: bool = True
+def build_table(
+    runs: Sequence[Scores], metrics: Sequence[str] = (), shown: TableValue = TableValue.VALUE, baselines: bool = True
 ) -> Table:
     """The systems of some runs; baselines are those of the first run on each part of a data set.
 
@@ -76,13 +76,13 @@ def _titled(name: str, role: Role) -> str:
     return name if name == role else f"{name} ({role})"
 
 
-def _cells(scores: SystemScores, names: Sequence[str], shown: Shown) -> tuple[str, ...]:
+def _cells(scores: SystemScores, names: Sequence[str], shown: TableValue) -> tuple[str, ...]:
     return tuple(_cell(scores.metrics.get(name), scores.n - scores.failed, shown) for name in names)
 
 
-def _cell(score: MetricScore | None, n: int, shown: Shown) -> str:
+def _cell(score: MetricScore | None, n: int, shown: TableValue) -> str:
     """Value or skill with its interval, and n where it is not the row's."""
-    of = score if shown is Shown.VALUE else score and score.skill
+    of = score if shown is TableValue.VALUE else score and score.skill
     if score is None or of is None or of.value is None:
         return "no value"
     return with_interval(of) + (f" (n {score.n})" if score.n != n else "")
@@ -92,7 +92,7 @@ def _data(run: Scores) -> str:
     return " ".join(filter(None, (run.data.name, run.data.split, run.data.part)))
 
 
-def _notes(runs: Sequence[Scores], names: Sequence[str], shown: Shown, several: bool) -> Iterator[str]:
+def _notes(runs: Sequence[Scores], names: Sequence[str], shown: TableValue, several: bool) -> Iterator[str]:
     """What the reader of a table must know: the data, which way is better, intervals, and what not to read into it."""
     if not several:
         data = runs[0].data
@@ -101,11 +101,11 @@ def _notes(runs: Sequence[Scores], names: Sequence[str], shown: Shown, several: 
         yield "rows are of different cases, and not to be compared across data"
     yield "n: cases with a draft; in brackets after a value, n where a metric scores fewer"
     yield "in square brackets, 95 % intervals by a bootstrap of whole groups"
-    if shown is Shown.SKILL:
+    if shown is TableValue.SKILL:
         yield "skill: (value - blind) / (perfect - blind), blind the best blind baseline: 0 no better, 1 perfect"
     scored = [run.systems[run.system].metrics for run in runs]
     lower = [n for n in names if any(n in m and not m[n].higher_is_better for m in scored)]
-    if lower and shown is Shown.VALUE:
+    if lower and shown is TableValue.VALUE:
         yield f"lower is better: {', '.join(lower)}"
     for run in runs:
         if run.data.trained_on:

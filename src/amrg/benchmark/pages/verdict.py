@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from amrg.metrics.display import counted, with_interval
 from amrg.metrics.families import main_metrics
-from amrg.metrics.scores import Change, MetricScore, Number, Scores, Skill, SystemScores
+from amrg.metrics.scores import MetricChange, MetricScore, Number, Scores, Skill, SystemScores
 
 LOST = ("blanked", "shuffled")
 """Changes of the pictures that take the case's own information away, so that a metric must get worse."""
@@ -31,7 +31,7 @@ class Evidence:
     score: MetricScore
     blind: Number | None
     skill: Skill | None
-    changes: dict[str, Change]
+    changes: dict[str, MetricChange]
     better: bool | None
     worse: dict[str, bool | None]
 

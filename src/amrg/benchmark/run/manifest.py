@@ -84,7 +84,7 @@ class Manifest(Value):
     versions: dict[str, str] = Field(default_factory=versions)
 
 
-def model_used(engine: Engine) -> ModelUsed:
+def describe_model(engine: Engine) -> ModelUsed:
     """The model that an engine holds."""
     loaded = engine.loaded
     commit = getattr(loaded.model.config, "_commit_hash", None)
@@ -96,7 +96,7 @@ def model_used(engine: Engine) -> ModelUsed:
     )
 
 
-def prompt_used(engine: Engine, words: str) -> PromptUsed:
+def describe_prompt(engine: Engine, words: str) -> PromptUsed:
     """How an engine asks its model, and whose words are scored."""
     settings = engine.loaded.settings.model_dump(mode="json")
     template = getattr(engine.loaded.processor, "chat_template", None)
@@ -113,7 +113,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def begin(folder: Path, manifest: Manifest) -> None:
+def open_run_folder(folder: Path, manifest: Manifest) -> None:
     """Make the folder of a run, or enter it again to go on.
 
     Raises:

@@ -35,12 +35,12 @@ class Mirrored(Mammogram):
         return self.of.to_file(self.columns - x, y)
 
 
-def blanked(study: Study) -> Study:
+def blank(study: Study) -> Study:
     """The study with every picture black, same views and sizes."""
     return _with(study, [Blanked(**_fields(m)) for m in study.mammograms])
 
 
-def mirrored(study: Study) -> Study:
+def mirror(study: Study) -> Study:
     """The study of a patient whose right breast is this one's left: pictures mirrored, sides exchanged."""
     turned = [Mirrored(**(_fields(m) | {"laterality": OTHER[m.laterality]}), of=m) for m in study.mammograms]
     return _with(study, turned)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from amrg.benchmark.baselines.retrieval import Opener
+from amrg.benchmark.baselines.retrieval import OpenStudy
 from amrg.birads import Style
 from amrg.datasets.case import Case
 from amrg.generation import Draft, Engine, draft_report
@@ -15,7 +15,7 @@ from amrg.imaging import ImagingError, Study
 from amrg.metrics.prediction import Prediction
 
 
-class Words(StrEnum):
+class ScoredText(StrEnum):
     """Whose words are scored as text: amrg's in a house style, or the model's own."""
 
     CLINICAL = "clinical"
@@ -29,7 +29,7 @@ class Drafter:
     """Drafts studies with one engine, refused ones by force, so that no case is lost."""
 
     engine: Engine
-    words: Words
+    words: ScoredText
 
     def draft(self, study: Study) -> tuple[Draft, str]:
         """The draft, and the text of it that is scored.
@@ -39,7 +39,7 @@ class Drafter:
         """
         if not study.mammograms:
             raise ImagingError("the case has no screening view")
-        if self.words is Words.WRITTEN:
+        if self.words is ScoredText.WRITTEN:
             draft = draft_report(study, self.engine, force=True)
             return draft, draft.written
         draft = draft_report(study, self.engine, Style(self.words.value), force=True)
@@ -61,18 +61,18 @@ def prediction(key: str, draft: Draft, text: str) -> Prediction:
     return Prediction(key=key, text=text, report=draft.report, refused=refused)
 
 
-def predict_case(case: Case, opened: Opener, drafter: Drafter, timings: Path) -> Prediction:
+def predict_case(case: Case, opened: OpenStudy, drafter: Drafter, timings: Path) -> Prediction:
     """A case's prediction, its time noted beside; a case that cannot be read is stored as failed, with the reason."""
     try:
         draft, text = drafter.draft(opened(case))
     except ImagingError as error:
-        return failed(case.key, str(error))
+        return failed_prediction(case.key, str(error))
     with timings.open("a", encoding="utf-8", newline="\n") as lines:
         seconds = {name: round(value, 4) for name, value in draft.seconds.items()}
         lines.write(json.dumps({"key": case.key, "seconds": seconds}) + "\n")
     return prediction(case.key, draft, text)
 
 
-def failed(key: str, why: str) -> Prediction:
+def failed_prediction(key: str, why: str) -> Prediction:
     """A case without a draft: never a zero, always counted."""
     return Prediction(key=key, text=None, error=" ".join(why.split()))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amrg.benchmark.baselines.retrieval import Opener
+from amrg.benchmark.baselines.retrieval import OpenStudy
 from amrg.benchmark.references import LEARNED_FROM, References, read_references
-from amrg.benchmark.run.predict import Words
+from amrg.benchmark.run.predict import ScoredText
 from amrg.benchmark.sampling import sample
 from amrg.datasets import Case, Dataset, open_dataset, study_of
 from amrg.imaging import Study
 
 
 @dataclass(frozen=True)
-class Order:
+class RunConfig:
     """What to run: a part of a split of a data set, into a folder.
 
     `limit` cases from the part's beginning (None: all); `pictures` of them, drawn by seed, on changed pictures too.
@@ -25,7 +25,7 @@ class Order:
     split: str
     out: Path
     part: str = "test"
-    words: Words = Words.CLINICAL
+    words: ScoredText = ScoredText.CLINICAL
     limit: int | None = None
     pictures: int = 100
     training: Path | None = None
@@ -34,15 +34,15 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunCases:
     """The cases of an order with those that baselines learn from, and how the pictures of either are opened."""
 
     references: References
-    opened: Opener
-    learned: Opener
+    opened: OpenStudy
+    learned: OpenStudy
 
 
-class LastOpened:
+class LastStudy:
     """Opens cases of a data set and keeps the last study, which is often asked for again at once."""
 
     def __init__(self, dataset: Dataset) -> None:
@@ -60,7 +60,7 @@ class LastOpened:
         return self._last[1]
 
 
-def asked(order: Order) -> Asked:
+def load_cases(order: RunConfig) -> RunCases:
     """The cases of an order, read.
 
     Raises:
@@ -71,10 +71,10 @@ def asked(order: Order) -> Asked:
     whole = read_references(order.data, order.split, order.part, order.seed)
     references = replace(whole, cases=whole.cases[: order.limit])
     if order.training is None:
-        return Asked(references, LastOpened(dataset), LastOpened(dataset))
+        return RunCases(references, LastStudy(dataset), LastStudy(dataset))
     other = open_dataset(order.training)
     training = _all_but(other, references, order.seed)
-    return Asked(replace(references, training=training), LastOpened(dataset), LastOpened(other))
+    return RunCases(replace(references, training=training), LastStudy(dataset), LastStudy(other))
 
 
 def _all_but(dataset: Dataset, references: References, seed: int) -> tuple[Case, ...]:

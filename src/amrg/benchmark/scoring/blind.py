@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amrg.benchmark.baselines.suite import ROLES, beside
-from amrg.benchmark.references import References, part_of
-from amrg.benchmark.scoring.measure import USUAL, Extras, measuring, pairs_of
+from amrg.benchmark.baselines.suite import ROLES, fit_baselines
+from amrg.benchmark.references import References, references_of_part
+from amrg.benchmark.scoring.measure import USUAL, OptionalMetrics, open_metrics, pairs_of
 from amrg.datasets.splits.rules import make_split, rules_for
 from amrg.datasets.store import Dataset
 from amrg.metrics.display import with_interval
@@ -35,7 +35,7 @@ Values = Mapping[str, Mapping[str, Number]]
 
 
 @dataclass(frozen=True)
-class Reached:
+class BlindScores:
     """What baselines reach on the test part of a split, drawn with one seed or with several.
 
     With one, intervals are of the bootstrap over groups; with several, `low` and `high` are percentiles 2.5 and 97.5
@@ -48,7 +48,7 @@ class Reached:
     values: Values
 
 
-def reached(dataset: Dataset, split: str, seeds: Sequence[int], extras: Extras = USUAL) -> Reached:
+def blind_scores(dataset: Dataset, split: str, seeds: Sequence[int], extras: OptionalMetrics = USUAL) -> BlindScores:
     """Draw a split anew with each seed, and score all baselines on its test part.
 
     A rule that draws nothing is taken once.
@@ -62,19 +62,19 @@ def reached(dataset: Dataset, split: str, seeds: Sequence[int], extras: Extras =
     n = 0
     for seed in seeds if seeded else seeds[:1]:
         drawn = make_split(dataset, split, seed if seeded else None)
-        references = part_of(dataset, drawn, "test", seed)
+        references = references_of_part(dataset, drawn, "test", seed)
         found.append(_values(references, seed, extras))
         n = len(references.cases)
-    return Reached(split, len(found), n, found[0] if len(found) == 1 else _spread(found))
+    return BlindScores(split, len(found), n, found[0] if len(found) == 1 else _spread(found))
 
 
-def _values(references: References, seed: int, extras: Extras) -> Values:
+def _values(references: References, seed: int, extras: OptionalMetrics) -> Values:
     """Every baseline's metrics on one part; the references themselves have nothing to show."""
     draws = bootstrap(references.groups, seed)
-    with measuring(references.cases, extras) as measure:
+    with open_metrics(references.cases, extras) as measure:
         return {
             name: metric_scores(_shown(measure(pairs_of(references.cases, written))), draws)
-            for name, written in beside(references, seed).predictions.items()
+            for name, written in fit_baselines(references, seed).predictions.items()
             if ROLES[name] is not Role.PERFECT
         }
 
@@ -102,7 +102,7 @@ def _over(values: Sequence[float | None]) -> Number:
     return Number(value=float(np.mean(known)), low=float(low), high=float(high))
 
 
-def as_markdown(all_reached: Sequence[Reached]) -> Iterator[str]:
+def as_markdown(all_reached: Sequence[BlindScores]) -> Iterator[str]:
     """A table a line at a time: a row a split and baseline."""
     metrics = [m for m in SHOWN if any(m in of for r in all_reached for of in r.values.values())]
     yield f"| split, test cases | baseline | {' | '.join(metrics)} |"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from amrg.benchmark.references import References, read_kept
-from amrg.benchmark.scoring.measure import USUAL, Extras, measuring, pairs_of
+from amrg.benchmark.references import References, load_references
+from amrg.benchmark.scoring.measure import USUAL, OptionalMetrics, open_metrics, pairs_of
 from amrg.benchmark.scoring.read_run import read_scores
-from amrg.benchmark.submissions import Outputs, matched, read_predictions
+from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import main_metrics
 from amrg.metrics.metric import Metric, by_name
@@ -41,7 +41,7 @@ class Compared(Number):
 
 
 @dataclass(frozen=True)
-class Run:
+class ScoredRun:
     """A scored run as it is compared: a name that no other has, its scores and its matched predictions."""
 
     name: str
@@ -50,7 +50,7 @@ class Run:
     outputs: Outputs
 
 
-def read_runs(folders: Sequence[Path]) -> list[Run]:
+def read_runs(folders: Sequence[Path]) -> list[ScoredRun]:
     """Run folders to compare. A run is called as its system is, or as its folder where two are called the same.
 
     Raises:
@@ -65,16 +65,16 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     named = [str(folder) if names[run.name] > 1 else run.name for folder, run in zip(folders, runs, strict=True)]
     if len(set(named)) < len(named):
         raise BenchmarkError(f"the same run stands twice: {', '.join(named)}; name each once")
-    return [Run(name, run.scores, run.references, run.outputs) for name, run in zip(named, runs, strict=True)]
+    return [ScoredRun(name, run.scores, run.references, run.outputs) for name, run in zip(named, runs, strict=True)]
 
 
-def _read(folder: Path) -> Run:
+def _read(folder: Path) -> ScoredRun:
     scores = read_scores(folder)
     data = scores.data
-    references = References(data.name, read_kept(folder), data.split, data.part)
+    references = References(data.name, load_references(folder), data.split, data.part)
     if references.hash != data.hash:
         raise BenchmarkError(f"{folder}: the cases kept there are not those of its scores; score the run again")
-    return Run(scores.system, scores, references, matched(references, read_predictions(folder)))
+    return ScoredRun(scores.system, scores, references, match_to_references(references, read_predictions(folder)))
 
 
 def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) -> None:
@@ -88,7 +88,9 @@ def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) ->
             )
 
 
-def compare(runs: Sequence[Run], metrics: Sequence[str] = (), seed: int = 0, extras: Extras = USUAL) -> list[Compared]:
+def compare(
+    runs: Sequence[ScoredRun], metrics: Sequence[str] = (), seed: int = 0, extras: OptionalMetrics = USUAL
+) -> list[Compared]:
     """Every run against the first, metric by metric, with Holm's correction over all of these tests.
 
     `metrics` are names, `ALL` for every metric; without any, the few that stand for their families.
@@ -97,7 +99,7 @@ def compare(runs: Sequence[Run], metrics: Sequence[str] = (), seed: int = 0, ext
         BenchmarkError: a metric that the runs do not have.
     """
     references = runs[0].references
-    with measuring(references.cases, extras) as measure:
+    with open_metrics(references.cases, extras) as measure:
         measured = [by_name(measure(pairs_of(references.cases, run.outputs.predictions))) for run in runs]
     names = chosen(metrics, [name for name in measured[0] if all(name in m for m in measured)])
     draws = bootstrap(references.groups, seed)

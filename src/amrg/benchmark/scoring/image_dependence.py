@@ -11,12 +11,12 @@ import numpy as np
 
 from amrg.benchmark.submissions import read_predictions
 from amrg.metrics.bulk_parsing import read_reports
-from amrg.metrics.clinical.laterality import OTHER, sides_of, swapped, swapped_text
+from amrg.metrics.clinical.laterality import OTHER, sides_of, swap_sides, swap_text
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.metric import Metric, mean_of, ratio
 from amrg.metrics.pairs import Pair
 from amrg.metrics.prediction import Prediction
-from amrg.metrics.scores import Change, PictureScores
+from amrg.metrics.scores import MetricChange, PerturbationScores
 from amrg.metrics.statistics import Difference, bootstrap, differences
 from amrg.metrics.summaries import finite, metric_scores
 
@@ -24,7 +24,7 @@ MetricsOf = Callable[[Sequence[Pair]], list[Metric]]
 """All metrics of some pairs."""
 
 
-class Pictures(StrEnum):
+class Perturbation(StrEnum):
     """How the pictures of a study are changed before the model is shown them."""
 
     BLANKED = "blanked"  # every pixel background
@@ -32,14 +32,14 @@ class Pictures(StrEnum):
     MIRRORED = "mirrored"  # left to right, and each named as the other breast's
 
 
-def file_of(folder: Path, how: Pictures) -> Path:
+def predictions_path(folder: Path, how: Perturbation) -> Path:
     """Where a run folder holds the predictions on changed pictures."""
     return folder / "pictures" / f"{how.value}.jsonl"
 
 
-def picture_scores(
+def perturbation_scores(
     folder: Path, unchanged: Sequence[Pair], metrics_of: MetricsOf, seed: int = 0
-) -> dict[str, PictureScores]:
+) -> dict[str, PerturbationScores]:
     """What a run folder's predictions on changed pictures score, and how far each metric moves, paired by case.
 
     `unchanged` are the pairs of the run on the pictures as they are. Mirrored pictures are scored against the reference
@@ -50,23 +50,23 @@ def picture_scores(
     """
     known = {pair.key: pair for pair in unchanged}
     found = {}
-    for how in Pictures:
-        path = file_of(folder, how)
+    for how in Perturbation:
+        path = predictions_path(folder, how)
         if path.is_file() and path.stat().st_size:
             predictions = read_predictions(path).predictions
             _refuse_unknown(path, predictions, known)
             before = [known[p.key] for p in predictions]
-            after = changed_pairs(before, predictions, how)
+            after = perturbed_pairs(before, predictions, how)
             found[how.value] = _scored(how, before, after, metrics_of, seed)
     return found
 
 
-def changed_pairs(before: Sequence[Pair], predictions: Sequence[Prediction], how: Pictures) -> list[Pair]:
+def perturbed_pairs(before: Sequence[Pair], predictions: Sequence[Prediction], how: Perturbation) -> list[Pair]:
     """The pairs of a run with what the model wrote on changed pictures; `predictions` are of the same cases."""
     read = read_reports([p.text if p.report is None else None for p in predictions])
     return [
         replace(
-            _mirrored(pair) if how is Pictures.MIRRORED else pair,
+            _mirrored(pair) if how is Perturbation.MIRRORED else pair,
             text=prediction.text,
             report=None if prediction.text is None else prediction.report or report,
         )
@@ -78,32 +78,32 @@ def _mirrored(pair: Pair) -> Pair:
     """A pair whose reference tells of the mirrored study."""
     return replace(
         pair,
-        reference_text=swapped_text(pair.reference_text, pair.reference),
-        reference=swapped(pair.reference),
+        reference_text=swap_text(pair.reference_text, pair.reference),
+        reference=swap_sides(pair.reference),
         views=tuple((OTHER[side], view) for side, view in pair.views),
     )
 
 
 def _scored(
-    how: Pictures, before: Sequence[Pair], after: Sequence[Pair], metrics_of: MetricsOf, seed: int
-) -> PictureScores:
+    how: Perturbation, before: Sequence[Pair], after: Sequence[Pair], metrics_of: MetricsOf, seed: int
+) -> PerturbationScores:
     draws = bootstrap([pair.group for pair in after], seed)
     first = {m.name: m for m in metrics_of(before)}
     second = {m.name: m for m in metrics_of(after)}
     both = [name for name in first if name in second]
     moved = differences([first[n] for n in both], [second[n] for n in both], draws, seed)
-    own = sides_moved(before, after) if how is Pictures.MIRRORED else []
-    return PictureScores(
+    own = sides_moved(before, after) if how is Perturbation.MIRRORED else []
+    return PerturbationScores(
         n=len(after),
         metrics=metric_scores([*second.values(), *own], draws),
         change={d.name: _change(d) for d in moved},
     )
 
 
-def _change(moved: Difference) -> Change:
+def _change(moved: Difference) -> MetricChange:
     """A difference as it is stored."""
     low, high = moved.between or (None, None)
-    return Change(value=finite(moved.difference), low=low, high=high, p=finite(moved.p))
+    return MetricChange(value=finite(moved.difference), low=low, high=high, p=finite(moved.p))
 
 
 def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:
@@ -124,7 +124,7 @@ def _moved(before: Pair, after: Pair) -> tuple[float, float]:
     """Whether all sides were swapped, and whether all were kept; not a number where nothing can be told."""
     if before.report is None or after.report is None:
         return np.nan, np.nan
-    there, wanted, found = (sides_of(r) for r in (before.report, swapped(before.report), after.report))
+    there, wanted, found = (sides_of(r) for r in (before.report, swap_sides(before.report), after.report))
     return (np.nan, np.nan) if there == wanted else (float(found == wanted), float(found == there))
 
 

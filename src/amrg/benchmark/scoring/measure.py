@@ -61,7 +61,7 @@ def subgroups_of(case: Case) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Extras:
+class OptionalMetrics:
     """What is measured only where asked for: texts rendered from labels, METEOR 1.5 by its jar, RadEval's metrics."""
 
     label_texts: bool = False
@@ -69,19 +69,19 @@ class Extras:
     radeval: tuple[str, ...] = ()
 
 
-USUAL = Extras()
+USUAL = OptionalMetrics()
 """Nothing beyond what is always measured."""
 
 
 @dataclass(frozen=True)
-class Measure:
+class MetricSuite:
     """All metrics of some pairs, text metrics with one IDF corpus whatever the system.
 
     Texts rendered from labels are no reports that anyone wrote: unless asked for they get no text score.
     """
 
     idf: IdfCorpus
-    extras: Extras = USUAL
+    extras: OptionalMetrics = USUAL
     jar: MeteorJar | None = None
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Metric]:
@@ -108,7 +108,7 @@ def _without_label_text(pair: Pair) -> Pair:
 
 
 @contextmanager
-def measuring(cases: Sequence[Case], extras: Extras = USUAL) -> Iterator[Measure]:
+def open_metrics(cases: Sequence[Case], extras: OptionalMetrics = USUAL) -> Iterator[MetricSuite]:
     """The measure whose IDF is counted on the references that are scored as texts, failed cases included.
 
     Raises:
@@ -118,6 +118,6 @@ def measuring(cases: Sequence[Case], extras: Extras = USUAL) -> Iterator[Measure
     idf = IdfCorpus.of(f"the {len(texts)} references scored", texts)
     try:
         with MeteorJar() if extras.meteor_jar else nullcontext() as jar:
-            yield Measure(idf, extras, jar)
+            yield MetricSuite(idf, extras, jar)
     except JarError as error:
         raise BenchmarkError(str(error)) from error

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from amrg import __version__
-from amrg.benchmark.baselines.suite import BASELINES, beside, keep_beside, kept_beside
+from amrg.benchmark.baselines.suite import BASELINES, fit_baselines, load_baselines, save_baselines
 from amrg.benchmark.layout import MANIFEST, SCORES, STORED
-from amrg.benchmark.prediction_log import stored
-from amrg.benchmark.references import References, keep
+from amrg.benchmark.prediction_log import write_predictions
+from amrg.benchmark.references import References, save_references
 from amrg.benchmark.scoring.read_run import read_manifest
 from amrg.benchmark.scoring.scoring import Options, score
-from amrg.benchmark.submissions import Outputs, matched, read_predictions
+from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
@@ -33,13 +33,13 @@ class Submission:
     outputs: Outputs
 
 
-def submitted(path: Path, references: References) -> Submission:
+def load_submission(path: Path, references: References) -> Submission:
     """Read a system's outputs and match them to the references.
 
     Raises:
         BenchmarkError: they are malformed, or of other cases.
     """
-    return Submission(path, references, matched(references, read_predictions(path)))
+    return Submission(path, references, match_to_references(references, read_predictions(path)))
 
 
 def score_submission(handed: Submission, folder: Path, options: Options) -> Scores:
@@ -55,8 +55,8 @@ def score_submission(handed: Submission, folder: Path, options: Options) -> Scor
         return score_run(folder, handed.references, options, handed.outputs)
     manifest = _manifest(handed, options)
     _enter(folder)
-    stored(folder / STORED, handed.outputs.predictions)
-    keep_beside(folder, beside(handed.references, options.seed))
+    write_predictions(folder / STORED, handed.outputs.predictions)
+    save_baselines(folder, fit_baselines(handed.references, options.seed))
     write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
     return score_run(folder, handed.references, options, handed.outputs)
 
@@ -70,9 +70,9 @@ def score_run(folder: Path, references: References, options: Options, outputs: O
         BenchmarkError: predictions or baselines are malformed, or of other cases.
         OSError: the folder cannot be written.
     """
-    outputs = outputs or matched(references, read_predictions(folder))
-    scores = score(references, outputs, kept_beside(folder, references), options, folder)
-    keep(references.cases, folder)
+    outputs = outputs or match_to_references(references, read_predictions(folder))
+    scores = score(references, outputs, load_baselines(folder, references), options, folder)
+    save_references(references.cases, folder)
     write_scores(folder / SCORES, scores)
     return scores
 

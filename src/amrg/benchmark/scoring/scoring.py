@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from amrg import __version__
-from amrg.benchmark.baselines.suite import ROLES, Beside
+from amrg.benchmark.baselines.suite import ROLES, Baselines
 from amrg.benchmark.references import References
-from amrg.benchmark.scoring.image_dependence import picture_scores
-from amrg.benchmark.scoring.measure import USUAL, Extras, measuring, pairs_of
+from amrg.benchmark.scoring.image_dependence import perturbation_scores
+from amrg.benchmark.scoring.measure import USUAL, OptionalMetrics, open_metrics, pairs_of
 from amrg.benchmark.submissions import Outputs
 from amrg.datasets.case import ReferenceSource
 from amrg.metrics.clinical.suite import confusions
@@ -37,7 +37,7 @@ class Options:
     system: str
     seed: int = 0
     draws: int = DRAWS
-    extras: Extras = USUAL
+    extras: OptionalMetrics = USUAL
 
     def __post_init__(self) -> None:
         """Refuse a system that cannot be told from a baseline."""
@@ -46,7 +46,7 @@ class Options:
 
 
 def score(
-    references: References, outputs: Outputs, others: Beside, options: Options, folder: Path | None = None
+    references: References, outputs: Outputs, others: Baselines, options: Options, folder: Path | None = None
 ) -> Scores:
     """Score a system's outputs (one a case, in the order of the references: `intake.matched`).
 
@@ -57,19 +57,19 @@ def score(
     """
     pairs = pairs_of(references.cases, outputs.predictions)
     written = {options.system: outputs.predictions, **others.predictions}
-    with measuring(references.cases, options.extras) as measure:
+    with open_metrics(references.cases, options.extras) as measure:
         measured = {options.system: by_name(measure(pairs))}
         for name, predictions in others.predictions.items():
             measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
-        pictures = {} if folder is None else picture_scores(folder, pairs, measure, options.seed)
+        pictures = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
         told = measure.warnings(pairs)
     own = list(measured[options.system].values())
     draws = bootstrap(references.groups, options.seed, options.draws)
     return Scores(
         software=f"amrg {__version__}",
         system=options.system,
-        data=data_scored(references),
-        systems=systems_scored(written, measured, others.about, draws),
+        data=describe_data(references),
+        systems=score_systems(written, measured, others.about, draws),
         subgroups=_subgroups(pairs, own, options),
         pictures=pictures,
         confusions=confusions(pairs),
@@ -84,7 +84,7 @@ def score(
     )
 
 
-def data_scored(references: References) -> DataScored:
+def describe_data(references: References) -> DataScored:
     """What was scored on."""
     return DataScored(
         name=references.name,
@@ -97,7 +97,7 @@ def data_scored(references: References) -> DataScored:
     )
 
 
-def systems_scored(
+def score_systems(
     written: Mapping[str, Sequence[Prediction]],
     measured: Mapping[str, Measured],
     about: Mapping[str, str],
@@ -176,7 +176,7 @@ def _cases(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> tuple[CaseScores
     )
 
 
-def _warnings(references: References, extras: Extras) -> Iterator[str]:
+def _warnings(references: References, extras: OptionalMetrics) -> Iterator[str]:
     """What a reader of the numbers must know."""
     cases, groups = references.cases, len(set(references.groups))
     if references.part == "train":

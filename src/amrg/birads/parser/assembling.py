@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from amrg.birads.lexicon import Category, Distribution, Kind, Laterality, Morphology
-from amrg.birads.parser.clauses import Named, Role, Roles, leads_to, same_sort
+from amrg.birads.parser.clauses import ClauseRole, Named, Roles, leads_to, same_sort
 from amrg.birads.parser.headings import Section
 from amrg.birads.parser.mentions import Mention
-from amrg.birads.parser.partial_finding import OWNER, Draft
+from amrg.birads.parser.partial_finding import OWNER, PartialFinding
 from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece
 from amrg.birads.parser.tokens import Tokens
@@ -45,7 +45,7 @@ class Assembler:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self.drafts: list[Draft] = []
+        self.drafts: list[PartialFinding] = []
         self.denials: list[Denial] = []
         self.categories: list[tuple[Category, Laterality | None, int, int]] = []
 
@@ -68,8 +68,8 @@ class _PieceReader:
         self._found = found
         advised = any(Concept.ADVISED in m.means for m in found)
         self._named = Roles(tokens, found, advised).read()
-        self._targets: dict[int, Draft | Denial | None] = {}  # by mention of a thing named
-        self._new: list[Draft] = []
+        self._targets: dict[int, PartialFinding | Denial | None] = {}  # by mention of a thing named
+        self._new: list[PartialFinding] = []
         self._denied: list[Denial] = []
         self._pending: list[tuple[Concept, Any, Mention]] = []
 
@@ -77,7 +77,7 @@ class _PieceReader:
         """Name things first, then hand out the words that describe them."""
         for named in self._named:
             self._targets[named.at] = target = self._target(named)
-            if named.role is Role.COMPANION and isinstance(target, Draft):
+            if named.role is ClauseRole.COMPANION and isinstance(target, PartialFinding):
                 target.companion = True
         for at, mention in enumerate(self._found):
             if Concept.KIND not in mention.means:
@@ -88,19 +88,19 @@ class _PieceReader:
         self._categories()
         self._finish()
 
-    def _target(self, named: Named) -> Draft | Denial | None:
+    def _target(self, named: Named) -> PartialFinding | Denial | None:
         """What the words around a thing named describe."""
         mention = self._found[named.at]
         begin, end = self._into.span(mention)
-        if named.role is Role.DENIED:
+        if named.role is ClauseRole.DENIED:
             return self._deny(named.kind, mention)
         before = self._last_new(named.at)
-        if named.role is Role.EXPLAINS or (named.role is Role.AGAIN and before):
+        if named.role is ClauseRole.EXPLAINS or (named.role is ClauseRole.AGAIN and before):
             return before
-        if named.role is Role.COMPANION and before is not None and not self._is_described(named):
+        if named.role is ClauseRole.COMPANION and before is not None and not self._is_described(named):
             (self._last_new(self._last_link(named.at)) or before).associate(named.kind, begin, end)
             return None
-        if named.role is Role.ASIDE:
+        if named.role is ClauseRole.ASIDE:
             return None
         return self._again(named) or self._draft(named, mention, begin, end)
 
@@ -110,9 +110,9 @@ class _PieceReader:
         self._denied.append(denial)
         return denial
 
-    def _draft(self, named: Named, mention: Mention, begin: int, end: int) -> Draft:
+    def _draft(self, named: Named, mention: Mention, begin: int, end: int) -> PartialFinding:
         """A new finding."""
-        draft = Draft(named.kind, begin, end)
+        draft = PartialFinding(named.kind, begin, end)
         if mention.plural and named.kind is not Kind.CALCIFICATIONS:
             draft.fill(Concept.MULTIPLE, (True, begin, end))
         if Concept.CERTAINTY in mention.means:
@@ -120,7 +120,7 @@ class _PieceReader:
         self._new.append(draft)
         return draft
 
-    def _again(self, named: Named) -> Draft | None:
+    def _again(self, named: Named) -> PartialFinding | None:
         """The earlier finding that `the mass` or `malignant lesion` points back to, or None."""
         drafts = self._into.drafts
         likened = any(Concept.LIKENESS in m.means for m in self._found[: named.at])
@@ -146,10 +146,10 @@ class _PieceReader:
         """The nearest `with` or its like before a mention."""
         return max((i for i, m in enumerate(self._found[:before]) if Concept.LINK in m.means), default=before)
 
-    def _last_new(self, before: int) -> Draft | None:
+    def _last_new(self, before: int) -> PartialFinding | None:
         """The nearest finding named before a mention, rather not one that comes with another."""
         named = [self._targets.get(n.at) for n in self._named if n.at < before]
-        drafts = [d for d in reversed(named) if isinstance(d, Draft)]
+        drafts = [d for d in reversed(named) if isinstance(d, PartialFinding)]
         return next((d for d in drafts if not d.companion), drafts[0] if drafts else None)
 
     def _describe(self, at: int, mention: Mention) -> None:
@@ -182,7 +182,7 @@ class _PieceReader:
             return
         before = [n for n in self._named if n.at < at and self._accepts(n, concept)]
         if concept is Concept.BENIGN:
-            before = [n for n in before if n.role is not Role.COMPANION] or before
+            before = [n for n in before if n.role is not ClauseRole.COMPANION] or before
         if before:
             self._put(self._targets[before[-1].at], concept, value, mention)
         elif any(n.at < at for n in self._named) and concept not in _WHEREABOUTS:
@@ -202,7 +202,7 @@ class _PieceReader:
         if OWNER.get(concept, ahead.kind) is not ahead.kind and self._parted(at, ahead):
             return False
         follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
-        has_before = any(n.at < at and isinstance(self._targets[n.at], Draft) for n in self._named)
+        has_before = any(n.at < at and isinstance(self._targets[n.at], PartialFinding) for n in self._named)
         if concept in _WHEREABOUTS and has_before and follows_preposition:
             return False
         return words[self._found[at].last - 1] != ")"
@@ -219,7 +219,7 @@ class _PieceReader:
             return concept in _DENIABLE
         return target is not None and target.takes(concept)
 
-    def _put(self, target: Draft | Denial | None, concept: Concept, value: Any, mention: Mention) -> None:
+    def _put(self, target: PartialFinding | Denial | None, concept: Concept, value: Any, mention: Mention) -> None:
         """Put a value into what it describes."""
         if isinstance(target, Denial):
             if concept is Concept.SIDE and target.sides is None:
@@ -253,7 +253,7 @@ class _PieceReader:
         if about is not None and whole and about.takes(concept):
             about.fill(concept, (value, *self._into.span(mention)), self._is_listed(mention))
 
-    def _about(self) -> Draft | None:
+    def _about(self) -> PartialFinding | None:
         """The finding that a sentence without one goes on about."""
         quiet = self._piece.section in (Section.BODY, Section.FINDINGS) and not self._named
         speaks_of_tissue = any(
@@ -268,7 +268,7 @@ class _PieceReader:
             after = [self._targets[n.at] for n in self._named if self._found[n.at].first > mention.first]
             given = [t for t in after if t is not None]
             for target in given if concept in _WHEREABOUTS - {Concept.SIZE} else given[:1]:
-                taken = isinstance(target, Draft) and (
+                taken = isinstance(target, PartialFinding) and (
                     concept in target.slots or (concept is Concept.PLACE and bool(target.places))
                 )
                 if not taken or (concept is Concept.PLACE and self._is_listed(mention)):
@@ -312,13 +312,13 @@ class _PieceReader:
                 self._into.categories += [(v, side, begin, end) for v in values]
             after = last + 1
 
-    def _category_target(self, at: int) -> Draft | None:
+    def _category_target(self, at: int) -> PartialFinding | None:
         """The finding that a category is said of, or None."""
         before = self._last_new(at)
         if before is not None:
             return before
         drafts = self._into.drafts
-        if any(n.role is Role.DENIED for n in self._named) or not drafts:
+        if any(n.role is ClauseRole.DENIED for n in self._named) or not drafts:
             return None
         section = self._piece.section
         likened = any(Concept.LIKENESS in m.means or Concept.THE in m.means for m in self._found[:at])
@@ -327,7 +327,7 @@ class _PieceReader:
         last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
         return last if goes_on and Concept.CATEGORY not in last.slots else None
 
-    def _category_side(self, after: int, at: int, draft: Draft | None) -> tuple[Laterality | None, int]:
+    def _category_side(self, after: int, at: int, draft: PartialFinding | None) -> tuple[Laterality | None, int]:
         """The side that a category holds for (said before it, after it, by the heading), and the last mention used."""
         said = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
         if not said and draft is None and (follows := self._side_after(at)) is not None:
@@ -369,14 +369,14 @@ class _PieceReader:
         self._into.denials += self._denied
 
 
-def _share(giver: Draft, taker: Draft) -> None:
+def _share(giver: PartialFinding, taker: PartialFinding) -> None:
     """Give a finding without any place the place of the one it is named with."""
     if not taker.places and Concept.SIDE not in taker.slots:
         taker.places = list(giver.places)
         taker.slots |= {c: s for c, s in giver.slots.items() if c in (Concept.SIDE, Concept.CLOCK, Concept.DEPTH)}
 
 
-def _settle(draft: Draft) -> None:
+def _settle(draft: PartialFinding) -> None:
     """A distribution word beside a suspicious linear morphology, and calcium said of the skin."""
     if draft.value(Concept.MORPHOLOGY) is Morphology.FINE_LINEAR and draft.kind is Kind.CALCIFICATIONS:
         slot = draft.slots.get(Concept.DISTRIBUTION)

@@ -34,7 +34,7 @@ _STOPS = frozenset({Concept.VERB, Concept.PREPOSITION, Concept.LINK, Concept.LIK
 _INDEFINITE = frozenset({"a", "an", "another"})
 
 
-class Role(Enum):
+class ClauseRole(Enum):
     """Part that a thing named plays."""
 
     FOUND = auto()
@@ -51,7 +51,7 @@ class Named:
 
     at: int
     kind: Kind
-    role: Role
+    role: ClauseRole
     definite: bool = False
     general: bool = False
 
@@ -136,20 +136,20 @@ class Roles:
         general = self._tokens.words[mention.first] in ("lesion", "lesions")
         self.named.append(Named(at, kind, self._role(kind, definite), definite, general))
 
-    def _role(self, kind: Kind, definite: bool) -> Role:
+    def _role(self, kind: Kind, definite: bool) -> ClauseRole:
         """The role of a thing named at this place."""
-        found = [n for n in self.named if n.role in (Role.FOUND, Role.AGAIN)]
+        found = [n for n in self.named if n.role in (ClauseRole.FOUND, ClauseRole.AGAIN)]
         if self._aside or self._instead:
-            return Role.ASIDE
+            return ClauseRole.ASIDE
         if self._negated:
-            return Role.ASIDE if self._negated == "without" and found else Role.DENIED
+            return ClauseRole.ASIDE if self._negated == "without" and found else ClauseRole.DENIED
         if found and self._likeness:
-            return Role.EXPLAINS
+            return ClauseRole.EXPLAINS
         if found and self._link and kind in ASSOCIABLE and kind is not found[-1].kind:
-            return Role.COMPANION
+            return ClauseRole.COMPANION
         if found and definite and same_sort(kind, found[-1].kind):
-            return Role.AGAIN
-        return Role.FOUND
+            return ClauseRole.AGAIN
+        return ClauseRole.FOUND
 
     def _is_definite(self, at: int) -> bool:
         """Whether `the` or its like stands before the thing, with only its own words between."""
@@ -162,8 +162,8 @@ class Roles:
     def _deny_before(self) -> None:
         """`... is not seen`: what was named since the clause began is denied."""
         for named in self.named[self._clause :]:
-            if named.role in (Role.FOUND, Role.AGAIN):
-                named.role = Role.DENIED
+            if named.role in (ClauseRole.FOUND, ClauseRole.AGAIN):
+                named.role = ClauseRole.DENIED
 
     def _denied_at_the_end(self) -> None:
         """`Masses: no`: a denial with nothing after it and a colon before it."""
@@ -175,7 +175,7 @@ class Roles:
 
     def _deny_before_all(self) -> None:
         for named in self.named:
-            named.role = Role.DENIED if named.role is Role.FOUND else named.role
+            named.role = ClauseRole.DENIED if named.role is ClauseRole.FOUND else named.role
 
     def _labels(self) -> None:
         """`Calcifications: benign calcifications`: the first is a label and no second finding."""
@@ -183,18 +183,18 @@ class Roles:
             after = self._found[named.at].last
             labels = self._tokens.words[after : after + 1] == [":"]
             if labels and any(same_sort(named.kind, n.kind) for n in self.named[i + 1 :]):
-                named.role = Role.ASIDE
+                named.role = ClauseRole.ASIDE
 
     def _within(self) -> None:
         """A denial `within the lesion` speaks of that lesion, not of the breast."""
-        denied = [n for n in self.named if n.role is Role.DENIED]
+        denied = [n for n in self.named if n.role is ClauseRole.DENIED]
         if not denied:
             return
         words = self._tokens.words
         for mention in self._found[denied[0].at + 1 :]:
             if words[mention.first] in ("within", "inside") and not _of_breast(words[mention.last : mention.last + 4]):
                 for named in denied:
-                    named.role = Role.ASIDE
+                    named.role = ClauseRole.ASIDE
 
 
 def _of_breast(words: list[str]) -> bool:

@@ -36,7 +36,7 @@ _FARTHEST = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberMention:
     """A number read: what it stands for, its value, and the token after it."""
 
     concept: Concept
@@ -53,7 +53,7 @@ class NumberReader:
         self._last = last
         self._expected = -1  # the token where a category is due, once BI-RADS was named
 
-    def at(self, i: int) -> Number | None:
+    def at(self, i: int) -> NumberMention | None:
         """The number that begins at token `i`, or None."""
         word = self._words[i]
         if i == self._expected:
@@ -70,11 +70,11 @@ class NumberReader:
         """The word at token `i`, or nothing where the stretch has ended."""
         return self._words[i] if i < self._last else ""
 
-    def _named(self, i: int) -> Number | None:
+    def _named(self, i: int) -> NumberMention | None:
         """What follows the name BI-RADS: an edition at once, or a category expected a little further on."""
         words = self._words
         if words[i] == "birads" and self._word(i + 1) == "2025":
-            return Number(Concept.EDITION, Edition.V2025, i + 2)
+            return NumberMention(Concept.EDITION, Edition.V2025, i + 2)
         if words[i] != "birads" and i > 0 and words[i - 1] in ("acr", "density", "composition"):
             return self._letter(i)
         j = i + 1
@@ -85,7 +85,7 @@ class NumberReader:
             return None
         return self._letter(i) if self._word(i + 1) in ("density", "composition", "category") else None
 
-    def _categories(self, i: int) -> Number | None:
+    def _categories(self, i: int) -> NumberMention | None:
         """All categories listed from token `i` on."""
         found: list[Category] = []
         end = i
@@ -100,7 +100,7 @@ class NumberReader:
                 at += 1
             if self._word(at) == "birads":
                 at += 1
-        return Number(Concept.CATEGORY, tuple(found), end) if found else None
+        return NumberMention(Concept.CATEGORY, tuple(found), end) if found else None
 
     def _category(self, i: int) -> tuple[Category, int] | None:
         """One category at token `i` and the token after it."""
@@ -157,7 +157,7 @@ class NumberReader:
         word = self._word(i)
         return not word or not word[0].isalnum() or word in ("and", "or", "in", "for", "respectively", "birads", "to")
 
-    def _letter(self, i: int) -> Number | None:
+    def _letter(self, i: int) -> NumberMention | None:
         """A composition letter after its lead words, as in `ACR density type C`."""
         words = self._words
         leads_acr = words[i] in ("acr", "composition", "birads")
@@ -172,9 +172,9 @@ class NumberReader:
             return None
         if self._word(j + 1) in ("mass", "nodule", "opacity", "lesion", "well", "small", "large"):
             return None
-        return Number(Concept.LETTER, Composition(word), j + 1)
+        return NumberMention(Concept.LETTER, Composition(word), j + 1)
 
-    def _date(self, i: int) -> Number | None:
+    def _date(self, i: int) -> NumberMention | None:
         """A date whose day, month and year cannot be taken for one another."""
         tokens = self._tokens
         for pattern in _DATES:
@@ -190,10 +190,10 @@ class NumberReader:
             last = i
             while last < self._last and tokens.starts[last] < found.end():
                 last += 1
-            return Number(Concept.DATE, date, last)
+            return NumberMention(Concept.DATE, date, last)
         return None
 
-    def _clock(self, i: int) -> Number | None:
+    def _clock(self, i: int) -> NumberMention | None:
         """A clock face such as `2 o'clock`."""
         word = self._words[i]
         if not (word.isdecimal() and len(word) <= 2 and 1 <= int(word) <= 12):
@@ -201,10 +201,10 @@ class NumberReader:
         for tail in (("o", "clock"), ("clock",), (":", "00", "o", "clock"), (":", "00")):
             end = i + 1 + len(tail)
             if end <= self._last and tuple(self._words[i + 1 : end]) == tail:
-                return Number(Concept.CLOCK, int(word), end)
+                return NumberMention(Concept.CLOCK, int(word), end)
         return None
 
-    def _measure(self, i: int) -> Number | None:
+    def _measure(self, i: int) -> NumberMention | None:
         """A length with its unit, the largest of several, as a size or as a distance from the nipple."""
         values: list[float] = []
         unit, j = "", i
@@ -222,8 +222,8 @@ class NumberReader:
         millimetres = round(max(values) * _UNITS[unit])
         distance = self._to_nipple(j)
         if distance is not None:
-            return Number(Concept.DISTANCE, millimetres, distance) if 0 <= millimetres <= 300 else None
-        return Number(Concept.SIZE, millimetres, j) if 1 <= millimetres <= 300 else None
+            return NumberMention(Concept.DISTANCE, millimetres, distance) if 0 <= millimetres <= 300 else None
+        return NumberMention(Concept.SIZE, millimetres, j) if 1 <= millimetres <= 300 else None
 
     def _to_nipple(self, j: int) -> int | None:
         """The token after `from the nipple`, or None where something else follows."""

@@ -70,7 +70,7 @@ _WITHIN = {
 
 
 @dataclass(eq=False, slots=True)
-class Draft:
+class PartialFinding:
     """A finding being read. `places` holds several quadrants where the text lists several."""
 
     kind: Kind
@@ -124,7 +124,7 @@ class Draft:
         if kind is not self.kind and kind not in [k for k, *_ in self.associated]:
             self.associated.append((kind, begin, end))
 
-    def agrees(self, other: Draft) -> bool:
+    def agrees(self, other: PartialFinding) -> bool:
         """Whether both can be one finding: same kind, and nowhere different values."""
         if self.kind is not other.kind:
             return False
@@ -132,7 +132,7 @@ class Draft:
         mine, theirs = {p[0] for p in self.places}, {p[0] for p in other.places}
         return same and (not mine or not theirs or bool(mine & theirs))
 
-    def absorb(self, other: Draft) -> None:
+    def absorb(self, other: PartialFinding) -> None:
         """Take over what another mention of the same finding adds."""
         for concept, slot in other.slots.items():
             self.slots.setdefault(concept, slot)

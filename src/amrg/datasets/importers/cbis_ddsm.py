@@ -28,7 +28,7 @@ from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
 from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, agreed, density, once
 from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
-from amrg.datasets.tables.labels import Judged, Known, joined, labelled_case, one_split, report_of, worst_by_side
+from amrg.datasets.tables.labels import Judged, KnownLabels, joined, labelled_case, one_split, report_of, worst_by_side
 from amrg.datasets.tables.readers import numbered_csv_rows
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ class CbisDdsm:
             Judged(c.row[WHERE], c.term("left or right breast", SIDES), c.term("assessment", CATEGORIES)) for c in cells
         ]
         densities = [(c.row[WHERE], c.term(_density(c.row), NUMERALS)) for c in cells]
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=item.key,
             images=_images(root, cells, odd),

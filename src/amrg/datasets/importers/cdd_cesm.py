@@ -34,7 +34,7 @@ from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells,
 from amrg.datasets.tables.grouping import WHERE, Row, counted, grouped, labels_of, located
 from amrg.datasets.tables.labels import (
     Judged,
-    Known,
+    KnownLabels,
     composition_of,
     joined,
     labelled_case,
@@ -92,7 +92,7 @@ class CddCesm:
         flat = [Cells(row, odd) for row in rows if row["Type"].strip().upper() == "DM"]
         boxes = [box for row in item.rows if _MARK in row for box in _boxes(Cells(row, odd))]
         images = tuple(image for cells in flat if (image := _image(root, cells)) is not None)
-        known = Known(key=item.key, group=item.key, images=images, labels=labels_of(rows))
+        known = KnownLabels(key=item.key, group=item.key, images=images, labels=labels_of(rows))
         if (text := _report(root, item.key, odd)) is not None:
             return _reported(self.about, known, text, boxes)
         sheets = [Cells(row, odd) for row in item.rows if _SHEET in row]
@@ -184,7 +184,7 @@ def _document(root: Path, name: str) -> bytes | None:
     return None
 
 
-def _reported(about: About, known: Known, text: str, boxes: list[ViewBox]) -> Case:
+def _reported(about: About, known: KnownLabels, text: str, boxes: list[ViewBox]) -> Case:
     """A case with the radiologist's text on the low-energy pictures."""
     heading = _CONTRAST.search(text)
     told, rest = (text[: heading.start()], text[heading.start() :]) if heading is not None else (text, "")
@@ -213,7 +213,7 @@ class _Sheets:
     boxes: list[ViewBox]
 
 
-def _labelled(about: About, known: Known, sheets: _Sheets, odd: Odd) -> Case:
+def _labelled(about: About, known: KnownLabels, sheets: _Sheets, odd: Odd) -> Case:
     """A case from the tables alone."""
     judged = [judgement for cells in sheets.images for judgement in _judged(cells)]
     composition, notes = composition_of(judged, known.key, odd)

@@ -19,7 +19,7 @@ from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
 from amrg.datasets.tables.cells import SIDES, Cells, once
 from amrg.datasets.tables.grouping import Row, counted, grouped, labels_of
-from amrg.datasets.tables.labels import Known, labelled_case, report_of
+from amrg.datasets.tables.labels import KnownLabels, labelled_case, report_of
 from amrg.datasets.tables.readers import xlsx_rows
 
 TABLE = "CMMD_clinicaldata_revision.xlsx"
@@ -57,7 +57,7 @@ class Cmmd:
         odd = once(odd)
         images = _images(root, item.key, odd)
         _check_number(images, item.rows, odd)
-        known = Known(key=item.key, group=item.key, images=images, labels=labels_of(item.rows))
+        known = KnownLabels(key=item.key, group=item.key, images=images, labels=labels_of(item.rows))
         findings = [finding for row in item.rows for finding in _findings(Cells(row, odd))]
         return labelled_case(self.about, known, report_of(findings))
 

@@ -35,7 +35,7 @@ from amrg.datasets.importers.dmid_folder import (
 from amrg.datasets.splits.groups import patient_group, text_group
 from amrg.datasets.tables.cells import LETTERS, Cells
 from amrg.datasets.tables.grouping import grouped, labels_of
-from amrg.datasets.tables.labels import Known, labelled_case, report_of
+from amrg.datasets.tables.labels import KnownLabels, labelled_case, report_of
 from amrg.imaging import ImagingError
 from amrg.imaging.decoding import read_header
 from amrg.imaging.identity import identity, side_in, view_in
@@ -101,7 +101,7 @@ class Dmid:
         picture = _picture(root, item, odd)
         lesions = [lesion for row in item.rows for lesion in _lesions(Cells(row, odd), picture)]
         group = patient_group(self.about.name, patient) if patient else text_group(text) if text else item.key
-        known = Known(item.key, group, (picture.image,), labels_of(item.rows), notes=picture.notes)
+        known = KnownLabels(item.key, group, (picture.image,), labels_of(item.rows), notes=picture.notes)
         if text is None:
             return _from_labels(self.about, known, item, lesions, odd)
         reference, untied = _with_boxes(parse(text).report, lesions)
@@ -119,7 +119,7 @@ class Dmid:
         )
 
 
-def _from_labels(about: About, known: Known, item: Item, lesions: Sequence[_Lesion], odd: Odd) -> Case | None:
+def _from_labels(about: About, known: KnownLabels, item: Item, lesions: Sequence[_Lesion], odd: Odd) -> Case | None:
     """A case without a report: what its rows say; nothing where it has no row either."""
     if not item.rows:
         odd(Oddity(where=item.key, found="a picture without row and report: left out", expected="a report"))

@@ -28,7 +28,7 @@ from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, density, once, plain
 from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
 from amrg.datasets.tables.labels import (
     Judged,
-    Known,
+    KnownLabels,
     labelled_case,
     picture_of,
     placed,
@@ -83,7 +83,7 @@ class Embed:
         findings, notes = placed(
             [finding for c in cells for finding in findings_of(c)], [box for c in chosen for box in _boxes(c)]
         )
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=plain_number(rows[0]["empi_anon"]),
             images=present(root, (_image(c) for c in chosen), odd),

@@ -28,7 +28,7 @@ from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
 from amrg.datasets.splits.groups import patient_group, text_group
 from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells
 from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
-from amrg.datasets.tables.labels import Known, labelled_case, report_of
+from amrg.datasets.tables.labels import KnownLabels, labelled_case, report_of
 from amrg.datasets.tables.readers import Numbered, numbered_csv_rows
 
 CSV, JSONL = "cases.csv", "cases.jsonl"
@@ -66,7 +66,7 @@ class Generic:
         """One case; without report and category there is nothing to hold a draft to, and it is left out."""
         text = _text(root, item, odd)
         patient = _once(item, "patient")
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=_group(self.about.name, item.key, patient, text),
             images=tuple(image for row in item.rows for image in _images(root, row, odd)),
@@ -88,7 +88,7 @@ class Generic:
             published_split=known.published_split,
         )
 
-    def _from_labels(self, known: Known, item: Item, odd: Odd) -> Case | None:
+    def _from_labels(self, known: KnownLabels, item: Item, odd: Odd) -> Case | None:
         """A case without a report, its reference rendered from categories and density."""
         report = _judged(item, odd)
         if not report.assessments and report.composition is None:

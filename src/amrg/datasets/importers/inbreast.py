@@ -28,7 +28,7 @@ from amrg.datasets.importer import About, Item, Odd, Oddity
 from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, once, plain_number
 from amrg.datasets.tables.grouping import Row, grouped, labels_of, located
 from amrg.datasets.tables.labels import (
-    Known,
+    KnownLabels,
     assessments_of,
     composition_of,
     joined,
@@ -92,7 +92,7 @@ class Inbreast:
         judged = [judged_by(c, "Laterality", ("Bi-Rads", CATEGORIES), ("ACR", NUMERALS)) for c in cells]
         composition, notes = composition_of(judged, item.key, odd)
         patient = item.rows[0][_PATIENT]
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=patient,
             images=tuple(image for c in cells if (image := _image(c)) is not None),

@@ -25,7 +25,7 @@ from amrg.datasets.tables.grouping import WHERE, Row, counted, grouped, labels_o
 from amrg.datasets.tables.labels import (
     NO_FINDINGS,
     Judged,
-    Known,
+    KnownLabels,
     assessments_of,
     composition_of,
     labelled_case,
@@ -73,7 +73,7 @@ class KauBcmd:
         pictures = [row for row in item.rows if _FILE in row]
         judged = [_judged(Cells(row, odd)) for row in item.rows]
         composition, notes = composition_of(judged, item.key, odd)
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=item.key.split("_", 1)[1],
             images=_images(pictures, odd),

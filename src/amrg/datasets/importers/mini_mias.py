@@ -21,7 +21,7 @@ from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, DatasetError, Item, Odd
 from amrg.datasets.tables.cells import Cells, once
 from amrg.datasets.tables.grouping import Row, grouped, labels_of, located
-from amrg.datasets.tables.labels import Known, labelled_case, present, report_of
+from amrg.datasets.tables.labels import KnownLabels, labelled_case, present, report_of
 from amrg.datasets.tables.readers import Numbered
 
 TABLE = "Info.txt"
@@ -66,7 +66,7 @@ class MiniMias:
         side = Laterality.RIGHT if number % 2 else Laterality.LEFT
         folder = "all-mias/" if (root / "all-mias").is_dir() else ""
         image = ImageRef(file=f"{folder}{item.key}.pgm", laterality=side, view=View.MLO)
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=f"pair-{(number + 1) // 2:03d}",
             images=present(root, [image], odd),

@@ -23,7 +23,7 @@ from amrg.datasets.tables.cells import LETTERS, Cells, once, plain_number
 from amrg.datasets.tables.grouping import grouped, labels_of, located
 from amrg.datasets.tables.labels import (
     NO_FINDINGS,
-    Known,
+    KnownLabels,
     assessments_of,
     composition_of,
     judged_by,
@@ -72,7 +72,7 @@ class Rsna:
         ]
         composition, notes = composition_of(judged, item.key, odd)
         assessments = assessments_of(judged, item.key, odd)
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=item.key,
             images=present(root, (_image(Cells(row, odd)) for row in item.rows), odd),

@@ -23,7 +23,7 @@ from amrg.datasets.importer import About, Item, Odd
 from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells, once
 from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
 from amrg.datasets.tables.labels import (
-    Known,
+    KnownLabels,
     assessments_of,
     composition_of,
     joined,
@@ -90,7 +90,7 @@ class VindrMammo:
         ]
         composition, notes = composition_of(judged, item.key, odd)
         findings = joined([finding for row in boxes for finding in _findings(Cells(row, odd))])
-        known = Known(
+        known = KnownLabels(
             key=item.key,
             group=item.key,
             images=present(root, (_image(Cells(row, odd)) for row in views), odd),

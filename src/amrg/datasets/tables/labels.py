@@ -24,7 +24,7 @@ Compositions = Mapping[str, Composition]
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownLabels:
     """What a data set says of a case beside its report."""
 
     key: str
@@ -35,7 +35,7 @@ class Known:
     notes: tuple[str, ...] = ()
 
 
-def labelled_case(about: About, known: Known, report: Report) -> Case:
+def labelled_case(about: About, known: KnownLabels, report: Report) -> Case:
     """A case whose reference is rendered from labels."""
     gone = () if known.images else (PICTURES_GONE,)
     return Case(

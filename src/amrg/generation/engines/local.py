@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from amrg.models import LoadedModel, Writing, load_model
+from amrg.models import DecodingSettings, LoadedModel, load_model
 from amrg.models.backbones.base import Pictures, Views
-from amrg.models.embedded.guard import Array, Guard, see, view_statistics
+from amrg.models.embedded.guard import Array, Guard, extract_features, view_statistics
 
 
 @dataclass(frozen=True)
-class Seen:
+class ImageFeatures:
     """What the tower saw: a probability a cell and kind [views, cells, kinds], and statistics for the guard."""
 
     cells: npt.NDArray[np.float32]
@@ -28,14 +28,14 @@ class Engine:
     loaded: LoadedModel
     guard: Guard | None
 
-    def see(self, pictures: Pictures) -> Seen | None:
+    def see(self, pictures: Pictures) -> ImageFeatures | None:
         """Features read place by place; None for a model whose features amrg has no heads for."""
         if self.loaded.heads is None:
             return None
-        stages, pixels = see(self.loaded.model.model.vision_tower, np.stack(pictures))
+        stages, pixels = extract_features(self.loaded.model.model.vision_tower, np.stack(pictures))
         with torch.inference_mode():
             cells = self.loaded.heads.cells(stages[-2].flatten(2).transpose(1, 2)).sigmoid().numpy()
-        return Seen(cells, view_statistics(stages, pixels))
+        return ImageFeatures(cells, view_statistics(stages, pixels))
 
     def write(self, views: Views, pictures: Pictures) -> str:
         """The model's own text on a study, decoded greedily: same input, same text."""
@@ -48,7 +48,9 @@ class Engine:
             features = backbone.features(loaded.model, {name: t.to(device) for name, t in asked.pixels.items()})
             image_tokens = backbone.image_tokens(loaded.model, features)
         tokenizer = loaded.processor.tokenizer
-        writing = Writing(loaded.settings.longest_answer, backbone.ending(loaded.processor), tokenizer.pad_token_id)
+        writing = DecodingSettings(
+            loaded.settings.longest_answer, backbone.ending(loaded.processor), tokenizer.pad_token_id
+        )
         (answer,) = backbone.write(loaded.model, tokens, image_tokens, writing)
         text: str = tokenizer.decode(answer, skip_special_tokens=True)
         return text.strip()

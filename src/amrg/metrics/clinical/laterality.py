@@ -35,11 +35,11 @@ def other_side(laterality: Laterality | None) -> Laterality | None:
     return None if laterality is None else OTHER[laterality]
 
 
-def swapped(report: Report) -> Report:
+def swap_sides(report: Report) -> Report:
     """The report with right and left exchanged: findings, denials, assessments, boxes, clock faces, narrative.
 
     Quadrants, inner and outer, are the patient's own and stay. A box changes its breast and keeps its pixels:
-    `unmirrored` brings what was found on a mirrored picture back to them.
+    `unmirror` brings what was found on a mirrored picture back to them.
     """
     negatives = [n.model_copy(update={"laterality": other_side(n.laterality)}) for n in report.negatives]
     assessments = [a.model_copy(update={"laterality": other_side(a.laterality)}) for a in report.assessments]
@@ -48,7 +48,7 @@ def swapped(report: Report) -> Report:
             "findings": _listed_as(report.findings, [_swapped_finding(f) for f in report.findings]),
             "negatives": _listed_as(report.negatives, negatives),
             "assessments": _listed_as(report.assessments, assessments),
-            "narrative": swapped_words(report.narrative),
+            "narrative": swap_words(report.narrative),
         }
     )
 
@@ -82,7 +82,7 @@ def _mirrored_hour(hour: int) -> int:
     return 12 - hour or 12
 
 
-def swapped_text(text: str, report: Report) -> str:
+def swap_text(text: str, report: Report) -> str:
     """A reference text as it would be of the mirrored study.
 
     Where the text is the rendering of `report`, that of the swapped report in the same style and wording, so that
@@ -90,11 +90,11 @@ def swapped_text(text: str, report: Report) -> str:
     """
     for style, wording in product(Style, range(WORDINGS)):
         if render(report, style, wording) == text:
-            return render(swapped(report), style, wording)
-    return swapped_words(text)
+            return render(swap_sides(report), style, wording)
+    return swap_words(text)
 
 
-def swapped_words(text: str) -> str:
+def swap_words(text: str) -> str:
     """Right for left, and clock faces mirrored, in prose; everything else byte for byte."""
     turned = _SIDE.sub(lambda m: _like(m[0], _SWAPPED[m[0].lower()]), text)
     return _CLOCK.sub(lambda m: str(_mirrored_hour(int(m[0]))), turned)
@@ -107,7 +107,7 @@ def _like(written: str, word: str) -> str:
     return word.capitalize() if written[0].isupper() else word
 
 
-def unmirrored(report: Report, columns: dict[tuple[Laterality, View], int]) -> Report:
+def unmirror(report: Report, columns: dict[tuple[Laterality, View], int]) -> Report:
     """Boxes found on mirrored pictures, back in the pixels of the pictures as they are; `columns`: their widths."""
 
     def back(box: ViewBox) -> ViewBox:

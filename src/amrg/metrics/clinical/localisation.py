@@ -24,7 +24,7 @@ _SURE = 1.0
 
 
 @dataclass(frozen=True)
-class Mark:
+class PlacedBox:
     """One box on one view, of a kind, with the probability of its finding."""
 
     box: ViewBox
@@ -40,7 +40,7 @@ class Mark:
 def localisation_metrics(pairs: Sequence[Pair]) -> list[Metric]:
     """Metrics of places; none where no reference or no draft has a box, FROC only where a box has a probability."""
     drafts = [p.report for p in pairs if p.text is not None and p.report is not None]
-    if not any(map(marks, (p.reference for p in pairs))) or not any(map(marks, drafts)):
+    if not any(map(placed_boxes, (p.reference for p in pairs))) or not any(map(placed_boxes, drafts)):
         return []
     made = [
         _pointing(pairs, "pointing_hit_rate_same_kind", "of the same kind", True),
@@ -59,20 +59,22 @@ _IOU = (
 )
 
 
-def marks(report: Report) -> list[Mark]:
+def placed_boxes(report: Report) -> list[PlacedBox]:
     """Every box of every finding."""
     return [
-        Mark(box, f.kind, _SURE if f.probability is None else f.probability) for f in report.findings for box in f.boxes
+        PlacedBox(box, f.kind, _SURE if f.probability is None else f.probability)
+        for f in report.findings
+        for box in f.boxes
     ]
 
 
-def _known_places(pair: Pair) -> list[Mark] | None:
+def _known_places(pair: Pair) -> list[PlacedBox] | None:
     """The boxes of the reference; None where it has findings and the place of none."""
-    true = marks(pair.reference)
+    true = placed_boxes(pair.reference)
     return true if true or not pair.reference.findings else None
 
 
-def _by_view(true: Sequence[Mark], said: Sequence[Mark]) -> Iterator[tuple[list[Mark], list[Mark]]]:
+def _by_view(true: Sequence[PlacedBox], said: Sequence[PlacedBox]) -> Iterator[tuple[list[PlacedBox], list[PlacedBox]]]:
     """Reference and drafted boxes of each view that has both."""
     for view in sorted({m.view for m in true} & {m.view for m in said}):
         yield [m for m in true if m.view == view], [m for m in said if m.view == view]
@@ -91,22 +93,24 @@ def _hits(same_kind: bool, pair: Pair, draft: Report) -> Terms:
     true = _known_places(pair)
     if true is None:
         return None
-    said = marks(draft)
+    said = placed_boxes(draft)
     groups = [_of_kind(true, said, kind) for kind in {family_of(m.kind) for m in true}] if same_kind else [(true, said)]
     hit = sum(_one_to_one(there, _best(drafted, len(there))) for g in groups for there, drafted in _by_view(*g))
     return float(hit), float(len(true))
 
 
-def _of_kind(true: Sequence[Mark], said: Sequence[Mark], kind: Kind) -> tuple[list[Mark], list[Mark]]:
+def _of_kind(
+    true: Sequence[PlacedBox], said: Sequence[PlacedBox], kind: Kind
+) -> tuple[list[PlacedBox], list[PlacedBox]]:
     return [m for m in true if family_of(m.kind) is kind], [m for m in said if family_of(m.kind) is kind]
 
 
-def _best(offered: Sequence[Mark], count: int) -> list[Mark]:
+def _best(offered: Sequence[PlacedBox], count: int) -> list[PlacedBox]:
     """The most probable boxes, ties in the order of their places, so that more boxes do not buy more hits."""
     return sorted(offered, key=lambda m: (-m.probability, _edges(m.box)))[:count]
 
 
-def _one_to_one(true: Sequence[Mark], said: Sequence[Mark]) -> int:
+def _one_to_one(true: Sequence[PlacedBox], said: Sequence[PlacedBox]) -> int:
     """How many reference boxes can be given a drafted box of their own whose centre lies in them."""
     inside = np.array([[points_into(s.box, t.box) for s in said] for t in true], dtype=float)
     rows, columns = linear_sum_assignment(inside, maximize=True)
@@ -114,13 +118,13 @@ def _one_to_one(true: Sequence[Mark], said: Sequence[Mark]) -> int:
 
 
 def _pointed(pair: Pair, draft: Report) -> Terms:
-    true, said = _known_places(pair), marks(draft)
+    true, said = _known_places(pair), placed_boxes(draft)
     if true is None:
         return None
     return float(sum(_is_hit(m, true) for m in said)), float(len(said))
 
 
-def _is_hit(mark: Mark, true: Sequence[Mark]) -> bool:
+def _is_hit(mark: PlacedBox, true: Sequence[PlacedBox]) -> bool:
     return any(t.view == mark.view and points_into(mark.box, t.box) for t in true)
 
 
@@ -130,14 +134,14 @@ def _overlaps(pair: Pair, draft: Report) -> Terms:
     if true is None:
         return None
     found: list[float] = []
-    for there, drafted in _by_view(true, marks(draft)):
+    for there, drafted in _by_view(true, placed_boxes(draft)):
         shared = np.array([[_shared(t, s) for s in drafted] for t in there])
         rows, columns = linear_sum_assignment(shared, maximize=True)
         found += [float(v) for v in shared[rows, columns] if v > 0]
     return sum(found), float(len(found))
 
 
-def _shared(true: Mark, said: Mark) -> float:
+def _shared(true: PlacedBox, said: PlacedBox) -> float:
     return iou(true.box, said.box) if compatible(true.kind, said.kind) else 0.0
 
 
@@ -177,7 +181,7 @@ def _froc_metrics(pairs: Sequence[Pair]) -> list[Metric]:
 
 def _froc_terms(pair: Pair, draft: Report) -> Terms:
     """Hits a threshold, false positives a threshold, lesions, images."""
-    true, said = _known_places(pair), marks(draft)
+    true, said = _known_places(pair), placed_boxes(draft)
     if true is None:
         return None
     best = [max((m.probability for m in said if _is_hit(m, [t])), default=-1.0) for t in true]

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
-from amrg.metrics.text.ngrams import Counts, Overlap, overlaps
+from amrg.metrics.text.ngrams import NgramCounts, Overlap, overlaps
 from amrg.metrics.text.ptb import ptb_tokens
 
 LONGEST = 4
@@ -99,7 +99,7 @@ def _values(drafts: Sequence[str], references: Sequence[str], idf: IdfCorpus) ->
     return 10 * penalty * clipped / LONGEST, 10 * plain / LONGEST
 
 
-def _weights(documents: Counts, times: Array, grams: int) -> Array:
+def _weights(documents: NgramCounts, times: Array, grams: int) -> Array:
     """IDF of each n-gram [grams] over documents, each of which occurs so many `times`."""
     having = np.bincount(documents.gram, weights=times[documents.text], minlength=grams)
     weights: Array = np.log(times.sum()) - np.log(np.maximum(having, 1))
@@ -117,7 +117,7 @@ def _cosines(overlap: Overlap, idf: Array) -> tuple[Array, Array]:
     return overlap.shared_sums(np.minimum(a, b) * b) / divisor, overlap.shared_sums(a * b) / divisor
 
 
-def _weighted(counts: Counts, idf: Array) -> Array:
+def _weighted(counts: NgramCounts, idf: Array) -> Array:
     """TF-IDF of each entry."""
     weighted: Array = counts.count * idf[counts.gram]
     return weighted

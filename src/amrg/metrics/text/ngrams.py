@@ -21,17 +21,17 @@ Tokens = Sequence[str]
 
 
 @dataclass(frozen=True)
-class Counts:
+class NgramCounts:
     """How often each text has each of its n-grams: three arrays [entries] sorted by text, then n-gram."""
 
     text: Ints
     gram: Ints
     count: Ints
 
-    def part(self, first: int, last: int) -> Counts:
+    def part(self, first: int, last: int) -> NgramCounts:
         """Texts `first` up to but not including `last`, numbered from 0."""
         a, b = np.searchsorted(self.text, [first, last])
-        return Counts(self.text[a:b] - first, self.gram[a:b], self.count[a:b])
+        return NgramCounts(self.text[a:b] - first, self.gram[a:b], self.count[a:b])
 
     def sums(self, weights: Array | Ints, texts: int) -> Array:
         """Weights [entries] added up text by text [texts]."""
@@ -45,9 +45,9 @@ class Overlap:
     n: int
     pairs: int
     grams: int  # distinct n-grams; they are numbered below this
-    drafts: Counts
-    references: Counts
-    others: Counts  # of further texts, such as those an IDF is counted on
+    drafts: NgramCounts
+    references: NgramCounts
+    others: NgramCounts  # of further texts, such as those an IDF is counted on
     draft_entry: Ints  # [shared]
     reference_entry: Ints  # [shared]
 
@@ -83,7 +83,7 @@ def overlaps(
         yield Overlap(n, pairs, grams, first, second, counts.part(2 * pairs, len(texts)), at, found)
 
 
-def _counted(texts: Sequence[Tokens], longest: int) -> Iterator[tuple[Counts, int]]:
+def _counted(texts: Sequence[Tokens], longest: int) -> Iterator[tuple[NgramCounts, int]]:
     """Counts over all texts and the number of distinct n-grams, for n from 1 to `longest`."""
     words, owner, kinds = _numbered(texts)
     grams, at, kinds_of_gram = words, np.arange(len(words)), kinds
@@ -97,7 +97,7 @@ def _counted(texts: Sequence[Tokens], longest: int) -> Iterator[tuple[Counts, in
             distinct, grams = np.unique(grams * kinds + words[at + (n - 1)], return_inverse=True)
             kinds_of_gram = len(distinct)
         keys, times = np.unique(owner[at] * max(kinds_of_gram, 1) + grams, return_counts=True)
-        yield Counts(*np.divmod(keys, max(kinds_of_gram, 1)), times.astype(np.int64)), kinds_of_gram
+        yield NgramCounts(*np.divmod(keys, max(kinds_of_gram, 1)), times.astype(np.int64)), kinds_of_gram
 
 
 def _numbered(texts: Sequence[Tokens]) -> tuple[Ints, Ints, int]:
@@ -108,7 +108,7 @@ def _numbered(texts: Sequence[Tokens]) -> tuple[Ints, Ints, int]:
     return words, owner, len(vocabulary)
 
 
-def _shared(first: Counts, second: Counts, grams: int) -> tuple[Ints, Ints]:
+def _shared(first: NgramCounts, second: NgramCounts, grams: int) -> tuple[Ints, Ints]:
     """Entries of `first` and of `second` that are the same n-gram of the same pair."""
     a, b = first.text * grams + first.gram, second.text * grams + second.gram
     if len(b) == 0:

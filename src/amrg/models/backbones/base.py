@@ -21,7 +21,7 @@ from transformers import AutoProcessor
 
 from amrg.birads import Laterality, View
 from amrg.models.settings import ModelSettings, messages
-from amrg.models.views import as_image
+from amrg.models.views import to_pil
 
 Views = Sequence[tuple[Laterality, View]]
 Pictures = Sequence[npt.NDArray[np.uint8]]
@@ -39,7 +39,7 @@ class Modules(StrEnum):
 
 
 @dataclass(frozen=True)
-class Touched:
+class TrainableModules:
     """What training changes: a pattern of module names for LoRA adapters, and modules or parameters trained whole.
 
     `lora` is a regular expression that PEFT matches whole against module names of the model without its adapters.
@@ -53,7 +53,7 @@ class Touched:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Prompt:
     """One study as a model is asked about it.
 
     `tokens` are int64 [T] a column: `input_ids`, and what else the family has an entry a token of. `pixels` are what
@@ -90,7 +90,7 @@ class Backbone(ABC):
     # Asking
 
     @abstractmethod
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Asked:
+    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
         """The prompt of one study, up to where the model's turn begins."""
 
     @abstractmethod
@@ -135,7 +135,9 @@ class Backbone(ABC):
         return layer
 
     @torch.inference_mode()
-    def write(self, model: Any, tokens: Tensors, image_tokens: Sequence[Tensors], writing: Writing) -> list[list[int]]:
+    def write(
+        self, model: Any, tokens: Tensors, image_tokens: Sequence[Tensors], writing: DecodingSettings
+    ) -> list[list[int]]:
         """Greedy answers, token numbers up to their end (left out); `tokens` are [B, T], padded on the left."""
         out = model.generate(
             **tokens,
@@ -152,12 +154,12 @@ class Backbone(ABC):
     # Changing
 
     @abstractmethod
-    def touched(self, model: Any, modules: Modules) -> Touched:
+    def touched(self, model: Any, modules: Modules) -> TrainableModules:
         """Which modules a choice stands for."""
 
 
 @dataclass(frozen=True)
-class Writing:
+class DecodingSettings:
     """How an answer is written: most tokens, the token that ends it, the token that pads."""
 
     longest: int
@@ -175,4 +177,4 @@ def by_processor(processor: Any, chat: list[dict[str, Any]]) -> dict[str, Tensor
 
 def chat_of(settings: ModelSettings, views: Views, pictures: Pictures) -> list[dict[str, Any]]:
     """The chat of one study, from its pictures uint8 [H, W, 3]."""
-    return messages(views, [as_image(p) for p in pictures], settings)
+    return messages(views, [to_pil(p) for p in pictures], settings)

@@ -14,12 +14,12 @@ from transformers import Gemma3ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.models.backbones.base import (
-    Asked,
     Backbone,
     Modules,
     Pictures,
+    Prompt,
     Tensors,
-    Touched,
+    TrainableModules,
     Views,
     by_processor,
     chat_of,
@@ -49,11 +49,11 @@ class Gemma3(Backbone):
         """The tower's own: 896 for MedGemma."""
         return int(config.vision_config.image_size)
 
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Asked:
+    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
         """Pixels [pictures, 3, size, size]."""
         made = by_processor(processor, chat_of(settings, views, pictures))
         tokens = {name: made[name][0] for name in ("input_ids", *self.columns)}
-        return Asked(tokens, {"pixel_values": made["pixel_values"]})
+        return Prompt(tokens, {"pixel_values": made["pixel_values"]})
 
     def ending(self, processor: Any) -> int:
         """`<end_of_turn>`."""
@@ -74,17 +74,17 @@ class Gemma3(Backbone):
         stacked = torch.stack([t["tokens"] for t in image_tokens])
         return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=stacked)}}
 
-    def touched(self, model: Any, modules: Modules) -> Touched:
+    def touched(self, model: Any, modules: Modules) -> TrainableModules:
         """The embedded model's convolutions count as its tower's linear layers, but not under `all linear`."""
         convolutional = hasattr(model.model.vision_tower, "stages")
         if modules is Modules.LANGUAGE:
-            return Touched(_LANGUAGE)
+            return TrainableModules(_LANGUAGE)
         if modules is Modules.PROJECTOR:
-            return Touched(_LANGUAGE, (_PROJECTOR,), projector=True)
+            return TrainableModules(_LANGUAGE, (_PROJECTOR,), projector=True)
         if modules is Modules.ALL_LINEAR:
-            return Touched(f"{_LANGUAGE}|{_TOWER_LINEAR}", tower=not convolutional)
+            return TrainableModules(f"{_LANGUAGE}|{_TOWER_LINEAR}", tower=not convolutional)
         tower = _convolutions(model) if convolutional else _TOWER_LINEAR
-        return Touched(f"{_LANGUAGE}|{tower}", (_PROJECTOR,), projector=True, tower=True)
+        return TrainableModules(f"{_LANGUAGE}|{tower}", (_PROJECTOR,), projector=True, tower=True)
 
 
 def _convolutions(model: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from amrg.models.backbones.base import Asked, Backbone, Modules, Pictures, Tensors, Touched, Views, chat_of
+from amrg.models.backbones.base import Backbone, Modules, Pictures, Prompt, Tensors, TrainableModules, Views, chat_of
 from amrg.models.phi3v import Phi3VForCausalLM, Phi3VProcessor
 from amrg.models.phi3v.processor import END
 from amrg.models.settings import ModelSettings
@@ -45,7 +45,7 @@ class Phi3Vision(Backbone):
         """Two crops a side, 672: what the published four crops show of a square picture."""
         return 2 * int(config.crop_size)
 
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Asked:
+    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
         """Pixels [pictures, 1 + most crops, 3, size, size], and sizes [pictures, 2] once cut.
 
         A picture has as many crops as cover the size of `settings`: 4 for 672 pixels a side, 16 for 1,344.
@@ -54,7 +54,7 @@ class Phi3Vision(Backbone):
         shown = [item["image"] for item in chat[0]["content"] if item["type"] == "image"]
         text = processor.tokenizer.apply_chat_template(_as_text(chat), tokenize=False, add_generation_prompt=True)
         made = processor.cutting_for(settings.encoding.size)(text, shown)
-        return Asked(
+        return Prompt(
             {"input_ids": made["input_ids"]},
             {"pixel_values": made["pixel_values"], "image_sizes": made["image_sizes"]},
         )
@@ -80,16 +80,16 @@ class Phi3Vision(Backbone):
         tokens = [t["tokens"] for t in image_tokens]
         return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=tokens)}}
 
-    def touched(self, model: Any, modules: Modules) -> Touched:
+    def touched(self, model: Any, modules: Modules) -> TrainableModules:
         """The separators stay as they are. The tower's last layer is never run, so nothing of it is touched."""
         if modules is Modules.LANGUAGE:
-            return Touched(_LANGUAGE)
+            return TrainableModules(_LANGUAGE)
         if modules is Modules.PROJECTOR:
-            return Touched(f"{_LANGUAGE}|{_PROJECTOR}", projector=True)
+            return TrainableModules(f"{_LANGUAGE}|{_PROJECTOR}", projector=True)
         layers = model.model.vision_embed_tokens.img_processor.vision_model.encoder.layers
         run = "|".join(str(n) for n in range(len(layers) - 1))
         tower = _TOWER.format(layers=run) + _TOWER_LINEAR
-        return Touched(f"{_LANGUAGE}|{_PROJECTOR}|{tower}", projector=True, tower=True)
+        return TrainableModules(f"{_LANGUAGE}|{_PROJECTOR}|{tower}", projector=True, tower=True)
 
 
 def _as_text(chat: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

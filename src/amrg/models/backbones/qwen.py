@@ -25,7 +25,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 from transformers.vision_utils import get_vision_window_index
 
-from amrg.models.backbones.base import Asked, Backbone, Modules, Pictures, Tensors, Touched, Views, chat_of
+from amrg.models.backbones.base import Backbone, Modules, Pictures, Prompt, Tensors, TrainableModules, Views, chat_of
 from amrg.models.settings import ModelSettings
 
 IMAGE, END_OF_TURN = "<|image_pad|>", "<|im_end|>"
@@ -88,7 +88,7 @@ class _Qwen(Backbone):
         """896, as MedGemma is shown; these families have no size of their own."""
         return _SIZE
 
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Asked:
+    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
         """Pixels: `pixel_values` [patches of all pictures, values], `image_grid_thw` int64 [pictures, 3]."""
         made = processor.apply_chat_template(
             [chat_of(settings, views, pictures)],
@@ -99,7 +99,7 @@ class _Qwen(Backbone):
             processor_kwargs={"images_kwargs": {"size": budget(settings)}},
         )
         tokens = {name: made[name][0] for name in ("input_ids", *self.columns)}
-        return Asked(tokens, {name: made[name] for name in ("pixel_values", "image_grid_thw")})
+        return Prompt(tokens, {name: made[name] for name in ("pixel_values", "image_grid_thw")})
 
     def ending(self, processor: Any) -> int:
         """`<|im_end|>`."""
@@ -130,13 +130,13 @@ class _Qwen(Backbone):
             "image_grid_thw": torch.stack([t["grid"] for t in image_tokens]),
         }
 
-    def touched(self, model: Any, modules: Modules) -> Touched:
+    def touched(self, model: Any, modules: Modules) -> TrainableModules:
         """The projector is the tower's mergers: they are linear, so that LoRA takes them as it takes the rest."""
         if modules is Modules.LANGUAGE:
-            return Touched(_LANGUAGE)
+            return TrainableModules(_LANGUAGE)
         if modules is Modules.PROJECTOR:
-            return Touched(f"{_LANGUAGE}|{self._projector}", projector=True)
-        return Touched(f"{_LANGUAGE}|{self._projector}|{self._tower}", projector=True, tower=True)
+            return TrainableModules(f"{_LANGUAGE}|{self._projector}", projector=True)
+        return TrainableModules(f"{_LANGUAGE}|{self._projector}|{self._tower}", projector=True, tower=True)
 
     @abstractmethod
     def _mergers(self, tower: Any) -> list[nn.Module]:

@@ -18,12 +18,12 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import PROCESSOR_NAME
 
 from amrg.models.backbones.base import (
-    Asked,
     Backbone,
     Modules,
     Pictures,
+    Prompt,
     Tensors,
-    Touched,
+    TrainableModules,
     Views,
     by_processor,
     chat_of,
@@ -77,7 +77,7 @@ class SmolVLM(Backbone):
         """The tower's own: 512 for the 500M and 256M models, 384 for the 2.2B."""
         return int(config.vision_config.image_size)
 
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Asked:
+    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
         """Pixels [crops, 3, size, size] of all pictures, `crops` [pictures] the number that each was cut into.
 
         The processor's pixel mask is left out: pictures and crops are made whole squares, so it masks nothing.
@@ -85,7 +85,7 @@ class SmolVLM(Backbone):
         made = by_processor(processor, chat_of(settings, views, pictures))
         pixels = made["pixel_values"][0]
         crops = torch.full((len(pictures),), len(pixels) // len(pictures))
-        return Asked({"input_ids": made["input_ids"][0]}, {"pixel_values": pixels, "crops": crops})
+        return Prompt({"input_ids": made["input_ids"][0]}, {"pixel_values": pixels, "crops": crops})
 
     def ending(self, processor: Any) -> int:
         """`<end_of_utterance>`."""
@@ -115,10 +115,10 @@ class SmolVLM(Backbone):
         joined = torch.cat([t["tokens"] for t in image_tokens])
         return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=joined)}}
 
-    def touched(self, model: Any, modules: Modules) -> Touched:
+    def touched(self, model: Any, modules: Modules) -> TrainableModules:
         """The projector is one linear layer, so LoRA goes into it as into any other."""
         if modules is Modules.LANGUAGE:
-            return Touched(_LANGUAGE)
+            return TrainableModules(_LANGUAGE)
         if modules is Modules.PROJECTOR:
-            return Touched(f"{_LANGUAGE}|{_PROJECTOR}", projector=True)
-        return Touched(f"{_LANGUAGE}|{_PROJECTOR}|{_TOWER}", projector=True, tower=True)
+            return TrainableModules(f"{_LANGUAGE}|{_PROJECTOR}", projector=True)
+        return TrainableModules(f"{_LANGUAGE}|{_PROJECTOR}|{_TOWER}", projector=True, tower=True)

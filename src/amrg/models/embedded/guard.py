@@ -66,7 +66,7 @@ def fit_guard(views: Array, studies: list[Array], quantile: float, margin: float
 
 
 @torch.inference_mode()
-def see(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> tuple[tuple[Tensor, ...], Tensor]:
+def extract_features(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> tuple[tuple[Tensor, ...], Tensor]:
     """Every stage's features of pictures uint8 [views, size, size, 3], on the processor, and the pixels in -1..1."""
     pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     device = next(tower.parameters()).device

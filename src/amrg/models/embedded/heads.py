@@ -85,7 +85,7 @@ def attribute_values(finding: Finding, view: View) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value is not None}
 
 
-class SeeingHeads(nn.Module):
+class FindingHeads(nn.Module):
     """Linear heads on the tower's features.
 
     `cells` reads the tower's fourth stage [B, cells, cell width]; the others read the normed image tokens

@@ -12,7 +12,7 @@ from amrg import __version__
 from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE, is_adapter, stored_shapes, told_beside
 from amrg.models.card import FILE_NAME, ModelCard, figure_words
 from amrg.models.export.notices import Terms, notice_text
-from amrg.models.export.verifying import Comparison
+from amrg.models.export.verifying import ExportComparison
 from amrg.models.hubnames import weight_files
 from amrg.models.load import folder_hash
 
@@ -46,7 +46,7 @@ class Origin:
         return self.base if self.base.count("/") == 1 and not Path(self.base).exists() else Path(self.base).name
 
 
-def write_card(folder: Path, origin: Origin, comparison: Comparison) -> None:
+def write_card(folder: Path, origin: Origin, comparison: ExportComparison) -> None:
     """Write the card beside an export's weights, and the NOTICE where the base's terms ask for one."""
     card = _card(folder, origin)
     (folder / FILE_NAME).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -97,7 +97,7 @@ def _figures(training: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _page(folder: Path, origin: Origin, card: ModelCard, comparison: Comparison) -> str:
+def _page(folder: Path, origin: Origin, card: ModelCard, comparison: ExportComparison) -> str:
     """The card as the hub shows it."""
     parts = [
         _front(folder, origin),
@@ -142,7 +142,7 @@ def _training_told(origin: Origin, card: ModelCard) -> str:
     return f"| | |\n|---|---|\n{rows}\n\n{after}"
 
 
-def _compared(found: Comparison) -> str:
+def _compared(found: ExportComparison) -> str:
     rows = {
         "adapter from base": found.adapter_from_base,
         "export from base": found.export_from_base,

@@ -36,7 +36,7 @@ from amrg.models.embedded import guard
 from amrg.models.errors import ModelError
 from amrg.models.export.card import Origin, write_card
 from amrg.models.export.notices import terms_of
-from amrg.models.export.verifying import Answers, Comparison, answers_of, compared, refuse_unlike
+from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
 from amrg.models.hubnames import checkpoint_shapes, hub_name, put_right, weight_files
 from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged, save_heads
@@ -47,7 +47,7 @@ _OF_THE_HUB = ("LICENSE", "LICENSE.txt", "LICENSE.md", "tokenizer.model")
 _STORED = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
-class Kind(StrEnum):
+class ExportKind(StrEnum):
     """What is handed on."""
 
     MERGED = "merged"
@@ -55,7 +55,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportRequest:
     """What to export and where to; `dtype` None keeps the base's, `for_vllm` refuses what vLLM cannot serve.
 
     `shard` is the size above which weights are written into several files, as transformers reads it.
@@ -72,16 +72,16 @@ class Exported(Value):
     """What was written, how it compares, and what whoever serves it must know."""
 
     folder: Path
-    kind: Kind
+    kind: ExportKind
     base: str
     stored: str
     files: tuple[str, ...]
-    comparison: Comparison
+    comparison: ExportComparison
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Before:
+class Original:
     """What base and adapter answered before anything was written, and what the base's files hold.
 
     `untold` are names in those files that the model does not need told: tied to others, or not its own.
@@ -95,7 +95,7 @@ class Before:
     origin: Origin
 
 
-def export_merged(order: Order) -> Exported:
+def export_merged(order: ExportRequest) -> Exported:
     """Merge an adapter into its base and write a whole model, as the hub and vLLM name its weights.
 
     Raises:
@@ -106,10 +106,10 @@ def export_merged(order: Order) -> Exported:
         before = _merge_into(partial, order)
         comparison = verify_merged(partial, before)
         write_card(partial, before.origin, comparison)
-    return _exported(order, Kind.MERGED, before, comparison)
+    return _exported(order, ExportKind.MERGED, before, comparison)
 
 
-def export_adapter(order: Order) -> Exported:
+def export_adapter(order: ExportRequest) -> Exported:
     """Write an adapter by itself, as PEFT and vLLM take it.
 
     Raises:
@@ -128,10 +128,10 @@ def export_adapter(order: Order) -> Exported:
         comparison = _compared(load_unmerged(partial, torch.float32).loaded, before, torch.float32)
         refuse_unlike(comparison, order.adapter.name)
         write_card(partial, before.origin, comparison)
-    return _exported(order, Kind.ADAPTER, before, comparison)
+    return _exported(order, ExportKind.ADAPTER, before, comparison)
 
 
-def verify_merged(folder: Path, before: Before) -> Comparison:
+def verify_merged(folder: Path, before: Original) -> ExportComparison:
     """Hold a merged model on disk against its base's files, by name and shape, and against base and adapter, asked.
 
     Raises:
@@ -151,11 +151,11 @@ def verify_merged(folder: Path, before: Before) -> Comparison:
     return comparison
 
 
-def _compared(export: LoadedModel, before: Before, stored: torch.dtype) -> Comparison:
-    return compared(before.base, before.adapter, answers_of(export, before.adapter.written), stored)
+def _compared(export: LoadedModel, before: Original, stored: torch.dtype) -> ExportComparison:
+    return compare_answers(before.base, before.adapter, answers_of(export, before.adapter.written), stored)
 
 
-def _merge_into(partial: Path, order: Order) -> Before:
+def _merge_into(partial: Path, order: ExportRequest) -> Original:
     """Write the merged model with all that belongs to it; the models in memory are gone afterwards."""
     unmerged = load_unmerged(order.adapter, torch.float32)
     before = _before(unmerged, order, merged_obstacles(unmerged.loaded), ())
@@ -179,7 +179,7 @@ def _merge_into(partial: Path, order: Order) -> Before:
     return before
 
 
-def _before(unmerged: Unmerged, order: Order, obstacles: tuple[str, ...], notes: tuple[str, ...]) -> Before:
+def _before(unmerged: Unmerged, order: ExportRequest, obstacles: tuple[str, ...], notes: tuple[str, ...]) -> Original:
     """Ask base and adapter, and look at the base's files; refuse at once what vLLM is wanted for and cannot serve."""
     if order.for_vllm and obstacles:
         raise ModelError(f"adapter {order.adapter.name}: {obstacles[0]}")
@@ -192,7 +192,7 @@ def _before(unmerged: Unmerged, order: Order, obstacles: tuple[str, ...], notes:
     name = str(config.base_model_name_or_path)
     shapes = checkpoint_shapes(files, loaded.model.config.model_type)
     untold = untold_names(loaded.model, shapes)
-    return Before(
+    return Original(
         base=base,
         adapter=adapter,
         shapes=_without(shapes, untold),
@@ -226,7 +226,7 @@ def _without(shapes: Shapes, names: frozenset[str]) -> Shapes:
     return {name: shape for name, shape in shapes.items() if name not in names}
 
 
-def _write_beside(partial: Path, order: Order, loaded: LoadedModel) -> None:
+def _write_beside(partial: Path, order: ExportRequest, loaded: LoadedModel) -> None:
     """How it is asked, how it came about, and of the base what no library writes again: its licence, its vocabulary."""
     loaded.settings.save(partial)
     for name in COPIED:
@@ -278,7 +278,7 @@ def _where_the_base_is(adapter: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _whole_folder(order: Order) -> Iterator[Path]:
+def _whole_folder(order: ExportRequest) -> Iterator[Path]:
     """A folder beside the one asked for, which takes its name at the end, and is removed where that is not reached."""
     if not is_adapter(order.adapter):
         raise ModelError(f"{order.adapter}: no adapter: expected a folder of `amrg train` with {CONFIG_FILE} in it")
@@ -297,7 +297,7 @@ def _whole_folder(order: Order) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _exported(order: Order, kind: Kind, before: Before, comparison: Comparison) -> Exported:
+def _exported(order: ExportRequest, kind: ExportKind, before: Original, comparison: ExportComparison) -> Exported:
     return Exported(
         folder=order.out,
         kind=kind,

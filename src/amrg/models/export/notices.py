@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from amrg.core.values import Value
-from amrg.models.catalog import KNOWN, Known
+from amrg.models.catalog import KNOWN, CatalogEntry
 from amrg.models.embedded.architecture import NAME
 
 
@@ -96,7 +96,7 @@ def _told_beside(files: Path | None) -> set[str]:
     return set(_LICENCE.findall(parts[0])) if len(parts) == 2 else set()
 
 
-def known_base(base: str) -> Known | None:
+def known_base(base: str) -> CatalogEntry | None:
     """The known checkpoint that a hub name or a folder stands for."""
     parts = {base, *Path(base).parts}
     return next(

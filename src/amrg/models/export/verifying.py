@@ -15,7 +15,7 @@ from torch import Tensor
 
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
-from amrg.models.backbones.base import Pictures, Tensors, Views, Writing
+from amrg.models.backbones.base import DecodingSettings, Pictures, Tensors, Views
 from amrg.models.errors import ModelError
 from amrg.models.load import LoadedModel
 
@@ -37,7 +37,7 @@ the one. Eight times 2^-8 is 3 %; twice that is allowed. float32 differs by its 
 """
 
 
-class Difference(Value):
+class LogitDifference(Value):
     """Two models' logits: the largest absolute difference, and the root mean square over the second's spread."""
 
     largest: float
@@ -45,16 +45,16 @@ class Difference(Value):
     same_text: bool
 
 
-class Comparison(Value):
+class ExportComparison(Value):
     """Base, adapter and export on `positions` tokens of answers to `probes` studies of drawn pictures."""
 
     probes: int
     positions: int
     stored: str
     tolerance: float
-    adapter_from_base: Difference
-    export_from_base: Difference
-    export_from_adapter: Difference
+    adapter_from_base: LogitDifference
+    export_from_base: LogitDifference
+    export_from_adapter: LogitDifference
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def drawn_pictures(views: Views, size: int) -> Pictures:
 def written_by(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
     """What a model writes to every probe, greedily."""
     ending, pad = loaded.backbone.ending(loaded.processor), loaded.processor.tokenizer.pad_token_id
-    writing = Writing(min(LONGEST, loaded.settings.longest_answer), ending, pad)
+    writing = DecodingSettings(min(LONGEST, loaded.settings.longest_answer), ending, pad)
     answers = []
     for views in PROBES:
         tokens, image_tokens = _asked(loaded, views)
@@ -126,9 +126,9 @@ def _asked(loaded: LoadedModel, views: Views) -> tuple[Tensors, list[Tensors]]:
     return tokens, backbone.image_tokens(loaded.model, features)
 
 
-def compared(base: Answers, adapter: Answers, export: Answers, stored: torch.dtype) -> Comparison:
+def compare_answers(base: Answers, adapter: Answers, export: Answers, stored: torch.dtype) -> ExportComparison:
     """The three side by side; `stored` is the type of the export's weights."""
-    return Comparison(
+    return ExportComparison(
         probes=len(PROBES),
         positions=len(adapter.logits),
         stored=str(stored).removeprefix("torch."),
@@ -139,7 +139,7 @@ def compared(base: Answers, adapter: Answers, export: Answers, stored: torch.dty
     )
 
 
-def refuse_unlike(found: Comparison, what: str) -> None:
+def refuse_unlike(found: ExportComparison, what: str) -> None:
     """Refuse an export that is the base again, or not the adapter.
 
     Raises:
@@ -166,10 +166,10 @@ def refuse_unlike(found: Comparison, what: str) -> None:
         )
 
 
-def _difference(one: Answers, other: Answers) -> Difference:
+def _difference(one: Answers, other: Answers) -> LogitDifference:
     off = (one.logits - other.logits).double()
     spread = (other.logits - other.logits.mean(1, keepdim=True)).double().square().mean().sqrt()
-    return Difference(
+    return LogitDifference(
         largest=float(off.abs().max()),
         relative=float(off.square().mean().sqrt() / spread),
         same_text=one.written == other.written,

@@ -57,9 +57,9 @@ class PictureTokens(nn.Module):
         """A picture's tokens before the projector, [tokens, 4 * tower width]."""
         return torch.cat(
             [
-                self._lines(merged(states[1:], rows, columns)),
+                self._lines(merge_image_tokens(states[1:], rows, columns)),
                 self.glb_GN[0].to(states.dtype),
-                self._lines(merged(states[:1], 1, 1)),
+                self._lines(merge_image_tokens(states[:1], 1, 1)),
             ]
         )
 
@@ -69,7 +69,7 @@ class PictureTokens(nn.Module):
         return torch.cat([grid, ends], dim=1).flatten(0, 1)
 
 
-def merged(crops: Tensor, rows: int, columns: int) -> Tensor:
+def merge_image_tokens(crops: Tensor, rows: int, columns: int) -> Tensor:
     """Crops [rows * columns, patches, n] as one grid in which 2 x 2 patches are one: [height, width, 4 n]."""
     half = isqrt(crops.shape[1]) // 2
     cut = crops.reshape(rows, columns, half, 2, half, 2, crops.shape[-1])

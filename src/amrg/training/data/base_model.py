@@ -24,7 +24,7 @@ SOFTWARE = f"amrg {__version__}, transformers {version('transformers')}, torch {
 _ASKING = {".json", ".jinja", ".model", ".txt"}  # what a checkpoint's folder holds of its processor and template
 
 
-class Base(Value):
+class BaseFingerprint(Value):
     """A base by what its weights and its processor are: SHA-256 of files, or a hub commit for both."""
 
     weights: str
@@ -46,7 +46,7 @@ class PromptsOf(Value):
     what: str = "prompts"
     software: str = SOFTWARE
     dataset: str
-    base: Base
+    base: BaseFingerprint
     settings: str
 
 
@@ -59,7 +59,7 @@ class SeenOf(Value):
     what: Stage
     software: str = SOFTWARE
     dataset: str
-    base: Base
+    base: BaseFingerprint
     pictures: str
     dtype: str
     device: str
@@ -85,7 +85,7 @@ def asked_as(loaded: LoadedModel, settings: ModelSettings) -> LoadedModel:
     return replace(loaded, processor=processor, settings=settings)
 
 
-def stored_as(loaded: LoadedModel) -> Base:
+def stored_as(loaded: LoadedModel) -> BaseFingerprint:
     """What a base is known by.
 
     Raises:
@@ -94,7 +94,7 @@ def stored_as(loaded: LoadedModel) -> Base:
     weights = loaded.weights_hash or loaded.revision
     if weights is None:
         raise TuningError(f"model {loaded.name!r}: its hub commit is not known; name one as the recipe's revision")
-    return Base(weights=weights, asking=weights if loaded.folder is None else _files_hash(loaded.folder))
+    return BaseFingerprint(weights=weights, asking=weights if loaded.folder is None else _files_hash(loaded.folder))
 
 
 def pictures_of(loaded: LoadedModel, dataset: str) -> PicturesOf:

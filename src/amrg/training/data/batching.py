@@ -18,7 +18,7 @@ POOL = 16
 Indices = tuple[int, ...]
 
 
-class Plan:
+class BatchPlan:
     """Batches without end, epoch after epoch; in each epoch every sample comes exactly once.
 
     An epoch is cut into as few batches as `batch` allows, their sizes as equal as can be: no epoch ends with a batch
@@ -57,7 +57,7 @@ def share(indices: Sequence[int], rank: int, world: int) -> Indices:
 
 
 def lengths_of(samples: Sequence[Sample]) -> tuple[int, ...]:
-    """Tokens a sample, prompt and answer: what `Plan` takes."""
+    """Tokens a sample, prompt and answer: what `BatchPlan` takes."""
     return tuple(len(sample.prompt["input_ids"]) + len(sample.answer) for sample in samples)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from amrg.models import LoadedModel
 from amrg.models.backbones.base import Tensors
-from amrg.training.data.feature_cache import Shown
+from amrg.training.data.feature_cache import FeatureCache
 from amrg.training.data.samples import IGNORE, Batch, Sample
 
 INPUT, MASK = "input_ids", "attention_mask"
@@ -37,7 +37,7 @@ class Padding:
         return {INPUT: self.token, MASK: 0, **self.columns}
 
 
-def collate(samples: Sequence[Sample], shown: Shown, pad: Padding) -> Batch:
+def collate(samples: Sequence[Sample], shown: FeatureCache, pad: Padding) -> Batch:
     """Samples as they are learned: padded on the right to the longest, labels on the answers with their ends."""
     rows = [_whole(sample, pad) for sample in samples]
     longest = max(len(row[INPUT]) for row in rows)
@@ -46,7 +46,7 @@ def collate(samples: Sequence[Sample], shown: Shown, pad: Padding) -> Batch:
     return _batch(samples, shown, tokens, labels)
 
 
-def prompts(samples: Sequence[Sample], shown: Shown, pad: Padding) -> Batch:
+def prompts(samples: Sequence[Sample], shown: FeatureCache, pad: Padding) -> Batch:
     """Samples as they are asked: prompts alone, padded on the left to the longest, nothing labelled."""
     rows = [_asked(sample) for sample in samples]
     longest = max(len(row[INPUT]) for row in rows)
@@ -58,7 +58,7 @@ def prompts(samples: Sequence[Sample], shown: Shown, pad: Padding) -> Batch:
     return _batch(samples, shown, tokens, torch.full_like(tokens[INPUT], IGNORE))
 
 
-def _batch(samples: Sequence[Sample], shown: Shown, tokens: Tensors, labels: Tensor) -> Batch:
+def _batch(samples: Sequence[Sample], shown: FeatureCache, tokens: Tensors, labels: Tensor) -> Batch:
     keys = tuple(sample.key for sample in samples)
     return Batch(keys, tokens, labels, shown.stage, tuple(part for key in keys for part in shown.of(key)))
 

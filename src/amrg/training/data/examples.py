@@ -17,21 +17,24 @@ import torch
 from amrg.birads import Laterality, Report, Style, View, render
 from amrg.datasets import Case, Dataset, study_of
 from amrg.imaging import ImagingError, hung
-from amrg.models import ViewEncoding, frame_for, picture
+from amrg.models import ViewEncoding, frame_for, model_image
 from amrg.models.backbones.base import Pictures, Tensors, Views
-from amrg.training.recipe import Fact, Recipe, Words
+from amrg.training.recipe import OmittableFact, Recipe, TargetText
 
 LEARNED, WATCHED = "train", "validation"
 MANY, MOST_WORKERS = 200, 8
 
-_OF_A_FINDING: dict[Fact, tuple[str, object]] = {Fact.SIZES: ("size_mm", None), Fact.VIEWS: ("views", ())}
+_OF_A_FINDING: dict[OmittableFact, tuple[str, object]] = {
+    OmittableFact.SIZES: ("size_mm", None),
+    OmittableFact.VIEWS: ("views", ()),
+}
 
 LeftOut = tuple[str, str]
 """A case's key, and why nothing is learned from it."""
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Example:
     """A case and the text that is to be written of it."""
 
     case: Case
@@ -48,25 +51,25 @@ class Lesson:
         return self.case.reference
 
 
-def lessons(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[list[Lesson], list[LeftOut]]:
+def examples_of(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[list[Example], list[LeftOut]]:
     """Cases in their order, and those that have no text to learn."""
-    found = [Lesson(case, text_of(case, recipe)) for case in map(dataset.case, keys)]
+    found = [Example(case, target_text(case, recipe)) for case in map(dataset.case, keys)]
     empty = [(lesson.key, "its report has no text") for lesson in found if not lesson.text.strip()]
     return [lesson for lesson in found if lesson.text.strip()], empty
 
 
-def text_of(case: Case, recipe: Recipe) -> str:
+def target_text(case: Case, recipe: Recipe) -> str:
     """The reference as published, or its facts in a house style's plainest wording, but for those left untold."""
-    if recipe.words is Words.PUBLISHED:
+    if recipe.words is TargetText.PUBLISHED:
         return case.text
     return render(_told(case.reference, recipe.untold), Style(recipe.words.value))
 
 
-def _told(report: Report, untold: Sequence[Fact]) -> Report:
+def _told(report: Report, untold: Sequence[OmittableFact]) -> Report:
     """A report without what is left untold."""
     cut = {name: empty for fact, (name, empty) in _OF_A_FINDING.items() if fact in untold}
     findings = tuple(finding.model_copy(update=cut) for finding in report.findings)
-    indication = None if Fact.INDICATION in untold else report.indication
+    indication = None if OmittableFact.INDICATION in untold else report.indication
     return report.model_copy(update={"findings": findings, "indication": indication})
 
 
@@ -85,7 +88,7 @@ class Framing:
             ImagingError: there is no picture, or one that cannot be read.
         """
         mammograms = hung(study_of(self.case, self.root))
-        pictures = [picture(frame_for(m, self.encoding), m.laterality, self.encoding) for m in mammograms]
+        pictures = [model_image(frame_for(m, self.encoding), m.laterality, self.encoding) for m in mammograms]
         return [(m.laterality, m.view) for m in mammograms], pictures
 
 
@@ -109,7 +112,7 @@ def from_tensors(stored: Tensors) -> tuple[Views, Pictures]:
 
 
 @dataclass
-class Reader:
+class ExampleReader:
     """Reads the pictures of cases; `unread` holds those that cannot be read, each with the one line why.
 
     Many cases are read by several processes, for decoding takes most of the time; the result is the same.

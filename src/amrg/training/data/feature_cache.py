@@ -14,7 +14,7 @@ from threading import Lock
 
 import torch
 
-from amrg.models import Asked, LoadedModel
+from amrg.models import LoadedModel, Prompt
 from amrg.models.backbones.base import Tensors
 from amrg.training.data.samples import Stage
 from amrg.training.data.tensor_store import TensorStore, bytes_of
@@ -25,7 +25,7 @@ Parts = tuple[Tensors, ...]
 """An entry a picture; of `Stage.PIXELS` one for the whole study."""
 
 
-class Shown:
+class FeatureCache:
     """Cases by key, at one stage; those that were asked for last are held in memory, up to `most` bytes."""
 
     def __init__(self, stage: Stage, read: Callable[[str], Parts], most: int | None = None) -> None:
@@ -60,7 +60,7 @@ class Shown:
 
 
 def stored_parts(store: TensorStore, key: str) -> Parts:
-    """A case's features or image tokens as `encoded` made them, in memory of their own."""
+    """A case's features or image tokens as `encode_images` made them, in memory of their own."""
     by_picture: dict[int, Tensors] = {}
     for both, tensor in store.read(key).items():
         number, name = both.split(".", 1)
@@ -69,7 +69,7 @@ def stored_parts(store: TensorStore, key: str) -> Parts:
 
 
 @torch.no_grad()
-def encoded(loaded: LoadedModel, asked: Asked, stage: Stage) -> Tensors:
+def encode_images(loaded: LoadedModel, asked: Prompt, stage: Stage) -> Tensors:
     """What is frozen made of one study's pixels, as it is stored: `0.tokens`, `1.tokens` of pictures in order."""
     backbone, model = loaded.backbone, loaded.model
     made = backbone.features(model, {name: tensor.to(model.device) for name, tensor in asked.pixels.items()})

@@ -21,14 +21,14 @@ from pathlib import Path
 from amrg.core.progress import Progress
 from amrg.core.values import Value
 from amrg.datasets import Dataset, Split, open_dataset
-from amrg.models import Asked, LoadedModel
+from amrg.models import LoadedModel, Prompt
 from amrg.models.backbones.base import Tensors
 from amrg.training.data.base_model import base_of, pictures_of, prompts_of, seen_of
-from amrg.training.data.examples import LEARNED, WATCHED, LeftOut, Lesson, Reader, from_tensors, lessons
-from amrg.training.data.feature_cache import Parts, Shown, encoded, stored_parts
+from amrg.training.data.examples import LEARNED, WATCHED, Example, ExampleReader, LeftOut, examples_of, from_tensors
+from amrg.training.data.feature_cache import FeatureCache, Parts, encode_images, stored_parts
 from amrg.training.data.samples import Sample, Stage, stage_of
 from amrg.training.data.tensor_store import TensorStore
-from amrg.training.errors import TuningError, explained, to_see_with_less
+from amrg.training.errors import TuningError, to_see_with_less, translate_failures
 from amrg.training.recipe import Recipe
 
 NAMED = 10
@@ -65,7 +65,7 @@ class Prepared:
     loaded: LoadedModel
     train: tuple[Sample, ...]
     validation: tuple[Sample, ...]
-    shown: Shown
+    shown: FeatureCache
     data: DataUsed
     left_out: tuple[LeftOut, ...] = ()
 
@@ -82,14 +82,14 @@ def prepare(recipe: Recipe, source: Source, cache: Path, progress: Progress) -> 
             too little memory.
         OSError: the cache folder cannot be made.
     """
-    with explained(cache, to_see_with_less(recipe)):
+    with translate_failures(cache, to_see_with_less(recipe)):
         return _prepared(recipe, source, cache, progress)
 
 
 def _prepared(recipe: Recipe, source: Source, cache: Path, progress: Progress) -> Prepared:
     dataset = open_dataset(source.data)
     split = dataset.split(source.split)
-    given = {part: lessons(dataset, split.keys(part), recipe) for part in (LEARNED, WATCHED)}
+    given = {part: examples_of(dataset, split.keys(part), recipe) for part in (LEARNED, WATCHED)}
     told = [lesson for part, _ in given.values() for lesson in part]
     left_out = [case for _, empty in given.values() for case in empty]
     loaded = base_of(recipe)
@@ -110,11 +110,11 @@ class _Work:
     """The stores of one base and one data set, and how they are filled."""
 
     def __init__(
-        self, loaded: LoadedModel, dataset: Dataset, told: Sequence[Lesson], cache: Path, stage: Stage
+        self, loaded: LoadedModel, dataset: Dataset, told: Sequence[Example], cache: Path, stage: Stage
     ) -> None:
         self.loaded, self.stage = loaded, stage
         cases = {lesson.key: lesson.case for lesson in told}
-        self._reader = Reader(cases, dataset.root, loaded.settings.encoding)
+        self._reader = ExampleReader(cases, dataset.root, loaded.settings.encoding)
         of = dataset.info.hash
         self._pictures = TensorStore.under(cache, "pictures", pictures_of(loaded, of))
         self._prompts = TensorStore.under(cache, "prompts", prompts_of(loaded, of))
@@ -131,14 +131,14 @@ class _Work:
         prompts = {key: self._prompts.read(key) for key in self._reader.cases if key in self._prompts}
         return prompts, list(self._reader.unread.items())
 
-    def see(self, keys: Sequence[str], progress: Progress) -> Shown:
+    def see(self, keys: Sequence[str], progress: Progress) -> FeatureCache:
         """Fill the features or image tokens; returns where training reads from."""
         if self.stage is Stage.PIXELS:
-            return Shown(self.stage, self._pixels)
+            return FeatureCache(self.stage, self._pixels)
         self._seen.fill(keys, partial(map, self._encoded), partial(progress, f"computing {self.stage.value}"))
-        return Shown(self.stage, partial(stored_parts, self._seen))
+        return FeatureCache(self.stage, partial(stored_parts, self._seen))
 
-    def _asked(self, key: str) -> Asked:
+    def _asked(self, key: str) -> Prompt:
         """A case as the model is asked about it."""
         views, pictures = from_tensors(self._pictures.read(key))
         return self.loaded.backbone.ask(self.loaded.processor, self.loaded.settings, views, pictures)
@@ -147,13 +147,13 @@ class _Work:
         return self._asked(key).tokens
 
     def _encoded(self, key: str) -> Tensors:
-        return encoded(self.loaded, self._asked(key), self.stage)
+        return encode_images(self.loaded, self._asked(key), self.stage)
 
     def _pixels(self, key: str) -> Parts:
         return (self._asked(key).pixels,)
 
 
-def _samples(loaded: LoadedModel, prompts: Mapping[str, Tensors], told: Sequence[Lesson]) -> tuple[Sample, ...]:
+def _samples(loaded: LoadedModel, prompts: Mapping[str, Tensors], told: Sequence[Example]) -> tuple[Sample, ...]:
     """The samples of a part, but for cases that were left out."""
     return tuple(
         Sample(

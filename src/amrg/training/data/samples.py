@@ -8,7 +8,7 @@ from enum import StrEnum
 from torch import Tensor
 
 from amrg.birads import Report
-from amrg.models.backbones.base import Tensors, Touched
+from amrg.models.backbones.base import Tensors, TrainableModules
 
 IGNORE = -100
 """Label of a token that nothing is learned from: prompt, placeholders of pictures, padding."""
@@ -22,7 +22,7 @@ class Stage(StrEnum):
     IMAGE_TOKENS = "image tokens"
 
 
-def stage_of(touched: Touched) -> Stage:
+def stage_of(touched: TrainableModules) -> Stage:
     """The last stage that training does not change."""
     if touched.tower:
         return Stage.PIXELS

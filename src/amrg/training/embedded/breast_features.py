@@ -47,7 +47,7 @@ _HALF: dict[View, dict[Quadrant, Quadrant]] = {
 
 
 @dataclass(frozen=True)
-class Breast:
+class BreastFeatures:
     """One breast: tokens float16 [2, tokens, width] for CC and MLO, and what is to be said of it."""
 
     tokens: npt.NDArray[np.float16]
@@ -93,7 +93,7 @@ def image_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArr
     return tokens
 
 
-def breasts(tower: nn.Module, jobs: Sequence[DrawJob]) -> list[Breast]:
+def breasts(tower: nn.Module, jobs: Sequence[DrawJob]) -> list[BreastFeatures]:
     """Both breasts of every exam of the shards, as a tower sees them."""
     found = []
     key = _key(tower)
@@ -104,7 +104,7 @@ def breasts(tower: nn.Module, jobs: Sequence[DrawJob]) -> list[Breast]:
                 rows = [i for i, (laterality, _) in enumerate(VIEW_ORDER) if laterality is side]
                 findings = tuple(f for f in truth.findings if f.laterality is side)
                 assert truth.composition is not None  # a phantom always has one
-                found.append(Breast(tokens[rows], truth.composition, findings))
+                found.append(BreastFeatures(tokens[rows], truth.composition, findings))
     return found
 
 

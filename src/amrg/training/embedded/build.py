@@ -23,16 +23,16 @@ from amrg.core.values import Value
 from amrg.models import save_heads, view_name
 from amrg.models.card import EMBEDDED
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build, tower_config
-from amrg.models.embedded.guard import Array, fit_guard, see, view_statistics
+from amrg.models.embedded.guard import Array, extract_features, fit_guard, view_statistics
 from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
 from amrg.models.views import with_position
 from amrg.training.embedded.breast_features import breasts
 from amrg.training.embedded.language_metrics import Reader
 from amrg.training.embedded.language_stage import ExamMaker, Prompts, fit_projector, language_loss
-from amrg.training.embedded.loop import Run, Schedule
+from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
-from amrg.training.embedded.vision_metrics import seen_figures
-from amrg.training.embedded.vision_stage import Batches, Sample, Seer, samples, seeing_loss
+from amrg.training.embedded.vision_metrics import vision_metrics
+from amrg.training.embedded.vision_stage import Batches, ViewSample, VisionModel, samples, vision_loss
 
 log = logging.getLogger("amrg.training")
 VOCABULARY = 1024
@@ -89,43 +89,43 @@ def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
     return plan
 
 
-def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> Seer:
+def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> VisionModel:
     """Train the tower with its heads on faint lesions, then mostly on fresh exams, at last on whole pictures.
 
     Returns averaged weights.
     """
     torch.manual_seed(recipe.tower.seed)
-    seer = Seer(AutoModel.from_config(tower_config()), WIDTHS)
+    seer = VisionModel(AutoModel.from_config(tower_config()), WIDTHS)
     shown = _samples(plan["held out"])[:320]
     pools = {name: _samples(plan[name]) for name in ("rich", "screening", "fresh rich", "fresh screening")}
     first = [(0.7, pools["rich"]), (0.3, pools["screening"])]
     draw = Batches(first, recipe.tower)
-    seer = _teach_tower(Run(seer, recipe.tower, folder / "tower"), draw, recipe.tower_ends, shown)
+    seer = _teach_tower(StageRun(seer, recipe.tower, folder / "tower"), draw, recipe.tower_ends, shown)
     mixed = list(zip((0.25, 0.1, 0.45, 0.2), pools.values(), strict=True))
     draw = Batches(mixed, recipe.tower_again, recipe.zoom)
-    again = Run(seer, recipe.tower_again, folder / "tower-again")
+    again = StageRun(seer, recipe.tower_again, folder / "tower-again")
     seer = _teach_tower(again, draw, recipe.tower_again.steps, shown)
     # Cut pictures never show what lies far from the breast; without this round the tower takes it for lesions.
     draw = Batches(mixed, recipe.tower_whole, recipe.zoom, columns=SIZE)
-    whole = Run(seer, recipe.tower_whole, folder / "tower-whole")
+    whole = StageRun(seer, recipe.tower_whole, folder / "tower-whole")
     return _teach_tower(whole, draw, recipe.tower_whole.steps, shown)
 
 
-def _teach_tower(run: Run, draw: Batches, ends: int, shown: Sequence[Sample]) -> Seer:
+def _teach_tower(run: StageRun, draw: Batches, ends: int, shown: Sequence[ViewSample]) -> VisionModel:
     """One round, up to step `ends`; returns a seer with averaged weights."""
     seer = run.module
-    assert isinstance(seer, Seer)  # what this round trains
+    assert isinstance(seer, VisionModel)  # what this round trains
     run.resume()
     while run.step < ends:
-        run.train(lambda step: seeing_loss(seer, *draw(step)), until=min(ends, (run.step // 500 + 1) * 500))
-        figures = seen_figures(_averaged(run), shown)
+        run.train(lambda step: vision_loss(seer, *draw(step)), until=min(ends, (run.step // 500 + 1) * 500))
+        figures = vision_metrics(_averaged(run), shown)
         log.info("%s step %d: %s", run.folder.name, run.step, _shown(figures))
     return _averaged(run)
 
 
 def teach_language(
-    recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], seer: Seer, folder: Path
-) -> tuple[Run, PreTrainedTokenizerFast]:
+    recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], seer: VisionModel, folder: Path
+) -> tuple[StageRun, PreTrainedTokenizerFast]:
     """Train the language model on cached features of the finished tower."""
     rich, screening, held_out = (
         breasts(seer.tower, plan[name]) for name in ("language rich", "language screening", "held out")
@@ -139,7 +139,7 @@ def teach_language(
     fit_projector(model, seer.heads, some)
     model.model.vision_tower.load_state_dict(seer.tower.state_dict())
     model.model.vision_tower.requires_grad_(False).eval()
-    run = Run(model, recipe.language, folder / "language")
+    run = StageRun(model, recipe.language, folder / "language")
     run.resume()
     shown = ExamMaker([(1.0, held_out)], recipe.language.seed, few_views=0).whole(recipe.held_out_exams // 2)
     reader = Reader(prompts, tokenizer, shown)
@@ -160,7 +160,7 @@ def _corpus(make: ExamMaker, first: int) -> Iterator[str]:
         yield SETTINGS.instruction
 
 
-def assemble(run: Run, tokenizer: PreTrainedTokenizerFast, seer: Seer, out: Path) -> None:
+def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, seer: VisionModel, out: Path) -> None:
     """Write the checkpoint folder: weights, processor, settings, heads."""
     out.mkdir(parents=True, exist_ok=True)
     model = run.module
@@ -173,26 +173,26 @@ def assemble(run: Run, tokenizer: PreTrainedTokenizerFast, seer: Seer, out: Path
     save_heads(seer.heads, out)
 
 
-def fit(seer: Seer, plan: dict[str, list[DrawJob]], out: Path) -> None:
+def fit(seer: VisionModel, plan: dict[str, list[DrawJob]], out: Path) -> None:
     """Fit the guard on training phantoms; its threshold leaves all but one in a hundred held-out exams in."""
     train = [s for name in ("screening", "rich") for job in plan[name][:8] for s in _statistics(seer, job)]
     held_out = [s for job in plan["held out"] for s in _statistics(seer, job)]
     fit_guard(np.concatenate(train), held_out, quantile=0.99, margin=1.1).save(out)
 
 
-def _statistics(seer: Seer, job: DrawJob) -> list[Array]:
+def _statistics(seer: VisionModel, job: DrawJob) -> list[Array]:
     """Feature statistics of every exam of a shard: [4, features] each."""
     shard = load_shard(job)
-    return [view_statistics(*see(seer.tower, with_position(exam))) for exam in shard.pictures]
+    return [view_statistics(*extract_features(seer.tower, with_position(exam))) for exam in shard.pictures]
 
 
-def _samples(part: Sequence[DrawJob]) -> list[Sample]:
+def _samples(part: Sequence[DrawJob]) -> list[ViewSample]:
     return samples([load_shard(job) for job in part])
 
 
-def _averaged(run: Run) -> Seer:
+def _averaged(run: StageRun) -> VisionModel:
     """A seer with a run's averaged weights, for use."""
-    averaged = Seer(AutoModel.from_config(tower_config()), WIDTHS)
+    averaged = VisionModel(AutoModel.from_config(tower_config()), WIDTHS)
     averaged.load_state_dict(run.averaged_state())
     return averaged.eval()
 

@@ -13,10 +13,10 @@ from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.birads import Composition, Laterality, Report, Style, View, render
-from amrg.models.embedded.heads import SeeingHeads, rms_norm
+from amrg.models.embedded.heads import FindingHeads, rms_norm
 from amrg.models.embedded.tokenizer import END_OF_TURN
 from amrg.models.settings import ModelSettings, messages
-from amrg.training.embedded.breast_features import Breast, report_of, said
+from amrg.training.embedded.breast_features import BreastFeatures, report_of, said
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
 
 IGNORE = -100
@@ -24,7 +24,7 @@ PROMINENCE = 6.0  # how far a sure finding stands out, in units of a text embedd
 Views = tuple[tuple[Laterality, View], ...]
 
 
-def target_text(report: Report) -> str:
+def exam_text(report: Report) -> str:
     """The text that the embedded model is taught to write: one fixed wording, findings before categories."""
     return render(report, Style.CLINICAL, wording=0)
 
@@ -45,7 +45,7 @@ class ExamMaker:
     one breast: reading a picture is learned there at a fraction of the cost, before four are read together.
     """
 
-    def __init__(self, pools: Sequence[tuple[float, Sequence[Breast]]], seed: int, few_views: int) -> None:
+    def __init__(self, pools: Sequence[tuple[float, Sequence[BreastFeatures]]], seed: int, few_views: int) -> None:
         self._seed = seed
         self._few_views = few_views
         self._shares = [share for share, _ in pools]
@@ -73,10 +73,10 @@ class ExamMaker:
             for side in Laterality
             if any(s is side for s, _ in views)
         }
-        return Exam(views, torch.from_numpy(tokens.astype(np.float32)), target_text(report_of(composition, sides)))
+        return Exam(views, torch.from_numpy(tokens.astype(np.float32)), exam_text(report_of(composition, sides)))
 
 
-def _by_composition(pool: Sequence[Breast]) -> dict[Composition, list[Breast]]:
+def _by_composition(pool: Sequence[BreastFeatures]) -> dict[Composition, list[BreastFeatures]]:
     there = {c: [b for b in pool if b.composition == c] for c in Composition}
     return {c: alike for c, alike in there.items() if alike}
 
@@ -136,7 +136,7 @@ class Prompts:
         return [*numbers, self.end]
 
 
-def collate(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:
+def collate_exams(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:
     """Right-padded inputs with labels on the answer only, its end of turn included."""
     rows = [(*prompts.prompt(e.views), prompts.answer(e.text)) for e in exams]
     longest = max(len(p) + len(a) for p, _, a in rows)
@@ -156,7 +156,7 @@ def collate(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tens
     return made
 
 
-def fit_projector(model: Gemma3ForConditionalGeneration, heads: SeeingHeads, tokens: Tensor) -> None:
+def fit_projector(model: Gemma3ForConditionalGeneration, heads: FindingHeads, tokens: Tensor) -> None:
     """Start the projector from what the heads read: places where something lies stand out from the first step.
 
     Ridge regression from normed image tokens [n, width] to the heads' probabilities (attributes times the surest
@@ -188,7 +188,7 @@ def language_loss(
     model: Gemma3ForConditionalGeneration, exams: Sequence[Exam], prompts: Prompts
 ) -> tuple[Tensor, Mapping[str, float]]:
     """Cross-entropy of the answers' tokens, the pictures' tokens given."""
-    batch = collate(exams, prompts, model.config.get_text_config().pad_token_id)
+    batch = collate_exams(exams, prompts, model.config.get_text_config().pad_token_id)
     labels = batch.pop("labels")
     with torch.autocast("cpu", torch.bfloat16):
         features = project(model, torch.cat([e.tokens for e in exams]))

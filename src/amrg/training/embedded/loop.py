@@ -46,7 +46,7 @@ StepLoss = Callable[[int], tuple[Tensor, Mapping[str, float]]]
 
 
 @dataclass
-class Run:
+class StageRun:
     """A run in a folder: the module trained, its averaged copy, and where checkpoints and the log go."""
 
     module: nn.Module

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from amrg.birads import Finding, Laterality, Report, View
 from amrg.imaging import frame_breast
-from amrg.models.views import ViewEncoding, box_to_picture, layers
+from amrg.models.views import ViewEncoding, box_to_image, layers
 from amrg.phantom import (
     FAINT_RICH,
     FAINT_SCREENING,
@@ -122,7 +122,7 @@ def frame_drawn(
     top = float(2**view.bits_stored - 1)
     framed = frame_breast(view.pixels.astype(np.float32) / top, view.laterality, encoding.size)
     lesions = tuple(
-        SeenLesion(exam.truth.findings[x.finding], box_to_picture(x.box, framed, encoding)) for x in view.lesions
+        SeenLesion(exam.truth.findings[x.finding], box_to_image(x.box, framed, encoding)) for x in view.lesions
     )
     return layers(framed, view.laterality, encoding), lesions
 

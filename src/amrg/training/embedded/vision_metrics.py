@@ -9,13 +9,13 @@ import torch
 
 from amrg.models.embedded.heads import ATTRIBUTES, KINDS
 from amrg.models.views import with_position
-from amrg.training.embedded.vision_stage import Sample, Seer
+from amrg.training.embedded.vision_stage import ViewSample, VisionModel
 
 SURE = 0.5
 
 
 @torch.inference_mode()
-def seen_figures(seer: Seer, views: Sequence[Sample], batch: int = 32) -> dict[str, float]:
+def vision_metrics(seer: VisionModel, views: Sequence[ViewSample], batch: int = 32) -> dict[str, float]:
     """Composition accuracy, accuracy of the view's worst category, recall and false alarms a view."""
     rows = [row for i in range(0, len(views), batch) for row in _rows(seer, views[i : i + batch])]
     composition, category, found, true, false = np.array(rows).T
@@ -27,7 +27,7 @@ def seen_figures(seer: Seer, views: Sequence[Sample], batch: int = 32) -> dict[s
     }
 
 
-def _rows(seer: Seer, views: Sequence[Sample]) -> list[tuple[float, ...]]:
+def _rows(seer: VisionModel, views: Sequence[ViewSample]) -> list[tuple[float, ...]]:
     pictures = with_position(np.stack([v.shard.pictures[v.exam, v.view] for v in views]))
     pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
     with torch.autocast("cpu", torch.bfloat16):
@@ -41,7 +41,7 @@ def _rows(seer: Seer, views: Sequence[Sample]) -> list[tuple[float, ...]]:
     ]
 
 
-def _compare(view: Sample, kinds: np.ndarray, categories: np.ndarray) -> tuple[float, float, float, float]:
+def _compare(view: ViewSample, kinds: np.ndarray, categories: np.ndarray) -> tuple[float, float, float, float]:
     """Worst category right, kinds found, kinds true, kinds raised falsely, in one view."""
     sure = kinds > SURE
     worst = 1 + int(categories[sure.any(-1)].max(initial=0))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amrg.birads import Composition, Finding, Quadrant, View
-from amrg.models.embedded.heads import ATTRIBUTES, COMPOSITIONS, SeeingHeads, rms_norm
+from amrg.models.embedded.heads import ATTRIBUTES, COMPOSITIONS, FindingHeads, rms_norm
 from amrg.models.embedded.tower import CELL, POOL
 from amrg.models.views import with_position
 from amrg.training.embedded.loop import Schedule
@@ -24,13 +24,13 @@ from amrg.training.embedded.targets import IGNORE, GridTargets, grid_targets
 TOKEN = CELL * POOL  # picture pixels a side of an image token
 
 
-class Seer(nn.Module):
+class VisionModel(nn.Module):
     """The tower with its heads: what is trained in this stage."""
 
     def __init__(self, tower: nn.Module, widths: Sequence[int]) -> None:
         super().__init__()
         self.tower = tower
-        self.heads = SeeingHeads(widths[-2], widths[-1])
+        self.heads = FindingHeads(widths[-2], widths[-1])
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels [B, 3, H, W] to cells [B, cells, cell width] and normed image tokens [B, tokens, width]."""
@@ -39,7 +39,7 @@ class Seer(nn.Module):
 
 
 @dataclass(frozen=True)
-class Sample:
+class ViewSample:
     """One view to learn from: where its picture is, what lies on it, and how wide the breast reaches."""
 
     shard: Shard
@@ -60,12 +60,12 @@ class Sample:
         return COMPOSITIONS.index(Composition(composition))
 
 
-def samples(shards: list[Shard]) -> list[Sample]:
+def samples(shards: list[Shard]) -> list[ViewSample]:
     """Every view of every shard, with the columns its breast takes, in whole image tokens."""
     found = []
     for shard in shards:
         reach = _columns(shard.pictures)
-        found += [Sample(shard, e, v, int(reach[e, v])) for e in range(len(shard.truths)) for v in range(4)]
+        found += [ViewSample(shard, e, v, int(reach[e, v])) for e in range(len(shard.truths)) for v in range(4)]
     return found
 
 
@@ -87,7 +87,7 @@ class Batches:
 
     def __init__(
         self,
-        pools: list[tuple[float, list[Sample]]],
+        pools: list[tuple[float, list[ViewSample]]],
         schedule: Schedule,
         zoom: tuple[float, float] | None = None,
         columns: int = 0,
@@ -113,10 +113,10 @@ class Batches:
         pixels = torch.from_numpy(np.stack([p for p, _ in parts])).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         return _toned(pixels, rng), [t for _, t in parts], torch.tensor([s.composition for s in chosen])
 
-    def _like_width(self, rng: np.random.Generator) -> list[Sample]:
+    def _like_width(self, rng: np.random.Generator) -> list[ViewSample]:
         """Eight times the batch at random, of which a run of like width is kept."""
         wanted = self._batch * 8
-        drawn: list[Sample] = []
+        drawn: list[ViewSample] = []
         for share, pool in self._pools:
             drawn += [pool[i] for i in rng.integers(0, len(pool), round(share * wanted))]
         drawn.sort(key=lambda s: s.columns)
@@ -133,7 +133,7 @@ class _Scene:
     lesions: tuple[SeenLesion, ...]
 
 
-def _scene(sample: Sample) -> _Scene:
+def _scene(sample: ViewSample) -> _Scene:
     picture = sample.shard.pictures[sample.exam, sample.view]
     return _Scene(picture, VIEW_ORDER[sample.view][1], sample.lesions)
 
@@ -217,8 +217,8 @@ def _noise_bank() -> Tensor:
     return torch.from_numpy(np.random.default_rng(0).standard_normal(4_000_000, np.float32))
 
 
-def seeing_loss(
-    seer: Seer, pixels: Tensor, targets: list[GridTargets], composition: Tensor
+def vision_loss(
+    seer: VisionModel, pixels: Tensor, targets: list[GridTargets], composition: Tensor
 ) -> tuple[Tensor, Mapping[str, float]]:
     """The sum of what the heads get wrong: kinds a cell, kinds and attributes a token, composition a picture."""
     with torch.autocast("cpu", torch.bfloat16):

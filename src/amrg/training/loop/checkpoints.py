@@ -27,7 +27,7 @@ _STATE = "state"  # the header's entry that holds the state as JSON
 Parameters = Mapping[str, nn.Parameter]
 
 
-class State(Value):
+class CheckpointState(Value):
     """How far a run is. `best` is the watched metric at its highest, `stale` how many validations there were since.
 
     `loss` is that of the validation part then, and `texts` are its drafts. `stopped` says why a run ended, and is None
@@ -45,7 +45,7 @@ class State(Value):
     peak_bytes: int = 0
 
 
-def keep(path: Path, state: State, tensors: Mapping[str, Tensor]) -> None:
+def save_checkpoint(path: Path, state: CheckpointState, tensors: Mapping[str, Tensor]) -> None:
     """Write a checkpoint; the old one is there until the new one is whole and on the disk.
 
     Raises:
@@ -57,7 +57,7 @@ def keep(path: Path, state: State, tensors: Mapping[str, Tensor]) -> None:
     flushed(path.parent)
 
 
-def kept(path: Path) -> tuple[State, dict[str, Tensor]] | None:
+def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]] | None:
     """The last checkpoint, None where there is none.
 
     Raises:
@@ -67,7 +67,7 @@ def kept(path: Path) -> tuple[State, dict[str, Tensor]] | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            state = State.model_validate_json((file.metadata() or {})[_STATE])
+            state = CheckpointState.model_validate_json((file.metadata() or {})[_STATE])
             return state, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValidationError) as error:
         raise TuningError(

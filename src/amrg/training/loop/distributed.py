@@ -46,7 +46,7 @@ def _on_processors() -> bool:
     return not torch.cuda.is_available() or os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("true", "1")
 
 
-class Devices:
+class DeviceGroup:
     """The devices of a run. Every process has one, and all call its methods in the same order."""
 
     def __init__(self, recipe: Recipe, some_unused: bool) -> None:

@@ -50,7 +50,7 @@ def with_lora(loaded: LoadedModel, recipe: Recipe) -> PeftModel:
 
 
 @contextmanager
-def lent(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel]:
+def adapters_attached(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel]:
     """A base with fresh adapters in it for a while; afterwards it is bit for bit what it was, and free of them."""
     model = loaded.model
     was = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -77,7 +77,7 @@ def lent(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel]:
 
 
 @contextmanager
-def reading(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Dropout off for a while, nothing recorded for gradients, nothing compiled: a draft would be a graph a token."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -89,7 +89,7 @@ def reading(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def learning(model: nn.Module) -> None:
+def train_mode(model: nn.Module) -> None:
     """Dropout on. Running statistics stay as they are: they are the base's."""
     model.train()
     for module in model.modules():
@@ -175,10 +175,10 @@ def image_tokens_of(model: Any, backbone: Backbone, batch: Batch) -> list[Tensor
         return list(batch.shown)
     features = list(batch.shown)
     if batch.stage is Stage.PIXELS:
-        features = backbone.features(model, joined(batch.shown))
+        features = backbone.features(model, merged_model(batch.shown))
     return backbone.image_tokens(model, features)
 
 
-def joined(parts: tuple[Tensors, ...]) -> Tensors:
+def merged_model(parts: tuple[Tensors, ...]) -> Tensors:
     """Tensors of several studies joined along their first axis."""
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

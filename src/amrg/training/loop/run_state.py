@@ -8,13 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from amrg.training.loop import checkpoints
-from amrg.training.loop.checkpoints import State
+from amrg.training.loop.checkpoints import CheckpointState
 from amrg.training.loop.stepping import Stepper
-from amrg.training.loop.validating import Seen
+from amrg.training.loop.validating import ValidationResult
 from amrg.training.recipe import Recipe
 
 
-class Standing:
+class RunState:
     """The state of a run, with the adapters that were best."""
 
     def __init__(self, folder: Path, recipe: Recipe, stepper: Stepper) -> None:
@@ -24,10 +24,10 @@ class Standing:
             TuningError: it is none of this version of amrg.
         """
         self.path = folder / checkpoints.FILE_NAME
-        self.state = State()
+        self.state = CheckpointState()
         self.best: dict[str, Tensor] = {}
         self._recipe, self._stepper = recipe, stepper
-        found = checkpoints.kept(self.path)
+        found = checkpoints.load_checkpoint(self.path)
         if found is not None:
             self.state, tensors = found
             self._put_back(tensors)
@@ -42,7 +42,7 @@ class Standing:
         """Change the state."""
         self.state = self.state.model_copy(update=changed)
 
-    def saw(self, seen: Seen) -> None:
+    def saw(self, seen: ValidationResult) -> None:
         """Take in a validation: the best so far, or one more without a gain; the run may end here.
 
         Where the metric is as high as it was, the lower loss is the better; but a lower loss alone is no gain.
@@ -67,4 +67,4 @@ class Standing:
             **checkpoints.beneath("best", self.best),
         }
         if writes:
-            checkpoints.keep(self.path, self.state, tensors)
+            checkpoints.save_checkpoint(self.path, self.state, tensors)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from amrg.training.recipe import Decay, Recipe
+from amrg.training.recipe import LrScheduler, Recipe
 
 
-def rate(recipe: Recipe, step: int) -> float:
+def learning_rate_at(recipe: Recipe, step: int) -> float:
     """Learning rate of a step, counted from 0: linear warm-up over a share of the steps, then constant or to zero."""
     warm_up = math.ceil(recipe.warm_up * recipe.steps)
     if step < warm_up:
@@ -16,10 +16,10 @@ def rate(recipe: Recipe, step: int) -> float:
     return recipe.rate * _left(recipe.decay, done)
 
 
-def _left(decay: Decay, done: float) -> float:
+def _left(decay: LrScheduler, done: float) -> float:
     """Share of the highest rate that is left when a share of the way after the warm-up is done."""
-    if decay is Decay.CONSTANT:
+    if decay is LrScheduler.CONSTANT:
         return 1.0
-    if decay is Decay.LINEAR:
+    if decay is LrScheduler.LINEAR:
         return 1.0 - done
     return 0.5 * (1.0 + math.cos(math.pi * done))

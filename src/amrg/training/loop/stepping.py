@@ -15,20 +15,20 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from amrg.training.data.batching import Plan, lengths_of, share
+from amrg.training.data.batching import BatchPlan, lengths_of, share
 from amrg.training.data.collating import Padding, collate
 from amrg.training.data.prepared import Prepared
 from amrg.training.data.samples import Sample
 from amrg.training.errors import not_a_number
 from amrg.training.loop.checkpoints import Parameters
-from amrg.training.loop.distributed import Devices, on
+from amrg.training.loop.distributed import DeviceGroup, on
 from amrg.training.loop.lora import ReportLoss
-from amrg.training.loop.schedule import rate
+from amrg.training.loop.schedule import learning_rate_at
 from amrg.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Learned:
+class StepResult:
     """What a step did: its loss in nats a labelled token, the gradient's norm, how much was seen."""
 
     loss: float
@@ -48,18 +48,18 @@ class MicroBatch:
 class Stepper:
     """Takes the steps of a run on this process's device."""
 
-    def __init__(self, prepared: Prepared, recipe: Recipe, devices: Devices, loss: ReportLoss) -> None:
+    def __init__(self, prepared: Prepared, recipe: Recipe, devices: DeviceGroup, loss: ReportLoss) -> None:
         """`loss` is a `ReportLoss` with adapters in its model, not yet wrapped for the devices."""
         self._prepared = prepared
         self._recipe = recipe
         self._devices = devices
         self._loss = devices.wrapped(loss)
-        self._plan = Plan(lengths_of(prepared.train), recipe.batch, recipe.seed)
+        self._plan = BatchPlan(lengths_of(prepared.train), recipe.batch, recipe.seed)
         self._pad = Padding.of(prepared.loaded)
         self.parameters = trainable(loss.model)
         self.optimiser = torch.optim.AdamW(_decayed(self.parameters, recipe.weight_decay), lr=0.0)
 
-    def take(self, step: int) -> Learned:
+    def take(self, step: int) -> StepResult:
         """Take a step, counted from 0.
 
         Raises:
@@ -68,14 +68,14 @@ class Stepper:
         samples = [self._prepared.train[i] for i in self._plan.indices(step)]
         torch.manual_seed(crc32(f"{self._recipe.seed} {step} {self._devices.rank}".encode()))
         for group in self.optimiser.param_groups:
-            group["lr"] = rate(self._recipe, step)
+            group["lr"] = learning_rate_at(self._recipe, step)
         self.optimiser.zero_grad(set_to_none=True)
         loss = self._gradients(samples)
         self._refuse(loss, "loss", step, samples)
         norm = self._devices.clipped(list(self.parameters.values()), self._recipe.clip)
         self._refuse(norm, "gradient norm", step, samples)
         self.optimiser.step()
-        return Learned(loss, norm, len(samples), sum(lengths_of(samples)))
+        return StepResult(loss, norm, len(samples), sum(lengths_of(samples)))
 
     def _gradients(self, samples: Sequence[Sample]) -> float:
         """Backward through every micro-batch; returns the loss over all processes."""
@@ -101,7 +101,7 @@ class Stepper:
             raise not_a_number(f"{what} is {value}", step + 1, [s.key for s in samples], self._recipe)
 
 
-def micro_batches(samples: Sequence[Sample], at_once: int, devices: Devices) -> list[MicroBatch]:
+def micro_batches(samples: Sequence[Sample], at_once: int, devices: DeviceGroup) -> list[MicroBatch]:
     """A process's part of a step's samples, cut; every process gets as many micro-batches."""
     mine = tuple(samples[i] for i in share(range(len(samples)), devices.rank, devices.count))
     parts = [MicroBatch(mine[i : i + at_once]) for i in range(0, len(mine), at_once)]

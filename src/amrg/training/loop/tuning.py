@@ -13,13 +13,13 @@ from pathlib import Path
 
 from peft import PeftModel
 
-from amrg.training.callbacks import STOPPED, Taken, Watch, peak_bytes
+from amrg.training.callbacks import STOPPED, Callback, StepStats, peak_bytes
 from amrg.training.data.prepared import Prepared
-from amrg.training.errors import TuningError, explained, to_tune_with_less
-from amrg.training.loop.distributed import Devices
-from amrg.training.loop.lora import ReportLoss, learning, lent
-from amrg.training.loop.run_state import Standing
-from amrg.training.loop.schedule import rate
+from amrg.training.errors import TuningError, to_tune_with_less, translate_failures
+from amrg.training.loop.distributed import DeviceGroup
+from amrg.training.loop.lora import ReportLoss, adapters_attached, train_mode
+from amrg.training.loop.run_state import RunState
+from amrg.training.loop.schedule import learning_rate_at
 from amrg.training.loop.stepping import Stepper
 from amrg.training.loop.validating import Validator, figures, intervals, unscored
 from amrg.training.outputs.artifacts import (
@@ -34,7 +34,7 @@ from amrg.training.outputs.artifacts import (
     write_training,
 )
 from amrg.training.outputs.logs import Logs
-from amrg.training.outputs.run_folder import HowFar, RunOf, how_far, read_run, refuse_another, write_run
+from amrg.training.outputs.run_folder import RunOf, RunStatus, read_run, refuse_different_run, run_status, write_run
 from amrg.training.outputs.summary import write_summary
 from amrg.training.recipe import Recipe
 
@@ -44,7 +44,7 @@ SAVE_EVERY = 120.0
 """Seconds between checkpoints, beside those after every validation."""
 
 
-def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Watch) -> Tuned:
+def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Callback) -> Tuned:
     """Train adapters for a prepared base, and leave the best in `folder`; the base is afterwards what it was before.
 
     Every process of a run calls it with the same arguments; the first alone writes. A base that was sharded over
@@ -56,24 +56,26 @@ def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Watch) -> Tune
             then; the same call goes on from it.
     """
     run = RunOf.of(prepared, recipe)
-    refuse_another(folder, run)
-    if how_far(folder) is HowFar.FINISHED:
+    refuse_different_run(folder, run)
+    if run_status(folder) is RunStatus.FINISHED:
         return read_training(folder).tuned(folder)
-    with explained(folder, to_tune_with_less(recipe)), lent(prepared.loaded, recipe) as tuned:
-        devices = Devices(recipe, prepared.loaded.backbone.touched(prepared.loaded.model, recipe.lora.modules).tower)
-        if devices.is_main and how_far(folder) is HowFar.NONE:
+    with translate_failures(folder, to_tune_with_less(recipe)), adapters_attached(prepared.loaded, recipe) as tuned:
+        devices = DeviceGroup(
+            recipe, prepared.loaded.backbone.touched(prepared.loaded.model, recipe.lora.modules).tower
+        )
+        if devices.is_main and run_status(folder) is RunStatus.NONE:
             write_run(folder, run)
         devices.wait()
         return _Run(prepared, recipe, folder, devices, tuned).to_its_end(watch)
 
 
-def refuse_unshared(folder: Path, devices: Devices, step: int) -> None:
+def refuse_unshared(folder: Path, devices: DeviceGroup, step: int) -> None:
     """Hold all processes to one folder: each reads the checkpoint there by itself, and goes on from its step.
 
     Raises:
         TuningError: two find other runs there, as on the disks of two machines.
     """
-    found = "no run" if how_far(folder) is HowFar.NONE else f"one at step {step}"
+    found = "no run" if run_status(folder) is RunStatus.NONE else f"one at step {step}"
     first, *others = devices.gathered([found])
     if differing := [(number, other) for number, other in enumerate(others, 1) if other != first]:
         number, other = differing[0]
@@ -86,20 +88,22 @@ def refuse_unshared(folder: Path, devices: Devices, step: int) -> None:
 class _Run:
     """One run as it goes."""
 
-    def __init__(self, prepared: Prepared, recipe: Recipe, folder: Path, devices: Devices, tuned: PeftModel) -> None:
+    def __init__(
+        self, prepared: Prepared, recipe: Recipe, folder: Path, devices: DeviceGroup, tuned: PeftModel
+    ) -> None:
         self._prepared, self._recipe, self._folder = prepared, recipe, folder
         self._devices, self._model = devices, tuned
         self._loss = ReportLoss(tuned, prepared.loaded.backbone).to(devices.device)
         self._stepper = Stepper(prepared, recipe, devices, self._loss)
         self._validator = Validator(prepared, recipe)
-        self._standing = Standing(folder, recipe, self._stepper)
+        self._standing = RunState(folder, recipe, self._stepper)
         refuse_unshared(folder, devices, self._standing.state.step)
         self._logs = Logs(folder, recipe.steps, self._standing.state.step) if devices.is_main else None
         self._saved = time.monotonic()
 
-    def to_its_end(self, watch: Watch) -> Tuned:
+    def to_its_end(self, watch: Callback) -> Tuned:
         """Take the steps that are left, and leave the best adapter."""
-        learning(self._model)
+        train_mode(self._model)
         try:
             while self._standing.state.stopped is None:
                 self._step(watch)
@@ -111,7 +115,7 @@ class _Run:
         self._devices.wait()
         return read_training(self._folder).tuned(self._folder)
 
-    def _step(self, watch: Watch) -> None:
+    def _step(self, watch: Callback) -> None:
         """One step, and what is due after it."""
         taken = self._taken()
         self._told(watch, taken)
@@ -124,18 +128,18 @@ class _Run:
         elif self._devices.told(time.monotonic() - self._saved > SAVE_EVERY):
             self._save()
 
-    def _taken(self) -> Taken:
+    def _taken(self) -> StepStats:
         """Take a step."""
         state, began = self._standing.state, time.monotonic()
         learned = self._stepper.take(state.step)
         seconds = time.monotonic() - began
         peak = max(state.peak_bytes, peak_bytes())
         self._standing.now(step=state.step + 1, seconds=state.seconds + seconds, peak_bytes=peak)
-        return Taken(
+        return StepStats(
             step=state.step + 1,
             of=self._recipe.steps,
             loss=learned.loss,
-            rate=rate(self._recipe, state.step),
+            rate=learning_rate_at(self._recipe, state.step),
             norm=learned.norm,
             cases=learned.cases,
             tokens=learned.tokens,
@@ -143,13 +147,13 @@ class _Run:
             peak_bytes=peak,
         )
 
-    def _told(self, watch: Watch, taken: Taken) -> None:
+    def _told(self, watch: Callback, taken: StepStats) -> None:
         """The main process tells of a step."""
         if self._logs is not None:
             self._logs.step(taken)
             watch.step(taken)
 
-    def _validate(self, watch: Watch) -> None:
+    def _validate(self, watch: Callback) -> None:
         """Look at the watched cases, and find out whether the run ends here."""
         began = time.monotonic()
         seen = self._validator.look(self._loss, self._devices)

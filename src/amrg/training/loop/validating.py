@@ -13,13 +13,13 @@ from peft import PeftModel
 
 from amrg.birads import Report, parse
 from amrg.metrics.agreement import Count, placed
-from amrg.models.backbones.base import Writing
+from amrg.models.backbones.base import DecodingSettings
 from amrg.training.data.collating import Padding, collate, prompts
 from amrg.training.data.prepared import Prepared
 from amrg.training.data.samples import Sample
 from amrg.training.errors import TuningError
-from amrg.training.loop.distributed import Devices, on
-from amrg.training.loop.lora import ReportLoss, image_tokens_of, reading
+from amrg.training.loop.distributed import DeviceGroup, on
+from amrg.training.loop.lora import ReportLoss, eval_mode, image_tokens_of
 from amrg.training.outputs.artifacts import settings_of
 from amrg.training.recipe import Metric, Recipe
 
@@ -28,7 +28,7 @@ DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Seen:
+class ValidationResult:
     """What a validation saw: the drafts of the watched cases, their figures, how many named no category.
 
     `loss` is nats a labelled token, of the references.
@@ -58,26 +58,26 @@ class Validator:
                 "are watched has what it looks at: watch another metric or more cases, or use another split"
             )
 
-    def look(self, loss: ReportLoss, devices: Devices) -> Seen:
+    def look(self, loss: ReportLoss, devices: DeviceGroup) -> ValidationResult:
         """Have the model write on the watched cases, and read their references; each process on its share."""
         longest = settings_of(self._prepared, self._recipe).longest_answer
-        drafts = Drafts(self._prepared, longest, self._recipe.at_once)
-        with reading(loss), devices.together(loss), devices.computing():
+        drafts = DraftWriter(self._prepared, longest, self._recipe.at_once)
+        with eval_mode(loss), devices.together(loss), devices.computing():
             texts = devices.each(self.samples, lambda share: drafts.write(loss.model, share))
             losses = devices.each(self.samples, lambda share: self._losses(loss, share))
         labelled = sum(len(sample.answer) for sample in self.samples)
         seen = figures(texts, self.samples)
-        return Seen(tuple(texts), seen, unscored(texts, self.samples), sum(losses) / labelled)
+        return ValidationResult(tuple(texts), seen, unscored(texts, self.samples), sum(losses) / labelled)
 
     def _losses(self, loss: ReportLoss, samples: Sequence[Sample]) -> list[float]:
         """Nats a case."""
         pad, device = Padding.of(self._prepared.loaded), self._prepared.loaded.model.device
-        parts = (collate(part, self._prepared.shown, pad) for part in cut(samples, self._recipe.at_once))
+        parts = (collate(part, self._prepared.shown, pad) for part in in_batches(samples, self._recipe.at_once))
         return [value for part in parts for value in loss.by_case(on(part, device)).tolist()]
 
 
 @dataclass(frozen=True)
-class Drafts:
+class DraftWriter:
     """How drafts are written: greedily, `at_once` together, up to `longest` tokens each."""
 
     prepared: Prepared
@@ -87,19 +87,19 @@ class Drafts:
     def write(self, model: Any, samples: Sequence[Sample]) -> list[str]:
         """A draft a sample."""
         asked = model.get_base_model() if isinstance(model, PeftModel) else model
-        return [text for part in cut(samples, self.at_once) for text in self._written(asked, part)]
+        return [text for part in in_batches(samples, self.at_once) for text in self._written(asked, part)]
 
     def _written(self, model: Any, samples: Sequence[Sample]) -> list[str]:
         """The drafts of one batch."""
         loaded, pad = self.prepared.loaded, Padding.of(self.prepared.loaded)
         batch = on(prompts(samples, self.prepared.shown, pad), model.device)
         seen = image_tokens_of(model, loaded.backbone, batch)
-        writing = Writing(self.longest, loaded.backbone.ending(loaded.processor), pad.token)
+        writing = DecodingSettings(self.longest, loaded.backbone.ending(loaded.processor), pad.token)
         rows = loaded.backbone.write(model, batch.tokens, seen, writing)
         return [loaded.processor.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
 
 
-def cut(samples: Sequence[Sample], at_once: int) -> list[Sequence[Sample]]:
+def in_batches(samples: Sequence[Sample], at_once: int) -> list[Sequence[Sample]]:
     """Samples in parts that are held at once."""
     return [samples[i : i + at_once] for i in range(0, len(samples), at_once)]
 

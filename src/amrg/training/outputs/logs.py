@@ -11,7 +11,7 @@ from typing import TextIO
 from torch.utils.tensorboard import SummaryWriter
 
 from amrg.core.files import write_text
-from amrg.training.callbacks import Taken
+from amrg.training.callbacks import StepStats
 
 LOG, VALIDATION, BOARD = "log.csv", "validation.csv", "tensorboard"
 _MOST_ROWS = 5000  # of log.csv: a longer run has a row every few steps
@@ -31,7 +31,7 @@ class Logs:
         self._validated: TextIO | None = None
         self._board = SummaryWriter(str(folder / BOARD), purge_step=done + 1 if done else None)
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         """A row for a step."""
         if taken.step % self._every and taken.step < self._steps:
             return

@@ -29,7 +29,7 @@ stays the recipe that the run began with; `training.json` says what `at_once` it
 """
 
 
-class HowFar(StrEnum):
+class RunStatus(StrEnum):
     """How far the run in a folder is."""
 
     NONE = "none"
@@ -51,20 +51,20 @@ class RunOf(Value):
         return cls(recipe=recipe, data=prepared.data, weights=loaded.weights_hash or loaded.revision)
 
 
-def how_far(folder: Path) -> HowFar:
+def run_status(folder: Path) -> RunStatus:
     """How far the run in a folder is; a folder without one, or none at all, has none."""
     if (folder / DONE).is_file():
-        return HowFar.FINISHED
-    return HowFar.UNFINISHED if (folder / RUN).is_file() else HowFar.NONE
+        return RunStatus.FINISHED
+    return RunStatus.UNFINISHED if (folder / RUN).is_file() else RunStatus.NONE
 
 
-def refuse_another(folder: Path, run: RunOf) -> None:
+def refuse_different_run(folder: Path, run: RunOf) -> None:
     """Hold a folder to the run that is in it.
 
     Raises:
         TuningError: it holds another, or an adapter that no run of amrg left.
     """
-    if how_far(folder) is HowFar.NONE:
+    if run_status(folder) is RunStatus.NONE:
         _refuse_stranger(folder)
         return
     differing = list(differences(read_run(folder), run))
@@ -81,11 +81,11 @@ def refuse_another_recipe(folder: Path, recipe: Recipe) -> None:
     Raises:
         TuningError: it holds a run of another recipe, or an adapter that no run of amrg left.
     """
-    if how_far(folder) is HowFar.NONE:
+    if run_status(folder) is RunStatus.NONE:
         _refuse_stranger(folder)
         return
     there = read_run(folder)
-    refuse_another(folder, there.model_copy(update={"recipe": recipe}))
+    refuse_different_run(folder, there.model_copy(update={"recipe": recipe}))
 
 
 def read_run(folder: Path) -> RunOf:

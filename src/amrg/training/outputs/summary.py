@@ -27,7 +27,7 @@ Rows = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class Draft:
+class DraftRow:
     """A case of the validation part: what was to be written, and what was."""
 
     key: str
@@ -44,7 +44,7 @@ def write_summary(
         OSError: they cannot be written.
     """
     taken, watched = (rows_of(folder / name) for name in (LOG, VALIDATION))
-    drafts = [Draft(s.key, s.text, t) for s, t in zip(samples[:_SHOWN], texts, strict=False)]
+    drafts = [DraftRow(s.key, s.text, t) for s, t in zip(samples[:_SHOWN], texts, strict=False)]
     given = {
         "name": folder.resolve().name,
         "training": training,

@@ -8,7 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from amrg.training.callbacks import Taken
+from amrg.training.callbacks import StepStats
 from amrg.training.recipe import Metric
 
 _LAST = 20  # steps that throughput is a mean of
@@ -29,7 +29,7 @@ class Terminal:
         )
         self._bars = Progress(*columns, console=console, transient=True)
         self._task = self._bars.add_task("training", total=None, told="")
-        self._taken: deque[Taken] = deque(maxlen=_LAST)
+        self._taken: deque[StepStats] = deque(maxlen=_LAST)
 
     def __enter__(self) -> Terminal:
         self._bars.start()
@@ -38,10 +38,10 @@ class Terminal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bars.stop()
 
-    def step(self, taken: Taken) -> None:
+    def step(self, taken: StepStats) -> None:
         """Move the bar."""
         self._taken.append(taken)
-        self._bars.update(self._task, total=taken.of, completed=taken.step, told=told(self._taken))
+        self._bars.update(self._task, total=taken.of, completed=taken.step, told=throughput_line(self._taken))
 
     def validated(self, step: int, value: float) -> bool:
         """A line above the bar; never stops a run."""
@@ -49,7 +49,7 @@ class Terminal:
         return False
 
 
-def told(last: deque[Taken]) -> str:
+def throughput_line(last: deque[StepStats]) -> str:
     """The figures beside the bar: those of the last step, throughput over the last few."""
     now, seconds = last[-1], sum(t.seconds for t in last)
     return (
