@@ -13,9 +13,9 @@ from amrg.cli import Exit
 from amrg.cli.reproduce import app as reproductions
 from amrg.cli.sweep import sweep
 from amrg.training.data.prepared import Source
+from tests.experiments.sweeps import BRIEF
 from tests.models.tiny import TINY
 from tests.training.exams import drawn
-from tests.training.sweeps import BRIEF
 
 app = typer.Typer()
 app.command("sweep")(sweep)

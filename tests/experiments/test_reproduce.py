@@ -21,8 +21,8 @@ from amrg.models import ModelError
 from amrg.models.catalog import pinned_revision
 from amrg.training.recipe import Precision, Recipe, Validation
 from tests.datasets.replicas import dmid_replica
+from tests.experiments.sweeps import BRIEF, Silent
 from tests.models.tiny import TINY
-from tests.training.sweeps import BRIEF, Silent
 
 FAMILIES = ("gemma3", "qwen2_5_vl", "phi3_v")
 DRY = Recipe(settings=BRIEF, steps=1, batch=2, rate=1e-3, validation=Validation(every=1, cases=1))

@@ -28,10 +28,10 @@ from amrg.training.loop.validating import figures
 from amrg.training.outputs.artifacts import PREDICTIONS
 from amrg.training.recipe import Metric, Recipe, TargetText, Validation
 from tests.benchmark.reader import draw, truth
-from tests.benchmark.sweeps import L, R, definition, finished, half, normal, right, written
+from tests.experiments.scored_sweeps import L, R, definition, finished, half, normal, right, written
+from tests.experiments.sweeps import BRIEF, Silent
 from tests.models.tiny import TINY
 from tests.training.exams import split_as
-from tests.training.sweeps import BRIEF, Silent
 
 SIDES = (R, L, None, R, *(R, L) * 4, None, *(R, L) * 6, None, L, R)
 """Four exams to learn from, twenty-two to watch, two to test."""

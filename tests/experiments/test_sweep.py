@@ -26,8 +26,8 @@ from amrg.training.data.prepared import Source
 from amrg.training.errors import TuningError
 from amrg.training.loop.tuning import Tuned
 from amrg.training.recipe import Recipe
+from tests.experiments.sweeps import Made, Silent, Swept, alpha, strength, sweep
 from tests.training.exams import drawn
-from tests.training.sweeps import Made, Silent, Swept, alpha, strength, sweep
 
 
 @pytest.fixture(scope="module")
