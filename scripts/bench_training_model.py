@@ -163,5 +163,5 @@ def write_data(folder: Path, texts: list[str], pixels: int) -> Path:
     split = make_split(dataset, "clean")
     # amrg evens out the last batches of an epoch; the notebook cannot: an epoch without a remainder has none.
     whole = split.train[: len(split.train) // STEP * STEP]
-    dataset.write_split(split.model_copy(update={"train": whole}).hashed())
+    dataset.write_split(split.model_copy(update={"train": whole}).with_hash())
     return folder / "data"

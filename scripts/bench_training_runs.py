@@ -23,7 +23,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoProcessor, Gemma3ForConditionalGeneration, Trainer, TrainerCallback, TrainingArguments
 
 from amrg.datasets import Case, Dataset, open_dataset, study_of
-from amrg.imaging import hung
+from amrg.imaging import hanging_order
 from amrg.models import ModelSettings, frame_for, load_base, messages, model_image
 from amrg.models.backbones.base import Modules
 from amrg.models.views import to_pil
@@ -184,7 +184,7 @@ def _examples(dataset: Dataset, base: Path, data: Path, peer: Peer) -> list[dict
 
 def _example(case: Case, root: Path, settings: ModelSettings) -> dict[str, Any]:
     """A chat whose pictures are those that amrg shows, and the report as its answer."""
-    there = hung(study_of(case, root))
+    there = hanging_order(study_of(case, root))
     images = [to_pil(model_image(frame_for(m, settings.encoding), m.laterality, settings.encoding)) for m in there]
     chat = messages([(m.laterality, m.view) for m in there], images, settings)
     answer = {"role": "assistant", "content": [{"type": "text", "text": case.text.strip()}]}

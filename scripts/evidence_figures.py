@@ -17,7 +17,7 @@ from amrg.generation import Engine, load_engine
 from amrg.generation.drafting import seen_views
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import with_places
-from amrg.imaging import hung, read_studies
+from amrg.imaging import hanging_order, read_studies
 from amrg.models import frame_for, model_image
 from amrg.phantom import SCREENING, Size, draw_exam, write_exam
 
@@ -31,7 +31,7 @@ def drafted(engine: Engine, seed: int) -> tuple[Report, Report]:
     with tempfile.TemporaryDirectory() as folder:
         write_exam(exam, Path(folder))
         (study,) = read_studies(Path(folder)).studies
-        mammograms, encoding = hung(study), engine.loaded.settings.encoding
+        mammograms, encoding = hanging_order(study), engine.loaded.settings.encoding
         framed = [frame_for(m, encoding) for m in mammograms]
     pictures = [model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True)]
     seen = engine.see(pictures)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from amrg.core.files import whole, write_text
+from amrg.core.files import atomic_write, write_text
 
 
 def test_what_is_written_takes_its_place_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     assert write_text(path, ["one"]) == 1
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("two\n", encoding="utf-8")
         assert path.read_text(encoding="utf-8") == "one\n"
     assert path.read_text(encoding="utf-8") == "two\n"
@@ -26,9 +26,9 @@ def test_what_is_written_takes_its_place_at_the_end(tmp_path: Path) -> None:
 def test_files_of_one_stem_and_of_several_processes_are_written_beside_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with whole(tmp_path / "sweep.json") as one, whole(tmp_path / "sweep.html") as page:
+    with atomic_write(tmp_path / "sweep.json") as one, atomic_write(tmp_path / "sweep.html") as page:
         monkeypatch.setattr(os, "getpid", os.getppid)  # a process that lives, as this one does
-        with whole(tmp_path / "sweep.json") as other:
+        with atomic_write(tmp_path / "sweep.json") as other:
             assert len({one, page, other}) == 3
             for partial, text in ((one, "one"), (page, "page"), (other, "other")):
                 partial.write_text(text, encoding="utf-8")
@@ -53,8 +53,8 @@ def test_what_could_not_be_written_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_goes_when_the_file_is_written_again(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from amrg.core.files import whole\n"
-        "with whole(Path(sys.argv[1])) as partial: partial.write_text('half'); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from amrg.core.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as partial: partial.write_text('half'); os.kill(os.getpid(), 9)"
     )
     path, other = tmp_path / "a.json", tmp_path / "b.json"
     for killed in (path, other):

@@ -15,7 +15,7 @@ from amrg.datasets.importer import DatasetError, Oddity
 from amrg.datasets.importers.registry import importer_of
 from amrg.datasets.store import open_dataset
 from amrg.datasets.studies import study_of
-from amrg.datasets.tables.grouping import Row, grouped
+from amrg.datasets.tables.grouping import Row, group_rows
 from tests.datasets.published import imported
 from tests.datasets.replicas_digital import embed, rsna, vindr_mammo
 from tests.datasets.replicas_film import cbis_ddsm, inbreast, mini_mias
@@ -119,7 +119,7 @@ def test_rows_that_stand_apart_come_together_in_bounded_memory() -> None:
     tracemalloc.start()
     try:
         seen = 0
-        for number, item in enumerate(grouped(rows())):
+        for number, item in enumerate(group_rows(rows())):
             assert item.key == f"case-{number}"
             assert [int(row["number"]) for row in item.rows] == list(range(number, count, cases))
             seen += len(item.rows)

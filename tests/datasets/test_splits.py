@@ -33,9 +33,9 @@ from amrg.datasets import (
     word_pairs,
 )
 from amrg.datasets.importer import Odd
-from amrg.datasets.splits.linked_cases import together
-from amrg.datasets.splits.near_duplicates import Nearness, Pairs, near_joins
-from amrg.datasets.splits.union_find import Sets
+from amrg.datasets.splits.linked_cases import link_cases
+from amrg.datasets.splits.near_duplicates import NearIndex, Pairs, near_links
+from amrg.datasets.splits.union_find import DisjointSets
 from tests.datasets.replicas import dmid_replica
 from tests.datasets.test_store import plain_case
 
@@ -97,18 +97,18 @@ def test_clean_splits_of_the_real_reports_do_not_leak_and_stay_balanced(dmid: Da
 def test_near_duplicates_of_the_real_reports_chain_to_no_giant_group(dmid: Dataset) -> None:
     texts = list({fold(case.text): word_pairs(case.text) for case in dmid.cases()}.values())
     assert len(texts) == 325
-    sets = Sets()
+    sets = DisjointSets()
     for _ in texts:
         sets.add()
-    for one, other in near_joins(texts):
+    for one, other in near_links(texts):
         sets.join(one, other)
     assert sets.members() == brute_force(texts)
-    sizes = sorted((len(group.keys) for group in together(dmid.cases())), reverse=True)
+    sizes = sorted((len(group.keys) for group in link_cases(dmid.cases())), reverse=True)
     assert (len(sizes), sizes[:4]) == (286, [19, 18, 18, 9])
 
 
 def brute_force(texts: list[Pairs]) -> list[list[int]]:
-    sets = Sets()
+    sets = DisjointSets()
     for _ in texts:
         sets.add()
     for one, other in combinations(range(len(texts)), 2):
@@ -123,14 +123,14 @@ SENTENCES = st.lists(st.sampled_from("abcd"), min_size=1, max_size=14).map(" ".j
 @given(st.lists(SENTENCES, min_size=1, max_size=12), st.lists(st.integers(0, 5), max_size=3))
 def test_near_texts_are_found_as_by_comparing_all(sentences: list[str], cuts: list[int]) -> None:
     texts = [word_pairs(text) for text in sentences + [sentences[0][c:] for c in cuts]]
-    sets = Sets()
+    sets = DisjointSets()
     for _ in texts:
         sets.add()
-    for one, other in near_joins(texts):
+    for one, other in near_links(texts):
         sets.join(one, other)
     assert sets.members() == brute_force(texts)
     rest = texts[1:]
-    found = Nearness(rest).near(texts[0])
+    found = NearIndex(rest).near(texts[0])
     assert (found is not None) == any(similarity(texts[0], other) >= NEAR for other in rest)
     assert found is None or similarity(texts[0], rest[found]) >= NEAR
 

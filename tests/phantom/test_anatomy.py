@@ -54,7 +54,7 @@ def test_the_muscle_is_at_the_top_by_the_chest_wall() -> None:
 def test_a_dent_draws_the_skin_in_there_and_nowhere_else() -> None:
     outline = draw_breasts(5)[Laterality.LEFT].cc
     at = outline.project(30, 30, 0)
-    change = outline.skin_distance(*coarse_coordinates()) - outline.dented(at, 7, 8).skin_distance(
+    change = outline.skin_distance(*coarse_coordinates()) - outline.with_dent(at, 7, 8).skin_distance(
         *coarse_coordinates()
     )
     assert change.max() > 4

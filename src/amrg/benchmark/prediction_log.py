@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from amrg.core.files import whole
+from amrg.core.files import atomic_write
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 
@@ -57,7 +57,7 @@ def read_finished(path: Path, keys: Sequence[str]) -> list[Prediction]:
 
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     """Write a whole file of predictions at once, in place of what was there."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(b"".join(to_line(p) for p in predictions))
 
 

@@ -36,15 +36,15 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class StudyContext:
     """What is known of the study: the views taken, and whether a prior study was at hand; None where unknown."""
 
     views: Views | None = None
     has_prior: bool | None = None
 
 
-Broken = Iterator[tuple[str, str]]  # path and message
-Rule = Callable[[Report, Checked], Broken]
+Faults = Iterator[tuple[str, str]]  # path and message
+Rule = Callable[[Report, StudyContext], Faults]
 
 _UPPER = {Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER}
 _LOWER = {Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER, Quadrant.LOWER}
@@ -69,7 +69,7 @@ def usual_recommendation(worst: Category) -> Recommendation:
     return _ADVICE[worst.major][0]
 
 
-def _category_below_finding(report: Report, taken: Checked) -> Broken:
+def _category_below_finding(report: Report, context: StudyContext) -> Faults:
     """A breast's category is not milder than the category of its worst finding."""
     for i, finding in enumerate(report.findings):
         covering = [a.category for a in _covering(report, finding.laterality)]
@@ -83,7 +83,7 @@ def _category_below_finding(report: Report, taken: Checked) -> Broken:
             )
 
 
-def _category_above_findings(report: Report, taken: Checked) -> Broken:
+def _category_above_findings(report: Report, context: StudyContext) -> Faults:
     """A breast called suspicious (4 or 5) has a finding that is, where findings carry categories."""
     rated = [f for f in report.findings if f.category is not None]
     for i, assessment in enumerate(report.assessments):
@@ -95,7 +95,7 @@ def _category_above_findings(report: Report, taken: Checked) -> Broken:
             yield f"assessments[{i}]", f"category {assessment.category} has no finding of category 3 or above"
 
 
-def _negative_with_findings(report: Report, taken: Checked) -> Broken:
+def _negative_with_findings(report: Report, context: StudyContext) -> Faults:
     """Category 1 means that there is nothing to describe."""
     for i, finding in enumerate(report.findings):
         ones = _covering(report, finding.laterality)
@@ -103,7 +103,7 @@ def _negative_with_findings(report: Report, taken: Checked) -> Broken:
             yield f"findings[{i}]", f"the assessment is 1 (negative), found a {finding.kind}"
 
 
-def _suspicious_called_benign(report: Report, taken: Checked) -> Broken:
+def _suspicious_called_benign(report: Report, context: StudyContext) -> Faults:
     """Spiculated margins and suspicious morphology are not category 1 or 2."""
     for i, finding in enumerate(report.findings):
         category = finding.category
@@ -113,7 +113,7 @@ def _suspicious_called_benign(report: Report, taken: Checked) -> Broken:
             yield f"findings[{i}].category", f"{what} {finding.kind} is called {category}, expected 4 or 5"
 
 
-def _benign_called_suspicious(report: Report, taken: Checked) -> Broken:
+def _benign_called_suspicious(report: Report, context: StudyContext) -> Faults:
     """Fat inside a mass and typically benign calcifications are not category 4 or 5."""
     for i, finding in enumerate(report.findings):
         lucent = finding.density is Density.FAT
@@ -124,57 +124,60 @@ def _benign_called_suspicious(report: Report, taken: Checked) -> Broken:
             yield f"findings[{i}].category", f"{what} {finding.kind} is called {finding.category}, expected 2"
 
 
-_said = lru_cache(maxsize=1024)(read_report)  # two rules ask what a narrative says, and many drafts are alike
+_read_cached = lru_cache(maxsize=1024)(read_report)  # two rules ask what a narrative says, and many drafts are alike
 _BENIGN_CALCIUM = set(Morphology) - SUSPICIOUS_MORPHOLOGY - {Morphology.ROUND, Morphology.PUNCTATE}
 
 
-def _composition_against_narrative(report: Report, taken: Checked) -> Broken:
+def _composition_against_narrative(report: Report, context: StudyContext) -> Faults:
     """The composition is the one that the narrative gives."""
     if not report.narrative or report.composition is None:
         return
-    said = _said(report.narrative).composition
-    if said is not None and said is not report.composition:
-        yield "composition", f"composition is {report.composition}, the narrative says {said}"
+    stated = _read_cached(report.narrative).composition
+    if stated is not None and stated is not report.composition:
+        yield "composition", f"composition is {report.composition}, the narrative says {stated}"
 
 
-def _category_against_narrative(report: Report, taken: Checked) -> Broken:
+def _category_against_narrative(report: Report, context: StudyContext) -> Faults:
     """The worst category is the one that the narrative gives."""
     if not report.narrative or report.worst is None:
         return
-    said = _said(report.narrative).worst
-    if said is not None and said is not report.worst:
-        yield "assessments", f"the worst category is {report.worst}, the narrative says {said}"
+    stated = _read_cached(report.narrative).worst
+    if stated is not None and stated is not report.worst:
+        yield "assessments", f"the worst category is {report.worst}, the narrative says {stated}"
 
 
-def _quadrant_against_view(report: Report, taken: Checked) -> Broken:
+def _quadrant_against_view(report: Report, context: StudyContext) -> Faults:
     """A finding seen only from above is neither upper nor lower; one only in a lateral view neither outer nor inner."""
     for i, finding in enumerate(report.findings):
-        place, seen = finding.location.quadrant, set(finding.views)
-        if place is None or not seen:
+        place, views = finding.location.quadrant, set(finding.views)
+        if place is None or not views:
             continue
-        if seen <= _FROM_ABOVE and place in _UPPER | _LOWER:
-            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_named(seen)} alone"
-        if seen <= _FROM_THE_SIDE and place in _OUTER | _INNER:
-            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_named(seen)} alone"
+        if views <= _FROM_ABOVE and place in _UPPER | _LOWER:
+            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_view_names(views)} alone"
+        if views <= _FROM_THE_SIDE and place in _OUTER | _INNER:
+            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_view_names(views)} alone"
 
 
-def _side_against_view(report: Report, taken: Checked) -> Broken:
+def _side_against_view(report: Report, context: StudyContext) -> Faults:
     """A finding lies in a breast that was imaged, in views that were taken, and so do its boxes."""
     for i, finding in enumerate(report.findings):
         for j, box in enumerate(finding.boxes):
             if finding.laterality is not None and box.laterality is not finding.laterality:
                 yield f"findings[{i}].boxes[{j}]", f"box on {box.laterality}, finding on {finding.laterality}"
-        if taken.views is None or finding.laterality is None:
+        if context.views is None or finding.laterality is None:
             continue
-        there = {view for side, view in taken.views if side is finding.laterality}
+        there = {view for side, view in context.views if side is finding.laterality}
         missing = set(finding.views) - there
         if not there:
             yield f"findings[{i}].laterality", f"no view of side {finding.laterality} was taken"
         elif missing:
-            yield f"findings[{i}].views", f"seen on {_named(missing)}, which was not taken on side {finding.laterality}"
+            yield (
+                f"findings[{i}].views",
+                f"seen on {_view_names(missing)}, which was not taken on side {finding.laterality}",
+            )
 
 
-def _clock_against_quadrant(report: Report, taken: Checked) -> Broken:
+def _clock_against_quadrant(report: Report, context: StudyContext) -> Faults:
     """Clock face and quadrant name the same place; outer is at 9 o'clock on the right and at 3 on the left."""
     for i, finding in enumerate(report.findings):
         place, clock, side = finding.location.quadrant, finding.location.clock, finding.laterality
@@ -198,13 +201,13 @@ def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
     return allowed if place in _UPPER | _LOWER | _OUTER | _INNER else set()
 
 
-def _comparison_without_prior(report: Report, taken: Checked) -> Broken:
+def _comparison_without_prior(report: Report, context: StudyContext) -> Faults:
     """Nothing is compared with a prior study that was not at hand."""
-    if taken.has_prior is False and report.comparison is not None and report.comparison.available:
+    if context.has_prior is False and report.comparison is not None and report.comparison.available:
         yield "comparison", "compared with a prior study, but none was at hand"
 
 
-def _change_without_prior(report: Report, taken: Checked) -> Broken:
+def _change_without_prior(report: Report, context: StudyContext) -> Faults:
     """A change needs a prior study to have changed from."""
     if report.comparison is not None and report.comparison.available:
         return
@@ -215,7 +218,7 @@ def _change_without_prior(report: Report, taken: Checked) -> Broken:
             yield f"findings[{i}].kind", "a developing asymmetry needs a prior study, none was compared with"
 
 
-def _advice_against_category(report: Report, taken: Checked) -> Broken:
+def _advice_against_category(report: Report, context: StudyContext) -> Faults:
     """The advice is the one that goes with the worst category."""
     worst = report.worst
     if worst is None or report.recommendation is None:
@@ -226,7 +229,7 @@ def _advice_against_category(report: Report, taken: Checked) -> Broken:
         yield "recommendation", f"{report.recommendation} advised for category {worst}, expected {wanted}"
 
 
-def _negative_against_finding(report: Report, taken: Checked) -> Broken:
+def _negative_against_finding(report: Report, context: StudyContext) -> Faults:
     """Nothing is denied and found in the same breast; what looks benign is not what a denial means."""
     for i, finding in enumerate(report.findings):
         for j, negative in enumerate(report.negatives):
@@ -235,12 +238,12 @@ def _negative_against_finding(report: Report, taken: Checked) -> Broken:
                 yield f"findings[{i}]", f"{finding.kind} is found here and denied in negatives[{j}]"
 
 
-def _descriptor_of_another_kind(report: Report, taken: Checked) -> Broken:
+def _descriptor_of_another_kind(report: Report, context: StudyContext) -> Faults:
     """Descriptors belong to the kind of the finding, and nothing is said twice."""
     yield from flaws(report)
 
 
-def _shape_against_margin(report: Report, taken: Checked) -> Broken:
+def _shape_against_margin(report: Report, context: StudyContext) -> Faults:
     """A spiculated mass is irregular, and an irregular one is not circumscribed."""
     for i, finding in enumerate(report.findings):
         if finding.margin is Margin.SPICULATED and finding.shape in (Shape.OVAL, Shape.ROUND):
@@ -265,7 +268,7 @@ def _looks_benign(finding: Finding) -> bool:
     return bool(finding.benign_looking) or rated_benign or always or finding.morphology in _BENIGN_CALCIUM
 
 
-def _named(views: Collection[View]) -> str:
+def _view_names(views: Collection[View]) -> str:
     return " and ".join(sorted(views))
 
 
@@ -303,7 +306,7 @@ def check(report: Report, views: Views | None = None, has_prior: bool | None = N
     Returns:
         Violations in the order of `RULES`; empty for a consistent report. Never raises.
     """
-    taken = Checked(views, has_prior)
+    context = StudyContext(views, has_prior)
     return tuple(
-        Violation(name, message, path) for name, rule in _FUNCTIONS.items() for path, message in rule(report, taken)
+        Violation(name, message, path) for name, rule in _FUNCTIONS.items() for path, message in rule(report, context)
     )

@@ -43,8 +43,8 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named, why = _named(error) or folder, error.strerror or error
-        if _is_read(error, named, folder):
+        named, why = _error_file(error) or folder, error.strerror or error
+        if _is_input(error, named, folder):
             fail(Exit.UNREADABLE, f"{named}: cannot be read ({why}); let it be read, or name another")
         fail(Exit.UNWRITABLE, f"{named}: cannot be written ({why}); name another folder, or make room")
 
@@ -61,12 +61,12 @@ def refuse_unwritable(folder: Path) -> None:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
-def _named(error: OSError) -> Path | None:
+def _error_file(error: OSError) -> Path | None:
     """The file that an error is about, where it says so."""
     return Path(error.filename) if isinstance(error.filename, str | os.PathLike) else None
 
 
-def _is_read(error: OSError, named: Path, folder: Path) -> bool:
+def _is_input(error: OSError, named: Path, folder: Path) -> bool:
     """Whether a file was to be read: it lies neither in the folder that is written to nor above it."""
     file, place = named.absolute(), folder.absolute()
     return error.errno not in _NO_ROOM and not file.is_relative_to(place) and not place.is_relative_to(file)
@@ -90,12 +90,12 @@ def busy(message: str) -> Iterator[None]:
 def bars() -> Iterator[Callable[[str, int, int], None]]:
     """Bars on stderr, one for each thing that is done case by case."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as shown:
+    with Progress(*columns, console=err, transient=True) as display:
         tasks = {}
 
         def progress(what: str, done: int, count: int) -> None:
             if what not in tasks:
-                tasks[what] = shown.add_task(what, total=count)
-            shown.update(tasks[what], completed=done)
+                tasks[what] = display.add_task(what, total=count)
+            display.update(tasks[what], completed=done)
 
         yield progress

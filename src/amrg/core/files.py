@@ -11,13 +11,13 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; what was written takes its place at the end, and nothing where that fails.
 
     Every process writes to a path of its own, so any number may write the same file: the last to end stays.
     """
-    _forget_abandoned(path)
-    partial = path.with_name(f"{_begins(path)}{os.getpid()}{_PARTIAL}")
+    _remove_abandoned(path)
+    partial = path.with_name(f"{_partial_prefix(path)}{os.getpid()}{_PARTIAL}")
     try:
         yield partial
         partial.replace(path)
@@ -29,7 +29,7 @@ def whole(path: Path) -> Iterator[Path]:
 def write_text(path: Path, lines: Iterable[str]) -> int:
     """Write lines to a file that is there whole or not at all; returns how many."""
     count = 0
-    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         for count, line in enumerate(lines, start=1):  # noqa: B007
             file.write(line + "\n")
     return count
@@ -38,20 +38,20 @@ def write_text(path: Path, lines: Iterable[str]) -> int:
 _PARTIAL = ".partial"
 
 
-def _begins(path: Path) -> str:
+def _partial_prefix(path: Path) -> str:
     """How the names begin that this machine's processes write a file under: another machine's are not ours to judge."""
     return f"{path.name}.{platform.node()}-"
 
 
-def _forget_abandoned(path: Path) -> None:
+def _remove_abandoned(path: Path) -> None:
     """Remove what processes of this machine that were killed had written of a file."""
-    for left in path.parent.glob(f"{glob.escape(_begins(path))}*{_PARTIAL}"):
-        number = left.name.removeprefix(_begins(path)).removesuffix(_PARTIAL)
-        if number.isdecimal() and not _lives(int(number)):
+    for left in path.parent.glob(f"{glob.escape(_partial_prefix(path))}*{_PARTIAL}"):
+        number = left.name.removeprefix(_partial_prefix(path)).removesuffix(_PARTIAL)
+        if number.isdecimal() and not _is_running(int(number)):
             left.unlink(missing_ok=True)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     """Whether a process of this machine is there, whosever it is."""
     try:
         os.kill(process, 0)

@@ -90,12 +90,12 @@ def _batches(items: Iterator[Item], odd: Odd, size: int) -> Iterator[list[Item]]
 
 def _unique(items: Iterator[Item], odd: Odd) -> Iterator[Item]:
     """Items in order; of those that share a key the first. The keys are all that is held of them."""
-    seen: set[str] = set()
+    keys: set[str] = set()
     for item in items:
-        if item.key in seen:
+        if item.key in keys:
             odd(Oddity(where=item.key, found="a second case of this key", expected="each key once: the first is kept"))
             continue
-        seen.add(item.key)
+        keys.add(item.key)
         yield item
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amrg.birads import Report
-from amrg.core.files import whole
+from amrg.core.files import atomic_write
 from amrg.core.values import Value
 from amrg.datasets.case import Case
 from amrg.datasets.importer import DatasetError, Oddity
@@ -77,7 +77,7 @@ def write_part(path: Path, cases: Sequence[Case], facts: PartFacts) -> None:
     """Write a part with what it says of itself; the file is there whole or not at all."""
     table = to_table(cases).replace_schema_metadata({_FACTS: facts.model_dump_json().encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         pq.write_table(table, file, compression="zstd")
         file.flush()
         os.fsync(file.fileno())

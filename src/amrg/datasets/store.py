@@ -91,7 +91,7 @@ class Split(Value):
         keys: tuple[str, ...] = getattr(self, part)
         return keys
 
-    def hashed(self) -> Split:
+    def with_hash(self) -> Split:
         """The split with its hash."""
         bare = self.model_copy(update={"hash": ""})
         digest = hashlib.sha256(bare.model_dump_json(by_alias=True).encode()).hexdigest()
@@ -154,7 +154,7 @@ class Dataset:
             split = Split.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise DatasetError(f"{path}: no split ({first_complaint(error)}); remove it and make it again") from error
-        if split.hash != split.hashed().hash:
+        if split.hash != split.with_hash().hash:
             raise DatasetError(f"{path}: was changed after it was made; remove it and make it again")
         self.check_split(split)
         return split
@@ -166,7 +166,7 @@ class Dataset:
             DatasetError: see `check_split`; or another split lies there under this name.
         """
         self.check_split(split)
-        path, made = self.folder / SPLITS / f"{split.name}.json", split.hashed()
+        path, made = self.folder / SPLITS / f"{split.name}.json", split.with_hash()
         if path.is_file():
             if (there := self.split(split.name)) != made:
                 raise DatasetError(
@@ -246,9 +246,9 @@ def parts_of(folder: Path) -> list[Path]:
 
 def _part(path: Path) -> Any:
     """A part's table; the last two are kept."""
-    return _kept(path, path.stat().st_mtime_ns)
+    return _cached_part(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
-def _kept(path: Path, _: int) -> Any:
+def _cached_part(path: Path, _: int) -> Any:
     return read_part(path)

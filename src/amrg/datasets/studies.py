@@ -22,12 +22,12 @@ def study_of(case: Case, root: Path) -> Study:
     if not case.images:
         raise ImagingError(f"{case.key}: has no picture in {case.dataset}")
     mammograms = [read_mammogram(root / image.file, image.laterality, image.view) for image in case.images]
-    kept, _ = best_of_each_view(mammograms)
+    views, _ = best_of_each_view(mammograms)
     return Study(
         study_instance_uid="2.25." + str(int(_hash(case.dataset, case.key)[:30], 16)),
         patient_key=_hash(case.dataset, case.group)[:16],
         date=None,
-        mammograms=tuple(kept),
+        mammograms=tuple(views),
     )
 
 

@@ -14,7 +14,7 @@ from amrg.birads import Laterality, Provenance, Report, Status, Style, View, che
 from amrg.generation.engines.local import Engine, ImageFeatures
 from amrg.generation.evidence import without_repeats, without_unshown
 from amrg.generation.places import SeenView, with_places
-from amrg.imaging import Framed, Mammogram, Study, hung, missing_views
+from amrg.imaging import Framed, Mammogram, Study, hanging_order, missing_views
 from amrg.models import frame_for, model_image
 
 
@@ -43,7 +43,7 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
         OutsideDomain: the study is like nothing the model was trained on, and `force` is not set.
     """
     seconds: dict[str, float] = {}
-    mammograms = hung(study)
+    mammograms = hanging_order(study)
     encoding = engine.loaded.settings.encoding
     with _timed(seconds, "frame"):
         framed = [frame_for(m, encoding) for m in mammograms]

@@ -13,7 +13,7 @@ from amrg.imaging.study import (
     Problem,
     SetAside,
     Study,
-    hung,
+    hanging_order,
     missing_views,
 )
 from amrg.imaging.writing import MammogramToWrite, write_mammogram
@@ -32,7 +32,7 @@ __all__ = [
     "Study",
     "contact_sheet",
     "frame_breast",
-    "hung",
+    "hanging_order",
     "missing_views",
     "read_mammogram",
     "read_studies",

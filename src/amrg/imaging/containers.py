@@ -13,8 +13,8 @@ import pydicom
 from amrg.imaging.decoding import read_header
 from amrg.imaging.errors import ImagingError
 
-MOST_FILES = 10_000
-MOST_BYTES = 8 * 2**30  # unpacked: two hundred full-size studies
+MAX_FILES = 10_000
+MAX_BYTES = 8 * 2**30  # unpacked: two hundred full-size studies
 _NOT_IMAGES = frozenset({".json", ".jsonl", ".txt", ".csv", ".md", ".xml", ".html", ".pdf", ".xlsx", ".inf", ".exe"})
 
 
@@ -29,9 +29,9 @@ def files_of(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(p for p in path.rglob("*") if p.is_file() and not _is_companion(p))
     elif zipfile.is_zipfile(path):
-        found = files_of(_unpacked(path))
+        found = files_of(_unpack(path))
     elif path.name.upper() == "DICOMDIR":
-        found = _listed(path)
+        found = _dicomdir_files(path)
     else:
         found = [path]
     if not found:
@@ -44,7 +44,7 @@ def _is_companion(path: Path) -> bool:
     return path.suffix.lower() in _NOT_IMAGES or path.name.startswith(".") or path.name.upper() == "DICOMDIR"
 
 
-def _unpacked(path: Path) -> Path:
+def _unpack(path: Path) -> Path:
     """A zip unpacked into a folder that is removed when the program ends."""
     folder = Path(tempfile.mkdtemp(prefix="amrg-zip-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -66,15 +66,15 @@ def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
         ImagingError: naming what was found.
     """
     members = archive.infolist()
-    if len(members) > MOST_FILES or sum(m.file_size for m in members) > MOST_BYTES:
-        raise ImagingError(f"{name}: unpacks to over {MOST_FILES} files or 8 GiB; pack fewer studies in one zip")
+    if len(members) > MAX_FILES or sum(m.file_size for m in members) > MAX_BYTES:
+        raise ImagingError(f"{name}: unpacks to over {MAX_FILES} files or 8 GiB; pack fewer studies in one zip")
     for member in members:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts:
             raise ImagingError(f"{name}: holds a member that points outside the archive; refused")
 
 
-def _listed(path: Path) -> list[Path]:
+def _dicomdir_files(path: Path) -> list[Path]:
     """The files that a DICOMDIR lists (PS3.10 8.6) and that are there."""
     read_header(path)
     directory = pydicom.dcmread(path)

@@ -17,9 +17,9 @@ from pydicom.pixels import pixel_array
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.presentation import presentation
 
-PICTURE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
-LARGEST_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
-SMALLEST_SIDE = 64
+IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
+MAX_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
+MIN_SIDE = 64
 Values = npt.NDArray[np.float32]
 
 
@@ -49,10 +49,10 @@ def refuse_absurd(name: str, rows: int, columns: int) -> None:
     Raises:
         ImagingError: a side beyond the limits.
     """
-    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (rows, columns)):
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in (rows, columns)):
         raise ImagingError(
             f"{name}: (0028,0010) Rows x (0028,0011) Columns is {rows} x {columns}; expected sides of "
-            f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+            f"{MIN_SIDE} to {MAX_SIDE} pixels"
         )
 
 
@@ -72,7 +72,7 @@ def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
     Raises:
         ImagingError: no pixel data, truncated, blank, absurd dimensions, unsupported syntax.
     """
-    values, notes = _picture(path) if path.suffix.lower() in PICTURE_ENDINGS else _dicom(path)
+    values, notes = _plain_image(path) if path.suffix.lower() in IMAGE_ENDINGS else _dicom(path)
     if float(values[::4, ::4].max() - values[::4, ::4].min()) < 1e-4:
         raise ImagingError(f"{path.name}: the picture is blank (one value everywhere); expected a breast")
     values.setflags(write=False)
@@ -109,10 +109,10 @@ def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
         ) from error
 
 
-def _picture(path: Path) -> tuple[Values, tuple[str, ...]]:
+def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
     """Values of a PNG, TIFF or PGM: the full range of its type is the range of the picture."""
     try:
-        with warnings.catch_warnings(), _open_picture(path) as image:
+        with warnings.catch_warnings(), _open_plain_image(path) as image:
             refuse_absurd(path.name, image.height, image.width)
             raw = np.asarray(image.convert("L") if image.mode in ("RGB", "RGBA", "P", "LA", "1") else image)
     except Image.DecompressionBombError as error:
@@ -126,7 +126,7 @@ def _picture(path: Path) -> tuple[Values, tuple[str, ...]]:
     return np.clip(values / top, 0, 1), ("a plain picture: no spacing, taken as shown for presentation",)
 
 
-def _open_picture(path: Path) -> Image.Image:
+def _open_plain_image(path: Path) -> Image.Image:
     """Open without Pillow's warning about large pictures: ours is the limit that counts."""
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     return Image.open(path)

@@ -52,7 +52,7 @@ def identity(header: Dataset, file_name: str) -> Identity:
 def merge_identity(found: Identity, laterality: Laterality | None, view: View | None) -> Identity:
     """An identity with the side and view that a table gives put first, and a note where the file says otherwise."""
     sides = [(name, side) for name, side in (("the table", laterality), ("the file", found.laterality)) if side]
-    views = [(name, seen) for name, seen in (("the table", view), ("the file", found.view)) if seen]
+    views = [(name, stated) for name, stated in (("the table", view), ("the file", found.view)) if stated]
     notes = (*found.notes, *_conflicts("laterality", sides), *_conflicts("view", views))
     return Identity(sides[0][1] if sides else None, views[0][1] if views else None, notes)
 

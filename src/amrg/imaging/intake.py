@@ -13,10 +13,10 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from amrg.imaging.containers import files_of
-from amrg.imaging.decoding import PICTURE_ENDINGS, read_header
+from amrg.imaging.decoding import IMAGE_ENDINGS, read_header
 from amrg.imaging.errors import ImagingError
-from amrg.imaging.reading import read_dicom, read_picture
-from amrg.imaging.screening import why_set_aside
+from amrg.imaging.reading import read_dicom, read_plain_image
+from amrg.imaging.screening import set_aside_reason
 from amrg.imaging.study import Intake, Intent, Mammogram, Problem, SetAside, Study
 
 # CBIS-DDSM gives every view a study and a patient of its own: `Mass-Test_P_00173_LEFT_CC`.
@@ -52,17 +52,17 @@ def read_studies(path: Path) -> Intake:
             aside.append(found)
         else:
             read.append(found)
-    studies, spare = _grouped(read)
+    studies, spare = _group_studies(read)
     return Intake(studies=_with_priors(studies), set_aside=(*aside, *spare), problems=tuple(problems))
 
 
 def _read_file(file: Path) -> _Read | SetAside:
     """One file as a mammogram with its group, or set aside."""
-    if file.suffix.lower() in PICTURE_ENDINGS:
+    if file.suffix.lower() in IMAGE_ENDINGS:
         folder = str(file.parent.resolve())
-        return _Read(read_picture(file), folder, folder, None)
+        return _Read(read_plain_image(file), folder, folder, None)
     header = read_header(file)
-    if (reason := why_set_aside(header)) is not None:
+    if (reason := set_aside_reason(header)) is not None:
         return SetAside(file=file.name, reason=reason)
     patient = str(header.get("PatientID", "") or "")
     study = str(header.get("StudyInstanceUID", "") or file.parent.resolve())
@@ -79,15 +79,15 @@ def _date(header: Dataset) -> datetime.date | None:
         return None
 
 
-def _grouped(read: list[_Read]) -> tuple[list[Study], list[SetAside]]:
+def _group_studies(read: list[_Read]) -> tuple[list[Study], list[SetAside]]:
     """Mammograms by patient and study, one a view; spare ones are set aside by name."""
     groups: dict[tuple[str, str], list[_Read]] = defaultdict(list)
     for one in read:
         groups[(one.patient, one.study)].append(one)
     studies, spare = [], []
     for (patient, key), members in groups.items():
-        kept, doubled = best_of_each_view([m.mammogram for m in members])
-        spare += [SetAside(file=m.source.name, reason=_doubled(m)) for m in doubled]
+        chosen, spare_views = best_of_each_view([m.mammogram for m in members])
+        spare += [SetAside(file=m.source.name, reason=_duplicate_reason(m)) for m in spare_views]
         dates = [m.date for m in members if m.date is not None]
         uid = key if re.fullmatch(r"[\d.]+", key) else "2.25." + str(int(_hash(key)[:30], 16))
         studies.append(
@@ -95,7 +95,7 @@ def _grouped(read: list[_Read]) -> tuple[list[Study], list[SetAside]]:
                 study_instance_uid=uid,
                 patient_key=_hash(patient)[:16],
                 date=min(dates, default=None),
-                mammograms=tuple(kept),
+                mammograms=tuple(chosen),
             )
         )
     return sorted(studies, key=lambda s: (s.patient_key, s.date or datetime.date.min, s.study_instance_uid)), spare
@@ -111,24 +111,24 @@ def best_of_each_view(mammograms: list[Mammogram]) -> tuple[list[Mammogram], lis
     ordered = sorted(mammograms, key=_goodness)
     for m in ordered:
         best.setdefault((m.laterality, m.view), m)
-    kept = sorted(best.values(), key=lambda m: (m.view != "CC", m.view, m.laterality != "R"))
-    return kept, [m for m in ordered if m not in kept]
+    chosen = sorted(best.values(), key=lambda m: (m.view != "CC", m.view, m.laterality != "R"))
+    return chosen, [m for m in ordered if m not in chosen]
 
 
 def _goodness(m: Mammogram) -> tuple[bool, int, str]:
     return m.intent is Intent.FOR_PROCESSING, -m.rows * m.columns, m.source.name
 
 
-def _doubled(m: Mammogram) -> str:
+def _duplicate_reason(m: Mammogram) -> str:
     return f"a second {m.laterality}{m.view}: the one for presentation, or the larger, is read"
 
 
 def _with_priors(studies: list[Study]) -> tuple[Study, ...]:
     """Every study with the latest earlier one of its patient as prior."""
-    return tuple(study.model_copy(update={"prior": prior}) for study, prior in _earlier(studies))
+    return tuple(study.model_copy(update={"prior": prior}) for study, prior in _pair_with_prior(studies))
 
 
-def _earlier(studies: list[Study]) -> Iterator[tuple[Study, Study | None]]:
+def _pair_with_prior(studies: list[Study]) -> Iterator[tuple[Study, Study | None]]:
     for study in studies:
         before = [
             other

@@ -18,18 +18,18 @@ def presentation(stored: npt.NDArray[np.generic], header: Dataset) -> tuple[Valu
     """
     values = np.asarray(apply_modality_lut(stored, header), np.float32)
     if str(header.get("PresentationIntentType", "")).upper() == "FOR PROCESSING":
-        return _developed(values), ("For Processing: shown as the logarithm of the exposure, inverted",)
+        return _develop(values), ("For Processing: shown as the logarithm of the exposure, inverted",)
     notes: tuple[str, ...] = ()
     if header.get("VOILUTSequence"):
-        shown = _voi_table(values, header.VOILUTSequence[0])
+        displayed = _voi_table(values, header.VOILUTSequence[0])
     elif header.get("WindowCenter") is not None and header.get("WindowWidth") is not None:
-        shown = window(values, *_first_window(header))
+        displayed = window(values, *_first_window(header))
     else:
-        shown = _own_range(values)
+        displayed = _own_range(values)
         notes = ("no window in the file: shown over its own range of values",)
     inverse = header.get("PhotometricInterpretation") == "MONOCHROME1"
     inverse |= str(header.get("PresentationLUTShape", "")).upper() == "INVERSE"
-    return (1 - shown if inverse else shown), notes
+    return (1 - displayed if inverse else displayed), notes
 
 
 def window(values: Values, center: float, width: float, function: str = "LINEAR") -> Values:
@@ -43,15 +43,15 @@ def window(values: Values, center: float, width: float, function: str = "LINEAR"
     if function == "SIGMOID":  # PS3.3 C.11.2.1.3.1
         return np.asarray(1 / (1 + np.exp(-4 * (values - center) / width)), np.float32)
     if function == "LINEAR_EXACT":  # PS3.3 C.11.2.1.3.2
-        return _clipped((values - center) / np.float32(width) + np.float32(0.5))
+        return _clip((values - center) / np.float32(width) + np.float32(0.5))
     if function == "LINEAR":  # PS3.3 C.11.2.1.2.1; a width of 1 is a threshold
         if width == 1:
             return np.asarray(values > center - 0.5, np.float32)
-        return _clipped((values - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5))
+        return _clip((values - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5))
     raise ValueError(f"(0028,1056) VOI LUT Function is {function!r}; expected LINEAR, LINEAR_EXACT or SIGMOID")
 
 
-def _clipped(values: npt.NDArray[np.floating]) -> Values:
+def _clip(values: npt.NDArray[np.floating]) -> Values:
     """Cut to 0..1."""
     return np.asarray(np.clip(values, 0, 1), np.float32)
 
@@ -74,18 +74,18 @@ def _voi_table(values: Values, item: Dataset) -> Values:
     table = np.frombuffer(raw, np.uint16) if isinstance(raw, bytes) else np.asarray(raw)
     table = table[: count or 65536].astype(np.float32) / float(2**bits - 1)
     index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)
-    return _clipped(table[index])
+    return _clip(table[index])
 
 
 def _own_range(values: Values) -> Values:
     """From the lowest value to the 99.9th percentile: a label burnt in does not darken the breast."""
     sample = values[::8, ::8]
     low, high = float(sample.min()), float(np.percentile(sample, 99.9))
-    return _clipped((values - low) / max(1e-6, high - low))
+    return _clip((values - low) / max(1e-6, high - low))
 
 
-def _developed(values: Values) -> Values:
+def _develop(values: Values) -> Values:
     """A raw detector picture as a presentation picture: more exposure is darker, in logarithms."""
     log = np.log(np.maximum(values, 1.0))
     low, high = np.percentile(log[::8, ::8], (0.5, 99.5))
-    return _clipped((high - log) / max(1e-6, float(high - low)))
+    return _clip((high - log) / max(1e-6, float(high - low)))

@@ -10,20 +10,20 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from amrg.birads import Laterality, View
-from amrg.imaging.decoding import PICTURE_ENDINGS, read_header, read_values
+from amrg.imaging.decoding import IMAGE_ENDINGS, read_header, read_values
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import find_breast
 from amrg.imaging.identity import Identity, identity, merge_identity, side_in, view_in
 from amrg.imaging.study import Intent, Mammogram
 
 
-def read_picture(path: Path) -> Mammogram:
+def read_plain_image(path: Path) -> Mammogram:
     """A PNG, TIFF, PGM or JPEG whose name says side and view, such as `RCC.png` or `P001_LEFT_MLO.tif`.
 
     Raises:
         ImagingError: unreadable, or a name that does not say both.
     """
-    return _mammogram(path, _named(path), Dataset(), _uid_of_bytes(path))
+    return _mammogram(path, _identity_from_name(path), Dataset(), _uid_of_bytes(path))
 
 
 def read_dicom(path: Path, header: Dataset) -> Mammogram:
@@ -46,13 +46,15 @@ def read_mammogram(path: Path, laterality: Laterality | None = None, view: View 
     """
     if not path.is_file():
         raise ImagingError(f"{path.name}: no such file in {path.parent.name}; is the data set complete?")
-    if path.suffix.lower() in PICTURE_ENDINGS:
-        return _mammogram(path, merge_identity(_named(path), laterality, view), Dataset(), _uid_of_bytes(path))
+    if path.suffix.lower() in IMAGE_ENDINGS:
+        return _mammogram(
+            path, merge_identity(_identity_from_name(path), laterality, view), Dataset(), _uid_of_bytes(path)
+        )
     header = read_header(path)
     return _mammogram(path, merge_identity(identity(header, path.stem), laterality, view), header, _uid(path, header))
 
 
-def _named(path: Path) -> Identity:
+def _identity_from_name(path: Path) -> Identity:
     """Side and view by the file's name alone."""
     return Identity(side_in(path.stem), view_in(path.stem), ())
 
@@ -70,7 +72,7 @@ def _uid_of_bytes(path: Path) -> str:
 
 
 def _mammogram(path: Path, who: Identity, header: Dataset, uid: str) -> Mammogram:
-    laterality, view = _both(path, who)
+    laterality, view = _require_side_and_view(path, who)
     values, notes = read_values(path, path.stat().st_mtime_ns)
     flipped, turned = _orientation(values, laterality, view)
     for_processing = str(header.get("PresentationIntentType", "")).upper() == Intent.FOR_PROCESSING
@@ -88,7 +90,7 @@ def _mammogram(path: Path, who: Identity, header: Dataset, uid: str) -> Mammogra
     )
 
 
-def _both(path: Path, who: Identity) -> tuple[Laterality, View]:
+def _require_side_and_view(path: Path, who: Identity) -> tuple[Laterality, View]:
     """Side and view, both known.
 
     Raises:
@@ -109,7 +111,7 @@ def _both(path: Path, who: Identity) -> tuple[Laterality, View]:
 
 
 def _name_hint(path: Path) -> str:
-    return "; name it like RCC.png or P1_LEFT_MLO.png" if path.suffix.lower() in PICTURE_ENDINGS else ""
+    return "; name it like RCC.png or P1_LEFT_MLO.png" if path.suffix.lower() in IMAGE_ENDINGS else ""
 
 
 def spacing(header: Dataset) -> tuple[float, float] | None:

@@ -38,7 +38,7 @@ _WORDS = {
 }
 
 
-def why_set_aside(header: Dataset) -> str | None:
+def set_aside_reason(header: Dataset) -> str | None:
     """What an object is if it is no screening view; None where it may be one."""
     modality = str(header.get("Modality", "")).strip().upper()
     if modality in _NO_IMAGE:
@@ -47,7 +47,7 @@ def why_set_aside(header: Dataset) -> str | None:
         return f"another modality: (0008,0060) is {modality}, expected MG"
     if header.get("SOPClassUID") == TOMOSYNTHESIS or _frames(header) > 1:
         return "a tomosynthesis volume or another multi-frame object"
-    return _modified(header) or _said(header)
+    return _by_modifier(header) or _by_description(header)
 
 
 def _frames(header: Dataset) -> int:
@@ -57,7 +57,7 @@ def _frames(header: Dataset) -> int:
         return 1
 
 
-def _modified(header: Dataset) -> str | None:
+def _by_modifier(header: Dataset) -> str | None:
     """By View Modifier Code Sequence (0054,0222), partial view, magnification and specimen attributes."""
     for view in header.get("ViewCodeSequence") or []:
         for item in view.get("ViewModifierCodeSequence") or []:
@@ -68,7 +68,7 @@ def _modified(header: Dataset) -> str | None:
     return "a specimen" if header.get("SpecimenDescriptionSequence") else None
 
 
-def _said(header: Dataset) -> str | None:
+def _by_description(header: Dataset) -> str | None:
     """By what the series, the view and the paddle are called."""
     names = ("SeriesDescription", "ViewPosition", "PaddleDescription", "AcquisitionDeviceProcessingDescription")
     text = " ".join(str(header.get(name, "")) for name in names).upper()

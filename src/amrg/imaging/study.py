@@ -94,7 +94,7 @@ def missing_views(study: Study) -> tuple[tuple[Laterality, View], ...]:
     return tuple(view for view in SCREENING_VIEWS if view not in there)
 
 
-def hung(study: Study) -> list[Mammogram]:
+def hanging_order(study: Study) -> list[Mammogram]:
     """The study's screening views in hanging order: RCC, LCC, RMLO, LMLO, then any other projection."""
     order = {view: i for i, view in enumerate(SCREENING_VIEWS)}
     return sorted(study.mammograms, key=lambda m: order.get((m.laterality, m.view), len(order)))

@@ -77,7 +77,7 @@ class Outline:
         result: Plane = np.maximum(breast, belly).astype(np.float32)
         return result
 
-    def dented(self, at: tuple[float, float], depth_mm: float, width_mm: float) -> Outline:
+    def with_dent(self, at: tuple[float, float], depth_mm: float, width_mm: float) -> Outline:
         """The outline with the skin drawn in near a point."""
         angle = np.arctan2(self.centre - at[1], at[0])
         arc = (self.angles - angle) * np.interp(angle, self.angles, self.radii)

@@ -67,7 +67,7 @@ def draw_exam(seed: int, size: Size = Size.FULL, population: Population = SCREEN
     return draw_without(seed, size, population, None)
 
 
-def draw_without(seed: int, size: Size, population: Population, left_out: int | None) -> PhantomExam:
+def draw_without(seed: int, size: Size, population: Population, removed: int | None) -> PhantomExam:
     """Draw an exam with the pixels of one finding left out; truth and all other pixels stay as they are.
 
     Args:
@@ -85,7 +85,7 @@ def draw_without(seed: int, size: Size, population: Population, left_out: int | 
     views = []
     for (side, view), tissue in tissues.items():
         here = {i: s for i, s in enumerate(staged) if s.plan.side is side and view in s.boxes}
-        drawn = [s for i, s in here.items() if i != left_out]
+        drawn = [s for i, s in here.items() if i != removed]
         pixels = _pixels(scene, tissue, (side, view), drawn, size)
         lesions = tuple(_lesion(truth, i, s, view) for i, s in here.items())
         views.append(DrawnView(side, view, pixels, size.pitch_mm, lesions, scene.film.bits))

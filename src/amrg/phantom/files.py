@@ -98,7 +98,7 @@ def _file_name(view: DrawnView) -> str:
 
 
 @dataclass(frozen=True)
-class _Order:
+class _StudyTask:
     """One study to draw and write."""
 
     seed: int
@@ -129,18 +129,18 @@ def draw_set(
     if seed < 0:
         raise PhantomError(f"seed: found {seed}, expected 0 or more")
     out.mkdir(parents=True, exist_ok=True)
-    done = _keep_whole(out / CASES, seed, size, population)
+    done = _finished_cases(out / CASES, seed, size, population)
     for index, case in enumerate(done[:count]):
         yield SetProgress(index, count, out / case["folder"], case)
-    orders = [_Order(seed + index, out, size, population) for index in range(len(done), count)]
-    with (out / CASES).open("a", encoding="utf-8", newline="\n") as lines, closing(_drawn(orders, workers)) as cases:
+    orders = [_StudyTask(seed + index, out, size, population) for index in range(len(done), count)]
+    with (out / CASES).open("a", encoding="utf-8", newline="\n") as lines, closing(_draw_all(orders, workers)) as cases:
         for index, case in enumerate(cases, start=len(done)):
             lines.write(json.dumps(case) + "\n")
             lines.flush()  # the line says that the study's files are whole, so it comes last and at once
             yield SetProgress(index, count, out / case["folder"], case)
 
 
-def _drawn(orders: list[_Order], workers: int) -> Generator[dict[str, Any], None, None]:
+def _draw_all(orders: list[_StudyTask], workers: int) -> Generator[dict[str, Any], None, None]:
     """The cases of the orders in turn, their files written."""
     if min(workers, len(orders)) < 2:
         yield from map(_draw_study, orders)
@@ -149,7 +149,7 @@ def _drawn(orders: list[_Order], workers: int) -> Generator[dict[str, Any], None
         yield from pool.imap(_draw_study, orders)
 
 
-def _draw_study(order: _Order) -> dict[str, Any]:
+def _draw_study(order: _StudyTask) -> dict[str, Any]:
     """Draw and write one study; returns its case."""
     folder = f"study-{order.seed:08d}"
     exam = draw_exam(order.seed, order.size, order.population)
@@ -157,14 +157,14 @@ def _draw_study(order: _Order) -> dict[str, Any]:
     return case_of(exam, order.size, folder, order.population)
 
 
-def _keep_whole(path: Path, seed: int, size: Size, population: Population) -> list[dict[str, Any]]:
+def _finished_cases(path: Path, seed: int, size: Size, population: Population) -> list[dict[str, Any]]:
     """The cases that an earlier run finished; whatever follows the first unfinished one is cut off the file."""
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8")
     done: list[dict[str, Any]] = []
     for line in text.splitlines():
-        case = _parsed(line)
+        case = _parse_line(line)
         if case is None or not _files_there(path.parent, case):
             break
         _check_same(path, case, (seed + len(done), size.value, population.key))
@@ -177,7 +177,7 @@ def _keep_whole(path: Path, seed: int, size: Size, population: Population) -> li
     return done
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parse_line(line: str) -> dict[str, Any] | None:
     """A line as a case, or None where the run stopped while it was written."""
     try:
         case = json.loads(line)

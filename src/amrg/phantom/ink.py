@@ -67,8 +67,8 @@ def spray(points: Points, weights: npt.NDArray[np.float64], sigma_mm: float, fra
         r, c = r0 + dr, c0 + dc
         keep = (r >= 0) & (r < frame.height) & (c >= 0) & (c < frame.width)
         flat += np.bincount(r[keep] * frame.width + c[keep], (weights * share)[keep], frame.height * frame.width)
-    shown = max(sigma_mm, 0.45 * PITCH_MM)
-    mass = 2 * np.pi * (shown / frame.pitch) ** 2
+    drawn_sigma = max(sigma_mm, 0.45 * PITCH_MM)
+    mass = 2 * np.pi * (drawn_sigma / frame.pitch) ** 2
     canvas = flat.reshape(frame.height, frame.width).astype(np.float32) * np.float32(mass)
     return single(ndimage.gaussian_filter(canvas, max(sigma_mm / frame.pitch, 0.4), truncate=3.0))
 

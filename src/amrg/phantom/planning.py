@@ -9,7 +9,7 @@ import numpy as np
 from amrg.birads import Density, Depth, Distribution, Finding, Kind, Laterality, Location, Margin, Quadrant, Shape, View
 from amrg.phantom.anatomy import OBLIQUE, Breast
 from amrg.phantom.categories import category_of
-from amrg.phantom.population import CLASSES, LesionClass, Population, classes_of, evenly
+from amrg.phantom.population import CLASSES, LesionClass, Population, classes_of, even_weights
 from amrg.phantom.texture import HEIGHT_MM, WIDTH_MM, stream
 
 _CENTRAL = {Kind.MASS, Kind.FOCAL_ASYMMETRY, Kind.DISTORTION}
@@ -85,7 +85,7 @@ def _screening(rng: np.random.Generator, population: Population) -> list[tuple[L
 
 def _rich(rng: np.random.Generator) -> list[tuple[Laterality, LesionClass]]:
     """One to three lesions in nearly every breast, all classes about as common; a class is a set of descriptors."""
-    weights = np.array(evenly())
+    weights = np.array(even_weights())
     weights /= weights.sum()
     wanted = []
     for side in Laterality:

@@ -212,7 +212,7 @@ def _others() -> Iterator[LesionClass]:
 CLASSES: tuple[LesionClass, ...] = tuple(_masses()) + tuple(_calcifications()) + tuple(_others())
 
 
-def evenly() -> tuple[float, ...]:
+def even_weights() -> tuple[float, ...]:
     """Weights over CLASSES that make classes equally common, those that differ in density alone being one class."""
     alike = Counter(_without_density(c) for c in CLASSES)
     return tuple(1.0 / alike[_without_density(c)] for c in CLASSES)

@@ -64,14 +64,14 @@ def _retract(breast: Breast, plan: Plan) -> Breast:
     if Kind.NIPPLE_RETRACTION in plan.finding.associated:
         return replace(breast, cc=_inverted(breast.cc), mlo=_inverted(breast.mlo))
     if Kind.SKIN_RETRACTION in plan.finding.associated:
-        cc = breast.cc.dented(plan.on(breast, View.CC), 7.0, 8.0)
-        return replace(breast, cc=cc, mlo=breast.mlo.dented(plan.on(breast, View.MLO), 7.0, 8.0))
+        cc = breast.cc.with_dent(plan.on(breast, View.CC), 7.0, 8.0)
+        return replace(breast, cc=cc, mlo=breast.mlo.with_dent(plan.on(breast, View.MLO), 7.0, 8.0))
     return breast
 
 
 def _inverted(outline: Outline) -> Outline:
     """The outline with its nipple drawn in."""
-    return replace(outline.dented(outline.nipple, 6.0, 6.0), nipple_mm=-abs(outline.nipple_mm))
+    return replace(outline.with_dent(outline.nipple, 6.0, 6.0), nipple_mm=-abs(outline.nipple_mm))
 
 
 def scene_tissue(scene: Scene, side: Laterality, view: View) -> Tissue:

@@ -28,7 +28,7 @@ from amrg.benchmark.pages.report_diff import (
 )
 from amrg.benchmark.pages.verdict import LOST, verdict
 from amrg.benchmark.scoring.read_run import read_manifest, read_scores, read_shown, reference_lengths
-from amrg.core.files import whole
+from amrg.core.files import atomic_write
 from amrg.core.values import flatten
 from amrg.datasets.case import Case
 from amrg.metrics import display
@@ -85,7 +85,7 @@ def write_page(run_folder: Path, pictures: Pictures | None = None) -> Path:
     scores = read_scores(run_folder)
     page = jinja_environment().get_template("page.html").render(_context(run_folder, scores, pictures))
     path = run_folder / FILE_NAME
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return path
 

@@ -323,20 +323,20 @@ class _PieceReader:
         section = self._piece.section
         likened = any(Concept.LIKENESS in m.means or Concept.THE in m.means for m in self._found[:at])
         bracketed = self._tokens.words[self._piece.first] == "("
-        goes_on = (likened or bracketed) and section in (Section.BODY, Section.FINDINGS)
+        continues = (likened or bracketed) and section in (Section.BODY, Section.FINDINGS)
         last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
-        return last if goes_on and Concept.CATEGORY not in last.slots else None
+        return last if continues and Concept.CATEGORY not in last.slots else None
 
     def _category_side(self, after: int, at: int, draft: PartialFinding | None) -> tuple[Laterality | None, int]:
         """The side that a category holds for (said before it, after it, by the heading), and the last mention used."""
-        said = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
-        if not said and draft is None and (follows := self._side_after(at)) is not None:
-            said, at = [self._found[follows].means[Concept.SIDE]], follows
-        if not said and draft is not None and Concept.SIDE in draft.slots:
-            said = [draft.slots[Concept.SIDE][0]]
-        if not said:
+        sides = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
+        if not sides and draft is None and (follows := self._side_after(at)) is not None:
+            sides, at = [self._found[follows].means[Concept.SIDE]], follows
+        if not sides and draft is not None and Concept.SIDE in draft.slots:
+            sides = [draft.slots[Concept.SIDE][0]]
+        if not sides:
             return self._piece.side, at
-        return (said[-1][0] if len(said[-1]) == 1 else None), at
+        return (sides[-1][0] if len(sides[-1]) == 1 else None), at
 
     def _side_after(self, at: int) -> int | None:
         """Where a side is said right after a category: `BI-RADS 2 on the left`."""

@@ -65,7 +65,7 @@ def mentions(tokens: Tokens, first: int, last: int) -> list[Mention]:
             made.append(Mention({number.concept: number.value}, False, i, number.last))
             i = number.last
             continue
-        node, end = _longest(words, i, last)
+        node, end = _match_phrase(words, i, last)
         if node is None:
             i += 1
             continue
@@ -83,7 +83,7 @@ def _mentions_of(node: _Node, first: int, last: int) -> list[Mention]:
     return [Mention(kind, False, first, last - 2), Mention({Concept.KIND: also}, False, last - 2, last)]
 
 
-def _longest(words: list[str], i: int, last: int) -> tuple[_Node | None, int]:
+def _match_phrase(words: list[str], i: int, last: int) -> tuple[_Node | None, int]:
     """The longest phrase that begins at token `i`, and where it ends. A wrapped line does not part a phrase."""
     node, found, end = _ROOT, None, i
     j = i

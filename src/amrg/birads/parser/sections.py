@@ -15,7 +15,7 @@ _HEADINGS = {
     for section, phrases in PHRASES.items()
     for phrase in phrases.split("; ")
 }
-_LONGEST = max(map(len, _HEADINGS))
+_MAX_WORDS = max(map(len, _HEADINGS))
 _SIDES = {"right": Laterality.RIGHT, "left": Laterality.LEFT, "rt": Laterality.RIGHT, "lt": Laterality.LEFT}
 _SHORT_LIVED = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION})
 
@@ -99,7 +99,7 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
     first, last = segment.first, segment.last
     while first < last and not words[first][0].isalnum() and words[first] != "(":
         first += 1
-    whole = _HEADINGS.get(tuple(words[first:last])) if last - first <= _LONGEST else None
+    whole = _HEADINGS.get(tuple(words[first:last])) if last - first <= _MAX_WORDS else None
     if whole is not None and segment.opens_line and " ".join(words[first:last]) not in SPEAKING:
         state.enter(whole)
         state.block_side = None
@@ -130,9 +130,9 @@ def _piece(state: _State, first: int, last: int, opens_line: bool) -> Piece:
 def _heading_before(tokens: Tokens, first: int, colon: int) -> tuple[int, Section] | None:
     """The longest heading that ends at the colon and begins a line, an item or the segment, or None."""
     words = tokens.words
-    for start in range(max(first, colon - _LONGEST), colon):
+    for start in range(max(first, colon - _MAX_WORDS), colon):
         section = _HEADINGS.get(tuple(words[start:colon]))
-        opens = start == first or words[start - 1] in (",", "\n", ")", "-", "/", "&") or _shouts(tokens, start)
+        opens = start == first or words[start - 1] in (",", "\n", ")", "-", "/", "&") or _is_capitals(tokens, start)
         if section is not None and opens and not _only_places(words[first:start]):
             return start, section
     return None
@@ -143,6 +143,6 @@ def _only_places(words: list[str]) -> bool:
     return bool(words) and words[0] in _SIDES and all(w in _SIDES or w in ("breast", ",") for w in words)
 
 
-def _shouts(tokens: Tokens, i: int) -> bool:
+def _is_capitals(tokens: Tokens, i: int) -> bool:
     """Whether a word stands in capitals."""
     return tokens.text[tokens.starts[i] : tokens.ends[i]].isupper()

@@ -12,16 +12,16 @@ from amrg.birads.parser.realwords import REAL_WORDS
 
 HEADING_WORDS = frozenset(" ".join(PHRASES.values()).replace(";", "").split())
 KNOWN = PHRASE_WORDS | HEADING_WORDS
-_SHORTEST = 5  # shorter words have too many neighbours
+_MIN_LETTERS = 5  # shorter words have too many neighbours
 _TWO_EDITS = 9  # from this length on two edits still leave the word plain
-_LONGEST = 24
+_MAX_LETTERS = 24
 
 
 def _by_length() -> dict[int, list[str]]:
     """Words of the lexicon that a misspelling may stand for, by their length."""
     made: dict[int, list[str]] = defaultdict(list)
     for word in sorted(CLINICAL | HEADING_WORDS):
-        if len(word) >= _SHORTEST:
+        if len(word) >= _MIN_LETTERS:
             made[len(word)].append(word)
     return made
 
@@ -34,7 +34,7 @@ def canonical(word: str) -> str:
     """The word of the lexicon that a lower-case word stands for, or the word itself."""
     if word in ALIASES:
         return ALIASES[word]
-    if word in KNOWN or word in REAL_WORDS or not _SHORTEST <= len(word) <= _LONGEST:
+    if word in KNOWN or word in REAL_WORDS or not _MIN_LETTERS <= len(word) <= _MAX_LETTERS:
         return word
     if word.endswith("s") and (word[:-1] in KNOWN or word[:-1] in REAL_WORDS):
         return word

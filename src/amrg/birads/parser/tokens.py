@@ -16,11 +16,11 @@ _FINISHED_WORDS = (
     "thickening node nodes microcalcification microcalcifications lesion lesions adenopathies"
 )
 _FINISHED = frozenset(_FINISHED_WORDS.split())
-_LONGEST = 200  # tokens of a segment; no sentence is as long, and reading one takes time that grows with its square
+_MAX_TOKENS = 200  # tokens of a segment; no sentence is as long, and reading one takes time that grows with its square
 _UNFINISHED_WORDS = "a an the of in with and or to for at by is are from on"
 _UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
-_GOES_ON_WORDS = "seen noted in with of and or which is are was were suggests suggest appears appear on at from causing"
-_GOES_ON = frozenset(_GOES_ON_WORDS.split())
+_CARRY_ON = "seen noted in with of and or which is are was were suggests suggest appears appear on at from causing"
+_CONTINUES = frozenset(_CARRY_ON.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def segments(tokens: Tokens) -> list[Segment]:
             blank = blank or (word == "\n" and i == first)
             opens = word == "\n" or (opens and i == first)
             first = i + 1
-        elif i - first == _LONGEST:
+        elif i - first == _MAX_TOKENS:
             made.append(Segment(first, i, opens, blank))
             first, opens, blank = i, False, False
     if len(words) > first:
@@ -109,7 +109,7 @@ def _breaks_line(tokens: Tokens, at: int, first: int) -> bool:
         return before != "," or not after[0].isalnum()
     if "birads" in (words[first], after):
         return words[first] == "birads" or before in _FINISHED or words[at + 2 : at + 3] == [":"]
-    if after in _GOES_ON:
+    if after in _CONTINUES:
         return False
     starts_small = tokens.text[tokens.starts[at + 1]].islower()
     return not starts_small or before in _FINISHED

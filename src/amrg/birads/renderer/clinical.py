@@ -12,7 +12,7 @@ from amrg.birads.renderer.phrasing import (
     categories,
     comparison,
     denials,
-    listed,
+    join_words,
     noun,
     sentence,
     whereabouts,
@@ -96,7 +96,9 @@ def _denials(report: Report, wording: int) -> list[str]:
     if not report.findings and not report.negatives:
         return ["No finding described."]
     opening = ("No", "There is no", "No evidence of")[wording]
-    return [f"{opening} {listed(words, 'or')}{_on_side(side)}." for side, words in denials(report.negatives, _DENIED)]
+    return [
+        f"{opening} {join_words(words, 'or')}{_on_side(side)}." for side, words in denials(report.negatives, _DENIED)
+    ]
 
 
 def _on_side(side: Laterality | None) -> str:
@@ -111,7 +113,7 @@ def _impression(report: Report, wording: int) -> list[str]:
     for side, found in categories(report.assessments):
         who = "Overall" if side is None else f"{SIDE[side].capitalize()} breast"
         meaning = f" ({_MEANING[Category(found[0])]})" if wording and len(found) == 1 else ""
-        lines.append(f"{who}: BI-RADS {listed(found)}{meaning}.")
+        lines.append(f"{who}: BI-RADS {join_words(found)}{meaning}.")
     if report.recommendation is not None:
         lines.append(f"RECOMMENDATION: {_ADVICE[wording][report.recommendation]}")
     return lines
@@ -177,9 +179,9 @@ def _tail(finding: Finding) -> str:
     """Size, companions, views, change and category, each after a comma."""
     parts = [] if finding.size_mm is None else [f"{finding.size_mm} mm"]
     if finding.associated:
-        parts.append(f"with {listed([k.value for k in finding.associated])}")
+        parts.append(f"with {join_words([k.value for k in finding.associated])}")
     if finding.views:
-        parts.append(f"on {listed([v.value for v in finding.views])} view{'s' if len(finding.views) > 1 else ''}")
+        parts.append(f"on {join_words([v.value for v in finding.views])} view{'s' if len(finding.views) > 1 else ''}")
     if finding.change is not None and finding.change is not Change.NEW:
         parts.append(CHANGE[finding.change])
     category = "" if finding.category is None else f" (BI-RADS {finding.category.value})"

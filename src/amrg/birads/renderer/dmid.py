@@ -21,7 +21,7 @@ from amrg.birads.renderer.phrasing import (
     categories,
     comparison,
     denials,
-    listed,
+    join_words,
     noun,
     region,
     sentence,
@@ -93,24 +93,24 @@ def _denials(report: Report, wording: int) -> list[str]:
     """What is not there, a sentence a side; skin and nipple in the house's own sentence."""
     if not report.findings and not report.negatives:
         return ["No finding described."]
-    seen = ("", " seen", " is seen")[wording]
+    verb = ("", " seen", " is seen")[wording]
     lines = []
     for side, words in denials(report.negatives, _DENIED):
         of_breast = "" if side is None else f" in the {SIDE[side]} breast"
-        lines.append(f"No {listed(words, 'or')}{seen}{of_breast}.")
+        lines.append(f"No {join_words(words, 'or')}{verb}{of_breast}.")
     return lines
 
 
 def _finding(finding: Finding, wording: int) -> str:
     """One finding as one sentence."""
-    seen = (" seen", " is seen", " noted")[wording]
+    verb = (" seen", " is seen", " noted")[wording]
     phrase = with_article(finding, " ".join([*_before_noun(finding), _noun(finding)]))
     spiculated = " with spiculated margin" if finding.margin is Margin.SPICULATED else ""
     with_what = ""
     if finding.associated:
-        with_what = f" with associated {listed([k.value for k in finding.associated])}"
+        with_what = f" with associated {join_words([k.value for k in finding.associated])}"
     category = "" if finding.category is None else f" (BIRADS {finding.category.value.lower()})"
-    text = f"{phrase}{spiculated}{seen}{_place(finding)}{with_what}{_tail(finding)}{_looks(finding, wording)}{category}"
+    text = f"{phrase}{spiculated}{verb}{_place(finding)}{with_what}{_tail(finding)}{_looks(finding, wording)}{category}"
     return sentence(text)
 
 
@@ -162,7 +162,7 @@ def _fine_place(place: Location) -> str:
 def _tail(finding: Finding) -> str:
     """Size, views and change."""
     size = "" if finding.size_mm is None else f", measuring {finding.size_mm} mm"
-    views = f", in {listed([v.value for v in finding.views])} view" if finding.views else ""
+    views = f", in {join_words([v.value for v in finding.views])} view" if finding.views else ""
     changed = finding.change is not None and finding.change is not Change.NEW
     return size + views + (f", {CHANGE[finding.change]}" if changed and finding.change else "")
 

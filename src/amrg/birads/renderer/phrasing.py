@@ -48,7 +48,7 @@ _REGIONS = {
 }
 
 
-def listed(words: Sequence[str], joiner: str = "and") -> str:
+def join_words(words: Sequence[str], joiner: str = "and") -> str:
     """Words as a list in a sentence: `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joiner} {words[-1]}"
 

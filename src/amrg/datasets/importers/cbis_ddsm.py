@@ -26,9 +26,17 @@ from typing import TypeVar
 from amrg.birads import Distribution, Finding, Kind, Margin, Morphology, Shape
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
-from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, agreed, density, once
-from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
-from amrg.datasets.tables.labels import Judged, KnownLabels, joined, labelled_case, one_split, report_of, worst_by_side
+from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, agreed_value, density, without_repeats
+from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_line_numbers
+from amrg.datasets.tables.labels import (
+    Judgement,
+    KnownLabels,
+    case_from_labels,
+    join_views,
+    report_of,
+    split_of_rows,
+    worst_by_side,
+)
 from amrg.datasets.tables.readers import numbered_csv_rows
 
 T = TypeVar("T")
@@ -104,14 +112,15 @@ class CbisDdsm:
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Patients in the order of the tables: mass before calcifications, train before test."""
-        yield from grouped((row["patient_id"].strip(), row) for name in TABLES for row in _rows(root / name))
+        yield from group_rows((row["patient_id"].strip(), row) for name in TABLES for row in _rows(root / name))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One patient."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         cells = [Cells(row, odd) for row in item.rows]
         judged = [
-            Judged(c.row[WHERE], c.term("left or right breast", SIDES), c.term("assessment", CATEGORIES)) for c in cells
+            Judgement(c.row[WHERE], c.term("left or right breast", SIDES), c.term("assessment", CATEGORIES))
+            for c in cells
         ]
         densities = [(c.row[WHERE], c.term(_density(c.row), NUMERALS)) for c in cells]
         known = KnownLabels(
@@ -119,17 +128,17 @@ class CbisDdsm:
             group=item.key,
             images=_images(root, cells, odd),
             labels=labels_of(item.rows),
-            published_split=one_split([(row[WHERE], row[_SPLIT]) for row in item.rows], item.key, odd),
+            published_split=split_of_rows([(row[WHERE], row[_SPLIT]) for row in item.rows], item.key, odd),
         )
         findings = _lesions(cells)
-        composition = agreed(densities, density, f"{item.key}, composition", odd)
-        return labelled_case(self.about, known, report_of(findings, worst_by_side(judged), composition))
+        composition = agreed_value(densities, density, f"{item.key}, composition", odd)
+        return case_from_labels(self.about, known, report_of(findings, worst_by_side(judged), composition))
 
 
 def _rows(path: Path) -> Iterator[Row]:
     """The rows of a table with its split; line breaks within cells are undone."""
     kind, split = path.name[:4], "train" if "_train_" in path.name else "test"
-    for row in located(path, numbered_csv_rows(path, (*_COLUMNS, *_OWN[kind]))):
+    for row in with_line_numbers(path, numbered_csv_rows(path, (*_COLUMNS, *_OWN[kind]))):
         yield {name: cell.strip() for name, cell in row.items()} | {_SPLIT: split}
 
 
@@ -144,7 +153,7 @@ def _lesions(cells: Sequence[Cells]) -> list[Finding]:
     for c in cells:
         key = tuple(c.text(name) for name in ("left or right breast", "abnormality type", "abnormality id"))
         numbered.setdefault(key, []).extend(_finding(c))
-    return [finding for rows in numbered.values() for finding in joined(rows)]
+    return [finding for rows in numbered.values() for finding in join_views(rows)]
 
 
 def _finding(cells: Cells) -> Iterator[Finding]:
@@ -171,8 +180,8 @@ def _mass(cells: Cells) -> Finding:
     if kind is None:
         return Finding(kind=Kind.MASS, shape=shape, margin=margin)
     if shape is not None or margin is not None:
-        told = f"{cells.text('mass shape')}, {cells.text('mass margins')}"
-        cells.report("mass shape", told, f"no shape or margin for {kind}; kept in the labels alone")
+        found = f"{cells.text('mass shape')}, {cells.text('mass margins')}"
+        cells.report("mass shape", found, f"no shape or margin for {kind}; kept in the labels alone")
     return Finding(kind=kind)
 
 
@@ -206,11 +215,11 @@ def _images(root: Path, cells: Sequence[Cells], odd: Odd) -> tuple[ImageRef, ...
         masks = _only(root, c, _MASK)
         if film is None:
             continue
-        seen = films.setdefault((side, view), ImageRef(file=film, laterality=side, view=view))
-        if seen.file != film:
-            odd(Oddity(where=film, found=f"the film of {seen.file} again", expected="a film once; left out"))
-        if masks is not None and masks not in seen.masks:
-            films[(side, view)] = seen.model_copy(update={"masks": (*seen.masks, masks)})
+        film_ref = films.setdefault((side, view), ImageRef(file=film, laterality=side, view=view))
+        if film_ref.file != film:
+            odd(Oddity(where=film, found=f"the film of {film_ref.file} again", expected="a film once; left out"))
+        if masks is not None and masks not in film_ref.masks:
+            films[(side, view)] = film_ref.model_copy(update={"masks": (*film_ref.masks, masks)})
     return tuple(films.values())
 
 

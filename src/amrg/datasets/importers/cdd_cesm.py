@@ -30,16 +30,16 @@ from amrg.birads import Category, Finding, Kind, ViewBox, parse
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
 from amrg.datasets.importers.docx import text_of
-from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells, once, plain_number
-from amrg.datasets.tables.grouping import WHERE, Row, counted, grouped, labels_of, located
+from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells, plain_number, without_repeats
+from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_line_numbers, with_row_numbers
 from amrg.datasets.tables.labels import (
-    Judged,
+    Judgement,
     KnownLabels,
+    assign_boxes,
+    case_from_labels,
     composition_of,
-    joined,
-    labelled_case,
-    picture_of,
-    placed,
+    image_of,
+    join_views,
     report_of,
     worst_by_side,
 )
@@ -56,7 +56,7 @@ _KINDS = {
 }
 _MARK = "region_shape_attributes"
 _MARKED = re.compile(r"P(\d+)_([LR])_DM_([A-Z]+) *\.jpg")
-_PICTURES = ("", "CDD-CESM/", "PKG - CDD-CESM/CDD-CESM/")
+_IMAGE_FOLDERS = ("", "CDD-CESM/", "PKG - CDD-CESM/CDD-CESM/")
 _REPORTS = "Medical*reports*for*cases*"
 _CONTRAST = re.compile(r"^.*CONTRAST[ -]ENHANCED.*MAMMOGRAPHY.*$", re.IGNORECASE | re.MULTILINE)
 
@@ -78,13 +78,13 @@ class CddCesm:
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Patients in the order of the sheet `all`, each with its images, its findings and its marks."""
-        images = counted(f"{TABLE} all", xlsx_rows(root / TABLE, _COLUMNS, "all"))
+        images = with_row_numbers(f"{TABLE} all", xlsx_rows(root / TABLE, _COLUMNS, "all"))
         listed = ((f"P{plain_number(row['Patient_ID'])}", row) for row in images if row["Image_name"].strip())
-        yield from grouped(chain(listed, *(_findings_sheet(root, name, odd) for name in _KINDS), _marks(root, odd)))
+        yield from group_rows(chain(listed, *(_findings_sheet(root, name, odd) for name in _KINDS), _marks(root, odd)))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One patient."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         rows = [row for row in item.rows if "Type" in row and _SHEET not in row]
         if not rows:
             odd(Oddity(where=item.key, found="no image", expected=f"rows in sheet all of {TABLE}; left out"))
@@ -94,15 +94,15 @@ class CddCesm:
         images = tuple(image for cells in flat if (image := _image(root, cells)) is not None)
         known = KnownLabels(key=item.key, group=item.key, images=images, labels=labels_of(rows))
         if (text := _report(root, item.key, odd)) is not None:
-            return _reported(self.about, known, text, boxes)
+            return _case_with_report(self.about, known, text, boxes)
         sheets = [Cells(row, odd) for row in item.rows if _SHEET in row]
-        return _labelled(self.about, known, _Sheets(flat, sheets, boxes), odd)
+        return _case_from_tables(self.about, known, _Sheets(flat, sheets, boxes), odd)
 
 
 def _findings_sheet(root: Path, sheet: str, odd: Odd) -> Iterator[tuple[str, Row]]:
     """The rows of a sheet of images with one kind of finding; a missing sheet is odd."""
     try:
-        for row in counted(
+        for row in with_row_numbers(
             f"{TABLE} {sheet}", xlsx_rows(root / TABLE, ("Image_name", "Patient_ID", "Side", "View"), sheet)
         ):
             if "_DM_" in row["Image_name"]:
@@ -114,7 +114,7 @@ def _findings_sheet(root: Path, sheet: str, odd: Odd) -> Iterator[tuple[str, Row
 def _marks(root: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
     """Marks on low-energy pictures; a missing table is odd."""
     try:
-        for row in located(root / MARKS, numbered_csv_rows(root / MARKS, ("#filename", _MARK))):
+        for row in with_line_numbers(root / MARKS, numbered_csv_rows(root / MARKS, ("#filename", _MARK))):
             if (named := _MARKED.fullmatch(row["#filename"].strip())) is not None:
                 yield f"P{named[1]}", {WHERE: row[WHERE], _MARK: row[_MARK], "Side": named[2], "View": named[3]}
     except DatasetError as error:
@@ -124,10 +124,10 @@ def _marks(root: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
 def _image(root: Path, cells: Cells) -> ImageRef | None:
     """The low-energy picture of a row; none is odd."""
     name = cells.text("Image_name")
-    for folder in _PICTURES:
+    for folder in _IMAGE_FOLDERS:
         for file in (f"{folder}Low energy images of CDD-CESM/{name}{gap}.jpg" for gap in ("", " ")):
             if (root / file).is_file():
-                return picture_of(cells, file, "Side", "View")
+                return image_of(cells, file, "Side", "View")
     cells.report("Image_name", name, "a picture in Low energy images of CDD-CESM")
     return None
 
@@ -184,12 +184,12 @@ def _document(root: Path, name: str) -> bytes | None:
     return None
 
 
-def _reported(about: About, known: KnownLabels, text: str, boxes: list[ViewBox]) -> Case:
+def _case_with_report(about: About, known: KnownLabels, text: str, boxes: list[ViewBox]) -> Case:
     """A case with the radiologist's text on the low-energy pictures."""
     heading = _CONTRAST.search(text)
-    told, rest = (text[: heading.start()], text[heading.start() :]) if heading is not None else (text, "")
-    report = parse(told).report
-    findings, notes = placed(report.findings, boxes)
+    low_energy, contrast = (text[: heading.start()], text[heading.start() :]) if heading is not None else (text, "")
+    report = parse(low_energy).report
+    findings, notes = assign_boxes(report.findings, boxes)
     return Case(
         key=known.key,
         dataset=about.name,
@@ -198,8 +198,8 @@ def _reported(about: About, known: KnownLabels, text: str, boxes: list[ViewBox])
         licence=about.licence,
         images=known.images,
         reference=report.model_copy(update={"findings": findings}),
-        text=told,
-        labels=known.labels | ({"report on contrast enhancement": rest} if rest else {}),
+        text=low_energy,
+        labels=known.labels | ({"report on contrast enhancement": contrast} if contrast else {}),
         notes=notes,
     )
 
@@ -213,22 +213,22 @@ class _Sheets:
     boxes: list[ViewBox]
 
 
-def _labelled(about: About, known: KnownLabels, sheets: _Sheets, odd: Odd) -> Case:
+def _case_from_tables(about: About, known: KnownLabels, sheets: _Sheets, odd: Odd) -> Case:
     """A case from the tables alone."""
-    judged = [judgement for cells in sheets.images for judgement in _judged(cells)]
+    judged = [judgement for cells in sheets.images for judgement in _judgements(cells)]
     composition, notes = composition_of(judged, known.key, odd)
-    found, undecided = placed(joined([_finding(cells) for cells in sheets.findings]), sheets.boxes)
+    found, undecided = assign_boxes(join_views([_finding(cells) for cells in sheets.findings]), sheets.boxes)
     report = report_of(found, worst_by_side(judged), composition)
-    return labelled_case(about, replace(known, notes=(*notes, *undecided)), report)
+    return case_from_labels(about, replace(known, notes=(*notes, *undecided)), report)
 
 
-def _judged(cells: Cells) -> Iterator[Judged]:
+def _judgements(cells: Cells) -> Iterator[Judgement]:
     """An image's categories, one a finding of several, and its density."""
     side, composition = cells.term("Side", SIDES), cells.term(_DENSITY, LETTERS)
     for value in cells.text("BIRADS").split("$"):
         one = Cells({**cells.row, "BIRADS": value}, cells.odd)
         category: Category | None = one.term("BIRADS", CATEGORIES)
-        yield Judged(cells.row[WHERE], side, category, composition)
+        yield Judgement(cells.row[WHERE], side, category, composition)
 
 
 def _finding(cells: Cells) -> Finding:

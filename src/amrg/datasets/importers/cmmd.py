@@ -17,9 +17,9 @@ from pathlib import Path
 from amrg.birads import Finding, Kind
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
-from amrg.datasets.tables.cells import SIDES, Cells, once
-from amrg.datasets.tables.grouping import Row, counted, grouped, labels_of
-from amrg.datasets.tables.labels import KnownLabels, labelled_case, report_of
+from amrg.datasets.tables.cells import SIDES, Cells, without_repeats
+from amrg.datasets.tables.grouping import Row, group_rows, labels_of, with_row_numbers
+from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
 from amrg.datasets.tables.readers import xlsx_rows
 
 TABLE = "CMMD_clinicaldata_revision.xlsx"
@@ -49,17 +49,17 @@ class Cmmd:
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Patients in the order of the sheet."""
-        rows = counted(TABLE, xlsx_rows(root / TABLE, _COLUMNS))
-        yield from grouped((row["ID1"].strip(), row) for row in rows if row["ID1"].strip())
+        rows = with_row_numbers(TABLE, xlsx_rows(root / TABLE, _COLUMNS))
+        yield from group_rows((row["ID1"].strip(), row) for row in rows if row["ID1"].strip())
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One patient."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         images = _images(root, item.key, odd)
         _check_number(images, item.rows, odd)
         known = KnownLabels(key=item.key, group=item.key, images=images, labels=labels_of(item.rows))
         findings = [finding for row in item.rows for finding in _findings(Cells(row, odd))]
-        return labelled_case(self.about, known, report_of(findings))
+        return case_from_labels(self.about, known, report_of(findings))
 
 
 def _images(root: Path, patient: str, odd: Odd) -> tuple[ImageRef, ...]:

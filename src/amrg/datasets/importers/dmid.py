@@ -24,18 +24,18 @@ from amrg.datasets.importers.dmid_folder import (
     DICOM,
     REPORTS,
     TABLE,
+    images_in,
     key_of,
     masks_in,
     number_of,
     patient_of,
-    pictures_in,
     reports_in,
     rows_of,
 )
 from amrg.datasets.splits.groups import patient_group, text_group
 from amrg.datasets.tables.cells import LETTERS, Cells
-from amrg.datasets.tables.grouping import grouped, labels_of
-from amrg.datasets.tables.labels import KnownLabels, labelled_case, report_of
+from amrg.datasets.tables.grouping import group_rows, labels_of
+from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
 from amrg.imaging import ImagingError
 from amrg.imaging.decoding import read_header
 from amrg.imaging.identity import identity, side_in, view_in
@@ -53,7 +53,7 @@ _SEVERITIES = dict.fromkeys("NBM", True)
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _ImageFile:
     """Where the picture of an image is or should be, and its size where it could be read."""
 
     image: ImageRef
@@ -86,10 +86,10 @@ class Dmid:
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Images in the order of the table, then those that have a report or picture but no row."""
         named = set()
-        for item in grouped(rows_of(root, odd)):
+        for item in group_rows(rows_of(root, odd)):
             named.add(number_of(item.key))
             yield item
-        reports, (dicom, tiff) = reports_in(root), pictures_in(root)
+        reports, (dicom, tiff) = reports_in(root), images_in(root)
         for number in sorted({*reports, *dicom, *tiff} - named):
             odd(Oddity(where=f"{TABLE}, {key_of(number)}", found="no row", expected="a row for every image"))
             yield Item(key_of(number), ())
@@ -98,7 +98,7 @@ class Dmid:
         """One image with its report; without a report the reference is rendered from the row."""
         number = number_of(item.key)
         text, patient = _text(root, number, odd), patient_of(root, number)
-        picture = _picture(root, item, odd)
+        picture = _image_file(root, item, odd)
         lesions = [lesion for row in item.rows for lesion in _lesions(Cells(row, odd), picture)]
         group = patient_group(self.about.name, patient) if patient else text_group(text) if text else item.key
         known = KnownLabels(item.key, group, (picture.image,), labels_of(item.rows), notes=picture.notes)
@@ -126,7 +126,7 @@ def _from_labels(about: About, known: KnownLabels, item: Item, lesions: Sequence
         return None
     findings = (one.finding.model_copy(update={"boxes": (one.box,) if one.box else ()}) for one in lesions)
     density = Cells(item.rows[0], lambda _: None).term("density", LETTERS)
-    return labelled_case(about, known, report_of(findings, composition=density))
+    return case_from_labels(about, known, report_of(findings, composition=density))
 
 
 def _text(root: Path, number: int, odd: Odd) -> str | None:
@@ -147,44 +147,44 @@ def _text(root: Path, number: int, odd: Odd) -> str | None:
     return text
 
 
-def _picture(root: Path, item: Item, odd: Odd) -> _Picture:
+def _image_file(root: Path, item: Item, odd: Odd) -> _ImageFile:
     """The DICOM file of an image, else its TIFF; where both are missing, where the DICOM file should be."""
     number = number_of(item.key)
     side, view = _side_and_view(item, odd)
     masks = tuple(path.relative_to(root).as_posix() for path in masks_in(root).get(number, ()))
-    for found in pictures_in(root):
+    for found in images_in(root):
         if number in found:
             path = found[number][0]
             image = ImageRef(file=path.relative_to(root).as_posix(), laterality=side, view=view, masks=masks)
-            return _looked_at(path, image, odd)
+            return _inspect(path, image, odd)
     file = f"{DICOM}/IMG{number:03d}.dcm"
     odd(Oddity(where=file, found="no such file, nor a TIFF of the image", expected="the picture of the image"))
-    return _Picture(ImageRef(file=file, laterality=side, view=view, masks=masks), None, ("its picture is missing",))
+    return _ImageFile(ImageRef(file=file, laterality=side, view=view, masks=masks), None, ("its picture is missing",))
 
 
-def _looked_at(path: Path, image: ImageRef, odd: Odd) -> _Picture:
+def _inspect(path: Path, image: ImageRef, odd: Odd) -> _ImageFile:
     """A picture that is there, with what its header adds."""
     if path.suffix.lower() != ".dcm":
         odd(Oddity(where=image.file, found="only a TIFF of the image", expected="its DICOM file"))
-        return _Picture(image, None, ("no DICOM file: its TIFF is read",))
+        return _ImageFile(image, None, ("no DICOM file: its TIFF is read",))
     try:
         header = read_header(path)
     except ImagingError as error:
         odd(Oddity(where=image.file, found=str(error), expected="a DICOM file"))
-        return _Picture(image, None, ("its picture cannot be read",))
-    told = identity(header, "")
-    for what, table, file in (("side", image.laterality, told.laterality), ("view", image.view, told.view)):
+        return _ImageFile(image, None, ("its picture cannot be read",))
+    stated = identity(header, "")
+    for what, table, file in (("side", image.laterality, stated.laterality), ("view", image.view, stated.view)):
         if table and file and table != file:
             odd(Oddity(where=image.file, found=f"{what} {file}", expected=f"{table}, as the table says"))
     rows, columns = header.get("Rows"), header.get("Columns")
     size = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
-    return _Picture(image, size, ())
+    return _ImageFile(image, size, ())
 
 
 def _side_and_view(item: Item, odd: Odd) -> tuple[Laterality | None, View | None]:
     """Side and view of an image; None where the rows say none or contradict each other."""
-    said = {(side_in(row["view"]), view_in(row["view"])) for row in item.rows}
-    if len(said) == 1 and None not in (only := next(iter(said))):
+    stated = {(side_in(row["view"]), view_in(row["view"])) for row in item.rows}
+    if len(stated) == 1 and None not in (only := next(iter(stated))):
         return only
     if item.rows:
         found = " and ".join(sorted({row["view"] or "nothing" for row in item.rows}))
@@ -192,7 +192,7 @@ def _side_and_view(item: Item, odd: Odd) -> tuple[Laterality | None, View | None
     return None, None
 
 
-def _lesions(cells: Cells, picture: _Picture) -> Iterator[_Lesion]:
+def _lesions(cells: Cells, picture: _ImageFile) -> Iterator[_Lesion]:
     """What a row marks; a row of a normal image marks nothing."""
     cells.term("density", LETTERS)
     cells.term("severity", _SEVERITIES)
@@ -207,7 +207,7 @@ def _lesions(cells: Cells, picture: _Picture) -> Iterator[_Lesion]:
             yield _Lesion(finding, box)
 
 
-def _box(cells: Cells, picture: _Picture) -> ViewBox | None:
+def _box(cells: Cells, picture: _ImageFile) -> ViewBox | None:
     """The square around the circle, within the picture where its size is known."""
     side, view = picture.image.laterality, picture.image.view
     x, y, radius = (cells.number(name) for name in ("x", "y", "radius"))

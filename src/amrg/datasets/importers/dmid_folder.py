@@ -16,7 +16,7 @@ from amrg.imaging.decoding import read_header
 
 TABLE, REPORTS, DICOM, TIFF, MASKS = "Metadata.xlsx", "Reports", "DICOM_Images", "TIFF Images", "ROI_Masks"
 COLUMNS = ("image", "view", "density", "class", "severity", "x", "y", "radius")
-MOST_OF_ONE = 8
+MAX_IMAGES_A_PATIENT = 8
 """Images that one patient can have, two examinations of four views: a PatientID of more stands for nobody."""
 
 _IMAGE = re.compile(r"^\s*img[\s_-]*0*(\d+)\s*$", re.IGNORECASE)
@@ -74,7 +74,7 @@ def reports_in(root: Path) -> dict[int, list[Path]]:
     return files_in(root / REPORTS, (".txt",))
 
 
-def pictures_in(root: Path) -> tuple[dict[int, list[Path]], dict[int, list[Path]]]:
+def images_in(root: Path) -> tuple[dict[int, list[Path]], dict[int, list[Path]]]:
     """Image number to its DICOM file, and to its TIFF file."""
     return files_in(root / DICOM, (".dcm",)), files_in(root / TIFF, (".tif", ".tiff"))
 
@@ -92,12 +92,12 @@ def patient_of(root: Path, number: int) -> str | None:
 
 @lru_cache(maxsize=4)
 def _patients(root: Path, _: int) -> dict[int, str]:
-    """Image number to PatientID; IDs that are empty or that more than `MOST_OF_ONE` images share are left out."""
+    """Image number to PatientID; empty IDs and those of more than `MAX_IMAGES_A_PATIENT` images are skipped."""
     found = {}
-    for number, paths in pictures_in(root)[0].items():
+    for number, paths in images_in(root)[0].items():
         try:
             found[number] = str(read_header(paths[0]).get("PatientID", "") or "").strip()
         except ImagingError:  # `Dmid.case` says so
             continue
     shared = Counter(found.values())
-    return {number: patient for number, patient in found.items() if patient and shared[patient] <= MOST_OF_ONE}
+    return {number: patient for number, patient in found.items() if patient and shared[patient] <= MAX_IMAGES_A_PATIENT}

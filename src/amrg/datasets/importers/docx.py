@@ -7,7 +7,7 @@ import zipfile
 from xml.etree import ElementTree
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-LARGEST = 16 * 2**20  # bytes unpacked; a report has a few thousand
+MAX_BYTES = 16 * 2**20  # bytes unpacked; a report has a few thousand
 
 
 def text_of(document: bytes) -> str:
@@ -18,8 +18,8 @@ def text_of(document: bytes) -> str:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(document)) as archive:
-            if archive.getinfo("word/document.xml").file_size > LARGEST:
-                raise ValueError(f"text of more than {LARGEST} bytes")
+            if archive.getinfo("word/document.xml").file_size > MAX_BYTES:
+                raise ValueError(f"text of more than {MAX_BYTES} bytes")
             tree = ElementTree.fromstring(archive.read("word/document.xml"))
     except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"no DOCX document ({error})") from error
@@ -27,8 +27,8 @@ def text_of(document: bytes) -> str:
 
 
 def _paragraph(paragraph: ElementTree.Element) -> str:
-    told = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n"}
+    breaks = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n"}
     parts = (
-        element.text or "" if element.tag == f"{_W}t" else told.get(element.tag, "") for element in paragraph.iter()
+        element.text or "" if element.tag == f"{_W}t" else breaks.get(element.tag, "") for element in paragraph.iter()
     )
     return "".join(parts)

@@ -24,15 +24,15 @@ from amrg.birads import Indication, Laterality, View, ViewBox
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
 from amrg.datasets.importers.embed_codes import CATEGORY, COMPOSITION, findings_of, sides_of
-from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, density, once, plain_number
-from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
+from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, density, plain_number, without_repeats
+from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_line_numbers
 from amrg.datasets.tables.labels import (
-    Judged,
+    Judgement,
     KnownLabels,
-    labelled_case,
-    picture_of,
-    placed,
-    present,
+    assign_boxes,
+    case_from_labels,
+    existing_images,
+    image_of,
     report_of,
     worst_by_side,
 )
@@ -40,7 +40,7 @@ from amrg.datasets.tables.readers import numbered_csv_rows
 
 _CLINICAL = ("empi_anon", "acc_anon", "asses", "tissueden", "side")
 _FILES = ("acc_anon", "anon_dicom_path", "FinalImageType", "ImageLateralityFinal", "ViewPosition")
-_KEPT = (*_FILES, "spot_mag", "ROI_coords")
+_COLUMNS_READ = (*_FILES, "spot_mag", "ROI_coords")
 _REGION = re.compile(r"\(\s*(\d+),\s*(\d+),\s*(\d+),\s*(\d+)\s*\)")
 _NO_REGION = frozenset({"", "()", "[]"})
 
@@ -63,37 +63,37 @@ class Embed:
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Accessions in the order of the clinical table, each with its findings and then its files."""
         clinical, files = _table(root, "clinical"), _table(root, "metadata")
-        findings = located(clinical, numbered_csv_rows(clinical, _CLINICAL))
+        findings = with_line_numbers(clinical, numbered_csv_rows(clinical, _CLINICAL))
         pictures = (
-            {name: row[name] for name in (*_KEPT, WHERE) if name in row}
-            for row in located(files, numbered_csv_rows(files, _FILES))
+            {name: row[name] for name in (*_COLUMNS_READ, WHERE) if name in row}
+            for row in with_line_numbers(files, numbered_csv_rows(files, _FILES))
         )
-        yield from grouped((plain_number(row["acc_anon"]), row) for row in chain(findings, pictures))
+        yield from group_rows((plain_number(row["acc_anon"]), row) for row in chain(findings, pictures))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One accession; files without a clinical row are nothing to report on."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         rows = [row for row in item.rows if not _is_file(row)]
         files = [Cells(row, odd) for row in item.rows if _is_file(row)]
         if not rows:
             odd(Oddity(where=item.key, found=f"{len(files)} files", expected="a row in the clinical table; left out"))
             return None
         cells = [Cells(row, odd) for row in rows]
-        chosen = _chosen(files)
-        findings, notes = placed(
+        chosen = _choose(files)
+        findings, notes = assign_boxes(
             [finding for c in cells for finding in findings_of(c)], [box for c in chosen for box in _boxes(c)]
         )
         known = KnownLabels(
             key=item.key,
             group=plain_number(rows[0]["empi_anon"]),
-            images=present(root, (_image(c) for c in chosen), odd),
+            images=existing_images(root, (_image(c) for c in chosen), odd),
             labels=labels_of(rows),
             notes=notes,
         )
-        judged = [Judged(c.row[WHERE], side, c.term("asses", CATEGORY)) for c in cells for side in sides_of(c)]
+        judged = [Judgement(c.row[WHERE], side, c.term("asses", CATEGORY)) for c in cells for side in sides_of(c)]
         densities = [found for c in cells if (found := c.term("tissueden", COMPOSITION)) is not None]
         report = report_of(findings, worst_by_side(judged), max(densities, key=density, default=None))
-        return labelled_case(self.about, known, report.model_copy(update={"indication": _indication(rows[0])}))
+        return case_from_labels(self.about, known, report.model_copy(update={"indication": _indication(rows[0])}))
 
 
 def _table(root: Path, name: str) -> Path:
@@ -109,13 +109,13 @@ def _is_file(row: Row) -> bool:
 
 def _indication(row: Row) -> Indication | None:
     """Why the exam was made, by its description."""
-    told = row.get("desc", "").lower()
-    if "screen" in told:
+    description = row.get("desc", "").lower()
+    if "screen" in description:
         return Indication.SCREENING
-    return Indication.DIAGNOSTIC if "diag" in told else None
+    return Indication.DIAGNOSTIC if "diag" in description else None
 
 
-def _chosen(files: Sequence[Cells]) -> list[Cells]:
+def _choose(files: Sequence[Cells]) -> list[Cells]:
     """Full-field 2D pictures, and C-views of views that have none."""
     full = [c for c in files if plain_number(c.text("spot_mag")) != "1"]
     flat = [c for c in full if c.text("FinalImageType") == "2D"]
@@ -138,7 +138,7 @@ def _image(cells: Cells) -> ImageRef | None:
     """A picture, its path counted from the cohort."""
     path = cells.text("anon_dicom_path").replace("\\", "/")
     file = "images/" + path[max(path.find("cohort_"), 0) :].lstrip("./")
-    return picture_of(cells, file, "ImageLateralityFinal", "ViewPosition")
+    return image_of(cells, file, "ImageLateralityFinal", "ViewPosition")
 
 
 def _boxes(cells: Cells) -> Iterator[ViewBox]:

@@ -159,8 +159,8 @@ def _mass(cells: Cells) -> list[dict[str, Any]]:
     if kind["kind"] is Kind.MASS:
         return [kind | traits]
     if any(traits.values()):
-        told = f"{cells.text('massmargin')}{cells.text('massdens')}"
-        cells.report("massmargin", told, f"no margin or density for {kind['kind']}; kept in the labels alone")
+        found = f"{cells.text('massmargin')}{cells.text('massdens')}"
+        cells.report("massmargin", found, f"no margin or density for {kind['kind']}; kept in the labels alone")
     return [dict(kind)]
 
 

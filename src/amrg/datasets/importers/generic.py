@@ -27,14 +27,14 @@ from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
 from amrg.datasets.splits.groups import patient_group, text_group
 from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells
-from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
-from amrg.datasets.tables.labels import KnownLabels, labelled_case, report_of
+from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_line_numbers
+from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
 from amrg.datasets.tables.readers import Numbered, numbered_csv_rows
 
 CSV, JSONL = "cases.csv", "cases.jsonl"
 REQUIRED = ("id", "files")
-_ONCE = ("text", "text_file", "patient", "split", "birads", "birads_right", "birads_left", "density")
-_OWN = {*REQUIRED, *_ONCE, "laterality", "view", "masks"} - {"birads", "birads_right", "birads_left", "density"}
+_SINGLE = ("text", "text_file", "patient", "split", "birads", "birads_right", "birads_left", "density")
+_OWN = {*REQUIRED, *_SINGLE, "laterality", "view", "masks"} - {"birads", "birads_right", "birads_left", "density"}
 _JUDGED: tuple[tuple[str, Laterality | None], ...] = (
     ("birads_right", Laterality.RIGHT),
     ("birads_left", Laterality.LEFT),
@@ -60,18 +60,18 @@ class Generic:
         Raises:
             DatasetError: no table or two, a column missing, or a row that cannot be right, with its line.
         """
-        return grouped((row["id"].strip(), row) for row in map(_held, _rows(root)))
+        return group_rows((row["id"].strip(), row) for row in map(_checked_row, _rows(root)))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One case; without report and category there is nothing to hold a draft to, and it is left out."""
         text = _text(root, item, odd)
-        patient = _once(item, "patient")
+        patient = _single_value(item, "patient")
         known = KnownLabels(
             key=item.key,
             group=_group(self.about.name, item.key, patient, text),
             images=tuple(image for row in item.rows for image in _images(root, row, odd)),
             labels={name: cell for name, cell in labels_of(item.rows).items() if name not in _OWN},
-            published_split=_once(item, "split") or None,
+            published_split=_single_value(item, "split") or None,
         )
         if text is None:
             return self._from_labels(known, item, odd)
@@ -90,12 +90,12 @@ class Generic:
 
     def _from_labels(self, known: KnownLabels, item: Item, odd: Odd) -> Case | None:
         """A case without a report, its reference rendered from categories and density."""
-        report = _judged(item, odd)
+        report = _report_from_labels(item, odd)
         if not report.assessments and report.composition is None:
             where = str(item.rows[0][WHERE])
             odd(Oddity(where=where, found="no report and no category: left out", expected="text, or birads"))
             return None
-        return labelled_case(self.about, known, report)
+        return case_from_labels(self.about, known, report)
 
 
 def _rows(root: Path) -> Iterator[Row]:
@@ -105,7 +105,7 @@ def _rows(root: Path) -> Iterator[Row]:
         found = " and ".join(path.name for path in there) or "neither"
         raise DatasetError(f"{root}: found {found}; expected one of {CSV} and {JSONL}")
     numbered = numbered_csv_rows(there[0], REQUIRED) if there[0].name == CSV else _objects(there[0])
-    return located(there[0], numbered)
+    return with_line_numbers(there[0], numbered)
 
 
 def _objects(path: Path) -> Iterator[Numbered]:
@@ -135,7 +135,7 @@ def _cell(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _held(row: Row) -> Row:
+def _checked_row(row: Row) -> Row:
     """A row that can be right.
 
     Raises:
@@ -144,8 +144,8 @@ def _held(row: Row) -> Row:
     where = row[WHERE]
     if not row["id"].strip():
         raise DatasetError(f"{where}: no id; expected the name of the case")
-    files = _listed(row, "files")
-    for name in (*files, *_listed(row, "masks"), *_listed(row, "text_file")):
+    files = _split_cell(row, "files")
+    for name in (*files, *_split_cell(row, "masks"), *_split_cell(row, "text_file")):
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in name:
             raise DatasetError(f"{where}: {name!r} leads out of the folder; expected a path below it")
@@ -154,7 +154,7 @@ def _held(row: Row) -> Row:
     return row
 
 
-def _listed(row: Row, column: str) -> list[str]:
+def _split_cell(row: Row, column: str) -> list[str]:
     """The parts of a cell."""
     return [part.strip() for part in row.get(column, "").split(";") if part.strip()]
 
@@ -165,24 +165,24 @@ def _one_a_file(row: Row, column: str, terms: dict[str, T] | Any, files: int) ->
     Raises:
         DatasetError: an unknown term, or another number of them.
     """
-    said = _listed(row, column)
-    for word in said:
+    values = _split_cell(row, column)
+    for word in values:
         if word.upper() not in terms:
             raise DatasetError(f"{row[WHERE]}: {column} is {word!r}; expected {', '.join(terms)}")
-    if len(said) not in (0, 1, files):
-        raise DatasetError(f"{row[WHERE]}: {len(said)} of {column} for {files} files; expected one, or one a file")
-    if not said:
+    if len(values) not in (0, 1, files):
+        raise DatasetError(f"{row[WHERE]}: {len(values)} of {column} for {files} files; expected one, or one a file")
+    if not values:
         return [None] * files
-    return [terms[word.upper()] for word in (said * files if len(said) == 1 else said)]
+    return [terms[word.upper()] for word in (values * files if len(values) == 1 else values)]
 
 
 def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
     """The pictures of a row; those that are missing are odd and left out, so that the others can be read."""
-    files = _listed(row, "files")
+    files = _split_cell(row, "files")
     sides, views = (
         _one_a_file(row, name, terms, len(files)) for name, terms in (("laterality", SIDES), ("view", VIEWS))
     )
-    masks = tuple(_listed(row, "masks"))
+    masks = tuple(_split_cell(row, "masks"))
     for number, (file, side, view) in enumerate(zip(files, sides, views, strict=True)):
         if not (root / file).is_file():
             odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: no such file", expected="a picture"))
@@ -190,23 +190,23 @@ def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
         yield ImageRef(file=file.replace("\\", "/"), laterality=side, view=view, masks=masks if number == 0 else ())
 
 
-def _once(item: Item, column: str) -> str:
+def _single_value(item: Item, column: str) -> str:
     """The one value that the rows of a case give for a column, empty where they give none.
 
     Raises:
         DatasetError: they give several.
     """
-    said = {row[column] for row in item.rows if row.get(column, "").strip()}
-    if len(said) > 1:
+    values = {row[column] for row in item.rows if row.get(column, "").strip()}
+    if len(values) > 1:
         places = ", ".join(row[WHERE] for row in item.rows)
-        raise DatasetError(f"{item.key}: {len(said)} different values of {column} ({places}); expected one a case")
-    value = said.pop() if said else ""
+        raise DatasetError(f"{item.key}: {len(values)} different values of {column} ({places}); expected one a case")
+    value = values.pop() if values else ""
     return value if column == "text" else value.strip()
 
 
 def _text(root: Path, item: Item, odd: Odd) -> str | None:
     """The report as written, None where there is none."""
-    text, file = _once(item, "text"), _once(item, "text_file")
+    text, file = _single_value(item, "text"), _single_value(item, "text_file")
     if text and file:
         raise DatasetError(f"{item.rows[0][WHERE]}: both text and text_file; expected one of them")
     if not file:
@@ -230,9 +230,9 @@ def _group(dataset: str, key: str, patient: str, text: str | None) -> str:
     return text_group(text) if text and text.strip() else f"case-{key}"
 
 
-def _judged(item: Item, odd: Odd) -> Report:
+def _report_from_labels(item: Item, odd: Odd) -> Report:
     """Categories and density of a case as a report."""
-    cells = Cells({WHERE: item.rows[0][WHERE], **{name: _once(item, name) for name in _ONCE}}, odd)
+    cells = Cells({WHERE: item.rows[0][WHERE], **{name: _single_value(item, name) for name in _SINGLE}}, odd)
     found: Iterable[tuple[Laterality | None, Any]] = ((side, cells.term(name, CATEGORIES)) for name, side in _JUDGED)
     assessments = [Assessment(category=category, laterality=side) for side, category in found if category]
     return report_of((), assessments, cells.term("density", LETTERS))

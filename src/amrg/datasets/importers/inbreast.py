@@ -25,16 +25,16 @@ from xml.parsers.expat import ExpatError
 from amrg.birads import Distribution, Finding, Kind, Laterality, Margin, View, ViewBox
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
-from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, once, plain_number
-from amrg.datasets.tables.grouping import Row, grouped, labels_of, located
+from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, plain_number, without_repeats
+from amrg.datasets.tables.grouping import Row, group_rows, labels_of, with_line_numbers
 from amrg.datasets.tables.labels import (
     KnownLabels,
     assessments_of,
+    case_from_labels,
     composition_of,
-    joined,
-    judged_by,
-    labelled_case,
-    picture_of,
+    image_of,
+    join_views,
+    read_judgement,
     report_of,
 )
 from amrg.datasets.tables.readers import numbered_csv_rows
@@ -80,16 +80,16 @@ class Inbreast:
         files = {
             named[1]: (path.name, named[2]) for path in sorted(root.glob("AllDICOMs/*.dcm")) if (named := _named(path))
         }
-        rows = located(root / TABLE, numbered_csv_rows(root / TABLE, _COLUMNS, delimiter=";"))
-        yield from grouped(
+        rows = with_line_numbers(root / TABLE, numbered_csv_rows(root / TABLE, _COLUMNS, delimiter=";"))
+        yield from group_rows(
             (_key(row), row) for row in (_found(row, files) for row in rows) if plain_number(row["File Name"])
         )
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One examination."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         cells = [Cells(row, odd) for row in item.rows]
-        judged = [judged_by(c, "Laterality", ("Bi-Rads", CATEGORIES), ("ACR", NUMERALS)) for c in cells]
+        judged = [read_judgement(c, "Laterality", ("Bi-Rads", CATEGORIES), ("ACR", NUMERALS)) for c in cells]
         composition, notes = composition_of(judged, item.key, odd)
         patient = item.rows[0][_PATIENT]
         known = KnownLabels(
@@ -99,8 +99,10 @@ class Inbreast:
             labels=labels_of(item.rows) | _reports(root, patient),
             notes=notes,
         )
-        findings = joined([finding for c in cells for finding in _findings(root, c)])
-        return labelled_case(self.about, known, report_of(findings, assessments_of(judged, item.key, odd), composition))
+        findings = join_views([finding for c in cells for finding in _findings(root, c)])
+        return case_from_labels(
+            self.about, known, report_of(findings, assessments_of(judged, item.key, odd), composition)
+        )
 
 
 def _named(path: Path) -> re.Match[str] | None:
@@ -124,7 +126,7 @@ def _image(cells: Cells) -> ImageRef | None:
     if not cells.row[_FILE]:
         cells.report("File Name", cells.text("File Name"), "a file AllDICOMs/NUMBER_PATIENT_MG_SIDE_VIEW_ANON.dcm")
         return None
-    return picture_of(cells, f"AllDICOMs/{cells.row[_FILE]}", "Laterality", "View")
+    return image_of(cells, f"AllDICOMs/{cells.row[_FILE]}", "Laterality", "View")
 
 
 def _reports(root: Path, patient: str) -> dict[str, str]:
@@ -185,12 +187,12 @@ def _marks(path: Path, odd: Odd) -> list[Mark]:
 def _whole_masses(marks: list[Mark]) -> list[Mark]:
     """Masses under a spiculated region become spiculated, and the region's own contour goes."""
     spiculated = [box for name, box in marks if name == _SPICULATED]
-    under = [box for name, box in marks if name == "MASS" and any(_meet(box, other) for other in spiculated)]
-    alone = [box for box in spiculated if not any(_meet(box, mass) for mass in under)]
-    kept = [(name, box) for name, box in marks if name != _SPICULATED and box not in under]
-    return [*((_SPICULATED, box) for box in (*under, *alone)), *kept]
+    under = [box for name, box in marks if name == "MASS" and any(_overlap(box, other) for other in spiculated)]
+    alone = [box for box in spiculated if not any(_overlap(box, mass) for mass in under)]
+    others = [(name, box) for name, box in marks if name != _SPICULATED and box not in under]
+    return [*((_SPICULATED, box) for box in (*under, *alone)), *others]
 
 
-def _meet(one: Box, other: Box) -> bool:
+def _overlap(one: Box, other: Box) -> bool:
     """Whether two boxes share a pixel."""
     return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]

@@ -20,16 +20,16 @@ from pathlib import Path
 from amrg.birads import Category, Composition
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
-from amrg.datasets.tables.cells import CATEGORIES, SIDES, Cells, once
-from amrg.datasets.tables.grouping import WHERE, Row, counted, grouped, labels_of
+from amrg.datasets.tables.cells import CATEGORIES, SIDES, Cells, without_repeats
+from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_row_numbers
 from amrg.datasets.tables.labels import (
     NO_FINDINGS,
-    Judged,
+    Judgement,
     KnownLabels,
     assessments_of,
+    case_from_labels,
     composition_of,
-    labelled_case,
-    picture_of,
+    image_of,
     report_of,
 )
 from amrg.datasets.tables.readers import xlsx_rows
@@ -65,13 +65,13 @@ class KauBcmd:
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Exams in the order of their pictures' names, folder by folder, with the sheet's rows of their pictures."""
         exams: set[str] = set()
-        yield from grouped(_rows(root, exams, odd))
+        yield from group_rows(_rows(root, exams, odd))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One exam."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         pictures = [row for row in item.rows if _FILE in row]
-        judged = [_judged(Cells(row, odd)) for row in item.rows]
+        judged = [_judgement(Cells(row, odd)) for row in item.rows]
         composition, notes = composition_of(judged, item.key, odd)
         known = KnownLabels(
             key=item.key,
@@ -80,7 +80,7 @@ class KauBcmd:
             labels=labels_of(item.rows),
             notes=(NO_FINDINGS, *notes),
         )
-        return labelled_case(self.about, known, report_of((), assessments_of(judged, item.key, odd), composition))
+        return case_from_labels(self.about, known, report_of((), assessments_of(judged, item.key, odd), composition))
 
 
 def _rows(root: Path, exams: set[str], odd: Odd) -> Iterator[tuple[str, Row]]:
@@ -93,13 +93,13 @@ def _rows(root: Path, exams: set[str], odd: Odd) -> Iterator[tuple[str, Row]]:
     if not folders:
         raise DatasetError(f"{root.name}: no folder Birad1, Birad3, Birad4 or Birad5; expected KAU-BCMD as unpacked")
     for folder in folders:
-        for exam, row in _pictures(root, folder, odd):
+        for exam, row in _image_rows(root, folder, odd):
             exams.add(exam)
             yield exam, row
     yield from _sheet(root, exams, odd)
 
 
-def _pictures(root: Path, folder: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
+def _image_rows(root: Path, folder: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
     """The pictures of a folder, by name."""
     found = sorted(Path(base, name) for base, _, names in os.walk(folder) for name in names)
     for path in found:
@@ -109,30 +109,30 @@ def _pictures(root: Path, folder: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
         if (named := _NAME.fullmatch(path.stem.replace(" ", ""))) is None:
             odd(Oddity(where=file, found=path.name, expected="a name such as 2019_BC0026061_MLO_R.jpg; left out"))
             continue
-        yield named["exam"], {WHERE: file, _FILE: file, "folder": folder.name, **_named(named)}
+        yield named["exam"], {WHERE: file, _FILE: file, "folder": folder.name, **_side_and_view(named)}
 
 
-def _named(named: re.Match[str]) -> Row:
+def _side_and_view(named: re.Match[str]) -> Row:
     return {"@side": named["side"], "@view": named["view"]}
 
 
 def _sheet(root: Path, exams: set[str], odd: Odd) -> Iterator[tuple[str, Row]]:
     """The sheet's rows of exams that are there; a missing sheet is odd."""
     try:
-        for row in counted(f"{TABLE} {SHEET}", xlsx_rows(root / TABLE, (_PATH, _ASSESSMENT, _DENSITY), SHEET)):
+        for row in with_row_numbers(f"{TABLE} {SHEET}", xlsx_rows(root / TABLE, (_PATH, _ASSESSMENT, _DENSITY), SHEET)):
             stem = row[_PATH].replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0].replace(" ", "")
             named = _NAME.fullmatch(stem)
             if named is not None and named["exam"] in exams:
-                yield named["exam"], {**row, **_named(named)}
+                yield named["exam"], {**row, **_side_and_view(named)}
             elif row[_PATH].strip():
                 odd(Oddity(where=row[WHERE], found=row[_PATH], expected="a picture that is in the folder"))
     except DatasetError as error:
         odd(Oddity(where=TABLE, found=str(error), expected="the sheet with densities; imported without"))
 
 
-def _judged(cells: Cells) -> Judged:
+def _judgement(cells: Cells) -> Judgement:
     """Side, category and density of a picture, by its folder or its row in the sheet."""
-    return Judged(
+    return Judgement(
         source=cells.row[WHERE],
         side=cells.term("@side", SIDES),
         category=_category(cells),
@@ -156,7 +156,7 @@ def _images(pictures: list[Row], odd: Odd) -> tuple[ImageRef, ...]:
     images: dict[str, ImageRef] = {}
     for row in pictures:
         cells = Cells(row, odd)
-        if (image := picture_of(cells, row[_FILE], "@side", "@view")) is None:
+        if (image := image_of(cells, row[_FILE], "@side", "@view")) is None:
             continue
         name = row[_FILE].rsplit("/", 1)[-1].replace(" ", "")
         if name in images:

@@ -19,9 +19,9 @@ from typing import Any
 from amrg.birads import Distribution, Finding, Kind, Laterality, Margin, View, ViewBox
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, DatasetError, Item, Odd
-from amrg.datasets.tables.cells import Cells, once
-from amrg.datasets.tables.grouping import Row, grouped, labels_of, located
-from amrg.datasets.tables.labels import KnownLabels, labelled_case, present, report_of
+from amrg.datasets.tables.cells import Cells, without_repeats
+from amrg.datasets.tables.grouping import Row, group_rows, labels_of, with_line_numbers
+from amrg.datasets.tables.labels import KnownLabels, case_from_labels, existing_images, report_of
 from amrg.datasets.tables.readers import Numbered
 
 TABLE = "Info.txt"
@@ -56,12 +56,12 @@ class MiniMias:
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Films in the order of `Info.txt`."""
-        rows = located(root / TABLE, _lines(root / TABLE))
-        yield from grouped((row["REFNUM"], row) for row in rows)
+        rows = with_line_numbers(root / TABLE, _lines(root / TABLE))
+        yield from group_rows((row["REFNUM"], row) for row in rows)
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One film."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         number = int(item.key.removeprefix("mdb"))
         side = Laterality.RIGHT if number % 2 else Laterality.LEFT
         folder = "all-mias/" if (root / "all-mias").is_dir() else ""
@@ -69,11 +69,11 @@ class MiniMias:
         known = KnownLabels(
             key=item.key,
             group=f"pair-{(number + 1) // 2:03d}",
-            images=present(root, [image], odd),
+            images=existing_images(root, [image], odd),
             labels=labels_of(item.rows),
         )
         findings = (finding for row in item.rows for finding in _findings(Cells(row, odd), side))
-        return labelled_case(self.about, known, report_of(findings))
+        return case_from_labels(self.about, known, report_of(findings))
 
 
 def _lines(path: Path) -> Iterator[Numbered]:

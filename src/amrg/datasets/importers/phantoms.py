@@ -15,7 +15,7 @@ from amrg.birads import Report, Style, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
 from amrg.datasets.splits.groups import patient_group
-from amrg.datasets.tables.labels import present
+from amrg.datasets.tables.labels import existing_images
 
 TABLE = "cases.jsonl"
 SCHEMA = 1
@@ -39,7 +39,7 @@ class Phantoms:
             raise DatasetError(f"{root}: no {TABLE}; expected a set drawn by amrg phantom")
         with (root / TABLE).open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
-                case = _parsed(line)
+                case = _parse_line(line)
                 if case is None:
                     found = "a line that is no case of amrg phantom"
                     odd(Oddity(where=f"{TABLE} line {number}", found=found, expected="one, of schema 1"))
@@ -59,14 +59,14 @@ class Phantoms:
             group=patient_group(self.about.name, str(drawn["seed"])),
             source=ReferenceSource.PHANTOM,
             licence=self.about.licence,
-            images=present(root, images, odd),
+            images=existing_images(root, images, odd),
             reference=truth,
             text=render(truth, Style.CLINICAL, wording=0),
             labels={name: str(drawn[name]) for name in _LABELS},
         )
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parse_line(line: str) -> dict[str, Any] | None:
     """A line as a case, None where it is none."""
     try:
         case = json.loads(line)

@@ -19,17 +19,17 @@ from pathlib import Path
 from amrg.birads import Category
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd
-from amrg.datasets.tables.cells import LETTERS, Cells, once, plain_number
-from amrg.datasets.tables.grouping import grouped, labels_of, located
+from amrg.datasets.tables.cells import LETTERS, Cells, plain_number, without_repeats
+from amrg.datasets.tables.grouping import group_rows, labels_of, with_line_numbers
 from amrg.datasets.tables.labels import (
     NO_FINDINGS,
     KnownLabels,
     assessments_of,
+    case_from_labels,
     composition_of,
-    judged_by,
-    labelled_case,
-    picture_of,
-    present,
+    existing_images,
+    image_of,
+    read_judgement,
     report_of,
 )
 from amrg.datasets.tables.readers import numbered_csv_rows
@@ -61,27 +61,28 @@ class Rsna:
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Patients in the order of the table."""
-        rows = located(root / TABLE, numbered_csv_rows(root / TABLE, _COLUMNS))
-        yield from grouped((plain_number(row["patient_id"]), row) for row in rows)
+        rows = with_line_numbers(root / TABLE, numbered_csv_rows(root / TABLE, _COLUMNS))
+        yield from group_rows((plain_number(row["patient_id"]), row) for row in rows)
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One patient's exam."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         judged = [
-            judged_by(Cells(row, odd), "laterality", ("BIRADS", _CATEGORY), ("density", LETTERS)) for row in item.rows
+            read_judgement(Cells(row, odd), "laterality", ("BIRADS", _CATEGORY), ("density", LETTERS))
+            for row in item.rows
         ]
         composition, notes = composition_of(judged, item.key, odd)
         assessments = assessments_of(judged, item.key, odd)
         known = KnownLabels(
             key=item.key,
             group=item.key,
-            images=present(root, (_image(Cells(row, odd)) for row in item.rows), odd),
+            images=existing_images(root, (_image(Cells(row, odd)) for row in item.rows), odd),
             labels=labels_of(item.rows),
             notes=(NO_FINDINGS, *notes, *(() if assessments else (_NO_CATEGORY,))),
         )
-        return labelled_case(self.about, known, report_of((), assessments, composition))
+        return case_from_labels(self.about, known, report_of((), assessments, composition))
 
 
 def _image(cells: Cells) -> ImageRef | None:
     file = f"train_images/{plain_number(cells.text('patient_id'))}/{plain_number(cells.text('image_id'))}.dcm"
-    return picture_of(cells, file, "laterality", "view")
+    return image_of(cells, file, "laterality", "view")

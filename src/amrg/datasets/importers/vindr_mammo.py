@@ -20,19 +20,19 @@ from typing import Any
 from amrg.birads import Finding, Kind, Laterality, View, ViewBox
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd
-from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells, once
-from amrg.datasets.tables.grouping import WHERE, Row, grouped, labels_of, located
+from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells, without_repeats
+from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_line_numbers
 from amrg.datasets.tables.labels import (
     KnownLabels,
     assessments_of,
+    case_from_labels,
     composition_of,
-    joined,
-    judged_by,
-    labelled_case,
-    one_split,
-    picture_of,
-    present,
+    existing_images,
+    image_of,
+    join_views,
+    read_judgement,
     report_of,
+    split_of_rows,
 )
 from amrg.datasets.tables.readers import numbered_csv_rows
 
@@ -74,45 +74,48 @@ class VindrMammo:
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Exams in the order of the breast-level table, each with its image rows and then its boxes."""
-        breasts = located(root / BREASTS, numbered_csv_rows(root / BREASTS, _BREAST))
-        boxes = located(root / FINDINGS, numbered_csv_rows(root / FINDINGS, _BOX))
-        yield from grouped((row["study_id"].strip(), row) for row in chain(breasts, boxes))
+        breasts = with_line_numbers(root / BREASTS, numbered_csv_rows(root / BREASTS, _BREAST))
+        boxes = with_line_numbers(root / FINDINGS, numbered_csv_rows(root / FINDINGS, _BOX))
+        yield from group_rows((row["study_id"].strip(), row) for row in chain(breasts, boxes))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One exam."""
-        odd = once(odd)
+        odd = without_repeats(odd)
         views = [row for row in item.rows if not _is_box(row)]
         boxes = [row for row in item.rows if _is_box(row)]
         marked = [row for row in boxes if row["xmin"].strip()]
         judged = [
-            judged_by(Cells(row, odd), "laterality", ("breast_birads", _CATEGORY), ("breast_density", _DENSITY))
+            read_judgement(Cells(row, odd), "laterality", ("breast_birads", _CATEGORY), ("breast_density", _DENSITY))
             for row in views
         ]
         composition, notes = composition_of(judged, item.key, odd)
-        findings = joined([finding for row in boxes for finding in _findings(Cells(row, odd))])
+        findings = join_views([finding for row in boxes for finding in _findings(Cells(row, odd))])
         known = KnownLabels(
             key=item.key,
             group=item.key,
-            images=present(root, (_image(Cells(row, odd)) for row in views), odd),
-            labels=labels_of(views) | {f"finding {n}": told for n, told in enumerate(map(_told, marked), start=1)},
-            published_split=one_split([(row[WHERE], row["split"].strip()) for row in views], item.key, odd),
+            images=existing_images(root, (_image(Cells(row, odd)) for row in views), odd),
+            labels=labels_of(views)
+            | {f"finding {n}": columns for n, columns in enumerate(map(_box_columns, marked), start=1)},
+            published_split=split_of_rows([(row[WHERE], row["split"].strip()) for row in views], item.key, odd),
             notes=notes,
         )
-        return labelled_case(self.about, known, report_of(findings, assessments_of(judged, item.key, odd), composition))
+        return case_from_labels(
+            self.about, known, report_of(findings, assessments_of(judged, item.key, odd), composition)
+        )
 
 
 def _is_box(row: Row) -> bool:
     return "finding_categories" in row
 
 
-def _told(row: Row) -> str:
+def _box_columns(row: Row) -> str:
     """A box's own columns in one line."""
     return ", ".join(row[name].strip() for name in _BOX[len(_IMAGE) :])
 
 
 def _image(cells: Cells) -> ImageRef | None:
     file = f"images/{cells.text('study_id')}/{cells.text('image_id')}.dicom"
-    return picture_of(cells, file, "laterality", "view_position")
+    return image_of(cells, file, "laterality", "view_position")
 
 
 def _findings(cells: Cells) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from amrg.core.values import Value
 from amrg.datasets.case import Case
 from amrg.datasets.splits.groups import is_patient, text_group
 from amrg.datasets.splits.linked_cases import has_own_text
-from amrg.datasets.splits.near_duplicates import Nearness, Pairs, word_pairs
+from amrg.datasets.splits.near_duplicates import NearIndex, Pairs, word_pairs
 from amrg.datasets.store import Dataset, Split
 
 ACROSS = (("validation", "train"), ("test", "train"), ("test", "validation"))
@@ -126,7 +126,7 @@ def _shared(part: _Part, others: dict[str, str], column: int) -> tuple[Shared, .
 def _near_texts(held: _Part, other: _Part) -> dict[str, str]:
     """Texts of the held-out part that are near, but not equal to, one of the other part, and whose that is."""
     texts = list(other.near)
-    nearness = Nearness(other.near.values())
+    nearness = NearIndex(other.near.values())
     found = {}
     for text, pairs in held.near.items():
         if text not in other.texts and (number := nearness.near(pairs)) is not None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.splits.groups import text_group
-from amrg.datasets.splits.near_duplicates import Pairs, near_joins, word_pairs
-from amrg.datasets.splits.union_find import Sets
+from amrg.datasets.splits.near_duplicates import Pairs, near_links, word_pairs
+from amrg.datasets.splits.union_find import DisjointSets
 
 
 @dataclass(frozen=True)
-class Together:
+class LinkedCases:
     """Cases that a split must keep on one side: their keys in order, and how many of them have each category."""
 
     keys: tuple[str, ...]
@@ -25,12 +25,12 @@ def has_own_text(case: Case) -> bool:
     return case.source is ReferenceSource.RADIOLOGIST and bool(case.text.strip())
 
 
-def together(cases: Iterable[Case]) -> list[Together]:
+def link_cases(cases: Iterable[Case]) -> list[LinkedCases]:
     """Cases put together by group, by the words of their text, and by near-duplicate text, in order of their first.
 
     Near duplicates are followed from text to text, so that no two near texts are ever apart.
     """
-    keys, strata, sets = [], [], Sets()
+    keys, strata, sets = [], [], DisjointSets()
     first_of: dict[str, int] = {}
     texts: dict[int, Pairs] = {}
     for number, case in enumerate(cases):
@@ -44,10 +44,10 @@ def together(cases: Iterable[Case]) -> list[Together]:
             if first not in texts:
                 texts[first] = word_pairs(case.text)
     numbers = list(texts)
-    for one, other in near_joins(list(texts.values())):
+    for one, other in near_links(list(texts.values())):
         sets.join(numbers[one], numbers[other])
     return [
-        Together(tuple(keys[i] for i in members), dict(Counter(strata[i] for i in members)))
+        LinkedCases(tuple(keys[i] for i in members), dict(Counter(strata[i] for i in members)))
         for members in sets.members()
     ]
 

@@ -18,7 +18,7 @@ from math import ceil
 from typing import TypeAlias
 
 from amrg.datasets.splits.groups import fold
-from amrg.datasets.splits.union_find import Sets
+from amrg.datasets.splits.union_find import DisjointSets
 
 NEAR = 0.85
 _BUCKETS = 1 << 20  # word pairs are counted in this many buckets: the order need not be exact, only the same for all
@@ -39,12 +39,12 @@ def similarity(a: Pairs, b: Pairs) -> float:
     return shared / (len(a) + len(b) - shared)
 
 
-def near_joins(texts: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
+def near_links(texts: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
     """Near pairs of texts, by number: enough of them to reach every text from every other that near texts lead to.
 
     Thousands of texts that are all near each other cost little: texts that are together already are passed over as one.
     """
-    rarity, sets = _Rarity(texts), Sets()
+    rarity, sets = _Rarity(texts), DisjointSets()
     having: dict[int, dict[int, list[int]]] = defaultdict(dict)
     for number, pairs in enumerate(texts):
         sets.add()
@@ -59,7 +59,7 @@ def near_joins(texts: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
             having[pair].setdefault(sets.root(number), []).append(number)
 
 
-class Nearness:
+class NearIndex:
     """Texts, and one of them that lies near a given text."""
 
     def __init__(self, texts: Iterable[Pairs]) -> None:

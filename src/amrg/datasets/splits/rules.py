@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from amrg.datasets.importer import DatasetError
-from amrg.datasets.splits.linked_cases import Together, together
+from amrg.datasets.splits.linked_cases import LinkedCases, link_cases
 from amrg.datasets.splits.near_duplicates import NEAR
 from amrg.datasets.store import LAYOUT, PARTS, Dataset, Split
 
@@ -60,7 +60,7 @@ def make_split(dataset: Dataset, name: str, seed: int | None = None) -> Split:
         train=tuple(train),
         validation=tuple(validation),
         test=tuple(test),
-    ).hashed()
+    ).with_hash()
 
 
 def rules_for(dataset: str) -> list[SplitRule]:
@@ -78,10 +78,10 @@ def _rule(dataset: Dataset, name: str) -> SplitRule:
 
 def _clean(dataset: Dataset, seed: int) -> Lists:
     """Whole groups, the largest first, each to the part that lacks most of its categories."""
-    groups = together(dataset.cases())
+    groups = link_cases(dataset.cases())
     chosen: tuple[list[str], list[str], list[str]] = ([], [], [])
     needs = _Needs(groups)
-    for group in sorted(_shuffled(groups, seed), key=lambda group: -len(group.keys)):
+    for group in sorted(_shuffle(groups, seed), key=lambda group: -len(group.keys)):
         chosen[needs.place(group)].extend(group.keys)
     if empty := [part for part, keys in zip(PARTS, chosen, strict=True) if not keys]:
         largest = max(len(group.keys) for group in groups)
@@ -92,7 +92,7 @@ def _clean(dataset: Dataset, seed: int) -> Lists:
     return _in_order(dataset, chosen)
 
 
-def _shuffled(groups: Sequence[Together], seed: int) -> list[Together]:
+def _shuffle(groups: Sequence[LinkedCases], seed: int) -> list[LinkedCases]:
     return sorted(groups, key=lambda group: _lot(group.keys[0], seed))
 
 
@@ -104,21 +104,21 @@ def _lot(key: str, seed: int) -> bytes:
 class _Needs:
     """How many cases of each category every part still lacks."""
 
-    def __init__(self, groups: Iterable[Together]) -> None:
+    def __init__(self, groups: Iterable[LinkedCases]) -> None:
         total: Counter[str] = Counter()
         for group in groups:
             total.update(group.strata)
         self._target = [{stratum: share * n for stratum, n in total.items()} for share in SHARES]
         self._have = [dict.fromkeys(total, 0) for _ in SHARES]
 
-    def place(self, group: Together) -> int:
+    def place(self, group: LinkedCases) -> int:
         """The part whose squared distance from its share, relative to that share, falls most; it takes the group."""
         part = min(range(len(SHARES)), key=lambda part: self._change(part, group))
         for stratum, n in group.strata.items():
             self._have[part][stratum] += n
         return part
 
-    def _change(self, part: int, group: Together) -> float:
+    def _change(self, part: int, group: LinkedCases) -> float:
         have, target = self._have[part], self._target[part]
         return sum(n * (2 * (have[s] - target[s]) + n) / target[s] for s, n in group.strata.items())
 
@@ -136,10 +136,10 @@ def _published(dataset: Dataset, _: int) -> Lists:
     for case in dataset.cases():
         if case.published_split is None:
             continue
-        said = case.published_split.strip().lower()
-        part = next((part for part, names in _PUBLISHED.items() if said in names), None)
+        stated = case.published_split.strip().lower()
+        part = next((part for part, names in _PUBLISHED.items() if stated in names), None)
         if part is None:
-            raise DatasetError(f"{case.key}: published split {said!r}; expected training, validation or test")
+            raise DatasetError(f"{case.key}: published split {stated!r}; expected training, validation or test")
         lists[part].append(case.key)
     if not any(lists.values()):
         raise DatasetError(f"{dataset.info.name}: publishes no split; make a clean one")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Sets:
+class DisjointSets:
     """Disjoint sets of the numbers 0, 1, ...; the least number of a set stands for it."""
 
     def __init__(self) -> None:

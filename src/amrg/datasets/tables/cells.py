@@ -67,30 +67,30 @@ class Cells:
         self.odd(Oddity(where=f"{self.row.get(WHERE, '')}, {column}".lstrip(", "), found=found, expected=expected))
 
 
-def once(odd: Odd) -> Odd:
+def without_repeats(odd: Odd) -> Odd:
     """Takes note of an oddity the first time that it is found: one cell may be read for several reasons."""
-    seen: set[Oddity] = set()
+    noted: set[Oddity] = set()
 
     def note(oddity: Oddity) -> None:
-        if oddity not in seen:
-            seen.add(oddity)
+        if oddity not in noted:
+            noted.add(oddity)
             odd(oddity)
 
     return note
 
 
-def agreed(found: Iterable[tuple[str, T | None]], rank: Callable[[T], float], where: str, odd: Odd) -> T | None:
+def agreed_value(found: Iterable[tuple[str, T | None]], rank: Callable[[T], float], where: str, odd: Odd) -> T | None:
     """The value that all sources give; where they contradict each other the highest by `rank`, and that is odd.
 
     `found` is pairs of source and value; None counts as silent.
     """
-    said = [(source, value) for source, value in found if value is not None]
-    if not said:
+    values = [(source, value) for source, value in found if value is not None]
+    if not values:
         return None
-    if len({value for _, value in said}) > 1:
-        told = ", ".join(f"{value} by {source}" for source, value in said)
-        odd(Oddity(where=where, found=f"{told}; the highest is taken", expected="one value"))
-    return max((value for _, value in said), key=rank)
+    if len({value for _, value in values}) > 1:
+        stated = ", ".join(f"{value} by {source}" for source, value in values)
+        odd(Oddity(where=where, found=f"{stated}; the highest is taken", expected="one value"))
+    return max((value for _, value in values), key=rank)
 
 
 def suspicion(category: Category) -> float:

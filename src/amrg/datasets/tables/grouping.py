@@ -17,17 +17,17 @@ WHERE = "@"
 """Names that begin with it are no published columns: this one holds the table and line that a row stands on."""
 
 
-def located(path: Path, rows: Iterable[Numbered]) -> Iterator[Row]:
+def with_line_numbers(path: Path, rows: Iterable[Numbered]) -> Iterator[Row]:
     """Numbered rows, each with where it stands under `WHERE`."""
     return ({**row, WHERE: f"{path.name} line {number}"} for number, row in rows)
 
 
-def counted(name: str, rows: Iterable[Row]) -> Iterator[Row]:
+def with_row_numbers(name: str, rows: Iterable[Row]) -> Iterator[Row]:
     """Rows whose line is not known, each with its number among the rows of `name` under `WHERE`."""
     return ({**row, WHERE: f"{name} row {number}"} for number, row in enumerate(rows, start=1))
 
 
-def grouped(rows: Iterable[tuple[str, Row]]) -> Iterator[Item]:
+def group_rows(rows: Iterable[tuple[str, Row]]) -> Iterator[Item]:
     """Items by key, in the order in which their keys first stand; the rows of an item in their own order.
 
     The tables need not be sorted. Rows wait in a temporary database on disk, so memory stays bounded for any number.

@@ -13,10 +13,10 @@ from pathlib import Path
 from amrg.birads import Assessment, Category, Composition, Finding, Laterality, Report, Style, View, ViewBox, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, Odd, Oddity
-from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, agreed, density, suspicion
+from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, agreed_value, density, suspicion
 from amrg.datasets.tables.grouping import WHERE
 
-PICTURES_GONE = "none of its pictures is in the folder"
+NO_IMAGES = "none of its pictures is in the folder"
 NO_FINDINGS = "the data set publishes no findings: that its reference lists none says nothing of the pictures"
 Side = Laterality | None
 Categories = Mapping[str, Category | None]
@@ -35,9 +35,9 @@ class KnownLabels:
     notes: tuple[str, ...] = ()
 
 
-def labelled_case(about: About, known: KnownLabels, report: Report) -> Case:
+def case_from_labels(about: About, known: KnownLabels, report: Report) -> Case:
     """A case whose reference is rendered from labels."""
-    gone = () if known.images else (PICTURES_GONE,)
+    missing = () if known.images else (NO_IMAGES,)
     return Case(
         key=known.key,
         dataset=about.name,
@@ -49,7 +49,7 @@ def labelled_case(about: About, known: KnownLabels, report: Report) -> Case:
         text=render(report, Style.CLINICAL, wording=0),
         labels=known.labels,
         published_split=known.published_split,
-        notes=(*known.notes, *gone),
+        notes=(*known.notes, *missing),
     )
 
 
@@ -60,12 +60,12 @@ def report_of(
 ) -> Report:
     """A report from labels. A finding's category stays only where breasts have theirs, as a report has it."""
     named = tuple(assessments)
-    kept = tuple(f if named else f.model_copy(update={"category": None}) for f in findings)
-    return Report(findings=kept, assessments=named, composition=composition)
+    reported = tuple(f if named else f.model_copy(update={"category": None}) for f in findings)
+    return Report(findings=reported, assessments=named, composition=composition)
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """What one row says of a side: which row it is, the side, category and composition where it gives them."""
 
     source: str
@@ -74,25 +74,25 @@ class Judged:
     composition: Composition | None = None
 
 
-def judged_by(
+def read_judgement(
     cells: Cells, side: str, category: tuple[str, Categories], composition: tuple[str, Compositions]
-) -> Judged:
+) -> Judgement:
     """What a row says of a side by its column `side`, and by the columns of category and composition in their terms."""
-    return Judged(cells.row[WHERE], cells.term(side, SIDES), cells.term(*category), cells.term(*composition))
+    return Judgement(cells.row[WHERE], cells.term(side, SIDES), cells.term(*category), cells.term(*composition))
 
 
-def assessments_of(judged: Sequence[Judged], where: str, odd: Odd) -> tuple[Assessment, ...]:
+def assessments_of(judged: Sequence[Judgement], where: str, odd: Odd) -> tuple[Assessment, ...]:
     """One category a side, right first; rows of a side that contradict each other are odd and the worst is taken."""
     named = []
     for side in (*Laterality, None):
         rows = [(j.source, j.category) for j in judged if j.side is side]
-        category = agreed(rows, suspicion, f"{where}, category of {_called(side)}", odd)
+        category = agreed_value(rows, suspicion, f"{where}, category of {_side_name(side)}", odd)
         if category is not None:
             named.append(Assessment(category=category, laterality=side))
     return tuple(named)
 
 
-def worst_by_side(judged: Sequence[Judged]) -> tuple[Assessment, ...]:
+def worst_by_side(judged: Sequence[Judgement]) -> tuple[Assessment, ...]:
     """The worst category a side, right first, where each row judges a lesion: a breast is as its worst lesion is."""
     named = []
     for side in (*Laterality, None):
@@ -102,7 +102,7 @@ def worst_by_side(judged: Sequence[Judged]) -> tuple[Assessment, ...]:
     return tuple(named)
 
 
-def composition_of(judged: Sequence[Judged], where: str, odd: Odd) -> tuple[Composition | None, tuple[str, ...]]:
+def composition_of(judged: Sequence[Judgement], where: str, odd: Odd) -> tuple[Composition | None, tuple[str, ...]]:
     """The composition of the denser breast, as BI-RADS asks, with a note where the breasts differ.
 
     Rows of one side that contradict each other are odd.
@@ -110,21 +110,21 @@ def composition_of(judged: Sequence[Judged], where: str, odd: Odd) -> tuple[Comp
     sides: dict[Side, Composition] = {}
     for side in (*Laterality, None):
         rows = [(j.source, j.composition) for j in judged if j.side is side]
-        found = agreed(rows, density, f"{where}, composition of {_called(side)}", odd)
+        found = agreed_value(rows, density, f"{where}, composition of {_side_name(side)}", odd)
         if found is not None:
             sides[side] = found
     if not sides:
         return None, ()
     differ = len(set(sides.values())) > 1
-    told = ", ".join(f"{_called(side)} {value}" for side, value in sides.items())
-    return max(sides.values(), key=density), ((f"composition is the denser of {told}",) if differ else ())
+    stated = ", ".join(f"{_side_name(side)} {value}" for side, value in sides.items())
+    return max(sides.values(), key=density), ((f"composition is the denser of {stated}",) if differ else ())
 
 
-def _called(side: Side) -> str:
+def _side_name(side: Side) -> str:
     return "the study" if side is None else f"side {side.value}"
 
 
-def joined(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def join_views(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings a view to findings a lesion.
 
     Findings of a side that are alike but for view and box, each the only one of its kind on its view, are one lesion.
@@ -148,7 +148,7 @@ def _one(group: Sequence[Finding], views: Sequence[View]) -> Finding:
     return group[0].model_copy(update={"views": tuple(sorted(views)), "boxes": boxes})
 
 
-def placed(findings: Sequence[Finding], boxes: Sequence[ViewBox]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+def assign_boxes(findings: Sequence[Finding], boxes: Sequence[ViewBox]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Boxes that no table ties to a finding, given to the only finding of their side; a note where there are more."""
     given: dict[int, tuple[ViewBox, ...]] = {}
     notes = []
@@ -163,18 +163,18 @@ def placed(findings: Sequence[Finding], boxes: Sequence[ViewBox]) -> tuple[tuple
     return tuple(with_marks), tuple(notes)
 
 
-def picture_of(cells: Cells, file: str, side: str, view: str) -> ImageRef | None:
+def image_of(cells: Cells, file: str, side: str, view: str) -> ImageRef | None:
     """A picture with what the columns `side` and `view` say; one of a projection that is not in the lexicon is odd
     and left out, since it is no screening view.
     """
-    told = cells.text(view)
-    if told and told.upper() not in VIEWS:
-        cells.report(view, f"{told}; its picture is left out", f"one of {', '.join(VIEWS)}")
+    stated = cells.text(view)
+    if stated and stated.upper() not in VIEWS:
+        cells.report(view, f"{stated}; its picture is left out", f"one of {', '.join(VIEWS)}")
         return None
     return ImageRef(file=file, laterality=cells.term(side, SIDES), view=cells.term(view, VIEWS))
 
 
-def present(root: Path, images: Iterable[ImageRef | None], odd: Odd) -> tuple[ImageRef, ...]:
+def existing_images(root: Path, images: Iterable[ImageRef | None], odd: Odd) -> tuple[ImageRef, ...]:
     """The pictures that are there; the others are odd and left out, so that the rest of an exam can be read."""
     there = []
     for image in images:
@@ -187,16 +187,16 @@ def present(root: Path, images: Iterable[ImageRef | None], odd: Odd) -> tuple[Im
     return tuple(there)
 
 
-def one_split(said: Iterable[tuple[str, str]], where: str, odd: Odd) -> str | None:
+def split_of_rows(rows: Iterable[tuple[str, str]], where: str, odd: Odd) -> str | None:
     """The published split of a case's rows, pairs of source and split.
 
     Where they contradict each other it is `test`, so that nothing tested on is trained on, and that is odd.
     """
-    found = [(source, split) for source, split in said if split]
+    found = [(source, split) for source, split in rows if split]
     if not found:
         return None
     if len({split for _, split in found}) == 1:
         return found[0][1]
-    told = ", ".join(f"{split} by {source}" for source, split in found)
-    odd(Oddity(where=f"{where}, split", found=f"{told}; kept in test", expected="one split"))
+    stated = ", ".join(f"{split} by {source}" for source, split in found)
+    odd(Oddity(where=f"{where}, split", found=f"{stated}; kept in test", expected="one split"))
     return "test"

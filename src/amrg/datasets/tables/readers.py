@@ -114,10 +114,10 @@ def _lines(path: Path) -> Iterator[str]:
     """Lines of a text file, UTF-8 or, where a line is not, Windows-1252 as old spreadsheets write."""
     _check_there(path)
     with path.open("rb") as file:
-        yield from _decoded(path, file)
+        yield from _decode(path, file)
 
 
-def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[str]:
+def _decode(path: Path, lines: Iterable[bytes]) -> Iterator[str]:
     for number, raw in enumerate(lines, start=1):
         if b"\x00" in raw:
             raise DatasetError(f"{path.name}, line {number}: holds NUL bytes; expected text in UTF-8")

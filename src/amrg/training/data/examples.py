@@ -16,7 +16,7 @@ import torch
 
 from amrg.birads import Laterality, Report, Style, View, render
 from amrg.datasets import Case, Dataset, study_of
-from amrg.imaging import ImagingError, hung
+from amrg.imaging import ImagingError, hanging_order
 from amrg.models import ViewEncoding, frame_for, model_image
 from amrg.models.backbones.base import Pictures, Tensors, Views
 from amrg.training.recipe import OmittableFact, Recipe, TargetText
@@ -87,7 +87,7 @@ class Framing:
         Raises:
             ImagingError: there is no picture, or one that cannot be read.
         """
-        mammograms = hung(study_of(self.case, self.root))
+        mammograms = hanging_order(study_of(self.case, self.root))
         pictures = [model_image(frame_for(m, self.encoding), m.laterality, self.encoding) for m in mammograms]
         return [(m.laterality, m.view) for m in mammograms], pictures
 

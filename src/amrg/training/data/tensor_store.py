@@ -20,7 +20,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from amrg.core.files import whole, write_text
+from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
 from amrg.models.backbones.base import Tensors
 from amrg.training.errors import TuningError
@@ -112,7 +112,7 @@ class TensorStore:
         path = self.folder / f"shard-{self._next():05d}.safetensors"
         flat = {_joined(key, name): t.contiguous() for key, tensors in held.items() for name, t in tensors.items()}
         try:
-            with whole(path) as beside:
+            with atomic_write(path) as beside:
                 save_file(flat, beside, {"of": _digest(self._of)})
         except (SafetensorError, OSError) as error:
             raise TuningError(

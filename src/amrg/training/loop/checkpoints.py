@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from amrg.core.files import whole
+from amrg.core.files import atomic_write
 from amrg.core.values import Value
 from amrg.training.errors import TuningError
 from amrg.training.loop.distributed import laid_like, whole_tensor
@@ -51,7 +51,7 @@ def save_checkpoint(path: Path, state: CheckpointState, tensors: Mapping[str, Te
     Raises:
         OSError, SafetensorError: it cannot be written; the old one is as it was.
     """
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         save_file(dict(tensors), partial, {_STATE: state.model_dump_json()})
         flushed(partial)
     flushed(path.parent)

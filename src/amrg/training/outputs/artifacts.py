@@ -16,7 +16,7 @@ from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
-from amrg.core.files import whole, write_text
+from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
 from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE
 from amrg.models.settings import FILE_NAME as SETTINGS_FILE
@@ -114,7 +114,7 @@ def write_adapter(folder: Path, model: PeftModel, tensors: Mapping[str, Tensor])
     write_text(folder / CONFIG_FILE, [json.dumps(config | {"inference_mode": True}, indent=2, sort_keys=True)])
     # Without embeddings, which LoRA never touches here; PEFT would ask the hub about them.
     named = get_peft_model_state_dict(model, state_dict=dict(tensors), save_embedding_layers=False)
-    with whole(folder / WEIGHTS_FILE) as partial:
+    with atomic_write(folder / WEIGHTS_FILE) as partial:
         save_file({name: t.contiguous() for name, t in named.items()}, partial, {"format": "pt"})
         partial.chmod((folder / CONFIG_FILE).stat().st_mode)  # safetensors would keep it from all others
 
