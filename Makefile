@@ -7,12 +7,12 @@ OUT ?= out
 SEED ?= 1000004
 EXAMPLE := runs/example
 SHOW := runs/show
-# The embedded model was never taught to write these.
-UNTOLD := --set 'untold=["indication", "sizes", "views"]'
-SHOWN := $(UNTOLD) --set rate=1e-3 --set validation.cases=120
+# The embedded model was not trained to write these.
+OMITTED := --set 'omit=["indication", "sizes", "views"]'
+SHOWN := $(OMITTED) --set learning_rate=1e-3 --set validation.cases=120
 STYLE := $(SHOWN) --set lora.rank=16 --set lora.alpha=32 --set steps=600 --set validation.every=100
 SHIFTED := $(SHOWN) --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
-SWEEP := $(SHOWN) --set words=clinical --set steps=60 --set validation.every=30 --set batch=16
+SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.every=30 --set batch_size=16
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
@@ -86,8 +86,8 @@ show-data: $(READY)
 	done
 
 show-tuning: show-data
-	$(BIN)/amrg train --resume --data $(SHOW)/style-train --split clean --words impression-first --out $(SHOW)/style --cache $(SHOW)/cache $(STYLE)
-	$(BIN)/amrg train --resume --data $(SHOW)/shifted-train --split clean --words clinical --out $(SHOW)/shifted --cache $(SHOW)/cache $(SHIFTED)
+	$(BIN)/amrg train --resume --data $(SHOW)/style-train --split clean --target-text impression-first --out $(SHOW)/style --cache $(SHOW)/cache $(STYLE)
+	$(BIN)/amrg train --resume --data $(SHOW)/shifted-train --split clean --target-text clinical --out $(SHOW)/shifted --cache $(SHOW)/cache $(SHIFTED)
 	for set in style shifted; do \
 	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --words written --pictures 0 --out $(SHOW)/$$set-untuned || exit 1; \
 	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --words written --pictures 0 --model $(SHOW)/$$set --out $(SHOW)/$$set-tuned || exit 1; \

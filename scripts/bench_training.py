@@ -132,14 +132,16 @@ def ablation(bench: Bench) -> None:
         "LoRA in the language model alone": (peer := replace(peer, modules="language")),
         "fused attention instead of eager": (peer := replace(peer, attention="sdpa")),
         "amrg, not compiled: logits of the report alone, tower's work done before": (
-            plain := Ours(2, batch=exams, compiled=False)
+            plain := Ours(2, batch_size=exams, torch_compile=False)
         ),
         "amrg, not compiled, without gradient checkpointing, one exam at once": replace(
-            plain, at_once=1, checkpointing=False
+            plain, micro_batch_size=1, checkpointing=False
         ),
-        "amrg": Ours(2, batch=exams),
-        "amrg, without gradient checkpointing, one exam at once": Ours(2, batch=exams, at_once=1, checkpointing=False),
-        "amrg, LoRA in all linear layers: the tower in every step": Ours(2, batch=exams, modules="all linear"),
+        "amrg": Ours(2, batch_size=exams),
+        "amrg, without gradient checkpointing, one exam at once": Ours(
+            2, batch_size=exams, micro_batch_size=1, checkpointing=False
+        ),
+        "amrg, LoRA in all linear layers: the tower in every step": Ours(2, batch_size=exams, modules="all-linear"),
     }
     if find_spec("trl") is not None:
         ladder["the notebook with TRL as it is installed here"] = Peer(2, accumulate=1, trl=True)
@@ -157,12 +159,14 @@ def agreement(bench: Bench) -> None:
         report_only=True,
         dropout=0.0,
         accumulate=1,
-        rate=1e-3,
-        schedule="constant",
-        warm_up=0.0,
+        learning_rate=1e-3,
+        lr_scheduler="constant",
+        warmup_ratio=0.0,
         our_order=True,
     )
-    ours = Ours(bench.steps + 1, dropout=0.0, batch=4, rate=1e-3, schedule="constant", warm_up=0.0)
+    ours = Ours(
+        bench.steps + 1, dropout=0.0, batch_size=4, learning_rate=1e-3, lr_scheduler="constant", warmup_ratio=0.0
+    )
     theirs, mine = bench.run(peer).losses, bench.run(ours).losses
     apart = max(abs(a - b) for a, b in zip(theirs, mine, strict=True))
     shown = ", ".join(f"{a:.5f} {b:.5f}" for a, b in zip(theirs, mine, strict=True))

@@ -131,7 +131,7 @@ def write_checkpoint(folder: Path, shape: Shape, texts: list[str]) -> None:
     # A fresh projector is all zeros, as in Gemma 3: give it something to project.
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.02)
     model.save_pretrained(folder)
-    settings = ModelSettings(encoding=ViewEncoding(size=shape.pixels), instruction=INSTRUCTION, longest_answer=4)
+    settings = ModelSettings(encoding=ViewEncoding(size=shape.pixels), instruction=INSTRUCTION, max_new_tokens=4)
     build_processor(tokenizer, settings, shape.image_tokens).save_pretrained(folder)
     settings.save(folder)
 

@@ -52,11 +52,11 @@ class Peer:
     dropout: float = 0.05
     rank: int = 16
     alpha: int = 16
-    at_once: int = 4
+    micro_batch_size: int = 4
     accumulate: int = 4
-    rate: float = 2e-4
-    schedule: str = "linear"
-    warm_up: float = 0.03
+    learning_rate: float = 2e-4
+    lr_scheduler: str = "linear"
+    warmup_ratio: float = 0.03
     trl: bool = False  # TRL's SFTTrainer as it is installed, else the plain Trainer that it extends
     our_order: bool = False  # exams in the order in which amrg's plan has them
 
@@ -68,31 +68,31 @@ class Ours:
     steps: int
     modules: str = Modules.LANGUAGE.value
     checkpointing: bool = True
-    compiled: bool = True
+    torch_compile: bool = True
     dropout: float = 0.05
     rank: int = 16
     alpha: int = 16
-    batch: int = 16
-    at_once: int = 4
-    rate: float = 2e-4
-    schedule: str = "linear"
-    warm_up: float = 0.03
+    batch_size: int = 16
+    micro_batch_size: int = 4
+    learning_rate: float = 2e-4
+    lr_scheduler: str = "linear"
+    warmup_ratio: float = 0.03
 
     def recipe(self, base: Path) -> Recipe:
         """As amrg takes it."""
         return Recipe(
             base=str(base),
-            words=TargetText.PUBLISHED,
+            target_text=TargetText.PUBLISHED,
             lora=Lora(rank=self.rank, alpha=self.alpha, dropout=self.dropout, modules=Modules(self.modules)),
             steps=self.steps,
-            batch=self.batch,
-            at_once=self.at_once,
-            rate=self.rate,
-            decay=LrScheduler(self.schedule),
-            warm_up=self.warm_up,
-            clip=0.3,
+            batch_size=self.batch_size,
+            micro_batch_size=self.micro_batch_size,
+            learning_rate=self.learning_rate,
+            lr_scheduler=LrScheduler(self.lr_scheduler),
+            warmup_ratio=self.warmup_ratio,
+            max_grad_norm=0.3,
             gradient_checkpointing=self.checkpointing,
-            compiled=self.compiled,
+            torch_compile=self.torch_compile,
             validation=Validation(every=self.steps, cases=1),
         )
 
@@ -171,10 +171,10 @@ def _examples(dataset: Dataset, base: Path, data: Path, peer: Peer) -> list[dict
     """Chats with their pictures in memory, as many as the steps take."""
     loaded = load_base(str(base))
     keys = dataset.split("clean").keys("train")
-    count = peer.steps * peer.at_once * peer.accumulate
+    count = peer.steps * peer.micro_batch_size * peer.accumulate
     if peer.our_order:
         prepared = prepare(Ours(1).recipe(base), Source(data, "clean"), data.parent / "cache", _quiet)
-        plan = BatchPlan(lengths_of(prepared.train), peer.at_once * peer.accumulate, 0)
+        plan = BatchPlan(lengths_of(prepared.train), peer.micro_batch_size * peer.accumulate, 0)
         keys = tuple(prepared.train[i].key for step in range(peer.steps) for i in plan.indices(step))
     made = []
     for i in range(count):
@@ -196,17 +196,17 @@ def _trainer(tuned: Any, processor: Any, peer: Peer, examples: list[dict[str, An
     options: dict[str, Any] = {
         "output_dir": str(folder),
         "max_steps": peer.steps,
-        "per_device_train_batch_size": peer.at_once,
+        "per_device_train_batch_size": peer.micro_batch_size,
         "gradient_accumulation_steps": peer.accumulate,
         "gradient_checkpointing": peer.checkpointing,
         "gradient_checkpointing_kwargs": {"use_reentrant": False} if peer.checkpointing else None,
         "optim": "adamw_torch_fused",
         "logging_steps": 1,
         "save_strategy": "no",
-        "learning_rate": peer.rate,
+        "learning_rate": peer.learning_rate,
         "max_grad_norm": 0.3,
-        "warmup_steps": peer.warm_up,
-        "lr_scheduler_type": peer.schedule,
+        "warmup_steps": peer.warmup_ratio,
+        "lr_scheduler_type": peer.lr_scheduler,
         "remove_unused_columns": False,
         "label_names": ["labels"],
         "report_to": [],

@@ -70,8 +70,9 @@ def page(show: Show, found: Sequence[Compared], training: Training, recipe: Reci
     return [
         f"# {show.title}",
         "",
-        f"LoRA {lora.modules.value}, rank {lora.rank}, alpha {lora.alpha}, rate {recipe.rate:g}, {recipe.steps} steps "
-        f"of {recipe.batch} exams ({training.data.n_train} to learn from, {training.data.n_validation} watched); "
+        f"LoRA {lora.modules.value}, rank {lora.rank}, alpha {lora.alpha}, learning rate {recipe.learning_rate:g}, "
+        f"{recipe.steps} steps of {recipe.batch_size} exams ("
+        f"{training.data.n_train} training cases, {training.data.n_validation} validation cases); "
         f"{training.trainable:,} parameters, {training.seconds / 60:.0f} minutes on {training.hardware.device}; best "
         f"by {training.metric.value} on the validation part after step {training.best_step}.",
         "",

@@ -38,8 +38,8 @@ def test_the_notebooks_trainer_and_amrg_lose_the_same_where_their_objectives_agr
     texts, base = model.reports(24), tmp_path / "base"
     model.write_checkpoint(base, model.TINY, texts)
     data = model.write_data(tmp_path, texts, model.TINY.pixels)
-    alike = {"dropout": 0.0, "rate": 1e-2, "schedule": "constant", "warm_up": 0.0}
-    ours = runs.run_ours(base, data, runs.Ours(3, batch=4, compiled=False, **alike), tmp_path / "ours")
+    alike = {"dropout": 0.0, "learning_rate": 1e-2, "lr_scheduler": "constant", "warmup_ratio": 0.0}
+    ours = runs.run_ours(base, data, runs.Ours(3, batch_size=4, torch_compile=False, **alike), tmp_path / "ours")
     options = {"saved": False, "modules": "language", "report_only": True, "accumulate": 1, "our_order": True}
     peer = runs.run_peer(base, data, runs.Peer(3, **options, **alike), tmp_path / "peer")
     assert len(ours.losses) == 3

@@ -41,7 +41,18 @@ def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
 ) -> None:
     command = (
         *("--data", source.data, "--split", source.split, "--out", tmp_path, "--backbones", f"tiny={tiny}"),
-        *("--ranks", "2,4", "--alphas", "1x", "--set", "steps=1", "--set", "batch=2", "--set", "validation.cases=1"),
+        *(
+            "--ranks",
+            "2,4",
+            "--alphas",
+            "1x",
+            "--set",
+            "steps=1",
+            "--set",
+            "batch_size=2",
+            "--set",
+            "validation.cases=1",
+        ),
         *("--seeds", "0", "--set", f"settings={BRIEF.model_dump_json()}"),
     )
     done = amrg_sweep(*command)
@@ -63,9 +74,9 @@ def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
         (("--ranks", "4,x"), Exit.USAGE, "--ranks: found 'x', expected whole numbers"),
         (("--alphas", "two"), Exit.USAGE, "alpha 'two': expected a number such as 16, or a multiple"),
         (("--set", "stepz=3"), Exit.USAGE, "did you mean steps"),
-        (("--range", "rate=1e-5,1e-3"), Exit.USAGE, "add --search N"),
+        (("--range", "learning_rate=1e-5,1e-3"), Exit.USAGE, "add --search N"),
         (("--search", "3", "--range", "lr=1e-5,1e-3"), Exit.USAGE, "--range lr=1e-5,1e-3: expected NAME=VALUE,VALUE"),
-        (("--search", "3", "--range", "rate=1e-3,1e-5"), Exit.USAGE, "expected the lower end first"),
+        (("--search", "3", "--range", "learning_rate=1e-3,1e-5"), Exit.USAGE, "expected the lower end first"),
         (("--split", "none"), Exit.UNREADABLE, "no split 'none'"),
         (("--backbones", "nobody"), Exit.NO_MODEL, "no such folder"),
         (("--storage", "mysql://host/db"), Exit.USAGE, "expected postgresql://"),

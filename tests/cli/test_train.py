@@ -24,7 +24,7 @@ from amrg.training.loop import tuning
 from tests.models.tiny import TINY
 from tests.training.exams import drawn
 
-SHORT = ("--set", "steps=4", "--set", "validation.every=2", "--set", "batch=2", "--set", "lora.rank=2")
+SHORT = ("--set", "steps=4", "--set", "validation.every=2", "--set", "batch_size=2", "--set", "lora.rank=2")
 
 
 def amrg_train(*arguments: object) -> Result:
@@ -40,7 +40,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
     source: Source = drawn(folder)
     base = TINY["gemma3"](folder / "base")
     data = ("--data", source.data, "--split", source.split, "--cache", folder / "cache")
-    return (*data, "--base", base, "--words", "clinical", *SHORT)
+    return (*data, "--base", base, "--target-text", "clinical", *SHORT)
 
 
 def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off(
@@ -76,11 +76,11 @@ def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off
     ("arguments", "code", "said"),
     [
         (("--set", "lora.rnk=2"), Exit.USAGE, "did you mean lora.rank"),
-        (("--words", "poem"), Exit.USAGE, "expected one of published, clinical, dmid"),
+        (("--target-text", "poem"), Exit.USAGE, "expected one of published, clinical, dmid"),
         (("--recipe", "no-such.json"), Exit.USAGE, "no-such.json: cannot be read"),
         (("--split", "other"), Exit.UNREADABLE, "no split 'other'"),
         (("--base", "no-such-model"), Exit.NO_MODEL, "no such folder"),
-        (("--set", "nf4=true"), Exit.TUNING, "install amrg[quantised] on a machine with a GPU"),
+        (("--set", "quantization=nf4"), Exit.TUNING, "install amrg[quantised] on a machine with a GPU"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_code(

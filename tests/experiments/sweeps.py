@@ -20,7 +20,7 @@ from amrg.training.data.prepared import Source
 from amrg.training.loop.tuning import Tuned
 from amrg.training.recipe import Recipe, Validation
 
-BRIEF = ModelSettings(encoding=ViewEncoding(size=56), instruction="Report.", longest_answer=6)
+BRIEF = ModelSettings(encoding=ViewEncoding(size=56), instruction="Report.", max_new_tokens=6)
 """A tiny base of any family, held to a few words: it would write as many as it may."""
 
 Before = Callable[[Recipe, Path, int], None]

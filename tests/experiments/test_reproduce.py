@@ -25,7 +25,7 @@ from tests.experiments.sweeps import BRIEF, Silent
 from tests.models.tiny import TINY
 
 FAMILIES = ("gemma3", "qwen2_5_vl", "phi3_v")
-DRY = Recipe(settings=BRIEF, steps=1, batch=2, rate=1e-3, validation=Validation(every=1, cases=1))
+DRY = Recipe(settings=BRIEF, steps=1, batch_size=2, learning_rate=1e-3, validation=Validation(every=1, cases=1))
 
 
 @pytest.fixture(scope="module")

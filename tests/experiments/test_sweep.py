@@ -273,7 +273,7 @@ def test_a_folder_holds_one_sweep(swept: Swept, source: Source) -> None:
     swept.run(sweep())
     with pytest.raises(SweepError, match=r"sweep.ranks is \[2, 4\], asked for \[2, 8\]: another sweep lies there"):
         swept.run(sweep(ranks=(2, 8)))
-    slower = sweep().recipe.model_copy(update={"at_once": 1})
+    slower = sweep().recipe.model_copy(update={"micro_batch_size": 1})
     assert len(swept.run(sweep(recipe=slower))) == 4  # changes nothing but rounding, and helps where memory ran out
     assert len(swept.made.noted("tune")) == 4
 
@@ -308,7 +308,7 @@ def test_a_search_draws_as_many_trials_as_asked_the_same_after_a_stop(source: So
     assert {p.seed for p in points[7:]} == {1}
     assert len({p.model_dump_json() for p in points}) == len(whole)
     for p in points:
-        assert 5e-5 <= (p.rate or 0) <= 1e-3
+        assert 5e-5 <= (p.learning_rate or 0) <= 1e-3
         assert 0 <= (p.dropout or 0) <= 0.1
         assert p.alpha in (p.rank, 2 * p.rank, 16)
     best = max(whole[:7], key=lambda t: t.best or 0)
@@ -332,12 +332,12 @@ def test_a_search_repeats_the_highest_mean_until_it_has_every_seed(swept: Swept)
 
     def tune(prepared: object, recipe: Recipe, folder: Path, watch: Callback) -> Tuned:
         tuned = swept.made.tune(prepared, recipe, folder, watch)
-        return tuned.model_copy(update={"best": recipe.rate - recipe.seed})
+        return tuned.model_copy(update={"best": recipe.learning_rate - recipe.seed})
 
     searched = sweep(seeds=(0, 1), search=Search(trials=3), prune=False)
     order = SweepConfig(searched, swept.source, swept.folder, steps=Steps(swept.made.prepare, tune))
     points = [t.point for t in run_sweep(order, Silent()) if t.point is not None]
-    by_rate = sorted(points[:3], key=lambda p: p.rate or 0, reverse=True)
+    by_rate = sorted(points[:3], key=lambda p: p.learning_rate or 0, reverse=True)
     assert points[3:] == [p.model_copy(update={"seed": 1}) for p in by_rate]
 
 

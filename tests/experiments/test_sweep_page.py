@@ -180,7 +180,7 @@ def test_cases_that_could_not_be_read_are_said_to_be_missing(source: Source, tmp
 def test_drafts_are_scored_in_the_words_that_were_learned(
     words: TargetText, same: bool, source: Source, tmp_path: Path
 ) -> None:
-    one = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,), recipe=Recipe(words=words))
+    one = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,), recipe=Recipe(target_text=words))
     trials = written(tmp_path, source, {finished("one", 0, Point(rank=2, alpha=4), 1.0): right})
     (only,) = score_sweep(tmp_path, source.data, definition(source, one), trials).configurations
     assert (only.metrics["rouge_l_f1_stemmed"].value == 1.0) is same
@@ -238,7 +238,7 @@ def test_the_page_stands_alone_and_is_the_same_again(scored: tuple[Path, SweepSc
 
 def test_a_search_shows_what_it_drew_and_each_draw_is_a_configuration(source: Source, tmp_path: Path) -> None:
     drawn = [
-        Point(rank=2, alpha=4, rate=rate, dropout=0.05, dora=dora, rank_stabilised=False)
+        Point(rank=2, alpha=4, learning_rate=rate, dropout=0.05, use_dora=dora, use_rslora=False)
         for rate, dora in ((1e-4, True), (3e-4, False))
     ]
     drafts = {finished("one", 0, drawn[0], 0.5): half, finished("one", 1, drawn[1], 1.0): right}
@@ -253,7 +253,7 @@ def test_a_search_shows_what_it_drew_and_each_draw_is_a_configuration(source: So
     scores = score_sweep(tmp_path, source.data, definition(source, what), trials)
     assert scores.best == "one trial 1 r2 a4"
     table = sweep_table(scores)
-    assert table.header[3:7] == ("rate", "dropout", "dora", "rank_stabilised")
+    assert table.header[3:7] == ("learning_rate", "dropout", "use_dora", "use_rslora")
     assert [row[3:7] for row in table.rows] == [("0.0001", "0.05", "yes", "no"), ("0.0003", "0.05", "no", "no")]
     page = write_sweep_page(tmp_path, scores).read_text(encoding="utf-8")
     assert "the sweep is not done: 1 trial running or waiting" in page
@@ -292,7 +292,7 @@ def test_a_real_sweep_never_opens_the_test_part(source: Source, tiny: Path, tmp_
     hidden = [dataset.root / image.file for key in dataset.split("some").test for image in dataset.case(key).images]
     for path in hidden:
         path.rename(path.with_suffix(".hidden"))
-    recipe = Recipe(settings=BRIEF, steps=2, batch=2, rate=1e-2, validation=Validation(every=1, cases=3))
+    recipe = Recipe(settings=BRIEF, steps=2, batch_size=2, learning_rate=1e-2, validation=Validation(every=1, cases=3))
     what = sweep_of(
         bases=(SweepBase(name="tiny", source=str(tiny)),),
         ranks=(2,),
@@ -325,11 +325,11 @@ def test_a_trial_that_diverges_leaves_the_base_to_the_next(source: Source, tiny:
         bases=(SweepBase(name="tiny", source=str(tiny)),),
         ranks=(2,),
         alphas=(Alpha.parse(f"{10**36}"), Alpha.parse("2")),
-        recipe=Recipe(settings=BRIEF, steps=3, batch=2, validation=Validation(every=3, cases=1)),
+        recipe=Recipe(settings=BRIEF, steps=3, batch_size=2, validation=Validation(every=3, cases=1)),
     )
     wild, calm = run_sweep(SweepConfig(what, source, tmp_path / "both"), Silent())
     assert wild.state is TrialStatus.FAILED
-    assert "lower rate" in (wild.reason or "")
+    assert "lower learning_rate" in (wild.reason or "")
     alone = what.model_copy(update={"alphas": what.alphas[1:]})
     (single,) = run_sweep(SweepConfig(alone, source, tmp_path / "alone"), Silent())
     adapters = [tmp_path / "both" / (calm.folder or ""), tmp_path / "alone" / (single.folder or "")]

@@ -126,8 +126,8 @@ def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_le
     "lora",
     [
         Lora(rank=4, modules=Modules.TOWER),
-        Lora(rank=4, modules=Modules.PROJECTOR, dora=True),
-        Lora(rank=8, rank_stabilised=True),
+        Lora(rank=4, modules=Modules.PROJECTOR, use_dora=True),
+        Lora(rank=8, use_rslora=True),
     ],
     ids=["tower", "dora and projector", "rank-stabilised"],
 )
@@ -280,7 +280,7 @@ def test_the_embedded_model_keeps_heads_and_guard_where_its_tower_is_its_own(tmp
 def test_vllm_is_told_what_it_cannot_serve(base: Path, tmp_path: Path) -> None:
     refused = {
         "whole": (Lora(rank=4, modules=Modules.PROJECTOR), "trained whole"),
-        "dora": (Lora(rank=4, dora=True), "no DoRA"),
+        "dora": (Lora(rank=4, use_dora=True), "no DoRA"),
         "tower": (Lora(rank=4, modules=Modules.ALL_LINEAR), "leave out"),
     }
     for name, (lora, said) in refused.items():

@@ -66,7 +66,7 @@ def tiny_gemma3(folder: Path) -> Path:
     # A fresh projector is all zeros, as in Gemma 3: give it something to project.
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.2)
     model.save_pretrained(folder)
-    settings = ModelSettings(encoding=ViewEncoding(size=SIZE), instruction="Report.", longest_answer=48)
+    settings = ModelSettings(encoding=ViewEncoding(size=SIZE), instruction="Report.", max_new_tokens=48)
     build_processor(tokenizer, settings, tokens_a_view=4).save_pretrained(folder)
     settings.save(folder)
     return folder

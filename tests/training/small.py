@@ -28,9 +28,9 @@ RECIPE = Recipe(
     base="tiny",
     lora=Lora(rank=4, alpha=8, dropout=0.1),
     steps=6,
-    batch=4,
-    at_once=4,
-    rate=1e-2,
+    batch_size=4,
+    micro_batch_size=4,
+    learning_rate=1e-2,
     validation=Validation(every=3, cases=2, patience=9),
 )
 

@@ -12,7 +12,7 @@ from amrg.phantom import Size, draw_exam, write_exam
 from amrg.training.embedded.build import EmbeddedRecipe, build_model
 from amrg.training.embedded.loop import Schedule
 
-TINY = Schedule(steps=2, batch=2, peak_rate=1e-3, warm_up=1)
+TINY = Schedule(steps=2, batch_size=2, peak_learning_rate=1e-3, warmup_steps=1)
 RECIPE = EmbeddedRecipe(
     rich_exams=3,
     screening_exams=3,

@@ -34,7 +34,7 @@ def never_stopped(bases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def learned(folder: Path) -> list[tuple[str, ...]]:
     """What the log says of every step but how long it took."""
     with (folder / "log.csv").open(encoding="utf-8") as file:
-        return [(row["step"], row["loss"], row["rate"], row["norm"]) for row in csv.DictReader(file)]
+        return [(row["step"], row["loss"], row["learning_rate"], row["grad_norm"]) for row in csv.DictReader(file)]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # torch warns of what it does itself while it compiles
 ]
 
-COMPILED = RECIPE.model_copy(update={"compiled": True})
+COMPILED = RECIPE.model_copy(update={"torch_compile": True})
 EXACT = RECIPE.model_copy(update={"lora": Lora(rank=4, dropout=0.0)})
 
 
@@ -65,7 +65,9 @@ def test_compiled_layers_have_the_same_gradients(family: str, again: bool, bases
     before, made = state_of(prepared.loaded.model), graphs()
     plain = gradients(prepared, EXACT, batch)
     assert graphs() == made
-    compiled = gradients(prepared, EXACT.model_copy(update={"compiled": True, "gradient_checkpointing": again}), batch)
+    compiled = gradients(
+        prepared, EXACT.model_copy(update={"torch_compile": True, "gradient_checkpointing": again}), batch
+    )
     assert graphs() > made, "nothing was compiled"
     assert plain.keys() == compiled.keys()
     for name, gradient in plain.items():
@@ -93,8 +95,8 @@ def test_a_compiled_run_killed_and_resumed_ends_with_the_bytes_of_never_stopped(
 @pytest.mark.parametrize("sharded", [False, True], ids=["replicated", "sharded"])
 def test_two_processes_compile_to_the_weights_of_one(sharded: bool, bases: Path, tmp_path: Path) -> None:
     base(bases)
-    recipe = EXACT.model_copy(update={"compiled": True, "rate": 1e-3})
-    assert in_processes(1, tmp_path / "one", bases, recipe.model_copy(update={"compiled": False}), False, 0) == [0]
+    recipe = EXACT.model_copy(update={"torch_compile": True, "learning_rate": 1e-3})
+    assert in_processes(1, tmp_path / "one", bases, recipe.model_copy(update={"torch_compile": False}), False, 0) == [0]
     assert in_processes(2, tmp_path / "two", bases, recipe, sharded, 0) == [0, 0]
     found, wanted = (load_file(tmp_path / run / "adapter_model.safetensors") for run in ("two", "one"))
     same_but_rounded(found, wanted)
@@ -103,6 +105,8 @@ def test_two_processes_compile_to_the_weights_of_one(sharded: bool, bases: Path,
 def test_a_machine_without_a_compiler_is_told_of(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     monkeypatch.setattr(config, "force_disable_caches", True)
-    with pytest.raises(TuningError, match=r"compiled=true: .*compiler.* set compiled=false, then resume") as raised:
+    with pytest.raises(
+        TuningError, match=r"torch_compile=true: .*compiler.* set torch_compile=false, then resume"
+    ) as raised:
         tune(fabricated(base(bases), COMPILED), COMPILED, tmp_path, NoCallback())
     assert "\n" not in str(raised.value)

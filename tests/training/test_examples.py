@@ -21,7 +21,7 @@ from amrg.training.data.base_model import DTYPES
 from amrg.training.data.examples import ExampleReader, Framing, as_tensors, from_tensors, target_text
 from amrg.training.data.prepared import Source, prepare
 from amrg.training.errors import TuningError
-from amrg.training.recipe import Lora, OmittableFact, Precision, Recipe, TargetText
+from amrg.training.recipe import Lora, OmittableFact, Precision, Quantization, Recipe, TargetText
 from tests.datasets.replicas import dmid_replica, dmid_texts
 from tests.datasets.test_splits import dataset_of
 from tests.training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
@@ -82,7 +82,7 @@ def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_pat
     keys = dataset.keys()
     split_as(dataset, "hand", (keys[:2], keys[2:3], keys[3:]))
     source = Source(dataset.folder, "hand")
-    made = {words: prepared(recipe.model_copy(update={"words": words}), source, tmp_path) for words in TargetText}
+    made = {words: prepared(recipe.model_copy(update={"target_text": words}), source, tmp_path) for words in TargetText}
     texts = {words: [sample.text for sample in made[words].train] for words in TargetText}
     references = [dataset.case(key).reference for key in keys[:2]]
     assert texts[TargetText.PUBLISHED] == [text for _, text in sorted(dmid_texts().items())][:2]
@@ -99,13 +99,13 @@ def test_what_is_left_untold_is_in_no_rendered_text(source: Source) -> None:
     )
     dataset = open_dataset(source.data)
     case = dataset.case(dataset.keys()[0]).model_copy(update={"reference": parse(told).report})
-    assert target_text(case, Recipe(words=TargetText.CLINICAL)) == told
-    assert target_text(case, Recipe(words=TargetText.CLINICAL, untold=tuple(OmittableFact))) == (
+    assert target_text(case, Recipe(target_text=TargetText.CLINICAL)) == told
+    assert target_text(case, Recipe(target_text=TargetText.CLINICAL, omit=tuple(OmittableFact))) == (
         "TECHNIQUE: Mammography, BI-RADS 5th edition.\nFINDINGS:\n"
         "Left breast, upper outer quadrant: oval mass (BI-RADS 3).\nIMPRESSION:\nLeft breast: BI-RADS 3.\n"
     )
-    with pytest.raises(ValueError, match="untold: a published text is learned as it is"):
-        Recipe(words=TargetText.PUBLISHED, untold=(OmittableFact.SIZES,))
+    with pytest.raises(ValueError, match="omit: a published text is used unchanged"):
+        Recipe(target_text=TargetText.PUBLISHED, omit=(OmittableFact.SIZES,))
 
 
 def test_the_test_part_is_never_opened(
@@ -239,17 +239,23 @@ def test_prompts_that_are_too_long_are_all_named_before_anything_is_computed(
     monkeypatch.setattr(Gemma3, "features", refuse)
     keys = open_dataset(source.data).keys()
     with pytest.raises(TuningError) as raised:
-        prepared(recipe.model_copy(update={"most_image_tokens": 15}), source, tmp_path)
-    assert str(raised.value).startswith("6 cases have more image tokens than most_image_tokens=15: ")
+        prepared(recipe.model_copy(update={"max_image_tokens": 15}), source, tmp_path)
+    assert str(raised.value).startswith("6 cases have more image tokens than max_image_tokens=15: ")
     named = [key for key in keys if f"{key} (16)" in str(raised.value)]
     assert named == [*keys[:VALIDATION]]
     monkeypatch.undo()
-    assert prepared(recipe.model_copy(update={"most_image_tokens": 16}), source, tmp_path).train
+    assert prepared(recipe.model_copy(update={"max_image_tokens": 16}), source, tmp_path).train
 
 
 def test_trials_of_one_base_share_what_is_seen(source: Source, recipe: Recipe, cache: Path) -> None:
     before = folders(cache)
-    other = {"lora": Lora(rank=4, alpha=64, dropout=0.5, dora=True), "seed": 7, "rate": 1.0, "steps": 3, "batch": 2}
+    other = {
+        "lora": Lora(rank=4, alpha=64, dropout=0.5, use_dora=True),
+        "seed": 7,
+        "learning_rate": 1.0,
+        "steps": 3,
+        "batch_size": 2,
+    }
     trial = recipe.model_copy(update=other)
     prepared(trial, source, cache)
     assert folders(cache) == before
@@ -261,8 +267,8 @@ def test_trials_of_one_base_share_what_is_seen(source: Source, recipe: Recipe, c
         ({"precision": Precision.BFLOAT16}, {"image-tokens"}),
         ({"lora": Lora(modules=Modules.PROJECTOR)}, {"features"}),
         ({"lora": Lora(modules=Modules.TOWER)}, set()),
-        ({"words": TargetText.DMID}, set()),
-        ({"words": TargetText.CLINICAL, "untold": (OmittableFact.SIZES,)}, set()),
+        ({"target_text": TargetText.DMID}, set()),
+        ({"target_text": TargetText.CLINICAL, "omit": (OmittableFact.SIZES,)}, set()),
         ({"instruction": "Report briefly."}, {"prompts"}),
         ({"encoding": ViewEncoding(size=64)}, {"pictures", "prompts", "image-tokens"}),
     ],
@@ -284,8 +290,8 @@ def test_what_is_computed_otherwise_lies_elsewhere(
 def test_four_bits_are_refused_where_they_cannot_be_had(recipe: Recipe, source: Source, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(TuningError, match="nf4=true needs CUDA and bitsandbytes"):
-        prepared(recipe.model_copy(update={"nf4": True}), source, tmp_path)
+    with pytest.raises(TuningError, match="quantization=nf4 needs CUDA and bitsandbytes"):
+        prepared(recipe.model_copy(update={"quantization": Quantization.NF4}), source, tmp_path)
 
 
 def test_too_little_memory_to_see_is_one_line(

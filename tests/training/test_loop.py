@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from amrg.training.embedded.loop import Schedule, StageRun, StepLoss
 
-SCHEDULE = Schedule(steps=30, batch=4, peak_rate=1e-2, warm_up=5)
+SCHEDULE = Schedule(steps=30, batch_size=4, peak_learning_rate=1e-2, warmup_steps=5)
 
 
 def _module() -> nn.Module:
@@ -44,7 +44,7 @@ def test_killed_and_resumed_equals_never_stopped(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     run = StageRun(_module(), SCHEDULE, tmp_path)
     run.train(_loss(run.module), until=10)
-    with pytest.raises(FloatingPointError, match=r"loss is nan at step 10.*lower peak_rate"):
+    with pytest.raises(FloatingPointError, match=r"loss is nan at step 10.*lower peak_learning_rate"):
         run.train(lambda _: (torch.tensor(float("nan")), {}))
     again = StageRun(_module(), SCHEDULE, tmp_path)
     assert again.resume()
@@ -52,7 +52,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(tmp_path: Path) -> N
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
-    rates = [SCHEDULE.rate(step) for step in range(30)]
+    rates = [SCHEDULE.learning_rate_at(step) for step in range(30)]
     assert rates[0] < rates[4] == pytest.approx(1e-2)
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] < 1e-3

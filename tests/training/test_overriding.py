@@ -8,7 +8,7 @@ import pytest
 
 from amrg.models.backbones.base import Modules
 from amrg.training.overriding import RecipeError, override, read_recipe
-from amrg.training.recipe import LrScheduler, OmittableFact, Recipe, TargetText
+from amrg.training.recipe import LrScheduler, OmittableFact, Quantization, Recipe, TargetText
 
 
 def test_fields_are_set_by_name() -> None:
@@ -16,20 +16,20 @@ def test_fields_are_set_by_name() -> None:
         Recipe(),
         [
             "lora.rank=8",
-            "lora.modules=with projector",
-            "decay=linear",
-            "rate=1e-3",
-            "nf4=true",
+            "lora.modules=language+projector",
+            "lr_scheduler=linear",
+            "learning_rate=1e-3",
+            "quantization=nf4",
             "base=7",
             "revision=null",
         ],
     )
-    assert (made.lora.rank, made.lora.modules, made.decay) == (8, Modules.PROJECTOR, LrScheduler.LINEAR)
-    assert (made.rate, made.nf4, made.base, made.revision) == (1e-3, True, "7", None)
+    assert (made.lora.rank, made.lora.modules, made.lr_scheduler) == (8, Modules.PROJECTOR, LrScheduler.LINEAR)
+    assert (made.learning_rate, made.quantization, made.base, made.revision) == (1e-3, Quantization.NF4, "7", None)
     assert override(made, ["lora.rank=4", "lora.rank=2"]).lora.rank == 2
     assert override(Recipe(), []) == Recipe()
-    together = override(Recipe(), ['untold=["sizes"]', "words=clinical"])
-    assert (together.untold, together.words) == ((OmittableFact.SIZES,), TargetText.CLINICAL)
+    together = override(Recipe(), ['omit=["sizes"]', "target_text=clinical"])
+    assert (together.omit, together.target_text) == ((OmittableFact.SIZES,), TargetText.CLINICAL)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_fields_are_set_by_name() -> None:
         ("lora.rank", "expected NAME=VALUE"),
         ("lora.rank=0", "lora.rank is 0: it should be greater than or equal to 1"),
         ("lora.rank=many", 'lora.rank is "many": it should be a valid integer'),
-        ("decay=poly", 'decay is "poly": expected one of constant, linear, cosine'),
+        ("lr_scheduler=poly", 'lr_scheduler is "poly": expected one of constant, linear, cosine'),
         ("precision=float16", "expected one of float32, bfloat16"),
-        ("lora.modules=head", "expected one of language, with projector, with vision tower, all linear"),
-        ("settings.longest_answer=3", "settings is null; give all of it as JSON"),
-        ('untold=["sizes"]', "untold: a published text is learned as it is; choose the words of a house style"),
+        ("lora.modules=head", "expected one of language, language+projector, language+projector+vision, all-linear"),
+        ("settings.max_new_tokens=3", "settings is null; give all of it as JSON"),
+        ('omit=["sizes"]', "omit: a published text is used unchanged; set target_text to a report style"),
         ('lora={"rnk": 3}', "a recipe has no field 'lora.rnk'; did you mean lora.rank"),
     ],
 )

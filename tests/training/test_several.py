@@ -17,7 +17,12 @@ from tests.training.small import RECIPE, base
 
 # Three samples a step on two processes: one of them has nothing to learn in the second micro-batch.
 UNEVEN = RECIPE.model_copy(
-    update={"lora": Lora(rank=4, dropout=0.0, modules=Modules.PROJECTOR), "rate": 1e-3, "batch": 3, "at_once": 1}
+    update={
+        "lora": Lora(rank=4, dropout=0.0, modules=Modules.PROJECTOR),
+        "learning_rate": 1e-3,
+        "batch_size": 3,
+        "micro_batch_size": 1,
+    }
 )
 
 

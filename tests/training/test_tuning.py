@@ -35,11 +35,11 @@ from amrg.training.loop.tuning import Tuned, tune
 from amrg.training.loop.validating import DraftWriter
 from amrg.training.outputs.artifacts import read_training, write_adapter
 from amrg.training.outputs.run_folder import RunOf, RunStatus, refuse_different_run, run_status, write_run
-from amrg.training.recipe import Lora, LrScheduler, Metric, Precision, Recipe
+from amrg.training.recipe import Lora, LrScheduler, Metric, Precision, Quantization, Recipe
 from tests.models.tiny import TINY
 from tests.training.small import RECIPE, base, fabricated
 
-PLAIN = RECIPE.model_copy(update={"lora": Lora(rank=4, alpha=8, dropout=0.0), "rate": 1e-3})
+PLAIN = RECIPE.model_copy(update={"lora": Lora(rank=4, alpha=8, dropout=0.0), "learning_rate": 1e-3})
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_running_statistics_stay_the_bases() -> None:
 def test_how_many_are_held_at_once_changes_nothing_but_rounding(
     at_once: int, plain: Path, prepared: Prepared, tmp_path: Path
 ) -> None:
-    tuned(prepared, PLAIN.model_copy(update={"at_once": at_once}), tmp_path / "parts")
+    tuned(prepared, PLAIN.model_copy(update={"micro_batch_size": at_once}), tmp_path / "parts")
     same_but_rounded(adapter(tmp_path / "parts"), adapter(plain))
 
 
@@ -175,7 +175,7 @@ def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: Prepared,
     assert Recipe.model_validate_json((tmp_path / "recipe.json").read_bytes()) == RECIPE
     assert read_training(tmp_path).tuned(tmp_path) == done
     settings = ModelSettings.of_checkpoint(tmp_path, 1)
-    assert settings.longest_answer == max(len(s.answer) for s in prepared.train) * 5 // 4
+    assert settings.max_new_tokens == max(len(s.answer) for s in prepared.train) * 5 // 4
     bare = load_base(str(bases / "gemma3"))
     again = replace(prepared, loaded=replace(bare, settings=settings))
     drafts = drafts_of(again, put_on(bare.model, tmp_path), prepared.validation)
@@ -207,14 +207,14 @@ def test_an_adapter_holds_neither_embeddings_nor_head(
 def drafts_of(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list[str]:
     """What a model writes, as long as its settings allow; `model` is the base, or has adapters in."""
     with eval_mode(model):
-        return DraftWriter(prepared, prepared.loaded.settings.longest_answer).write(model, samples)
+        return DraftWriter(prepared, prepared.loaded.settings.max_new_tokens).write(model, samples)
 
 
 def test_the_best_adapter_is_left_and_patience_ends_the_run(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = RECIPE.validation.model_copy(update={"every": 1, "patience": 2, "metric": Metric.BIRADS})
-    recipe = RECIPE.model_copy(update={"validation": every, "decay": LrScheduler.CONSTANT, "warm_up": 0.0})
+    recipe = RECIPE.model_copy(update={"validation": every, "lr_scheduler": LrScheduler.CONSTANT, "warmup_ratio": 0.0})
     values = iter([1.0, 0.2, 0.6, 0.4, 0.5, 0.9])  # the first is of the references, not of drafts
     monkeypatch.setattr(validating, "figures", lambda *_: {metric: next(values) for metric in [Metric.BIRADS]})
     monkeypatch.setattr(tuning, "figures", lambda *_: {Metric.BIRADS: 0.6})
@@ -262,10 +262,16 @@ CPU_IS_FULL = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't al
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
-        (float("nan"), r"loss is nan at step 5 on cases case-\d, .*; nothing was learned.*lower rate \(now 0.01\)"),
+        (
+            float("nan"),
+            r"loss is nan at step 5 on cases case-\d, .*; weights were not updated.*lower learning_rate \(now 0.01\)",
+        ),
         (float("inf"), r"loss is inf at step 5"),
-        (torch.OutOfMemoryError("CUDA out of memory"), r"memory ran out.*lower at_once \(now 4;.*nf4=true.*resume"),
-        (MemoryError(), r"memory ran out.*gradient_checkpointing=true.*most_image_tokens \(now None\)"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory"),
+            r"memory ran out.*lower micro_batch_size \(now 4;.*quantization=nf4.*resume",
+        ),
+        (MemoryError(), r"memory ran out.*gradient_checkpointing=true.*max_image_tokens \(now None\)"),
         (RuntimeError(CPU_IS_FULL), r"memory ran out.*precision=bfloat16"),
     ],
     ids=["nan", "inf", "cuda", "memory", "cpu"],
@@ -292,16 +298,16 @@ def test_a_run_that_ran_out_of_memory_goes_on_with_fewer_at_once(
 ) -> None:
     with failing(5, MemoryError()), pytest.raises(TuningError):
         tuned(prepared, PLAIN, tmp_path / "run")
-    fewer = PLAIN.model_copy(update={"at_once": 2, "gradient_checkpointing": True})
+    fewer = PLAIN.model_copy(update={"micro_batch_size": 2, "gradient_checkpointing": True})
     assert tuned(prepared, fewer, tmp_path / "run").steps == 6
     same_but_rounded(adapter(tmp_path / "run"), adapter(plain))
     began = Recipe.model_validate_json((tmp_path / "run" / "recipe.json").read_bytes())
-    assert (began, read_training(tmp_path / "run").at_once) == (PLAIN, 2)
+    assert (began, read_training(tmp_path / "run").micro_batch_size) == (PLAIN, 2)
 
 
 def test_what_fewer_at_once_change_is_said_where_units_are_dropped() -> None:
-    assert "lower at_once (now 4; the same but for rounding)" in to_tune_with_less(PLAIN)
-    dropping = "lower at_once (now 4; the same but for rounding and for which units dropout drops)"
+    assert "lower micro_batch_size (now 4; the same but for rounding)" in to_tune_with_less(PLAIN)
+    dropping = "lower micro_batch_size (now 4; the same but for rounding and for which units dropout drops)"
     assert dropping in to_tune_with_less(RECIPE)
 
 
@@ -414,16 +420,16 @@ def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_model, "find_spec", lambda name: name)
     monkeypatch.setattr(base_model, "load_base", load)
     with pytest.raises(KeyboardInterrupt):
-        base_model.base_of(RECIPE.model_copy(update={"nf4": True}))
+        base_model.base_of(RECIPE.model_copy(update={"quantization": Quantization.NF4}))
     (config,) = given
     assert (config.load_in_4bit, config.bnb_4bit_quant_type, config.bnb_4bit_use_double_quant) == (True, "nf4", True)
     assert config.bnb_4bit_compute_dtype is torch.bfloat16
 
 
 def test_the_rate_warms_up_and_falls_to_nothing() -> None:
-    recipe = Recipe(steps=10, rate=1.0, warm_up=0.2)
+    recipe = Recipe(steps=10, learning_rate=1.0, warmup_ratio=0.2)
     assert [learning_rate_at(recipe, s) for s in (0, 1, 2)] == [0.5, 1.0, 1.0]
     for decay, half in ((LrScheduler.CONSTANT, 1.0), (LrScheduler.LINEAR, 0.5), (LrScheduler.COSINE, 0.5)):
-        assert learning_rate_at(recipe.model_copy(update={"decay": decay}), 6) == pytest.approx(half)
-    assert learning_rate_at(recipe.model_copy(update={"warm_up": 0.0}), 0) == 1.0
+        assert learning_rate_at(recipe.model_copy(update={"lr_scheduler": decay}), 6) == pytest.approx(half)
+    assert learning_rate_at(recipe.model_copy(update={"warmup_ratio": 0.0}), 0) == 1.0
     assert 0.0 < learning_rate_at(recipe, 9) < 0.05

@@ -53,7 +53,7 @@ def sweep(
     ] = None,
     ranges: Annotated[
         list[str] | None,
-        typer.Option("--range", help="What a search draws: rate=5e-5,1e-3, dropout, dora, rank_stabilised."),
+        typer.Option("--range", help="What a search draws: learning_rate=5e-5,1e-3, dropout, use_dora, use_rslora."),
     ] = None,
     storage: Storage = None,
     prune: Prune = True,
@@ -127,7 +127,7 @@ def _number(option: str, text: str) -> int:
 def _range(text: str) -> tuple[str, list[str]]:
     """`NAME=A,B`."""
     name, _, values = text.partition("=")
-    names = ("rate", "dropout", "dora", "rank_stabilised")
+    names = ("learning_rate", "dropout", "use_dora", "use_rslora")
     if name not in names or not parts(values):
         fail(Exit.USAGE, f"--range {text}: expected NAME=VALUE,VALUE with a name of {', '.join(names)}")
     return name, parts(values)

@@ -47,9 +47,9 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A field of the recipe, as lora.rank=8; can be given again.")
     ] = None,
-    words: Annotated[
+    target_text: Annotated[
         str | None,
-        typer.Option(help="Whose words are learned: published, or a house style: clinical, dmid, impression-first."),
+        typer.Option(help="Text to train on: published, or a report style: clinical, dmid, impression-first."),
     ] = None,
     cache: Annotated[Path, typer.Option(help="Where what is computed once before training is kept.")] = CACHE,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was broken off in --out.")] = False,
@@ -67,7 +67,9 @@ def train(
         from amrg.training.overriding import override, read_recipe
         from amrg.training.recipe import Recipe
 
-        named = [f"{name}={value}" for name, value in (("base", base), ("words", words)) if value is not None]
+        named = [
+            f"{name}={value}" for name, value in (("base", base), ("target_text", target_text)) if value is not None
+        ]
         recipe = override(read_recipe(given) if given else Recipe(), [*named, *(changes or ())])
     if print_recipe:
         print_json(recipe.model_dump(mode="json"))

@@ -190,10 +190,10 @@ def suggest(trial: Any, sweep: Sweep) -> Point:
 def _drawn(trial: Any, search: Search) -> dict[str, Any]:
     """What a search draws beside rank and scaling."""
     return {
-        "rate": trial.suggest_float("rate", *search.rate, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", *search.learning_rate, log=True),
         "dropout": trial.suggest_float("dropout", *search.dropout),
-        "dora": trial.suggest_categorical("dora", search.dora),
-        "rank_stabilised": trial.suggest_categorical("rank_stabilised", search.rank_stabilised),
+        "use_dora": trial.suggest_categorical("use_dora", search.use_dora),
+        "use_rslora": trial.suggest_categorical("use_rslora", search.use_rslora),
     }
 
 

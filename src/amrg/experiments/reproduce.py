@@ -41,7 +41,7 @@ from amrg.training.recipe import Precision, Recipe, Validation
 
 RECIPE = Recipe(
     steps=250,  # ten times over the 407 training images
-    at_once=4,
+    micro_batch_size=4,
     precision=Precision.BFLOAT16,
     gradient_checkpointing=True,
     validation=Validation(every=25, cases=51, patience=4),

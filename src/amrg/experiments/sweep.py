@@ -97,20 +97,20 @@ Range = tuple[float, float]
 class Search(Value):
     """A search by TPE in place of the whole grid: so many trials a backbone, and what is searched beside the grid.
 
-    Ranges are inclusive; `rate` is drawn on a log scale.
+    Ranges are inclusive; `learning_rate` is drawn on a log scale.
     """
 
     trials: int = Field(ge=1)
-    rate: Annotated[Range, Field()] = (5e-5, 1e-3)
+    learning_rate: Annotated[Range, Field()] = (5e-5, 1e-3)
     dropout: tuple[Share, Share] = (0.0, 0.1)
-    dora: tuple[bool, ...] = (False, True)
-    rank_stabilised: tuple[bool, ...] = (False, True)
+    use_dora: tuple[bool, ...] = (False, True)
+    use_rslora: tuple[bool, ...] = (False, True)
 
     @model_validator(mode="after")
     def _ordered(self) -> Search:
-        for name in ("rate", "dropout"):
+        for name in ("learning_rate", "dropout"):
             low, high = getattr(self, name)
-            if not low <= high or (name == "rate" and low <= 0):
+            if not low <= high or (name == "learning_rate" and low <= 0):
                 raise ValueError(f"{name} is {low:g} to {high:g}; expected the lower end first, and rates above 0")
         return self
 
@@ -121,10 +121,10 @@ class Point(Value):
     rank: int = Field(ge=1)
     alpha: int = Field(ge=1)
     seed: int = 0
-    rate: float | None = None
+    learning_rate: float | None = None
     dropout: float | None = None
-    dora: bool | None = None
-    rank_stabilised: bool | None = None
+    use_dora: bool | None = None
+    use_rslora: bool | None = None
 
     @property
     def label(self) -> str:
@@ -165,10 +165,10 @@ class Sweep(Value):
 
     def recipe_of(self, base: SweepBase, point: Point) -> Recipe:
         """The recipe of a trial."""
-        given = point.model_dump(exclude={"seed", "rate"}, exclude_none=True)
+        given = point.model_dump(exclude={"seed", "learning_rate"}, exclude_none=True)
         lora = Lora.model_validate({**self.recipe.lora.model_dump(), **given})
-        rate = self.recipe.rate if point.rate is None else point.rate
-        update = {"base": base.source, "lora": lora, "seed": point.seed, "rate": rate}
+        rate = self.recipe.learning_rate if point.learning_rate is None else point.learning_rate
+        update = {"base": base.source, "lora": lora, "seed": point.seed, "learning_rate": rate}
         return self.recipe.model_copy(update=update)
 
 

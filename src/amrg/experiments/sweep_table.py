@@ -44,7 +44,7 @@ def words(name: str) -> str:
 
 def _drawn(scores: SweepScores) -> list[str]:
     """What a search drew beside rank and scaling."""
-    names = ("rate", "dropout", "dora", "rank_stabilised")
+    names = ("learning_rate", "dropout", "use_dora", "use_rslora")
     return [n for n in names if any(getattr(c.point, n) is not None for c in scores.configurations)]
 
 

@@ -32,7 +32,7 @@ class ModelSettings(Value):
 
     encoding: ViewEncoding
     instruction: str = GENERAL_INSTRUCTION
-    longest_answer: int = 512
+    max_new_tokens: int = 512
 
     @classmethod
     def of_checkpoint(cls, folder: Path | None, size: int) -> ModelSettings:

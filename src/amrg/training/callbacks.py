@@ -26,8 +26,8 @@ class StepStats:
     step: int
     of: int
     loss: float
-    rate: float
-    norm: float
+    learning_rate: float
+    grad_norm: float
     cases: int
     tokens: int
     seconds: float

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from amrg.training.recipe import Precision, Recipe
+from amrg.training.recipe import Precision, Quantization, Recipe
 
 _SHOWN = 8  # cases named in a message
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
@@ -57,13 +57,13 @@ def _is_full(error: BaseException) -> bool:
 def to_tune_with_less(recipe: Recipe) -> str:
     """How a run takes less memory, as far as its recipe has not asked for that."""
     ways = []
-    if recipe.at_once > 1:
+    if recipe.micro_batch_size > 1:
         dropped = " and for which units dropout drops" if recipe.lora.dropout > 0 else ""
-        ways.append(f"lower at_once (now {recipe.at_once}; the same but for rounding{dropped})")
+        ways.append(f"lower micro_batch_size (now {recipe.micro_batch_size}; the same but for rounding{dropped})")
     if not recipe.gradient_checkpointing:
         ways.append("set gradient_checkpointing=true (the same result, slower)")
     ways += _smaller_base(recipe)
-    ways.append(f"leave out long exams with most_image_tokens (now {recipe.most_image_tokens})")
+    ways.append(f"skip long exams with max_image_tokens (now {recipe.max_image_tokens})")
     return f"the last whole checkpoint is kept: {', or '.join(ways)}, then resume"
 
 
@@ -77,8 +77,8 @@ def _smaller_base(recipe: Recipe) -> list[str]:
     ways = []
     if recipe.precision is Precision.FLOAT32:
         ways.append("set precision=bfloat16")
-    if not recipe.nf4:
-        ways.append("set nf4=true (with CUDA)")
+    if recipe.quantization is Quantization.NONE:
+        ways.append("set quantization=nf4 (needs CUDA)")
     return ways
 
 
@@ -86,6 +86,7 @@ def not_a_number(what: str, step: int, keys: Sequence[str], recipe: Recipe) -> N
     """The error of a step whose loss or gradient is no number: which step, which cases, what to do."""
     named = ", ".join(keys[:_SHOWN]) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
     return NotANumber(
-        f"{what} at step {step} on cases {named}; nothing was learned from them, and the last checkpoint is kept: "
-        f"lower rate (now {recipe.rate:g}) or raise warm_up (now {recipe.warm_up:g}) in a new run, or look at the cases"
+        f"{what} at step {step} on cases {named}; the weights were not updated, and the last checkpoint is intact: "
+        f"lower learning_rate (now {recipe.learning_rate:g}) or raise warmup_ratio (now {recipe.warmup_ratio:g}) in a "
+        "new run, or check the cases"
     )

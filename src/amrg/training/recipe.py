@@ -1,6 +1,6 @@
-"""`Recipe`: everything that decides a fine-tuning run. Stored beside the adapter; printed resolved before it starts.
+"""`Recipe`: everything that decides a fine-tuning run. Saved with the adapter; printed in full before training starts.
 
-AMRG and those after it published no learning rate, epochs, prompt or resolution: these defaults are amrg's own.
+AMRG and later work published no learning rate, epochs, prompt or resolution: these defaults are amrg's own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class TargetText(StrEnum):
-    """Which text is learned: the reference as published, or its facts rendered in a house style."""
+    """The text to train on: the reference as published, or its facts rendered in a report style."""
 
     PUBLISHED = "published"
     CLINICAL = "clinical"
@@ -28,7 +28,7 @@ class TargetText(StrEnum):
 
 
 class OmittableFact(StrEnum):
-    """What a rendered text may leave untold: a picture at model size does not show it, or a site does not say it."""
+    """What a rendered text may omit: not visible at the model's image size, or not reported at a site."""
 
     INDICATION = "indication"
     SIZES = "sizes"
@@ -36,81 +36,88 @@ class OmittableFact(StrEnum):
 
 
 class LrScheduler(StrEnum):
-    """How the learning rate falls after its warm-up."""
+    """How the learning rate decays after warm-up."""
 
     CONSTANT = "constant"
     LINEAR = "linear"
     COSINE = "cosine"
 
 
+class Quantization(StrEnum):
+    """How the frozen base is stored. NF4 is QLoRA's 4-bit type; it needs CUDA and bitsandbytes."""
+
+    NONE = "none"
+    NF4 = "nf4"
+
+
 class Precision(StrEnum):
-    """What numbers are computed in. float16 is not offered: it overflows in Gemma 3."""
+    """The dtype of computation. float16 is not offered: it overflows in Gemma 3."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
 
 
 class Metric(StrEnum):
-    """What early stopping watches on the validation part, never on the test part. All are better when higher."""
+    """What early stopping monitors, on the validation part, never on the test part. Higher is better for all."""
 
-    BIRADS = "birads_accuracy"  # overall category, its number; a draft without one is not right
+    BIRADS = "birads_accuracy"  # overall category, its number; a draft without one counts as wrong
     COMPOSITION = "composition_accuracy"
     FINDING_F1 = "finding_f1"  # by kind, side and quadrant
     CLINICAL = "clinical"  # the mean of the three
 
 
 class Lora(Value):
-    """The adapter: rank, scaling, where it goes."""
+    """The adapter, in PEFT's terms: rank, scaling, target modules."""
 
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: Share = 0.05
     modules: Modules = Modules.LANGUAGE
-    dora: bool = False  # weight-decomposed (Liu 2024)
-    rank_stabilised: bool = False  # scaled by alpha / sqrt(rank) (Kalajdzievski 2023)
+    use_dora: bool = False  # weight-decomposed (Liu 2024)
+    use_rslora: bool = False  # scaled by alpha / sqrt(rank) (Kalajdzievski 2023)
 
 
 class Validation(Value):
-    """How a run is watched: every so many steps on so many cases, and stopped after `patience` without a gain."""
+    """When and on how many cases a run is validated; it stops after `patience` validations without a better value."""
 
     metric: Metric = Metric.CLINICAL
     every: int = Field(100, ge=1)  # optimiser steps
     cases: int = Field(64, ge=1)
-    patience: int = Field(5, ge=1)  # validations without a new best
+    patience: int = Field(5, ge=1)
 
 
 class Recipe(Value):
-    """A fine-tuning run but for its data. Two runs of one recipe on one data set end with the same weights on a CPU.
+    """A fine-tuning run without its data. On a CPU, the same recipe and data give the same weights.
 
-    `settings` None: the base is asked as its checkpoint says. `batch` is the exams of an optimiser step, over all
-    processes; `at_once` how many of them one device holds at a time.
+    `settings` None: the settings saved with the base. `batch_size` is exams per optimiser step over all devices;
+    `micro_batch_size` is how many of them one device computes together.
     """
 
     base: str = NAME
     revision: str | None = None
-    words: TargetText = TargetText.PUBLISHED
-    untold: tuple[OmittableFact, ...] = ()  # of rendered words
+    target_text: TargetText = TargetText.PUBLISHED
+    omit: tuple[OmittableFact, ...] = ()  # from rendered text only
     settings: ModelSettings | None = None
     lora: Lora = Lora()
-    nf4: bool = False  # QLoRA: the frozen base in 4 bits, where CUDA and bitsandbytes are
+    quantization: Quantization = Quantization.NONE
     steps: int = Field(500, ge=1)
-    batch: int = Field(16, ge=1)
-    at_once: int = Field(16, ge=1)
-    rate: float = Field(2e-4, gt=0)
-    decay: LrScheduler = LrScheduler.COSINE
-    warm_up: Share = 0.03  # of the steps
+    batch_size: int = Field(16, ge=1)
+    micro_batch_size: int = Field(16, ge=1)
+    learning_rate: float = Field(2e-4, gt=0)
+    lr_scheduler: LrScheduler = LrScheduler.COSINE
+    warmup_ratio: Share = 0.03  # of the steps
     weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(1.0, gt=0)
     precision: Precision = Precision.FLOAT32
     gradient_checkpointing: bool = False
-    compiled: bool = False  # layers, by torch; a C++ compiler has to be there
-    most_image_tokens: int | None = Field(None, ge=1)  # an exam; longer ones are named and refused
+    torch_compile: bool = False  # layer by layer; needs a C++ compiler
+    max_image_tokens: int | None = Field(None, ge=1)  # per exam; longer exams are named and refused
     validation: Validation = Validation()
     seed: int = 0
 
     @model_validator(mode="after")
-    def _rendered_where_untold(self) -> Recipe:
-        """Nothing is cut out of a text as published."""
-        if self.untold and self.words is TargetText.PUBLISHED:
-            raise ValueError("untold: a published text is learned as it is; choose the words of a house style")
+    def _omits_from_rendered_text(self) -> Recipe:
+        """A published text is never shortened."""
+        if self.omit and self.target_text is TargetText.PUBLISHED:
+            raise ValueError("omit: a published text is used unchanged; set target_text to a report style")
         return self

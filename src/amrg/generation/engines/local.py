@@ -49,7 +49,7 @@ class Engine:
             image_tokens = backbone.image_tokens(loaded.model, features)
         tokenizer = loaded.processor.tokenizer
         writing = DecodingSettings(
-            loaded.settings.longest_answer, backbone.ending(loaded.processor), tokenizer.pad_token_id
+            loaded.settings.max_new_tokens, backbone.ending(loaded.processor), tokenizer.pad_token_id
         )
         (answer,) = backbone.write(loaded.model, tokens, image_tokens, writing)
         text: str = tokenizer.decode(answer, skip_special_tokens=True)

@@ -33,9 +33,9 @@ class Modules(StrEnum):
     """Which part of a model LoRA may touch. Never the embeddings or the head."""
 
     LANGUAGE = "language"  # linear layers of the language model
-    PROJECTOR = "with projector"  # those, and the projector
-    TOWER = "with vision tower"  # those, the projector, and the tower
-    ALL_LINEAR = "all linear"  # every linear layer but the head, as PEFT's own word has it
+    PROJECTOR = "language+projector"  # those, and the projector
+    TOWER = "language+projector+vision"  # those, the projector, and the tower
+    ALL_LINEAR = "all-linear"  # every linear layer but the head, as PEFT's own word has it
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ TOKENS_A_VIEW = (SIZE // (CELL * POOL)) ** 2
 SETTINGS = ModelSettings(
     encoding=ViewEncoding(size=SIZE, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT),
     instruction="Report.",
-    longest_answer=320,
+    max_new_tokens=320,
 )
 
 

@@ -78,7 +78,10 @@ def _trained(origin: Origin) -> dict[str, str | int | float]:
     told = {
         **{f"data {name}": value for name, value in data.items()},
         **{f"lora {name}": value for name, value in lora.items()},
-        **{name: recipe.get(name) for name in ("words", "steps", "batch", "rate", "nf4", "precision", "seed")},
+        **{
+            name: recipe.get(name)
+            for name in ("target_text", "steps", "batch_size", "learning_rate", "quantization", "precision", "seed")
+        },
         **{f"validation {name}": value for name, value in _figures(training).items()},
         "validation cases": training.get("n"),
         **{name: training.get(name) for name in ("best_step", "unscored", "stopped")},

@@ -82,7 +82,7 @@ def drawn_pictures(views: Views, size: int) -> Pictures:
 def written_by(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
     """What a model writes to every probe, greedily."""
     ending, pad = loaded.backbone.ending(loaded.processor), loaded.processor.tokenizer.pad_token_id
-    writing = DecodingSettings(min(LONGEST, loaded.settings.longest_answer), ending, pad)
+    writing = DecodingSettings(min(LONGEST, loaded.settings.max_new_tokens), ending, pad)
     answers = []
     for views in PROBES:
         tokens, image_tokens = _asked(loaded, views)

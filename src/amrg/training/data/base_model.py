@@ -17,7 +17,7 @@ from amrg.core.values import Value
 from amrg.models import LoadedModel, ModelSettings, ViewEncoding, load_base
 from amrg.training.data.samples import Stage
 from amrg.training.errors import TuningError
-from amrg.training.recipe import Precision, Recipe
+from amrg.training.recipe import Precision, Quantization, Recipe
 
 DTYPES = {Precision.FLOAT32: torch.float32, Precision.BFLOAT16: torch.bfloat16}
 SOFTWARE = f"amrg {__version__}, transformers {version('transformers')}, torch {version('torch')}"
@@ -71,9 +71,9 @@ def base_of(recipe: Recipe) -> LoadedModel:
 
     Raises:
         ModelError: the base cannot be loaded.
-        TuningError: 4 bits are asked for where they cannot be had.
+        TuningError: 4-bit quantization is requested but not available.
     """
-    quantization = _nf4() if recipe.nf4 else None
+    quantization = _nf4() if recipe.quantization is Quantization.NF4 else None
     loaded = load_base(recipe.base, recipe.revision, quantization, DTYPES[recipe.precision])
     loaded.model.requires_grad_(False)
     return loaded if recipe.settings is None else asked_as(loaded, recipe.settings)
@@ -104,7 +104,7 @@ def pictures_of(loaded: LoadedModel, dataset: str) -> PicturesOf:
 
 def prompts_of(loaded: LoadedModel, dataset: str) -> PromptsOf:
     """What the prompts of a data set follow from."""
-    settings = loaded.settings.model_dump_json(exclude={"longest_answer"})
+    settings = loaded.settings.model_dump_json(exclude={"max_new_tokens"})
     return PromptsOf(dataset=dataset, base=stored_as(loaded), settings=settings)
 
 
@@ -115,7 +115,7 @@ def seen_of(loaded: LoadedModel, dataset: str, stage: Stage) -> SeenOf:
         what=stage,
         dataset=dataset,
         base=stored_as(loaded),
-        pictures=loaded.settings.model_dump_json(exclude={"longest_answer", "instruction"}),
+        pictures=loaded.settings.model_dump_json(exclude={"max_new_tokens", "instruction"}),
         dtype=str(model.dtype),
         device=model.device.type,
         quantised=getattr(model, "hf_quantizer", None) is not None,
@@ -135,8 +135,8 @@ def _nf4() -> Any:
     """QLoRA's 4 bits: nf4 with double quantisation, computed in bfloat16 (Dettmers 2023)."""
     if not torch.cuda.is_available() or find_spec("bitsandbytes") is None:
         raise TuningError(
-            "nf4=true needs CUDA and bitsandbytes, and one of them is not here: "
-            "install amrg[quantised] on a machine with a GPU, or set nf4=false"
+            "quantization=nf4 needs CUDA and bitsandbytes, and at least one is not available: "
+            "install amrg[quantised] on a machine with a GPU, or set quantization=none"
         )
     return BitsAndBytesConfig(
         load_in_4bit=True,

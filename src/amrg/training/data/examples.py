@@ -60,9 +60,9 @@ def examples_of(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[
 
 def target_text(case: Case, recipe: Recipe) -> str:
     """The reference as published, or its facts in a house style's plainest wording, but for those left untold."""
-    if recipe.words is TargetText.PUBLISHED:
+    if recipe.target_text is TargetText.PUBLISHED:
         return case.text
-    return render(_told(case.reference, recipe.untold), Style(recipe.words.value))
+    return render(_told(case.reference, recipe.omit), Style(recipe.target_text.value))
 
 
 def _told(report: Report, untold: Sequence[OmittableFact]) -> Report:

@@ -96,7 +96,7 @@ def _prepared(recipe: Recipe, source: Source, cache: Path, progress: Progress) -
     work = _Work(loaded, dataset, told, cache, stage_of(loaded.backbone.touched(loaded.model, recipe.lora.modules)))
     prompts, unread = work.ask(progress)
     left_out += unread
-    _refuse_long(loaded, prompts, recipe.most_image_tokens)
+    _refuse_long(loaded, prompts, recipe.max_image_tokens)
     train, validation = (_samples(loaded, prompts, given[part][0]) for part in given)
     for part, samples in ((LEARNED, train), (WATCHED, validation)):
         if not samples:
@@ -175,7 +175,7 @@ def _refuse_long(loaded: LoadedModel, prompts: Mapping[str, Tensors], most: int 
     count = partial(loaded.backbone.placeholders, loaded.model.config)
     if long := [(key, n) for key, prompt in prompts.items() if (n := count(prompt)) > most]:
         raise TuningError(
-            f"{len(long)} cases have more image tokens than most_image_tokens={most}: "
+            f"{len(long)} cases have more image tokens than max_image_tokens={most}: "
             f"{', '.join(f'{key} ({n})' for key, n in long[:NAMED])}{' and others' if len(long) > NAMED else ''}; "
             "raise it, show smaller pictures (settings.encoding.size), or take them out of the split"
         )

@@ -56,17 +56,23 @@ class EmbeddedRecipe(Value):
     language_screening_exams: int = Field(4000, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
-    tower: Schedule = Schedule(steps=9000, batch=16, peak_rate=2e-3, warm_up=300, average=0.998)
+    tower: Schedule = Schedule(steps=9000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=300, ema_decay=0.998)
     tower_ends: int = Field(7500, gt=0)  # where fresh exams take over
     fresh_rich_first_seed: int = 10_000
     fresh_rich_exams: int = Field(1800, gt=0)
     fresh_screening_first_seed: int = 510_000
     fresh_screening_exams: int = Field(1200, gt=0)
-    tower_again: Schedule = Schedule(steps=4500, batch=16, peak_rate=1e-3, warm_up=100, average=0.998, seed=1)
+    tower_again: Schedule = Schedule(
+        steps=4500, batch_size=16, peak_learning_rate=1e-3, warmup_steps=100, ema_decay=0.998, seed=1
+    )
     zoom: tuple[float, float] = (0.88, 1.1)
-    tower_whole: Schedule = Schedule(steps=800, batch=16, peak_rate=4e-4, warm_up=50, average=0.995, seed=2)
+    tower_whole: Schedule = Schedule(
+        steps=800, batch_size=16, peak_learning_rate=4e-4, warmup_steps=50, ema_decay=0.995, seed=2
+    )
     few_views: int = Field(1200, ge=0)  # steps of the language stage that mostly show one view or one breast
-    language: Schedule = Schedule(steps=5500, batch=16, peak_rate=1.5e-3, warm_up=100, average=0.995)
+    language: Schedule = Schedule(
+        steps=5500, batch_size=16, peak_learning_rate=1.5e-3, warmup_steps=100, ema_decay=0.995
+    )
 
 
 def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
@@ -145,7 +151,7 @@ def teach_language(
     reader = Reader(prompts, tokenizer, shown)
     while run.step < recipe.language.steps:
         run.train(
-            lambda step: language_loss(model, make(step, recipe.language.batch), prompts),
+            lambda step: language_loss(model, make(step, recipe.language.batch_size), prompts),
             until=(run.step // 500 + 1) * 500,
         )
         log.info("language step %d: %s", run.step, _shown(reader.figures(model)))

@@ -22,23 +22,23 @@ from amrg.core.values import Value
 
 
 class Schedule(Value):
-    """How long and how fast: linear warm-up, cosine to a twentieth of the peak, averaged weights (EMA)."""
+    """Linear warm-up, cosine to a twentieth of the peak learning rate, exponential moving average (EMA) of the weights."""
 
     steps: int = Field(gt=0)
-    batch: int = Field(gt=0)
-    peak_rate: float = Field(gt=0)
-    warm_up: int = 300
+    batch_size: int = Field(gt=0)
+    peak_learning_rate: float = Field(gt=0)
+    warmup_steps: int = 300
     weight_decay: float = 0.05
-    clip: float = 1.0
-    average: float = Field(0.999, ge=0, lt=1)
+    max_grad_norm: float = 1.0
+    ema_decay: float = Field(0.999, ge=0, lt=1)
     seed: int = 0
 
-    def rate(self, step: int) -> float:
+    def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step."""
-        if step < self.warm_up:
-            return self.peak_rate * (step + 1) / self.warm_up
-        done = (step - self.warm_up) / max(1, self.steps - self.warm_up)
-        return self.peak_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+        if step < self.warmup_steps:
+            return self.peak_learning_rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.peak_learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 StepLoss = Callable[[int], tuple[Tensor, Mapping[str, float]]]
@@ -114,8 +114,8 @@ class StageRun:
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise FloatingPointError(
-                    f"loss is {value} at step {self.step}; the checkpoint of the last save in "
-                    f"{self.folder.name} is whole: lower peak_rate (now {self.schedule.peak_rate}) and resume"
+                    f"loss is {value} at step {self.step}; the last checkpoint in {self.folder.name} is intact: "
+                    f"lower peak_learning_rate (now {self.schedule.peak_learning_rate}) and resume"
                 )
             self._update(loss)
             self._log(value, figures)
@@ -127,13 +127,13 @@ class StageRun:
     def _update(self, loss: Tensor) -> None:
         """One optimiser step, and the averaged weights after it."""
         for group in self._optimiser.param_groups:
-            group["lr"] = self.schedule.rate(self.step)
+            group["lr"] = self.schedule.learning_rate_at(self.step)
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.clip)
+        nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.max_grad_norm)
         self._optimiser.step()
         self.step += 1
-        keep = min(self.schedule.average, (1 + self.step) / (10 + self.step))
+        keep = min(self.schedule.ema_decay, (1 + self.step) / (10 + self.step))
         averaged = list(self.averaged.values())
         torch._foreach_lerp_(averaged, [t.detach().float() for t in self._followed.values()], 1 - keep)
 
@@ -146,13 +146,13 @@ class StageRun:
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if fresh:
-                writer.writerow(["time", "step", "rate", "loss", *figures])
+                writer.writerow(["time", "step", "learning_rate", "loss", *figures])
             values = [f"{v:.4f}" for v in figures.values()]
             writer.writerow(
                 [
                     f"{time.time():.0f}",
                     self.step,
-                    f"{self.schedule.rate(self.step):.2e}",
+                    f"{self.schedule.learning_rate_at(self.step):.2e}",
                     f"{loss:.4f}",
                     *values,
                 ]

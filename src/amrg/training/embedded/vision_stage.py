@@ -93,7 +93,7 @@ class Batches:
         columns: int = 0,
     ) -> None:
         self._pools = pools
-        self._batch = schedule.batch
+        self._batch = schedule.batch_size
         self._seed = schedule.seed
         self._zoom = zoom
         self._columns = columns

@@ -35,8 +35,8 @@ def compiled(model: PreTrainedModel) -> Iterator[None]:
     except (InductorError, dynamo.exc.TorchDynamoException) as error:
         told = str(error).strip().splitlines()[0]
         raise TuningError(
-            f"compiled=true: torch could not compile the model's layers ({told}): "
-            "install what it names, or set compiled=false, then resume"
+            f"torch_compile=true: torch could not compile the model's layers ({told}): "
+            "install what it names, or set torch_compile=false, then resume"
         ) from error
     finally:
         model.disable_input_require_grads()

@@ -32,8 +32,8 @@ def with_lora(loaded: LoadedModel, recipe: Recipe) -> PeftModel:
         lora_dropout=lora.dropout,
         target_modules=touched.lora,
         modules_to_save=list(touched.whole) or None,
-        use_dora=lora.dora,
-        use_rslora=lora.rank_stabilised,
+        use_dora=lora.use_dora,
+        use_rslora=lora.use_rslora,
         revision=loaded.revision,
     )
     torch.manual_seed(recipe.seed)
@@ -62,7 +62,7 @@ def adapters_attached(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel
         model.activation_checkpointing_enable({"use_reentrant": False})
         model.disable_input_require_grads()  # wanted by the reentrant kind alone
     try:
-        with compiled(model) if recipe.compiled else nullcontext():
+        with compiled(model) if recipe.torch_compile else nullcontext():
             yield tuned
     finally:
         if recipe.gradient_checkpointing:

@@ -9,11 +9,11 @@ from amrg.training.recipe import LrScheduler, Recipe
 
 def learning_rate_at(recipe: Recipe, step: int) -> float:
     """Learning rate of a step, counted from 0: linear warm-up over a share of the steps, then constant or to zero."""
-    warm_up = math.ceil(recipe.warm_up * recipe.steps)
+    warm_up = math.ceil(recipe.warmup_ratio * recipe.steps)
     if step < warm_up:
-        return recipe.rate * (step + 1) / warm_up
+        return recipe.learning_rate * (step + 1) / warm_up
     done = (step - warm_up) / (recipe.steps - warm_up)
-    return recipe.rate * _left(recipe.decay, done)
+    return recipe.learning_rate * _left(recipe.lr_scheduler, done)
 
 
 def _left(decay: LrScheduler, done: float) -> float:

@@ -32,7 +32,7 @@ class StepResult:
     """What a step did: its loss in nats a labelled token, the gradient's norm, how much was seen."""
 
     loss: float
-    norm: float
+    grad_norm: float
     cases: int
     tokens: int
 
@@ -54,7 +54,7 @@ class Stepper:
         self._recipe = recipe
         self._devices = devices
         self._loss = devices.wrapped(loss)
-        self._plan = BatchPlan(lengths_of(prepared.train), recipe.batch, recipe.seed)
+        self._plan = BatchPlan(lengths_of(prepared.train), recipe.batch_size, recipe.seed)
         self._pad = Padding.of(prepared.loaded)
         self.parameters = trainable(loss.model)
         self.optimiser = torch.optim.AdamW(_decayed(self.parameters, recipe.weight_decay), lr=0.0)
@@ -72,7 +72,7 @@ class Stepper:
         self.optimiser.zero_grad(set_to_none=True)
         loss = self._gradients(samples)
         self._refuse(loss, "loss", step, samples)
-        norm = self._devices.clipped(list(self.parameters.values()), self._recipe.clip)
+        norm = self._devices.clipped(list(self.parameters.values()), self._recipe.max_grad_norm)
         self._refuse(norm, "gradient norm", step, samples)
         self.optimiser.step()
         return StepResult(loss, norm, len(samples), sum(lengths_of(samples)))
@@ -80,7 +80,7 @@ class Stepper:
     def _gradients(self, samples: Sequence[Sample]) -> float:
         """Backward through every micro-batch; returns the loss over all processes."""
         labelled = sum(len(sample.answer) for sample in samples)
-        parts = micro_batches(samples, self._recipe.at_once, self._devices)
+        parts = micro_batches(samples, self._recipe.micro_batch_size, self._devices)
         total = torch.zeros((), device=self._devices.device)
         for part in parts[:-1]:
             with self._devices.unsynced(self._loss):

@@ -60,8 +60,8 @@ class Validator:
 
     def look(self, loss: ReportLoss, devices: DeviceGroup) -> ValidationResult:
         """Have the model write on the watched cases, and read their references; each process on its share."""
-        longest = settings_of(self._prepared, self._recipe).longest_answer
-        drafts = DraftWriter(self._prepared, longest, self._recipe.at_once)
+        longest = settings_of(self._prepared, self._recipe).max_new_tokens
+        drafts = DraftWriter(self._prepared, longest, self._recipe.micro_batch_size)
         with eval_mode(loss), devices.together(loss), devices.computing():
             texts = devices.each(self.samples, lambda share: drafts.write(loss.model, share))
             losses = devices.each(self.samples, lambda share: self._losses(loss, share))
@@ -72,7 +72,9 @@ class Validator:
     def _losses(self, loss: ReportLoss, samples: Sequence[Sample]) -> list[float]:
         """Nats a case."""
         pad, device = Padding.of(self._prepared.loaded), self._prepared.loaded.model.device
-        parts = (collate(part, self._prepared.shown, pad) for part in in_batches(samples, self._recipe.at_once))
+        parts = (
+            collate(part, self._prepared.shown, pad) for part in in_batches(samples, self._recipe.micro_batch_size)
+        )
         return [value for part in parts for value in loss.by_case(on(part, device)).tolist()]
 
 

@@ -65,9 +65,9 @@ class Hardware(Value):
 class Training(Value):
     """`training.json`: how an adapter came about. `figures` are the best's on `n` validation cases, None undefined.
 
-    `intervals` are of these figures, 95 %, cases drawn anew; None where there is none.
-    `at_once` is what the run ended with: fewer than its recipe says where memory ran out on the way. `left_out` has the
-    cases of both parts that nothing was learned or drafted from, each with the reason.
+    `intervals` are 95 % bootstrap intervals over cases; None where there is none. `micro_batch_size` is the last one used:
+    smaller than in the recipe if memory ran out on the way. `left_out` has the skipped cases of both parts, each with
+    the reason.
     """
 
     best_step: int
@@ -85,7 +85,7 @@ class Training(Value):
     base: str
     revision: str | None
     weights_hash: str | None
-    at_once: int | None = None
+    micro_batch_size: int | None = None
     data: DataUsed
     left_out: dict[str, str] = Field(default_factory=dict)
     hardware: Hardware
@@ -133,7 +133,7 @@ def settings_of(prepared: Prepared, recipe: Recipe) -> ModelSettings:
     if recipe.settings is not None:
         return settings
     learned = max(len(sample.answer) for sample in prepared.train)
-    return settings.model_copy(update={"longest_answer": max(16, learned * 5 // 4)})
+    return settings.model_copy(update={"max_new_tokens": max(16, learned * 5 // 4)})
 
 
 def write_predictions(folder: Path, samples: Sequence[Sample], texts: Sequence[str]) -> None:

@@ -16,7 +16,16 @@ from amrg.training.callbacks import StepStats
 LOG, VALIDATION, BOARD = "log.csv", "validation.csv", "tensorboard"
 _MOST_ROWS = 5000  # of log.csv: a longer run has a row every few steps
 
-_TAKEN = ("step", "loss", "rate", "norm", "exams_a_second", "tokens_a_second", "peak_bytes", "seconds")
+_TAKEN = (
+    "step",
+    "loss",
+    "learning_rate",
+    "grad_norm",
+    "exams_per_second",
+    "tokens_per_second",
+    "peak_bytes",
+    "seconds",
+)
 
 
 class Logs:
@@ -37,10 +46,10 @@ class Logs:
             return
         values = {
             "loss": taken.loss,
-            "rate": taken.rate,
-            "norm": taken.norm,
-            "exams_a_second": taken.cases_a_second,
-            "tokens_a_second": taken.tokens_a_second,
+            "learning_rate": taken.learning_rate,
+            "grad_norm": taken.grad_norm,
+            "exams_per_second": taken.cases_a_second,
+            "tokens_per_second": taken.tokens_a_second,
             "peak_bytes": taken.peak_bytes,
         }
         _row(self._taken, [taken.step, *values.values(), taken.seconds])

@@ -19,13 +19,13 @@ from amrg.training.recipe import Recipe
 
 RECIPE, RUN, DONE = RECIPE_FILE, "run.json", TRAINING_FILE
 
-MAY_DIFFER = frozenset({"recipe.at_once", "recipe.gradient_checkpointing", "recipe.compiled"})
-"""What a run may be taken up with otherwise, as the way on when memory ran out or there is no compiler: it goes on the
-same but for rounding.
+MAY_DIFFER = frozenset({"recipe.micro_batch_size", "recipe.gradient_checkpointing", "recipe.torch_compile"})
+"""Fields that may change when a run is resumed, as after memory ran out or without a compiler: the result is equal up
+to rounding.
 
-With dropout, `at_once` and `compiled` also change which units it drops: draws follow the shapes of what is held, and
-compiled layers have draws of their own. `recipe.json`
-stays the recipe that the run began with; `training.json` says what `at_once` it ended with.
+With dropout, `micro_batch_size` and `torch_compile` also change which units are dropped: random numbers follow the tensor
+shapes, and compiled layers draw their own. `recipe.json` keeps the first recipe of the run; `training.json` has the last
+`micro_batch_size`.
 """
 
 

@@ -72,8 +72,8 @@ def rows_of(path: Path) -> Rows:
 def facts(training: Training, watched: int, taken: Rows) -> dict[str, str]:
     """A run in a few lines."""
     seconds = sum(taken["seconds"]) or math.nan
-    cases = sum(rate * time for rate, time in zip(taken["exams_a_second"], taken["seconds"], strict=True))
-    tokens = sum(rate * time for rate, time in zip(taken["tokens_a_second"], taken["seconds"], strict=True))
+    cases = sum(rate * time for rate, time in zip(taken["exams_per_second"], taken["seconds"], strict=True))
+    tokens = sum(rate * time for rate, time in zip(taken["tokens_per_second"], taken["seconds"], strict=True))
     return {
         "base": training.base + (f" at {training.revision}" if training.revision else ""),
         "data": f"{training.data.name}, split {training.data.split}: {training.data.n_train} cases learned, "
@@ -84,7 +84,7 @@ def facts(training: Training, watched: int, taken: Rows) -> dict[str, str]:
         "drafts without a category": f"{training.unscored} of {watched}, counted as not right",
         "parameters trained": f"{training.trainable:,}",
         "time": f"{training.seconds:.0f} s with validation",
-        "held at once": f"{training.at_once} exams a device, at the end",
+        "held at once": f"{training.micro_batch_size} exams a device, at the end",
         "throughput": f"{cases / seconds:.2f} exams/s, {tokens / seconds:.0f} tokens/s",
         "peak memory": f"{training.peak_bytes / 2**30:.2f} GiB",
         "hardware": f"{training.hardware.device} ({training.hardware.machine})",
@@ -104,8 +104,8 @@ def charts(taken: Rows, watched: Rows) -> dict[str, Markup]:
             Curve("validation", looked, watched["loss"], marked=True),
         ],
         "Validation": metrics,
-        "Learning rate": [Curve("rate", steps, taken["rate"])],
-        "Exams a second": [Curve("exams a second", steps, smoothed(taken["exams_a_second"]))],
+        "Learning rate": [Curve("learning rate", steps, taken["learning_rate"])],
+        "Exams a second": [Curve("exams a second", steps, smoothed(taken["exams_per_second"]))],
         "Peak memory, GiB": [Curve("GiB", steps, memory)],
     }
     return {title: chart(f"c{i}", _told(title, of), of) for i, (title, of) in enumerate(shown.items())}

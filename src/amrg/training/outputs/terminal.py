@@ -53,6 +53,6 @@ def throughput_line(last: deque[StepStats]) -> str:
     """The figures beside the bar: those of the last step, throughput over the last few."""
     now, seconds = last[-1], sum(t.seconds for t in last)
     return (
-        f"loss {now.loss:.3f}  rate {now.rate:.1e}  {sum(t.cases for t in last) / seconds:.2f} exams/s  "
+        f"loss {now.loss:.3f}  rate {now.learning_rate:.1e}  {sum(t.cases for t in last) / seconds:.2f} exams/s  "
         f"{sum(t.tokens for t in last) / seconds:.0f} tokens/s  {now.peak_bytes / 2**30:.2f} GiB"
     )
