@@ -55,7 +55,7 @@ def test_logs_go_on_after_the_checkpoint_without_a_gap_or_a_double(tmp_path: Pat
     assert steps_in(tmp_path / LOG) == [str(step) for step in range(1, 9)]
     assert steps_in(tmp_path / VALIDATION) == ["1", "2", "3", "4", "8"]
     lines = (tmp_path / LOG).read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "step,loss,rate,norm,exams_a_second,tokens_a_second,peak_bytes,seconds"
+    assert lines[0] == "step,loss,learning_rate,grad_norm,exams_per_second,tokens_per_second,peak_bytes,seconds"
     assert lines[2] == "2,2,0.001,1.5,8,2000,3221225472,0.5"
 
 

@@ -22,7 +22,7 @@ from amrg.core.values import Value
 
 
 class Schedule(Value):
-    """Linear warm-up, cosine to a twentieth of the peak learning rate, exponential moving average (EMA) of the weights."""
+    """Linear warm-up, cosine to a twentieth of the peak learning rate, moving average (EMA) of the weights."""
 
     steps: int = Field(gt=0)
     batch_size: int = Field(gt=0)

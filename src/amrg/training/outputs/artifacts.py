@@ -65,9 +65,9 @@ class Hardware(Value):
 class Training(Value):
     """`training.json`: how an adapter came about. `figures` are the best's on `n` validation cases, None undefined.
 
-    `intervals` are 95 % bootstrap intervals over cases; None where there is none. `micro_batch_size` is the last one used:
-    smaller than in the recipe if memory ran out on the way. `left_out` has the skipped cases of both parts, each with
-    the reason.
+    `intervals` are 95 % bootstrap intervals over cases; None where there is none. `micro_batch_size` is the last one
+    used: smaller than in the recipe if memory ran out on the way. `left_out` has the skipped cases of both parts, each
+    with the reason.
     """
 
     best_step: int

@@ -23,9 +23,9 @@ MAY_DIFFER = frozenset({"recipe.micro_batch_size", "recipe.gradient_checkpointin
 """Fields that may change when a run is resumed, as after memory ran out or without a compiler: the result is equal up
 to rounding.
 
-With dropout, `micro_batch_size` and `torch_compile` also change which units are dropped: random numbers follow the tensor
-shapes, and compiled layers draw their own. `recipe.json` keeps the first recipe of the run; `training.json` has the last
-`micro_batch_size`.
+With dropout, `micro_batch_size` and `torch_compile` also change which units are dropped: random numbers follow the
+tensor shapes, and compiled layers draw their own. `recipe.json` keeps the first recipe of the run; `training.json` has
+the last `micro_batch_size`.
 """
 
 
