@@ -89,8 +89,8 @@ show-tuning: show-data
 	$(BIN)/amrg train --resume --data $(SHOW)/style-train --split clean --target-text impression-first --out $(SHOW)/style --cache $(SHOW)/cache $(STYLE)
 	$(BIN)/amrg train --resume --data $(SHOW)/shifted-train --split clean --target-text clinical --out $(SHOW)/shifted --cache $(SHOW)/cache $(SHIFTED)
 	for set in style shifted; do \
-	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --words written --pictures 0 --out $(SHOW)/$$set-untuned || exit 1; \
-	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --words written --pictures 0 --model $(SHOW)/$$set --out $(SHOW)/$$set-tuned || exit 1; \
+	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --score-text model --perturbed 0 --out $(SHOW)/$$set-untuned || exit 1; \
+	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --score-text model --perturbed 0 --model $(SHOW)/$$set --out $(SHOW)/$$set-tuned || exit 1; \
 	done
 	$(BIN)/python scripts/show_tuning.py $(SHOW)
 

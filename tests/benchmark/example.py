@@ -111,7 +111,7 @@ def scores_of(rows: dict[str, Row] | None = None, system: str = "a model", group
         data=DataScored(name="made-up", split="clean", part="test", hash="ab" * 32, n=len(cases), groups=groups),
         systems={"constant": system_of(given, Role.BLIND), system: tested, "perfect": system_of(given, Role.PERFECT)},
         subgroups={"density": {"B": tested, "C": system_of(given, Role.BLIND)}},
-        pictures=pictures_of(given),
+        perturbed=pictures_of(given),
         confusions={"birads": Confusion(labels=("0", "1", "4"), counts=((0, 0, 0, 0), (0, 31, 7, 2), (0, 3, 11, 1)))},
         cases=cases,
         warnings=("made up for a test",),

@@ -190,7 +190,7 @@ def test_the_nearest_pictures_report_is_retrieved(tmp_path: Path) -> None:
     found = retrieval_baseline(training, load_embeddings(tmp_path / "training"), load_embeddings(tmp_path / "asked"))
     assert [p.text and p.text.removeprefix("report of ") for p in found] == ["up", "down", "right only", None, None]
     assert [p.error for p in found[3:]] == [
-        "no training picture of the views LLMO".replace("LLMO", "LMLO"),
+        "no training image of the views LLMO".replace("LLMO", "LMLO"),
         "gone.dcm: gone",
     ]
 
@@ -210,5 +210,5 @@ def test_embedding_goes_on_where_it_was_broken_off(cut: tuple[str, int], tmp_pat
     list(embed_images(cases, opener(TRAINING), tmp_path))
     assert {name: (tmp_path / name).read_bytes() for name in (LINES, ROWS)} == before
     assert list(embed_images(cases, opener({}), tmp_path)) == [len(cases)], "nothing is opened again"
-    with pytest.raises(BenchmarkError, match="another run lies there"):
+    with pytest.raises(BenchmarkError, match="contains a different run"):
         list(embed_images(cases[1:], opener(TRAINING), tmp_path))

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amrg.benchmark import Pair, Prediction
+from amrg.benchmark.layout import Perturbation, perturbed_path
 from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.run.perturbed_images import blank, mirror
 from amrg.benchmark.run.perturbed_predictions import derangement
-from amrg.benchmark.scoring.image_dependence import Perturbation, perturbation_scores, predictions_path
+from amrg.benchmark.scoring.image_dependence import perturbation_scores
 from amrg.birads import Finding, Kind, Laterality, Location, Report, Style, View, ViewBox, parse, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.imaging import Mammogram, Study
@@ -154,7 +155,7 @@ def pair(key: str, side: Laterality | None, drafted: Report) -> Pair:
 
 def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]) -> dict[str, float | None]:
     """Change of finding F1 on mirrored pictures, and the shares of drafts whose sides went over and stayed."""
-    path = predictions_path(folder, Perturbation.MIRRORED)
+    path = perturbed_path(folder, Perturbation.MIRRORED)
     path.parent.mkdir()
     write_predictions(path, [Prediction(key=p.key, text=render(drafts(p)), report=drafts(p)) for p in pairs])
     found = perturbation_scores(folder, pairs, clinical_metrics)["mirrored"]
@@ -183,7 +184,7 @@ def test_a_model_that_does_not_is_found_out(tmp_path: Path) -> None:
 
 def test_what_failed_on_changed_pictures_is_unscored_on_both_sides(tmp_path: Path) -> None:
     pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
-    path = predictions_path(tmp_path, Perturbation.BLANKED)
+    path = perturbed_path(tmp_path, Perturbation.BLANKED)
     path.parent.mkdir()
     failed = [Prediction(key=p.key, text=None, error="gone") for p in pairs[:2]]
     write_predictions(path, [*failed, *(Prediction(key=p.key, text=p.text, report=p.report) for p in pairs[2:])])
@@ -193,7 +194,7 @@ def test_what_failed_on_changed_pictures_is_unscored_on_both_sides(tmp_path: Pat
 
 
 def test_predictions_of_other_cases_are_refused(tmp_path: Path) -> None:
-    path = predictions_path(tmp_path, Perturbation.SHUFFLED)
+    path = perturbed_path(tmp_path, Perturbation.SHUFFLED)
     path.parent.mkdir()
     write_predictions(path, [Prediction(key="other", text="x")])
     with pytest.raises(BenchmarkError, match="found case 'other'"):

@@ -142,7 +142,7 @@ def test_a_metric_without_a_value_is_named_and_not_zero(tmp_path: Path) -> None:
     none = {"value": None, "low": None, "high": None, "n": 0, "unscored": 5, "skill": None}
     metrics = {name: m.model_copy(update=none) for name, m in system.metrics.items()}
     systems = scores.systems | {"a model": system.model_copy(update={"metrics": metrics})}
-    empty = scores.model_copy(update={"systems": systems, "pictures": {}, "cases": cases_of([None])})
+    empty = scores.model_copy(update={"systems": systems, "perturbed": {}, "cases": cases_of([None])})
     text = Read(write_page(write_run(tmp_path, empty))).text
     assert "no value for 5 metrics: birads_accuracy_7_worst" in text
     assert "This run cannot tell whether the images were read" in text

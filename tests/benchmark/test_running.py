@@ -39,8 +39,8 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def go(order: RunConfig, reader: Reader | None = None) -> References:
-    return run(order, cast(Engine, reader or Reader()), lambda what, done, of: None)
+def go(config: RunConfig, reader: Reader | None = None) -> References:
+    return run(config, cast(Engine, reader or Reader()), lambda what, done, of: None)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -61,7 +61,7 @@ def test_a_run_holds_every_case_in_the_order_of_the_split(data: Path, whole: Pat
     ]
     assert set(contents(whole)) >= {
         *(f"baselines/{name}.jsonl" for name in ("constant", "sampled", "prior", "retrieval", "oracle", "perfect")),
-        *(f"pictures/{name}.jsonl" for name in ("blanked", "shuffled", "mirrored")),
+        *(f"perturbed/{name}.jsonl" for name in ("blanked", "shuffled", "mirrored")),
     }
 
 
@@ -83,7 +83,7 @@ def test_broken_off_again_and_again_it_ends_with_the_same_bytes(
 
 def cut_last_lines(folder: Path) -> None:
     """As if the process had been killed in the midst of the next line."""
-    for path in (*folder.glob("predictions.jsonl"), *folder.glob("pictures/*.jsonl"), *folder.glob("timings.jsonl")):
+    for path in (*folder.glob("predictions.jsonl"), *folder.glob("perturbed/*.jsonl"), *folder.glob("timings.jsonl")):
         with path.open("ab") as lines:
             lines.write(b'{"key":"study-3","text":"TECHN')
 
@@ -100,30 +100,30 @@ def test_a_file_cut_anywhere_is_completed(cut: int, data: Path, whole: Path, tmp
 
 
 def test_what_is_finished_is_not_drafted_again(data: Path, tmp_path: Path) -> None:
-    order = RunConfig(data, "some", tmp_path, pictures=0)
+    config = RunConfig(data, "some", tmp_path, perturbed=0)
     with pytest.raises(Stopped):
-        go(order, Reader(stops=4))
+        go(config, Reader(stops=4))
     second, third = Reader(), Reader()
-    go(order, second)
-    go(order, third)
+    go(config, second)
+    go(config, third)
     assert (second.read, third.read) == (len(SIDES) - TRAIN - 3, 0)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"seed": 1}, "seed is 0, asked for 1"),
-        ({"limit": 3}, "data.n is 5, asked for 3"),
-        ({"words": "written"}, "prompt.words is 'clinical', asked for 'written'"),
+        ({"seed": 1}, "seed is 0, requested 1"),
+        ({"limit": 3}, "data.n is 5, requested 3"),
+        ({"score_text": "model"}, "prompt.score_text is 'clinical', requested 'model'"),
     ],
 )
 def test_another_run_is_kept_out_in_one_line(change: dict[str, object], said: str, data: Path, whole: Path) -> None:
     before = contents(whole)
-    with pytest.raises(BenchmarkError, match="another run lies there") as refused:
+    with pytest.raises(BenchmarkError, match="the folder contains a different run") as refused:
         go(replace(RunConfig(data, "some", whole), **change))  # type: ignore[arg-type]
     assert said in str(refused.value) or said.split(" is ", maxsplit=1)[0] in str(refused.value)
     assert "\n" not in str(refused.value)
-    with pytest.raises(BenchmarkError, match=r"model\.name is 'reader', asked for 'writer'"):
+    with pytest.raises(BenchmarkError, match=r"model\.name is 'reader', requested 'writer'"):
         go(RunConfig(data, "some", whole), Reader(name="writer"))
     assert contents(whole) == before
 
@@ -146,7 +146,7 @@ def test_a_case_that_cannot_be_read_is_kept_with_its_reason_and_scored_nowhere(t
     (pair,) = [p for p in pairs_of(references.cases, predictions(tmp_path / "run" / "predictions.jsonl")) if not p.text]
     assert (pair.key, pair.report) == ("study-3", None)
     for how in ("blanked", "mirrored"):
-        kept = predictions(tmp_path / "run" / "pictures" / f"{how}.jsonl")
+        kept = predictions(tmp_path / "run" / "perturbed" / f"{how}.jsonl")
         assert [p.key for p in kept if p.text is None] == ["study-3"]
     nearest = predictions(tmp_path / "run" / "baselines" / "retrieval.jsonl")
     assert [p.key for p in nearest if p.text is None] == ["study-3"]
@@ -156,7 +156,7 @@ def test_shuffled_drafts_are_those_of_the_pictures_shown(data: Path, whole: Path
     dataset = open_dataset(data)
     cases = {key: dataset.case(key) for key in dataset.split("some").test}
     partner = derangement(list(cases.values()), 0)
-    for prediction in predictions(whole / "pictures" / "shuffled.jsonl"):
+    for prediction in predictions(whole / "perturbed" / "shuffled.jsonl"):
         study = study_of(cases[prediction.key], dataset.root)
         other = study_of(cases[partner[prediction.key]], dataset.root)
         shown = study.model_copy(update={"mammograms": other.mammograms})
@@ -166,16 +166,16 @@ def test_shuffled_drafts_are_those_of_the_pictures_shown(data: Path, whole: Path
 
 def test_without_training_cases_what_is_left_out_is_said(tmp_path: Path) -> None:
     data = imported(draw(tmp_path / "drawn", SIDES[:3]), tmp_path / "data", 0).folder
-    go(RunConfig(data, "some", tmp_path / "run", pictures=0))
+    go(RunConfig(data, "some", tmp_path / "run", perturbed=0))
     about = json.loads((tmp_path / "run" / "baselines" / "about.json").read_text(encoding="utf-8"))
-    assert any("retrieval is left out" in line for line in about["warnings"])
+    assert any("retrieval is skipped" in line for line in about["warnings"])
     assert any("cross-fitted" in line for line in about["warnings"])
     assert not (tmp_path / "run" / "baselines" / "retrieval.jsonl").exists()
 
 
 def test_baselines_learn_from_another_set_but_never_from_a_patient_tested(data: Path, tmp_path: Path) -> None:
     other = imported(draw(tmp_path / "drawn", (L, R, L), first=6), tmp_path / "other", 0).folder  # study 6 is tested
-    references = go(RunConfig(data, "some", tmp_path / "run", training=other, pictures=0))
+    references = go(RunConfig(data, "some", tmp_path / "run", training=other, perturbed=0))
     assert [case.key for case in references.training] == ["study-7", "study-8"]
     nearest = predictions(tmp_path / "run" / "baselines" / "retrieval.jsonl")
     assert {p.text for p in nearest} <= {case.text for case in references.training}

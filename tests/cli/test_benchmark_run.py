@@ -40,22 +40,22 @@ def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Pa
     assert set(scores["systems"]) == {
         *("amrg-embedded", "constant", "sampled", "prior", "retrieval", "oracle", "perfect")
     }
-    assert set(scores["pictures"]) == {"blanked", "shuffled", "mirrored"}
-    mirrored = scores["pictures"]["mirrored"]["metrics"]  # a draft follows its pictures to the other side, or nearly
+    assert set(scores["perturbed"]) == {"blanked", "shuffled", "mirrored"}
+    mirrored = scores["perturbed"]["mirrored"]["metrics"]  # a draft follows its pictures to the other side, or nearly
     assert mirrored["sides_kept_share"]["value"] == 0.0 < mirrored["sides_swapped_share"]["value"]
     assert (tmp_path / "report.html").is_file()
 
     before = (tmp_path / "predictions.jsonl").read_bytes()
     (tmp_path / "predictions.jsonl").write_bytes(before[:-40])
-    order = RunConfig(data / "test", "all-test", tmp_path, training=data / "train")
-    run(order, load_engine(), lambda what, count, of: None)
+    config = RunConfig(data / "test", "all-test", tmp_path, training=data / "train")
+    run(config, load_engine(), lambda what, count, of: None)
     assert (tmp_path / "predictions.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--split", "all-test", "--words", "poem"), Exit.USAGE, "--words is 'poem'"),
+        (("--split", "all-test", "--score-text", "poem"), Exit.USAGE, "--score-text is 'poem'"),
         (("--split", "all-test", "--model", "no-such-model"), Exit.NO_MODEL, "no such folder"),
         (("--split", "clean"), Exit.UNREADABLE, "no split 'clean'"),
         (("--split", "all-test", "--part", "train"), Exit.UNREADABLE, "part train is empty"),

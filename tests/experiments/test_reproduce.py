@@ -35,7 +35,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     dmid = dmid_replica(folder / "dmid", 30, reports=30)
     bases = tuple(SweepBase(name=family, source=str(TINY[family](folder / family))) for family in FAMILIES)
     what = sweep_of(bases=bases, ranks=(2,), alphas=(Alpha.parse("1x"), Alpha.parse("2x")), recipe=DRY)
-    return Experiment(dmid, folder / "out", what, ("image-407-51-52", "clean"), pictures=1)
+    return Experiment(dmid, folder / "out", what, ("image-407-51-52", "clean"), perturbed=1)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_every_backbone_is_swept_and_its_best_tested_once_on_both_splits(
         assert one.scores.data.part == "test"
         assert one.scores.data.split == one.split
         assert one.configuration.startswith(f"{one.base} r2 a")
-        assert set(one.scores.pictures) == {"blanked", "shuffled", "mirrored"}
+        assert set(one.scores.perturbed) == {"blanked", "shuffled", "mirrored"}
     for split in experiment.splits:
         assert (experiment.out / "sweeps" / split / "sweep.html").is_file()
 

@@ -1,9 +1,14 @@
-"""What the files of a run folder are called."""
+"""The files of a run folder, by name."""
 
-STORED = "predictions.jsonl"
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+PREDICTIONS = "predictions.jsonl"
 """The predictions, a `Prediction` a line."""
 
-KEPT = "cases.jsonl"
+CASES = "cases.jsonl"
 """The cases scored, a `Case` a line, so that runs can be compared and scored again without the data set."""
 
 MANIFEST = "manifest.json"
@@ -11,3 +16,25 @@ MANIFEST = "manifest.json"
 
 SCORES = "scores.json"
 """Everything measured: the layout of `amrg.metrics.scores.Scores`."""
+
+BASELINES, ABOUT = "baselines", "about.json"
+"""The predictions of the baselines, and how each was made."""
+
+PERTURBED = "perturbed"
+"""The predictions on perturbed images, a file a perturbation."""
+
+TIMINGS, EMBEDDINGS = "timings.jsonl", "embeddings"
+"""Seconds a case, which differ from run to run; image embeddings of the retrieval baseline."""
+
+
+class Perturbation(StrEnum):
+    """How the images of a study are changed before the model gets them."""
+
+    BLANKED = "blanked"  # every pixel background
+    SHUFFLED = "shuffled"  # the images of another case, of the same views
+    MIRRORED = "mirrored"  # left to right, and each named as the other breast's
+
+
+def perturbed_path(folder: Path, perturbation: Perturbation) -> Path:
+    """The predictions of a run folder on perturbed images."""
+    return folder / PERTURBED / f"{perturbation.value}.jsonl"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from amrg.benchmark.layout import KEPT, SCORES
+from amrg.benchmark.layout import CASES, SCORES
 from amrg.benchmark.records import Record, first_fault, listed, read_records, report_of
 from amrg.benchmark.sampling import sample
 from amrg.birads import Report
@@ -75,7 +75,7 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
         raise BenchmarkError(
             f"{path}: --split {split} was given, but there is no {INFO}: a split belongs to a data set"
         )
-    if (path / KEPT).is_file():
+    if (path / CASES).is_file():
         return _of_run(path)
     return _of_records(path)
 
@@ -86,13 +86,13 @@ def load_references(folder: Path) -> tuple[Case, ...]:
     Raises:
         BenchmarkError: it keeps none, or they are malformed.
     """
-    kept = folder / KEPT
+    kept = folder / CASES
     if not kept.is_file():
-        raise BenchmarkError(f"{folder}: no {KEPT}; expected a run folder: score it with `amrg benchmark score`")
+        raise BenchmarkError(f"{folder}: no {CASES}; expected a run folder: score it with `amrg benchmark score`")
     try:
         return tuple(Case.model_validate_json(line) for line in kept.read_bytes().splitlines() if line.strip())
     except ValidationError as invalid:
-        raise BenchmarkError(f"{folder}/{KEPT}: {first_fault(invalid)}; score the run again") from invalid
+        raise BenchmarkError(f"{folder}/{CASES}: {first_fault(invalid)}; score the run again") from invalid
 
 
 def _of_run(folder: Path) -> References:
@@ -106,7 +106,7 @@ def _of_run(folder: Path) -> References:
 
 def save_references(cases: Sequence[Case], folder: Path) -> None:
     """Write the cases of a run into its folder."""
-    write_text(folder / KEPT, (case.model_dump_json() for case in cases))
+    write_text(folder / CASES, (case.model_dump_json() for case in cases))
 
 
 def _whole(dataset: Dataset) -> References:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from amrg.benchmark.layout import STORED
+from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.records import Record, first_fault, listed, read_records
 from amrg.benchmark.references import References
 from amrg.metrics.bulk_parsing import LONGEST
@@ -37,7 +37,7 @@ def read_predictions(path: Path) -> Outputs:
     Raises:
         BenchmarkError: a file or line is malformed (see `read_records`), or a field is not of its type.
     """
-    stored = path / STORED
+    stored = path / PREDICTIONS
     records = read_records(stored if stored.is_file() else path)
     predictions = tuple(_prediction(record) for record in records)
     strange = sorted({field for record in records for field in record.fields if field not in _FIELDS})

@@ -1,4 +1,4 @@
-"""`amrg benchmark run`: a model over a part of a split, with baselines and changed pictures, scored."""
+"""`amrg benchmark run`: a model over a part of a split, with baselines and perturbed images, scored."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ def run(
     split: Annotated[str, typer.Option(help="Split of the data set, by name.")],
     given: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder of the run; one that was broken off goes on. runs/MODEL-DATA-SPLIT-PART."),
+        typer.Option("--out", help="Run folder; an interrupted run is resumed. Default: runs/MODEL-DATA-SPLIT-PART."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one.")
+        str | None, typer.Option(help="Folder or hub name of a model or adapter. Default: the embedded model.")
     ] = None,
     part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-    words: Annotated[
+    score_text: Annotated[
         str,
         typer.Option(
-            help="Whose words are scored: amrg's (a house style of --style in report), or written, the model's own."
+            help="Text that is scored: the drafted findings in a report style (clinical, dmid, impression-first), or "
+            "the model's own text (model)."
         ),
     ] = "clinical",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")] = None,
-    pictures: Annotated[
-        int, typer.Option(min=0, help="Cases drafted on blanked, shuffled and mirrored pictures too.")
+    perturbed: Annotated[
+        int, typer.Option(min=0, help="Number of cases also drafted on blanked, shuffled and mirrored images.")
     ] = 100,
     training: Annotated[
-        Path | None, typer.Option("--train-data", help="Data set for baselines to learn from, not the train part.")
+        Path | None,
+        typer.Option("--train-data", help="Data set to fit the baselines on. Default: the split's train part."),
     ] = None,
     label_texts: LabelTexts = False,
     meteor_jar: MeteorJar = False,
@@ -44,11 +46,10 @@ def run(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Draft every case of a part, blind baselines beside, changed pictures too; score all, write the page."""
+    """Draft every case of a part, also on perturbed images; score it with blind baselines, write the page."""
     with busy("loading the model"):
         quieten()
-        from amrg.benchmark.run.predict import ScoredText
-        from amrg.benchmark.run.run_config import RunConfig
+        from amrg.benchmark.run.run_config import RunConfig, ScoreText
         from amrg.benchmark.run.running import run as run_model
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.score_run import score_run
@@ -56,28 +57,28 @@ def run(
         from amrg.generation import load_engine
         from amrg.models import ModelError
 
-        if words not in tuple(ScoredText):
-            fail(Exit.USAGE, f"--words is {words!r}; expected {', '.join(ScoredText)}")
+        if score_text not in tuple(ScoreText):
+            fail(Exit.USAGE, f"--score-text is {score_text!r}; expected {', '.join(ScoreText)}")
         try:
             engine = load_engine(model)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
     folder = given or Path("runs") / "-".join([Path(engine.loaded.name).name, data.resolve().name, split, part])
-    order = RunConfig(
+    config = RunConfig(
         data=data,
         split=split,
         out=folder,
         part=part,
-        words=ScoredText(words),
+        score_text=ScoreText(score_text),
         limit=limit,
-        pictures=pictures,
+        perturbed=perturbed,
         training=training,
         seed=seed,
         command=shlex.join(["amrg", *sys.argv[1:]]),
     )
     with refusing(), writing(folder):
         with bars() as progress:
-            references = run_model(order, engine, progress)
+            references = run_model(config, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
             scores = score_run(folder, references, Options(engine.loaded.name, seed, extras=extras))

@@ -53,7 +53,7 @@ def amrg(
     recipe: RecipeFile = None,
     changes: Changes = None,
     prune: Prune = True,
-    pictures: Annotated[int, typer.Option(min=0, help="Test cases drafted on changed pictures too.")] = 100,
+    perturbed: Annotated[int, typer.Option(min=0, help="Number of test cases also drafted on perturbed images.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """AMRG (arXiv 2508.09225): import DMID, split, sweep three backbones, test the best of each once.
@@ -70,7 +70,7 @@ def amrg(
         names = tuple(parts(splits))
         if not names:
             fail(Exit.USAGE, f"--splits: found {splits!r}, expected names with commas between, such as {SPLITS}")
-        experiment = Experiment(dmid, folder, what, names, pictures)
+        experiment = Experiment(dmid, folder, what, names, perturbed)
     with going_on(folder), bars() as progress:
         found = reproduce(experiment, Told(progress))
     _report(found, folder, as_json)

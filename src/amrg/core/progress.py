@@ -1,8 +1,18 @@
-"""How long work tells how far it is."""
+"""How long work reports its progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 Progress = Callable[[str, int, int], None]
-"""What is being done, for how many so far, of how many."""
+"""What is being done, how many are done, of how many."""
+
+T = TypeVar("T")
+
+
+def with_progress(what: str, steps: Iterable[T], count: int, progress: Progress) -> Iterator[T]:
+    """The steps, each reported as it is done."""
+    for number, step in enumerate(steps, 1):
+        progress(what, number, count)
+        yield step

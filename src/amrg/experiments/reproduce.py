@@ -13,8 +13,7 @@ from transformers import AutoConfig
 from amrg.benchmark.layout import SCORES
 from amrg.benchmark.pages.case_image import dataset_images
 from amrg.benchmark.pages.run_page import write_page
-from amrg.benchmark.run.predict import ScoredText
-from amrg.benchmark.run.run_config import RunConfig
+from amrg.benchmark.run.run_config import RunConfig, ScoreText
 from amrg.benchmark.run.running import run
 from amrg.benchmark.scoring.read_run import read_scores
 from amrg.benchmark.scoring.score_run import score_run
@@ -53,14 +52,14 @@ RECIPE = Recipe(
 class Experiment:
     """DMID's folder as published, where everything goes, what is swept, on which splits.
 
-    `pictures` cases of each test part are drafted on changed pictures too.
+    `perturbed` cases of each test part are also drafted on perturbed images.
     """
 
     dmid: Path
     out: Path
     sweep: Sweep
     splits: tuple[str, ...]
-    pictures: int = 100
+    perturbed: int = 100
 
 
 def reproduce(experiment: Experiment, listener: SweepCallbacks) -> Reproduction:
@@ -170,10 +169,15 @@ def _scores(experiment: Experiment, split: str, adapter: Path, folder: Path, pro
             )
         return there
     data = experiment.out / "data"
-    order = RunConfig(
-        data, split, folder, words=ScoredText.WRITTEN, pictures=experiment.pictures, command="amrg reproduce amrg"
+    config = RunConfig(
+        data,
+        split,
+        folder,
+        score_text=ScoreText.MODEL,
+        perturbed=experiment.perturbed,
+        command="amrg reproduce amrg",
     )
-    references = run(order, load_engine(str(adapter)), progress)
+    references = run(config, load_engine(str(adapter)), progress)
     scores = score_run(folder, references, Options(system))
     write_page(folder, dataset_images(data))
     return scores

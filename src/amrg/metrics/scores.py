@@ -8,7 +8,7 @@ from pydantic import Field
 
 from amrg.core.values import Value
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Role(StrEnum):
@@ -56,13 +56,13 @@ class SystemScores(Value):
 
 
 class MetricChange(Number):
-    """How far a metric moves when the pictures are changed, paired by case, with its p (approximate randomisation)."""
+    """How far a metric moves when the images are perturbed, paired by case, with its p (approximate randomisation)."""
 
     p: float | None = None
 
 
 class PerturbationScores(Value):
-    """The same model on changed pictures; `change` is changed less unchanged."""
+    """The same model on perturbed images; `change` is perturbed minus unchanged."""
 
     n: int
     metrics: dict[str, MetricScore]
@@ -107,7 +107,7 @@ class Scores(Value):
     systems: dict[str, SystemScores]
     # Field (density, view, ...), its value, the system's metrics on those cases.
     subgroups: dict[str, dict[str, SystemScores]] = Field(default_factory=dict)
-    pictures: dict[str, PerturbationScores] = Field(default_factory=dict)  # blanked, shuffled, mirrored
+    perturbed: dict[str, PerturbationScores] = Field(default_factory=dict)  # blanked, shuffled, mirrored
     confusions: dict[str, Confusion] = Field(default_factory=dict)  # birads, density
     cases: tuple[CaseScores, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -79,7 +79,7 @@ def perturbation_charts(scores: Scores, system: SystemScores) -> Iterator[Chart]
     """Each main metric on the pictures as they are and as they were changed, the best blind baseline across."""
     for name in main_metrics(system.metrics):
         shown = system.metrics[name]
-        changed = {how: p.metrics[name] for how, p in scores.pictures.items() if name in p.metrics}
+        changed = {how: p.metrics[name] for how, p in scores.perturbed.items() if name in p.metrics}
         if not changed:
             continue
         rows = [Row(f"unchanged, n {shown.n}", shown, BLACK)]

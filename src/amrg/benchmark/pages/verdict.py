@@ -65,7 +65,7 @@ def _evidence(name: str, scores: Scores, system: SystemScores) -> Evidence:
     score = system.metrics[name]
     skill = score.skill
     blind = scores.systems.get(skill.blind) if skill is not None else None
-    changes = {k: p.change[name] for k, p in scores.pictures.items() if k in LOST and name in p.change}
+    changes = {k: p.change[name] for k, p in scores.perturbed.items() if k in LOST and name in p.change}
     return Evidence(
         metric=name,
         score=score,
@@ -157,7 +157,7 @@ def _against_blind(evidence: Sequence[Evidence]) -> str:
 
 def _sides(scores: Scores) -> Iterable[str]:
     """What mirrored pictures did to the sides that drafts name."""
-    metrics = scores.pictures["mirrored"].metrics if "mirrored" in scores.pictures else {}
+    metrics = scores.perturbed["mirrored"].metrics if "mirrored" in scores.perturbed else {}
     swapped, kept = metrics.get("sides_swapped_share"), metrics.get("sides_kept_share")
     if swapped is not None and swapped.value is not None:
         also = f", {with_interval(kept)} kept them" if kept is not None and kept.value is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,20 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from amrg import __version__
-from amrg.benchmark.layout import MANIFEST, STORED
+from amrg.benchmark.layout import MANIFEST, PREDICTIONS
+from amrg.benchmark.prediction_log import DIFFERENT_RUN
+from amrg.benchmark.references import References
+from amrg.benchmark.run.run_config import RunConfig, ScoreText
 from amrg.core.files import write_text
 from amrg.core.values import Value, flatten
 from amrg.generation import Engine
 from amrg.metrics.errors import BenchmarkError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class ModelUsed(Value):
-    """The model: `weights` is the SHA-256 of its files, or the hub's commit where it lies in the hub's cache."""
+    """The model: `weights` is the SHA-256 of its files, or the hub's commit where it comes from the hub."""
 
     name: str
     weights: str | None
@@ -30,8 +34,8 @@ class ModelUsed(Value):
     dtype: str
 
 
-class DataUsed(Value):
-    """A part of a split: `hash` is of the cases as scored, the others those of the data set's and the split's files."""
+class EvaluationData(Value):
+    """A part of a split: `hash` is of the cases as scored, the others are of the data set's and the split's files."""
 
     name: str
     split: str | None
@@ -43,18 +47,18 @@ class DataUsed(Value):
 
 
 class TrainingUsed(Value):
-    """The cases that baselines learned from."""
+    """The cases that baselines were fitted on."""
 
     n: int
     hash: str
 
 
 class PromptUsed(Value):
-    """How the model is asked: its settings, the chat template's hash, whose words are scored, and a hash of all."""
+    """How the model is prompted: its settings, the chat template's hash, which text is scored, and a hash of all."""
 
     settings: dict[str, Any]
     chat_template: str | None
-    words: str
+    score_text: ScoreText
     decoding: str = "greedy"
     hash: str
 
@@ -69,19 +73,42 @@ def versions() -> dict[str, str]:
 
 
 class Manifest(Value):
-    """What was run. Two runs with equal manifests, `command` left out, write the same predictions."""
+    """What was run. Two runs whose manifests differ in nothing but `command` write the same predictions."""
 
     schema_version: int = SCHEMA
     command: str
     system: str
     model: ModelUsed
-    data: DataUsed
+    data: EvaluationData
     training: TrainingUsed
     prompt: PromptUsed
-    pictures: int
+    perturbed: int
     seed: int
     batch: int = 1
     versions: dict[str, str] = Field(default_factory=versions)
+
+
+def manifest_of(config: RunConfig, engine: Engine, references: References) -> Manifest:
+    """All that decides what a run writes."""
+    training = replace(references, cases=references.training)
+    return Manifest(
+        command=config.command,
+        system=engine.loaded.name,
+        model=describe_model(engine),
+        data=EvaluationData(
+            name=references.name,
+            split=references.split,
+            part=references.part,
+            n=len(references.cases),
+            hash=references.hash,
+            dataset_hash=references.pins["dataset"],
+            split_hash=references.pins["split"],
+        ),
+        training=TrainingUsed(n=len(training.cases), hash=training.hash),
+        prompt=describe_prompt(engine, config.score_text),
+        perturbed=min(config.perturbed, len(references.cases)),
+        seed=config.seed,
+    )
 
 
 def describe_model(engine: Engine) -> ModelUsed:
@@ -96,16 +123,16 @@ def describe_model(engine: Engine) -> ModelUsed:
     )
 
 
-def describe_prompt(engine: Engine, words: str) -> PromptUsed:
-    """How an engine asks its model, and whose words are scored."""
+def describe_prompt(engine: Engine, score_text: ScoreText) -> PromptUsed:
+    """How an engine prompts its model, and which text is scored."""
     settings = engine.loaded.settings.model_dump(mode="json")
     template = getattr(engine.loaded.processor, "chat_template", None)
     pinned = None if template is None else _hash(template)
     return PromptUsed(
         settings=settings,
         chat_template=pinned,
-        words=words,
-        hash=_hash(json.dumps([settings, pinned, words], sort_keys=True)),
+        score_text=score_text,
+        hash=_hash(json.dumps([settings, pinned, score_text], sort_keys=True)),
     )
 
 
@@ -114,17 +141,17 @@ def _hash(text: str) -> str:
 
 
 def open_run_folder(folder: Path, manifest: Manifest) -> None:
-    """Make the folder of a run, or enter it again to go on.
+    """Make the folder of a run, or check that it is this run's, to be resumed.
 
     Raises:
-        BenchmarkError: another run lies there; says where the two differ.
+        BenchmarkError: it contains a different run; names the fields that differ.
     """
     path = folder / MANIFEST
     if path.is_file():
         _refuse_other(path, manifest)
         return
-    if (folder / STORED).exists():
-        raise BenchmarkError(f"{folder}: found {STORED} without {MANIFEST}; name an empty folder")
+    if (folder / PREDICTIONS).exists():
+        raise BenchmarkError(f"{folder}: found {PREDICTIONS} without {MANIFEST}; name an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, [manifest.model_dump_json(indent=2)])
 
@@ -133,26 +160,28 @@ def load_manifest(folder: Path) -> Manifest:
     """The manifest of a run folder.
 
     Raises:
-        BenchmarkError: there is none, or it is none of this version.
+        BenchmarkError: there is none, or it is of another schema.
     """
     path = folder / MANIFEST
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise BenchmarkError(f"{path}: cannot be read ({error.strerror}); expected a folder of a run") from error
+        raise BenchmarkError(f"{path}: cannot be read ({error.strerror}); expected a run folder") from error
     except ValidationError as error:
-        raise BenchmarkError(f"{path}: no manifest of schema {SCHEMA} ({error.error_count()} fields differ)") from error
+        raise BenchmarkError(
+            f"{path}: not a manifest of schema {SCHEMA} ({error.error_count()} fields differ)"
+        ) from error
 
 
 def _refuse_other(path: Path, manifest: Manifest) -> None:
     """Refuse a folder whose manifest differs in anything but the command."""
-    there, asked = (
+    found, requested = (
         dict(flatten(m.model_dump(mode="json", exclude={"command"}))) for m in (load_manifest(path.parent), manifest)
     )
-    differing = [name for name in sorted(there.keys() | asked.keys()) if there.get(name) != asked.get(name)]
+    differing = [name for name in sorted(found.keys() | requested.keys()) if found.get(name) != requested.get(name)]
     if differing:
-        told = "; ".join(f"{name} is {there.get(name)!r}, asked for {asked.get(name)!r}" for name in differing[:3])
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise BenchmarkError(
-            f"{path}: {told}{more}: another run lies there; name an empty folder, or ask for the same run again"
+        differences = "; ".join(
+            f"{name} is {found.get(name)!r}, requested {requested.get(name)!r}" for name in differing[:3]
         )
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise BenchmarkError(f"{path}: {differences}{more}: {DIFFERENT_RUN}")

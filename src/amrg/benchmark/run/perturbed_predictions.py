@@ -1,4 +1,4 @@
-"""The same cases drafted again on blanked, shuffled and mirrored pictures."""
+"""The same cases drafted again on blanked, shuffled and mirrored images."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amrg.benchmark.baselines.retrieval import OpenStudy
-from amrg.benchmark.prediction_log import resume_predictions
+from amrg.benchmark.layout import Perturbation, perturbed_path
+from amrg.benchmark.prediction_log import resume_predictions, write_predictions
 from amrg.benchmark.run.perturbed_images import blank, mirror
 from amrg.benchmark.run.predict import Drafter, failed_prediction
+from amrg.benchmark.run.run_config import RunCases
 from amrg.benchmark.sampling import shuffle
-from amrg.benchmark.scoring.image_dependence import Perturbation, predictions_path
+from amrg.benchmark.studies import OpenStudy
 from amrg.birads import Laterality, View
+from amrg.core.progress import Progress, with_progress
 from amrg.datasets.case import Case
 from amrg.imaging import ImagingError, Study
 from amrg.metrics.clinical.laterality import unmirror
@@ -22,34 +24,55 @@ from amrg.metrics.prediction import Prediction
 Geometry = tuple[tuple[Laterality, View, int, int], ...]
 
 
+def predict_perturbed(
+    folder: Path, cases: RunCases, drafter: Drafter, predictions: Sequence[Prediction], progress: Progress
+) -> None:
+    """Write predictions on blanked, mirrored and shuffled images of some cases of a run.
+
+    `predictions` are those of all cases on the unchanged images: a draft on shuffled images is one of them.
+
+    Raises:
+        BenchmarkError: the folder holds predictions of other cases.
+    """
+    if not cases.perturbed:
+        return
+    drafted = _predict_blanked_and_mirrored(folder, cases.perturbed, PerturbedDrafter(drafter, cases.open_case, {}))
+    for _ in with_progress("drafting on perturbed images", drafted, len(cases.perturbed), progress):
+        pass
+    partner = derangement(cases.references.cases, cases.seed)
+    write_predictions(
+        perturbed_path(folder, Perturbation.SHUFFLED), predict_shuffled(cases.perturbed, partner, predictions)
+    )
+
+
 @dataclass(frozen=True)
 class PerturbedDrafter:
-    """Drafts cases with their pictures changed. Black pictures of one geometry are drafted once: they are all alike."""
+    """Drafts cases on perturbed images. Blank images of one geometry are all the same, and drafted only once."""
 
     drafter: Drafter
-    opened: OpenStudy
-    black: dict[Geometry, Prediction]
+    open_case: OpenStudy
+    blank_drafts: dict[Geometry, Prediction]
 
     def blanked(self, case: Case) -> Prediction:
-        """The draft on black pictures."""
+        """The draft on blank images."""
         try:
-            study = self.opened(case)
+            study = self.open_case(case)
             geometry = tuple((m.laterality, m.view, m.rows, m.columns) for m in study.mammograms)
-            if geometry not in self.black:
-                self.black[geometry] = self.drafter.predict(case.key, blank(study))
+            if geometry not in self.blank_drafts:
+                self.blank_drafts[geometry] = self.drafter.predict(case.key, blank(study))
         except ImagingError as error:
             return failed_prediction(case.key, str(error))
-        return self.black[geometry].model_copy(update={"key": case.key})
+        return self.blank_drafts[geometry].model_copy(update={"key": case.key})
 
     def mirrored(self, case: Case) -> Prediction:
-        """The draft on mirrored pictures; its boxes are brought back to the pixels of the pictures as they are."""
+        """The draft on mirrored images; its boxes are in pixels of the unchanged images."""
         try:
-            turned = mirror(self.opened(case))
-            drafted = self.drafter.predict(case.key, turned)
+            mirrored = mirror(self.open_case(case))
+            prediction = self.drafter.predict(case.key, mirrored)
         except ImagingError as error:
             return failed_prediction(case.key, str(error))
-        report = drafted.report and unmirror(drafted.report, _widths(turned))
-        return drafted.model_copy(update={"report": report})
+        report = prediction.report and unmirror(prediction.report, _widths(mirrored))
+        return prediction.model_copy(update={"report": report})
 
 
 def _widths(study: Study) -> dict[tuple[Laterality, View], int]:
@@ -57,63 +80,56 @@ def _widths(study: Study) -> dict[tuple[Laterality, View], int]:
     return {(m.laterality, m.view): m.columns for m in study.mammograms}
 
 
-def predict_perturbed(cases: Sequence[Case], changer: PerturbedDrafter, folder: Path) -> Iterator[int]:
-    """Draft the cases of a run folder blanked and mirrored, case by case so that pictures are decoded once.
-
-    Yields how many are done.
-
-    Raises:
-        BenchmarkError: the folder holds predictions of other cases.
-    """
-    predictions_path(folder, Perturbation.BLANKED).parent.mkdir(parents=True, exist_ok=True)
+def _predict_blanked_and_mirrored(folder: Path, cases: Sequence[Case], drafter: PerturbedDrafter) -> Iterator[object]:
+    """Both drafts of a case, then the next case, so that its images are decoded once; an item a case."""
+    perturbed_path(folder, Perturbation.BLANKED).parent.mkdir(parents=True, exist_ok=True)
     by_key = {case.key: case for case in cases}
 
-    def drafted(how: Perturbation, draft: Callable[[Case], Prediction]) -> Iterator[Prediction]:
-        return resume_predictions(predictions_path(folder, how), list(by_key), lambda key: draft(by_key[key]))
+    def drafts(how: Perturbation, draft: Callable[[Case], Prediction]) -> Iterator[Prediction]:
+        return resume_predictions(perturbed_path(folder, how), list(by_key), lambda key: draft(by_key[key]))
 
-    both = zip(
-        drafted(Perturbation.BLANKED, changer.blanked), drafted(Perturbation.MIRRORED, changer.mirrored), strict=True
+    return zip(
+        drafts(Perturbation.BLANKED, drafter.blanked), drafts(Perturbation.MIRRORED, drafter.mirrored), strict=True
     )
-    yield from (number for number, _ in enumerate(both, 1))
 
 
 def predict_shuffled(
     cases: Sequence[Case], partner: Mapping[str, str], predictions: Sequence[Prediction]
 ) -> list[Prediction]:
-    """What the model writes where each case is shown the pictures of its partner.
+    """The model's text where each case has the images of its partner.
 
-    That is the partner's own draft, for an engine is shown pictures and the names of their views and nothing else; so
-    no picture is read again. `predictions` are those on the pictures as they are, of partners too.
+    That is the partner's own draft, since an engine gets images and the names of their views and nothing else; so no
+    image is read again. `predictions` are those on the unchanged images, of partners too.
     """
-    drafts = {p.key: p for p in predictions}
-    return [_shown(case.key, partner.get(case.key), drafts) for case in cases]
+    by_key = {p.key: p for p in predictions}
+    return [_prediction_of(case.key, partner.get(case.key), by_key) for case in cases]
 
 
-def _shown(key: str, other: str | None, drafts: Mapping[str, Prediction]) -> Prediction:
-    """One case's prediction on the pictures of another."""
+def _prediction_of(key: str, other: str | None, predictions: Mapping[str, Prediction]) -> Prediction:
+    """One case's prediction on the images of another."""
     if other is None:
-        return failed_prediction(key, "no case of another group has pictures of the same views")
-    if drafts[other].text is None:
-        return failed_prediction(key, f"case {other}, whose pictures were to be shown, failed")
-    return drafts[other].model_copy(update={"key": key})
+        return failed_prediction(key, "no case of another group has images of the same views")
+    if predictions[other].text is None:
+        return failed_prediction(key, f"its images are those of case {other}, which failed")
+    return predictions[other].model_copy(update={"key": key})
 
 
 def derangement(cases: Sequence[Case], seed: int) -> dict[str, str]:
-    """For each case another of a different group with pictures of the same views, as the data set's table names them.
+    """For each case another of a different group with images of the same views, as the data set's table names them.
 
-    A seeded derangement: nobody's pictures are shown twice. Cases without a partner are left out.
+    Seeded; no case is the partner of two. Cases without a partner have no entry.
     """
-    alike: dict[tuple[str, ...], list[Case]] = defaultdict(list)
+    same_views: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     for case in cases:
-        alike[tuple(sorted(f"{i.laterality}{i.view}" for i in case.images))].append(case)
-    found: dict[str, str] = {}
-    for members in alike.values():
-        found |= _rotated(members, seed)
-    return found
+        same_views[tuple(sorted(f"{i.laterality}{i.view}" for i in case.images))].append(case)
+    partners: dict[str, str] = {}
+    for members in same_views.values():
+        partners |= _rotated(members, seed)
+    return partners
 
 
 def _rotated(cases: Sequence[Case], seed: int) -> dict[str, str]:
-    """Cases laid out group after group, each shown the one as many places on as the largest group is large."""
+    """Cases in a row, group after group; the partner of each is further on by the size of the largest group."""
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in shuffle(cases, f"shuffled {seed}"):
         groups[case.group].append(case)

@@ -1,14 +1,14 @@
-"""Whether the image was read: a run's metrics on changed pictures beside those on the pictures as they are."""
+"""Whether the images were read: a run's metrics on perturbed images compared with those on the unchanged images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
+from amrg.benchmark.layout import Perturbation, perturbed_path
 from amrg.benchmark.submissions import read_predictions
 from amrg.metrics.bulk_parsing import read_reports
 from amrg.metrics.clinical.laterality import OTHER, sides_of, swap_sides, swap_text
@@ -22,19 +22,6 @@ from amrg.metrics.summaries import finite, metric_scores
 
 MetricsOf = Callable[[Sequence[Pair]], list[Metric]]
 """All metrics of some pairs."""
-
-
-class Perturbation(StrEnum):
-    """How the pictures of a study are changed before the model is shown them."""
-
-    BLANKED = "blanked"  # every pixel background
-    SHUFFLED = "shuffled"  # the pictures of another case, of the same views
-    MIRRORED = "mirrored"  # left to right, and each named as the other breast's
-
-
-def predictions_path(folder: Path, how: Perturbation) -> Path:
-    """Where a run folder holds the predictions on changed pictures."""
-    return folder / "pictures" / f"{how.value}.jsonl"
 
 
 def perturbation_scores(
@@ -51,7 +38,7 @@ def perturbation_scores(
     known = {pair.key: pair for pair in unchanged}
     found = {}
     for how in Perturbation:
-        path = predictions_path(folder, how)
+        path = perturbed_path(folder, how)
         if path.is_file() and path.stat().st_size:
             predictions = read_predictions(path).predictions
             _refuse_unknown(path, predictions, known)

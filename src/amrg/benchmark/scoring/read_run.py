@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from amrg.benchmark.layout import KEPT, MANIFEST, SCORES, STORED
+from amrg.benchmark.layout import CASES, MANIFEST, PREDICTIONS, SCORES
 from amrg.benchmark.records import first_fault
 from amrg.benchmark.scoring.measure import pairs_of
 from amrg.datasets.case import Case
@@ -71,7 +71,7 @@ def reference_lengths(folder: Path) -> dict[str, int]:
     Raises:
         BenchmarkError: the folder holds no cases, or a line is malformed.
     """
-    return {row["key"]: len(row.get("text") or "") for _, row in _rows(folder / KEPT)}
+    return {row["key"]: len(row.get("text") or "") for _, row in _rows(folder / CASES)}
 
 
 def read_shown(folder: Path, keys: set[str]) -> dict[str, tuple[Case, Pair]]:
@@ -80,7 +80,7 @@ def read_shown(folder: Path, keys: set[str]) -> dict[str, tuple[Case, Pair]]:
     Raises:
         BenchmarkError: a file or a case is missing, or a line is malformed.
     """
-    cases, predictions = _wanted(folder / KEPT, Case, keys), _wanted(folder / STORED, Prediction, keys)
+    cases, predictions = _wanted(folder / CASES, Case, keys), _wanted(folder / PREDICTIONS, Prediction, keys)
     pairs = pairs_of(list(cases.values()), [predictions[key] for key in cases])
     return {key: (case, pair) for (key, case), pair in zip(cases.items(), pairs, strict=True)}
 

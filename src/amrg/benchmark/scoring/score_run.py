@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from amrg import __version__
-from amrg.benchmark.baselines.suite import BASELINES, fit_baselines, load_baselines, save_baselines
-from amrg.benchmark.layout import MANIFEST, SCORES, STORED
+from amrg.benchmark.baselines.suite import fit_baselines, load_baselines, save_baselines
+from amrg.benchmark.layout import BASELINES, MANIFEST, PREDICTIONS, SCORES
 from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.references import References, save_references
 from amrg.benchmark.scoring.read_run import read_manifest
@@ -55,7 +55,7 @@ def score_submission(handed: Submission, folder: Path, options: Options) -> Scor
         return score_run(folder, handed.references, options, handed.outputs)
     manifest = _manifest(handed, options)
     _enter(folder)
-    write_predictions(folder / STORED, handed.outputs.predictions)
+    write_predictions(folder / PREDICTIONS, handed.outputs.predictions)
     save_baselines(folder, fit_baselines(handed.references, options.seed))
     write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
     return score_run(folder, handed.references, options, handed.outputs)
@@ -89,8 +89,8 @@ def _enter(folder: Path) -> None:
     path = folder / MANIFEST
     if path.is_file() and "predictions" not in read_manifest(folder):
         raise BenchmarkError(f"{folder}: found a run of `amrg benchmark run` there; name another folder")
-    if not path.is_file() and (folder / STORED).exists():
-        raise BenchmarkError(f"{folder}: found {STORED} without {MANIFEST}; name an empty folder")
+    if not path.is_file() and (folder / PREDICTIONS).exists():
+        raise BenchmarkError(f"{folder}: found {PREDICTIONS} without {MANIFEST}; name an empty folder")
     (folder / BASELINES).mkdir(parents=True, exist_ok=True)
 
 
@@ -123,8 +123,8 @@ def _manifest(handed: Submission, options: Options) -> dict[str, Any]:
 def _hash_of(path: Path) -> str:
     """SHA-256 of a file, of a run folder's predictions, or of a folder's text files in order."""
     digest = hashlib.sha256()
-    stored_there = path / STORED
-    files = [stored_there] if stored_there.is_file() else sorted(path.glob("*.[tT][xX][tT]"))
+    stored = path / PREDICTIONS
+    files = [stored] if stored.is_file() else sorted(path.glob("*.[tT][xX][tT]"))
     for file in files if path.is_dir() else [path]:
         digest.update(file.read_bytes())
     return digest.hexdigest()

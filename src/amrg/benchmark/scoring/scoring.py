@@ -50,7 +50,7 @@ def score(
 ) -> Scores:
     """Score a system's outputs (one a case, in the order of the references: `intake.matched`).
 
-    Predictions on changed pictures are taken from a run's `folder` where it holds any.
+    Predictions on perturbed images are taken from a run's `folder` where it holds any.
 
     Raises:
         BenchmarkError: the folder's predictions are malformed, or what was asked for beyond the usual cannot be had.
@@ -61,7 +61,7 @@ def score(
         measured = {options.system: by_name(measure(pairs))}
         for name, predictions in others.predictions.items():
             measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
-        pictures = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
+        perturbed = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
         told = measure.warnings(pairs)
     own = list(measured[options.system].values())
     draws = bootstrap(references.groups, options.seed, options.draws)
@@ -71,7 +71,7 @@ def score(
         data=describe_data(references),
         systems=score_systems(written, measured, others.about, draws),
         subgroups=_subgroups(pairs, own, options),
-        pictures=pictures,
+        perturbed=perturbed,
         confusions=confusions(pairs),
         cases=_cases(pairs, own),
         warnings=(
