@@ -24,8 +24,9 @@ from transformers import AutoProcessor, Gemma3ForConditionalGeneration, Trainer,
 
 from amrg.datasets import Case, Dataset, open_dataset, study_of
 from amrg.imaging import hanging_order
-from amrg.models import ModelSettings, frame_for, load_base, messages, model_image
+from amrg.models import ModelSettings, frame_for, messages, model_image
 from amrg.models.backbones.base import Modules
+from amrg.models.load import load_base
 from amrg.models.views import to_pil
 from amrg.training.callbacks import StepStats
 from amrg.training.data.batching import BatchPlan, lengths_of

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from amrg.cli import Exit
 from amrg.cli.train import train
 from amrg.datasets import open_dataset
-from amrg.models import load_model
+from amrg.models.load import load_model
 from amrg.training.data.prepared import Source
 from amrg.training.loop import tuning
 from tests.models.tiny import TINY

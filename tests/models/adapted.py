@@ -11,8 +11,8 @@ from huggingface_hub import constants
 from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from amrg.models import load_base
 from amrg.models.adapters import WEIGHTS_FILE
+from amrg.models.load import load_base
 from amrg.training.loop.lora import with_lora
 from amrg.training.recipe import Lora, Recipe
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
-from amrg.models import LoadedModel, messages, to_pil
+from amrg.models import messages, to_pil
 from amrg.models.backbones.base import DecodingSettings, Modules, Pictures, Prompt, Tensors
+from amrg.models.load import LoadedModel
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
 from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
 from amrg.training.recipe import Lora, Recipe

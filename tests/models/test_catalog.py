@@ -21,8 +21,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from amrg.models import BACKBONES, ModelError, list_models, load_base
+from amrg.models import ModelError, list_models
+from amrg.models.backbones.registry import BACKBONES
 from amrg.models.catalog import KNOWN, pinned_revision
+from amrg.models.load import load_base
 from tests.models.adapted import as_cached
 from tests.models.published import published_names, read_published
 from tests.models.tiny import TINY

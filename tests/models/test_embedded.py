@@ -10,9 +10,10 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, Gemma3ForConditionalGeneration
 
 from amrg.birads import Laterality, View
-from amrg.models import ModelError, load_model, messages, to_pil
+from amrg.models import ModelError, messages, to_pil
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
 from amrg.models.embedded.tokenizer import LINE_ENDS, build_processor, train_tokenizer, vocabulary
+from amrg.models.load import load_model
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
 CORPUS = ["Breast composition: b.\nRight breast: BI-RADS 1.\n\nFindings: none."] * 3

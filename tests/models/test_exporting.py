@@ -15,13 +15,15 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from amrg.models import ModelError, Modules, load_base, load_model, model_card
+from amrg.models import ModelError, model_card
 from amrg.models.adapters import WEIGHTS_FILE
+from amrg.models.backbones.base import Modules
 from amrg.models.export.exporting import Exported, ExportRequest, export_adapter, export_merged
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles
 from amrg.models.hubnames import hub_name
+from amrg.models.load import load_base, load_model
 from amrg.training.recipe import Lora
 from tests.models.adapted import LORA, adapter_for, as_cached
 from tests.models.published import published_names, read_published
@@ -271,7 +273,7 @@ def test_a_missing_base_and_another_base_are_each_one_line(base: Path, adapter: 
 
 def test_the_embedded_model_keeps_heads_and_guard_where_its_tower_is_its_own(tmp_path: Path) -> None:
     done = export_merged(ExportRequest(adapter_for("amrg-embedded", tmp_path / "tuned", LORA), tmp_path / "out"))
-    assert {"seeing.safetensors", "guard.safetensors"} <= set(done.files)
+    assert {"heads.safetensors", "guard.safetensors"} <= set(done.files)
     assert load_model(str(done.folder)).heads is not None
     tower = adapter_for("amrg-embedded", tmp_path / "tower", Lora(rank=4, modules=Modules.TOWER), scale=0.01)
     assert load_model(str(tower)).heads is None
@@ -368,7 +370,7 @@ def test_what_a_base_stores_beside_what_it_is_tied_to_is_not_asked_of_an_export(
     ("name", "said"),
     [
         ("amrg.json", r"tuned: amrg\.json is damaged \(.*copy it again"),
-        ("seeing.safetensors", r"seeing\.safetensors is damaged \(.*copy it again"),
+        ("heads.safetensors", r"heads\.safetensors is damaged \(.*copy it again"),
     ],
 )
 def test_a_damaged_file_beside_weights_is_one_line(name: str, said: str, base: Path, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from amrg.models import LoadedModel, load_base, load_model
 from amrg.models.backbones.base import Modules, Tensors
 from amrg.models.embedded.tokenizer import END_OF_TURN
+from amrg.models.load import LoadedModel, load_base, load_model
 from amrg.training.loop.lora import adapters_attached, merged_model
 from tests.models.lessons import (
     ANSWERS,

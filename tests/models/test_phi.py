@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from transformers import AutoConfig
 
 from amrg.birads import Laterality, View
-from amrg.models import LoadedModel, ModelError, ModelSettings, ViewEncoding, load_base
+from amrg.models import ModelError, ModelSettings, ViewEncoding
 from amrg.models.backbones.base import DecodingSettings, Modules, Prompt, Tensors
 from amrg.models.backbones.phi3 import Phi3Vision
+from amrg.models.load import LoadedModel, load_base
 from amrg.models.phi3v import Phi3VProcessor
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
 from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model

@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
-from amrg.models import LoadedModel, ModelError, ModelSettings, ViewEncoding, load_base, messages
+from amrg.models import ModelError, ModelSettings, ViewEncoding, messages
 from amrg.models.backbones.base import DecodingSettings, Modules, Pictures, Prompt, Tensors
 from amrg.models.backbones.qwen import QwenProcessor
+from amrg.models.load import LoadedModel, load_base
 from amrg.models.views import to_pil
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
 from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model

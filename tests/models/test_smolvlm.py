@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from amrg.models import LoadedModel, load_base, load_model
 from amrg.models.backbones.base import Modules, Tensors
 from amrg.models.backbones.smolvlm import END_OF_UTTERANCE
+from amrg.models.load import LoadedModel, load_base, load_model
 from amrg.training.loop.lora import adapters_attached, merged_model
 from tests.models.lessons import (
     ANSWERS,

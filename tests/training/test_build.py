@@ -33,7 +33,7 @@ RECIPE = EmbeddedRecipe(
 def test_a_tiny_model_is_built_drafts_and_is_built_again_alike(tmp_path: Path) -> None:
     for out in ("first", "second"):
         build_model(RECIPE, tmp_path / "run", tmp_path / out)
-    for name in ("model.safetensors", "seeing.safetensors", "guard.safetensors", "recipe.json", "tokenizer.json"):
+    for name in ("model.safetensors", "heads.safetensors", "guard.safetensors", "recipe.json", "tokenizer.json"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
     assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == RECIPE
     assert Guard.load(tmp_path / "first") is not None

@@ -13,9 +13,10 @@ import torch
 
 from amrg.birads import Style, parse, render
 from amrg.datasets import Case, Dataset, import_dataset, importer_of, open_dataset, study_of
-from amrg.models import Channels, ViewEncoding, load_base
+from amrg.models import Channels, ViewEncoding
 from amrg.models.backbones.base import Modules
 from amrg.models.backbones.gemma3 import Gemma3
+from amrg.models.load import load_base
 from amrg.training.data import examples
 from amrg.training.data.base_model import DTYPES
 from amrg.training.data.examples import ExampleReader, Framing, as_tensors, from_tensors, target_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from amrg.birads import Category, Finding, Kind, Laterality, Location, Margin, Quadrant, Shape, View
-from amrg.models.embedded.heads import ATTRIBUTES, KINDS
+from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
 from amrg.training.embedded.phantom_shards import SeenLesion
 from amrg.training.embedded.targets import IGNORE, grid_targets
 

@@ -34,7 +34,7 @@ from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.settings import ModelSettings
 from amrg.models.weights import load_whole
 
-HEADS_FILE = "seeing.safetensors"
+HEADS_FILE = "heads.safetensors"
 
 
 @dataclass(frozen=True)
@@ -242,21 +242,16 @@ def _heads(folder: Path | None) -> FindingHeads | None:
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the weight files of a folder, by name."""
+    """SHA-256 over the weight files of a folder: of what they hold, not of their names."""
     files = sorted(folder.glob("*.safetensors"))
-    return _files_hash(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+    return _hash(*sorted(_file_hash(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
 
 
-@lru_cache(maxsize=8)
-def _files_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """SHA-256 over files; their sizes and times tell one that was written anew from the one that was read before."""
-    digest = hashlib.sha256()
-    for file, _, _ in files:
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            while part := stream.read(1 << 24):
-                digest.update(part)
-    return digest.hexdigest()
+@lru_cache(maxsize=32)
+def _file_hash(file: Path, size: int, changed_ns: int) -> str:
+    """SHA-256 of a file; size and time tell a file that was replaced from the one hashed before."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _hash(*parts: str) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from amrg.models import DecodingSettings, LoadedModel, load_model
-from amrg.models.backbones.base import Pictures, Views
-from amrg.models.embedded.guard import Array, Guard, extract_features, view_statistics
+from amrg.models.backbones.base import DecodingSettings, Pictures, Views
+from amrg.models.embedded.features import extract_features, view_statistics
+from amrg.models.embedded.guard import Array, Guard
+from amrg.models.load import LoadedModel, load_model
 
 
 @dataclass(frozen=True)

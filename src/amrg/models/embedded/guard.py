@@ -13,13 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors.numpy import load_file, save_file
-from torch import Tensor, nn
 
 FILE_NAME = "guard.safetensors"
-TEXTURE_STAGES = 2
-LEAST = 1e-3  # added before the logarithm, so that a feature that never shows stays finite
 SHRINKAGE = 1e-3
 Array = npt.NDArray[np.float64]
 
@@ -63,29 +59,3 @@ def fit_guard(views: Array, studies: list[Array], quantile: float, margin: float
     unset = Guard(mean, np.linalg.inv(shrunk), np.inf)
     distances = [unset.distance(study) for study in studies]
     return Guard(mean, unset.precision, margin * float(np.quantile(distances, quantile)))
-
-
-@torch.inference_mode()
-def extract_features(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Every stage's features of pictures uint8 [views, size, size, 3], on the processor, and the pixels in -1..1."""
-    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    device = next(tower.parameters()).device
-    out = tower(pixel_values=pixels.to(device), output_hidden_states=True, return_dict=True)
-    return tuple(s.float().cpu() for s in (*out.hidden_states[:-1], out.last_hidden_state)), pixels
-
-
-def view_statistics(stages: tuple[Tensor, ...], pixels: Tensor) -> Array:
-    """Logarithms of mean and deviation of the early stages' features over the breast, [views, features].
-
-    `stages` are the tower's hidden states, [views, channels, rows, columns], from the first on.
-    """
-    breast = (pixels[:, :1] > -1 + 16 / 127.5).float()
-    found = []
-    for stage in stages[:TEXTURE_STAGES]:
-        weight = torch.nn.functional.adaptive_avg_pool2d(breast, (stage.shape[2], stage.shape[3]))
-        total = weight.sum((2, 3)).clamp(min=1.0)
-        mean = (stage * weight).sum((2, 3)) / total
-        spread = (((stage - mean[:, :, None, None]) ** 2 * weight).sum((2, 3)) / total).sqrt()
-        found += [mean, spread]
-    statistics: Array = (torch.cat(found, 1).abs() + LEAST).log().double().numpy()
-    return statistics

@@ -2,7 +2,7 @@
 
 Four stages to cells of 16 pixels, residual 3 x 3 convolutions with batch norm (He 2016), the last ones dilated so that
 a cell sees half a breast; a fifth to image tokens of 48 pixels, which weighs what their cells hold. Importing
-`amrg.models` tells transformers of it, by its model type `amrg_conv_tower`.
+this module registers it with transformers under the model type `amrg_conv_tower`.
 """
 
 from __future__ import annotations

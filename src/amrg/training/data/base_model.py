@@ -14,7 +14,8 @@ from transformers import BitsAndBytesConfig
 
 from amrg import __version__
 from amrg.core.values import Value
-from amrg.models import LoadedModel, ModelSettings, ViewEncoding, load_base
+from amrg.models import ModelSettings, ViewEncoding
+from amrg.models.load import LoadedModel, load_base
 from amrg.training.data.samples import Stage
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Precision, Quantization, Recipe

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from amrg.models import LoadedModel
 from amrg.models.backbones.base import Tensors
+from amrg.models.load import LoadedModel
 from amrg.training.data.feature_cache import FeatureCache
 from amrg.training.data.samples import IGNORE, Batch, Sample
 

@@ -14,8 +14,8 @@ from threading import Lock
 
 import torch
 
-from amrg.models import LoadedModel, Prompt
-from amrg.models.backbones.base import Tensors
+from amrg.models.backbones.base import Prompt, Tensors
+from amrg.models.load import LoadedModel
 from amrg.training.data.samples import Stage
 from amrg.training.data.tensor_store import TensorStore, bytes_of
 

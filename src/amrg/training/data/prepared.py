@@ -21,8 +21,8 @@ from pathlib import Path
 from amrg.core.progress import Progress
 from amrg.core.values import Value
 from amrg.datasets import Dataset, Split, open_dataset
-from amrg.models import LoadedModel, Prompt
-from amrg.models.backbones.base import Tensors
+from amrg.models.backbones.base import Prompt, Tensors
+from amrg.models.load import LoadedModel
 from amrg.training.data.base_model import base_of, pictures_of, prompts_of, seen_of
 from amrg.training.data.examples import LEARNED, WATCHED, Example, ExampleReader, LeftOut, examples_of, from_tensors
 from amrg.training.data.feature_cache import FeatureCache, Parts, encode_images, stored_parts

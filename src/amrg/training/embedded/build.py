@@ -20,11 +20,13 @@ from transformers import AutoModel, Gemma3ForConditionalGeneration, PreTrainedTo
 
 from amrg import __version__
 from amrg.core.values import Value
-from amrg.models import save_heads, view_name
+from amrg.models import view_name
 from amrg.models.card import EMBEDDED
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build, tower_config
-from amrg.models.embedded.guard import Array, extract_features, fit_guard, view_statistics
+from amrg.models.embedded.features import extract_features, view_statistics
+from amrg.models.embedded.guard import Array, fit_guard
 from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
+from amrg.models.load import save_heads
 from amrg.models.views import with_position
 from amrg.training.embedded.breast_features import breasts
 from amrg.training.embedded.language_metrics import Reader

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.birads import View
-from amrg.models.embedded.heads import ATTRIBUTES, KINDS, attribute_values
+from amrg.models.embedded.attributes import ATTRIBUTES, KINDS, attribute_values
 from amrg.training.embedded.phantom_shards import SeenLesion
 
 IGNORE = -100

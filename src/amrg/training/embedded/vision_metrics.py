@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from amrg.models.embedded.heads import ATTRIBUTES, KINDS
+from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
 from amrg.models.views import with_position
 from amrg.training.embedded.vision_stage import ViewSample, VisionModel
 

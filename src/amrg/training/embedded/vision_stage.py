@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amrg.birads import Composition, Finding, Quadrant, View
-from amrg.models.embedded.heads import ATTRIBUTES, COMPOSITIONS, FindingHeads, rms_norm
+from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS
+from amrg.models.embedded.heads import FindingHeads, rms_norm
 from amrg.models.embedded.tower import CELL, POOL
 from amrg.models.views import with_position
 from amrg.training.embedded.loop import Schedule

@@ -12,8 +12,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 
-from amrg.models import LoadedModel
 from amrg.models.backbones.base import Backbone, Tensors
+from amrg.models.load import LoadedModel
 from amrg.training.data.samples import IGNORE, Batch, Stage
 from amrg.training.loop.compiling import compiled
 from amrg.training.recipe import Recipe
