@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models import messages, to_pil
-from amrg.models.backbones.base import DecodingSettings, Modules, Pictures, Prompt, Tensors
+from amrg.models.backbones.base import DecodingSettings, Modules, Images, Prompt, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
 from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
@@ -25,7 +25,7 @@ OwnPixels = Callable[[tuple[Tensors, ...]], dict[str, Any]]
 """Pixels of several studies as a family's own forward pass takes them."""
 
 
-def pictures(loaded: LoadedModel, count: int, seed: int) -> Pictures:
+def pictures(loaded: LoadedModel, count: int, seed: int) -> Images:
     size = loaded.settings.encoding.size
     drawn = np.random.default_rng(seed)
     return [drawn.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(count)]
@@ -33,7 +33,7 @@ def pictures(loaded: LoadedModel, count: int, seed: int) -> Pictures:
 
 def studies(loaded: LoadedModel) -> list[Prompt]:
     return [
-        loaded.backbone.ask(loaded.processor, loaded.settings, VIEWS[:count], pictures(loaded, count, seed))
+        loaded.backbone.build_prompt(loaded.processor, loaded.settings, VIEWS[:count], pictures(loaded, count, seed))
         for seed, count in enumerate(COUNTS)
     ]
 
@@ -65,13 +65,15 @@ def seen(loaded: LoadedModel, pixels: Tensors) -> list[Tensors]:
 
 
 def writing(loaded: LoadedModel, longest: int = 8) -> DecodingSettings:
-    return DecodingSettings(longest, loaded.backbone.ending(loaded.processor), loaded.processor.tokenizer.pad_token_id)
+    return DecodingSettings(
+        longest, loaded.backbone.eos_token_id(loaded.processor), loaded.processor.tokenizer.pad_token_id
+    )
 
 
 def written(loaded: LoadedModel, asked: list[Prompt]) -> list[list[int]]:
     """What is written of studies asked about together, padded on the left."""
     tokens = columns(loaded, [a.tokens for a in asked], "left")
-    return loaded.backbone.write(
+    return loaded.backbone.generate(
         loaded.model, tokens, seen(loaded, merged_model(tuple(a.pixels for a in asked))), writing(loaded)
     )
 
@@ -83,13 +85,13 @@ def written_from_pixels(loaded: LoadedModel, asked: list[Prompt], own: OwnPixels
     out = loaded.model.generate(
         **tokens,
         **own(tuple(a.pixels for a in asked)),
-        max_new_tokens=how.longest,
+        max_new_tokens=how.max_new_tokens,
         do_sample=False,
-        eos_token_id=how.ending,
-        pad_token_id=how.pad,
+        eos_token_id=how.eos_token_id,
+        pad_token_id=how.pad_token_id,
     )
     rows = out[:, tokens["input_ids"].shape[1] :].tolist()
-    return [row[: row.index(how.ending)] if how.ending in row else row for row in rows]
+    return [row[: row.index(how.eos_token_id)] if how.eos_token_id in row else row for row in rows]
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def compared(loaded: LoadedModel, modules: Modules, own: OwnPixels) -> Compared:
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name:  # begins as zeros: give it something to do
                 nn.init.normal_(parameter, std=0.05)
-        touched = loaded.backbone.touched(tuned.get_base_model(), modules)
+        touched = loaded.backbone.trainable_modules(tuned.get_base_model(), modules)
         loss = ReportLoss(tuned, loaded.backbone)(taught.batch(loaded, stage_of(touched)))
         found = gradients(tuned, loss)
         expected = taught.plain(tuned.get_base_model(), own)
@@ -175,7 +177,7 @@ def compared(loaded: LoadedModel, modules: Modules, own: OwnPixels) -> Compared:
 def taught_for(loaded: LoadedModel, tuned: Any, steps: int) -> list[float]:
     """Losses a label of a few steps on the lesson, at the stage that training would show it."""
     taught = lesson(loaded)
-    touched = loaded.backbone.touched(tuned.get_base_model(), Modules.PROJECTOR)
+    touched = loaded.backbone.trainable_modules(tuned.get_base_model(), Modules.PROJECTOR)
     batch = taught.batch(loaded, stage_of(touched))
     loss_of = ReportLoss(tuned, loaded.backbone)
     optimiser = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], 0.02)

@@ -183,7 +183,7 @@ def test_answers_are_greedy_and_end_where_the_family_ends(merged: Exported) -> N
     generation = json.loads((merged.folder / "generation_config.json").read_text(encoding="utf-8"))
     loaded = load_model(str(merged.folder))
     assert generation["do_sample"] is False
-    assert generation["eos_token_id"] == loaded.backbone.ending(loaded.processor)
+    assert generation["eos_token_id"] == loaded.backbone.eos_token_id(loaded.processor)
     assert json.loads((merged.folder / "config.json").read_text(encoding="utf-8"))["architectures"] == [
         "Gemma3ForConditionalGeneration"
     ]

@@ -45,7 +45,7 @@ def ask(loaded: LoadedModel, number: int, instruction: str = "Report.", seed: in
     sides = [(2 * CROP, 2 * CROP), (2 * CROP, 2 * CROP), (3 * CROP, CROP)][:number]
     shown = [drawn.integers(0, 256, (*side, 3), dtype=np.uint8) for side in sides]
     settings = loaded.settings.model_copy(update={"instruction": instruction})
-    return loaded.backbone.ask(loaded.processor, settings, VIEWS[:number], shown)
+    return loaded.backbone.build_prompt(loaded.processor, settings, VIEWS[:number], shown)
 
 
 def padded(rows: list[Tensor], value: int, side: str) -> Tensor:
@@ -132,7 +132,9 @@ def test_a_turn_is_the_same_in_training_and_in_the_template(loaded: LoadedModel)
 @pytest.mark.parametrize(("size", "crops"), [(2 * CROP, 4), (2 * CROP + 1, 9), (4 * CROP, 16)])
 def test_the_size_of_the_settings_is_honoured(loaded: LoadedModel, size: int, crops: int) -> None:
     settings = loaded.settings.model_copy(update={"encoding": ViewEncoding(size=size)})
-    asked = loaded.backbone.ask(loaded.processor, settings, VIEWS[:1], [np.zeros((size, size, 3), dtype=np.uint8)])
+    asked = loaded.backbone.build_prompt(
+        loaded.processor, settings, VIEWS[:1], [np.zeros((size, size, 3), dtype=np.uint8)]
+    )
     assert asked.pixels["pixel_values"].shape[1] == 1 + crops
     stored = loaded.backbone.load_processor(str(loaded.folder), None, settings)
     assert stored.image_processor.num_crops == crops
@@ -172,7 +174,7 @@ def test_places_without_pictures_and_pictures_without_places_are_refused(loaded:
 @pytest.mark.parametrize("modules", Modules)
 def test_loss_and_gradients_are_the_plain_forwards(loaded: LoadedModel, modules: Modules) -> None:
     learned = lesson(loaded)
-    stage = stage_of(loaded.backbone.touched(loaded.model, modules))
+    stage = stage_of(loaded.backbone.trainable_modules(loaded.model, modules))
     batch = learned.batch(loaded, stage)
     with adapters_attached(loaded, recipe(loaded, modules)) as tuned:
         adapters = {name: p for name, p in tuned.named_parameters() if p.requires_grad}
@@ -258,12 +260,12 @@ def test_what_is_written_is_what_the_whole_text_makes_likeliest(loaded: LoadedMo
     tokens, seen = prompts(loaded, [asked]), image_tokens(loaded, [asked])
     begun = tokens["input_ids"].shape[1]
     assert begun < TURN - 3 < TURN + 3 < begun + 24
-    (written,) = loaded.backbone.write(loaded.model, tokens, seen, DecodingSettings(24, -1, 0))
+    (written,) = loaded.backbone.generate(loaded.model, tokens, seen, DecodingSettings(24, -1, 0))
     whole = torch.cat([tokens["input_ids"], torch.tensor([written])], 1)
     with torch.no_grad():
         for n, token in enumerate(written):
             read = whole[:, : begun + n]
-            logits = loaded.model(input_ids=read, **loaded.backbone.given(loaded.model, seen)).logits
+            logits = loaded.model(input_ids=read, **loaded.backbone.model_inputs(loaded.model, seen)).logits
             assert int(logits[0, -1].argmax()) == token
 
 
@@ -273,9 +275,9 @@ def test_a_batch_padded_on_the_left_writes_what_each_study_does_alone(loaded: Lo
     asked = [ask(loaded, 2, "Report. " * words), ask(loaded, 3, "Report. " * words), ask(loaded, 1)]
     pad = loaded.processor.tokenizer.pad_token_id
     writing = DecodingSettings(24, -1, pad)
-    together = loaded.backbone.write(loaded.model, prompts(loaded, asked), image_tokens(loaded, asked), writing)
+    together = loaded.backbone.generate(loaded.model, prompts(loaded, asked), image_tokens(loaded, asked), writing)
     for study, row in zip(asked, together, strict=True):
-        alone = loaded.backbone.write(loaded.model, prompts(loaded, [study]), image_tokens(loaded, [study]), writing)
+        alone = loaded.backbone.generate(loaded.model, prompts(loaded, [study]), image_tokens(loaded, [study]), writing)
         assert alone == [row]
     plain = loaded.model.generate(
         **prompts(loaded, asked),
@@ -292,7 +294,7 @@ def test_other_pictures_are_other_words(loaded: LoadedModel) -> None:
     texts = set()
     for seed in range(4):
         asked = ask(loaded, 2, seed=10 * seed)
-        rows = loaded.backbone.write(
+        rows = loaded.backbone.generate(
             loaded.model, prompts(loaded, [asked]), image_tokens(loaded, [asked]), DecodingSettings(12, -1, 0)
         )
         texts.add(tuple(rows[0]))
@@ -376,7 +378,7 @@ def test_files_as_published_are_read_and_their_code_is_not_run(tmp_path: Path, l
     for name, document in documents.items():
         (tmp_path / name).write_text(json.dumps(document), encoding="utf-8")
     config = AutoConfig.from_pretrained(tmp_path)
-    size = Phi3Vision().picture_size(config)
+    size = Phi3Vision().image_size(config)
     processor = Phi3Vision().load_processor(str(tmp_path), None, ModelSettings(encoding=ViewEncoding(size=size)))
     assert size == 672
     assert config.image_token_id == 32044

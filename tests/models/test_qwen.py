@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models import ModelError, ModelSettings, ViewEncoding, messages
-from amrg.models.backbones.base import DecodingSettings, Modules, Pictures, Prompt, Tensors
+from amrg.models.backbones.base import DecodingSettings, Modules, Images, Prompt, Tensors
 from amrg.models.backbones.qwen import QwenProcessor
 from amrg.models.load import LoadedModel, load_base
 from amrg.models.views import to_pil
@@ -34,7 +34,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return load_base(str(TINY[request.param](tmp_path_factory.mktemp(request.param))))
 
 
-def pictures(sides: list[tuple[int, int]], seed: int = 0) -> Pictures:
+def pictures(sides: list[tuple[int, int]], seed: int = 0) -> Images:
     drawn = np.random.default_rng(seed)
     return [drawn.integers(0, 256, (*side, 3), dtype=np.uint8) for side in sides]
 
@@ -46,8 +46,8 @@ def studies(loaded: LoadedModel) -> list[Prompt]:
     return [ask(loaded, pictures(s, n)) for n, s in enumerate(sides)]
 
 
-def ask(loaded: LoadedModel, shown: Pictures, settings: ModelSettings | None = None) -> Prompt:
-    return loaded.backbone.ask(loaded.processor, settings or loaded.settings, VIEWS[: len(shown)], shown)
+def ask(loaded: LoadedModel, shown: Images, settings: ModelSettings | None = None) -> Prompt:
+    return loaded.backbone.build_prompt(loaded.processor, settings or loaded.settings, VIEWS[: len(shown)], shown)
 
 
 def padded(rows: list[Tensor], value: int, left: bool) -> Tensor:
@@ -207,10 +207,11 @@ def test_what_is_written_from_image_tokens_is_written_from_pixels(loaded: Loaded
             **tokens, **pixels, max_new_tokens=12, do_sample=False, eos_token_id=-1, pad_token_id=pad
         )
     assert (
-        loaded.backbone.write(loaded.model, tokens, seen, writing) == plain[:, tokens["input_ids"].shape[1] :].tolist()
+        loaded.backbone.generate(loaded.model, tokens, seen, writing)
+        == plain[:, tokens["input_ids"].shape[1] :].tolist()
     )
     alone = [
-        loaded.backbone.write(loaded.model, prompts(loaded, [a]), image_tokens(loaded, a.pixels), writing)
+        loaded.backbone.generate(loaded.model, prompts(loaded, [a]), image_tokens(loaded, a.pixels), writing)
         for a in asked
     ]
     assert [row for rows in alone for row in rows] == plain[:, tokens["input_ids"].shape[1] :].tolist()
@@ -223,7 +224,7 @@ def test_other_pictures_are_other_words(loaded: LoadedModel) -> None:
         asked = ask(loaded, pictures([(size, size)] * 2, seed))
         with torch.no_grad():
             seen = image_tokens(loaded, asked.pixels)
-        rows = loaded.backbone.write(loaded.model, prompts(loaded, [asked]), seen, DecodingSettings(12, -1, 0))
+        rows = loaded.backbone.generate(loaded.model, prompts(loaded, [asked]), seen, DecodingSettings(12, -1, 0))
         texts.add(tuple(rows[0]))
     assert len(texts) > 1
 
@@ -234,9 +235,9 @@ def test_the_published_penalty_on_repetition_changes_nothing(loaded: LoadedModel
     writing = DecodingSettings(12, -1, 0)
     with torch.no_grad():
         seen = image_tokens(loaded, asked[0].pixels)
-        plain = loaded.backbone.write(loaded.model, prompts(loaded, asked), seen, writing)
+        plain = loaded.backbone.generate(loaded.model, prompts(loaded, asked), seen, writing)
         loaded.model.generation_config.repetition_penalty = 9.0
-        found = loaded.backbone.write(loaded.model, prompts(loaded, asked), seen, writing)
+        found = loaded.backbone.generate(loaded.model, prompts(loaded, asked), seen, writing)
         loaded.model.generation_config.repetition_penalty = None
     assert found == plain
 
@@ -248,7 +249,7 @@ def test_writing_leaves_training_as_it_was(loaded: LoadedModel) -> None:
         before = loaded.backbone.hidden(loaded.model, batch.tokens, batch.shown)
         asked = studies(loaded)[:1]
         seen = image_tokens(loaded, asked[0].pixels)
-        loaded.backbone.write(loaded.model, prompts(loaded, asked), seen, DecodingSettings(3, -1, 0))
+        loaded.backbone.generate(loaded.model, prompts(loaded, asked), seen, DecodingSettings(3, -1, 0))
         after = loaded.backbone.hidden(loaded.model, batch.tokens, batch.shown)
     assert torch.equal(before, after)
 
@@ -259,7 +260,7 @@ def test_writing_leaves_training_as_it_was(loaded: LoadedModel) -> None:
 @pytest.mark.parametrize("modules", Modules)
 def test_loss_and_gradients_are_the_plain_forwards(loaded: LoadedModel, modules: Modules) -> None:
     learned = lesson(loaded)
-    stage = stage_of(loaded.backbone.touched(loaded.model, modules))
+    stage = stage_of(loaded.backbone.trainable_modules(loaded.model, modules))
     batch = learned.batch(loaded, stage)
     with adapters_attached(loaded, recipe(loaded, modules)) as tuned:
         adapters = {name: p for name, p in tuned.named_parameters() if p.requires_grad}

@@ -48,9 +48,11 @@ def base(folder: Path, family: str = "gemma3") -> LoadedModel:
 
 def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> Prepared:
     """`count` cases to learn and two to watch, seen as far as the recipe's modules leave them alone."""
-    stage = stage_of(loaded.backbone.touched(loaded.model, recipe.lora.modules))
+    stage = stage_of(loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules))
     asked = {
-        key: loaded.backbone.ask(loaded.processor, loaded.settings, VIEWS, [_picture(f"{key} {v}") for v in VIEWS])
+        key: loaded.backbone.build_prompt(
+            loaded.processor, loaded.settings, VIEWS, [_picture(f"{key} {v}") for v in VIEWS]
+        )
         for key in [f"case-{i}" for i in range(count + 2)]
     }
     samples = tuple(

@@ -232,14 +232,14 @@ def test_what_is_stored_gives_the_same_loss_in_any_batch(tuned: Tuned) -> None:
 def test_what_is_written_does_not_depend_on_who_is_asked_beside(tuned: Tuned) -> None:
     stirred(tuned.model)
     loaded = tuned.prepared.loaded
-    writing = DecodingSettings(6, loaded.backbone.ending(loaded.processor), tuned.pad.token)
+    writing = DecodingSettings(6, loaded.backbone.eos_token_id(loaded.processor), tuned.pad.token)
 
     def written(samples: Sequence[Sample]) -> list[list[int]]:
         batch = prompts(samples, tuned.shown[Stage.PIXELS], tuned.pad)
         model = tuned.model.get_base_model()
         with torch.no_grad():
             seen = image_tokens_of(model, loaded.backbone, batch)
-        return loaded.backbone.write(model, batch.tokens, seen, writing)
+        return loaded.backbone.generate(model, batch.tokens, seen, writing)
 
     assert written(tuned.samples) == [written([sample])[0] for sample in tuned.samples]
 

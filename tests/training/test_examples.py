@@ -66,7 +66,7 @@ def test_samples_are_asked_as_drafting_asks_and_answer_with_the_text(
     for sample in made.train:
         case = dataset.case(sample.key)
         views, pictures = Framing(case, dataset.root, loaded.settings.encoding).pictures()
-        asked = loaded.backbone.ask(loaded.processor, loaded.settings, views, pictures)
+        asked = loaded.backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
         assert all(torch.equal(column, asked.tokens[name]) for name, column in sample.prompt.items())
         assert sample.prompt.keys() == asked.tokens.keys()
         assert (sample.text, sample.reference) == (case.text, case.reference)

@@ -163,7 +163,7 @@ def load_base(
     try:
         config = AutoConfig.from_pretrained(source, revision=wanted, trust_remote_code=False)
         backbone = _family_of(config.model_type, shown)
-        settings = ModelSettings.of_checkpoint(folder, backbone.picture_size(config))
+        settings = ModelSettings.of_checkpoint(folder, backbone.image_size(config))
         processor = backbone.load_processor(source, wanted, settings)
         options = {"revision": wanted, "dtype": dtype or _dtype(), "quantization_config": quantization}
         model = load_whole(backbone.model_class, source, shown, options)

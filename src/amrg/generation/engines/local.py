@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from amrg.models.backbones.base import DecodingSettings, Pictures, Views
+from amrg.models.backbones.base import DecodingSettings, Images, Views
 from amrg.models.embedded.features import extract_features, view_statistics
 from amrg.models.embedded.guard import Array, Guard
 from amrg.models.load import LoadedModel, load_model
@@ -29,7 +29,7 @@ class Engine:
     loaded: LoadedModel
     guard: Guard | None
 
-    def see(self, pictures: Pictures) -> ImageFeatures | None:
+    def see(self, pictures: Images) -> ImageFeatures | None:
         """Features read place by place; None for a model whose features amrg has no heads for."""
         if self.loaded.heads is None:
             return None
@@ -38,10 +38,10 @@ class Engine:
             cells = self.loaded.heads.cells(stages[-2].flatten(2).transpose(1, 2)).sigmoid().numpy()
         return ImageFeatures(cells, view_statistics(stages, pixels))
 
-    def write(self, views: Views, pictures: Pictures) -> str:
+    def write(self, views: Views, pictures: Images) -> str:
         """The model's own text on a study, decoded greedily: same input, same text."""
         loaded, backbone = self.loaded, self.loaded.backbone
-        asked = backbone.ask(loaded.processor, loaded.settings, views, pictures)
+        asked = backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
         device = loaded.model.device
         tokens = {name: column[None].to(device) for name, column in asked.tokens.items()}
         tokens["attention_mask"] = torch.ones_like(tokens["input_ids"])
@@ -50,9 +50,9 @@ class Engine:
             image_tokens = backbone.image_tokens(loaded.model, features)
         tokenizer = loaded.processor.tokenizer
         writing = DecodingSettings(
-            loaded.settings.max_new_tokens, backbone.ending(loaded.processor), tokenizer.pad_token_id
+            loaded.settings.max_new_tokens, backbone.eos_token_id(loaded.processor), tokenizer.pad_token_id
         )
-        (answer,) = backbone.write(loaded.model, tokens, image_tokens, writing)
+        (answer,) = backbone.generate(loaded.model, tokens, image_tokens, writing)
         text: str = tokenizer.decode(answer, skip_special_tokens=True)
         return text.strip()
 

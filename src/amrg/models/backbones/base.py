@@ -1,8 +1,8 @@
-"""What every family of vision-language models is to amrg: one small interface, one file a family.
+"""The interface of a family of vision-language models; one file per family.
 
-A study goes through it in four steps: `ask` makes tokens and pixels of it, `features` is what the vision tower sees,
-`image_tokens` what the projector makes of that, `given` how both enter the language model. Training, drafting and the
-cache of frozen features take the same steps, so that none of them can ask a model differently.
+A study goes through four steps: `build_prompt` makes tokens and pixels, `features` runs the vision tower,
+`image_tokens` the projector, and `model_inputs` passes the result to the language model. Training, drafting and the
+feature cache use the same steps, so all of them prompt a model in the same way.
 """
 
 from __future__ import annotations
@@ -24,41 +24,42 @@ from amrg.models.settings import ModelSettings, messages
 from amrg.models.views import to_pil
 
 Views = Sequence[tuple[Laterality, View]]
-Pictures = Sequence[npt.NDArray[np.uint8]]
+Images = Sequence[npt.NDArray[np.uint8]]
 Tensors = dict[str, Tensor]
-"""Named tensors of one thing: of a prompt's tokens, of what a tower takes, of one picture's features."""
+"""Named tensors of one item: a prompt's tokens, a tower's input, one image's features."""
 
 
 class Modules(StrEnum):
-    """Which part of a model LoRA may touch. Never the embeddings or the head."""
+    """Where LoRA adapters go. Never into the embeddings or the head."""
 
     LANGUAGE = "language"  # linear layers of the language model
     PROJECTOR = "language+projector"  # those, and the projector
     TOWER = "language+projector+vision"  # those, the projector, and the tower
-    ALL_LINEAR = "all-linear"  # every linear layer but the head, as PEFT's own word has it
+    ALL_LINEAR = "all-linear"  # every linear layer but the head, as in PEFT
 
 
 @dataclass(frozen=True)
 class TrainableModules:
-    """What training changes: a pattern of module names for LoRA adapters, and modules or parameters trained whole.
+    """What training changes.
 
-    `lora` is a regular expression that PEFT matches whole against module names of the model without its adapters.
-    `whole` names modules that are trained as they are, for what has no linear layer (Gemma's projector).
+    `lora` is a regular expression that PEFT matches against the full module names of the model without adapters.
+    `modules_to_save` (PEFT's term) are modules trained in full, because they have no linear layer (Gemma's projector).
+    `projector` and `tower`: whether either is changed.
     """
 
     lora: str
-    whole: tuple[str, ...] = ()
+    modules_to_save: tuple[str, ...] = ()
     projector: bool = False
     tower: bool = False
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One study as a model is asked about it.
+    """The prompt of one study.
 
-    `tokens` are int64 [T] a column: `input_ids`, and what else the family has an entry a token of. `pixels` are what
-    the tower takes, all pictures of the study in their order, as the family's processor lays them out; those of
-    several studies are joined along the first axis.
+    `tokens` are int64 columns [T]: `input_ids`, and what else the family has per token. `pixels` are the tower's input,
+    all images of the study in order, as the family's processor lays them out; those of several studies are
+    concatenated along the first axis.
     """
 
     tokens: Tensors
@@ -70,111 +71,111 @@ class Backbone(ABC):
 
     family: ClassVar[str]
     model_types: ClassVar[tuple[str, ...]]
-    """`model_type` of the configurations it takes."""
+    """The `model_type` of configurations that this family loads."""
     columns: ClassVar[Mapping[str, int]]
-    """Columns a token has beside `input_ids` and `attention_mask`, with the value of padding."""
+    """Token columns other than `input_ids` and `attention_mask`, with their padding value."""
 
     @property
     @abstractmethod
     def model_class(self) -> Any:
-        """The class of its models: has `from_pretrained`, `model` (without the head) and `generate`."""
+        """The model class: it has `from_pretrained`, `model` (without the head) and `generate`."""
 
     def load_processor(self, source: str, revision: str | None, settings: ModelSettings | None) -> Any:
-        """The processor stored with a checkpoint, held to `settings` where the family resizes pictures itself."""
+        """The processor of a checkpoint; its image size follows `settings` if the family resizes images itself."""
         return AutoProcessor.from_pretrained(source, revision=revision, trust_remote_code=False)
 
     @abstractmethod
-    def picture_size(self, config: Any) -> int:
-        """Pixels a side of the picture that a checkpoint without settings is shown."""
+    def image_size(self, config: Any) -> int:
+        """Default side of the input image in pixels, for a checkpoint without settings."""
 
-    # Asking
-
-    @abstractmethod
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
-        """The prompt of one study, up to where the model's turn begins."""
+    # Prompt
 
     @abstractmethod
-    def ending(self, processor: Any) -> int:
-        """The number of the token that ends the model's turn: learned in training, awaited in generation."""
+    def build_prompt(self, processor: Any, settings: ModelSettings, views: Views, images: Images) -> Prompt:
+        """The prompt of one study, up to the start of the model's turn."""
+
+    @abstractmethod
+    def eos_token_id(self, processor: Any) -> int:
+        """The id of the token that ends the model's turn, in training and in generation."""
 
     def answer(self, processor: Any, text: str) -> list[int]:
-        """Token numbers of an answer as the chat template writes it, its end included."""
+        """Token ids of an answer as in the chat template, end token included."""
         numbers: list[int] = processor.tokenizer.encode(text.strip(), add_special_tokens=False)
-        return [*numbers, self.ending(processor)]
+        return [*numbers, self.eos_token_id(processor)]
 
     def placeholders(self, config: Any, tokens: Tensors) -> int:
-        """How many of a prompt's tokens hold the place of pictures."""
+        """The number of image placeholder tokens in a prompt."""
         return int((tokens["input_ids"] == config.image_token_id).sum())
 
-    # Seeing
+    # Images
 
     @abstractmethod
     def features(self, model: Any, pixels: Tensors) -> list[Tensors]:
-        """What the vision tower makes of each picture, its projector not yet applied."""
+        """The vision tower's output per image, before the projector."""
 
     @abstractmethod
     def image_tokens(self, model: Any, features: Sequence[Tensors]) -> list[Tensors]:
-        """What the projector makes of each picture's features: what takes the place of its placeholders."""
+        """The projector's output per image: the embeddings that replace its placeholders."""
 
     @abstractmethod
-    def given(self, model: Any, image_tokens: Sequence[Tensors]) -> dict[str, Any]:
-        """Keyword arguments that hand image tokens, those of all studies of a batch in order, to `model.model`."""
+    def model_inputs(self, model: Any, image_tokens: Sequence[Tensors]) -> dict[str, Any]:
+        """Keyword arguments of `model.model` for the image tokens of all studies of a batch, in order."""
 
-    # Reading and writing
+    # Language model
 
     def hidden(self, model: Any, tokens: Tensors, image_tokens: Sequence[Tensors]) -> Tensor:
-        """Last hidden states [B, T, width]; `tokens` are [B, T] a column, `attention_mask` among them."""
+        """Last hidden states [B, T, width]; `tokens` are columns [B, T], `attention_mask` among them."""
         found: Tensor = model.model(
-            **tokens, **self.given(model, image_tokens), use_cache=False, return_dict=True
+            **tokens, **self.model_inputs(model, image_tokens), use_cache=False, return_dict=True
         ).last_hidden_state
         return found
 
     def head(self, model: Any) -> nn.Module:
-        """The layer that turns hidden states into logits."""
+        """The layer that maps hidden states to logits."""
         layer: nn.Module = model.lm_head
         return layer
 
     @torch.inference_mode()
-    def write(
-        self, model: Any, tokens: Tensors, image_tokens: Sequence[Tensors], writing: DecodingSettings
+    def generate(
+        self, model: Any, tokens: Tensors, image_tokens: Sequence[Tensors], decoding: DecodingSettings
     ) -> list[list[int]]:
-        """Greedy answers, token numbers up to their end (left out); `tokens` are [B, T], padded on the left."""
+        """Greedy answers: token ids without the end token. `tokens` are [B, T], padded on the left."""
         out = model.generate(
             **tokens,
-            **self.given(model, image_tokens),
-            max_new_tokens=writing.longest,
+            **self.model_inputs(model, image_tokens),
+            max_new_tokens=decoding.max_new_tokens,
             do_sample=False,
-            repetition_penalty=1.0,  # some publish 1.05, which makes a report avoid its own words
-            eos_token_id=writing.ending,
-            pad_token_id=writing.pad,
+            repetition_penalty=1.0,  # some checkpoints publish 1.05, which keeps a report from repeating a term
+            eos_token_id=decoding.eos_token_id,
+            pad_token_id=decoding.pad_token_id,
         )
         rows = out[:, tokens["input_ids"].shape[1] :].tolist()
-        return [row[: row.index(writing.ending)] if writing.ending in row else row for row in rows]
+        return [row[: row.index(decoding.eos_token_id)] if decoding.eos_token_id in row else row for row in rows]
 
-    # Changing
+    # Training
 
     @abstractmethod
-    def touched(self, model: Any, modules: Modules) -> TrainableModules:
-        """Which modules a choice stands for."""
+    def trainable_modules(self, model: Any, modules: Modules) -> TrainableModules:
+        """The modules that a choice of the recipe selects."""
 
 
 @dataclass(frozen=True)
 class DecodingSettings:
-    """How an answer is written: most tokens, the token that ends it, the token that pads."""
+    """How an answer is decoded (always greedily): its length limit, the token that ends it, the token that pads."""
 
-    longest: int
-    ending: int
-    pad: int
+    max_new_tokens: int
+    eos_token_id: int
+    pad_token_id: int
 
 
 def by_processor(processor: Any, chat: list[dict[str, Any]]) -> dict[str, Tensor]:
-    """What a transformers processor makes of a chat, up to where the model's turn begins."""
+    """A chat through a transformers processor, up to the start of the model's turn."""
     made: dict[str, Tensor] = processor.apply_chat_template(
         [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
     )
     return made
 
 
-def chat_of(settings: ModelSettings, views: Views, pictures: Pictures) -> list[dict[str, Any]]:
-    """The chat of one study, from its pictures uint8 [H, W, 3]."""
-    return messages(views, [to_pil(p) for p in pictures], settings)
+def chat_of(settings: ModelSettings, views: Views, images: Images) -> list[dict[str, Any]]:
+    """The chat of one study, from its images uint8 [H, W, 3]."""
+    return messages(views, [to_pil(p) for p in images], settings)

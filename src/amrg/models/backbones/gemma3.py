@@ -1,7 +1,8 @@
 """Gemma 3: MedGemma 4B and 1.5 4B, the embedded model, any checkpoint of the class.
 
-Tokens of one picture see each other both ways (`token_type_ids` 1 marks them); a collator that forgets the column
-trains another model. The projector is a bare matrix and a norm, so it is trained whole where it is trained at all.
+Tokens of one image attend to each other in both directions (`token_type_ids` 1 marks them); a collator that omits the
+column trains a different model. The projector is a bare matrix and a norm, so LoRA cannot adapt it: if it is trained,
+it is trained in full.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.models.backbones.base import (
     Backbone,
+    Images,
     Modules,
-    Pictures,
     Prompt,
     Tensors,
     TrainableModules,
@@ -45,37 +46,37 @@ class Gemma3(Backbone):
         """transformers' own."""
         return Gemma3ForConditionalGeneration
 
-    def picture_size(self, config: Any) -> int:
+    def image_size(self, config: Any) -> int:
         """The tower's own: 896 for MedGemma."""
         return int(config.vision_config.image_size)
 
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
-        """Pixels [pictures, 3, size, size]."""
-        made = by_processor(processor, chat_of(settings, views, pictures))
+    def build_prompt(self, processor: Any, settings: ModelSettings, views: Views, images: Images) -> Prompt:
+        """Pixels [images, 3, size, size]."""
+        made = by_processor(processor, chat_of(settings, views, images))
         tokens = {name: made[name][0] for name in ("input_ids", *self.columns)}
         return Prompt(tokens, {"pixel_values": made["pixel_values"]})
 
-    def ending(self, processor: Any) -> int:
+    def eos_token_id(self, processor: Any) -> int:
         """`<end_of_turn>`."""
         return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
 
     def features(self, model: Any, pixels: Tensors) -> list[Tensors]:
-        """`states` [patches, tower width] a picture."""
-        seen = model.model.vision_tower(pixel_values=pixels["pixel_values"].to(model.dtype), return_dict=True)
-        return [{"states": states} for states in seen.last_hidden_state]
+        """`states` [patches, tower width] per image."""
+        output = model.model.vision_tower(pixel_values=pixels["pixel_values"].to(model.dtype), return_dict=True)
+        return [{"states": states} for states in output.last_hidden_state]
 
     def image_tokens(self, model: Any, features: Sequence[Tensors]) -> list[Tensors]:
-        """`tokens` [256 with MedGemma, width] a picture."""
+        """`tokens` [256 with MedGemma, width] per image."""
         projected = model.model.multi_modal_projector(torch.stack([f["states"] for f in features]))
         return [{"tokens": tokens} for tokens in projected]
 
-    def given(self, model: Any, image_tokens: Sequence[Tensors]) -> dict[str, Any]:
-        """As transformers takes what was encoded before."""
+    def model_inputs(self, model: Any, image_tokens: Sequence[Tensors]) -> dict[str, Any]:
+        """As transformers takes precomputed image embeddings."""
         stacked = torch.stack([t["tokens"] for t in image_tokens])
         return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=stacked)}}
 
-    def touched(self, model: Any, modules: Modules) -> TrainableModules:
-        """The embedded model's convolutions count as its tower's linear layers, but not under `all linear`."""
+    def trainable_modules(self, model: Any, modules: Modules) -> TrainableModules:
+        """The embedded model's convolutions count as its tower's linear layers, but not for `all-linear`."""
         convolutional = hasattr(model.model.vision_tower, "stages")
         if modules is Modules.LANGUAGE:
             return TrainableModules(_LANGUAGE)
@@ -88,7 +89,7 @@ class Gemma3(Backbone):
 
 
 def _convolutions(model: Any) -> str:
-    """A pattern of exactly the tower's convolutions but the dilated: PEFT's adapters beside those lack the dilation."""
+    """A pattern of the tower's convolutions without the dilated ones: PEFT's adapters for those ignore the dilation."""
     modules = model.model.vision_tower.named_modules()
     named = [n for n, m in modules if isinstance(m, torch.nn.Conv2d) and m.dilation == (1, 1)]
     return "|".join(r"model\.vision_tower\." + name.replace(".", r"\.") for name in named)

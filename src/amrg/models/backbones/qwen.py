@@ -1,8 +1,8 @@
-"""Qwen2.5-VL (3B, 7B) and Qwen3-VL: pictures of any size, cut to a budget, and positions in three dimensions.
+"""Qwen2.5-VL (3B, 7B) and Qwen3-VL: images of any size within a pixel budget, and positions in three dimensions.
 
-Both take a study alike and differ in their towers: Qwen2.5's reads most layers in windows, Qwen3's hands states of
-three of its layers to the first layers of the language model as well (deepstack). Where a token stands follows from
-the patches of every picture (`grid`), so that a picture's features and image tokens keep them.
+Both take the same prompt and differ in their towers: Qwen2.5-VL's has window attention in most layers, Qwen3-VL's also
+passes states of three layers to the first layers of the language model (deepstack). A token's position follows from the
+patch grid of its image (`grid`), so features and image tokens include it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 from transformers.vision_utils import get_vision_window_index
 
-from amrg.models.backbones.base import Backbone, Modules, Pictures, Prompt, Tensors, TrainableModules, Views, chat_of
+from amrg.models.backbones.base import Backbone, Images, Modules, Prompt, Tensors, TrainableModules, Views, chat_of
 from amrg.models.settings import ModelSettings
 
 IMAGE, END_OF_TURN = "<|image_pad|>", "<|im_end|>"
 
 _LANGUAGE = r"model\.language_model\..*\.(?:q|k|v|o|gate|up|down)_proj"
-_SIZE = 896  # 1,024 tokens a picture with Qwen2.5-VL, 784 with Qwen3-VL
+_SIZE = 896  # 1,024 tokens per image with Qwen2.5-VL, 784 with Qwen3-VL
 
 
 class QwenProcessor(ProcessorMixin):  # type: ignore[misc]  # transformers has no types here
-    """Pictures and text for both families, as transformers' processors lay them out.
+    """Images and text for both families, in the layout of transformers' processors.
 
-    Those ask for a video processor, which needs torchvision; this one has none, so that a checkpoint of the hub loads
-    without it. It always resizes with Pillow: the same study gives the same pixels wherever it is read. A picture
-    stands in the text as `<|image_pad|>`, repeated as often as it has tokens.
+    Those need a video processor, and so torchvision; this one does not, so hub checkpoints load without it. It always
+    resizes with Pillow: a study gives the same pixels on every machine. An image appears in the text as
+    `<|image_pad|>`, repeated for each of its tokens.
     """
 
     return_mm_token_type_ids = True
@@ -51,19 +51,19 @@ class QwenProcessor(ProcessorMixin):  # type: ignore[misc]  # transformers has n
 
     @classmethod
     def stored(cls, source: str, revision: str | None) -> QwenProcessor:
-        """The processor of a folder or a hub checkpoint, whatever class its files name."""
-        pictures = Qwen2VLImageProcessorPil.from_pretrained(source, revision=revision)
+        """The processor of a folder or a hub checkpoint; the class named in its files is ignored."""
+        image_processor = Qwen2VLImageProcessorPil.from_pretrained(source, revision=revision)
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         files, _ = cls.get_processor_dict(source, revision=revision)
-        return cls(pictures, tokenizer, files.get("chat_template") or tokenizer.chat_template)
+        return cls(image_processor, tokenizer, files.get("chat_template") or tokenizer.chat_template)
 
     def replace_image_token(self, image_inputs: Mapping[str, Any], image_idx: int, **_: Any) -> str:
-        """A picture's placeholders: one for every `merge_size` x `merge_size` patches."""
+        """An image's placeholders: one for every `merge_size` x `merge_size` patches."""
         patches = int(image_inputs["image_grid_thw"][image_idx].prod())
         return IMAGE * int(patches // self.image_processor.merge_size**2)
 
     def save_pretrained(self, save_directory: str | Path, **_: Any) -> None:
-        """Write the files of the published checkpoints, which name no class: every reader takes its own."""
+        """Write the files of the published checkpoints; they name no class, so every library uses its own."""
         self.image_processor.save_pretrained(save_directory)
         self.tokenizer.chat_template = self.chat_template
         self.tokenizer.save_pretrained(save_directory)
@@ -77,21 +77,21 @@ class _Qwen(Backbone):
     _tower: ClassVar[str]
 
     def load_processor(self, source: str, revision: str | None, settings: ModelSettings | None) -> QwenProcessor:
-        """The stored processor; its limit of 12.8 million pixels a picture gives way to that of `settings`."""
+        """The stored processor; `settings` replace its limit of 12.8 million pixels per image."""
         processor = QwenProcessor.stored(source, revision)
         if settings is not None:
-            pictures = processor.image_processor
-            pictures.size = type(pictures.size)(**budget(settings))
+            image_processor = processor.image_processor
+            image_processor.size = type(image_processor.size)(**budget(settings))
         return processor
 
-    def picture_size(self, config: Any) -> int:
-        """896, as MedGemma is shown; these families have no size of their own."""
+    def image_size(self, config: Any) -> int:
+        """896, as for MedGemma; these families have no fixed size."""
         return _SIZE
 
-    def ask(self, processor: Any, settings: ModelSettings, views: Views, pictures: Pictures) -> Prompt:
-        """Pixels: `pixel_values` [patches of all pictures, values], `image_grid_thw` int64 [pictures, 3]."""
+    def build_prompt(self, processor: Any, settings: ModelSettings, views: Views, images: Images) -> Prompt:
+        """Pixels: `pixel_values` [patches of all images, values], `image_grid_thw` int64 [images, 3]."""
         made = processor.apply_chat_template(
-            [chat_of(settings, views, pictures)],
+            [chat_of(settings, views, images)],
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
@@ -101,21 +101,21 @@ class _Qwen(Backbone):
         tokens = {name: made[name][0] for name in ("input_ids", *self.columns)}
         return Prompt(tokens, {name: made[name] for name in ("pixel_values", "image_grid_thw")})
 
-    def ending(self, processor: Any) -> int:
+    def eos_token_id(self, processor: Any) -> int:
         """`<|im_end|>`."""
         return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
 
     def features(self, model: Any, pixels: Tensors) -> list[Tensors]:
-        """`states` [levels, patches, tower width] a picture: what each merger takes, the last level's first; `grid`."""
+        """Per image `states` [levels, patches, tower width], the input of each merger, last level first; `grid` [3]."""
         tower, grids = model.model.visual, pixels["image_grid_thw"]
         values = pixels["pixel_values"].to(tower.dtype)
-        heard = _overheard(self._mergers(tower), lambda: tower(values, grid_thw=grids))
-        states = self._in_order(tower, torch.stack(heard), grids)
+        inputs = _record_inputs(self._mergers(tower), lambda: tower(values, grid_thw=grids))
+        states = self._in_order(tower, torch.stack(inputs), grids)
         shares = torch.split(states, grids.prod(-1).tolist(), dim=1)
         return [{"states": share, "grid": grid} for share, grid in zip(shares, grids, strict=True)]
 
     def image_tokens(self, model: Any, features: Sequence[Tensors]) -> list[Tensors]:
-        """`tokens` [levels, tokens, width] a picture, first those that take its placeholders' place; `grid` [3]."""
+        """Per image `tokens` [levels, tokens, width], first the level that replaces its placeholders; `grid` [3]."""
         tower = model.model.visual
         states = torch.cat([f["states"] for f in features], dim=1)
         merged = torch.stack([merge(s) for merge, s in zip(self._mergers(tower), states, strict=True)])
@@ -123,15 +123,15 @@ class _Qwen(Backbone):
         shares = torch.split(merged, counts, dim=1)
         return [{"tokens": share, "grid": f["grid"]} for share, f in zip(shares, features, strict=True)]
 
-    def given(self, model: Any, image_tokens: Sequence[Tensors]) -> dict[str, Any]:
-        """As transformers takes what was encoded before; positions follow from `image_grid_thw`."""
+    def model_inputs(self, model: Any, image_tokens: Sequence[Tensors]) -> dict[str, Any]:
+        """As transformers takes precomputed image embeddings; positions follow from `image_grid_thw`."""
         return {
             "mm_encoder_outputs": {"image": self._encoded([t["tokens"] for t in image_tokens])},
             "image_grid_thw": torch.stack([t["grid"] for t in image_tokens]),
         }
 
-    def touched(self, model: Any, modules: Modules) -> TrainableModules:
-        """The projector is the tower's mergers: they are linear, so that LoRA takes them as it takes the rest."""
+    def trainable_modules(self, model: Any, modules: Modules) -> TrainableModules:
+        """The projector is the tower's mergers: linear layers, so LoRA adapts them too."""
         if modules is Modules.LANGUAGE:
             return TrainableModules(_LANGUAGE)
         if modules is Modules.PROJECTOR:
@@ -140,15 +140,15 @@ class _Qwen(Backbone):
 
     @abstractmethod
     def _mergers(self, tower: Any) -> list[nn.Module]:
-        """The layers that make a token of `merge_size` x `merge_size` patches, that of the last states first."""
+        """The layers that merge `merge_size` x `merge_size` patches to a token; the one of the last states first."""
 
     def _in_order(self, tower: Any, states: Tensor, grids: Tensor) -> Tensor:
-        """States [levels, patches, width] with every picture's patches from its top left to its bottom right."""
+        """States [levels, patches, width] with each image's patches from top left to bottom right."""
         return states
 
     @abstractmethod
     def _encoded(self, tokens: Sequence[Tensor]) -> BaseModelOutputWithPooling:
-        """Tokens [levels, tokens, width] a picture as the tower's output."""
+        """Tokens [levels, tokens, width] per image as the tower's output."""
 
 
 class Qwen2_5VL(_Qwen):  # noqa: N801  # the family's own name
@@ -168,7 +168,7 @@ class Qwen2_5VL(_Qwen):  # noqa: N801  # the family's own name
         return [tower.merger]
 
     def _in_order(self, tower: Any, states: Tensor, grids: Tensor) -> Tensor:
-        """Out of the order of windows, in which this tower keeps patches to its end."""
+        """Undo the window order, which this tower keeps up to its last layer."""
         order, _ = get_vision_window_index(grids, tower.spatial_merge_size, tower.window_size, tower.patch_size)
         units = states.reshape(len(states), len(order), -1)
         return units[:, torch.argsort(order.to(states.device))].reshape(states.shape)
@@ -199,25 +199,25 @@ class Qwen3VL(_Qwen):
 
 
 def budget(settings: ModelSettings) -> dict[str, int]:
-    """Fewest and most pixels of one picture, by the names that transformers gives them.
+    """Minimum and maximum pixels of one image, under transformers' names.
 
-    No picture is enlarged to a least size, as published processors do; so none that fits a square of `size` has more
-    than size^2 / (patch x merge)^2 tokens.
+    Published processors enlarge small images; this does not. So an image within a square of `size` has at most
+    size^2 / (patch x merge)^2 tokens.
     """
     return {"shortest_edge": 1, "longest_edge": settings.encoding.size**2}
 
 
-def _overheard(modules: Sequence[nn.Module], run: Callable[[], Any]) -> list[Tensor]:
-    """What modules are given while something runs, in the order of `modules`."""
-    heard: dict[nn.Module, Tensor] = {}
+def _record_inputs(modules: Sequence[nn.Module], run: Callable[[], Any]) -> list[Tensor]:
+    """The first input of each module while `run` executes, in the order of `modules`."""
+    inputs: dict[nn.Module, Tensor] = {}
 
-    def hear(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        heard[module] = given[0]
+    def record(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        inputs[module] = arguments[0]
 
-    hooks = [module.register_forward_pre_hook(hear) for module in modules]
+    hooks = [module.register_forward_pre_hook(record) for module in modules]
     try:
         run()
     finally:
         for hook in hooks:
             hook.remove()
-    return [heard[module] for module in modules]
+    return [inputs[module] for module in modules]

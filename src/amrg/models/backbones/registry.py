@@ -1,4 +1,4 @@
-"""The families that amrg knows, by the `model_type` of a configuration."""
+"""The supported families, by the `model_type` of a configuration."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ BACKBONES: tuple[Backbone, ...] = (Gemma3(), Qwen2_5VL(), Qwen3VL(), Phi3Vision(
 
 
 def backbone_of(model_type: str) -> Backbone | None:
-    """The family of a configuration, None where it is none that amrg knows."""
+    """The family of a configuration; None if amrg does not support it."""
     return next((b for b in BACKBONES if model_type in b.model_types), None)

@@ -165,7 +165,7 @@ def _merge_into(partial: Path, order: ExportRequest) -> Original:
     merged.generation_config = GenerationConfig(
         do_sample=False,
         bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=loaded.backbone.ending(loaded.processor),
+        eos_token_id=loaded.backbone.eos_token_id(loaded.processor),
         pad_token_id=tokenizer.pad_token_id,
     )
     merged.save_pretrained(partial, max_shard_size=order.shard)

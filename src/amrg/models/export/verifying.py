@@ -15,7 +15,7 @@ from torch import Tensor
 
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
-from amrg.models.backbones.base import DecodingSettings, Pictures, Tensors, Views
+from amrg.models.backbones.base import DecodingSettings, Images, Tensors, Views
 from amrg.models.errors import ModelError
 from amrg.models.load import LoadedModel
 
@@ -65,7 +65,7 @@ class Answers:
     logits: Tensor
 
 
-def drawn_pictures(views: Views, size: int) -> Pictures:
+def drawn_pictures(views: Views, size: int) -> Images:
     """A breast-like half disc with grain and a bright spot a view, uint8 [size, size, 3]; always the same."""
     rng = np.random.default_rng(20_250_813)
     rows, columns = np.mgrid[0:size, 0:size] / size
@@ -81,12 +81,12 @@ def drawn_pictures(views: Views, size: int) -> Pictures:
 
 def written_by(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
     """What a model writes to every probe, greedily."""
-    ending, pad = loaded.backbone.ending(loaded.processor), loaded.processor.tokenizer.pad_token_id
+    ending, pad = loaded.backbone.eos_token_id(loaded.processor), loaded.processor.tokenizer.pad_token_id
     writing = DecodingSettings(min(LONGEST, loaded.settings.max_new_tokens), ending, pad)
     answers = []
     for views in PROBES:
         tokens, image_tokens = _asked(loaded, views)
-        (answer,) = loaded.backbone.write(loaded.model, tokens, image_tokens, writing)
+        (answer,) = loaded.backbone.generate(loaded.model, tokens, image_tokens, writing)
         answers.append(tuple(answer))
     return tuple(answers)
 
@@ -96,7 +96,7 @@ def answers_of(loaded: LoadedModel, said: Sequence[Sequence[int]] | None = None)
 
     `said` None: its own words.
     """
-    ending, written = loaded.backbone.ending(loaded.processor), written_by(loaded)
+    ending, written = loaded.backbone.eos_token_id(loaded.processor), written_by(loaded)
     answers = zip(PROBES, written if said is None else said, strict=True)
     return Answers(written, torch.cat([_logits(loaded, views, [*answer, ending]) for views, answer in answers]))
 
@@ -119,7 +119,7 @@ def _asked(loaded: LoadedModel, views: Views) -> tuple[Tensors, list[Tensors]]:
     """A probe's prompt, a batch of one, and its pictures' image tokens."""
     backbone, device = loaded.backbone, loaded.model.device
     pictures = drawn_pictures(views, loaded.settings.encoding.size)
-    asked = backbone.ask(loaded.processor, loaded.settings, views, pictures)
+    asked = backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
     tokens = {name: column[None].to(device) for name, column in asked.tokens.items()}
     tokens["attention_mask"] = torch.ones_like(tokens["input_ids"])
     features = backbone.features(loaded.model, {name: t.to(device) for name, t in asked.pixels.items()})

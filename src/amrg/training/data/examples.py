@@ -18,7 +18,7 @@ from amrg.birads import Laterality, Report, Style, View, render
 from amrg.datasets import Case, Dataset, study_of
 from amrg.imaging import ImagingError, hanging_order
 from amrg.models import ViewEncoding, frame_for, model_image
-from amrg.models.backbones.base import Pictures, Tensors, Views
+from amrg.models.backbones.base import Images, Tensors, Views
 from amrg.training.recipe import OmittableFact, Recipe, TargetText
 
 LEARNED, WATCHED = "train", "validation"
@@ -81,7 +81,7 @@ class Framing:
     root: Path
     encoding: ViewEncoding
 
-    def pictures(self) -> tuple[Views, Pictures]:
+    def pictures(self) -> tuple[Views, Images]:
         """The views in hanging order, and their pictures uint8 [size, size, 3] as drafting makes them.
 
         Raises:
@@ -92,7 +92,7 @@ class Framing:
         return [(m.laterality, m.view) for m in mammograms], pictures
 
 
-def as_tensors(views: Views, pictures: Pictures) -> Tensors:
+def as_tensors(views: Views, pictures: Images) -> Tensors:
     """Views and pictures as they are stored: one channel where all three are the same."""
     stacked = np.stack(list(pictures))
     grey = bool((stacked == stacked[..., :1]).all())
@@ -103,7 +103,7 @@ def as_tensors(views: Views, pictures: Pictures) -> Tensors:
     }
 
 
-def from_tensors(stored: Tensors) -> tuple[Views, Pictures]:
+def from_tensors(stored: Tensors) -> tuple[Views, Images]:
     """The way back."""
     words = bytes(stored["views"].tolist()).decode().split()
     views = [(Laterality(side), View(view)) for side, view in zip(words[::2], words[1::2], strict=True)]
@@ -139,7 +139,7 @@ def _workers(cases: int) -> int:
     return min(MOST_WORKERS, (os.cpu_count() or 1) // 2) if cases >= MANY else 1
 
 
-def _framed(framings: Sequence[Framing], workers: int) -> Iterator[tuple[Views, Pictures] | str]:
+def _framed(framings: Sequence[Framing], workers: int) -> Iterator[tuple[Views, Images] | str]:
     """Views and pictures of cases in turn, or why they cannot be read."""
     if workers < 2:
         yield from map(_frame, framings)
@@ -148,7 +148,7 @@ def _framed(framings: Sequence[Framing], workers: int) -> Iterator[tuple[Views, 
         yield from pool.imap(_frame, framings)
 
 
-def _frame(framing: Framing) -> tuple[Views, Pictures] | str:
+def _frame(framing: Framing) -> tuple[Views, Images] | str:
     try:
         return framing.pictures()
     except ImagingError as error:

@@ -93,8 +93,10 @@ def _prepared(recipe: Recipe, source: Source, cache: Path, progress: Progress) -
     told = [lesson for part, _ in given.values() for lesson in part]
     left_out = [case for _, empty in given.values() for case in empty]
     loaded = base_of(recipe)
-    work = _Work(loaded, dataset, told, cache, stage_of(loaded.backbone.touched(loaded.model, recipe.lora.modules)))
-    prompts, unread = work.ask(progress)
+    work = _Work(
+        loaded, dataset, told, cache, stage_of(loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules))
+    )
+    prompts, unread = work.build_prompts(progress)
     left_out += unread
     _refuse_long(loaded, prompts, recipe.max_image_tokens)
     train, validation = (_samples(loaded, prompts, given[part][0]) for part in given)
@@ -122,7 +124,7 @@ class _Work:
         if stage is not Stage.PIXELS:
             self._seen = TensorStore.under(cache, stage.value.replace(" ", "-"), seen_of(loaded, of, stage))
 
-    def ask(self, progress: Progress) -> tuple[dict[str, Tensors], list[LeftOut]]:
+    def build_prompts(self, progress: Progress) -> tuple[dict[str, Tensors], list[LeftOut]]:
         """Fill the pictures and the prompts; returns those, and the cases whose pictures cannot be read."""
         keys = [key for key in self._reader.cases if key not in self._prompts or key not in self._seen]
         self._pictures.fill(keys, self._reader.read, partial(progress, "framing pictures"))
@@ -141,7 +143,7 @@ class _Work:
     def _asked(self, key: str) -> Prompt:
         """A case as the model is asked about it."""
         views, pictures = from_tensors(self._pictures.read(key))
-        return self.loaded.backbone.ask(self.loaded.processor, self.loaded.settings, views, pictures)
+        return self.loaded.backbone.build_prompt(self.loaded.processor, self.loaded.settings, views, pictures)
 
     def _columns(self, key: str) -> Tensors:
         return self._asked(key).tokens

@@ -25,13 +25,13 @@ LOGITS_AT_ONCE = 128
 def with_lora(loaded: LoadedModel, recipe: Recipe) -> PeftModel:
     """Put fresh adapters into a base, in place; their first weights follow from the recipe's seed alone."""
     lora = recipe.lora
-    touched = loaded.backbone.touched(loaded.model, lora.modules)
+    touched = loaded.backbone.trainable_modules(loaded.model, lora.modules)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=touched.lora,
-        modules_to_save=list(touched.whole) or None,
+        modules_to_save=list(touched.modules_to_save) or None,
         use_dora=lora.use_dora,
         use_rslora=lora.use_rslora,
         revision=loaded.revision,
@@ -55,8 +55,8 @@ def adapters_attached(loaded: LoadedModel, recipe: Recipe) -> Iterator[PeftModel
     model = loaded.model
     was = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     modes = [(module, module.training) for module in model.modules()]
-    touched = loaded.backbone.touched(model, recipe.lora.modules)
-    originals = {name: model.get_submodule(name) for name in touched.whole}
+    touched = loaded.backbone.trainable_modules(model, recipe.lora.modules)
+    originals = {name: model.get_submodule(name) for name in touched.modules_to_save}
     tuned = with_lora(loaded, recipe)
     if recipe.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})

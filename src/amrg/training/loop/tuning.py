@@ -61,7 +61,7 @@ def tune(prepared: Prepared, recipe: Recipe, folder: Path, watch: Callback) -> T
         return read_training(folder).tuned(folder)
     with translate_failures(folder, to_tune_with_less(recipe)), adapters_attached(prepared.loaded, recipe) as tuned:
         devices = DeviceGroup(
-            recipe, prepared.loaded.backbone.touched(prepared.loaded.model, recipe.lora.modules).tower
+            recipe, prepared.loaded.backbone.trainable_modules(prepared.loaded.model, recipe.lora.modules).tower
         )
         if devices.is_main and run_status(folder) is RunStatus.NONE:
             write_run(folder, run)

@@ -96,8 +96,8 @@ class DraftWriter:
         loaded, pad = self.prepared.loaded, Padding.of(self.prepared.loaded)
         batch = on(prompts(samples, self.prepared.shown, pad), model.device)
         seen = image_tokens_of(model, loaded.backbone, batch)
-        writing = DecodingSettings(self.longest, loaded.backbone.ending(loaded.processor), pad.token)
-        rows = loaded.backbone.write(model, batch.tokens, seen, writing)
+        writing = DecodingSettings(self.longest, loaded.backbone.eos_token_id(loaded.processor), pad.token)
+        rows = loaded.backbone.generate(model, batch.tokens, seen, writing)
         return [loaded.processor.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
 
 
