@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models import messages, to_pil
-from amrg.models.backbones.base import DecodingSettings, Modules, Images, Prompt, Tensors
+from amrg.models.backbones.base import DecodingSettings, Images, Modules, Prompt, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
 from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models import ModelError, ModelSettings, ViewEncoding, messages
-from amrg.models.backbones.base import DecodingSettings, Modules, Images, Prompt, Tensors
+from amrg.models.backbones.base import DecodingSettings, Images, Modules, Prompt, Tensors
 from amrg.models.backbones.qwen import QwenProcessor
 from amrg.models.load import LoadedModel, load_base
 from amrg.models.views import to_pil
