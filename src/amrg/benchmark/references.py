@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ from amrg.benchmark.records import Record, first_fault, listed, read_records, re
 from amrg.benchmark.sampling import sample
 from amrg.birads import Report
 from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_lines
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.splits.groups import text_group
 from amrg.datasets.splits.linked_cases import has_own_text
@@ -50,10 +50,7 @@ class References:
     def hash(self) -> str:
         """SHA-256 over keys, groups, sources, texts and facts: the same wherever the references were read from."""
         what = {"key", "group", "source", "text", "reference"}
-        digest = hashlib.sha256()
-        for case in self.cases:
-            digest.update(case.model_dump_json(include=what).encode() + b"\n")
-        return digest.hexdigest()
+        return sha256_of_lines(case.model_dump_json(include=what) for case in self.cases)
 
     @property
     def groups(self) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
+from amrg.core.hashing import sha256_of_text
 from amrg.datasets.case import Case
 
 T = TypeVar("T")
@@ -32,4 +32,4 @@ def choose(among: Sequence[Case], seed: str) -> Case:
 
 def _number(seed: str) -> int:
     """A number that a seed stands for, the same on every machine and for every version of any library."""
-    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
+    return int(sha256_of_text(seed)[:16], 16)

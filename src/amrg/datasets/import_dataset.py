@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from amrg import __version__
 from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_lines
 from amrg.datasets.case import Case
 from amrg.datasets.importer import DatasetError, Importer, Item, Odd, Oddity
 from amrg.datasets.parquet import PartFacts, hash_of, read_facts, write_part
@@ -119,10 +119,7 @@ def _case_of(job: _Job, item: Item, odd: Odd) -> Case | None:
 
 
 def _hash_of_items(batch: Sequence[Item]) -> str:
-    digest = hashlib.sha256()
-    for item in batch:
-        digest.update(json.dumps([item.key, item.rows]).encode() + b"\n")
-    return digest.hexdigest()
+    return sha256_of_lines(json.dumps([item.key, item.rows]) for item in batch)
 
 
 def _same_items(path: Path, batch: Sequence[Item]) -> PartFacts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from amrg.birads import Report
 from amrg.core.files import atomic_write
+from amrg.core.hashing import sha256_of_lines
 from amrg.core.values import Value
 from amrg.datasets.case import Case
 from amrg.datasets.importer import DatasetError, Oddity
@@ -67,10 +67,7 @@ def from_table(table: pa.Table) -> list[Case]:
 
 def hash_of(cases: Sequence[Case]) -> str:
     """A hash of the cases' content, the same for any version of the Parquet writer."""
-    digest = hashlib.sha256()
-    for case in cases:
-        digest.update(case.model_dump_json().encode() + b"\n")
-    return digest.hexdigest()
+    return sha256_of_lines(case.model_dump_json() for case in cases)
 
 
 def write_part(path: Path, cases: Sequence[Case], facts: PartFacts) -> None:

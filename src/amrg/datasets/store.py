@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from amrg import __version__
 from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_text
 from amrg.core.values import Value, first_complaint
 from amrg.datasets.case import Case
 from amrg.datasets.importer import About, DatasetError, Oddity
@@ -54,7 +54,7 @@ class Info(Value):
             root=root,
             software=f"amrg {__version__}",
             counts=counts,
-            hash=hashlib.sha256("\n".join(parts).encode()).hexdigest(),
+            hash=sha256_of_text(*parts),
         )
 
     def as_json(self) -> str:
@@ -94,7 +94,7 @@ class Split(Value):
     def with_hash(self) -> Split:
         """The split with its hash."""
         bare = self.model_copy(update={"hash": ""})
-        digest = hashlib.sha256(bare.model_dump_json(by_alias=True).encode()).hexdigest()
+        digest = sha256_of_text(bare.model_dump_json(by_alias=True))
         return self.model_copy(update={"hash": digest})
 
 

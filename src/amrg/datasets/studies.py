@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from amrg.core.hashing import sha256_of_text
 from amrg.datasets.case import Case
 from amrg.imaging import ImagingError, Study, read_mammogram
 from amrg.imaging.intake import best_of_each_view
@@ -24,12 +24,8 @@ def study_of(case: Case, root: Path) -> Study:
     mammograms = [read_mammogram(root / image.file, image.laterality, image.view) for image in case.images]
     views, _ = best_of_each_view(mammograms)
     return Study(
-        study_instance_uid="2.25." + str(int(_hash(case.dataset, case.key)[:30], 16)),
-        patient_key=_hash(case.dataset, case.group)[:16],
+        study_instance_uid="2.25." + str(int(sha256_of_text(case.dataset, case.key)[:30], 16)),
+        patient_key=sha256_of_text(case.dataset, case.group)[:16],
         date=None,
         mammograms=tuple(views),
     )
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -6,7 +6,6 @@ is added by a worker that came late, and what is left is known at any time.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import logging
 import time
@@ -24,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, Prog
 from sqlalchemy.pool import NullPool
 
 from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_text
 from amrg.experiments.locks import held
 from amrg.experiments.pruning import FIRST_WHOLE, pruner
 from amrg.experiments.sweep import Definition, Point, Search, Sweep, SweepBase, SweepError
@@ -161,7 +161,7 @@ def _fill(study: Any, sweep: Sweep) -> None:
 
 def sampler(sweep: Sweep, number: int) -> Any:
     """What draws a searched trial: seeded by its number, so that no worker and no restart draws the same again."""
-    seed = int.from_bytes(hashlib.sha256(f"{sweep.recipe.seed} {number}".encode()).digest()[:4], "big")
+    seed = int(sha256_of_text(f"{sweep.recipe.seed} {number}")[:8], 16)
     return optuna.samplers.TPESampler(n_startup_trials=FIRST_WHOLE, seed=seed, constant_liar=True)
 
 

@@ -5,7 +5,6 @@ What a sweep is stands apart from how it is run (`amrg.experiments.trials`). doc
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from amrg.core.hashing import sha256_of_text
 from amrg.core.values import Value, flatten
 from amrg.models.embedded.architecture import NAME
 from amrg.training.outputs.run_folder import MAY_DIFFER
@@ -185,7 +185,7 @@ class Definition(Value):
     @property
     def hash(self) -> str:
         """SHA-256 of all that decides its trials."""
-        return hashlib.sha256(json.dumps(self._deciding(), sort_keys=True).encode()).hexdigest()
+        return sha256_of_text(json.dumps(self._deciding(), sort_keys=True))
 
     def differs_from(self, other: Definition) -> str | None:
         """Where another definition differs, in words; None where it does not."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from amrg.core.hashing import sha256_of_text
 from amrg.imaging.containers import files_of
 from amrg.imaging.decoding import IMAGE_ENDINGS, read_header
 from amrg.imaging.errors import ImagingError
@@ -89,20 +89,16 @@ def _group_studies(read: list[_Read]) -> tuple[list[Study], list[SetAside]]:
         chosen, spare_views = best_of_each_view([m.mammogram for m in members])
         spare += [SetAside(file=m.source.name, reason=_duplicate_reason(m)) for m in spare_views]
         dates = [m.date for m in members if m.date is not None]
-        uid = key if re.fullmatch(r"[\d.]+", key) else "2.25." + str(int(_hash(key)[:30], 16))
+        uid = key if re.fullmatch(r"[\d.]+", key) else "2.25." + str(int(sha256_of_text(key)[:30], 16))
         studies.append(
             Study(
                 study_instance_uid=uid,
-                patient_key=_hash(patient)[:16],
+                patient_key=sha256_of_text(patient)[:16],
                 date=min(dates, default=None),
                 mammograms=tuple(chosen),
             )
         )
     return sorted(studies, key=lambda s: (s.patient_key, s.date or datetime.date.min, s.study_instance_uid)), spare
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def best_of_each_view(mammograms: list[Mammogram]) -> tuple[list[Mammogram], list[Mammogram]]:

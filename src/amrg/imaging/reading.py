@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from amrg.birads import Laterality, View
+from amrg.core.hashing import sha256_of_file
 from amrg.imaging.decoding import IMAGE_ENDINGS, read_header, read_values
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import find_breast
@@ -68,7 +68,7 @@ def _uid(path: Path, header: Dataset) -> str:
 
 def _uid_of_bytes(path: Path) -> str:
     """A UID for a picture that has none: the same bytes, the same UID."""
-    return "2.25." + str(int(hashlib.sha256(path.read_bytes()).hexdigest()[:30], 16))
+    return "2.25." + str(int(sha256_of_file(path)[:30], 16))
 
 
 def _mammogram(path: Path, who: Identity, header: Dataset, uid: str) -> Mammogram:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
+from amrg.core.hashing import sha256_of_file, sha256_of_text
 from amrg.models.adapters import (
     CONFIG_FILE,
     TRAINING_FILE,
@@ -65,7 +65,7 @@ class LoadedModel:
         base = None if self.folder is None else folder_hash(self.folder)
         if self.adapter is None:
             return base
-        return _hash(base or f"{self.hub_name}@{self.revision}", folder_hash(self.adapter))
+        return sha256_of_text(base or f"{self.hub_name}@{self.revision}", folder_hash(self.adapter))
 
     @property
     def source(self) -> str:
@@ -244,18 +244,13 @@ def _heads(folder: Path | None) -> FindingHeads | None:
 def folder_hash(folder: Path) -> str:
     """SHA-256 over the weight files of a folder: of what they hold, not of their names."""
     files = sorted(folder.glob("*.safetensors"))
-    return _hash(*sorted(_file_hash(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+    return sha256_of_text(*sorted(_file_hash(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
 
 
 @lru_cache(maxsize=32)
 def _file_hash(file: Path, size: int, changed_ns: int) -> str:
     """SHA-256 of a file; size and time tell a file that was replaced from the one hashed before."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return sha256_of_file(file)
 
 
 def _first_line(error: BaseException) -> str:

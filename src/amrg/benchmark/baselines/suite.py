@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.references import References
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_text
 from amrg.datasets.case import Case
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import Role
@@ -100,7 +100,7 @@ def _cross_fitted(cases: Sequence[Case], seed: int) -> dict[str, list[Prediction
 
 def _folds(groups: Sequence[str], seed: int) -> list[int]:
     """The fold of each case: groups in a seeded order, dealt out one by one."""
-    order = sorted(set(groups), key=lambda group: hashlib.sha256(f"fold {seed} {group}".encode()).digest())
+    order = sorted(set(groups), key=lambda group: sha256_of_text(f"fold {seed} {group}"))
     dealt = {group: number % FOLDS for number, group in enumerate(order)}
     return [dealt[group] for group in groups]
 

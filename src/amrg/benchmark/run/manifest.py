@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from dataclasses import replace
@@ -18,6 +17,7 @@ from amrg.benchmark.prediction_log import DIFFERENT_RUN
 from amrg.benchmark.references import References
 from amrg.benchmark.run.run_config import RunConfig, ScoreText
 from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_text
 from amrg.core.values import Value, flatten
 from amrg.generation import Engine
 from amrg.metrics.errors import BenchmarkError
@@ -127,17 +127,13 @@ def describe_prompt(engine: Engine, score_text: ScoreText) -> PromptUsed:
     """How an engine prompts its model, and which text is scored."""
     settings = engine.loaded.settings.model_dump(mode="json")
     template = getattr(engine.loaded.processor, "chat_template", None)
-    pinned = None if template is None else _hash(template)
+    pinned = None if template is None else sha256_of_text(template)
     return PromptUsed(
         settings=settings,
         chat_template=pinned,
         score_text=score_text,
-        hash=_hash(json.dumps([settings, pinned, score_text], sort_keys=True)),
+        hash=sha256_of_text(json.dumps([settings, pinned, score_text], sort_keys=True)),
     )
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def open_run_folder(folder: Path, manifest: Manifest) -> None:

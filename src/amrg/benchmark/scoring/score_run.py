@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from amrg.benchmark.scoring.read_run import read_manifest
 from amrg.benchmark.scoring.scoring import Options, score
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_chunks
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 
@@ -122,9 +122,6 @@ def _manifest(handed: Submission, options: Options) -> dict[str, Any]:
 
 def _hash_of(path: Path) -> str:
     """SHA-256 of a file, of a run folder's predictions, or of a folder's text files in order."""
-    digest = hashlib.sha256()
     stored = path / PREDICTIONS
     files = [stored] if stored.is_file() else sorted(path.glob("*.[tT][xX][tT]"))
-    for file in files if path.is_dir() else [path]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return sha256_of_chunks(file.read_bytes() for file in (files if path.is_dir() else [path]))

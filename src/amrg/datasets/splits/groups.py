@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
+
+from amrg.core.hashing import sha256_of_text
 
 _TEXT = "text-"
 _WORD = re.compile(r"\w+")
@@ -17,12 +18,12 @@ def fold(text: str) -> tuple[str, ...]:
 
 def patient_group(dataset: str, patient: str) -> str:
     """The group of a patient: a hash, so that no patient's own number leaves the data set."""
-    return "patient-" + hashlib.sha256(f"{dataset}\n{patient}".encode()).hexdigest()[:16]
+    return "patient-" + sha256_of_text(dataset, patient)[:16]
 
 
 def text_group(text: str) -> str:
     """The group of all cases whose report has the same words, for data sets that name no patient."""
-    return _TEXT + hashlib.sha256(" ".join(fold(text)).encode()).hexdigest()[:16]
+    return _TEXT + sha256_of_text(" ".join(fold(text)))[:16]
 
 
 def is_patient(group: str) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from amrg.core.hashing import sha256_of_text
 from amrg.datasets.importer import DatasetError
 from amrg.datasets.splits.linked_cases import LinkedCases, link_cases
 from amrg.datasets.splits.near_duplicates import NEAR
@@ -96,9 +96,9 @@ def _shuffle(groups: Sequence[LinkedCases], seed: int) -> list[LinkedCases]:
     return sorted(groups, key=lambda group: _lot(group.keys[0], seed))
 
 
-def _lot(key: str, seed: int) -> bytes:
+def _lot(key: str, seed: int) -> str:
     """Where a key comes in the order of a seed: the same on every machine and version."""
-    return hashlib.sha256(f"{seed} {key}".encode()).digest()
+    return sha256_of_text(f"{seed} {key}")
 
 
 class _Needs:

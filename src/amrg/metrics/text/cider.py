@@ -9,7 +9,6 @@ other cases are scored with it.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
+from amrg.core.hashing import sha256_of_lines
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.text.ngrams import NgramCounts, Overlap, overlaps
 from amrg.metrics.text.ptb import ptb_tokens
@@ -47,8 +47,8 @@ class IdfCorpus:
     @cached_property
     def sha256(self) -> str:
         """Hash of the tokenized documents, whatever their order."""
-        lines = (f"{times} {' '.join(tokens)}\n" for tokens, times in self.documents)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        lines = (f"{times} {' '.join(tokens)}" for tokens, times in self.documents)
+        return sha256_of_lines(lines)
 
     @property
     def weakness(self) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import warnings
 from functools import lru_cache
@@ -12,6 +11,8 @@ from typing import Any
 import nltk.data
 from nltk.corpus import wordnet
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+from amrg.core.hashing import sha256_of_chunks
 
 DEBIAN = Path("/usr/share/wordnet")
 DATA = tuple(f"{part}.{kind}" for part in ("index", "data") for kind in ("adj", "adv", "noun", "verb"))
@@ -37,11 +38,14 @@ def load_wordnet() -> tuple[Any, str] | None:
         found = _from_nltk() or _from_debian()
     if found is None:
         return None
-    digest = hashlib.sha256()
-    for name in DATA:
-        with found.open(name) as file:
-            digest.update(file.read().encode())
-    return found, f"WordNet {found.get_version()}, sha256 {digest.hexdigest()[:16]}"
+    digest = sha256_of_chunks(_read(found, name).encode() for name in DATA)
+    return found, f"WordNet {found.get_version()}, sha256 {digest[:16]}"
+
+
+def _read(corpus: Any, name: str) -> str:
+    with corpus.open(name) as file:
+        text: str = file.read()
+        return text
 
 
 def _from_nltk() -> Any | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ import torch
 from transformers import BitsAndBytesConfig
 
 from amrg import __version__
+from amrg.core.hashing import sha256_of_chunks
 from amrg.core.values import Value
 from amrg.models import ModelSettings, ViewEncoding
 from amrg.models.load import LoadedModel, load_base
@@ -125,11 +125,8 @@ def seen_of(loaded: LoadedModel, dataset: str, stage: Stage) -> SeenOf:
 
 def _files_hash(folder: Path) -> str:
     """SHA-256 over the files of a checkpoint's folder that decide its prompts and pixels."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix in _ASKING and not file.name.endswith(".index.json"):
-            digest.update(file.name.encode() + b"\n" + file.read_bytes())
-    return digest.hexdigest()
+    files = [f for f in sorted(folder.iterdir()) if f.suffix in _ASKING and not f.name.endswith(".index.json")]
+    return sha256_of_chunks(file.name.encode() + b"\n" + file.read_bytes() for file in files)
 
 
 def _nf4() -> Any:

@@ -5,11 +5,11 @@ No state is kept from step to step, so a resumed run, or another process of the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from amrg.core.hashing import sha256_of_text
 from amrg.training.data.samples import Sample
 
 POOL = 16
@@ -63,4 +63,4 @@ def lengths_of(samples: Sequence[Sample]) -> tuple[int, ...]:
 
 def _shuffled(items: Sequence[int], lot: str) -> list[int]:
     """In the order of their hashes: the same on every machine and version."""
-    return sorted(items, key=lambda item: hashlib.sha256(f"{lot} {item}".encode()).digest())
+    return sorted(items, key=lambda item: sha256_of_text(f"{lot} {item}"))

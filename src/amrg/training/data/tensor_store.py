@@ -10,7 +10,6 @@ in a new one.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -21,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from amrg.core.files import atomic_write, write_text
+from amrg.core.hashing import sha256_of_text
 from amrg.core.values import Value
 from amrg.models.backbones.base import Tensors
 from amrg.training.errors import TuningError
@@ -59,7 +59,7 @@ class TensorStore:
     @classmethod
     def under(cls, cache: Path, name: str, of: Value) -> TensorStore:
         """The store below `cache` for what was computed from exactly this: another has another folder."""
-        return cls(cache / f"{name}-{_digest(of.model_dump_json(indent=1))[:16]}", of)
+        return cls(cache / f"{name}-{sha256_of_text(of.model_dump_json(indent=1))[:16]}", of)
 
     def __contains__(self, key: object) -> bool:
         return key in self._index
@@ -113,7 +113,7 @@ class TensorStore:
         flat = {_joined(key, name): t.contiguous() for key, tensors in held.items() for name, t in tensors.items()}
         try:
             with atomic_write(path) as beside:
-                save_file(flat, beside, {"of": _digest(self._of)})
+                save_file(flat, beside, {"of": sha256_of_text(self._of)})
         except (SafetensorError, OSError) as error:
             raise TuningError(
                 f"{path}: cannot be written ({error}); what is stored already stays: make room, or name another "
@@ -141,7 +141,7 @@ class TensorStore:
             file = self._opened(path)
         except (SafetensorError, OSError) as error:
             raise TuningError(f"{path}: not readable ({error}); remove it, and what it held is made again") from error
-        if (file.metadata() or {}).get("of") != _digest(self._of):
+        if (file.metadata() or {}).get("of") != sha256_of_text(self._of):
             raise TuningError(f"{path}: computed from something else than {OF} beside it says; remove {self.folder}")
         named: dict[str, list[str]] = {}
         for both in file.keys():  # noqa: SIM118  # it is no dictionary
@@ -185,7 +185,3 @@ def _joined(key: str, name: str) -> str:
 def bytes_of(tensors: Tensors) -> int:
     """What tensors take in memory."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
