@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid example show-data show-tuning show-sweep bench-training layout clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid example show-data show-tuning show-sweep bench-training layout pictures clean
 
 setup: $(READY)
 
@@ -101,6 +101,10 @@ show-sweep: show-data
 # A shrunk MedGemma by Google's notebook and by amrg, in one run: ratios of speed, memory and the time of a sweep.
 bench-training: $(READY)
 	$(BIN)/python scripts/bench_training.py
+
+# The pictures that the README opens with.
+pictures: example
+	$(BIN)/python scripts/readme_pictures.py $(EXAMPLE)/run
 
 # Files a folder and imports between folders.
 layout: $(READY)
