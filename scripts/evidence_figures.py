@@ -13,36 +13,39 @@ from pathlib import Path
 
 from amrg.benchmark.model_card import Pair, figures
 from amrg.birads import Report, parse
-from amrg.generation import Engine, load_engine
-from amrg.generation.drafting import seen_views
-from amrg.generation.evidence import without_repeats, without_unshown
-from amrg.generation.places import with_places
-from amrg.imaging import hanging_order, read_studies
-from amrg.models import frame_for, model_image
+from amrg.generation import Engine
+from amrg.generation.drafting import prepare, view_features
+from amrg.generation.engines.local import load_engine
+from amrg.generation.evidence import remove_duplicates, remove_low_confidence
+from amrg.generation.places import locate_findings
+from amrg.imaging import read_studies
 from amrg.phantom import SCREENING, Size, draw_exam, write_exam
 
 FIRST_SEED = 900_000
-LEAST = (0.0, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8)
 
 
 def drafted(engine: Engine, seed: int) -> tuple[Report, Report]:
-    """The truth of an exam, and its draft with places before anything is left out for want of evidence."""
+    """The truth of an exam, and its draft with places before any finding is removed for low confidence."""
     exam = draw_exam(seed, Size.SMALL, SCREENING)
     with tempfile.TemporaryDirectory() as folder:
         write_exam(exam, Path(folder))
         (study,) = read_studies(Path(folder)).studies
-        mammograms, encoding = hanging_order(study), engine.loaded.settings.encoding
-        framed = [frame_for(m, encoding) for m in mammograms]
-    pictures = [model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True)]
-    seen = engine.see(pictures)
-    assert seen is not None  # the embedded model has heads
-    report = parse(engine.write([(m.laterality, m.view) for m in mammograms], pictures)).report
-    return exam.truth, without_repeats(with_places(report, seen_views(mammograms, framed, seen), encoding))[0]
+        prepared = prepare(study, engine.settings)
+    (generation,) = engine.generate([prepared.request])
+    assert generation.text is not None
+    assert generation.features is not None  # the embedded model has heads
+    views = view_features(prepared.request.views, prepared.framed, generation.features)
+    located = locate_findings(parse(generation.text).report, views, prepared.encoding)
+    return exam.truth, remove_duplicates(located).report
 
 
-def shown(name: str, drafts: Sequence[tuple[Report, Report]], least: float | None) -> str:
-    """One row of the table; nothing is left out where `least` is None."""
-    reports = [(truth, report if least is None else without_unshown(report, least)[0]) for truth, report in drafts]
+def row(name: str, drafts: Sequence[tuple[Report, Report]], threshold: float | None) -> str:
+    """One row of the table; nothing is removed where `threshold` is None."""
+    reports = [
+        (truth, report if threshold is None else remove_low_confidence(report, threshold).report)
+        for truth, report in drafts
+    ]
     pairs = [Pair(seed, truth, report, False) for seed, (truth, report) in enumerate(reports)]
     value = {f.name: f.value for f in figures(pairs, on="")}
     invented = value["invented_findings_an_exam"]
@@ -57,11 +60,11 @@ def main() -> None:
     engine = load_engine()
     drafts = [drafted(engine, seed) for seed in range(FIRST_SEED, FIRST_SEED + count)]
     print(f"{count} exams from seed {FIRST_SEED}, {sum(len(truth.findings) for truth, _ in drafts)} true findings")
-    print("| least | finding F1 | not in the truth | of a kind not there | BI-RADS | sensitivity | specificity |")
+    print("| threshold | finding F1 | not in the truth | of a kind not there | BI-RADS | sensitivity | specificity |")
     print("|" + "---|" * 7)
-    print(shown("none", drafts, None))
-    for least in LEAST:
-        print(shown(str(least), drafts, least))
+    print(row("none", drafts, None))
+    for threshold in THRESHOLDS:
+        print(row(str(threshold), drafts, threshold))
 
 
 if __name__ == "__main__":

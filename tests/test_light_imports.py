@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-LIGHT = ("amrg.core", "amrg.birads", "amrg.imaging", "amrg.metrics", "amrg.models.views", "amrg.models.settings")
+LIGHT = (
+    "amrg.core",
+    "amrg.birads",
+    "amrg.birads.draft",
+    "amrg.imaging",
+    "amrg.metrics",
+    "amrg.models",
+    "amrg.models.views",
+    "amrg.models.settings",
+    "amrg.generation",
+    "amrg.generation.engines.base",
+    "amrg.generation.engines.fixed",
+)
 
 
 @pytest.mark.parametrize("module", LIGHT)

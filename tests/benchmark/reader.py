@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from amrg.birads import (
     Assessment,
@@ -27,13 +24,14 @@ from amrg.birads import (
 )
 from amrg.birads.report import Location
 from amrg.datasets import Dataset, Split, import_dataset, importer_of, open_dataset
+from amrg.generation.engines.base import Accept, Generation, ModelIdentity, Request
 from amrg.imaging import MammogramToWrite, write_mammogram
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Hanging, ViewEncoding
 from tests.datasets.pictures import COLUMNS, ROWS, breast
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
-ENCODING = ViewEncoding(size=32, hanging=Hanging.CHEST_WALL_LEFT)
+SETTINGS = ModelSettings(encoding=ViewEncoding(size=32, hanging=Hanging.CHEST_WALL_LEFT))
 
 
 class Stopped(Exception):
@@ -42,33 +40,28 @@ class Stopped(Exception):
 
 @dataclass
 class Reader:
-    """Stands where an engine stands. Breaks off at its `stops`-th text; `read` counts those it wrote."""
+    """An engine. Is interrupted at its `stops`-th text; `read` counts those it wrote."""
 
     stops: int = 0
     read: int = 0
     name: str = "reader"
-    guard: None = None
-    loaded: Any = field(init=False)
+    settings: ModelSettings = SETTINGS
+    max_batch: int = 1
 
-    def __post_init__(self) -> None:
-        self.loaded = SimpleNamespace(
-            name=self.name,
-            settings=ModelSettings(encoding=ENCODING),
-            weights_hash="0" * 64,
-            processor=SimpleNamespace(chat_template="{{ messages }}"),
-            model=SimpleNamespace(config=SimpleNamespace(), device=torch.device("cpu"), dtype=torch.float32),
-        )
+    @property
+    def identity(self) -> ModelIdentity:
+        """Pinned, so that runs of it are equal."""
+        return ModelIdentity(name=self.name, weights="0" * 64, device="cpu", dtype="float32", chat_template="0" * 64)
 
-    def see(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> None:
-        """No features."""
-
-    def write(self, views: Sequence[tuple[Laterality, View]], pictures: Sequence[npt.NDArray[np.uint8]]) -> str:
-        """A mass in the breast where something bright lies."""
-        if self.stops and self.read + 1 == self.stops:
-            raise Stopped
-        self.read += 1
-        bright = {side for (side, _), picture in zip(views, pictures, strict=True) if _has_mass(picture)}
-        return render(truth(min(bright) if bright else None))
+    def generate(self, requests: Sequence[Request], accept: Accept | None = None) -> Iterator[Generation]:
+        """A mass in the breast where something bright is."""
+        for request in requests:
+            if self.stops and self.read + 1 == self.stops:
+                raise Stopped
+            self.read += 1
+            views = zip(request.views, request.images, strict=True)
+            bright = {side for (side, _), image in views if _has_mass(image)}
+            yield Generation(render(truth(min(bright) if bright else None)))
 
 
 def _has_mass(picture: npt.NDArray[np.uint8]) -> bool:

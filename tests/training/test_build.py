@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from amrg.generation import load_engine
 from amrg.generation.drafting import draft_report
+from amrg.generation.engines.local import load_engine
 from amrg.imaging import read_studies
 from amrg.models.embedded.guard import Guard
 from amrg.phantom import Size, draw_exam, write_exam

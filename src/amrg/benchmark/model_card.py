@@ -21,11 +21,13 @@ import numpy.typing as npt
 
 from amrg.birads import Composition, Laterality, Report, View, parse
 from amrg.generation.drafting import draft_report
-from amrg.generation.engines.local import Engine, load_engine
+from amrg.generation.engines.base import Engine, Request
+from amrg.generation.engines.local import local_engine
 from amrg.imaging import frame_breast, read_studies
 from amrg.metrics.agreement import placed
 from amrg.models import Figure, ModelCard, model_image
 from amrg.models.card import FILE_NAME as CARD
+from amrg.models.load import LoadedModel, load_model
 from amrg.phantom import SCREENING, Population, Size, draw_exam, write_exam
 
 log = logging.getLogger("amrg.generation")
@@ -57,11 +59,12 @@ def draft_phantoms(engine: Engine, seeds: Sequence[int], size: Size, population:
 
 def blank_report(engine: Engine) -> Report:
     """What the model writes when all four pictures are black: the same for every exam."""
-    encoding = engine.loaded.settings.encoding
+    encoding = engine.settings.encoding
     views = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
     black = np.zeros((600, 480), np.float32)
     blank = [model_image(frame_breast(black, side, encoding.size), side, encoding) for side, _ in views]
-    return parse(engine.write(views, blank)).report
+    (generation,) = engine.generate([Request(tuple(views), tuple(blank))])
+    return parse(generation.text or "").report
 
 
 def figures(pairs: Sequence[Pair], on: str) -> list[Figure]:
@@ -143,9 +146,8 @@ def _resampled(name: str, counts: Counts, statistic: Callable[[Counts], float], 
     return Figure(name=name, value=statistic(counts), n=n, low=float(low), high=float(high), on=on)
 
 
-def card_of(engine: Engine, measured: Sequence[Figure]) -> ModelCard:
+def card_of(loaded: LoadedModel, measured: Sequence[Figure]) -> ModelCard:
     """The card of the embedded model, with figures as measured."""
-    loaded = engine.loaded
     recipe = json.loads((loaded.folder / "recipe.json").read_text(encoding="utf-8")) if loaded.folder else {}
     return ModelCard(
         name=loaded.name,
@@ -192,15 +194,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--full", type=int, default=40, help="exams of the full size (0.1 mm pixels)")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    engine = load_engine(given.model)
+    loaded = load_model(given.model)
+    engine = local_engine(loaded)
     measured = measure(engine, given.count, Size.SMALL)
     if given.full:
         measured += measure(engine, given.full, Size.FULL)
     for f in measured:
         sys.stdout.write(f"figure {f.name} {f.value:.4f} {f.n} {f.low:.4f} {f.high:.4f}  # {f.on}\n")
-    if engine.loaded.folder is not None:
-        card = card_of(engine, measured)
-        (engine.loaded.folder / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if loaded.folder is not None:
+        card = card_of(loaded, measured)
+        (loaded.folder / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
 from amrg.birads.checking import RULES, Violation, check, usual_recommendation
+from amrg.birads.draft import CategoryChange, Draft, RemovalReason, RemovedFinding, describe_finding, draft_banner
 from amrg.birads.lexicon import (
     ASYMMETRIES,
     SUSPICIOUS_MORPHOLOGY,
@@ -45,6 +46,7 @@ __all__ = [
     "WORDINGS",
     "Assessment",
     "Category",
+    "CategoryChange",
     "Certainty",
     "Change",
     "Comparison",
@@ -52,6 +54,7 @@ __all__ = [
     "Density",
     "Depth",
     "Distribution",
+    "Draft",
     "Edition",
     "Fact",
     "Finding",
@@ -66,6 +69,8 @@ __all__ = [
     "Provenance",
     "Quadrant",
     "Recommendation",
+    "RemovalReason",
+    "RemovedFinding",
     "Report",
     "Shape",
     "Span",
@@ -75,6 +80,8 @@ __all__ = [
     "ViewBox",
     "Violation",
     "check",
+    "describe_finding",
+    "draft_banner",
     "flaws",
     "parse",
     "render",

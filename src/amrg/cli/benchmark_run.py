@@ -54,7 +54,7 @@ def run(
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.score_run import score_run
         from amrg.benchmark.scoring.scoring import Options
-        from amrg.generation import load_engine
+        from amrg.generation.engines.local import load_engine
         from amrg.models import ModelError
 
         if score_text not in tuple(ScoreText):
@@ -63,7 +63,7 @@ def run(
             engine = load_engine(model)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
-    folder = given or Path("runs") / "-".join([Path(engine.loaded.name).name, data.resolve().name, split, part])
+    folder = given or Path("runs") / "-".join([Path(engine.identity.name).name, data.resolve().name, split, part])
     config = RunConfig(
         data=data,
         split=split,
@@ -81,6 +81,6 @@ def run(
             references = run_model(config, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-            scores = score_run(folder, references, Options(engine.loaded.name, seed, extras=extras))
+            scores = score_run(folder, references, Options(engine.identity.name, seed, extras=extras))
     write_run_page(folder, data)
     report_scores(scores, folder, as_json)

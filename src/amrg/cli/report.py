@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,34 +14,37 @@ from amrg.cli.console import busy, complain, err, fail, out, print_json, quieten
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
+    from amrg.birads import Report
+    from amrg.generation import Drafted, Outcome
     from amrg.imaging import Intake, Study
 
-FORMATS = ("text", "json", "png")
 StudyPath = Annotated[Path, typer.Argument(help="Folder, zip, DICOMDIR or single file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def report(
     path: StudyPath,
-    folder: Annotated[Path, typer.Option("--out", help="Where reports go, a folder a study.")] = Path("out/report"),
+    folder: Annotated[Path, typer.Option("--out", help="Where reports are written, a folder a study.")] = Path(
+        "out/report"
+    ),
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one.")
+        str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one by default.")
     ] = None,
     style: Annotated[str, typer.Option(help="clinical, dmid or impression-first.")] = "clinical",
-    formats: Annotated[str, typer.Option("--format", help="Any of text,json,png.")] = ",".join(FORMATS),
-    truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to show beside the draft.")] = None,
+    formats: Annotated[str | None, typer.Option("--format", help="Any of text,json,png; all by default.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")] = None,
     force: Annotated[bool, typer.Option(help="Draft even outside the model's domain.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draft the BI-RADS report of every study at PATH."""
-    wanted = _formats(formats)
+    chosen = _formats(formats)
     intake = _intake(path)
     with busy("loading the model"):
         quieten()
         from amrg.birads import Style
-        from amrg.generation import OutsideDomain, draft_report, load_engine, render_draft, write_draft
-        from amrg.generation.truth import TruthError, compare, load_truth
-        from amrg.imaging import ImagingError
+        from amrg.generation import DraftOptions, draft_studies
+        from amrg.generation.engines.local import load_engine
+        from amrg.generation.truth import TruthError, load_truth
         from amrg.models import ModelError
 
         if style not in tuple(Style):
@@ -51,37 +56,75 @@ def report(
             fail(Exit.NO_MODEL, str(error))
         except TruthError as error:
             fail(Exit.UNREADABLE, str(error))
-    written: list[dict[str, Any]] = []
-    left: dict[Exit, list[dict[str, str]]] = {Exit.OUTSIDE_DOMAIN: [], Exit.UNREADABLE: []}
-    for number, study in enumerate(intake.studies, 1):
-        uid = study.study_instance_uid
-        try:
-            with busy(f"drafting study {number} of {len(intake.studies)}"):
-                draft = draft_report(study, engine, Style(style), force)
-            with writing(folder), busy("writing"):
-                written.append(write_draft(study, draft, folder, wanted))
-        except (OutsideDomain, ImagingError) as error:
-            code = Exit.OUTSIDE_DOMAIN if isinstance(error, OutsideDomain) else Exit.UNREADABLE
-            left[code].append({"study_instance_uid": uid, "message": str(error)})
-            continue
-        if not as_json:
-            out.print(render_draft(draft), markup=False)
-            if uid in truths:
-                out.print(compare(draft.report, truths[uid]))
-            out.print(f"written to {folder / written[-1]['folder']}", style="dim", markup=False)
+    results = _Results(folder, chosen, truths, as_json)
+    outcomes = draft_studies(intake.studies, engine, DraftOptions(Style(style), force))
+    for number in range(1, len(intake.studies) + 1):
+        with busy(f"drafting study {number} of {len(intake.studies)}"):
+            outcome = next(outcomes)
+        results.add(outcome)
     if as_json:
-        refused, unreadable = left[Exit.OUTSIDE_DOMAIN], left[Exit.UNREADABLE]
-        print_json({"reports": written, "refused": refused, "unreadable": unreadable, **_left_over(intake)})
-    _leave(left)
+        print_json({**results.document(), **_left_over(intake)})
+    results.leave()
 
 
-def _leave(left: dict[Exit, list[dict[str, str]]]) -> None:
-    """A line on stderr for every study without a draft; leaves with the first kind's code, if any."""
-    for entry in (entry for entries in left.values() for entry in entries):
-        complain(entry["message"])
-    for code, entries in left.items():
-        if entries:
-            raise typer.Exit(code)
+@dataclass
+class _Results:
+    """What became of the studies: drafts are written and printed as they come, failures are reported at the end."""
+
+    folder: Path
+    formats: tuple[str, ...]
+    truths: Mapping[str, Report]
+    as_json: bool
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    failures: dict[Exit, list[dict[str, str]]] = field(
+        default_factory=lambda: {Exit.OUTSIDE_DOMAIN: [], Exit.UNREADABLE: []}
+    )
+
+    def add(self, outcome: Outcome) -> None:
+        """Write a draft, or note why there is none."""
+        from amrg.generation import Drafted, Refused
+        from amrg.imaging import ImagingError
+
+        if isinstance(outcome, Drafted):
+            try:
+                self._write(outcome)
+            except ImagingError as error:  # a view's file went while its study was drafted
+                self._note(Exit.UNREADABLE, outcome.study, str(error))
+        else:
+            code = Exit.OUTSIDE_DOMAIN if isinstance(outcome, Refused) else Exit.UNREADABLE
+            self._note(code, outcome.study, outcome.message)
+
+    def _write(self, drafted: Drafted) -> None:
+        from amrg.generation import render_draft, write_draft
+        from amrg.generation.truth import compare
+
+        study, draft = drafted.study, drafted.draft
+        uid = study.study_instance_uid
+        with writing(self.folder), busy("writing"):
+            place = write_draft(study, draft, self.folder, self.formats)
+        document = draft.model_dump(mode="json")
+        self.reports.append({"study_instance_uid": uid, "folder": place.name, "draft": document})
+        if not self.as_json:
+            out.print(render_draft(draft), markup=False, soft_wrap=True)
+            if uid in self.truths:
+                out.print(compare(draft.report, self.truths[uid]))
+            out.print(f"written to {place}", style="dim", markup=False, soft_wrap=True)
+
+    def _note(self, code: Exit, study: Study, message: str) -> None:
+        self.failures[code].append({"study_instance_uid": study.study_instance_uid, "message": message})
+
+    def document(self) -> dict[str, Any]:
+        """All outcomes, for JSON."""
+        refused, unreadable = self.failures[Exit.OUTSIDE_DOMAIN], self.failures[Exit.UNREADABLE]
+        return {"reports": self.reports, "refused": refused, "unreadable": unreadable}
+
+    def leave(self) -> None:
+        """A line on stderr for every study without a draft; leaves with the first kind's code, if any."""
+        for entry in (entry for entries in self.failures.values() for entry in entries):
+            complain(entry["message"])
+        for code, entries in self.failures.items():
+            if entries:
+                raise typer.Exit(code)
 
 
 def inspect(
@@ -126,12 +169,16 @@ def _show(intake: Intake, sheets: list[Path]) -> None:
         out.print(f"contact sheet: {sheet}", markup=False)
 
 
-def _formats(given: str) -> tuple[str, ...]:
-    """The formats asked for, in order."""
-    wanted = tuple(part.strip() for part in given.split(",") if part.strip())
-    if not wanted or set(wanted) - set(FORMATS):
+def _formats(given: str | None) -> tuple[str, ...]:
+    """The formats to write, in order; all of them where none is named."""
+    from amrg.generation import FORMATS
+
+    if given is None:
+        return tuple(FORMATS)
+    chosen = tuple(part.strip() for part in given.split(",") if part.strip())
+    if not chosen or set(chosen) - set(FORMATS):
         fail(Exit.USAGE, f"--format is {given!r}; expected any of {','.join(FORMATS)}")
-    return wanted
+    return chosen
 
 
 def _intake(path: Path, quiet: bool = False) -> Intake:

@@ -27,7 +27,7 @@ from amrg.experiments.sweep_scores import Configuration, SweepScores
 from amrg.experiments.sweep_worker import SweepCallbacks
 from amrg.experiments.sweep_worker import SweepConfig as SweepOrder
 from amrg.experiments.trials import Trial, TrialStatus
-from amrg.generation import load_engine
+from amrg.generation.engines.local import load_engine
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 from amrg.models import ModelError

@@ -1,17 +1,29 @@
-"""Drafting: engines, evidence by place, the guard's word, and what a draft leaves behind. Knows no service."""
+"""Drafting: engines, evidence by place, and what a draft leaves behind. Knows no service.
 
-from amrg.generation.drafting import Draft, OutsideDomain, draft_report
-from amrg.generation.engines.local import Engine, load_engine
-from amrg.generation.outputs import draft_document, render_draft, write_draft
+Listed here is what loads no model library. `amrg.generation.engines.local.load_engine` loads a model on this machine.
+"""
+
+from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies
+from amrg.generation.drafting import DraftOptions, OutsideDomain, draft_report
+from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.outputs import FORMATS, render_draft, write_draft
 from amrg.generation.report_image import report_picture
 
 __all__ = [
-    "Draft",
+    "FORMATS",
+    "DraftOptions",
+    "Drafted",
     "Engine",
+    "Generation",
+    "ImageFeatures",
+    "ModelIdentity",
+    "Outcome",
     "OutsideDomain",
-    "draft_document",
+    "Refused",
+    "Request",
+    "Unreadable",
     "draft_report",
-    "load_engine",
+    "draft_studies",
     "render_draft",
     "report_picture",
     "write_draft",

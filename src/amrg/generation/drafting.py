@@ -1,21 +1,18 @@
-"""From a study to a draft report: frame, guard, write, parse, place, render."""
+"""From a study to a draft report: prepare the request, and finish what an engine generated of it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from amrg import __version__
-from amrg.birads import Laterality, Provenance, Report, Status, Style, View, check, parse, render
-from amrg.generation.engines.local import Engine, ImageFeatures
-from amrg.generation.evidence import without_repeats, without_unshown
-from amrg.generation.places import SeenView, with_places
-from amrg.imaging import Framed, Mammogram, Study, hanging_order, missing_views
-from amrg.models import frame_for, model_image
+from amrg.birads import Draft, Laterality, Provenance, Report, Status, Style, View, draft_banner, parse, render
+from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.evidence import Supported, keep_supported
+from amrg.generation.places import ViewFeatures, locate_findings
+from amrg.generation.problems import find_problems
+from amrg.imaging import Framed, ImagingError, Study, hanging_order, missing_views
+from amrg.models.settings import ModelSettings
+from amrg.models.views import ViewEncoding, frame_for, model_image
 
 
 class OutsideDomain(ValueError):
@@ -23,105 +20,130 @@ class OutsideDomain(ValueError):
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A drafted report: facts, its rendered text, the model's own words, and what a reader must know of it."""
+class PreparedStudy:
+    """A study with the request that an engine takes of it, and how its views were framed and encoded for that."""
 
-    report: Report
-    text: str
-    written: str
-    in_domain: bool | None
-    domain_distance: float | None
-    missing: tuple[tuple[Laterality, View], ...]
-    problems: tuple[str, ...]
-    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    study: Study
+    request: Request
+    framed: tuple[Framed, ...]
+    encoding: ViewEncoding
+
+
+@dataclass(frozen=True)
+class DraftOptions:
+    """How drafts are written: the style of the rendered text, and whether studies outside the domain are drafted."""
+
+    style: Style = Style.CLINICAL
+    force: bool = False
+
+    @property
+    def accept(self) -> Accept | None:
+        """Which image features an engine is to decode a text for; None: all."""
+        return None if self.force else lambda features: check_domain(features).in_domain is not False
+
+
+@dataclass(frozen=True)
+class DomainCheck:
+    """Distance from the training images and the threshold; None without a guard."""
+
+    distance: float | None = None
+    threshold: float | None = None
+
+    @property
+    def in_domain(self) -> bool | None:
+        """Whether the distance is within the threshold."""
+        return None if self.distance is None or self.threshold is None else self.distance <= self.threshold
 
 
 def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, force: bool = False) -> Draft:
     """Draft the report of a study. The report's status is `draft`; nothing of it is verified.
 
     Raises:
-        OutsideDomain: the study is like nothing the model was trained on, and `force` is not set.
+        OutsideDomain: the study is unlike anything the model was trained on, and `force` is not set.
+        ImagingError: a view's file is gone or no longer readable, or there is no view.
     """
-    seconds: dict[str, float] = {}
-    mammograms = hanging_order(study)
-    encoding = engine.loaded.settings.encoding
-    with _timed(seconds, "frame"):
-        framed = [frame_for(m, encoding) for m in mammograms]
-        pictures = [model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True)]
-    views = [(m.laterality, m.view) for m in mammograms]
-    with _timed(seconds, "see"):
-        seen = engine.see(pictures)
-    distance, inside = _domain(engine, seen)
-    if inside is False and not force:
-        raise OutsideDomain(_sentence(engine, distance))
-    with _timed(seconds, "write"):
-        written = engine.write(views, pictures)
-    report, problems = _read(written, views, study.prior is not None)
-    if seen is not None:
-        report, repeated = without_repeats(with_places(report, seen_views(mammograms, framed, seen), encoding))
-        report, unshown = without_unshown(report)
-        problems = (*problems, *repeated, *unshown)
-    report = report.model_copy(
-        update={"status": Status.DRAFT, "provenance": _provenance(engine, inside), "narrative": written}
+    options = DraftOptions(style, force)
+    prepared = prepare(study, engine.settings)
+    (generation,) = engine.generate([prepared.request], options.accept)
+    return finish(prepared, generation, engine.identity, options)
+
+
+def prepare(study: Study, settings: ModelSettings) -> PreparedStudy:
+    """Read and frame the views of a study as a model takes them.
+
+    Raises:
+        ImagingError: a view's file is gone or no longer readable, or there is no view.
+    """
+    mammograms, encoding = hanging_order(study), settings.encoding
+    if not mammograms:
+        raise ImagingError("the study has no screening view")
+    framed = tuple(frame_for(m, encoding) for m in mammograms)
+    images = tuple(model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True))
+    request = Request(tuple((m.laterality, m.view) for m in mammograms), images)
+    return PreparedStudy(study, request, framed, encoding)
+
+
+def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdentity, options: DraftOptions) -> Draft:
+    """Parse, locate, remove what the features do not support, and render.
+
+    Raises:
+        OutsideDomain: the study is unlike anything the model was trained on, and `options.force` is not set.
+    """
+    domain = check_domain(generation.features)
+    if generation.text is None or (domain.in_domain is False and not options.force):
+        raise OutsideDomain(_outside(identity.name, domain))
+    study, text = prepared.study, generation.text
+    parsed = parse(text)
+    supported = _supported(parsed.report, prepared, generation.features)
+    provenance = Provenance(
+        software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=domain.in_domain
     )
+    report = supported.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
     return Draft(
+        banner=draft_banner(identity.name, domain.in_domain),
+        in_domain=domain.in_domain,
+        domain_distance=domain.distance,
+        domain_threshold=domain.threshold,
+        missing_views=tuple(missing_views(study)),
+        removed=supported.removed,
+        category_changes=supported.category_changes,
+        problems=tuple(find_problems(parsed, prepared.request.views, study.prior is not None)),
         report=report,
-        text=render(report, style),
-        written=written,
-        in_domain=inside,
-        domain_distance=distance,
-        missing=tuple(missing_views(study)),
-        problems=problems,
-        seconds=seconds,
+        text=render(report, options.style),
+        model_text=text,
     )
 
 
-def _domain(engine: Engine, seen: ImageFeatures | None) -> tuple[float | None, bool | None]:
-    """Distance from the training phantoms and whether it is within the guard's threshold; None without a guard."""
-    if engine.guard is None or seen is None:
-        return None, None
-    distance = engine.guard.distance(seen.statistics)
-    return distance, distance <= engine.guard.threshold
+def check_domain(features: ImageFeatures | None) -> DomainCheck:
+    """How far images are from those that the model was trained on, by its guard where it has one."""
+    if features is None or features.guard is None:
+        return DomainCheck()
+    return DomainCheck(features.guard.distance(features.statistics), features.guard.threshold)
 
 
-def _sentence(engine: Engine, distance: float | None) -> str:
-    """The one sentence a user reads in place of a draft."""
-    threshold = engine.guard.threshold if engine.guard else float("nan")
+def _outside(name: str, domain: DomainCheck) -> str:
+    """The one sentence that a user reads in place of a draft."""
+    how_far = (
+        "" if domain.distance is None else f" (distance {domain.distance:.1f}, expected at most {domain.threshold:.1f})"
+    )
     return (
-        f"no draft: these pictures are outside the domain of model {engine.loaded.name} "
-        f"(distance {distance:.1f}, expected at most {threshold:.1f}); it was trained on drawn phantoms only. "
-        "Use --model with one trained on such pictures, or --force to draft all the same."
+        f"no draft: these images are outside the domain of model {name}{how_far}; it was trained on drawn phantoms "
+        "only. Use --model with one trained on such images, or --force to draft all the same."
     )
 
 
-def _read(written: str, views: list[tuple[Laterality, View]], has_prior: bool) -> tuple[Report, tuple[str, ...]]:
-    """The facts of the model's text, and a line for all that was not understood or does not agree."""
-    parsed = parse(written)
-    unread = [f"the model wrote what could not be read: {span.text!r}" for span in parsed.unread]
-    broken = [f"{violation.rule}: {violation.message}" for violation in check(parsed.report, views, has_prior)]
-    if parsed.report.worst is None:
-        broken.append("the model named no BI-RADS category: the report has none")
-    return parsed.report, tuple(unread + broken)
+def _supported(report: Report, prepared: PreparedStudy, features: ImageFeatures | None) -> Supported:
+    """The findings that the image features support, with their places; all of them where there are no features."""
+    if features is None:
+        return Supported(report)
+    views = view_features(prepared.request.views, prepared.framed, features)
+    return keep_supported(locate_findings(report, views, prepared.encoding))
 
 
-def seen_views(mammograms: list[Mammogram], framed: list[Framed], seen: ImageFeatures) -> list[SeenView]:
-    """What the tower saw, view by view, as `with_places` takes it."""
-    side = round(seen.cells.shape[1] ** 0.5)
-    grids = seen.cells.reshape(len(mammograms), side, side, -1)
-    return [SeenView(m.laterality, m.view, f, np.asarray(g)) for m, f, g in zip(mammograms, framed, grids, strict=True)]
-
-
-def _provenance(engine: Engine, inside: bool | None) -> Provenance:
-    return Provenance(
-        software=f"amrg {__version__}",
-        model=engine.loaded.name,
-        model_hash=engine.loaded.weights_hash,
-        in_domain=inside,
-    )
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[name] = time.perf_counter() - start
+def view_features(
+    views: tuple[tuple[Laterality, View], ...], framed: tuple[Framed, ...], features: ImageFeatures
+) -> list[ViewFeatures]:
+    """Image features view by view."""
+    side = round(features.cells.shape[1] ** 0.5)
+    grids = features.cells.reshape(len(views), side, side, -1)
+    return [ViewFeatures(*view, f, grid) for view, f, grid in zip(views, framed, grids, strict=True)]

@@ -1,86 +1,99 @@
-"""A draft holds what the features show: findings said twice, or shown nowhere surely, are left out with a line."""
+"""A draft states what the image features support: duplicates and findings of low confidence are removed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from amrg.birads import Assessment, Finding, Laterality, Report, usual_recommendation, worst_category
+from amrg.birads import Assessment, Finding, Report, usual_recommendation, worst_category
+from amrg.birads.draft import CategoryChange, RemovalReason, RemovedFinding
 from amrg.metrics.agreement import placed
 
-SURE = 0.6
-"""Least probability of a finding's surest place; chosen on held-out phantoms (decision 0008)."""
+THRESHOLD = 0.6
+"""Least probability of a finding's best place; chosen on held-out phantoms (decision 0008)."""
 
 
-def without_repeats(report: Report) -> tuple[Report, tuple[str, ...]]:
-    """The report without findings that only say again what stands before them, and a line for each left out.
+@dataclass(frozen=True)
+class Supported:
+    """A report after removals, what was removed from it, and the categories that were lowered for it."""
 
-    A finding of the same kind, side and quadrant as an earlier one is another lesion only where the features show it a
-    place of its own on as many views, or where its category is worse.
+    report: Report
+    removed: tuple[RemovedFinding, ...] = ()
+    category_changes: tuple[CategoryChange, ...] = ()
+
+
+def keep_supported(report: Report) -> Supported:
+    """Remove duplicates, then findings of low confidence; `report` has places (`locate_findings`)."""
+    single = remove_duplicates(report)
+    confident = remove_low_confidence(single.report)
+    return Supported(confident.report, single.removed + confident.removed, confident.category_changes)
+
+
+def remove_duplicates(report: Report) -> Supported:
+    """Remove findings that only repeat an earlier one.
+
+    A finding of the same kind, side and quadrant as an earlier one is another lesion only where the features locate it
+    separately on as many views, or where its category is worse.
     """
-    kept: list[Finding] = []
-    lines = []
+    findings: list[Finding] = []
+    removed = []
     for finding in report.findings:
-        if any(_repeats(finding, earlier) for earlier in kept):
-            lines.append(f"left out as said twice: {finding.kind}, shown no place of its own")
+        if any(_repeats(finding, earlier) for earlier in findings):
+            removed.append(
+                RemovedFinding(finding=finding, reason=RemovalReason.DUPLICATE, probability=finding.probability)
+            )
         else:
-            kept.append(finding)
-    return report.model_copy(update={"findings": tuple(kept)}), tuple(lines)
+            findings.append(finding)
+    return Supported(report.model_copy(update={"findings": tuple(findings)}), tuple(removed))
 
 
 def _repeats(finding: Finding, earlier: Finding) -> bool:
-    """Whether a finding says an earlier one again."""
-    shown_less = len(finding.boxes) < max(1, len(earlier.boxes))
-    return placed(finding) == placed(earlier) and shown_less and finding.suspicion <= earlier.suspicion
+    """Whether a finding repeats an earlier one."""
+    fewer_views = len(finding.boxes) < max(1, len(earlier.boxes))
+    return placed(finding) == placed(earlier) and fewer_views and finding.suspicion <= earlier.suspicion
 
 
-def without_unshown(report: Report, least: float = SURE) -> tuple[Report, tuple[str, ...]]:
-    """The report without findings that the features show nowhere surely, and a line for each left out.
+def remove_low_confidence(report: Report, threshold: float = THRESHOLD) -> Supported:
+    """Remove findings that the features locate nowhere with a probability of `threshold`, 0 to 1.
 
-    Surely is with a probability of `least`, 0 to 1; `report` has places (`with_places`). Where a breast's category came
-    from findings that are left out, it falls to the worst of those that stay, or to 1, and advice to what is usual for
-    the worst category then.
+    Where a breast's category came from findings that are removed, it is lowered to the worst of those that stay, or to
+    1, and the recommendation to what is usual for the worst category then.
     """
-    kept = tuple(f for f in report.findings if _shown(f, least))
-    left = [f for f in report.findings if not _shown(f, least)]
-    if not left:
-        return report, ()
-    assessments = tuple(_reassessed(a, kept, left) for a in report.assessments)
-    lowered = report.model_copy(update={"findings": kept, "assessments": assessments})
+    findings = tuple(f for f in report.findings if _is_confident(f, threshold))
+    low = [f for f in report.findings if not _is_confident(f, threshold)]
+    if not low:
+        return Supported(report)
+    assessments = tuple(_reassessed(a, findings, low) for a in report.assessments)
+    lowered = report.model_copy(update={"findings": findings, "assessments": assessments})
     if lowered.worst is not None and lowered.worst is not report.worst and report.recommendation is not None:
         lowered = lowered.model_copy(update={"recommendation": usual_recommendation(lowered.worst)})
-    changed = [_changed(a, b) for a, b in zip(assessments, report.assessments, strict=True) if a != b]
-    return lowered, (*(_line(f, least) for f in left), *changed)
+    changes = tuple(
+        CategoryChange(laterality=before.laterality, before=before.category, after=after.category)
+        for before, after in zip(report.assessments, assessments, strict=True)
+        if before != after
+    )
+    return Supported(lowered, tuple(_removed(f, threshold) for f in low), changes)
 
 
-def _shown(finding: Finding, least: float) -> bool:
-    return finding.probability is not None and finding.probability >= least
+def _is_confident(finding: Finding, threshold: float) -> bool:
+    return finding.probability is not None and finding.probability >= threshold
 
 
-def _reassessed(assessment: Assessment, kept: Sequence[Finding], left: Sequence[Finding]) -> Assessment:
-    """The assessment of a breast once findings are left out; unchanged where another finding bears it, or none did."""
-    mine = [f for f in kept if assessment.laterality in (None, f.laterality)]
-    gone = [f for f in left if assessment.laterality in (None, f.laterality)]
-    bears = assessment.category.suspicion
-    if max((f.suspicion for f in gone), default=-1.0) < bears or any(f.suspicion >= bears for f in mine):
+def _removed(finding: Finding, threshold: float) -> RemovedFinding:
+    located = finding.probability is not None
+    return RemovedFinding(
+        finding=finding,
+        reason=RemovalReason.LOW_CONFIDENCE if located else RemovalReason.NOT_LOCATED,
+        probability=finding.probability,
+        threshold=threshold,
+    )
+
+
+def _reassessed(assessment: Assessment, findings: Sequence[Finding], removed: Sequence[Finding]) -> Assessment:
+    """A breast's assessment after removals; unchanged where a finding that stays supports it, or none that went did."""
+    stay = [f for f in findings if assessment.laterality in (None, f.laterality)]
+    went = [f for f in removed if assessment.laterality in (None, f.laterality)]
+    suspicion = assessment.category.suspicion
+    if max((f.suspicion for f in went), default=-1.0) < suspicion or any(f.suspicion >= suspicion for f in stay):
         return assessment
-    return assessment.model_copy(update={"category": worst_category(mine)})
-
-
-def _line(finding: Finding, least: float) -> str:
-    place = finding.location.quadrant or "place not said"
-    how = "nowhere" if finding.probability is None else f"with probability {finding.probability:.2f}"
-    return (
-        f"left out as not shown surely: {_breast(finding.laterality)}{finding.kind} ({place}), shown {how}, "
-        f"expected {least:.2f} or more"
-    )
-
-
-def _changed(now: Assessment, before: Assessment) -> str:
-    return (
-        f"{_breast(now.laterality)}category {now.category} without what was left out, "
-        f"{before.category} as the model wrote it"
-    )
-
-
-def _breast(side: Laterality | None) -> str:
-    return f"{side.name.lower()} breast, " if side is not None else ""
+    return assessment.model_copy(update={"category": worst_category(stay)})

@@ -1,47 +1,57 @@
-"""What a draft leaves behind: text on the terminal, and text, JSON and picture in a folder a study."""
+"""What a draft leaves behind: a file a format in a folder a study, and the draft as plain text."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from amrg.generation.drafting import Draft
-from amrg.generation.report_image import banners, missing_lines, report_picture
+from amrg.birads import Draft
+from amrg.generation.report_image import report_picture
 from amrg.imaging import Study
 
 
 def render_draft(draft: Draft) -> str:
-    """The draft as plain text: banner, report, what is missing, what was not understood."""
-    parts = [*banners(draft), "", draft.text.rstrip(), "", *missing_lines(draft), *draft.problems]
-    return "\n".join(parts).rstrip() + "\n"
+    """The draft as plain text: banner, report, and what the report alone does not say."""
+    return "\n".join([*draft.banner, "", draft.text.rstrip(), "", *draft.notes()]).rstrip() + "\n"
 
 
-def draft_document(draft: Draft) -> dict[str, Any]:
-    """The draft as one JSON document; its layout is in docs/commands.md."""
-    return {
-        "schema": 1,
-        "banner": banners(draft),
-        "in_domain": draft.in_domain,
-        "domain_distance": draft.domain_distance,
-        "missing_views": [f"{side}{view}" for side, view in draft.missing],
-        "problems": list(draft.problems),
-        "report": draft.report.model_dump(mode="json"),
-        "text": draft.text,
-        "written_by_model": draft.written,
-    }
+@dataclass(frozen=True)
+class OutputFormat:
+    """A format of drafts: its file's name, and what writes it."""
+
+    file: str
+    write: Callable[[Study, Draft, Path], None]
 
 
-def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]) -> dict[str, Any]:
-    """Write `text`, `json`, `png` as asked into a folder named by the study's UID; returns the JSON document."""
-    document = draft_document(draft)
+def _write_text(study: Study, draft: Draft, path: Path) -> None:
+    path.write_text(render_draft(draft), encoding="utf-8")
+
+
+def _write_json(study: Study, draft: Draft, path: Path) -> None:
+    path.write_text(draft.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _write_png(study: Study, draft: Draft, path: Path) -> None:
+    report_picture(study, draft).save(path, format="PNG")
+
+
+FORMATS: Mapping[str, OutputFormat] = {
+    "text": OutputFormat("report.txt", _write_text),
+    "json": OutputFormat("report.json", _write_json),
+    "png": OutputFormat("report.png", _write_png),
+}
+"""Every format by its name, as `--format` takes it."""
+
+
+def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]) -> Path:
+    """Write a draft in some of `FORMATS` into a folder named by the study's UID; returns that folder.
+
+    Raises:
+        ImagingError: a view's file is gone or no longer readable.
+    """
     place = folder / study.study_instance_uid
     place.mkdir(parents=True, exist_ok=True)
-    if "text" in formats:
-        (place / "report.txt").write_text(render_draft(draft), encoding="utf-8")
-    if "json" in formats:
-        (place / "report.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if "png" in formats:
-        report_picture(study, draft).save(place / "report.png")
-    return {"folder": place.name, "study_instance_uid": study.study_instance_uid, **document}
+    for name in formats:
+        FORMATS[name].write(study, draft, place / FORMATS[name].file)
+    return place

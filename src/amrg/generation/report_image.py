@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from amrg.generation.drafting import Draft
+from amrg.birads import Draft
 from amrg.imaging import Mark, Study, contact_sheet
 
 PANEL, MARGIN = 640, 28
@@ -41,7 +41,7 @@ def report_picture(study: Study, draft: Draft) -> Image.Image:
     ]
     sheet = contact_sheet(study, marks)
     width = sheet.width + PANEL
-    banner = [line for text in banners(draft) for line in _wrapped(_Line(text, 22, WHITE), width - 2 * MARGIN)]
+    banner = [line for text in draft.banner for line in _wrapped(_Line(text, 22, WHITE), width - 2 * MARGIN)]
     body = [line for whole in _report_lines(draft) for line in _wrapped(whole, PANEL - 2 * MARGIN)]
     top = _height(banner) + MARGIN
     picture = Image.new("RGB", (width, top + max(sheet.height, _height(body) + 2 * MARGIN)), PAPER)
@@ -64,7 +64,7 @@ def _report_lines(draft: Draft) -> Iterator[_Line]:
         sure = f", {finding.probability:.0%}" if finding.probability is not None else ""
         where = "" if finding.boxes else " (no place found)"
         yield _Line(f"{number}  {finding.kind}{sure}{where}", 15, FAINT)
-    for note in (*missing_lines(draft), *draft.problems):
+    for note in draft.notes():
         yield _Line(note, 15, WARN)
 
 
@@ -94,18 +94,3 @@ def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], lines: list[_Line]) -
     for line in lines:
         draw.text((left, y), line.text, line.colour, ImageFont.load_default(size=line.size))
         y += line.size + LEADING
-
-
-def banners(draft: Draft) -> list[str]:
-    """What stands above every output: unverified, drafted by which model, and whether outside its domain."""
-    model = draft.report.provenance.model if draft.report.provenance else "an unnamed model"
-    said = [f"UNVERIFIED DRAFT, written by AI model {model}. Not for clinical use."]
-    if draft.in_domain is False:
-        said.append("outside the model's domain: drafted by force, not to be relied on")
-    return said
-
-
-def missing_lines(draft: Draft) -> list[str]:
-    """One line that names the views the study lacks, if any."""
-    names = ", ".join(f"{side}{view}" for side, view in draft.missing)
-    return [f"missing from the study: {names}"] if names else []

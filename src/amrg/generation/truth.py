@@ -1,4 +1,4 @@
-"""A draft beside the truth of a phantom set."""
+"""A draft compared with the truth of a phantom set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from amrg.birads import Finding, Report
+from amrg.birads import Report, describe_finding
+from amrg.metrics.agreement import placed
 
 
 class TruthError(ValueError):
@@ -33,27 +34,23 @@ def load_truth(path: Path) -> dict[str, Report]:
             case = json.loads(line)
             truths[str(case["study_instance_uid"])] = Report.model_validate(case["truth"])
         except (ValueError, KeyError, TypeError) as error:
-            raise TruthError(f"{path.name} line {number}: no case of amrg phantom ({type(error).__name__})") from error
+            raise TruthError(
+                f"{path.name} line {number}: not a case of amrg phantom ({type(error).__name__})"
+            ) from error
     return truths
 
 
 def compare(drafted: Report, truth: Report) -> Table:
     """Draft and truth side by side; findings are matched by kind, side and quadrant."""
-    table = Table("", "draft", "truth", title="draft beside the truth")
+    table = Table("", "draft", "truth", title="draft compared with the truth")
     table.add_row("composition", str(drafted.composition or "-"), str(truth.composition or "-"))
     table.add_row("BI-RADS", str(drafted.worst or "-"), str(truth.worst or "-"))
-    left = Counter(_words(f) for f in truth.findings)
-    for finding in drafted.findings:
-        words = _words(finding)
-        found = left[words] > 0
-        left[words] -= found
-        table.add_row("matched" if found else "[red]invented[/red]", words, words if found else "")
-    for words in left.elements():
-        table.add_row("[red]missed[/red]", "", words)
+    unmatched = Counter(map(placed, truth.findings))
+    names = {placed(f): describe_finding(f) for f in (*truth.findings, *drafted.findings)}
+    for finding in map(placed, drafted.findings):
+        found = unmatched[finding] > 0
+        unmatched[finding] -= found
+        table.add_row("matched" if found else "[red]invented[/red]", names[finding], names[finding] if found else "")
+    for finding in unmatched.elements():
+        table.add_row("[red]missed[/red]", "", names[finding])
     return table
-
-
-def _words(finding: Finding) -> str:
-    """Kind, side and quadrant in words."""
-    side = {"R": "right", "L": "left"}.get(str(finding.laterality), "side unknown")
-    return ", ".join(str(x) for x in (finding.kind, side, finding.location.quadrant) if x)

@@ -93,7 +93,7 @@ def manifest_of(config: RunConfig, engine: Engine, references: References) -> Ma
     training = replace(references, cases=references.training)
     return Manifest(
         command=config.command,
-        system=engine.loaded.name,
+        system=engine.identity.name,
         model=describe_model(engine),
         data=EvaluationData(
             name=references.name,
@@ -108,26 +108,18 @@ def manifest_of(config: RunConfig, engine: Engine, references: References) -> Ma
         prompt=describe_prompt(engine, config.score_text),
         perturbed=min(config.perturbed, len(references.cases)),
         seed=config.seed,
+        batch=engine.max_batch,
     )
 
 
 def describe_model(engine: Engine) -> ModelUsed:
     """The model that an engine holds."""
-    loaded = engine.loaded
-    commit = getattr(loaded.model.config, "_commit_hash", None)
-    return ModelUsed(
-        name=loaded.name,
-        weights=loaded.weights_hash or commit,
-        device=loaded.model.device.type,
-        dtype=str(loaded.model.dtype).removeprefix("torch."),
-    )
+    return ModelUsed(**engine.identity.model_dump(exclude={"chat_template"}))
 
 
 def describe_prompt(engine: Engine, score_text: ScoreText) -> PromptUsed:
     """How an engine prompts its model, and which text is scored."""
-    settings = engine.loaded.settings.model_dump(mode="json")
-    template = getattr(engine.loaded.processor, "chat_template", None)
-    pinned = None if template is None else sha256_of_text(template)
+    settings, pinned = engine.settings.model_dump(mode="json"), engine.identity.chat_template
     return PromptUsed(
         settings=settings,
         chat_template=pinned,

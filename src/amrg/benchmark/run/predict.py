@@ -13,7 +13,7 @@ from amrg.benchmark.studies import OpenStudy
 from amrg.birads import Style
 from amrg.core.progress import Progress, with_progress
 from amrg.datasets.case import Case
-from amrg.generation import Draft, Engine, draft_report
+from amrg.generation import Drafted, DraftOptions, Engine, Outcome, draft_studies
 from amrg.imaging import ImagingError, Study
 from amrg.metrics.prediction import Prediction
 
@@ -25,27 +25,25 @@ class Drafter:
     engine: Engine
     score_text: ScoreText
 
-    def draft(self, study: Study) -> tuple[Draft, str]:
-        """The draft, and the text of it that is scored.
-
-        Raises:
-            ImagingError: an image cannot be read, or there is none.
-        """
-        if not study.mammograms:
-            raise ImagingError("the case has no screening view")
-        if self.score_text is ScoreText.MODEL:
-            draft = draft_report(study, self.engine, force=True)
-            return draft, draft.written
-        draft = draft_report(study, self.engine, Style(self.score_text.value), force=True)
-        return draft, draft.text
+    def draft(self, study: Study) -> Outcome:
+        """A study's draft, or why there is none."""
+        by_model = self.score_text is ScoreText.MODEL
+        style = Style.CLINICAL if by_model else Style(self.score_text.value)
+        (outcome,) = draft_studies([study], self.engine, DraftOptions(style, force=True))
+        return outcome
 
     def predict(self, key: str, study: Study) -> Prediction:
-        """The prediction that is stored of a study's draft.
+        """The prediction that is stored of a study's draft."""
+        return self.to_prediction(key, self.draft(study))
 
-        Raises:
-            ImagingError: see `draft`.
-        """
-        return to_prediction(key, *self.draft(study))
+    def to_prediction(self, key: str, outcome: Outcome) -> Prediction:
+        """An outcome as it is stored. `seconds` stays unset: the same run must write the same bytes."""
+        if not isinstance(outcome, Drafted):
+            return failed_prediction(key, outcome.message)
+        draft = outcome.draft
+        refused = None if draft.in_domain is None else not draft.in_domain
+        text = draft.model_text if self.score_text is ScoreText.MODEL else draft.text
+        return Prediction(key=key, text=text, report=draft.report, refused=refused)
 
 
 def predict_cases(folder: Path, cases: RunCases, drafter: Drafter, progress: Progress) -> list[Prediction]:
@@ -66,19 +64,14 @@ def predict_cases(folder: Path, cases: RunCases, drafter: Drafter, progress: Pro
 def _predict_case(case: Case, open_case: OpenStudy, drafter: Drafter, timings: Path) -> Prediction:
     """A case's prediction, its time appended to `timings`; a case that cannot be read fails, with the reason."""
     try:
-        draft, text = drafter.draft(open_case(case))
+        outcome = drafter.draft(open_case(case))
     except ImagingError as error:
         return failed_prediction(case.key, str(error))
-    with timings.open("a", encoding="utf-8", newline="\n") as lines:
-        seconds = {name: round(value, 4) for name, value in draft.seconds.items()}
-        lines.write(json.dumps({"key": case.key, "seconds": seconds}) + "\n")
-    return to_prediction(case.key, draft, text)
-
-
-def to_prediction(key: str, draft: Draft, text: str) -> Prediction:
-    """A draft as it is stored. `seconds` stays unset: the same run must write the same bytes."""
-    refused = None if draft.in_domain is None else not draft.in_domain
-    return Prediction(key=key, text=text, report=draft.report, refused=refused)
+    if isinstance(outcome, Drafted):
+        with timings.open("a", encoding="utf-8", newline="\n") as lines:
+            seconds = {name: round(value, 4) for name, value in outcome.seconds.items()}
+            lines.write(json.dumps({"key": case.key, "seconds": seconds}) + "\n")
+    return drafter.to_prediction(case.key, outcome)
 
 
 def failed_prediction(key: str, why: str) -> Prediction:

@@ -1,67 +1,92 @@
-"""The engine: a loaded model with its guard, from pictures to text and to what its features say place by place."""
+"""The engine of a model on this machine: one pass of the vision tower a study, for the text and for the features."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from amrg.models.backbones.base import DecodingSettings, Images, Views
-from amrg.models.embedded.features import extract_features, view_statistics
-from amrg.models.embedded.guard import Array, Guard
+from amrg.core.hashing import sha256_of_text
+from amrg.generation.engines.base import Accept, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.models.backbones.base import Prompt, Tensors
+from amrg.models.decode import batch_prompts, decode_texts
+from amrg.models.embedded.features import run_tower, view_statistics
+from amrg.models.embedded.guard import Guard
 from amrg.models.load import LoadedModel, load_model
+from amrg.models.settings import ModelSettings
 
 
 @dataclass(frozen=True)
-class ImageFeatures:
-    """What the tower saw: a probability a cell and kind [views, cells, kinds], and statistics for the guard."""
-
-    cells: npt.NDArray[np.float32]
-    statistics: Array
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A model ready to draft, and its guard where it has one."""
+class LocalEngine:
+    """A loaded model, and its guard where it has one. `max_batch` studies are decoded together."""
 
     loaded: LoadedModel
     guard: Guard | None
+    max_batch: int = 1
 
-    def see(self, pictures: Images) -> ImageFeatures | None:
-        """Features read place by place; None for a model whose features amrg has no heads for."""
-        if self.loaded.heads is None:
-            return None
-        stages, pixels = extract_features(self.loaded.model.model.vision_tower, np.stack(pictures))
-        with torch.inference_mode():
-            cells = self.loaded.heads.cells(stages[-2].flatten(2).transpose(1, 2)).sigmoid().numpy()
-        return ImageFeatures(cells, view_statistics(stages, pixels))
-
-    def write(self, views: Views, pictures: Images) -> str:
-        """The model's own text on a study, decoded greedily: same input, same text."""
-        loaded, backbone = self.loaded, self.loaded.backbone
-        asked = backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
-        device = loaded.model.device
-        tokens = {name: column[None].to(device) for name, column in asked.tokens.items()}
-        tokens["attention_mask"] = torch.ones_like(tokens["input_ids"])
-        with torch.inference_mode():
-            features = backbone.features(loaded.model, {name: t.to(device) for name, t in asked.pixels.items()})
-            image_tokens = backbone.image_tokens(loaded.model, features)
-        tokenizer = loaded.processor.tokenizer
-        writing = DecodingSettings(
-            loaded.settings.max_new_tokens, backbone.eos_token_id(loaded.processor), tokenizer.pad_token_id
+    @property
+    def identity(self) -> ModelIdentity:
+        """The model's name, weights, and where and how it computes."""
+        loaded = self.loaded
+        commit = getattr(loaded.model.config, "_commit_hash", None)
+        template = getattr(loaded.processor, "chat_template", None)
+        return ModelIdentity(
+            name=loaded.name,
+            weights=loaded.weights_hash or commit,
+            device=loaded.model.device.type,
+            dtype=str(loaded.model.dtype).removeprefix("torch."),
+            chat_template=None if template is None else sha256_of_text(template),
         )
-        (answer,) = backbone.generate(loaded.model, tokens, image_tokens, writing)
-        text: str = tokenizer.decode(answer, skip_special_tokens=True)
-        return text.strip()
+
+    @property
+    def settings(self) -> ModelSettings:
+        """Those stored with the checkpoint."""
+        return self.loaded.settings
+
+    def generate(self, requests: Sequence[Request], accept: Accept | None = None) -> Iterator[Generation]:
+        """Greedy texts, with image features where the model has heads to read them."""
+        for start in range(0, len(requests), self.max_batch):
+            yield from self._generate_together(requests[start : start + self.max_batch], accept)
+
+    @torch.inference_mode()
+    def _generate_together(self, requests: Sequence[Request], accept: Accept | None) -> list[Generation]:
+        """The generations of one batch."""
+        loaded = self.loaded
+        prompts = [loaded.backbone.build_prompt(loaded.processor, loaded.settings, r.views, r.images) for r in requests]
+        encoded = [self._encode(prompt) for prompt in prompts]
+        accepted = [accept is None or features is None or accept(features) for _, features in encoded]
+        chosen = [i for i, yes in enumerate(accepted) if yes]
+        if not chosen:
+            return [Generation(None, features) for _, features in encoded]
+        image_tokens = [t for i in chosen for t in loaded.backbone.image_tokens(loaded.model, encoded[i][0])]
+        tokens = batch_prompts(loaded, [prompts[i] for i in chosen])
+        texts = dict(zip(chosen, decode_texts(loaded, tokens, image_tokens, self.settings.max_new_tokens), strict=True))
+        return [Generation(texts.get(i), features) for i, (_, features) in enumerate(encoded)]
+
+    def _encode(self, prompt: Prompt) -> tuple[list[Tensors], ImageFeatures | None]:
+        """The tower's features of a study's images: what the projector takes, and what the heads read in them."""
+        loaded = self.loaded
+        pixels = {name: tensor.to(loaded.model.device) for name, tensor in prompt.pixels.items()}
+        if loaded.heads is None:
+            return loaded.backbone.features(loaded.model, pixels), None
+        images = pixels["pixel_values"].to(loaded.model.dtype)
+        stages = run_tower(loaded.model.model.vision_tower, images)
+        read = tuple(stage.float().cpu() for stage in stages)
+        cells = loaded.heads.cells(read[-2].flatten(2).transpose(1, 2)).sigmoid().numpy()
+        features = ImageFeatures(cells, view_statistics(read, prompt.pixels["pixel_values"].float()), self.guard)
+        return [{"states": states} for states in stages[-1]], features
 
 
-def load_engine(model: str | None = None) -> Engine:
-    """Load a model by folder or hub name (None: the embedded one) with the guard stored beside it.
+def load_engine(model: str | None = None, max_batch: int = 1) -> LocalEngine:
+    """Load a model by folder or hub name (None: the embedded one) with the guard stored with it.
 
     Raises:
         ModelError: the model is missing, gated or of no family that amrg knows.
     """
-    loaded = load_model(model)
-    return Engine(loaded, Guard.load(loaded.folder))
+    return local_engine(load_model(model), max_batch)
+
+
+def local_engine(loaded: LoadedModel, max_batch: int = 1) -> LocalEngine:
+    """The engine of a loaded model, with the guard stored with its weights."""
+    return LocalEngine(loaded, Guard.load(loaded.folder), max_batch)

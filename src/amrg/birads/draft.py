@@ -1,0 +1,108 @@
+"""A drafted report as a value: the report and all that every output of it must state. Exact through JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, FiniteFloat
+
+from amrg.birads.lexicon import Category, Laterality, View
+from amrg.birads.renderer.phrasing import SIDE, noun, region
+from amrg.birads.report import Finding, Fraction, Report
+from amrg.core.values import Value
+
+
+class RemovalReason(StrEnum):
+    """Why a finding that the model drafted is not in the report."""
+
+    LOW_CONFIDENCE = "low confidence"
+    NOT_LOCATED = "not located"
+    DUPLICATE = "duplicate"
+
+
+class RemovedFinding(Value):
+    """A finding that the model drafted and the report does not have.
+
+    `probability` is that of its best place in the image features, None where there is none; `threshold` is the least
+    probability of a finding that stays, None where another reason removed it.
+    """
+
+    finding: Finding
+    reason: RemovalReason
+    probability: Fraction | None = None
+    threshold: Fraction | None = None
+
+    @property
+    def line(self) -> str:
+        """The line that the radiologist reads."""
+        what = describe_finding(self.finding)
+        if self.reason is RemovalReason.DUPLICATE:
+            return f"Removed, duplicate: {what} (no separate location)."
+        if self.probability is None or self.threshold is None:
+            return f"Removed, not located on any view: {what}."
+        return f"Removed, low confidence ({self.probability:.2f}, threshold {self.threshold:.2f}): {what}."
+
+
+class CategoryChange(Value):
+    """A category that was lowered because its finding was removed: of one breast, or of the whole study."""
+
+    laterality: Laterality | None
+    before: Category
+    after: Category
+
+    @property
+    def line(self) -> str:
+        """The line that the radiologist reads."""
+        whose = "Overall" if self.laterality is None else f"{SIDE[self.laterality].capitalize()} breast"
+        return f"{whose} category lowered from {self.before} to {self.after} after removal."
+
+
+class Draft(Value):
+    """A drafted report with its rendered text, the model's own text, and what a reader must know of both.
+
+    `in_domain` says whether the guard took the study for one like those that the model was trained on, at
+    `domain_distance` from them where at most `domain_threshold` is expected; all None for a model without a guard.
+    `problems` are lines: text that was not understood, and rules of consistency that the model's report breaks.
+    """
+
+    schema_version: Literal[1] = 1
+    banner: tuple[str, ...] = Field(min_length=1)
+    in_domain: bool | None = None
+    domain_distance: FiniteFloat | None = None
+    domain_threshold: FiniteFloat | None = None
+    missing_views: tuple[tuple[Laterality, View], ...] = ()
+    removed: tuple[RemovedFinding, ...] = ()
+    category_changes: tuple[CategoryChange, ...] = ()
+    problems: tuple[str, ...] = ()
+    report: Report
+    text: str
+    model_text: str
+
+    def notes(self) -> Iterator[str]:
+        """What the report alone does not say, line by line: missing views, what was removed or changed, problems."""
+        if self.missing_views:
+            yield f"Missing views: {', '.join(f'{side}{view}' for side, view in self.missing_views)}."
+        yield from (removed.line for removed in self.removed)
+        yield from (change.line for change in self.category_changes)
+        yield from self.problems
+
+
+OUTSIDE_DOMAIN = "OUTSIDE THE MODEL'S DOMAIN: these images are unlike its training images. Do not rely on this draft."
+
+
+def draft_banner(model: str, in_domain: bool | None) -> tuple[str, ...]:
+    """What stands above every output: that it is unverified, which model drafted it, and whether outside its domain."""
+    unverified = f"UNVERIFIED DRAFT, written by AI model {model}. Not for clinical use."
+    return (unverified, OUTSIDE_DOMAIN) if in_domain is False else (unverified,)
+
+
+def describe_finding(finding: Finding) -> str:
+    """A finding in a few words: `mass, right breast, upper outer quadrant`."""
+    parts = [noun(finding)]
+    if finding.laterality is not None:
+        parts.append(f"{SIDE[finding.laterality]} breast")
+    if finding.location.quadrant is not None:
+        parts.append(region(finding.location.quadrant))
+    return ", ".join(parts)

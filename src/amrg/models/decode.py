@@ -1,0 +1,55 @@
+"""The one batched greedy writer: prompts and image tokens in, rows of tokens or texts out. Same input, same text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from amrg.models.backbones.base import DecodingSettings, Prompt, Tensors
+from amrg.models.load import LoadedModel
+
+INPUT, MASK = "input_ids", "attention_mask"
+
+
+def decode_texts(
+    loaded: LoadedModel, tokens: Tensors, image_tokens: Sequence[Tensors], max_new_tokens: int, model: Any = None
+) -> list[str]:
+    """Greedy answers as texts; the arguments are those of `decode_rows`."""
+    rows = decode_rows(loaded, tokens, image_tokens, max_new_tokens, model)
+    return [loaded.processor.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+
+
+def decode_rows(
+    loaded: LoadedModel, tokens: Tensors, image_tokens: Sequence[Tensors], max_new_tokens: int, model: Any = None
+) -> list[list[int]]:
+    """Greedy answers, token numbers up to the end of the turn (not included), at most `max_new_tokens` each.
+
+    `tokens` are columns [B, T] padded on the left, `image_tokens` those of all prompts in order; `model` is used in
+    place of the loaded one where it is given (with adapters attached, say).
+    """
+    tokenizer = loaded.processor.tokenizer
+    settings = DecodingSettings(
+        max_new_tokens, loaded.backbone.eos_token_id(loaded.processor), int(tokenizer.pad_token_id)
+    )
+    return loaded.backbone.generate(loaded.model if model is None else model, tokens, image_tokens, settings)
+
+
+def batch_prompts(loaded: LoadedModel, prompts: Sequence[Prompt]) -> Tensors:
+    """The columns of prompts [B, T], `attention_mask` among them, padded on the left, on the model's device."""
+    rows = [{**prompt.tokens, MASK: torch.ones_like(prompt.tokens[INPUT])} for prompt in prompts]
+    fill = {INPUT: int(loaded.processor.tokenizer.pad_token_id), MASK: 0, **loaded.backbone.columns}
+    return {name: column.to(loaded.model.device) for name, column in pad_left(rows, fill).items()}
+
+
+def pad_left(rows: Sequence[Mapping[str, Tensor]], fill: Mapping[str, int]) -> Tensors:
+    """Rows of columns [T], each filled up at its beginning to the longest: int64 [B, T] a column of `fill`."""
+    length = max(len(row[INPUT]) for row in rows)
+    return {
+        name: torch.stack(
+            [torch.nn.functional.pad(row[name], (length - len(row[name]), 0), value=value) for row in rows]
+        )
+        for name, value in fill.items()
+    }

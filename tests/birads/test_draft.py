@@ -1,0 +1,113 @@
+"""A draft is a value: exact through JSON, closed, and every output of it can say what a reader must know."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from amrg.birads import (
+    Category,
+    CategoryChange,
+    Draft,
+    Finding,
+    Kind,
+    Laterality,
+    Location,
+    Quadrant,
+    RemovalReason,
+    RemovedFinding,
+    Report,
+    View,
+    describe_finding,
+    draft_banner,
+)
+from tests.birads.strategies import findings, maybe, reports
+
+_fractions = st.floats(0, 1)
+_removed = st.builds(
+    RemovedFinding,
+    finding=findings(),
+    reason=st.sampled_from(RemovalReason),
+    probability=maybe(_fractions),
+    threshold=maybe(_fractions),
+)
+_changes = st.builds(
+    CategoryChange,
+    laterality=maybe(st.sampled_from(Laterality)),
+    before=st.sampled_from(Category),
+    after=st.sampled_from(Category),
+)
+_distances = maybe(st.floats(allow_nan=False, allow_infinity=False))
+_drafts = st.builds(
+    Draft,
+    banner=st.lists(st.text(), min_size=1, max_size=2).map(tuple),
+    in_domain=maybe(st.booleans()),
+    domain_distance=_distances,
+    domain_threshold=_distances,
+    missing_views=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), max_size=4).map(tuple),
+    removed=st.lists(_removed, max_size=3).map(tuple),
+    category_changes=st.lists(_changes, max_size=2).map(tuple),
+    problems=st.lists(st.text(), max_size=2).map(tuple),
+    report=reports(),
+    text=st.text(),
+    model_text=st.text(),
+)
+EMPTY = Draft(banner=draft_banner("m", None), report=Report(), text="", model_text="")
+MASS = Finding(kind=Kind.MASS, laterality=Laterality.RIGHT, location=Location(quadrant=Quadrant.UPPER_OUTER))
+
+
+@given(_drafts)
+@settings(max_examples=200, deadline=None)
+def test_a_draft_is_exact_through_json(draft: Draft) -> None:
+    again = Draft.model_validate_json(draft.model_dump_json())
+    assert again == draft
+    assert again.model_dump_json() == draft.model_dump_json()
+    assert len(list(draft.notes())) == (
+        bool(draft.missing_views) + len(draft.removed) + len(draft.category_changes) + len(draft.problems)
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"banner": []}, {"signed": True}, {"schema_version": 2}, {"domain_distance": "nan"}]
+)
+def test_a_draft_without_its_banner_or_with_unknown_fields_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Draft.model_validate(EMPTY.model_dump() | change)
+
+
+def test_the_lines_that_a_radiologist_reads() -> None:
+    low = RemovedFinding(finding=MASS, reason=RemovalReason.LOW_CONFIDENCE, probability=0.41, threshold=0.6)
+    nowhere = RemovedFinding(finding=MASS, reason=RemovalReason.NOT_LOCATED, threshold=0.6)
+    bare = MASS.model_copy(update={"location": Location()})
+    duplicate = RemovedFinding(finding=bare, reason=RemovalReason.DUPLICATE, probability=0.9)
+    lowered = CategoryChange(laterality=Laterality.RIGHT, before=Category.SUSPICIOUS, after=Category.BENIGN)
+    overall = CategoryChange(laterality=None, before=Category.LOW_SUSPICION, after=Category.NEGATIVE)
+    draft = EMPTY.model_copy(
+        update={
+            "missing_views": ((Laterality.RIGHT, View.CC), (Laterality.LEFT, View.MLO)),
+            "removed": (low, nowhere, duplicate),
+            "category_changes": (lowered, overall),
+            "problems": ("No BI-RADS category: the model named none.",),
+        }
+    )
+    assert list(draft.notes()) == [
+        "Missing views: RCC, LMLO.",
+        "Removed, low confidence (0.41, threshold 0.60): mass, right breast, upper outer quadrant.",
+        "Removed, not located on any view: mass, right breast, upper outer quadrant.",
+        "Removed, duplicate: mass, right breast (no separate location).",
+        "Right breast category lowered from 4 to 2 after removal.",
+        "Overall category lowered from 4A to 1 after removal.",
+        "No BI-RADS category: the model named none.",
+    ]
+
+
+def test_a_banner_names_the_model_and_says_when_it_is_outside_its_domain() -> None:
+    for in_domain in (True, None):
+        assert draft_banner("m", in_domain) == ("UNVERIFIED DRAFT, written by AI model m. Not for clinical use.",)
+    assert "OUTSIDE THE MODEL'S DOMAIN" in draft_banner("m", False)[1]
+
+
+def test_a_finding_without_a_side_is_named_by_its_kind() -> None:
+    assert describe_finding(Finding(kind=Kind.CALCIFICATIONS)) == "calcifications"

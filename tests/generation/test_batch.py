@@ -1,0 +1,134 @@
+"""Many studies through one loop: an outcome a study, in order; the others are drafted whatever becomes of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amrg.birads import Laterality, Status, Style, View
+from amrg.generation import (
+    Drafted,
+    DraftOptions,
+    ImageFeatures,
+    OutsideDomain,
+    Refused,
+    Request,
+    Unreadable,
+    draft_report,
+    draft_studies,
+)
+from amrg.generation.engines.fixed import FixedEngine
+from amrg.imaging import Study, read_studies
+from amrg.models import KINDS
+from amrg.models.embedded.guard import Guard
+from amrg.phantom import Size, draw_exam, write_exam
+
+TEXT = """FINDINGS:
+Left breast, upper outer quadrant: irregular spiculated mass (BI-RADS 5).
+IMPRESSION:
+Left breast: BI-RADS 5."""
+GUARD = Guard(np.zeros(2), np.eye(2), 1.0)
+
+
+def features(distance: float, probability: float = 0.0) -> ImageFeatures:
+    """Of four views with the same probability everywhere, at a distance from the guard's mean."""
+    cells = np.full((4, 4, len(KINDS)), probability, np.float32)
+    return ImageFeatures(cells, np.full((4, 2), distance), GUARD)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("exam")
+    write_exam(draw_exam(1_000_002, Size.SMALL), folder)
+    (read,) = read_studies(folder).studies
+    return read
+
+
+def without_files(study: Study) -> Study:
+    gone = tuple(m.model_copy(update={"source": Path("gone.dcm")}) for m in study.mammograms)
+    return study.model_copy(update={"mammograms": gone})
+
+
+@dataclass(frozen=True)
+class Counting(FixedEngine):
+    """Counts the requests of every call."""
+
+    calls: list[int] = field(default_factory=list)
+
+    def generate(self, requests, accept=None):  # type: ignore[no-untyped-def]
+        self.calls.append(len(requests))
+        return super().generate(requests, accept)
+
+
+@pytest.mark.parametrize(("max_batch", "calls"), [(1, [1, 0, 0, 1]), (3, [1, 1]), (9, [2])])
+def test_every_study_has_an_outcome_in_order(study: Study, max_batch: int, calls: list[int]) -> None:
+    empty = study.model_copy(update={"mammograms": ()})
+    engine = Counting((TEXT,), max_batch=max_batch)
+    outcomes = list(draft_studies([study, without_files(study), empty, study], engine))
+    assert [type(outcome) for outcome in outcomes] == [Drafted, Unreadable, Unreadable, Drafted]
+    assert "gone.dcm" in outcomes[1].message  # type: ignore[union-attr]
+    assert "no screening view" in outcomes[2].message  # type: ignore[union-attr]
+    assert engine.calls == calls
+
+
+def test_studies_are_read_as_they_are_asked_for(study: Study) -> None:
+    read = []
+
+    def studies() -> Iterator[Study]:
+        for number in range(3):
+            read.append(number)
+            yield study
+
+    outcomes = draft_studies(studies(), FixedEngine())
+    next(outcomes)
+    assert read == [0]
+
+
+def test_a_draft_states_what_the_model_wrote_and_where_it_came_from(study: Study) -> None:
+    partial = study.model_copy(update={"mammograms": study.mammograms[:3]})
+    draft = draft_report(partial, FixedEngine((TEXT,)), Style.CLINICAL)
+    assert (draft.model_text, draft.report.narrative) == (TEXT, TEXT)
+    assert (draft.in_domain, draft.domain_distance, draft.removed) == (None, None, ())
+    assert draft.missing_views == ((Laterality.LEFT, View.MLO),)
+    assert draft.report.status is Status.DRAFT
+    assert draft.report.provenance is not None
+    assert draft.report.provenance.model == "fixed"
+
+
+def test_a_study_outside_the_domain_is_refused_unless_forced_and_nothing_is_decoded_for_it(study: Study) -> None:
+    far = FixedEngine((TEXT,), features(2.0))
+    (refused,) = draft_studies([study], far)
+    assert isinstance(refused, Refused)
+    assert "outside the domain of model fixed (distance 2.0, expected at most 1.0)" in refused.message
+    request = Request((), ())
+    assert [g.text for g in far.generate([request], DraftOptions().accept)] == [None]
+    with pytest.raises(OutsideDomain):
+        draft_report(study, far)
+    forced = draft_report(study, far, force=True)
+    assert (forced.in_domain, forced.domain_distance, forced.domain_threshold) == (False, 2.0, 1.0)
+    assert len(forced.banner) == 2
+
+
+def test_findings_that_the_features_do_not_locate_are_removed(study: Study) -> None:
+    draft = draft_report(study, FixedEngine((TEXT,), features(0.0)))
+    assert draft.report.findings == ()
+    assert [change.line for change in draft.category_changes] == [
+        "Left breast category lowered from 5 to 1 after removal."
+    ]
+    located = draft_report(study, FixedEngine((TEXT,), features(0.0, 0.9)))
+    assert [len(finding.boxes) for finding in located.report.findings] == [2]
+
+
+def test_problems_name_the_finding_in_words(study: Study) -> None:
+    text = "Left breast: oval spiculated mass in the upper outer quadrant. Zzyzx qwghlm. BI-RADS 2."
+    draft = draft_report(study, FixedEngine((text,)))
+    assert "Inconsistent, mass, left breast, upper outer quadrant: oval with spiculated margins" in " ".join(
+        draft.problems
+    )
+    assert any(line.startswith("Not understood in the model's text: ") for line in draft.problems)
+    silent = draft_report(study, FixedEngine(("Left breast: mass.",)))
+    assert "No BI-RADS category: the model named none." in silent.problems
