@@ -23,7 +23,7 @@ from amrg.training.data.examples import target_text
 from amrg.training.outputs.artifacts import Training, read_training
 from amrg.training.recipe import Recipe
 
-FACTS = ("birads_accuracy_7_worst", "birads_kappa_quadratic_7_worst", "density_accuracy", "finding_f1")
+FACTS = ("birads_accuracy_7_worst", "birads_kappa_quadratic_7_worst", "density_accuracy", "finding_f1_by_lesion")
 TEXTS = ("rouge_l_f1_stemmed", "cider_d_ptb")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from amrg.benchmark import Prediction
 from amrg.birads import parse
 from amrg.datasets import Case, ReferenceSource
+from amrg.metrics.families import Family
 from amrg.metrics.scores import (
     CaseScores,
     Confusion,
@@ -27,9 +28,19 @@ NORMAL = "Breast composition: ACR B. BIRADS: 1. No abnormal soft opacity or micr
 MASS = "Breast composition: ACR C. BIRADS: 4c. A spiculated mass is seen in the upper outer quadrant of left breast."
 
 
+FAMILIES = {
+    "mammogreen_score": Family.GREEN,
+    "mammogreen_false_findings": Family.GREEN,
+    "rouge_l_f1_stemmed": Family.TEXT,
+    "birads_accuracy_7_worst": Family.BIRADS,
+    "density_accuracy": Family.BIRADS,
+}
+"""Of the rows' metrics; all others look at findings."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """A metric of the tested system: value, best blind value, skill's interval, changes' intervals by picture."""
+    """A metric of the tested system: value, best blind value, intervals of its skill and of its change by image."""
 
     value: float
     blind: float
@@ -49,7 +60,7 @@ ROWS = {
 }
 
 
-def measured(row: Row, value: float, skill: bool = False) -> MetricScore:
+def measured(name: str, row: Row, value: float, skill: bool = False) -> MetricScore:
     made = None
     if skill and row.skill is not None:
         low, high = row.skill
@@ -60,6 +71,7 @@ def measured(row: Row, value: float, skill: bool = False) -> MetricScore:
         high=value + 0.1,
         n=4,
         unscored=1,
+        family=FAMILIES.get(name, Family.FINDINGS),
         about="how it was computed",
         higher_is_better=row.higher,
         skill=made,
@@ -68,7 +80,7 @@ def measured(row: Row, value: float, skill: bool = False) -> MetricScore:
 
 def system_of(rows: dict[str, Row], role: Role) -> SystemScores:
     metrics = {
-        name: measured(row, row.value if role is Role.SYSTEM else row.blind, role is Role.SYSTEM)
+        name: measured(name, row, row.value if role is Role.SYSTEM else row.blind, role is Role.SYSTEM)
         for name, row in rows.items()
     }
     return SystemScores(role=role, n=5, failed=1 if role is Role.SYSTEM else 0, metrics=metrics)
@@ -80,7 +92,9 @@ def pictures_of(rows: dict[str, Row]) -> dict[str, PerturbationScores]:
         changed = {name: row.changes[how] for name, row in rows.items() if row.changes and how in row.changes}
         found[how] = PerturbationScores(
             n=5,
-            metrics={name: measured(rows[name], rows[name].value + sum(ends) / 2) for name, ends in changed.items()},
+            metrics={
+                name: measured(name, rows[name], rows[name].value + sum(ends) / 2) for name, ends in changed.items()
+            },
             change={
                 name: MetricChange(value=sum(ends) / 2, low=ends[0], high=ends[1], p=0.03)
                 for name, ends in changed.items()

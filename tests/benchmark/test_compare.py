@@ -44,12 +44,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_every_run_is_compared_with_the_first_and_all_tests_are_corrected_together(runs: dict[str, Path]) -> None:
-    found = compare(read_runs([runs["turned"], runs["mixed"], runs["perfect"]]), ["rouge_l_f1_stemmed", "finding_f1"])
+    scored = read_runs([runs["turned"], runs["mixed"], runs["perfect"]])
+    found = compare(scored, ["rouge_l_f1_stemmed", "finding_f1_by_lesion"])
     assert [(c.metric, c.second) for c in found] == [
         ("rouge_l_f1_stemmed", NAME),
-        ("finding_f1", NAME),
+        ("finding_f1_by_lesion", NAME),
         ("rouge_l_f1_stemmed", str(runs["perfect"])),
-        ("finding_f1", str(runs["perfect"])),
+        ("finding_f1_by_lesion", str(runs["perfect"])),
     ]
     scores = read_scores(runs["turned"]).systems["turned"].metrics["rouge_l_f1_stemmed"]
     assert found[0].first_value == found[2].first_value == pytest.approx(scores.value)
@@ -138,10 +139,10 @@ def test_latex_escapes_every_sign_of_its_own() -> None:
 
 def test_a_metric_that_scores_fewer_cases_says_so(scores: list[Scores]) -> None:
     system = scores[1].systems["turned"]
-    seven = system.metrics["finding_f1"].model_copy(update={"n": 7, "unscored": 5})
-    changed = system.model_copy(update={"metrics": {**system.metrics, "finding_f1": seven}})
+    seven = system.metrics["finding_f1_by_lesion"].model_copy(update={"n": 7, "unscored": 5})
+    changed = system.model_copy(update={"metrics": {**system.metrics, "finding_f1_by_lesion": seven}})
     run = scores[1].model_copy(update={"systems": {"turned": changed}})
-    ((_, n, whole, part),) = build_table([run], ["rouge_l_f1_stemmed", "finding_f1"], baselines=False).rows
+    ((_, n, whole, part),) = build_table([run], ["rouge_l_f1_stemmed", "finding_f1_by_lesion"], baselines=False).rows
     assert n == "12"
     assert "(n " not in whole
     assert part.endswith("] (n 7)")

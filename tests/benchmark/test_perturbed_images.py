@@ -160,7 +160,7 @@ def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]
     write_predictions(path, [Prediction(key=p.key, text=render(drafts(p)), report=drafts(p)) for p in pairs])
     found = perturbation_scores(folder, pairs, clinical_metrics)["mirrored"]
     return {
-        "change": found.change["finding_f1"].value,
+        "change": found.change["finding_f1_by_lesion"].value,
         "swapped": found.metrics["sides_swapped_share"].value,
         "kept": found.metrics["sides_kept_share"].value,
         "n": found.metrics["sides_swapped_share"].n,
@@ -189,8 +189,9 @@ def test_what_failed_on_changed_pictures_is_unscored_on_both_sides(tmp_path: Pat
     failed = [Prediction(key=p.key, text=None, error="gone") for p in pairs[:2]]
     write_predictions(path, [*failed, *(Prediction(key=p.key, text=p.text, report=p.report) for p in pairs[2:])])
     found = perturbation_scores(tmp_path, pairs, clinical_metrics)["blanked"]
-    assert (found.n, found.metrics["finding_f1"].n, found.metrics["finding_f1"].value) == (6, 4, 1.0)
-    assert found.change["finding_f1"].value == 0.0
+    f1 = found.metrics["finding_f1_by_lesion"]
+    assert (found.n, f1.n, f1.value) == (6, 4, 1.0)
+    assert found.change["finding_f1_by_lesion"].value == 0.0
 
 
 def test_predictions_of_other_cases_are_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from amrg.datasets import Case
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import Family, families, main_metrics
 from amrg.metrics.pairs import Pair
-from amrg.metrics.scores import CaseScores, Role, Scores
+from amrg.metrics.scores import CaseScores
 from tests.benchmark.example import GUESSED, MASS, NORMAL, READ, ROWS, Row, cases_of, measured, scores_of, write_run
 
 HOSTILE = "<script>alert('$x$')</script> & 乳腺"
@@ -203,8 +203,8 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, told: str)
         ({"birads_accuracy_7_worst": Row(0.8, 0.5)}, Answer.UNKNOWN),
         ({"mammogreen_false_findings": READ}, Answer.UNKNOWN),  # no main metric
         # Fewer errors are better: pictures that matter make them more.
-        ({"finding_f1": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (0.1, 0.3)}, higher=False)}, Answer.YES),
-        ({"finding_f1": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (-0.3, -0.1)}, higher=False)}, Answer.NO),
+        ({"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (0.1, 0.3)}, higher=False)}, Answer.YES),
+        ({"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (-0.3, -0.1)}, higher=False)}, Answer.NO),
     ],
 )
 def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: Answer) -> None:
@@ -225,7 +225,7 @@ def test_the_verdict_counts_and_names_what_it_rests_on() -> None:
 
 
 def _extremes(cases: tuple[CaseScores, ...], lengths: dict[str, int]) -> tuple[str, list[str], list[str]]:
-    metrics = {name: measured(row, row.value) for name, row in ROWS.items()}
+    metrics = {name: measured(name, row, row.value) for name, row in ROWS.items()}
     found = select_cases(cases, metrics, lengths)
     assert found is not None
     return found.rule, [c.key for c, _ in found.worst], [c.key for c, _ in found.best]
@@ -250,11 +250,12 @@ def test_no_case_of_its_own_no_extremes() -> None:
     assert select_cases(tuple(c.model_copy(update={"values": {}}) for c in cases_of([1.0])), {}, {}) is None
 
 
-def test_metrics_find_their_family() -> None:
-    found = families(["rouge_l_f1_stemmed", "finding_f1", "new", "density_accuracy", "mammogreen_score", "froc_x"])
-    assert list(found) == [Family.BIRADS, Family.FINDINGS, Family.GREEN, Family.PLACES, Family.TEXT, Family.OTHER]
-    assert main_metrics(["rouge_l_f1_unstemmed", "finding_f1", "new"]) == ["finding_f1", "rouge_l_f1_unstemmed"]
-
-
-def test_scores_go_through_json_as_they_are(made: Path) -> None:
-    assert Scores.model_validate_json((made.parent / "scores.json").read_text()).systems["constant"].role is Role.BLIND
+def test_metrics_are_grouped_by_the_family_that_they_carry() -> None:
+    metrics = {name: measured(name, READ, 0.5) for name in ("rouge_l_f1_stemmed", "new", "density_accuracy")}
+    found = families(metrics)
+    assert list(found) == [Family.BIRADS, Family.FINDINGS, Family.TEXT]
+    assert found[Family.FINDINGS] == ["new"]  # as its score says, whatever its name
+    assert main_metrics(["rouge_l_f1_stemmed", "finding_f1_by_lesion", "new"]) == [
+        "finding_f1_by_lesion",
+        "rouge_l_f1_stemmed",
+    ]

@@ -76,7 +76,7 @@ def turned() -> Scores:
 def test_perfect_outputs_have_skill_one_and_the_best_blind_baseline_nought() -> None:
     scores = scored(PERFECT)
     skilled = {name: m.skill for name, m in mine(scores).items() if m.skill is not None and m.skill.value is not None}
-    assert {"rouge_l_f1_stemmed", "cider_d_ptb", "birads_accuracy_7_worst", "finding_f1"} <= skilled.keys()
+    assert {"rouge_l_f1_stemmed", "cider_d_ptb", "birads_accuracy_7_worst", "finding_f1_by_lesion"} <= skilled.keys()
     assert {s.value for s in skilled.values()} == {1.0}
     assert {(s.low, s.high) for s in skilled.values()} <= {(1.0, 1.0), (None, None)}  # few groups: some draws have none
     for name, skill in skilled.items():
@@ -106,7 +106,7 @@ def test_a_failed_case_is_in_no_number() -> None:
     half = scored(some)
     whole = scored(Outputs(TURNED.predictions[:8]), replace(REFERENCES, cases=CASES[:8]))
     assert (half.systems["mine"].n, half.systems["mine"].failed) == (12, 4)
-    for name in ("rouge_l_f1_stemmed", "bleu_4_sacrebleu_13a", "birads_accuracy_7_worst", "finding_f1"):
+    for name in ("rouge_l_f1_stemmed", "bleu_4_sacrebleu_13a", "birads_accuracy_7_worst", "finding_f1_by_lesion"):
         assert (mine(half)[name].n, mine(half)[name].unscored) == (8, 4)
         assert mine(half)[name].value == pytest.approx(mine(whole)[name].value)
     assert set(half.cases[9].values.values()) == {None}
@@ -118,7 +118,7 @@ def test_where_a_data_set_publishes_no_findings_none_is_wrong() -> None:
     noted = [c.model_copy(update={"notes": (NO_FINDINGS,)}) for c in silent]
     taken, left = (mine(scored(PERFECT, replace(REFERENCES, cases=tuple(cases)))) for cases in (silent, noted))
     assert taken["hallucinated_findings_a_report"].value == pytest.approx(0.75)
-    for name in ("hallucinated_findings_a_report", "finding_f1", "mammogreen_score"):
+    for name in ("hallucinated_findings_a_report", "finding_f1_by_lesion", "mammogreen_score"):
         assert (left[name].n, left[name].unscored, left[name].value) == (0, 12, None)
     assert left["birads_accuracy_7_worst"].value == 1.0
 
@@ -137,7 +137,7 @@ def test_subgroups_are_the_metrics_of_their_cases(turned: Scores) -> None:
         Outputs(tuple(TURNED.predictions[i] for i in inside)),
         replace(REFERENCES, cases=tuple(CASES[i] for i in inside)),
     )
-    for name in ("rouge_l_f1_stemmed", "birads_accuracy_7_worst", "finding_f1"):
+    for name in ("rouge_l_f1_stemmed", "birads_accuracy_7_worst", "finding_f1_by_lesion"):
         assert turned.subgroups["view"]["CC"].metrics[name].value == pytest.approx(mine(alone)[name].value)
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from amrg.birads import ASYMMETRIES, SUSPICIOUS_MORPHOLOGY, Finding, Kind, Report, parse
-from amrg.metrics.agreement import Agreement, Count, wilson
+from amrg.metrics.agreement import Agreement, Count
+from amrg.metrics.intervals import percentiles, wilson
 from tests.birads.annotations import annotated
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "dmid"
@@ -124,8 +125,7 @@ def f1_interval(counted: list[Agreement], part: str) -> tuple[float, float]:
     """Its 95 % interval: 1,000 resamples of reports."""
     rng = np.random.default_rng(0)
     drawn = [f1([counted[i] for i in rng.integers(0, len(counted), len(counted))], part) for _ in range(1000)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+    return percentiles(drawn)
 
 
 def main() -> None:

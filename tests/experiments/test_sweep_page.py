@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from amrg.benchmark.scoring.measure import pairs_of
-from amrg.benchmark.sweep_selection import selection_metric
-from amrg.birads import render
 from amrg.datasets import open_dataset
 from amrg.experiments.sweep import Alpha, Point, Search, Sweep, SweepBase, sweep_of
 from amrg.experiments.sweep_page import write_sweep_page
@@ -20,14 +15,12 @@ from amrg.experiments.sweep_scoring import score_sweep
 from amrg.experiments.sweep_table import is_told_apart, sweep_table
 from amrg.experiments.sweep_worker import SweepConfig, run_sweep
 from amrg.experiments.trials import Trial, TrialStatus
-from amrg.metrics.prediction import Prediction
 from amrg.metrics.statistics import holm
+from amrg.metrics.validation import WatchedMetric
 from amrg.training.data.prepared import Source
-from amrg.training.data.samples import Sample
-from amrg.training.loop.validating import figures
 from amrg.training.outputs.artifacts import PREDICTIONS
-from amrg.training.recipe import Metric, Recipe, TargetText, Validation
-from tests.benchmark.reader import draw, truth
+from amrg.training.recipe import Recipe, TargetText, Validation
+from tests.benchmark.reader import draw
 from tests.experiments.scored_sweeps import L, R, definition, finished, half, normal, right, written
 from tests.experiments.sweeps import BRIEF, Silent
 from tests.models.tiny import TINY
@@ -51,7 +44,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 def grid(**fields: object) -> Sweep:
     usual = {"bases": (SweepBase(name="one", source="one"), SweepBase(name="two", source="two")), "ranks": (2, 4)}
-    recipe = Recipe(validation=Validation(metric=Metric.FINDING_F1))
+    recipe = Recipe(validation=Validation(metric=WatchedMetric.FINDING_F1))
     return sweep_of(**{**usual, "alphas": (Alpha.parse("2x"),), "seeds": (0, 1), "recipe": recipe, **fields})
 
 
@@ -86,7 +79,7 @@ def scored(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def test_the_best_has_the_highest_mean_over_seeds_and_all_of_them(scored: tuple[Path, SweepScores]) -> None:
     _, scores = scored
-    assert scores.selection == "selection_finding_f1"
+    assert scores.selection == "finding_f1_by_place"
     assert scores.best == "one r4 a8"
     assert scores.best_of == {"one": "one r4 a8", "two": "two r2 a4"}
     best = scores.of("one r4 a8")
@@ -206,7 +199,7 @@ def test_the_table_has_the_papers_columns(scored: tuple[Path, SweepScores]) -> N
         "rank",
         "alpha",
         "trainable",
-        "finding f1 (selects)",
+        "finding f1 by place (selects)",
         "ROUGE-L",
         "CIDEr-D",
         "BI-RADS accuracy",
@@ -217,7 +210,7 @@ def test_the_table_has_the_papers_columns(scored: tuple[Path, SweepScores]) -> N
     ]
     cells = dict(zip(table.header, table.rows[1], strict=True))
     assert (cells["rank"], cells["trainable"], cells["minutes"], cells["peak GiB"]) == ("4", "4,000", "1.5", "1.00")
-    assert "; seeds 0.974 to 1.000" in cells["finding f1 (selects)"]
+    assert "; seeds 0.974 to 1.000" in cells["finding f1 by place (selects)"]
     text = (folder / "table.md").read_text(encoding="utf-8")
     assert text.count("\n| one") == 2
     assert "selected on the validation part alone, 22 cases" in text
@@ -229,7 +222,7 @@ def test_the_page_stands_alone_and_is_the_same_again(scored: tuple[Path, SweepSc
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
     assert "http" not in page
     assert page.count("<svg") == 2  # a heat map a backbone
-    assert "one r4 a8: finding f1 0.987" in page
+    assert "one r4 a8: finding f1 by place 0.987" in page
     assert "0 of 2 others cannot be told apart" in page
     assert "the test part was not opened" in page
     write_sweep_page(tmp_path, SweepScores.model_validate_json((folder / "sweep.json").read_bytes()))
@@ -268,18 +261,6 @@ def test_what_another_machine_ran_is_asked_for(source: Source, tmp_path: Path) -
     assert scores.best is None
     assert any("copy their folders here" in w for w in scores.warnings)
     assert "None yet" in write_sweep_page(tmp_path, scores).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("watched", list(Metric))
-def test_the_metric_that_selects_is_the_one_that_was_watched(source: Source, watched: Metric) -> None:
-    cases = list(open_dataset(source.data).cases())
-    rng = np.random.default_rng(0)
-    texts = [render(truth((R, L, None)[rng.integers(3)])) if rng.random() < 0.8 else "nothing" for _ in cases]
-    samples = [Sample(c.key, {}, (), c.text, c.reference) for c in cases]
-    pairs = pairs_of(cases, [Prediction(key=c.key, text=t) for c, t in zip(cases, texts, strict=True)])
-    assert selection_metric(pairs, watched).value == pytest.approx(figures(texts, samples)[watched], abs=1e-12)
-    no_reference = [Sample("a", {}, (), "", truth(None).model_copy(update={"composition": None, "assessments": ()}))]
-    assert math.isnan(figures(["nothing"], no_reference)[Metric.BIRADS])
 
 
 @pytest.fixture(scope="module")

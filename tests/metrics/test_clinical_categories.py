@@ -61,7 +61,7 @@ def test_the_category_may_stand_after_the_findings() -> None:
     before = "ACR B. BIRADS: 4b. Findings: spiculated mass in the upper outer quadrant."
     after = "ACR B. Findings: spiculated mass in the upper outer quadrant. BIRADS: 4b."
     found = values([written(before, after)])
-    assert found["birads_accuracy_4abc_first"] == found["mammogreen_score"] == found["finding_f1"] == 1.0
+    assert found["birads_accuracy_4abc_first"] == found["mammogreen_score"] == found["finding_f1_by_lesion"] == 1.0
 
 
 def test_each_breast_is_compared_with_itself() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Metric, mean_of, ratio
 from amrg.metrics.skill import MetricSkill, best_blind, skills
 from amrg.metrics.statistics import bootstrap
@@ -16,7 +17,7 @@ GROUPS = [f"g{i // 2}" for i in range(20)]
 
 def metric(values: object, higher_is_better: bool = True) -> Metric:
     terms = mean_of(np.asarray(values, dtype=float))
-    return Metric("share", "", terms, ratio, higher_is_better=higher_is_better)
+    return Metric("share", Family.TEXT, "", terms, ratio, higher_is_better=higher_is_better)
 
 
 def skill(system: Metric, blind: dict[str, Metric], perfect: Metric) -> MetricSkill:

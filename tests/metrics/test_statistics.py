@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amrg.metrics.families import Family
+from amrg.metrics.intervals import interval
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.statistics import (
     bootstrap,
     differences,
     holm,
-    interval,
     members,
     on_common_cases,
     over_seeds,
@@ -29,7 +30,7 @@ def f1(sums: Array) -> Array:
 
 
 def mean(values: Array | list[float], fewest: int = 1) -> Metric:
-    return Metric("mean", "", mean_of(np.asarray(values, dtype=float)), ratio, fewest=fewest)
+    return Metric("mean", Family.TEXT, "", mean_of(np.asarray(values, dtype=float)), ratio, fewest=fewest)
 
 
 def some_metrics(seed: int, cases: int) -> list[Metric]:
@@ -37,7 +38,7 @@ def some_metrics(seed: int, cases: int) -> list[Metric]:
     rng = np.random.default_rng(seed)
     values = np.where(rng.random(cases) < 0.3, np.nan, rng.random(cases))
     counts = rng.integers(0, 3, (cases, 3)).astype(float)
-    return [mean(values), Metric("f1", "", counts, f1), mean(rng.random(cases), fewest=2)]
+    return [mean(values), Metric("f1", Family.TEXT, "", counts, f1), mean(rng.random(cases), fewest=2)]
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 99))
@@ -157,7 +158,7 @@ def test_p_is_uniform_where_two_systems_are_one() -> None:
 
 def test_p_equals_the_count_over_all_swaps() -> None:
     rng = np.random.default_rng(2)
-    first, second = (Metric("f1", "", rng.integers(0, 4, (8, 3)).astype(float), f1) for _ in "ab")
+    first, second = (Metric("f1", Family.TEXT, "", rng.integers(0, 4, (8, 3)).astype(float), f1) for _ in "ab")
     member = np.array([0, 0, 1, 2, 2, 3, 4, 4])
     seen, at_least = abs(second.value - first.value), 0
     for swap in range(32):

@@ -326,7 +326,7 @@ def test_the_card_says_where_it_comes_from_and_whose_terms_it_is_under(base: Pat
     ):
         assert said in page
     card = model_card(done.folder)
-    assert card.training["validation birads_accuracy"] == "0.500 [0.400, 0.600]"
+    assert card.training["validation birads_accuracy_7_worst_strict"] == "0.500 [0.400, 0.600]"
     assert card.training["validation cases"] == 96
     assert card.training["lora rank"] == 4
     assert str(tmp_path) not in page

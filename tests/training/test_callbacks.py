@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from amrg.metrics.validation import WatchedMetric
 from amrg.training.callbacks import StepStats, peak_bytes
 from amrg.training.outputs.logs import BOARD, LOG, VALIDATION, Logs
 from amrg.training.outputs.terminal import Terminal
-from amrg.training.recipe import Metric
 
 
 def taken(step: int, seconds: float = 0.5) -> StepStats:
@@ -45,13 +45,13 @@ def test_logs_go_on_after_the_checkpoint_without_a_gap_or_a_double(tmp_path: Pat
     with logs(tmp_path) as first:
         for step in range(1, 6):
             first.step(taken(step))
-            first.validated(step, {"birads_accuracy": 0.5, "loss": 2.0})
+            first.validated(step, {"birads_accuracy_7_worst_strict": 0.5, "loss": 2.0})
     with (tmp_path / LOG).open("a", encoding="utf-8") as file:
         file.write("6,0.6")  # the row that was being written
     with logs(tmp_path, done=4) as second:
         for step in range(5, 9):
             second.step(taken(step))
-        second.validated(8, {"birads_accuracy": 0.75, "loss": 1.5})
+        second.validated(8, {"birads_accuracy_7_worst_strict": 0.75, "loss": 1.5})
     assert steps_in(tmp_path / LOG) == [str(step) for step in range(1, 9)]
     assert steps_in(tmp_path / VALIDATION) == ["1", "2", "3", "4", "8"]
     lines = (tmp_path / LOG).read_text(encoding="utf-8").splitlines()
@@ -79,14 +79,15 @@ def test_tensorboard_shows_a_step_once(tmp_path: Path) -> None:
 
 def test_the_terminal_tells_how_far_how_well_how_fast_and_in_how_much_memory() -> None:
     written = io.StringIO()
-    with Terminal(Console(file=written, force_terminal=True, width=160, highlight=False), Metric.BIRADS) as terminal:
+    console = Console(file=written, force_terminal=True, width=160, highlight=False)
+    with Terminal(console, WatchedMetric.BIRADS) as terminal:
         for step in (1, 2):
             terminal.step(taken(step))
         assert terminal.validated(2, 0.25) is False
     shown = written.getvalue()
     for told in ("2/8", "loss 2.000", "rate 1.0e-03", "8.00 exams/s", "2000 tokens/s", "3.00 GiB"):
         assert told in shown, told
-    assert "step 2: birads_accuracy 0.2500 on the validation part" in shown
+    assert "step 2: birads_accuracy_7_worst_strict 0.2500 on the validation part" in shown
 
 
 def test_memory_is_told_in_bytes() -> None:

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from amrg.metrics.validation import WatchedMetric
 from amrg.models import ModelSettings
 from amrg.models.adapters import put_on
 from amrg.models.backbones.base import Modules
@@ -35,7 +36,7 @@ from amrg.training.loop.tuning import Tuned, tune
 from amrg.training.loop.validating import DraftWriter
 from amrg.training.outputs.artifacts import read_training, write_adapter
 from amrg.training.outputs.run_folder import RunOf, RunStatus, refuse_different_run, run_status, write_run
-from amrg.training.recipe import Lora, LrScheduler, Metric, Precision, Quantization, Recipe
+from amrg.training.recipe import Lora, LrScheduler, Precision, Quantization, Recipe
 from tests.models.tiny import TINY
 from tests.training.small import RECIPE, base, fabricated
 
@@ -213,11 +214,10 @@ def drafts_of(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list
 def test_the_best_adapter_is_left_and_patience_ends_the_run(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = RECIPE.validation.model_copy(update={"every": 1, "patience": 2, "metric": Metric.BIRADS})
+    every = RECIPE.validation.model_copy(update={"every": 1, "patience": 2, "metric": WatchedMetric.BIRADS})
     recipe = RECIPE.model_copy(update={"validation": every, "lr_scheduler": LrScheduler.CONSTANT, "warmup_ratio": 0.0})
     values = iter([1.0, 0.2, 0.6, 0.4, 0.5, 0.9])  # the first is of the references, not of drafts
-    monkeypatch.setattr(validating, "figures", lambda *_: {metric: next(values) for metric in [Metric.BIRADS]})
-    monkeypatch.setattr(tuning, "figures", lambda *_: {Metric.BIRADS: 0.6})
+    monkeypatch.setattr(validating, "validation_values", lambda *_: {m: next(values) for m in [WatchedMetric.BIRADS]})
     done = tuned(prepared, recipe, tmp_path / "run")
     assert (done.best, done.steps, done.stopped) == (0.6, 4, "no gain in 2 validations")
     assert done.best_step == 2
@@ -390,8 +390,9 @@ def test_a_metric_that_nothing_is_known_of_is_refused(prepared: Prepared, tmp_pa
         replace(s, text="Nothing.", reference=s.reference.model_copy(update={"assessments": ()}))
         for s in prepared.validation
     )
-    recipe = RECIPE.model_copy(update={"validation": RECIPE.validation.model_copy(update={"metric": Metric.BIRADS})})
-    with pytest.raises(TuningError, match=r"birads_accuracy.*none of the 2 validation references"):
+    validation = RECIPE.validation.model_copy(update={"metric": WatchedMetric.BIRADS})
+    recipe = RECIPE.model_copy(update={"validation": validation})
+    with pytest.raises(TuningError, match=r"birads_accuracy_7_worst_strict.*none of the 2 validation references"):
         tuned(replace(prepared, validation=without), recipe, tmp_path)
 
 

@@ -20,7 +20,6 @@ from amrg.benchmark.scoring.compare import compared
 from amrg.benchmark.scoring.measure import MetricSuite, open_metrics, pairs_of
 from amrg.benchmark.scoring.scoring import describe_data, score_systems
 from amrg.benchmark.submissions import match_to_references, read_predictions
-from amrg.benchmark.sweep_selection import selection_metric
 from amrg.core.files import write_text
 from amrg.datasets import Case, open_dataset
 from amrg.experiments.sweep import Definition, Sweep
@@ -41,6 +40,7 @@ from amrg.metrics.statistics import (
     resampled_difference,
 )
 from amrg.metrics.summaries import finite
+from amrg.metrics.validation import watched_metrics, with_empty_drafts
 from amrg.training.data.examples import target_text
 from amrg.training.outputs.artifacts import PREDICTIONS
 from amrg.training.recipe import Recipe
@@ -125,7 +125,7 @@ class _Scorer:
     @property
     def selection(self) -> str:
         """The name of the metric that selects."""
-        return f"selection_{self.sweep.recipe.validation.metric.value}"
+        return self.sweep.recipe.validation.metric.value
 
     def best(self, configurations: Sequence[Configuration]) -> str | None:
         """The label of the best of some configurations."""
@@ -167,8 +167,8 @@ class _Scorer:
         """The metric that selects, and those of the table that can be had here."""
         pairs = pairs_of(self.references.cases, predictions)
         named = by_name(self.measure(pairs))
-        found = selection_metric(pairs, self.sweep.recipe.validation.metric)
-        return {found.name: found, **{name: named[name] for name in SHOWN if name in named}}
+        chosen = watched_metrics(with_empty_drafts(pairs))[self.sweep.recipe.validation.metric]
+        return {**{name: named[name] for name in SHOWN if name in named}, chosen.name: chosen}
 
     def _against_best(
         self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], drawn: Drawn

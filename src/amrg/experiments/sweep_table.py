@@ -38,8 +38,8 @@ def sweep_table(scores: SweepScores) -> Table:
 
 
 def words(name: str) -> str:
-    """A metric's name as a heading: `clinical (selects)`."""
-    return f"{name.removeprefix('selection_').replace('_', ' ')} (selects)"
+    """A metric's name as a heading: `clinical mean (selects)`."""
+    return f"{name.replace('_', ' ')} (selects)"
 
 
 def _drawn(scores: SweepScores) -> list[str]:

@@ -78,14 +78,3 @@ def _described(findings: Iterable[Finding]) -> list[tuple[Any, ...]]:
         if getattr(f, name) is not None
     ]
     return single + [(f.kind, "associated", kind) for f in findings for kind in f.associated]
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share; not a number where `n` is 0."""
-    if n == 0:
-        return math.nan, math.nan
-    z = 1.959963984540054
-    share, spread = right / n, z * z / n
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)

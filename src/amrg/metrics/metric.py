@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from amrg.metrics.families import Family
+
 Array = npt.NDArray[np.float64]
 Combine = Callable[[Array], Array]
 """Sums of terms [..., terms] to values [...]; not a number where there is nothing to divide by."""
@@ -28,6 +30,7 @@ class Metric:
     """
 
     name: str
+    family: Family
     about: str
     terms: Array
     combine: Combine

@@ -1,4 +1,4 @@
-"""One case as it is scored: the reference beside what a system wrote; and rows of terms from such cases."""
+"""One case as it is scored: the reference and what a system wrote; and rows of terms from such cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Pair:
 
     `reference` holds the facts (from the reference text, labels or a phantom's truth, boxes included where the data
     set has places); `report` those of the draft, with boxes where the system gave any. Where `findings_known` is False
-    the data set publishes none: that `reference` lists none says nothing.
+    the data set publishes none: that `reference` lists none means nothing. `refused`: the guard would have refused the
+    study; None where nobody says.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Pair:
     views: tuple[tuple[Laterality, View], ...] = ()
     has_prior: bool = False
     findings_known: bool = True
+    refused: bool | None = None
     subgroups: dict[str, str] = field(default_factory=dict)
 
 

@@ -7,12 +7,13 @@ from enum import StrEnum
 from pydantic import Field
 
 from amrg.core.values import Value
+from amrg.metrics.families import Family
 
 SCHEMA = 2
 
 
 class Role(StrEnum):
-    """What a system is in a run: the one under test, one that saw nothing, or one to measure against."""
+    """What a system is in a run: the one under test, one that reads no image, or one to measure against."""
 
     SYSTEM = "system"
     BLIND = "blind"  # constant report, sampled report, label prior: no image read
@@ -28,6 +29,11 @@ class Number(Value):
     low: float | None = None
     high: float | None = None
 
+    @property
+    def between(self) -> tuple[float, float] | None:
+        """The interval; None where there is none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 class Skill(Number):
     """(value - blind) / (perfect - blind): 1 where perfect, 0 where no better than the best blind baseline named."""
@@ -40,6 +46,7 @@ class MetricScore(Number):
 
     n: int
     unscored: int
+    family: Family
     about: str
     higher_is_better: bool
     skill: Skill | None = None

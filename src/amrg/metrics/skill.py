@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amrg.metrics.intervals import Interval, interval
 from amrg.metrics.metric import Array, Metric
-from amrg.metrics.statistics import Bootstrap, interval, on_common_cases
+from amrg.metrics.statistics import Bootstrap, on_common_cases
 
 _LEAST_ROOM = 1e-9  # perfect must be better than blind by more than rounding
 
@@ -24,7 +25,7 @@ class MetricSkill:
 
     blind: str
     value: float | None
-    between: tuple[float, float] | None
+    between: Interval | None
 
 
 Measured = Mapping[str, Metric]

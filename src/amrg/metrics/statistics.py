@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from amrg.metrics.intervals import Interval, interval
 from amrg.metrics.metric import Array, Metric
 
 Bools = npt.NDArray[np.bool_]
@@ -21,7 +22,6 @@ SWAPS = 10_000
 FEW_GROUPS = 20
 """Below this many groups a percentile interval is too narrow, and the scores say so."""
 
-_MOST_UNDEFINED = 0.05  # of the draws; above it there is no interval
 _CELLS = 10_000_000  # of a draws x groups block: 80 MB
 
 
@@ -78,7 +78,7 @@ def members(groups: Sequence[str]) -> npt.NDArray[np.intp]:
 def stack(metrics: Sequence[Metric]) -> Array:
     """Terms of all metrics side by side [cases, columns], each followed by whether the case is scored.
 
-    Unscored rows are nought in every column: they add nothing, and are not counted.
+    Unscored rows are zero in every column: they add nothing, and are not counted.
     """
     columns = []
     for metric in metrics:
@@ -107,15 +107,6 @@ def group_sums(columns: Array, member: npt.NDArray[np.intp]) -> Array:
     return summed
 
 
-def interval(draws: Array, groups: int) -> tuple[float, float] | None:
-    """Percentile 95 % interval of one metric's draws; None with one group, or where over 5 % of the draws have none."""
-    defined = draws[np.isfinite(draws)]
-    if groups < 2 or len(defined) < (1 - _MOST_UNDEFINED) * len(draws):
-        return None
-    low, high = np.quantile(defined, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def restrict(metric: Metric, keep: Bools) -> Metric:
     """The same metric with all other cases unscored."""
     return metric if keep[metric.scored].all() else replace(metric, terms=np.where(keep[:, None], metric.terms, np.nan))
@@ -138,7 +129,7 @@ class Difference:
     n: int
     first: float
     second: float
-    between: tuple[float, float] | None
+    between: Interval | None
     p: float
 
     @property
@@ -164,8 +155,8 @@ def differences(first: Sequence[Metric], second: Sequence[Metric], draws: Bootst
 def resampled_difference(first: Metric, second: Metric, draws: Bootstrap) -> Difference:
     """One metric of two systems, paired by case and, of several seeds, by seed; p from the very draws of the interval.
 
-    p is twice the smaller share of draws on either side of nought, (count + 1) / (draws + 1): where seeds are drawn
-    too, swapping outputs case by case would take the luck of a seed for a difference between systems.
+    p is twice the smaller share of draws on either side of zero, (count + 1) / (draws + 1): where seeds are drawn
+    too, swapping outputs case by case would take the variance of seeds for a difference between systems.
     """
     before, after = on_common_cases(first, second)
     moved = (draws.draw([after]) - draws.draw([before]))[0]
@@ -185,30 +176,30 @@ def randomisation(
 ) -> Array:
     """Two-sided p [metrics] that two systems are one: each group's outputs are swapped with probability a half.
 
-    (count + 1) / (swaps + 1), count the swaps whose difference is at least the one seen. Both sides must be scored on
-    the same cases (`on_common_cases`). Not a number where the metric has no value.
+    (count + 1) / (swaps + 1), count the swaps whose difference is at least the one observed. Both sides must be
+    scored on the same cases (`on_common_cases`). Not a number where the metric has no value.
     """
     a, b = (group_sums(stack(side), member) for side in (first, second))
     total_a, total_b = a.sum(axis=0), b.sum(axis=0)
-    seen = np.abs(unstack(second, total_b) - unstack(first, total_a))
+    observed = np.abs(unstack(second, total_b) - unstack(first, total_a))
     count = np.zeros(len(first))
     for swapped in _coins(len(a), swaps, seed):
         moved = swapped @ (b - a)
         gap = np.abs(unstack(second, total_b - moved) - unstack(first, total_a + moved))
         # Rounding must not break ties; a swap without a value counts for the null.
-        count += (~(gap < seen[:, None] - 1e-12 * np.maximum(1.0, seen[:, None]))).sum(axis=1)
-    return np.where(np.isfinite(seen), (count + 1) / (swaps + 1), np.nan)
+        count += (~(gap < observed[:, None] - 1e-12 * np.maximum(1.0, observed[:, None]))).sum(axis=1)
+    return np.where(np.isfinite(observed), (count + 1) / (swaps + 1), np.nan)
 
 
 def _coins(groups: int, swaps: int, seed: int) -> Iterator[Array]:
-    """Blocks of nought and one [swaps of the block, groups]."""
+    """Blocks of zeros and ones [swaps of the block, groups]."""
     rng, step = np.random.default_rng(seed), max(1, _CELLS // groups)
     for start in range(0, swaps, step):
         yield rng.integers(0, 2, (min(step, swaps - start), groups), dtype=np.uint8).astype(np.float64)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction for testing several hypotheses at once; what is not a number stays out of it."""
+    """Holm's step-down correction for testing several hypotheses together; what is not a number stays out of it."""
     tested = [i for i in np.argsort(np.asarray(p, dtype=np.float64), kind="stable") if np.isfinite(p[i])]
     corrected, highest = [float("nan")] * len(p), 0.0
     for rank, i in enumerate(tested):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from amrg.metrics.intervals import Interval, interval
 from amrg.metrics.metric import Metric
 from amrg.metrics.scores import MetricScore
-from amrg.metrics.statistics import Bootstrap, interval
+from amrg.metrics.statistics import Bootstrap
 
 
 def metric_scores(metrics: Sequence[Metric], draws: Bootstrap) -> dict[str, MetricScore]:
@@ -18,7 +19,7 @@ def metric_scores(metrics: Sequence[Metric], draws: Bootstrap) -> dict[str, Metr
     return {m.name: _score(m, interval(row, draws.groups)) for m, row in zip(metrics, drawn, strict=True)}
 
 
-def _score(metric: Metric, between: tuple[float, float] | None) -> MetricScore:
+def _score(metric: Metric, between: Interval | None) -> MetricScore:
     scored, value = int(metric.scored.sum()), finite(metric.value)
     low, high = between if between is not None and value is not None else (None, None)
     return MetricScore(
@@ -27,6 +28,7 @@ def _score(metric: Metric, between: tuple[float, float] | None) -> MetricScore:
         high=high,
         n=scored,
         unscored=len(metric.terms) - scored,
+        family=metric.family,
         about=metric.about,
         higher_is_better=metric.higher_is_better,
     )

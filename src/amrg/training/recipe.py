@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from amrg.core.values import Value
+from amrg.metrics.validation import WatchedMetric
 from amrg.models.backbones.base import Modules
 from amrg.models.embedded.architecture import NAME
 from amrg.models.settings import ModelSettings
@@ -57,15 +58,6 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
-class Metric(StrEnum):
-    """What early stopping monitors, on the validation part, never on the test part. Higher is better for all."""
-
-    BIRADS = "birads_accuracy"  # overall category, its number; a draft without one counts as wrong
-    COMPOSITION = "composition_accuracy"
-    FINDING_F1 = "finding_f1"  # by kind, side and quadrant
-    CLINICAL = "clinical"  # the mean of the three
-
-
 class Lora(Value):
     """The adapter, in PEFT's terms: rank, scaling, target modules."""
 
@@ -80,7 +72,7 @@ class Lora(Value):
 class Validation(Value):
     """When and on how many cases a run is validated; it stops after `patience` validations without a better value."""
 
-    metric: Metric = Metric.CLINICAL
+    metric: WatchedMetric = WatchedMetric.CLINICAL
     every: int = Field(100, ge=1)  # optimiser steps
     cases: int = Field(64, ge=1)
     patience: int = Field(5, ge=1)

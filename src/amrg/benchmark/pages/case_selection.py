@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from amrg.metrics.families import Family, family
+from amrg.metrics.families import Family
 from amrg.metrics.scores import CaseScores, MetricScore
 
 SHOWN = 5
@@ -60,7 +60,7 @@ def _scored(
 ) -> tuple[str, list[tuple[CaseScores, float]]]:
     """The rule in words, and every case that has a score by it."""
     tail = "; among equals the case with the longer reference, one case a group"
-    green = next((n for n, m in metrics.items() if family(n) is Family.GREEN and m.higher_is_better), None)
+    green = next((n for n, m in metrics.items() if m.family is Family.GREEN and m.higher_is_better), None)
     by_green = [(c, v) for c in cases if green is not None and (v := c.values.get(green)) is not None]
     if by_green:
         return f"by {green}{tail}", by_green

@@ -59,7 +59,7 @@ class ChartCounts:
 def skill_charts(system: SystemScores) -> Iterator[Chart]:
     """Skill of all metrics that have one, a chart a family, several where they would be taller than a sheet."""
     skills = {n: m.skill for n, m in system.metrics.items() if m.skill is not None and m.skill.value is not None}
-    for family, names in families(skills).items():
+    for family, names in families({n: system.metrics[n] for n in skills}).items():
         rows = [Row(name, skills[name], _skill_colour(skills[name])) for name in names]
         parts = -(-len(rows) // MOST_BARS)
         for part in range(parts):

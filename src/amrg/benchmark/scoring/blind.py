@@ -13,6 +13,7 @@ from amrg.benchmark.scoring.measure import USUAL, OptionalMetrics, open_metrics,
 from amrg.datasets.splits.rules import make_split, rules_for
 from amrg.datasets.store import Dataset
 from amrg.metrics.display import with_interval
+from amrg.metrics.intervals import percentiles
 from amrg.metrics.metric import Metric, by_name
 from amrg.metrics.scores import Number, Role
 from amrg.metrics.statistics import bootstrap
@@ -25,7 +26,7 @@ SHOWN = (
     "cider_d_ptb",
     "birads_accuracy_7_worst",
     "density_accuracy",
-    "finding_f1",
+    "finding_f1_by_lesion",
     "mammogreen_score",
 )
 """Metrics in the table, those of them that could be computed."""
@@ -98,8 +99,8 @@ def _over(values: Sequence[float | None]) -> Number:
     known = [v for v in values if v is not None]
     if len(known) < len(values):
         return Number(value=None)
-    low, high = np.quantile(known, [0.025, 0.975])
-    return Number(value=float(np.mean(known)), low=float(low), high=float(high))
+    low, high = percentiles(known)
+    return Number(value=float(np.mean(known)), low=low, high=high)
 
 
 def as_markdown(all_reached: Sequence[BlindScores]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from amrg.benchmark.submissions import read_predictions
 from amrg.metrics.bulk_parsing import read_reports
 from amrg.metrics.clinical.laterality import OTHER, sides_of, swap_sides, swap_text
 from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Metric, mean_of, ratio
 from amrg.metrics.pairs import Pair
 from amrg.metrics.prediction import Prediction
@@ -56,6 +57,7 @@ def perturbed_pairs(before: Sequence[Pair], predictions: Sequence[Prediction], h
             _mirrored(pair) if how is Perturbation.MIRRORED else pair,
             text=prediction.text,
             report=None if prediction.text is None else prediction.report or report,
+            refused=prediction.refused,
         )
         for pair, prediction, report in zip(before, predictions, read, strict=True)
     ]
@@ -102,8 +104,21 @@ def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:
     went, stayed = np.array([_moved(a, b) for a, b in zip(before, after, strict=True)], np.float64).reshape(-1, 2).T
     of = "of drafts that tell the breasts apart, on mirrored pictures: findings by kind, and categories"
     return [
-        Metric("sides_swapped_share", f"all said of either breast is said of the other, {of}", mean_of(went), ratio),
-        Metric("sides_kept_share", f"all is said of the same breast as before, {of}", mean_of(stayed), ratio, False),
+        Metric(
+            "sides_swapped_share",
+            Family.FINDINGS,
+            f"all said of either breast is said of the other, {of}",
+            mean_of(went),
+            ratio,
+        ),
+        Metric(
+            "sides_kept_share",
+            Family.FINDINGS,
+            f"all is said of the same breast as before, {of}",
+            mean_of(stayed),
+            ratio,
+            False,
+        ),
     ]
 
 

@@ -15,6 +15,7 @@ from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.metric import Metric
 from amrg.metrics.pairs import Pair
 from amrg.metrics.prediction import Prediction
+from amrg.metrics.refusals import refusal_metrics
 from amrg.metrics.text.cider import IdfCorpus
 from amrg.metrics.text.meteorjar import JarError, MeteorJar
 from amrg.metrics.text.radeval import radeval_metrics
@@ -29,21 +30,22 @@ def pairs_of(cases: Sequence[Case], predictions: Sequence[Prediction]) -> list[P
     read = read_reports([p.text if p.report is None else None for p in predictions])
     # What was read off a text cannot contradict it: without its narrative nobody reads it again to find out.
     facts = [None if report is None else report.model_copy(update={"narrative": ""}) for report in read]
-    return [_pair(case, p.text, p.report or report) for case, p, report in zip(cases, predictions, facts, strict=True)]
+    return [_pair(case, p, p.report or report) for case, p, report in zip(cases, predictions, facts, strict=True)]
 
 
-def _pair(case: Case, text: str | None, report: Report | None) -> Pair:
+def _pair(case: Case, prediction: Prediction, report: Report | None) -> Pair:
     return Pair(
         key=case.key,
         group=case.group,
         source=case.source,
         reference_text=case.text,
         reference=case.reference,
-        text=text,
-        report=report if text is not None else None,
+        text=prediction.text,
+        report=report if prediction.text is not None else None,
         views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),
         has_prior=case.reference.comparison is not None and case.reference.comparison.available,
         findings_known=NO_FINDINGS not in case.notes,
+        refused=prediction.refused,
         subgroups=subgroups_of(case),
     )
 
@@ -88,7 +90,7 @@ class MetricSuite:
         """Text metrics, then clinical ones, rows in the order of the pairs."""
         texts = self.texts(pairs)
         others = radeval_metrics(texts, self.extras.radeval) if self.extras.radeval else []
-        return [*text_metrics(texts, self.idf, self.jar), *others, *clinical_metrics(pairs)]
+        return [*text_metrics(texts, self.idf, self.jar), *others, *clinical_metrics(pairs), *refusal_metrics(pairs)]
 
     def warnings(self, pairs: Sequence[Pair]) -> list[str]:
         """What a reader of the text metrics of some pairs must know."""

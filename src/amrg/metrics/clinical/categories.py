@@ -1,6 +1,7 @@
 """BI-RADS category and breast composition: accuracy under named rules, quadratic kappa, work-up, confusions.
 
-A report that names no category, or no composition, is unscored; under `strict` a draft that names none is wrong.
+A draft that names no category, or no composition, is unscored; in the metrics named `_strict` it is wrong. Cases
+whose reference names none, and failed cases, are unscored in both.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from amrg.birads import Category, Composition, Laterality, Report
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, drafted, of_drafts
 from amrg.metrics.scores import Confusion
@@ -27,7 +29,7 @@ ABNORMAL = WORKUP | {3}
 
 _RANKS_7: dict[Hashable, int] = {1: 0, 2: 1, 3: 2, 0: 3, 4: 4, 5: 5, 6: 6}
 _RANKS_4ABC: dict[Hashable, int] = {"1": 0, "2": 1, "3": 2, "0": 3, "4A": 4, "4": 5, "4B": 5, "4C": 6, "5": 7, "6": 8}
-"""Ranks by suspicion: 0 asks for more pictures, so it stands between 3 and 4; plain 4 stands with 4B."""
+"""Ranks by suspicion: 0 asks for more images, so it is between 3 and 4; plain 4 counts as 4B."""
 
 
 def _major(category: Category) -> int:
@@ -41,7 +43,7 @@ def _lettered(category: Category) -> str:
 
 @dataclass(frozen=True)
 class _Scale:
-    """How finely categories are told apart: what a category counts as, and its rank by suspicion."""
+    """How finely categories are distinguished: what a category counts as, and its rank by suspicion."""
 
     name: str
     about: str
@@ -51,7 +53,7 @@ class _Scale:
 
 _SCALES = (
     _Scale("7", "categories 0 to 6, letters of 4 dropped", _major, _RANKS_7),
-    _Scale("4abc", "4A, 4B, 4C kept apart, plain 4 a label of its own", _lettered, _RANKS_4ABC),
+    _Scale("4abc", "4A, 4B, 4C separate, plain 4 a label of its own", _lettered, _RANKS_4ABC),
 )
 
 
@@ -74,60 +76,105 @@ _RULES: dict[str, tuple[Callable[[Callable[[Category], Hashable], Report], Hasha
 }
 
 
-def category_metrics(pairs: Sequence[Pair]) -> list[Metric]:
-    """BI-RADS and composition metrics, in the order of the module's page."""
-    made: list[Metric] = []
-    for scale in _SCALES:
-        for rule, (read, about) in _RULES.items():
-            name = f"birads_accuracy_{scale.name}_{rule}"
-            made += _accuracies(pairs, name, f"{scale.about}; {about}", partial(read, scale.label))
-    made.append(_each_breast(pairs))
-    made += [_kappa_of_scale(pairs, scale) for scale in _SCALES]
-    made += _two_sided(pairs, "workup", WORKUP)
-    made += _two_sided(pairs, "abnormal", ABNORMAL)
-    made += _accuracies(pairs, "density_accuracy", "breast composition a to d", _composition)
-    made.append(_kappa(pairs, "density_kappa_quadratic", "composition a to d in equal steps", _density_rank))
-    return made
+@dataclass(frozen=True)
+class _Accuracy:
+    """What is compared: the name of its accuracy, how it is computed, what is read off a report."""
+
+    name: str
+    about: str
+    read: Reading
+
+    def unscored(self, pairs: Sequence[Pair]) -> Metric:
+        """Share right of the cases where reference and draft name something."""
+        about = f"{self.about}; a draft that names none is unscored"
+        return Metric(self.name, Family.BIRADS, about, of_drafts(pairs, partial(_right, self.read), 2), ratio)
+
+    def strict(self, pairs: Sequence[Pair]) -> Metric:
+        """Share right of the cases where the reference names something."""
+        about = f"{self.about}; a draft that names none is wrong"
+        terms = of_drafts(pairs, partial(_right_strict, self.read), 2)
+        return Metric(f"{self.name}_strict", Family.BIRADS, about, terms, ratio)
+
+
+def _birads(scale: _Scale, rule: str) -> _Accuracy:
+    read, about = _RULES[rule]
+    return _Accuracy(f"birads_accuracy_{scale.name}_{rule}", f"{scale.about}; {about}", partial(read, scale.label))
 
 
 def _composition(report: Report) -> Composition | None:
     return report.composition
 
 
+_BIRADS_7_WORST = _birads(_SCALES[0], "worst")
+_DENSITY = _Accuracy("density_accuracy", "breast composition a to d", _composition)
+
+
+def birads_accuracy_7_worst_strict(pairs: Sequence[Pair]) -> Metric:
+    """Accuracy of the worst category, 0 to 6; a draft that names none is wrong."""
+    return _BIRADS_7_WORST.strict(pairs)
+
+
+def density_accuracy_strict(pairs: Sequence[Pair]) -> Metric:
+    """Accuracy of the composition; a draft that names none is wrong."""
+    return _DENSITY.strict(pairs)
+
+
+def category_metrics(pairs: Sequence[Pair]) -> list[Metric]:
+    """BI-RADS and composition metrics: accuracies, kappa, work-up, shares of the most frequent class."""
+    accuracies = [_birads(scale, rule) for scale in _SCALES for rule in _RULES]
+    density = (_DENSITY.unscored(pairs), _DENSITY.strict(pairs))
+    return [
+        *(metric for accuracy in accuracies for metric in (accuracy.unscored(pairs), accuracy.strict(pairs))),
+        _each_breast(pairs),
+        *(_kappa_of_scale(pairs, scale) for scale in _SCALES),
+        *_two_sided(pairs, "workup", WORKUP),
+        *_two_sided(pairs, "abnormal", ABNORMAL),
+        *density,
+        _kappa(pairs, "density_kappa_quadratic", "composition a to d in equal steps", _density_rank),
+        _majority(pairs, "birads_majority_share_7_worst", _BIRADS_7_WORST),
+        _majority(pairs, "density_majority_share", _DENSITY),
+    ]
+
+
+def _majority(pairs: Sequence[Pair], name: str, of: _Accuracy) -> Metric:
+    """What always naming the most frequent class of these references would score; no draft changes it."""
+    labels = list(dict.fromkeys(of.read(p.reference) for p in pairs))
+
+    def terms(pair: Pair, _: Report) -> Terms:
+        reference = of.read(pair.reference)
+        return None if reference is None else [float(label == reference) for label in labels]
+
+    about = f"share of the most frequent class of the references: {of.about}; says nothing of the system"
+    return Metric(name, Family.BIRADS, about, of_drafts(pairs, terms, len(labels)), _largest_share, fewest=2)
+
+
+def _largest_share(sums: Array) -> Array:
+    return ratio(np.stack([sums.max(axis=-1), sums.sum(axis=-1)], axis=-1))
+
+
 def _density_rank(report: Report) -> int | None:
     return None if report.composition is None else "abcd".index(report.composition)
 
 
-def _accuracies(pairs: Sequence[Pair], name: str, about: str, read: Reading) -> list[Metric]:
-    """Share right of the cases where both name something, and of those where the reference does."""
-    silent = "a draft that names none is unscored"
-    wrong = "a draft that names none is wrong"
-    return [
-        Metric(name, f"{about}; {silent}", of_drafts(pairs, partial(_right, read), 2), ratio),
-        Metric(f"{name}_strict", f"{about}; {wrong}", of_drafts(pairs, partial(_right_strictly, read), 2), ratio),
-    ]
-
-
 def _right(read: Reading, pair: Pair, draft: Report) -> Terms:
-    true, said = read(pair.reference), read(draft)
-    return None if true is None or said is None else (float(true == said), 1.0)
+    return None if read(draft) is None else _right_strict(read, pair, draft)
 
 
-def _right_strictly(read: Reading, pair: Pair, draft: Report) -> Terms:
-    true = read(pair.reference)
-    return None if true is None else (float(true == read(draft)), 1.0)
+def _right_strict(read: Reading, pair: Pair, draft: Report) -> Terms:
+    reference = read(pair.reference)
+    return None if reference is None else (float(reference == read(draft)), 1.0)
 
 
 def _each_breast(pairs: Sequence[Pair]) -> Metric:
     """Accuracy with a breast, not a study, as the unit."""
     about = "7 categories of each breast that both reports give one, the worst of it; study-wide ones do not count"
-    return Metric("birads_accuracy_7_each_breast", about, of_drafts(pairs, _right_by_breast, 2), ratio)
+    return Metric("birads_accuracy_7_each_breast", Family.BIRADS, about, of_drafts(pairs, _right_by_breast, 2), ratio)
 
 
 def _right_by_breast(pair: Pair, draft: Report) -> Terms:
-    true, said = by_breast(pair.reference), by_breast(draft)
-    both = true.keys() & said.keys()
-    return (float(sum(true[s].major == said[s].major for s in both)), float(len(both))) if both else None
+    reference, predicted = by_breast(pair.reference), by_breast(draft)
+    both = reference.keys() & predicted.keys()
+    return (float(sum(reference[s].major == predicted[s].major for s in both)), float(len(both))) if both else None
 
 
 def by_breast(report: Report) -> dict[Laterality, Category]:
@@ -142,7 +189,7 @@ def by_breast(report: Report) -> dict[Laterality, Category]:
 
 def _kappa_of_scale(pairs: Sequence[Pair], scale: _Scale) -> Metric:
     order = " ".join(str(label) for label in scale.ranks)
-    about = f"{scale.about}; worst category; ranks by suspicion {order}" + " (4 beside 4B)" * ("4B" in scale.ranks)
+    about = f"{scale.about}; worst category; ranks by suspicion {order}" + " (4 as 4B)" * ("4B" in scale.ranks)
 
     def rank(report: Report) -> int | None:
         return None if report.worst is None else scale.ranks[scale.label(report.worst)]
@@ -154,12 +201,12 @@ def _kappa(pairs: Sequence[Pair], name: str, about: str, rank: Callable[[Report]
     """Cohen's kappa with quadratic weights over the ranks of reference and draft."""
 
     def terms(pair: Pair, draft: Report) -> Terms:
-        true, said = rank(pair.reference), rank(draft)
-        if true is None or said is None:
+        x, y = rank(pair.reference), rank(draft)
+        if x is None or y is None:
             return None
-        return float((true - said) ** 2), float(true**2 + said**2), float(true), float(said), 1.0
+        return float((x - y) ** 2), float(x**2 + y**2), float(x), float(y), 1.0
 
-    return Metric(name, about, of_drafts(pairs, terms, 5), quadratic_kappa, fewest=2)
+    return Metric(name, Family.BIRADS, about, of_drafts(pairs, terms, 5), quadratic_kappa, fewest=2)
 
 
 def quadratic_kappa(sums: Array) -> Array:
@@ -185,26 +232,27 @@ def _two_sided(pairs: Sequence[Pair], what: str, positive: frozenset[int]) -> li
         ("sensitivity", True, sum(needs)),
         ("specificity", False, len(needs) - sum(needs)),
     ):
-        about = f"{rule}; {count} references are {'positive' if wanted else 'negative'}; a silent draft is unscored"
+        side = "positive" if wanted else "negative"
+        about = f"{rule}; {count} references are {side}; a draft that names none is unscored"
         terms = of_drafts(pairs, partial(_hit, positive, wanted), 2)
-        made.append(Metric(f"{what}_{name}_{digits}", about, terms, ratio))
+        made.append(Metric(f"{what}_{name}_{digits}", Family.BIRADS, about, terms, ratio))
     return made
 
 
 def _hit(positive: frozenset[int], wanted: bool, pair: Pair, draft: Report) -> Terms:
     """Whether a case of the wanted side is called so; a case of the other side adds nothing."""
-    true, said = pair.reference.worst, draft.worst
-    if true is None or said is None:
+    reference, predicted = pair.reference.worst, draft.worst
+    if reference is None or predicted is None:
         return None
-    counts = (true.major in positive) is wanted
-    return float(counts and (said.major in positive) is wanted), float(counts)
+    counts = (reference.major in positive) is wanted
+    return float(counts and (predicted.major in positive) is wanted), float(counts)
 
 
 def confusions(pairs: Sequence[Pair]) -> dict[str, Confusion]:
     """Counts [reference, draft] of worst category (7, and with letters) and composition.
 
     A row has one count a label and last those of drafts that name none. References that name none and failed cases
-    are left out.
+    are skipped.
     """
     tables: dict[str, tuple[list[Hashable], Reading]] = {
         "birads": (list(range(7)), partial(_worst, _major)),
@@ -217,8 +265,8 @@ def confusions(pairs: Sequence[Pair]) -> dict[str, Confusion]:
 def _confusion(pairs: Sequence[Pair], labels: list[Hashable], read: Reading) -> Confusion:
     counts = np.zeros((len(labels), len(labels) + 1), np.int64)
     for pair in pairs:
-        draft, true = drafted(pair), read(pair.reference)
-        if draft is not None and true is not None:
-            said = read(draft)
-            counts[labels.index(true), len(labels) if said is None else labels.index(said)] += 1
+        draft, reference = drafted(pair), read(pair.reference)
+        if draft is not None and reference is not None:
+            predicted = read(draft)
+            counts[labels.index(reference), len(labels) if predicted is None else labels.index(predicted)] += 1
     return Confusion(labels=tuple(str(label) for label in labels), counts=tuple(tuple(row) for row in counts.tolist()))

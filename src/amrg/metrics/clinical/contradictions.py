@@ -1,4 +1,4 @@
-"""What a draft claims against itself and its study: contradictions, and comparisons with a prior there never was."""
+"""What a draft claims against itself and its study: contradictions, comparisons with a prior that does not exist."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from amrg.birads import Kind, Report, check
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, of_drafts
 
@@ -24,8 +25,22 @@ def claim_metrics(pairs: Sequence[Pair]) -> list[Metric]:
     contradictions = "mean count of rules of amrg.birads.check that the draft breaks, views and priors known"
     invented = f"share of the {without} cases without a prior whose draft compares with one"
     return [
-        Metric("contradictions_a_report", contradictions, of_drafts(pairs, _broken, 2), ratio, higher_is_better=False),
-        Metric("invented_comparisons", invented, of_drafts(pairs, _invented, 2), ratio, higher_is_better=False),
+        Metric(
+            "contradictions_a_report",
+            Family.FINDINGS,
+            contradictions,
+            of_drafts(pairs, _broken, 2),
+            ratio,
+            higher_is_better=False,
+        ),
+        Metric(
+            "invented_comparisons",
+            Family.FINDINGS,
+            invented,
+            of_drafts(pairs, _invented, 2),
+            ratio,
+            higher_is_better=False,
+        ),
     ]
 
 
@@ -49,11 +64,11 @@ def invents_comparison(pair: Pair, draft: Report) -> bool:
 
 
 def compares(report: Report, text: str) -> bool:
-    """Whether a report compares with a prior study: in a comparison, by a change of a finding, or in its words.
+    """Whether a report compares with a prior study: in a comparison, by a change of a finding, or in its text.
 
-    A report that says that there is no prior is not searched for words: `no prior study to compare with`.
+    A report that states that there is no prior is not searched for such phrases: `no prior study to compare with`.
     """
-    tells = any(f.change is not None or f.kind is Kind.DEVELOPING_ASYMMETRY for f in report.findings)
-    if tells or report.comparison is not None:
-        return tells or (report.comparison is not None and report.comparison.available)
+    by_finding = any(f.change is not None or f.kind is Kind.DEVELOPING_ASYMMETRY for f in report.findings)
+    if by_finding or report.comparison is not None:
+        return by_finding or (report.comparison is not None and report.comparison.available)
     return _WORDS_OF_CHANGE.search(text) is not None

@@ -1,6 +1,7 @@
-"""Precision, recall and F1 of findings, of all and by kind; places and descriptors apart; what was made up or left out.
+"""Precision, recall and F1 of findings by lesion, of all and by kind; location and descriptors; invented and omitted.
 
-Micro: counts are added over cases, then divided. `matching` says when two findings are the same.
+Micro: counts are added over cases, then divided. `matching` says when two findings are the same lesion; `by_place`
+has the variant that asks for the same quadrant instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from amrg.birads import ASYMMETRIES, Finding, Kind
 from amrg.metrics.agreement import DESCRIPTORS
 from amrg.metrics.clinical.location import Fit
 from amrg.metrics.clinical.matching import Match, Matching, lesion_groups
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, stacked
 
@@ -49,23 +51,24 @@ def precision(sums: Array) -> Array:
     return ratio(sums[..., ::2])
 
 
-_PARTS: dict[str, Callable[[Array], Array]] = {"f1": f1, "precision": precision, "recall": recall}
+PARTS: dict[str, Callable[[Array], Array]] = {"f1": f1, "precision": precision, "recall": recall}
+"""From counts (right, in the reference, drafted) to each number."""
 
 
 def finding_metrics(pairs: Sequence[Pair], matched: Sequence[Matching | None]) -> list[Metric]:
     """Metrics of findings; `matched` as `match_findings` made it, None for failed cases.
 
-    Kinds that no reference tells of have no metrics of their own: what is drafted of them counts in those of all.
+    Kinds that no reference has get no metrics of their own: what is drafted of them counts in those of all.
     """
     kinds = {f.kind for p in pairs for f in lesion_groups(p.reference)}
     made = _counted(matched, "finding", f"{_GATE}; {_GROUPED}", frozenset(Kind))
     placed = stacked((None if m is None else _placed_counts(m) for m in matched), 3)
     about = f"{_GATE}; right only where the draft also says where, and no other place nor a finer one; {_GROUPED}"
-    made.append(Metric("finding_f1_with_location", about, placed, f1))
+    made.append(Metric("finding_f1_by_lesion_with_location", Family.FINDINGS, about, placed, f1))
     for group, of_group in GROUPS.items():
         if of_group & kinds:
             made += _counted(matched, f"finding_{group}", f"{_GATE}; only {_listed(of_group)}", of_group)
-    return made + _said_of_matched(matched) + _too_many_and_too_few(matched)
+    return made + _details_of_matched(matched) + _too_many_and_too_few(matched)
 
 
 def _listed(kinds: frozenset[Kind]) -> str:
@@ -75,7 +78,10 @@ def _listed(kinds: frozenset[Kind]) -> str:
 def _counted(matched: Sequence[Matching | None], name: str, about: str, kinds: frozenset[Kind]) -> list[Metric]:
     """F1, precision and recall over some kinds."""
     terms = stacked((None if m is None else _counts(m, kinds) for m in matched), 3)
-    return [Metric(f"{name}_{part}", f"micro; {about}", terms, combine) for part, combine in _PARTS.items()]
+    return [
+        Metric(f"{name}_{part}_by_lesion", Family.FINDINGS, f"micro; {about}", terms, combine)
+        for part, combine in PARTS.items()
+    ]
 
 
 def _counts(matching: Matching, kinds: frozenset[Kind]) -> Counts:
@@ -93,27 +99,29 @@ def _placed_counts(matching: Matching) -> Counts:
     return float(right), float(n + len(matching.missed)), float(n + len(matching.invented))
 
 
-def _said_of_matched(matched: Sequence[Matching | None]) -> list[Metric]:
-    """What is said of findings that were found: where they are, and what they look like."""
+def _details_of_matched(matched: Sequence[Matching | None]) -> list[Metric]:
+    """What the draft states of findings that were found: where they are, and what they look like."""
     places = stacked((None if m is None else _places(m.matches) for m in matched), 2)
     where = "of matched findings where either report names a quadrant or clock face, share where the draft's fits"
     looks = stacked((None if m is None else _descriptors(m.matches) for m in matched), 2)
     what = f"of descriptors ({', '.join(DESCRIPTORS)}) that either report gives of matched findings, share alike"
     return [
-        Metric("finding_location_accuracy", f"{where}: the same place or one that holds it", places, ratio),
-        Metric("finding_descriptor_accuracy", what, looks, ratio),
+        Metric(
+            "finding_location_accuracy", Family.FINDINGS, f"{where}: the same place or one that holds it", places, ratio
+        ),
+        Metric("finding_descriptor_accuracy", Family.FINDINGS, what, looks, ratio),
     ]
 
 
 def _places(matches: Sequence[Match]) -> Terms:
-    told = [m.placed for m in matches if m.fit is not Fit.UNSAID]
-    return float(sum(told)), float(len(told))
+    fits = [m.placed for m in matches if m.fit is not Fit.NOT_STATED]
+    return float(sum(fits)), float(len(fits))
 
 
 def _descriptors(matches: Sequence[Match]) -> Terms:
     both = [(getattr(m.reference, name), getattr(m.draft, name)) for m in matches for name in DESCRIPTORS]
-    said = [a == b for a, b in both if a is not None or b is not None]
-    return float(sum(said)), float(len(said))
+    alike = [a == b for a, b in both if a is not None or b is not None]
+    return float(sum(alike)), float(len(alike))
 
 
 def _too_many_and_too_few(matched: Sequence[Matching | None]) -> list[Metric]:
@@ -125,6 +133,7 @@ def _too_many_and_too_few(matched: Sequence[Matching | None]) -> list[Metric]:
     return [
         Metric(
             f"{name}_findings_a_report",
+            Family.FINDINGS,
             f"mean count of unmatched findings; {_GATE}; {_GROUPED}",
             stacked((None if m is None else (float(count(m)), 1.0) for m in matched), 2),
             ratio,

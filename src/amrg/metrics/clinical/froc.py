@@ -7,7 +7,7 @@ import numpy as np
 from amrg.metrics.metric import Array, Combine
 
 GRID: Array = np.linspace(1.0, 0.0, 101)
-"""Thresholds of probability, strictest first. Probabilities are told apart to 0.01, so that cases add up."""
+"""Thresholds of probability, strictest first. Probabilities are resolved to 0.01, so that cases add up."""
 
 RATES = (0.25, 0.5, 1.0, 2.0)
 """False positives an image at which the sensitivity is read."""

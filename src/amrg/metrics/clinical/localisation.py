@@ -1,4 +1,4 @@
-"""Whether drafted boxes lie on the reference's: pointing, overlap, and FROC over the finding's probability.
+"""Whether drafted boxes are where the reference's are: pointing, overlap, and FROC over the finding's probability.
 
 A drafted box and a reference box are compared on the same view of the same breast only. A case counts where its
 places are known: at least one reference finding has a box, or the reference has no finding at all.
@@ -16,6 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from amrg.birads import Kind, Laterality, Report, View, ViewBox
 from amrg.metrics.clinical.froc import GRID, RATES, froc_mean, sensitivity_at
 from amrg.metrics.clinical.matching import compatible, family_of
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, of_drafts
 
@@ -33,7 +34,7 @@ class PlacedBox:
 
     @property
     def view(self) -> tuple[Laterality, View]:
-        """The picture it is on."""
+        """The view it is on."""
         return self.box.laterality, self.box.view
 
 
@@ -45,17 +46,17 @@ def localisation_metrics(pairs: Sequence[Pair]) -> list[Metric]:
     made = [
         _pointing(pairs, "pointing_hit_rate_same_kind", "of the same kind", True),
         _pointing(pairs, "pointing_hit_rate_any_kind", "of any kind", False),
-        Metric("pointing_precision_any_kind", _PRECISION, of_drafts(pairs, _pointed, 2), ratio),
-        Metric("box_iou_matched_same_kind", _IOU, of_drafts(pairs, _overlaps, 2), ratio),
+        Metric("pointing_precision_any_kind", Family.PLACES, _PRECISION, of_drafts(pairs, _pointed, 2), ratio),
+        Metric("box_iou_matched_same_kind", Family.PLACES, _IOU, of_drafts(pairs, _overlaps, 2), ratio),
     ]
     rated = any(f.probability is not None for d in drafts for f in d.findings if f.boxes)
     return made + (_froc_metrics(pairs) if rated else [])
 
 
-_PRECISION = "share of drafted boxes whose centre lies in a reference box of any kind on the same view"
+_PRECISION = "share of drafted boxes whose centre is in a reference box of any kind on the same view"
 _IOU = (
     "mean intersection over union of reference and drafted boxes of the same kind on the same view that overlap, "
-    "matched one to one for the greatest sum; what overlaps nothing is left out"
+    "matched one to one for the greatest sum; what overlaps nothing does not count"
 )
 
 
@@ -70,39 +71,42 @@ def placed_boxes(report: Report) -> list[PlacedBox]:
 
 def _known_places(pair: Pair) -> list[PlacedBox] | None:
     """The boxes of the reference; None where it has findings and the place of none."""
-    true = placed_boxes(pair.reference)
-    return true if true or not pair.reference.findings else None
+    reference = placed_boxes(pair.reference)
+    return reference if reference or not pair.reference.findings else None
 
 
-def _by_view(true: Sequence[PlacedBox], said: Sequence[PlacedBox]) -> Iterator[tuple[list[PlacedBox], list[PlacedBox]]]:
+def _by_view(
+    reference: Sequence[PlacedBox], drafted: Sequence[PlacedBox]
+) -> Iterator[tuple[list[PlacedBox], list[PlacedBox]]]:
     """Reference and drafted boxes of each view that has both."""
-    for view in sorted({m.view for m in true} & {m.view for m in said}):
-        yield [m for m in true if m.view == view], [m for m in said if m.view == view]
+    for view in sorted({m.view for m in reference} & {m.view for m in drafted}):
+        yield [m for m in reference if m.view == view], [m for m in drafted if m.view == view]
 
 
 def _pointing(pairs: Sequence[Pair], name: str, what: str, same_kind: bool) -> Metric:
     """Share of reference boxes that the best drafted boxes point into."""
     about = (
-        "share of reference boxes that the centre of a drafted box lies in, one to one, "
+        "share of reference boxes that hold the centre of a drafted box, one to one, "
         f"among as many drafted boxes {what} on that view as the reference has, the most probable first"
     )
-    return Metric(name, about, of_drafts(pairs, partial(_hits, same_kind), 2), ratio)
+    return Metric(name, Family.PLACES, about, of_drafts(pairs, partial(_hits, same_kind), 2), ratio)
 
 
 def _hits(same_kind: bool, pair: Pair, draft: Report) -> Terms:
-    true = _known_places(pair)
-    if true is None:
+    reference = _known_places(pair)
+    if reference is None:
         return None
-    said = placed_boxes(draft)
-    groups = [_of_kind(true, said, kind) for kind in {family_of(m.kind) for m in true}] if same_kind else [(true, said)]
-    hit = sum(_one_to_one(there, _best(drafted, len(there))) for g in groups for there, drafted in _by_view(*g))
-    return float(hit), float(len(true))
+    drafted = placed_boxes(draft)
+    kinds = {family_of(m.kind) for m in reference}
+    groups = [_of_kind(reference, drafted, k) for k in kinds] if same_kind else [(reference, drafted)]
+    hit = sum(_one_to_one(there, _best(offered, len(there))) for g in groups for there, offered in _by_view(*g))
+    return float(hit), float(len(reference))
 
 
 def _of_kind(
-    true: Sequence[PlacedBox], said: Sequence[PlacedBox], kind: Kind
+    reference: Sequence[PlacedBox], drafted: Sequence[PlacedBox], kind: Kind
 ) -> tuple[list[PlacedBox], list[PlacedBox]]:
-    return [m for m in true if family_of(m.kind) is kind], [m for m in said if family_of(m.kind) is kind]
+    return [m for m in reference if family_of(m.kind) is kind], [m for m in drafted if family_of(m.kind) is kind]
 
 
 def _best(offered: Sequence[PlacedBox], count: int) -> list[PlacedBox]:
@@ -110,39 +114,39 @@ def _best(offered: Sequence[PlacedBox], count: int) -> list[PlacedBox]:
     return sorted(offered, key=lambda m: (-m.probability, _edges(m.box)))[:count]
 
 
-def _one_to_one(true: Sequence[PlacedBox], said: Sequence[PlacedBox]) -> int:
-    """How many reference boxes can be given a drafted box of their own whose centre lies in them."""
-    inside = np.array([[points_into(s.box, t.box) for s in said] for t in true], dtype=float)
+def _one_to_one(reference: Sequence[PlacedBox], drafted: Sequence[PlacedBox]) -> int:
+    """How many reference boxes can be given a drafted box of their own whose centre is in them."""
+    inside = np.array([[points_into(s.box, t.box) for s in drafted] for t in reference], dtype=float)
     rows, columns = linear_sum_assignment(inside, maximize=True)
     return int(inside[rows, columns].sum())
 
 
 def _pointed(pair: Pair, draft: Report) -> Terms:
-    true, said = _known_places(pair), placed_boxes(draft)
-    if true is None:
+    reference, drafted = _known_places(pair), placed_boxes(draft)
+    if reference is None:
         return None
-    return float(sum(_is_hit(m, true) for m in said)), float(len(said))
+    return float(sum(_is_hit(m, reference) for m in drafted)), float(len(drafted))
 
 
-def _is_hit(mark: PlacedBox, true: Sequence[PlacedBox]) -> bool:
-    return any(t.view == mark.view and points_into(mark.box, t.box) for t in true)
+def _is_hit(drafted: PlacedBox, reference: Sequence[PlacedBox]) -> bool:
+    return any(t.view == drafted.view and points_into(drafted.box, t.box) for t in reference)
 
 
 def _overlaps(pair: Pair, draft: Report) -> Terms:
     """Sum of intersection over union, and how many boxes are matched with some."""
-    true = _known_places(pair)
-    if true is None:
+    reference = _known_places(pair)
+    if reference is None:
         return None
     found: list[float] = []
-    for there, drafted in _by_view(true, placed_boxes(draft)):
+    for there, drafted in _by_view(reference, placed_boxes(draft)):
         shared = np.array([[_shared(t, s) for s in drafted] for t in there])
         rows, columns = linear_sum_assignment(shared, maximize=True)
         found += [float(v) for v in shared[rows, columns] if v > 0]
     return sum(found), float(len(found))
 
 
-def _shared(true: PlacedBox, said: PlacedBox) -> float:
-    return iou(true.box, said.box) if compatible(true.kind, said.kind) else 0.0
+def _shared(reference: PlacedBox, drafted: PlacedBox) -> float:
+    return iou(reference.box, drafted.box) if compatible(reference.kind, drafted.kind) else 0.0
 
 
 def _edges(box: ViewBox) -> tuple[float, float, float, float]:
@@ -150,7 +154,7 @@ def _edges(box: ViewBox) -> tuple[float, float, float, float]:
 
 
 def points_into(drafted: ViewBox, reference: ViewBox) -> bool:
-    """Whether the centre of one box lies in another, its edges included."""
+    """Whether the centre of one box is in another, its edges included."""
     x, y = (drafted.left + drafted.right) / 2, (drafted.top + drafted.bottom) / 2
     return reference.left <= x <= reference.right and reference.top <= y <= reference.bottom
 
@@ -171,23 +175,25 @@ def _froc_metrics(pairs: Sequence[Pair]) -> list[Metric]:
         "share of reference boxes hit by the centre of a drafted box of any kind on the same view; "
         f"{len(GRID)} probability thresholds, straight lines between, one image a view"
     )
-    made = [
-        Metric(f"froc_sensitivity_at_{rate:g}_false_an_image".replace(".", "_"), about, terms, sensitivity_at(rate))
-        for rate in RATES
-    ]
+    made = [Metric(_froc_name(rate), Family.PLACES, about, terms, sensitivity_at(rate)) for rate in RATES]
     rates = ", ".join(f"{rate:g}" for rate in RATES)
-    return [*made, Metric("froc_mean_sensitivity", f"mean over {rates} false an image; {about}", terms, froc_mean)]
+    mean = f"mean over {rates} false an image; {about}"
+    return [*made, Metric("froc_mean_sensitivity", Family.PLACES, mean, terms, froc_mean)]
+
+
+def _froc_name(rate: float) -> str:
+    return f"froc_sensitivity_at_{rate:g}_false_an_image".replace(".", "_")
 
 
 def _froc_terms(pair: Pair, draft: Report) -> Terms:
     """Hits a threshold, false positives a threshold, lesions, images."""
-    true, said = _known_places(pair), placed_boxes(draft)
-    if true is None:
+    reference, drafted = _known_places(pair), placed_boxes(draft)
+    if reference is None:
         return None
-    best = [max((m.probability for m in said if _is_hit(m, [t])), default=-1.0) for t in true]
-    false = [m.probability for m in said if not _is_hit(m, true)]
-    images = len(set(pair.views) | {m.view for m in (*true, *said)}) or 1
-    return [*_at_least(best), *_at_least(false), float(len(true)), float(images)]
+    best = [max((m.probability for m in drafted if _is_hit(m, [t])), default=-1.0) for t in reference]
+    false = [m.probability for m in drafted if not _is_hit(m, reference)]
+    images = len(set(pair.views) | {m.view for m in (*reference, *drafted)}) or 1
+    return [*_at_least(best), *_at_least(false), float(len(reference)), float(images)]
 
 
 def _at_least(probabilities: Sequence[float]) -> Array:

@@ -11,7 +11,7 @@ from amrg.birads.checking import clock_faces
 class Fit(Enum):
     """How a drafted quadrant or clock face stands to the reference's."""
 
-    UNSAID = "neither names a place"
+    NOT_STATED = "neither names a place"
     SAME = "the same place"
     BROADER = "the draft's place holds the reference's"
     SILENT = "the reference names a place, the draft none"
@@ -35,13 +35,13 @@ _CELLS: dict[Quadrant, frozenset[str]] = {
 
 
 def fit(reference: Location, draft: Location, side: Laterality | None) -> Fit:
-    """How the draft's quadrant or clock face stands to the reference's; depth and distance are looked at elsewhere.
+    """How the draft's quadrant or clock face stands to the reference's; depth and distance are compared elsewhere.
 
-    A clock face is finer than the quadrant it lies in. Two clock faces agree within an hour. Central and
+    A clock face is finer than the quadrant that holds it. Two clock faces agree within an hour. Central and
     retroareolar are one place; no clock face contradicts them.
     """
     if not _named(draft):
-        return Fit.SILENT if _named(reference) else Fit.UNSAID
+        return Fit.SILENT if _named(reference) else Fit.NOT_STATED
     if not _named(reference):
         return Fit.FINER
     found = [f for f in (_quadrants(reference, draft), _clocks(reference, draft, side)) if f is not None]
@@ -59,16 +59,16 @@ def _quadrants(reference: Location, draft: Location) -> Fit | None:
     """Quadrant against quadrant; None where one of them has none."""
     if reference.quadrant is None or draft.quadrant is None:
         return None
-    true, said = _CELLS[reference.quadrant], _CELLS[draft.quadrant]
-    if true == said:
+    expected, drafted = _CELLS[reference.quadrant], _CELLS[draft.quadrant]
+    if expected == drafted:
         return Fit.SAME
-    if true < said:
+    if expected < drafted:
         return Fit.BROADER
-    return Fit.FINER if said < true else Fit.ELSEWHERE
+    return Fit.FINER if drafted < expected else Fit.ELSEWHERE
 
 
 def _clocks(reference: Location, draft: Location, side: Laterality | None) -> Fit | None:
-    """Clock face against clock face or quadrant; None where neither has one, or where quadrants tell alone."""
+    """Clock face against clock face or quadrant; None where neither has one, or where quadrants alone decide."""
     if reference.clock is not None and draft.clock is not None:
         apart = abs(reference.clock - draft.clock)
         return Fit.SAME if min(apart, 12 - apart) <= 1 else Fit.ELSEWHERE

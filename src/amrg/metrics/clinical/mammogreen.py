@@ -16,6 +16,7 @@ from amrg.metrics.clinical.categories import by_breast
 from amrg.metrics.clinical.contradictions import invents_comparison
 from amrg.metrics.clinical.location import Fit, fit
 from amrg.metrics.clinical.matching import Match, Matching, compatible, match_left
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Metric, mean_of, ratio
 from amrg.metrics.pairs import Pair, drafted, stacked
 
@@ -67,11 +68,18 @@ def mammogreen_metrics(pairs: Sequence[Pair], matched: Sequence[Matching | None]
     ]
     scores = np.array([float("nan") if e is None else e.score for e in counted])
     about = "mean over reports of matched / (matched + errors of six kinds); the rules of docs/mammogreen.md"
-    made = [Metric("mammogreen_score", about, mean_of(scores), ratio)]
+    made = [Metric("mammogreen_score", Family.GREEN, about, mean_of(scores), ratio)]
     for kind in [f.name for f in fields(Errors) if f.name in _ABOUT]:
         terms = stacked((None if e is None else (float(getattr(e, kind)), 1.0) for e in counted), 2)
         made.append(
-            Metric(f"mammogreen_{kind}", f"mean count a report: {_ABOUT[kind]}", terms, ratio, higher_is_better=False)
+            Metric(
+                f"mammogreen_{kind}",
+                Family.GREEN,
+                f"mean count a report: {_ABOUT[kind]}",
+                terms,
+                ratio,
+                higher_is_better=False,
+            )
         )
     return made
 
@@ -109,7 +117,7 @@ def _other_side(reference: Finding, draft: Finding) -> bool:
 
 
 def _both_negative(reference: Report, draft: Report) -> bool:
-    """Two reports without findings match; the draft must say that it found nothing, not just say nothing."""
+    """Two reports without findings match; the draft must state that it found nothing, not just state nothing."""
     if reference.findings or draft.findings:
         return False
     return bool(draft.negatives) or draft.worst in (Category.NEGATIVE, Category.BENIGN)
@@ -120,27 +128,27 @@ def _contradicts(match: Match) -> bool:
     reference, draft = match.reference, match.draft
     if draft.kind not in (reference.kind, Kind.ASYMMETRY):  # plain asymmetry is the less specific name
         return True
-    told = [(getattr(reference, name), getattr(draft, name)) for name in (*DESCRIPTORS, "benign_looking")]
-    return any(a is not None and b is not None and a != b for a, b in told)
+    both = [(getattr(reference, name), getattr(draft, name)) for name in (*DESCRIPTORS, "benign_looking")]
+    return any(a is not None and b is not None and a != b for a, b in both)
 
 
 def _makes_up(match: Match) -> bool:
-    """Whether the draft tells more of the lesion than the reference: finer place, depth, size, number, descriptor."""
+    """Whether the draft states more of the lesion than the reference: finer place, depth, size, number, descriptor."""
     reference, draft = match.reference, match.draft
-    place, said = reference.location, draft.location
+    place, drafted_place = reference.location, draft.location
     invented = any(getattr(draft, n) is not None and getattr(reference, n) is None for n in DESCRIPTORS)
     return (
         match.fit is Fit.FINER
-        or said.depth not in (None, place.depth)
+        or drafted_place.depth not in (None, place.depth)
         or not _measured_alike(reference.size_mm, draft.size_mm)
-        or not _measured_alike(place.nipple_distance_mm, said.nipple_distance_mm)
+        or not _measured_alike(place.nipple_distance_mm, drafted_place.nipple_distance_mm)
         or (draft.multiple and not reference.multiple)
         or invented
     )
 
 
 def _measured_alike(reference: int | None, draft: int | None) -> bool:
-    """Whether a length is left out, or given in both and nearly the same."""
+    """Whether the draft omits a length, or both give it and nearly the same."""
     if draft is None:
         return True
     return reference is not None and abs(draft - reference) <= max(_LEAST_MM, reference / 4)
@@ -148,9 +156,9 @@ def _measured_alike(reference: int | None, draft: int | None) -> bool:
 
 def _wrong_category(reference: Report, draft: Report) -> bool:
     """Whether the draft's category is not the reference's: breast by breast where both name the same breasts."""
-    true, said = by_breast(reference), by_breast(draft)
-    if true and true.keys() == said.keys():
-        return any(not _agree(true[side], said[side]) for side in true)
+    expected, predicted = by_breast(reference), by_breast(draft)
+    if expected and expected.keys() == predicted.keys():
+        return any(not _agree(expected[side], predicted[side]) for side in expected)
     if reference.worst is None:
         return False
     return draft.worst is None or not _agree(reference.worst, draft.worst)

@@ -24,7 +24,7 @@ _LEVELS = 1024.0
 """A level of the similarity outweighs all below it, for a hundred findings and more. All levels are exact in binary, so
 that what is equally similar is equal."""
 
-_PLACED = {Fit.SAME: 4.0, Fit.BROADER: 3.0, Fit.UNSAID: 3.0, Fit.SILENT: 2.0, Fit.FINER: 1.0, Fit.ELSEWHERE: 0.0}
+_PLACED = {Fit.SAME: 4.0, Fit.BROADER: 3.0, Fit.NOT_STATED: 3.0, Fit.SILENT: 2.0, Fit.FINER: 1.0, Fit.ELSEWHERE: 0.0}
 
 
 _COUNTED = ("kind", "laterality", *DESCRIPTORS, "change")
@@ -32,7 +32,7 @@ _COUNTED = ("kind", "laterality", *DESCRIPTORS, "change")
 
 @dataclass(frozen=True)
 class Match:
-    """A finding of the reference beside the one of the draft that stands for it, and how their places fit."""
+    """A finding of the reference, the one of the draft that is the same lesion, and how their places fit."""
 
     reference: Finding
     draft: Finding
@@ -40,8 +40,8 @@ class Match:
 
     @property
     def placed(self) -> bool:
-        """Whether the draft says where, as far as the reference does, and rightly."""
-        return self.fit in (Fit.SAME, Fit.BROADER, Fit.UNSAID)
+        """Whether the draft states where, no finer than the reference, and correctly."""
+        return self.fit in (Fit.SAME, Fit.BROADER, Fit.NOT_STATED)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Matching:
 def match_findings(pair: Pair, draft: Report) -> Matching:
     """Match the lesion groups of a pair; the order of findings in either report has no influence."""
     side = _only_side(pair)
-    reference, said = lesion_groups(pair.reference, side), lesion_groups(draft, side)
-    matches, missed, invented = match_left(reference, said, same_lesion)
+    reference, drafted = lesion_groups(pair.reference, side), lesion_groups(draft, side)
+    matches, missed, invented = match_left(reference, drafted, same_lesion)
     return Matching(
         matches,
         tuple(f for f in missed if not _among_several(f, [m.draft for m in matches])),
@@ -84,13 +84,13 @@ def _with_side(finding: Finding, side: Laterality | None) -> Finding:
 
 
 def _key(finding: Finding) -> str:
-    """Something to sort by that tells all findings apart that differ in a way that counts."""
-    told = [getattr(finding, name) for name in _COUNTED]
-    return repr((told, finding.location.quadrant, finding.location.clock, _details(finding)))
+    """Something to sort by that differs between any two findings that differ in a way that counts."""
+    counted = [getattr(finding, name) for name in _COUNTED]
+    return repr((counted, finding.location.quadrant, finding.location.clock, _details(finding)))
 
 
 def _only_side(pair: Pair) -> Laterality | None:
-    """The breast of a study of one breast: a finding without a side lies there. None where both or none are known."""
+    """The breast of a study of one breast: a finding without a side is there. None where both or none are known."""
     sides = {side for side, _ in pair.views}
     return next(iter(sides)) if len(sides) == 1 else None
 
@@ -150,7 +150,7 @@ def _details(finding: Finding) -> tuple[object, ...]:
 
 
 def _agreement(reference: object, draft: object) -> int:
-    """1 where both say the same, -1 where they say different things, 0 where one says nothing."""
+    """1 where both state the same, -1 where they differ, 0 where one states nothing."""
     if reference is None or draft is None:
         return 0
     return 1 if reference == draft else -1

@@ -9,6 +9,7 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric
 from amrg.metrics.text.ngrams import overlaps
 
@@ -28,7 +29,7 @@ def bleu_metric(drafts: Sequence[str], references: Sequence[str]) -> Metric:
     scorer = BLEU()
     scorer.num_refs = 1
     about = f"corpus BLEU, 0 to 100, {scorer.get_signature()}"
-    return Metric("bleu_4_sacrebleu_13a", about, terms, _bleu)
+    return Metric("bleu_4_sacrebleu_13a", Family.TEXT, about, terms, _bleu)
 
 
 @lru_cache(maxsize=1 << 16)

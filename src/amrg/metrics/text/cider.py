@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from amrg.core.hashing import sha256_of_lines
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.text.ngrams import NgramCounts, Overlap, overlaps
 from amrg.metrics.text.ptb import ptb_tokens
@@ -67,15 +68,15 @@ class IdfCorpus:
 def cider_metrics(drafts: Sequence[str], references: Sequence[str], idf: IdfCorpus) -> Iterator[Metric]:
     """CIDEr-D and plain CIDEr over pairs of texts; unscored where the corpus cannot carry them."""
     how = f"PTB tokens as the COCO pipeline makes them; mean over cases, times 10; {idf.about}"
-    told = f"{how}; needs {FEWEST} cases, means nothing for one"
+    weights = f"{how}; needs {FEWEST} cases, means nothing for one"
     if idf.weakness is not None:
-        told = f"{told}; {idf.weakness}"
+        weights = f"{weights}; {idf.weakness}"
     clipped, plain = _values(drafts, references, idf)
-    for name, says, values in (
+    for name, computed, values in (
         ("cider_d_ptb", "CIDEr-D as pycocoevalcap computes it (clipped, sigma 6)", clipped),
         ("cider_ptb", "CIDEr of Vedantam et al. 2015 (not clipped, no length penalty)", plain),
     ):
-        yield Metric(name, f"{says}; {told}", mean_of(values), ratio, fewest=FEWEST)
+        yield Metric(name, Family.TEXT, f"{computed}; {weights}", mean_of(values), ratio, fewest=FEWEST)
 
 
 def _values(drafts: Sequence[str], references: Sequence[str], idf: IdfCorpus) -> tuple[Array, Array]:

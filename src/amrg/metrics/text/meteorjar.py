@@ -17,6 +17,7 @@ from types import TracebackType
 
 import numpy as np
 
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.text.ptb import ptb_tokens
 
@@ -136,4 +137,4 @@ def meteor_jar_metric(drafts: Sequence[str], references: Sequence[str], jar: Met
     """METEOR 1.5 over pairs of texts; pairs that took too long are unscored."""
     values: Array = np.array([jar.score(a, b) for a, b in zip(drafts, references, strict=True)], dtype=np.float64)
     about = "METEOR 1.5 (the jar of pycocoevalcap, -l en -norm), not NLTK's; PTB tokens as the COCO pipeline makes them"
-    return Metric("meteor_1_5_jar", f"{about}; mean over cases", mean_of(values), ratio)
+    return Metric("meteor_1_5_jar", Family.TEXT, f"{about}; mean over cases", mean_of(values), ratio)

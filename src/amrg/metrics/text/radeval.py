@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.pairs import Pair
 from amrg.metrics.text.suite import DistinctTexts
@@ -67,7 +68,14 @@ def _metrics_of(name: str, texts: DistinctTexts) -> list[Metric]:
         found: dict[str, Any] = evaluator(refs=list(texts.references), hyps=list(texts.drafts))
     about = f"{name} by RadEval {_version()}, its value a report; mean over cases"
     return [
-        Metric(f"radeval_{_snake(key)}", about, mean_of(_values(key, values, len(texts.drafts))), ratio, _higher(name))
+        Metric(
+            f"radeval_{_snake(key)}",
+            Family.TEXT,
+            about,
+            mean_of(_values(key, values, len(texts.drafts))),
+            ratio,
+            _higher(name),
+        )
         for key, values in found.items()
     ]
 

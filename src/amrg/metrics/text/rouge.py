@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from nltk.stem.porter import PorterStemmer
 
+from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.text.ngrams import Tokens, overlaps
 
@@ -43,10 +44,12 @@ def rouge_metrics(drafts: Sequence[str], references: Sequence[str]) -> Iterator[
         how = f"F1 as rouge-score computes it, mean over cases; words a-z0-9 in lower case, {variant}"
         for overlap in overlaps(ours, theirs, longest=2):
             values = _f1(overlap.matches, *overlap.lengths)
-            yield Metric(f"rouge_{overlap.n}_f1_{variant}", f"ROUGE-{overlap.n} {how}", mean_of(values), ratio)
+            yield Metric(
+                f"rouge_{overlap.n}_f1_{variant}", Family.TEXT, f"ROUGE-{overlap.n} {how}", mean_of(values), ratio
+            )
         common = np.array([longest_common(a, b) for a, b in zip(ours, theirs, strict=True)], dtype=np.float64)
         values = _f1(common, np.array([len(t) for t in ours], float), np.array([len(t) for t in theirs], float))
-        yield Metric(f"rouge_l_f1_{variant}", f"ROUGE-L {how}", mean_of(values), ratio)
+        yield Metric(f"rouge_l_f1_{variant}", Family.TEXT, f"ROUGE-L {how}", mean_of(values), ratio)
 
 
 def _f1(matches: Array, drafted: Array, referred: Array) -> Array:

@@ -21,6 +21,7 @@ from pathlib import Path
 from amrg.core.progress import Progress
 from amrg.core.values import Value
 from amrg.datasets import Dataset, Split, open_dataset
+from amrg.datasets.tables.labels import NO_FINDINGS
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.base_model import base_of, pictures_of, prompts_of, seen_of
@@ -164,6 +165,8 @@ def _samples(loaded: LoadedModel, prompts: Mapping[str, Tensors], told: Sequence
             answer=tuple(loaded.backbone.answer(loaded.processor, lesson.text)),
             text=lesson.text,
             reference=lesson.reference,
+            group=lesson.case.group,
+            findings_known=NO_FINDINGS not in lesson.case.notes,
         )
         for lesson in told
         if lesson.key in prompts

@@ -33,7 +33,8 @@ def stage_of(touched: TrainableModules) -> Stage:
 class Sample:
     """One case as it is learned: its prompt's columns int64 [T], the answer's token numbers with their end.
 
-    `text` is what is to be written, `reference` the facts that a draft is compared with.
+    `text` is what is to be written, `reference` the facts that a draft is compared with; `findings_known` is False
+    where its data set publishes no findings. Cases of one `group` are resampled together.
     """
 
     key: str
@@ -41,6 +42,8 @@ class Sample:
     answer: tuple[int, ...]
     text: str
     reference: Report
+    group: str = ""
+    findings_known: bool = True
 
 
 @dataclass(frozen=True)

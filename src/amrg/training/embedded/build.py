@@ -156,7 +156,7 @@ def teach_language(
             lambda step: language_loss(model, make(step, recipe.language.batch_size), prompts),
             until=(run.step // 500 + 1) * 500,
         )
-        log.info("language step %d: %s", run.step, _shown(reader.figures(model)))
+        log.info("language step %d: %s", run.step, _shown(reader.metrics(model)))
     return run, tokenizer
 
 

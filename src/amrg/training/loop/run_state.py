@@ -47,7 +47,7 @@ class RunState:
 
         Where the metric is as high as it was, the lower loss is the better; but a lower loss alone is no gain.
         """
-        value, before = seen.figures[self._recipe.validation.metric], self.state
+        value, before = seen.values[self._recipe.validation.metric], self.state
         gained = before.best is None or value > before.best
         if gained or (value == before.best and before.loss is not None and seen.loss < before.loss):
             self.best = checkpoints.snapshot(self._stepper.parameters)

@@ -7,7 +7,6 @@ and gives back what a finished one gave.
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from amrg.training.loop.lora import ReportLoss, adapters_attached, train_mode
 from amrg.training.loop.run_state import RunState
 from amrg.training.loop.schedule import learning_rate_at
 from amrg.training.loop.stepping import Stepper
-from amrg.training.loop.validating import Validator, figures, intervals, unscored
+from amrg.training.loop.validating import Validator, unscored, validation_scores
 from amrg.training.outputs.artifacts import (
     Hardware,
     Training,
@@ -160,9 +159,9 @@ class _Run:
         self._standing.saw(seen)
         state, ends = self._standing.state, False
         if self._logs is not None:
-            told = {metric.value: value for metric, value in seen.figures.items()}
+            told = {metric.value: value for metric, value in seen.values.items()}
             self._logs.validated(state.step, {**told, "loss": seen.loss, "unscored": seen.unscored})
-            ends = watch.validated(state.step, seen.figures[self._recipe.validation.metric])
+            ends = watch.validated(state.step, seen.values[self._recipe.validation.metric])
         self._standing.now(seconds=state.seconds + time.monotonic() - began)
         if self._devices.told(ends) and state.stopped is None:
             self._standing.now(stopped=STOPPED)
@@ -192,13 +191,13 @@ class _Run:
     def _training(self) -> Training:
         """How the run went."""
         state, loaded, samples = self._standing.state, self._prepared.loaded, self._validator.samples
-        seen = figures(state.texts, samples)
+        scores = validation_scores(state.texts, samples)
         return Training(
             best_step=state.best_step,
             best=state.best,
             metric=self._recipe.validation.metric,
-            figures={metric.value: None if math.isnan(value) else value for metric, value in seen.items()},
-            intervals={metric.value: between for metric, between in intervals(state.texts, samples).items()},
+            figures={metric.value: score.value for metric, score in scores.items()},
+            intervals={metric.value: score.between for metric, score in scores.items()},
             n=len(samples),
             unscored=unscored(state.texts, samples),
             steps=state.step,

@@ -18,13 +18,14 @@ from torch import Tensor
 
 from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
+from amrg.metrics.validation import WatchedMetric
 from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE
 from amrg.models.settings import FILE_NAME as SETTINGS_FILE
 from amrg.models.settings import ModelSettings
 from amrg.training.data.prepared import DataUsed, Prepared
 from amrg.training.data.samples import Sample
 from amrg.training.outputs.run_folder import DONE
-from amrg.training.recipe import Metric, Recipe
+from amrg.training.recipe import Recipe
 
 PREDICTIONS = "predictions-validation.jsonl"
 _SOFTWARE = ("amrg", "torch", "transformers", "peft", "accelerate", "safetensors")
@@ -72,7 +73,7 @@ class Training(Value):
 
     best_step: int
     best: float
-    metric: Metric
+    metric: WatchedMetric
     figures: dict[str, float | None]
     intervals: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
     n: int | None = None

@@ -13,12 +13,13 @@ from markupsafe import Markup
 
 from amrg.core.files import write_text
 from amrg.core.values import flatten
+from amrg.metrics.validation import WatchedMetric
 from amrg.models.card import figure_words
 from amrg.training.data.samples import Sample
 from amrg.training.outputs.artifacts import Training
 from amrg.training.outputs.curves import Curve, chart, defined, smoothed
 from amrg.training.outputs.logs import LOG, VALIDATION
-from amrg.training.recipe import Metric, Recipe
+from amrg.training.recipe import Recipe
 
 PAGE, TEXT = "summary.html", "summary.md"
 _SHOWN = 5  # drafts beside their references
@@ -96,7 +97,7 @@ def facts(training: Training, watched: int, taken: Rows) -> dict[str, str]:
 def charts(taken: Rows, watched: Rows) -> dict[str, Markup]:
     """Loss, what is watched, rate, throughput and memory over the steps."""
     steps, looked = [int(s) for s in taken["step"]], [int(s) for s in watched["step"]]
-    metrics = [Curve(m.value, *defined(looked, watched[m.value]), marked=True) for m in Metric]
+    metrics = [Curve(m.value, *defined(looked, watched[m.value]), marked=True) for m in WatchedMetric]
     memory = [b / 2**30 for b in taken["peak_bytes"]]
     shown = {
         "Loss, nats a token": [

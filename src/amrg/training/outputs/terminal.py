@@ -8,8 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from amrg.metrics.validation import WatchedMetric
 from amrg.training.callbacks import StepStats
-from amrg.training.recipe import Metric
 
 _LAST = 20  # steps that throughput is a mean of
 
@@ -17,7 +17,7 @@ _LAST = 20  # steps that throughput is a mean of
 class Terminal:
     """A bar with the last figures beside it, and a line a validation. Used as a context."""
 
-    def __init__(self, console: Console, metric: Metric) -> None:
+    def __init__(self, console: Console, metric: WatchedMetric) -> None:
         """`metric` names what is watched."""
         self._console, self._metric = console, metric
         columns = (

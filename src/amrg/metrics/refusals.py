@@ -1,0 +1,22 @@
+"""How often the guard would refuse a study as unlike those the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amrg.metrics.families import Family
+from amrg.metrics.metric import Metric, ratio
+from amrg.metrics.pairs import Pair, stacked
+
+_ABOUT = (
+    "share of studies that the guard would refuse, drafted all the same; "
+    "low is better on studies like those of the training, high on others"
+)
+
+
+def refusal_metrics(pairs: Sequence[Pair]) -> list[Metric]:
+    """The share of refused studies; no metric where no prediction states whether it was refused."""
+    if all(pair.refused is None for pair in pairs):
+        return []
+    terms = stacked((None if pair.refused is None else (float(pair.refused), 1.0) for pair in pairs), 2)
+    return [Metric("refused_share", Family.REFUSALS, _ABOUT, terms, ratio, higher_is_better=False)]
