@@ -28,7 +28,7 @@ from amrg.generation.engines.base import Accept, Generation, ModelIdentity, Requ
 from amrg.imaging import MammogramToWrite, write_mammogram
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Hanging, ViewEncoding
-from tests.datasets.pictures import COLUMNS, ROWS, breast
+from tests.datasets.small_images import COLUMNS, ROWS, breast
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
 SETTINGS = ModelSettings(encoding=ViewEncoding(size=32, hanging=Hanging.CHEST_WALL_LEFT))

@@ -159,7 +159,7 @@ def test_categories_of_findings_stand_where_no_other_is_named() -> None:
     assert [(a.category, a.laterality) for a in report.assessments] == [("3", "L"), ("5", "R")]
 
 
-def test_sides_said_between_categories_and_by_headings_in_a_line() -> None:
+def test_sides_between_categories_and_in_headings_of_a_line() -> None:
     report = parse("RIGHT: negative. LEFT: global asymmetry; skin thickening. BI-RADS 0 left, BI-RADS 1 right.").report
     assert [(f.kind.value, f.laterality) for f in report.findings] == [
         ("global asymmetry", "L"),

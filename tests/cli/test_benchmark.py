@@ -125,7 +125,7 @@ def test_table_in_markdown_and_latex(files: Path) -> None:
         (("table", "{run}", "--metric", "rouge"), Exit.UNREADABLE, "did you mean rouge_"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_code(
+def test_a_user_error_is_one_line_and_a_code(
     arguments: tuple[str, ...], code: Exit, said: str, files: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.jsonl"

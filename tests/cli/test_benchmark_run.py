@@ -62,7 +62,7 @@ def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Pa
         (("--split", "all-test", "--part", "all"), Exit.UNREADABLE, "no part 'all'"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_code(
+def test_a_user_error_is_one_line_and_a_code(
     arguments: tuple[str, ...], code: Exit, said: str, data: Path, tmp_path: Path
 ) -> None:
     done = amrg("benchmark", "run", "--data", data / "test", "--out", tmp_path / "run", *arguments)

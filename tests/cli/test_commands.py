@@ -102,7 +102,7 @@ def test_model_list_and_card() -> None:
     ("arguments", "code", "said"),
     [
         (("report", "no/such/path"), Exit.UNREADABLE, "no such file or folder"),
-        (("report", "{empty}"), Exit.UNREADABLE, "holds no image file"),
+        (("report", "{empty}"), Exit.UNREADABLE, "contains no image file"),
         (("report", "{junk}"), Exit.UNREADABLE, "not DICOM"),
         (("report", "{set}", "--style", "poem"), Exit.USAGE, "--style is 'poem'"),
         (("report", "{set}", "--format", "doc"), Exit.USAGE, "--format is 'doc'"),
@@ -116,7 +116,7 @@ def test_model_list_and_card() -> None:
         (("model", "card", "{empty}"), Exit.NO_MODEL, "card.json"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_code(
+def test_a_user_error_is_one_line_and_a_code(
     arguments: tuple[str, ...], code: Exit, said: str, drawn: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()

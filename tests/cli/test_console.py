@@ -15,7 +15,7 @@ FOLDER = Path("runs") / "one"
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), Exit.UNWRITABLE, "runs/one: cannot be written (No space"),
         (
@@ -38,16 +38,16 @@ FOLDER = Path("runs") / "one"
             Exit.UNWRITABLE,
             "/tmp/beside: cannot be written (No space left on device)",
         ),
-        (OSError("said by a library"), Exit.UNWRITABLE, "runs/one: cannot be written (said by a library)"),
+        (OSError("from a library"), Exit.UNWRITABLE, "runs/one: cannot be written (from a library)"),
     ],
     ids=["nothing named", "in the folder", "above the folder", "elsewhere", "no room elsewhere", "no number"],
 )
 def test_what_could_not_be_read_or_written_is_named(
-    error: OSError, code: Exit, said: str, capsys: pytest.CaptureFixture[str]
+    error: OSError, code: Exit, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(typer.Exit) as left, writing(FOLDER):
         raise error
     assert left.value.exit_code == code
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1

@@ -54,17 +54,17 @@ def test_stats_count(folder: Path) -> None:
     assert "missing images: 118" in run("stats", folder).stdout
 
 
-def test_split_and_check_say_the_leak_and_leave_with_a_code(folder: Path) -> None:
+def test_split_and_check_report_the_leak_with_an_exit_code(folder: Path) -> None:
     split = json.loads(run("split", folder, "image-407-51-52", "--seed", 3, "--json").stdout)
     assert split["sizes"] == {"train": 96, "validation": 12, "test": 12}
     assert split["seed"] == 3
     clean = run("check", folder, "--split", "clean")
-    assert "no case names its patient: patients were not compared" in clean.output
+    assert "patients were not compared: no case names its patient" in clean.output
     assert clean.exit_code == Exit.OK
     assert "clean: clean" in clean.stdout
     leaking = run("check", folder, "--json")
     assert leaking.exit_code == Exit.LEAK
-    assert "image-407-51-52 leaks" in leaking.stderr
+    assert "leaks in the split image-407-51-52" in leaking.stderr
     checks = {found["split"]: found for found in json.loads(leaking.stdout)}
     assert checks["clean"]["clean"] is True
     assert checks["image-407-51-52"]["hash"] == split["hash"]
@@ -79,22 +79,22 @@ def test_list_names_every_data_set_with_its_licence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
-        (("import", "ddsm", ".", "--out", "x"), Exit.USAGE, "no data set 'ddsm'; known are"),
+        (("import", "ddsm", ".", "--out", "x"), Exit.USAGE, "NAME is 'ddsm'; expected one of"),
         (("import", "dmid", "no/such", "--out", "{empty}/x"), Exit.UNREADABLE, "no such folder"),
         (("import", "dmid", "{empty}", "--out", "{empty}/x"), Exit.UNREADABLE, "Metadata.xlsx: no such file"),
-        (("import", "generic", "{set}", "--out", "{data}"), Exit.UNREADABLE, "holds dmid from"),
+        (("import", "generic", "{set}", "--out", "{data}"), Exit.UNREADABLE, "contains dmid from"),
         (("import", "generic", "{set}", "--out", "{file}/x"), Exit.UNWRITABLE, "cannot be written"),
         (("stats", "{empty}"), Exit.UNREADABLE, "dataset.json is missing"),
         (("split", "{data}", "best"), Exit.UNREADABLE, "no split 'best'; expected one of clean"),
-        (("split", "{data}", "clean", "--seed", "9"), Exit.UNREADABLE, "holds another split (seed 0"),
+        (("split", "{data}", "clean", "--seed", "9"), Exit.UNREADABLE, "contains a different split (seed 0"),
         (("split", "{data}", "all-test", "--seed", "1"), Exit.UNREADABLE, "takes no seed"),
-        (("check", "{data}", "--split", "none"), Exit.UNREADABLE, "no split 'none', there is clean"),
+        (("check", "{data}", "--split", "none"), Exit.UNREADABLE, "no split 'none'; found clean"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_code(
-    arguments: tuple[str, ...], code: Exit, said: str, folder: Path, tmp_path: Path
+def test_a_user_error_is_one_line_and_a_code(
+    arguments: tuple[str, ...], code: Exit, message: str, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "cases.csv").write_text("id,files,birads\na,,1\n", encoding="utf-8")
@@ -103,6 +103,6 @@ def test_a_mistake_is_one_line_and_a_code(
     places = {name: tmp_path / name for name in ("set", "file", "empty")} | {"data": folder}
     done = run(*(a.format(**places) for a in arguments))
     assert done.exit_code == code, done.output
-    assert said in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.output
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1

@@ -77,7 +77,7 @@ def test_an_adapter_export_says_what_serving_it_takes(adapter: Path, tmp_path: P
         (("{adapter}", "--out", "{out}", "--merge", "--gguf", "{bad}"), Exit.NO_MODEL, "GGUF files alone are missing"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_code(
+def test_a_user_error_is_one_line_and_a_code(
     arguments: tuple[str, ...], code: Exit, said: str, adapter: Path, tmp_path: Path
 ) -> None:
     bad = converter(tmp_path / "bad", "b'no such format at all, no'")

@@ -22,5 +22,5 @@ def test_a_population_is_drawn_by_its_name(tmp_path: Path) -> None:
 def test_an_unknown_population_is_refused_in_a_line(tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["phantom", str(tmp_path / "set"), "--population", "nobody"])
     assert refused.exit_code == Exit.USAGE
-    assert "--population is 'nobody'; expected screening, rich, shifted" in " ".join(refused.stderr.split())
+    assert "--population is 'nobody'; expected one of screening, rich, shifted" in " ".join(refused.stderr.split())
     assert not (tmp_path / "set").exists()

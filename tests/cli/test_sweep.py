@@ -82,7 +82,7 @@ def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
         (("--storage", "mysql://host/db"), Exit.USAGE, "expected postgresql://"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_code(
+def test_a_user_error_is_one_line_and_a_code(
     arguments: tuple[str, ...], code: Exit, said: str, source: Source, tmp_path: Path
 ) -> None:
     done = amrg_sweep("--data", source.data, "--split", source.split, "--out", tmp_path / "sweep", *arguments)

@@ -83,7 +83,7 @@ def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off
         (("--set", "quantization=nf4"), Exit.TUNING, "install amrg[quantised] on a machine with a GPU"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_code(
+def test_a_user_error_is_one_line_and_a_code(
     arguments: tuple[str, ...], code: Exit, said: str, given: tuple[object, ...], tmp_path: Path
 ) -> None:
     done = amrg_train(*given, "--out", tmp_path / "run", *arguments)
@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_loaded(
     for place in (tmp_path / "file", tmp_path / "file" / "run"):
         done = amrg_train(*given, "--out", place)
         assert (done.exit_code, lines(done)) == (Exit.UNWRITABLE, 1), done.output
-        assert f"amrg: {tmp_path / 'file'}: is no folder" in done.stderr
+        assert f"amrg: {tmp_path / 'file'}: not a folder" in done.stderr
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)  # root, who may run this, may write anywhere
     done = amrg_train(*given, "--out", tmp_path / "run")
     assert (done.exit_code, lines(done)) == (Exit.UNWRITABLE, 1), done.output

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, however many processes write them, and however one of them ends."""
+"""Atomic writes by several processes, some of them killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_what_is_written_takes_its_place_at_the_end(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_files_of_one_stem_and_of_several_processes_are_written_beside_each_other(
+def test_files_of_one_stem_and_of_several_processes_are_written_concurrently(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with atomic_write(tmp_path / "sweep.json") as one, atomic_write(tmp_path / "sweep.html") as page:
@@ -33,7 +33,7 @@ def test_files_of_one_stem_and_of_several_processes_are_written_beside_each_othe
             for partial, text in ((one, "one"), (page, "page"), (other, "other")):
                 partial.write_text(text, encoding="utf-8")
     assert {p.name: p.read_text(encoding="utf-8") for p in tmp_path.iterdir()} == {
-        "sweep.json": "one",  # the last that was whole
+        "sweep.json": "one",  # the last one finished
         "sweep.html": "page",
     }
 
@@ -51,7 +51,7 @@ def test_what_could_not_be_written_leaves_nothing(tmp_path: Path) -> None:
     assert {p.name: p.read_text(encoding="utf-8") for p in tmp_path.iterdir()} == {"a.json": "one\n"}
 
 
-def test_what_a_killed_process_left_goes_when_the_file_is_written_again(tmp_path: Path) -> None:
+def test_the_partial_file_of_a_killed_process_is_removed_at_the_next_write(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from amrg.core.files import atomic_write\n"
         "with atomic_write(Path(sys.argv[1])) as partial: partial.write_text('half'); os.kill(os.getpid(), 9)"

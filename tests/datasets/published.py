@@ -19,7 +19,7 @@ def imported(name: str, root: Path) -> tuple[list[Case], list[Oddity]]:
     return [case for case in found if case is not None], oddities
 
 
-def told(oddities: list[Oddity]) -> list[tuple[str, str]]:
+def found_by_place(oddities: list[Oddity]) -> list[tuple[str, str]]:
     """Where and what was found, in order."""
     return [(oddity.where, oddity.found) for oddity in oddities]
 

@@ -1,4 +1,4 @@
-"""Miniature replicas of data sets in their published layout, pictures drawn with the phantom."""
+"""Miniature replicas of data sets in their published layout, images drawn with the phantom."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from amrg.phantom import DrawnView, Size, draw_exam
 
 DMID = Path(__file__).parents[3] / "shared" / "data" / "dmid"
 SCALE = 0.1
-"""The published circles are in pixels of full-size pictures; the drawn ones are about a tenth of that."""
+"""The published circles are in pixels of full-size images; the drawn ones are about a tenth of that."""
 
 _SEVERITY = {"Normal": "N", "Benign": "B", "Suspicious Malignant": "M", "Malignant": "M"}
 _CLASSES = {
@@ -40,7 +40,7 @@ def dmid_texts() -> dict[str, str]:
 
 
 def dmid_replica(folder: Path, n: int, reports: int = 400, patient: Callable[[int], str] = lambda _: "") -> Path:
-    """DMID as published: the real texts and labels of its first `reports` images, pictures of the first `n` only.
+    """DMID as published: the real texts and labels of its first `reports` images, images of the first `n` only.
 
     Densities, sides, views and severities are the published ones, circles too, at `SCALE`. The classes behind
     `labels.csv` are not known: a mass is called CIRC, other findings ASYM. `patient` gives the PatientID of an image.
@@ -55,7 +55,7 @@ def dmid_replica(folder: Path, n: int, reports: int = 400, patient: Callable[[in
         name = f"Reports/{row['image_id']}.txt"
         (folder / name).write_bytes(texts[row["image_id"]].encode())
         if number <= n:
-            _write_pictures(folder, number, row, patient(number))
+            _write_images(folder, number, row, patient(number))
     return folder
 
 
@@ -80,11 +80,11 @@ def _scaled(cell: str) -> int | None:
 
 @cache
 def _views() -> dict[tuple[Laterality, View], DrawnView]:
-    """Four small pictures, drawn once."""
+    """Four small images, drawn once."""
     return {(view.laterality, view.view): view for view in draw_exam(1_000_007, Size.SMALL).views}
 
 
-def _write_pictures(folder: Path, number: int, row: dict[str, str], patient: str) -> None:
+def _write_images(folder: Path, number: int, row: dict[str, str], patient: str) -> None:
     """DICOM, TIFF and, where a lesion is marked, its mask."""
     side, view = Laterality(row["laterality"]), View(row["view"])
     drawn = _views()[side, view]

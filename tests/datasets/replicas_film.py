@@ -5,8 +5,8 @@ from __future__ import annotations
 import plistlib
 from pathlib import Path
 
-from tests.datasets.pictures import write_dicom, write_picture
 from tests.datasets.replicas_digital import write_csv
+from tests.datasets.small_images import write_dicom, write_image
 
 _SHARED = ("left or right breast", "image view", "abnormality id", "abnormality type")
 _JUDGED = ("assessment", "pathology", "subtlety", "image file path", "cropped image file path", "ROI mask file path")
@@ -14,7 +14,7 @@ CBIS_IMAGES = "manifest-ZkhPvrLo5216730872708713142/CBIS-DDSM"
 
 
 def cbis_ddsm(root: Path) -> Path:
-    """Two patients: a mass on two views; calcifications of a patient who stands in train and test tables."""
+    """Two patients: a mass on two views; calcifications of a patient in train and test tables."""
     mass = ("patient_id", "breast_density", *_SHARED, "mass shape", "mass margins", *_JUDGED)
     calc = ("patient_id", "breast density", *_SHARED, "calc type", "calc distribution", *_JUDGED)
     opaque = ("P_00001", "3", "LEFT")
@@ -106,7 +106,7 @@ def _contours(path: Path, regions: list[tuple[str, tuple[int, int, int, int]]]) 
 
 
 def mini_mias(root: Path) -> Path:
-    """Five films, one with two lesions, one with calcium all over, one without its centre; one picture is missing."""
+    """Five films, one with two lesions, one with calcium all over, one without its centre; one image is missing."""
     lines = [
         "REFNUM BG CLASS SEVERITY X Y RADIUS",
         "mdb001 G CIRC B 535 425 197",
@@ -120,5 +120,5 @@ def mini_mias(root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     (root / "Info.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
     for name in ("mdb001", "mdb003", "mdb005", "mdb216"):
-        write_picture(root / "all-mias" / f"{name}.pgm", "L" if name == "mdb216" else "R")
+        write_image(root / "all-mias" / f"{name}.pgm", "L" if name == "mdb216" else "R")
     return root

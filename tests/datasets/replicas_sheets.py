@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 
 from openpyxl import Workbook
 
-from tests.datasets.pictures import write_dicom, write_picture
 from tests.datasets.replicas_digital import FOUR, write_csv
+from tests.datasets.small_images import write_dicom, write_image
 
 MAMMOGRAPHY_PART = """PATIENT NO.1
 DIGITALIZED LOW DOSE SOFT TISSUE MAMMOGRAPHY REVEALED:
@@ -79,7 +79,7 @@ def cdd_cesm(root: Path) -> Path:
     write_csv(root / "Radiology_hand_drawn_segmentations_v2.csv", columns, lines)
     flat = root / "CDD-CESM" / "Low energy images of CDD-CESM"
     for name in ("P1_L_DM_CC", "P1_L_DM_MLO ", "P2_L_DM_CC"):
-        write_picture(flat / f"{name}.jpg")
+        write_image(flat / f"{name}.jpg")
     reports = root / "Medical reports for cases "
     reports.mkdir()
     (reports / "~$P1.docx").write_bytes(b"lock")
@@ -91,8 +91,8 @@ def cdd_cesm(root: Path) -> Path:
 def write_docx(path: Path, text: str) -> None:
     """A document of one run a paragraph, the second half of each line in a run of its own."""
     runs = [(line[: len(line) // 2], line[len(line) // 2 :]) for line in text.splitlines()]
-    told = '<w:r><w:t xml:space="preserve">{}</w:t></w:r>'
-    body = "".join(f"<w:p>{''.join(told.format(escape(half)) for half in line)}</w:p>" for line in runs)
+    run = '<w:r><w:t xml:space="preserve">{}</w:t></w:r>'
+    body = "".join(f"<w:p>{''.join(run.format(escape(half)) for half in line)}</w:p>" for line in runs)
     space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("word/document.xml", f'<w:document xmlns:w="{space}"><w:body>{body}</w:body></w:document>')
@@ -102,10 +102,10 @@ def kau_bcmd(root: Path) -> Path:
     """An exam of four views, and one whose views lie in two folders; one name that says nothing."""
     for side, view in FOUR:
         folder = root / ("Birad4/b4" if side == "R" else "BIRAD1/b1")
-        write_picture(folder / f"2019_BC0026061_ {view}_{side}.jpg", side)
+        write_image(folder / f"2019_BC0026061_ {view}_{side}.jpg", side)
     for place in ("Birad4/b4", "Birad5/Birad5"):
-        write_picture(root / place / "2018_BC005421_ CC_R.jpg", "R")
-    write_picture(root / "BIRAD1/b1" / "scan7.jpg")
+        write_image(root / place / "2018_BC005421_ CC_R.jpg", "R")
+    write_image(root / "BIRAD1/b1" / "scan7.jpg")
     (root / "BIRAD1/b1" / "._2019_BC0026061_ CC_L.jpg").write_bytes(b"")
     density = "Percentage of\n grandular tissue(density)"
     names = (density, "PatientID", "Patient age ", "Breast  type", "Breast view", "Assesment", "Image path")

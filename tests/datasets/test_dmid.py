@@ -1,4 +1,4 @@
-"""DMID in its published layout: real texts and labels, drawn pictures, everything missing or odd told."""
+"""DMID in its published layout: real texts and labels, drawn images, everything missing or odd reported."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_every_image_is_a_case_with_its_report_byte_for_byte(whole: Dataset, pub
     assert Counter(image.laterality for case in cases for image in case.images) == {"L": 302, "R": 98}
 
 
-def test_missing_pictures_are_told_and_their_cases_kept(whole: Dataset) -> None:
-    missing = [oddity.where for oddity in whole.oddities() if oddity.expected == "the picture of the image"]
+def test_missing_images_are_reported_and_their_cases_imported(whole: Dataset) -> None:
+    missing = [oddity.where for oddity in whole.oddities() if oddity.expected == "the file of the image"]
     assert missing == [f"DICOM_Images/IMG{n:03d}.dcm" for n in range(5, 401)]
     assert whole.info.counts["images"] == 4
     assert whole.case("Img200").notes[0] == "its picture is missing"
@@ -89,7 +89,7 @@ def test_a_case_is_read_as_a_study_by_side_and_view_of_the_table(whole: Dataset)
     turned = case.model_copy(update={"images": (ImageRef(file=case.images[0].file, laterality=Laterality.LEFT),)})
     (mammogram,) = study_of(turned, whole.root).mammograms
     assert (mammogram.laterality, mammogram.view, mammogram.flipped) == (Laterality.LEFT, View.CC, True)
-    assert mammogram.notes[0] == "laterality is L by the table, but R by the file: the first is taken"
+    assert mammogram.notes[0] == "laterality is L by the table, but R by the file: the first is used"
 
 
 def test_patients_of_the_dicom_files_are_the_groups(tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def odd(published: Path, tmp_path: Path) -> Path:
     return root
 
 
-def test_what_is_odd_is_told_and_the_rest_kept(odd: Path, tmp_path: Path) -> None:
+def test_oddities_are_reported_and_the_rest_imported(odd: Path, tmp_path: Path) -> None:
     dataset = imported(odd, tmp_path / "out")
-    told = {(oddity.where, oddity.found) for oddity in dataset.oddities()}
+    reported = {(oddity.where, oddity.found) for oddity in dataset.oddities()}
     for where, found in (
         ("Metadata.xlsx row 33, class", "BLOB"),
         ("Metadata.xlsx, Img003, view", "AXIAL"),
@@ -144,10 +144,10 @@ def test_what_is_odd_is_told_and_the_rest_kept(odd: Path, tmp_path: Path) -> Non
         ("Reports/Img007.txt", "bytes that are not UTF-8"),
         ("Reports/Img008.txt", "an empty report"),
         ("TIFF Images/IMG003.tif", "only a TIFF of the image"),
-        ("Img099", "a picture without row and report: left out"),
+        ("Img099", "an image without row and report; skipped"),
     ):
-        assert (where, found) in told, sorted(told)
-    assert any(where == "DICOM_Images/IMG002.dcm" and "not DICOM" in found for where, found in told)
+        assert (where, found) in reported, sorted(reported)
+    assert any(where == "DICOM_Images/IMG002.dcm" and "not DICOM" in found for where, found in reported)
     assert set(dataset.keys()) == {f"Img{n:03d}" for n in (*range(1, 11), 77)}
     assert dataset.case("Img003").images[0] == ImageRef(file="TIFF Images/IMG003.tif")
     assert dataset.case("Img005").labels == {}
@@ -168,6 +168,6 @@ def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"Metadata.xlsx: no such file"):
         imported(tmp_path, tmp_path / "out")
     (tmp_path / "Metadata.xlsx").write_bytes(b"junk")
-    with pytest.raises(DatasetError, match=r"Metadata.xlsx: no readable XLSX workbook"):
+    with pytest.raises(DatasetError, match=r"Metadata.xlsx: not a readable XLSX workbook"):
         imported(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

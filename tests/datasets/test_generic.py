@@ -1,4 +1,4 @@
-"""A hospital's own set and phantom sets: documented columns, mistakes by line, nothing dropped unsaid."""
+"""A hospital's own set and phantom sets: documented columns, mistakes by line, nothing dropped silently."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_csv_rows_of_one_id_are_one_case(tmp_path: Path, phantoms: Path) -> None
     assert a.images[1] == ImageRef(file="one/LCC.dcm", laterality=Laterality.LEFT, view=View.CC)
     assert missing_views(study_of(a, dataset.root)) == ((Laterality.LEFT, View.MLO),)
     assert b.images == ()
-    told = [oddity.found for oddity in dataset.oddities()]
-    assert told == ["one/LMLO.gone: no such file", "one/none.dcm: no such file"]
+    reported = [oddity.found for oddity in dataset.oddities()]
+    assert reported == ["one/LMLO.gone: no such file", "one/none.dcm: no such file"]
 
 
 def test_jsonl_and_references_from_categories(tmp_path: Path) -> None:
@@ -79,49 +79,49 @@ def test_jsonl_and_references_from_categories(tmp_path: Path) -> None:
     assert two.source is ReferenceSource.LABELS
     assert [(a.laterality, a.category) for a in two.reference.assessments] == [("R", "2"), ("L", "4B")]
     assert two.group == "case-2"
-    told = [(oddity.where, oddity.found) for oddity in dataset.oddities()]
-    assert told == [
+    reported = [(oddity.where, oddity.found) for oddity in dataset.oddities()]
+    assert reported == [
         ("cases.jsonl line 3, birads", "seven"),
-        ("cases.jsonl line 3", "no report and no category: left out"),
+        ("cases.jsonl line 3", "no report and no category; skipped"),
         ("cases.jsonl line 4, text_file", "gone.txt: No such file or directory"),
-        ("cases.jsonl line 4", "no report and no category: left out"),
+        ("cases.jsonl line 4", "no report and no category; skipped"),
     ]
-    with pytest.raises(ImagingError, match="1: has no picture"):
+    with pytest.raises(ImagingError, match="1: the case has no image"):
         study_of(one, dataset.root)
 
 
 @pytest.mark.parametrize(
-    ("table", "text", "said"),
+    ("table", "text", "message"),
     [
-        ("cases.csv", "id,text\na,b\n", "cases.csv: lacks the column files; found id, text"),
-        ("cases.csv", "id,files\n,x.dcm\n", "cases.csv line 2: no id"),
-        ("cases.csv", "id,files\na,../x.dcm\n", "cases.csv line 2: '../x.dcm' leads out of the folder"),
-        ("cases.csv", "id,files\na,C:\\x.dcm\n", "leads out of the folder"),
-        ("cases.csv", "id,files,text_file\na,,/r.txt\n", "cases.csv line 2: '/r.txt' leads out of the folder"),
+        ("cases.csv", "id,text\na,b\n", "cases.csv: missing column files; found id, text"),
+        ("cases.csv", "id,files\n,x.dcm\n", "cases.csv line 2: id is empty"),
+        ("cases.csv", "id,files\na,../x.dcm\n", "cases.csv line 2: '../x.dcm' is outside the folder"),
+        ("cases.csv", "id,files\na,C:\\x.dcm\n", "is outside the folder"),
+        ("cases.csv", "id,files,text_file\na,,/r.txt\n", "cases.csv line 2: '/r.txt' is outside the folder"),
         (
             "cases.csv",
             "id,files,laterality\na,x,Q\n",
-            "cases.csv line 2: laterality is 'Q'; expected L, LEFT, R, RIGHT",
+            "cases.csv line 2: laterality is 'Q'; expected one of L, LEFT, R, RIGHT",
         ),
-        ("cases.csv", "id,files,view\na,x;y;z,CC;MLO\n", "cases.csv line 2: 2 of view for 3 files"),
+        ("cases.csv", "id,files,view\na,x;y;z,CC;MLO\n", "cases.csv line 2: 2 values of view for 3 files"),
         (
             "cases.csv",
             "id,files,text\na,x,b\na,y,c\n",
             "a: 2 different values of text (cases.csv line 2, cases.csv line 3)",
         ),
         ("cases.csv", "id,files,text,text_file\na,x,b,c\n", "cases.csv line 2: both text and text_file"),
-        ("cases.jsonl", '{"id": 1, "files": []}\n{"id"', "cases.jsonl line 2: no JSON"),
-        ("cases.jsonl", "[1]\n", "cases.jsonl line 1: found list, expected an object"),
-        ("cases.jsonl", '{"id": 1}\n', "cases.jsonl line 1: lacks files; found id"),
-        ("cases.txt", "", "found neither; expected one of cases.csv and cases.jsonl"),
+        ("cases.jsonl", '{"id": 1, "files": []}\n{"id"', "cases.jsonl line 2: not JSON"),
+        ("cases.jsonl", "[1]\n", "cases.jsonl line 1: found list, expected a JSON object"),
+        ("cases.jsonl", '{"id": 1}\n', "cases.jsonl line 1: missing files; found id"),
+        ("cases.txt", "", "found neither; expected either cases.csv or cases.jsonl"),
     ],
 )
 def test_a_table_that_cannot_be_right_is_refused_with_its_line(
-    tmp_path: Path, table: str, text: str, said: str
+    tmp_path: Path, table: str, text: str, message: str
 ) -> None:
     with pytest.raises(DatasetError) as caught:
         imported("generic", own(tmp_path, table, text), tmp_path / "out")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_phantom_set_keeps_its_truth(phantoms: Path, tmp_path: Path) -> None:
@@ -142,5 +142,5 @@ def test_a_phantom_set_keeps_its_truth(phantoms: Path, tmp_path: Path) -> None:
     assert [len(case.images) for case in cases] == [4, 3]
     assert missing_views(study_of(cases[0], dataset.root)) == ()
     assert [oddity.where for oddity in dataset.oddities()] == ["cases.jsonl line 3", "study-01000002/LCC.dcm"]
-    with pytest.raises(DatasetError, match=r"no cases.jsonl; expected a set drawn by amrg phantom"):
+    with pytest.raises(DatasetError, match=r"no cases.jsonl; expected a folder written by amrg phantom"):
         imported("phantom", tmp_path, tmp_path / "none")

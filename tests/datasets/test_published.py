@@ -45,10 +45,10 @@ EXPECTED = {
     "vindr-mammo": "breast-level_annotations.csv",
 }
 MISSING_COLUMN = {
-    "inbreast": ("INbreast.csv", "lacks the columns"),
+    "inbreast": ("INbreast.csv", "missing columns"),
     "mini-mias": ("Info.txt", "lists no film"),
-    "rsna": ("train.csv", "lacks the columns site_id"),
-    "vindr-mammo": ("breast-level_annotations.csv", "lacks the columns study_id"),
+    "rsna": ("train.csv", "missing columns site_id"),
+    "vindr-mammo": ("breast-level_annotations.csv", "missing columns study_id"),
 }
 
 
@@ -80,14 +80,14 @@ def test_a_rendered_reference_says_what_its_labels_say(name: str, tmp_path: Path
         assert case.reference.negatives == ()
 
 
-def test_every_picture_of_a_case_is_there_and_reads_as_a_study(name: str, tmp_path: Path) -> None:
+def test_every_image_of_a_case_is_there_and_reads_as_a_study(name: str, tmp_path: Path) -> None:
     root = REPLICAS[name](tmp_path)
     cases, _ = imported(name, root)
     case = next(case for case in cases if case.images)
     read = {(m.laterality, m.view) for m in study_of(case, root).mammograms}
-    said = {(image.laterality, image.view) for image in case.images if image.view is not None}
+    stated = {(image.laterality, image.view) for image in case.images if image.view is not None}
     assert read
-    assert said <= read
+    assert stated <= read
     assert not any(m.flipped for m in study_of(case, root).mammograms)  # each hangs as its side asks
 
 
@@ -118,13 +118,13 @@ def test_rows_that_stand_apart_come_together_in_bounded_memory() -> None:
 
     tracemalloc.start()
     try:
-        seen = 0
+        row_count = 0
         for number, item in enumerate(group_rows(rows())):
             assert item.key == f"case-{number}"
             assert [int(row["number"]) for row in item.rows] == list(range(number, count, cases))
-            seen += len(item.rows)
+            row_count += len(item.rows)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert seen == count
+    assert row_count == count
     assert peak < count * 200 / 4  # the rows are on disk, not here

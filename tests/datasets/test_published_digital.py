@@ -23,7 +23,7 @@ from amrg.birads import (
     View,
 )
 from amrg.datasets.tables.labels import NO_FINDINGS
-from tests.datasets.published import LEFT, RIGHT, box, imported, judged, told
+from tests.datasets.published import LEFT, RIGHT, box, found_by_place, imported, judged
 from tests.datasets.replicas_digital import embed, rsna, vindr_mammo, write_csv
 
 
@@ -62,7 +62,7 @@ def test_vindr_mammo(tmp_path: Path) -> None:
     ]
     assert first.labels["breast_birads"] == "BI-RADS 1 | BI-RADS 4 | BI-RADS 1 | BI-RADS 4"
     assert first.labels["finding 1"] == "['Mass', 'Skin Retraction'], BI-RADS 4, 10.5, 20, 40, 60"
-    assert told(oddities) == [
+    assert found_by_place(oddities) == [
         ("finding_annotations.csv line 5, xmax", "44.0, 170.0"),
         ("finding_annotations.csv line 6, finding_categories", "Cyst"),
         ("images/bb22/bb22lmlo.dicom", "no such file"),
@@ -95,8 +95,8 @@ def test_rsna(tmp_path: Path) -> None:
     assert second.notes[1:] == ("the data set gives no category for this exam; see `cancer` in its labels",)
     assert third.reference.assessments == judged(None, "0")
     assert not any(case.reference.findings or case.published_split for case in cases)
-    assert told(oddities) == [
-        ("train.csv line 6, view", "AT; its picture is left out"),
+    assert found_by_place(oddities) == [
+        ("train.csv line 6, view", "AT; the image is skipped"),
         ("10020, category of side L", "1 by train.csv line 7, 0 by train.csv line 8; the highest is taken"),
     ]
 
@@ -107,7 +107,7 @@ def test_embed(tmp_path: Path) -> None:
     assert [(case.key, case.group) for case in cases] == [("501", "77"), ("502", "88")]
     assert [(i.file, i.view) for i in recall.images] == [
         ("images/cohort_1/77/501/a.dcm", View.CC),
-        ("images/cohort_1/77/501/c.dcm", View.MLO),  # a C-view, since there is no 2D picture of it
+        ("images/cohort_1/77/501/c.dcm", View.MLO),  # a C-view, since there is no 2D image of it
     ]
     assert recall.reference.indication is Indication.SCREENING
     assert recall.reference.composition is Composition.B
@@ -137,7 +137,7 @@ def test_embed(tmp_path: Path) -> None:
     assert diagnostic.reference.findings[1].distribution is Distribution.GROUPED
     assert diagnostic.notes == ("1 marks on side R for 2 findings: not tied to any",)
     assert recall.labels["asses"] == "A | N"
-    assert told(oddities) == [
+    assert found_by_place(oddities) == [
         ("EMBED_OpenData_clinical.csv line 5, otherfind", "P"),
         ("EMBED_OpenData_clinical.csv line 4, tissueden", "5"),
         ("EMBED_OpenData_clinical.csv line 5, tissueden", "5"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from amrg.birads import Category, Composition, Distribution, Finding, Kind, Margin, Morphology, Shape, View
-from tests.datasets.published import LEFT, RIGHT, box, imported, judged, told
+from tests.datasets.published import LEFT, RIGHT, box, found_by_place, imported, judged
 from tests.datasets.replicas_film import CBIS_IMAGES, INBREAST_PATIENT, cbis_ddsm, inbreast, mini_mias
 
 
@@ -46,7 +46,7 @@ def test_cbis_ddsm(tmp_path: Path) -> None:
     assert second.labels["pathology"] == "BENIGN_WITHOUT_CALLBACK | BENIGN | MALIGNANT"
 
 
-def test_cbis_ddsm_tells_lesions_apart_by_their_number(tmp_path: Path) -> None:
+def test_cbis_ddsm_separates_lesions_by_their_number(tmp_path: Path) -> None:
     root = cbis_ddsm(tmp_path)
     table = root / "mass_case_description_train_set.csv"
     text = table.read_bytes().decode()
@@ -60,7 +60,7 @@ def test_cbis_ddsm_lists_what_is_odd(tmp_path: Path) -> None:
     # a row ends on the line after its last path, which holds a line break
     _, oddities = imported("cbis-ddsm", cbis_ddsm(tmp_path))
     film = "07-20-2016-DDSM-NA-74994/1.000000-full mammogram images-24515/1-1.dcm"
-    assert told(oddities) == [
+    assert found_by_place(oddities) == [
         ("mass_case_description_train_set.csv line 3, mass margins", "ILL_DEFINED-SPICULATED; SPICULATED is taken"),
         ("mass_case_description_train_set.csv line 5, mass margins", "ILL_DEFINED-SPICULATED; SPICULATED is taken"),
         ("mass_case_description_test_set.csv line 3, breast_density", "0"),
@@ -112,8 +112,8 @@ def test_inbreast(tmp_path: Path) -> None:
         Finding(kind=Kind.CALCIFICATIONS, laterality=RIGHT, views=(View.MLO,)),  # marked one by one: no box
     )
     assert exam.labels["MedicalReports"] == f"MedicalReports/{INBREAST_PATIENT}_2010_01.txt"
-    assert told(oddities) == [
-        ("INbreast.csv line 5, View", "FB; its picture is left out"),
+    assert found_by_place(oddities) == [
+        ("INbreast.csv line 5, View", "FB; the image is skipped"),
         ("AllXML/20586934.xml, region 3", "'Unnamed' of 4 points"),
         ("AllXML/20586960.xml", "unreadable (no element found: line 1, column 13)"),
         (
@@ -148,7 +148,7 @@ def test_mini_mias(tmp_path: Path) -> None:
     )
     assert not any(c.reference.assessments or c.reference.composition for c in cases)
     assert (one.labels["BG"], one.labels["SEVERITY"]) == ("G", "B")
-    assert told(oddities) == [
+    assert found_by_place(oddities) == [
         ("all-mias/mdb059.pgm", "no such file"),
         ("Info.txt line 6, X", "no centre and radius"),
         ("Info.txt line 8, CLASS", "WART"),

@@ -12,7 +12,7 @@ from amrg.birads import Category, Composition, Finding, Kind, Laterality, Locati
 from amrg.datasets import ReferenceSource
 from amrg.datasets.importers.docx import text_of
 from amrg.datasets.tables.labels import NO_FINDINGS
-from tests.datasets.published import LEFT, RIGHT, box, imported, judged, told
+from tests.datasets.published import LEFT, RIGHT, box, found_by_place, imported, judged
 from tests.datasets.replicas_sheets import CMMD_IMAGES, CONTRAST_PART, MAMMOGRAPHY_PART, cdd_cesm, cmmd, kau_bcmd
 
 
@@ -51,10 +51,10 @@ def test_cdd_cesm(tmp_path: Path) -> None:
     )
     assert labelled.labels["BIRADS"] == "5$2 | five"
     sheet = "Radiology-manual-annotations.xlsx"
-    assert told(oddities) == [
+    assert found_by_place(oddities) == [
         (
             sheet,
-            f"{sheet}: no sheet 'calcifications'; found all, mass_description, distortion, asymmetry",
+            f"{sheet}: no sheet 'calcifications'; found the sheets all, mass_description, distortion, asymmetry",
         ),
         ("Radiology_hand_drawn_segmentations_v2.csv line 6, region_shape_attributes", '{"name": "blob"}'),
         (f"{sheet} all row 5, Image_name", "P2_L_DM_MLO"),
@@ -100,7 +100,7 @@ def test_kau_bcmd(tmp_path: Path) -> None:
     assert doubled.reference.composition is None
     assert four.labels["folder"] == "BIRAD1 | BIRAD1 | Birad4 | Birad4"
     sheet = "correctSheetlast.xlsx correctSheet"
-    assert told(oddities) == [
+    assert found_by_place(oddities) == [
         ("BIRAD1/b1/scan7.jpg", "scan7.jpg"),
         (f"{sheet} row 4", "/Birad5/2017_BC0099999_ CC_R.dcm"),
         (f"{sheet} row 3, Percentage of\n grandular tissue(density)", "much"),
@@ -125,7 +125,7 @@ def test_kau_bcmd_without_its_sheet(tmp_path: Path) -> None:
 
 def test_cmmd(tmp_path: Path) -> None:
     cases, oddities = imported("cmmd", cmmd(tmp_path))
-    both, fewer, gone = cases
+    both, fewer, without_images = cases
     assert [(c.key, c.group) for c in cases] == [(k, k) for k in ("D2-0001", "D1-0002", "D1-0003")]
     folder = f"{CMMD_IMAGES}/D2-0001/07-18-2010-NA-NA-79377/1.000000-NA-70244"
     assert [(i.file, i.view) for i in both.images] == [(f"{folder}/1-{n}.dcm", None) for n in range(1, 5)]
@@ -136,11 +136,11 @@ def test_cmmd(tmp_path: Path) -> None:
     mass, calcium = Kind.MASS, Kind.CALCIFICATIONS
     assert both.reference.findings == (found(mass, LEFT), found(calcium, LEFT), found(mass, RIGHT))
     assert fewer.reference.findings == (found(calcium, RIGHT),)
-    assert gone.reference.findings == ()
-    assert gone.images == ()
+    assert without_images.reference.findings == ()
+    assert without_images.images == ()
     assert both.labels["classification"] == "Malignant | Benign"
     assert not any(c.reference.assessments for c in cases)
-    assert told(oddities) == [
+    assert found_by_place(oddities) == [
         ("CMMD_clinicaldata_revision.xlsx row 2, number", "1 files"),
         ("CMMD/D1-0003", "no files"),
         ("CMMD_clinicaldata_revision.xlsx row 4, abnormality", "lump"),

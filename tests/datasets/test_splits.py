@@ -151,7 +151,7 @@ def test_same_seed_same_bytes_and_other_seed_other_keys(dmid: Dataset) -> None:
         if rule.seeded:
             assert make_split(dmid, rule.name, 1).test != made[0].test
         else:
-            with pytest.raises(DatasetError, match="takes no seed; found 1"):
+            with pytest.raises(DatasetError, match="takes no seed; found seed 1"):
                 make_split(dmid, rule.name, 1)
     # Written down: a change of these is a change of version.
     assert make_split(dmid, "clean").test[:4] == ("Img001", "Img056", "Img057", "Img075")
@@ -169,7 +169,7 @@ def test_last_52_are_the_last_by_number(dmid: Dataset, tmp_path: Path) -> None:
     assert split.test == tuple(f"Img{n:03d}" for n in range(349, 401))
     assert split.validation == tuple(f"Img{n:03d}" for n in range(298, 349))
     few = dataset_of(tmp_path, (plain_case(f"Img{n:03d}") for n in range(60)), "dmid")
-    with pytest.raises(DatasetError, match="60 images; a split by the last 52 needs more than 104"):
+    with pytest.raises(DatasetError, match="60 images; the split last-52 needs more than 104"):
         make_split(few, "last-52")
 
 
@@ -208,8 +208,8 @@ def test_data_that_cannot_be_split_cleanly_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
-    said = ["Training", "test", "val", None, "training"]
-    cases = [plain_case(f"k{i}").model_copy(update={"published_split": s}) for i, s in enumerate(said)]
+    stated = ["Training", "test", "val", None, "training"]
+    cases = [plain_case(f"k{i}").model_copy(update={"published_split": s}) for i, s in enumerate(stated)]
     split = make_split(dataset_of(tmp_path, cases), "published")
     assert (split.train, split.validation, split.test) == (("k0", "k4"), ("k2",), ("k1",))
     odd = [plain_case("k").model_copy(update={"published_split": "fold 3"})]

@@ -62,7 +62,7 @@ class Made:
     def __init__(self, n: int) -> None:
         self.n = n
         self.made: list[weakref.ref[Case]] = []
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.most_alive = 0
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
@@ -73,7 +73,7 @@ class Made:
         odd(Oddity(where="end", found="one row more", expected="none"))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
-        self.asked.append(item.key)
+        self.requested.append(item.key)
         if int(item.rows[0]["number"]) % 7 == 6:
             odd(Oddity(where=item.key, found="nothing", expected="a case"))
             return None
@@ -112,8 +112,8 @@ def test_cases_come_back_as_they_were(cases: list[Case]) -> None:
 
 def test_a_data_set_gives_its_cases_in_order_and_one_by_one(tmp_path: Path) -> None:
     dataset = imported(tmp_path, tmp_path / "out")
-    kept = [f"k{i}" for i in range(25) if i % 7 != 6]
-    assert [case.key for case in dataset.cases()] == list(dataset.keys()) == kept
+    expected = [f"k{i}" for i in range(25) if i % 7 != 6]
+    assert [case.key for case in dataset.cases()] == list(dataset.keys()) == expected
     assert dataset.case("k24") == plain_case("k24")
     assert dataset.info.counts == {"cases": 22, "images": 0, "parts": 3, "oddities": 9 + 3 + 1}
     wheres = [oddity.where for oddity in dataset.oddities()]
@@ -124,19 +124,19 @@ def test_a_data_set_gives_its_cases_in_order_and_one_by_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("parts", [0, 1, 2, 3])
-def test_an_import_broken_off_ends_with_the_same_bytes(tmp_path: Path, parts: int) -> None:
+def test_an_interrupted_import_resumes_to_the_same_bytes(tmp_path: Path, parts: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     imported(tmp_path, whole)
     list(islice(import_dataset(Made(25), tmp_path, broken, size=10), parts))
     (broken / "cases").mkdir(parents=True, exist_ok=True)
     (broken / "cases" / f"part-{parts:05d}.partial").write_bytes(b"half a part")
     if parts:
-        with pytest.raises(DatasetError, match="broken off; run the same amrg data import again"):
+        with pytest.raises(DatasetError, match="interrupted import; run the same amrg data import again"):
             open_dataset(broken)
     again = Made(25)
     done = list(import_dataset(again, tmp_path, broken, size=10))
     assert [part.again for part in done] == [True] * parts + [False] * (3 - parts)
-    assert again.asked == [f"k{i}" for i in range(10 * parts, 25)]
+    assert again.requested == [f"k{i}" for i in range(10 * parts, 25)]
     (broken / "cases" / f"part-{parts:05d}.partial").unlink(missing_ok=True)
     assert contents(broken) == contents(whole)
 
@@ -157,19 +157,19 @@ def test_importing_again_changes_nothing(tmp_path: Path) -> None:
     assert {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in (tmp_path / "out").rglob("*")} == before
 
 
-def test_what_would_mix_is_refused(tmp_path: Path) -> None:
+def test_an_import_into_another_data_set_is_refused(tmp_path: Path) -> None:
     imported(tmp_path, tmp_path / "out")
     other = Made(25)
     other.about = About(name="other", title="Other", licence="none", citation="", url="")
     (tmp_path / "elsewhere").mkdir()
-    with pytest.raises(DatasetError, match=r"holds made from .*asked for is other"):
+    with pytest.raises(DatasetError, match=r"contains made from .*expected other"):
         list(import_dataset(other, tmp_path, tmp_path / "out", size=10))
     with pytest.raises(DatasetError, match="elsewhere"):
         list(import_dataset(Made(25), tmp_path / "elsewhere", tmp_path / "out", size=10))
     for changed in (26, 15):
-        with pytest.raises(DatasetError, match="other table rows"):
+        with pytest.raises(DatasetError, match=r"tables at .* have changed"):
             list(import_dataset(Made(changed), tmp_path, tmp_path / "out", size=10))
-    with pytest.raises(DatasetError, match="which the tables no longer fill"):
+    with pytest.raises(DatasetError, match="for which the tables have no cases"):
         list(import_dataset(Made(20), tmp_path, tmp_path / "out", size=10))
     with pytest.raises(DatasetError, match="no case of made found"):
         list(import_dataset(Made(0), tmp_path, tmp_path / "none"))
@@ -177,7 +177,7 @@ def test_what_would_mix_is_refused(tmp_path: Path) -> None:
         list(import_dataset(Made(1), tmp_path / "nowhere", tmp_path / "none"))
 
 
-def test_a_key_that_comes_twice_is_kept_once_and_told(tmp_path: Path) -> None:
+def test_a_duplicate_key_is_imported_once_and_reported(tmp_path: Path) -> None:
     class Doubled(Made):
         def items(self, root: Path, odd: Odd) -> Iterator[Item]:
             yield from super().items(root, odd)
@@ -209,7 +209,7 @@ def test_the_hash_is_of_the_cases_and_not_of_their_place(tmp_path: Path) -> None
     assert imported(tmp_path / "a", tmp_path / "out-c", n=24).info.hash != one.info.hash
 
 
-def test_folders_that_hold_no_data_set_are_named(tmp_path: Path) -> None:
+def test_folders_without_a_data_set_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"dataset\.json is missing"):
         open_dataset(tmp_path)
     (tmp_path / "dataset.json").write_text("{}", encoding="utf-8")
@@ -221,11 +221,11 @@ def test_folders_that_hold_no_data_set_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="layout 99, this version reads 1"):
         open_dataset(tmp_path / "out")
     (tmp_path / "out" / "cases" / "part-00001.parquet").write_bytes(b"PAR1 junk")
-    with pytest.raises(DatasetError, match=r"part-00001.parquet: no readable part"):
+    with pytest.raises(DatasetError, match=r"part-00001.parquet: not a readable part"):
         list(dataset.cases())
 
 
-def test_a_split_is_held_to_its_data_set(tmp_path: Path) -> None:
+def test_a_split_is_checked_against_its_data_set(tmp_path: Path) -> None:
     dataset = imported(tmp_path, tmp_path / "out")
     made = dataset.write_split(make_split(dataset, "all-test"))
     assert dataset.split("all-test") == made
@@ -233,13 +233,13 @@ def test_a_split_is_held_to_its_data_set(tmp_path: Path) -> None:
     before = path.read_bytes()
     dataset.write_split(make_split(dataset, "all-test"))
     assert path.read_bytes() == before
-    for update, said in (
-        ({"test": ("k0", "nobody")}, "1 keys are no case here, such as 'nobody'"),
-        ({"train": ("k0",)}, "1 keys stand twice, such as 'k0'"),
-        ({"dataset_hash": "0" * 64}, "made for made of hash 0000"),
-        ({"test": ("k0",)}, "holds another split"),
+    for update, message in (
+        ({"test": ("k0", "nobody")}, "keys without a case in .*: 1, such as 'nobody'"),
+        ({"train": ("k0",)}, "keys that occur twice: 1, such as 'k0'"),
+        ({"dataset_hash": "0" * 64}, "made for made with hash 0000"),
+        ({"test": ("k0",)}, "contains a different split"),
     ):
-        with pytest.raises(DatasetError, match=said):
+        with pytest.raises(DatasetError, match=message):
             dataset.write_split(made.model_copy(update=update))
     path.write_bytes(before.replace(b'"k1"', b'"k2"'))
     with pytest.raises(DatasetError, match="was changed after it was made"):
@@ -247,5 +247,5 @@ def test_a_split_is_held_to_its_data_set(tmp_path: Path) -> None:
     path.write_bytes(b"{}")
     with pytest.raises(DatasetError, match="Field required"):
         dataset.split("all-test")
-    with pytest.raises(DatasetError, match="no split 'clean', there is all-test"):
+    with pytest.raises(DatasetError, match="no split 'clean'; found all-test"):
         dataset.split("clean")

@@ -30,20 +30,20 @@ def test_csv_reads_old_encodings_and_other_delimiters(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [
-        (b"id,name\n1,2\n", "t.csv: lacks the columns text, side; found id, name"),
-        (b"", "t.csv: lacks the columns id, text, side; found none"),
-        (b"id,text,side,id\n", "t.csv: the column id stands twice"),
+        (b"id,name\n1,2\n", "t.csv: missing columns text, side; found id, name"),
+        (b"", "t.csv: missing columns id, text, side; found none"),
+        (b"id,text,side,id\n", "t.csv: the column id occurs twice"),
         (b"id,text,side\n1,a,b,c\n", "t.csv, line 2: 4 cells for 3 columns"),
-        (b"id,text,side\n1,\x00,b\n", "t.csv, line 2: holds NUL bytes"),
-        (b"id,text,side\n1," + b"x" * 200_000 + b",b\n", "t.csv, line 2: no valid CSV"),
+        (b"id,text,side\n1,\x00,b\n", "t.csv, line 2: contains NUL bytes"),
+        (b"id,text,side\n1," + b"x" * 200_000 + b",b\n", "t.csv, line 2: not valid CSV"),
     ],
 )
-def test_a_csv_that_cannot_be_right_is_named(tmp_path: Path, raw: bytes, said: str) -> None:
+def test_an_invalid_csv_is_named(tmp_path: Path, raw: bytes, message: str) -> None:
     with pytest.raises(DatasetError) as caught:
         list(numbered_csv_rows(written(tmp_path, raw), ("id", "text", "side")))
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 def test_xlsx_finds_its_header_below_a_legend(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_xlsx_finds_its_header_below_a_legend(tmp_path: Path) -> None:
     book.save(tmp_path / "t.xlsx")
     assert list(xlsx_rows(tmp_path / "t.xlsx", ("id", "size"))) == [{"id": "1", "size": "2.5"}, {"id": "b", "size": ""}]
     assert list(xlsx_rows(tmp_path / "t.xlsx", ("id",), "other")) == []
-    with pytest.raises(DatasetError, match=r"t.xlsx: lacks the column side; found id, size"):
+    with pytest.raises(DatasetError, match=r"t.xlsx: missing column side; found id, size"):
         list(xlsx_rows(tmp_path / "t.xlsx", ("id", "side")))
-    with pytest.raises(DatasetError, match="no sheet 'none'; found Sheet, other"):
+    with pytest.raises(DatasetError, match="no sheet 'none'; found the sheets Sheet, other"):
         list(xlsx_rows(tmp_path / "t.xlsx", ("id",), "none"))

@@ -23,7 +23,7 @@ def _film(side: Laterality) -> np.ndarray:
 
 
 @pytest.mark.parametrize("side", list(Laterality))
-def test_labels_and_borders_are_left_out_and_the_breast_is_in(side: Laterality) -> None:
+def test_labels_and_borders_are_excluded_and_the_breast_is_in(side: Laterality) -> None:
     framed = frame_breast(_film(side), side, 128)
     x, y = framed.to_framed(275, 30) if side is Laterality.LEFT else framed.to_framed(45, 30)
     if 0 <= x < 128 and 0 <= y < 128:

@@ -123,7 +123,7 @@ def test_a_mirrored_file_is_hung_as_its_side_asks(drawn: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("ending", "top"), [("png", 65535), ("tif", 65535), ("pgm", 255)])
-def test_plain_pictures_are_named_by_their_file(tmp_path: Path, drawn: Path, ending: str, top: int) -> None:
+def test_plain_images_are_named_by_their_file(tmp_path: Path, drawn: Path, ending: str, top: int) -> None:
     values = read_studies(drawn / "LCC.dcm").studies[0].mammograms[0].pixels()
     kind = np.uint16 if top > 255 else np.uint8
     Image.fromarray((values * top).astype(kind)).save(tmp_path / f"case7_LEFT_CC.{ending}")
@@ -165,7 +165,7 @@ def _break(ds: pydicom.Dataset, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
         ("no pixel data", r"\(7FE0,0010\)"),
         ("absurd", r"\(0028,0010\) Rows.*60000.*expected sides"),
@@ -173,7 +173,7 @@ def _break(ds: pydicom.Dataset, how: str) -> None:
         ("truncated", r"\(7FE0,0010\).*truncated"),
     ],
 )
-def test_one_bad_file_is_one_line_and_loses_nothing_else(drawn: Path, tmp_path: Path, how: str, said: str) -> None:
+def test_one_bad_file_is_one_line_and_loses_nothing_else(drawn: Path, tmp_path: Path, how: str, message: str) -> None:
     shutil.copytree(drawn, tmp_path / "s")
     ds = pydicom.dcmread(tmp_path / "s" / "RCC.dcm")
     _break(ds, how)
@@ -186,7 +186,7 @@ def test_one_bad_file_is_one_line_and_loses_nothing_else(drawn: Path, tmp_path: 
     by_file = {p.file: p.message for p in intake.problems}
     assert set(by_file) == {"RCC.dcm", "notes.dcm"}
     assert "not DICOM" in by_file["notes.dcm"]
-    assert re.search(said, by_file["RCC.dcm"])
+    assert re.search(message, by_file["RCC.dcm"])
     assert all("\n" not in message for message in by_file.values())
 
 
@@ -214,7 +214,7 @@ def test_what_is_no_screening_view_is_set_aside_by_name(
     assert len(intake.studies[0].mammograms) == 3
 
 
-def test_a_second_picture_of_a_view_is_set_aside(drawn: Path, tmp_path: Path) -> None:
+def test_a_second_image_of_a_view_is_set_aside(drawn: Path, tmp_path: Path) -> None:
     shutil.copytree(drawn, tmp_path / "s")
     ds = pydicom.dcmread(tmp_path / "s" / "LCC.dcm")
     ds.SOPInstanceUID = "1.2.3.4"
@@ -257,17 +257,17 @@ def test_broken_bytes_are_a_problem_or_a_study_never_a_crash(
     assert len(intake.studies) + len(intake.set_aside) + len(intake.problems) >= 1
 
 
-def test_a_table_goes_before_tags_and_the_picture_hangs_by_it(drawn: Path) -> None:
+def test_a_table_comes_before_tags_and_the_image_hangs_by_it(drawn: Path) -> None:
     plain = read_mammogram(drawn / "RCC.dcm")
     assert (plain.laterality, plain.view, plain.flipped, plain.notes) == (Laterality.RIGHT, View.CC, False, ())
-    told = read_mammogram(drawn / "RCC.dcm", Laterality.LEFT, View.MLO)
-    assert (told.laterality, told.view, told.flipped) == (Laterality.LEFT, View.MLO, True)
-    assert told.notes[:2] == (
-        "laterality is L by the table, but R by the file: the first is taken",
-        "view is MLO by the table, but CC by the file: the first is taken",
+    mammogram = read_mammogram(drawn / "RCC.dcm", Laterality.LEFT, View.MLO)
+    assert (mammogram.laterality, mammogram.view, mammogram.flipped) == (Laterality.LEFT, View.MLO, True)
+    assert mammogram.notes[:2] == (
+        "laterality is L by the table, but R by the file: the first is used",
+        "view is MLO by the table, but CC by the file: the first is used",
     )
-    np.testing.assert_array_equal(told.pixels(), plain.pixels()[:, ::-1])
-    assert told.to_file(10, 5) == (plain.columns - 10, 5)
+    np.testing.assert_array_equal(mammogram.pixels(), plain.pixels()[:, ::-1])
+    assert mammogram.to_file(10, 5) == (plain.columns - 10, 5)
 
 
 def test_a_jpeg_without_a_telling_name_is_read_by_its_table(drawn: Path, tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def test_monochrome1_is_inverted_after_the_window() -> None:
 
 def test_rescale_comes_before_the_window() -> None:
     header = _header(WindowCenter=2000, WindowWidth=2000, RescaleSlope=2, RescaleIntercept=0)
-    shown, _ = presentation(X.astype(np.uint16), header)
-    np.testing.assert_allclose(shown, window(2 * X, 2000, 2000), atol=1e-6)
+    displayed, _ = presentation(X.astype(np.uint16), header)
+    np.testing.assert_allclose(displayed, window(2 * X, 2000, 2000), atol=1e-6)
 
 
 def test_a_voi_table_is_preferred_and_ends_hold() -> None:
@@ -65,12 +65,12 @@ def test_a_voi_table_is_preferred_and_ends_hold() -> None:
     table.LUTDescriptor = [3, 1000, 16]
     table.LUTData = [0, 32768, 65535]
     header = _header(WindowCenter=1, WindowWidth=2, VOILUTSequence=Sequence([table]))
-    shown, _ = presentation(np.array([[0, 1000, 1001, 1002, 5000]], np.uint16), header)
-    np.testing.assert_allclose(shown, [[0, 0, 32768 / 65535, 1, 1]], atol=1e-6)
+    displayed, _ = presentation(np.array([[0, 1000, 1001, 1002, 5000]], np.uint16), header)
+    np.testing.assert_allclose(displayed, [[0, 0, 32768 / 65535, 1, 1]], atol=1e-6)
 
 
-def test_for_processing_is_developed_and_said() -> None:
+def test_for_processing_is_converted_and_noted() -> None:
     raw = np.linspace(10, 4000, 6400).reshape(80, 80).astype(np.uint16)
-    shown, notes = presentation(raw, _header(PresentationIntentType="FOR PROCESSING"))
-    assert shown[0, 0] > shown[-1, -1]  # less exposure is denser, so brighter
+    displayed, notes = presentation(raw, _header(PresentationIntentType="FOR PROCESSING"))
+    assert displayed[0, 0] > displayed[-1, -1]  # less exposure is denser, so brighter
     assert "For Processing" in notes[0]

@@ -78,7 +78,7 @@ def test_pixels_and_window_come_back(tmp_path: Path) -> None:
         (Laterality.LEFT, View.ML, ["A", "F"]),
     ],
 )
-def test_orientation_says_how_the_picture_hangs(
+def test_orientation_says_how_the_image_hangs(
     tmp_path: Path, laterality: Laterality, view: View, orientation: list[str]
 ) -> None:
     path = tmp_path / "x.dcm"

@@ -1,4 +1,4 @@
-"""Outlines hang right, and breast coordinates project to the side of the picture that their names say."""
+"""Outlines hang right, and breast coordinates project to the side of the image that their names say."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_muscle_is_at_the_top_of_an_mlo(seed: int) -> None:
             assert wall[25:60].mean() > 1.5 * wall[-60:-25].mean()
 
 
-def test_both_sizes_tell_the_same_truth() -> None:
+def test_both_sizes_have_the_same_truth() -> None:
     small, full = drawn(0), draw_exam(0, Size.FULL, RICH)
     assert small.truth.model_dump(exclude={"findings"}) == full.truth.model_dump(exclude={"findings"})
     for a, b in zip(small.truth.findings, full.truth.findings, strict=True):
@@ -98,7 +98,7 @@ def test_a_lesion_is_there_and_nowhere_else(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_boxes_lie_in_the_picture_and_on_the_breast(seed: int) -> None:
+def test_boxes_lie_in_the_image_and_on_the_breast(seed: int) -> None:
     exam = drawn(seed)
     scene = draw_scene(seed, RICH)
     for view in exam.views:

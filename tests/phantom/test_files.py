@@ -16,7 +16,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_a_set_broken_off_ends_with_the_same_bytes(tmp_path: Path) -> None:
+def test_an_interrupted_set_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert [p.index for p in draw_set(3, 5, whole, Size.SMALL)] == [0, 1, 2]
     runs = draw_set(3, 5, broken, Size.SMALL)
@@ -62,9 +62,9 @@ def test_a_case_holds_the_truth_of_its_files(tmp_path: Path) -> None:
 
 def test_another_set_in_the_folder_is_refused(tmp_path: Path) -> None:
     list(draw_set(1, 1, tmp_path, Size.SMALL))
-    with pytest.raises(PhantomError, match="another set lies there"):
+    with pytest.raises(PhantomError, match="contains a different set"):
         next(draw_set(1, 2, tmp_path, Size.SMALL))
-    with pytest.raises(PhantomError, match="another set lies there"):
+    with pytest.raises(PhantomError, match="contains a different set"):
         next(draw_set(1, 1, tmp_path, Size.SMALL, RICH))
 
 

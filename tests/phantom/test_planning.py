@@ -29,7 +29,7 @@ def rich() -> list[tuple[dict[Laterality, Breast], tuple[Plan, ...]]]:
     return plans(200, RICH)
 
 
-def test_quadrants_are_seen_on_the_right_side_of_the_nipple_line(
+def test_quadrants_are_on_the_right_side_of_the_nipple_line(
     rich: list[tuple[dict[Laterality, Breast], tuple[Plan, ...]]],
 ) -> None:
     checked = 0
@@ -65,8 +65,8 @@ def test_every_class_turns_up(rich: list[tuple[dict[Laterality, Breast], tuple[P
     def key(finding: object) -> tuple[object, ...]:
         return tuple(getattr(finding, n) for n in ("kind", "shape", "margin", "morphology", "distribution"))
 
-    seen = Counter(key(p.finding) for _, lesions in rich for p in lesions)
-    missing = {key(c.finding) for c in CLASSES} - set(seen)
+    counts = Counter(key(p.finding) for _, lesions in rich for p in lesions)
+    missing = {key(c.finding) for c in CLASSES} - set(counts)
     assert not missing
 
 
@@ -78,7 +78,7 @@ def test_right_comes_before_left_and_the_worst_first(
         assert order == sorted(order)
 
 
-def test_an_asymmetry_is_seen_in_one_view_and_all_else_in_two_but_the_axilla(
+def test_an_asymmetry_is_in_one_view_and_all_else_in_two_but_the_axilla(
     rich: list[tuple[dict[Laterality, Breast], tuple[Plan, ...]]],
 ) -> None:
     for _, lesions in rich:

@@ -30,7 +30,7 @@ def test_impossible_settings_are_refused(change: dict[str, object], words: str) 
         replace(SCREENING, **change)  # type: ignore[arg-type]
 
 
-def test_all_that_is_wrong_is_named_at_once() -> None:
+def test_all_invalid_settings_are_named_together() -> None:
     with pytest.raises(PhantomError, match=r"associated.*floor"):
         replace(SCREENING, associated=2.0, floor=-1.0)
 

@@ -9,7 +9,7 @@ from amrg.phantom.texture import _cubic_matrix, enlarge, power_law, smoothstep, 
 
 
 @pytest.mark.parametrize("beta", [2.6, 3.0, 3.4])
-def test_a_field_falls_with_the_power_asked_for(beta: float) -> None:
+def test_a_field_falls_with_the_requested_power(beta: float) -> None:
     field = power_law(stream(1, "t"), (512, 512), 0.4, beta)
     power = np.abs(np.fft.rfft2(field)) ** 2
     f = np.hypot(np.fft.fftfreq(512, 0.4)[:, None], np.fft.rfftfreq(512, 0.4)[None, :])

@@ -28,7 +28,7 @@ Views = Collection[tuple[Laterality, View]]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule broken: its name, what was found against what was expected, and the path in the report."""
+    """A broken rule: its name, what was found and expected, and the field of the report."""
 
     rule: str
     message: str
@@ -37,7 +37,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class StudyContext:
-    """What is known of the study: the views taken, and whether a prior study was at hand; None where unknown."""
+    """What is known of the study: the views taken, and whether a prior study was available; None where unknown."""
 
     views: Views | None = None
     has_prior: bool | None = None
@@ -124,7 +124,7 @@ def _benign_called_suspicious(report: Report, context: StudyContext) -> Faults:
             yield f"findings[{i}].category", f"{what} {finding.kind} is called {finding.category}, expected 2"
 
 
-_read_cached = lru_cache(maxsize=1024)(read_report)  # two rules ask what a narrative says, and many drafts are alike
+_read_cached = lru_cache(maxsize=1024)(read_report)  # two rules read the same narrative, and many drafts are alike
 _BENIGN_CALCIUM = set(Morphology) - SUSPICIOUS_MORPHOLOGY - {Morphology.ROUND, Morphology.PUNCTATE}
 
 
@@ -153,13 +153,13 @@ def _quadrant_against_view(report: Report, context: StudyContext) -> Faults:
         if place is None or not views:
             continue
         if views <= _FROM_ABOVE and place in _UPPER | _LOWER:
-            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_view_names(views)} alone"
+            yield f"findings[{i}].location.quadrant", f"{place} cannot be determined from {_view_names(views)} alone"
         if views <= _FROM_THE_SIDE and place in _OUTER | _INNER:
-            yield f"findings[{i}].location.quadrant", f"{place} cannot be told from {_view_names(views)} alone"
+            yield f"findings[{i}].location.quadrant", f"{place} cannot be determined from {_view_names(views)} alone"
 
 
 def _side_against_view(report: Report, context: StudyContext) -> Faults:
-    """A finding lies in a breast that was imaged, in views that were taken, and so do its boxes."""
+    """A finding is in a breast that was imaged and in views that were taken, and so are its boxes."""
     for i, finding in enumerate(report.findings):
         for j, box in enumerate(finding.boxes):
             if finding.laterality is not None and box.laterality is not finding.laterality:
@@ -202,9 +202,9 @@ def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
 
 
 def _comparison_without_prior(report: Report, context: StudyContext) -> Faults:
-    """Nothing is compared with a prior study that was not at hand."""
+    """Nothing is compared with a prior study that was not available."""
     if context.has_prior is False and report.comparison is not None and report.comparison.available:
-        yield "comparison", "compared with a prior study, but none was at hand"
+        yield "comparison", "compared with a prior study, but none was available"
 
 
 def _change_without_prior(report: Report, context: StudyContext) -> Faults:
@@ -239,7 +239,7 @@ def _negative_against_finding(report: Report, context: StudyContext) -> Faults:
 
 
 def _descriptor_of_another_kind(report: Report, context: StudyContext) -> Faults:
-    """Descriptors belong to the kind of the finding, and nothing is said twice."""
+    """Descriptors belong to the kind of the finding, and nothing is repeated."""
     yield from flaws(report)
 
 
@@ -301,7 +301,7 @@ def check(report: Report, views: Views | None = None, has_prior: bool | None = N
     Args:
         report: The report to check.
         views: Side and projection of every view taken, where known; None skips what needs them.
-        has_prior: Whether a prior study was at hand, where known; None skips what needs it.
+        has_prior: Whether a prior study was available, where known; None skips what needs it.
 
     Returns:
         Violations in the order of `RULES`; empty for a consistent report. Never raises.

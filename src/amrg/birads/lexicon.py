@@ -35,7 +35,7 @@ class View(StrEnum):
 
 
 class Composition(StrEnum):
-    """Breast composition: how much fibroglandular tissue lies in the fat."""
+    """Breast composition: how much of the breast is fibroglandular tissue."""
 
     A = "a"
     B = "b"
@@ -59,7 +59,7 @@ class Category(StrEnum):
 
     @property
     def suspicion(self) -> float:
-        """Rank by suspicion. 0 asks for more pictures, so it stands between 3 and 4A; plain 4 equals 4B."""
+        """Rank by suspicion. 0 asks for more imaging, so it ranks between 3 and 4A; plain 4 equals 4B."""
         return _SUSPICION[self]
 
     @property
@@ -232,7 +232,7 @@ class Indication(StrEnum):
 
 
 class Status(StrEnum):
-    """Where the report stands on its way to a signature."""
+    """How far the report is on its way to a signature."""
 
     DRAFT = "draft"
     PRELIMINARY = "preliminary"

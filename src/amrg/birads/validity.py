@@ -1,4 +1,4 @@
-"""What a valid report is: descriptors that belong to their kind, and nothing said twice."""
+"""What a valid report is: descriptors that belong to their kind, and no repetition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command shares: results on stdout, all else on stderr, users' mistakes as one line."""
+"""Shared by all commands: results on stdout, all else on stderr, user errors as one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ err = Console(stderr=True, highlight=False)
 
 
 def fail(code: Exit, message: str) -> NoReturn:
-    """One line on stderr, and out."""
+    """Print one line on stderr and exit with the code."""
     complain(message)
     raise typer.Exit(code)
 
@@ -39,41 +39,41 @@ def print_json(document: Any) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Leaves with one line where the folder asked for cannot be written, or something else cannot be read."""
+    """Exit with one line where the output folder cannot be written, or an input file cannot be read."""
     try:
         yield
     except OSError as error:
         named, why = _error_file(error) or folder, error.strerror or error
         if _is_input(error, named, folder):
-            fail(Exit.UNREADABLE, f"{named}: cannot be read ({why}); let it be read, or name another")
-        fail(Exit.UNWRITABLE, f"{named}: cannot be written ({why}); name another folder, or make room")
+            fail(Exit.UNREADABLE, f"{named}: cannot be read ({why}); change its permissions, or name another file")
+        fail(Exit.UNWRITABLE, f"{named}: cannot be written ({why}); name another folder, or free disk space")
 
 
 def refuse_unwritable(folder: Path) -> None:
-    """Leave with one line where a folder cannot be made or written to; it is not made, for more may be refused yet."""
+    """Exit with one line where a folder cannot be created or written to. The folder is not created yet."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not there.is_dir():
-        fail(Exit.UNWRITABLE, f"{there}: is no folder, found where {folder} is to be written; name another folder")
+        fail(Exit.UNWRITABLE, f"{there}: not a folder, so {folder} cannot be created; name another folder")
     if not os.access(there, os.W_OK | os.X_OK):
-        fail(Exit.UNWRITABLE, f"{there}: cannot be written to, and {folder} is to be; name another folder")
+        fail(Exit.UNWRITABLE, f"{there}: no permission to write, so {folder} cannot be written; name another folder")
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def _error_file(error: OSError) -> Path | None:
-    """The file that an error is about, where it says so."""
+    """The file that an error names, or None."""
     return Path(error.filename) if isinstance(error.filename, str | os.PathLike) else None
 
 
 def _is_input(error: OSError, named: Path, folder: Path) -> bool:
-    """Whether a file was to be read: it lies neither in the folder that is written to nor above it."""
+    """Whether the file is an input: neither in the output folder nor above it."""
     file, place = named.absolute(), folder.absolute()
     return error.errno not in _NO_ROOM and not file.is_relative_to(place) and not place.is_relative_to(file)
 
 
 def quieten() -> None:
-    """Silence transformers' own progress bars: `busy` already says what takes its time."""
+    """Silence transformers' own progress bars: `busy` already names the step."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -81,14 +81,14 @@ def quieten() -> None:
 
 @contextmanager
 def busy(message: str) -> Iterator[None]:
-    """A spinner on stderr while something takes its time."""
+    """A spinner on stderr during a long step."""
     with err.status(message):
         yield
 
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Bars on stderr, one for each thing that is done case by case."""
+    """Progress bars on stderr, one for each step that is counted."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as display:
         tasks = {}

@@ -1,4 +1,4 @@
-"""`amrg data`: import public data sets, count them, split them, look for leaks."""
+"""`amrg data`: import public data sets, count their cases, split them, check splits for leaks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from amrg.cli.exits import Exit
 if TYPE_CHECKING:
     from amrg.datasets import Dataset, LeakCheck, Stats
 
-app = typer.Typer(help="Data sets: import, count, split, look for leaks.", no_args_is_help=True)
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that amrg data import wrote.")]
+app = typer.Typer(help="Data sets: import, count, split, check for leaks.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A data set folder, written by amrg data import.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Leaves with one line where a data set cannot be read as asked."""
+    """Exit with one line where a data set cannot be read."""
     from amrg.datasets import DatasetError
 
     try:
@@ -57,17 +57,19 @@ def list_all(as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_folder(
-    name: Annotated[str, typer.Argument(help="Which data set it is; amrg data list names them.")],
-    path: Annotated[Path, typer.Argument(help="The data set's folder, as published.")],
-    given: Annotated[Path | None, typer.Option("--out", help="Folder for the imported data set; data/NAME.")] = None,
+    name: Annotated[str, typer.Argument(help="Name of the data set, as in amrg data list.")],
+    path: Annotated[Path, typer.Argument(help="Folder of the data set as published.")],
+    given: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the imported data set; default data/NAME.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import a data set; one that was broken off goes on where it stopped."""
+    """Import a data set. Run the same command again to resume an interrupted import."""
     from amrg.datasets import import_dataset, importer_of, open_dataset
     from amrg.datasets.importers.registry import IMPORTERS
 
     if name not in IMPORTERS:
-        fail(Exit.USAGE, f"no data set {name!r}; known are {', '.join(sorted(IMPORTERS))}")
+        fail(Exit.USAGE, f"NAME is {name!r}; expected one of {', '.join(sorted(IMPORTERS))}")
     folder = given or Path("data") / name
     with _one_line(), writing(folder), err.status("importing") as status:
         for done in import_dataset(importer_of(name), path, folder):
@@ -77,16 +79,16 @@ def import_folder(
         print_json({"out": str(folder), **dataset.info.model_dump(mode="json", by_alias=True)})
         return
     counts = dataset.info.counts
-    out.print(f"{dataset.info.title}: {counts['cases']:,} cases with {counts['images']:,} pictures in {folder}")
+    out.print(f"{dataset.info.title}: {counts['cases']:,} cases with {counts['images']:,} images in {folder}")
     out.print(f"licence: {dataset.info.licence}", markup=False)
     if odd := counts["oddities"]:
-        things = f"{odd:,} things were" if odd > 1 else "1 thing was"
-        out.print(f"{things} missing or odd: see {folder / 'oddities.jsonl'}", markup=False)
+        oddities = f"{odd:,} oddities" if odd > 1 else "1 oddity"
+        out.print(f"{oddities} (missing or unexpected data): see {folder / 'oddities.jsonl'}", markup=False)
 
 
 @app.command()
 def stats(folder: Folder, as_json: AsJson = False) -> None:
-    """Count a data set: cases, pictures, patients, texts, categories, findings."""
+    """Count a data set: cases, images, patients, texts, categories, findings."""
     from amrg.datasets import stats_of
 
     dataset = _open(folder)
@@ -99,7 +101,7 @@ def stats(folder: Folder, as_json: AsJson = False) -> None:
 
 
 def _show_stats(dataset: Dataset, counted: Stats) -> None:
-    """Sums, then a table a kind of count."""
+    """Totals, then one table for each kind of count."""
     out.print(f"[bold]{dataset.info.title}[/bold], {dataset.info.licence}")
     for name, value in counted.model_dump(exclude={"tables"}).items():
         out.print(f"{name.replace('_', ' ')}: {value:,}")
@@ -114,11 +116,13 @@ def _show_stats(dataset: Dataset, counted: Stats) -> None:
 @app.command()
 def split(
     folder: Folder,
-    name: Annotated[str, typer.Argument(help="clean, published, all-test; for dmid image-407-51-52, last-52 too.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of a split that is drawn; 0.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="clean, published or all-test; for dmid also image-407-51-52 or last-52.")
+    ],
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of a random split; default 0.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Split a data set by a named rule and store the split."""
+    """Split a data set by a named rule, and store the split in its folder."""
     from amrg.datasets import make_split
 
     dataset = _open(folder)
@@ -136,16 +140,16 @@ def split(
 @app.command()
 def check(
     folder: Folder,
-    name: Annotated[str | None, typer.Option("--split", help="Which split; all that are stored.")] = None,
+    name: Annotated[str | None, typer.Option("--split", help="Name of the split; default all stored splits.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for reports and patients that stand on both sides of a split; leaves with 8 where there are any."""
+    """Find reports and patients that are on both sides of a split. Exit code 8 where there are any."""
     from amrg.datasets import check_split
 
     dataset = _open(folder)
     names = [name] if name is not None else list(dataset.splits())
     if not names:
-        fail(Exit.UNREADABLE, f"{folder}: has no split yet; make one with amrg data split {folder} clean")
+        fail(Exit.UNREADABLE, f"{folder}: no split stored yet; make one with amrg data split {folder} clean")
     with _one_line(), busy("comparing reports"):
         checks = [check_split(dataset, dataset.split(one)) for one in names]
     if as_json:
@@ -155,7 +159,7 @@ def check(
             _show_check(found)
     leaking = [found.split for found in checks if not found.is_clean]
     if leaking:
-        complain(f"{folder}: {', '.join(leaking)} leaks; clean is the split that does not")
+        complain(f"{folder}: leaks in the split {', '.join(leaking)}; use the split clean, which has none")
         raise typer.Exit(Exit.LEAK)
 
 
@@ -175,6 +179,6 @@ def _show_check(found: LeakCheck) -> None:
         table.add_row(leak.held_out, leak.against, leak.kind, str(n), str(leak.of), f"{leak.share:.1%}")
     out.print(table)
     if not found.texts:
-        out.print("no text is a radiologist's own: texts were not compared")
+        out.print("texts were not compared: no case has a radiologist's own text")
     if not found.patients:
-        out.print("no case names its patient: patients were not compared")
+        out.print("patients were not compared: no case names its patient")

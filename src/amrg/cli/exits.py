@@ -22,13 +22,13 @@ class Exit(IntEnum):
 
 MEANING: dict[Exit, str] = {
     Exit.OK: "done",
-    Exit.BUG: "a fault in amrg: a traceback is printed, please report it",
+    Exit.BUG: "an error in amrg: a traceback is printed, please report it",
     Exit.USAGE: "the command line is wrong",
     Exit.UNREADABLE: "the input cannot be read",
-    Exit.NOTHING_TO_REPORT: "the input holds no screening view",
-    Exit.OUTSIDE_DOMAIN: "the study is outside the model's domain, and no draft was written",
-    Exit.NO_MODEL: "the model is missing, gated, unmeasured or of another class",
+    Exit.NOTHING_TO_REPORT: "the input contains no screening view",
+    Exit.OUTSIDE_DOMAIN: "the study is outside the model's domain; no draft was written",
+    Exit.NO_MODEL: "the model is missing, gated, not measured or of an unsupported class",
     Exit.UNWRITABLE: "the output cannot be written",
     Exit.LEAK: "a split has the same report or patient on both sides",
-    Exit.TUNING: "a training run cannot begin or go on; its last checkpoint is whole",
+    Exit.TUNING: "training cannot start or resume; the last checkpoint is intact",
 }

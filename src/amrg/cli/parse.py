@@ -1,4 +1,4 @@
-"""`amrg parse`: what a report says, as facts."""
+"""`amrg parse`: the facts of a written report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from amrg.cli.exits import Exit
 
 
 def parse_file(
-    file: Annotated[Path, typer.Argument(help="A text file with one report; - reads from standard input.")],
+    file: Annotated[Path, typer.Argument(help="Text file with one report; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Parse a narrative report: findings, categories, composition, each with the text it came from."""
@@ -50,9 +50,12 @@ def _text(file: Path) -> str:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        fail(Exit.UNREADABLE, f"{file.name}: cannot be read ({error.strerror}); expected a text file or -")
+        fail(
+            Exit.UNREADABLE,
+            f"{file.name}: cannot be read ({error.strerror}); expected a text file, or - for standard input",
+        )
     if b"\x00" in raw:
-        fail(Exit.UNREADABLE, f"{file.name}: holds NUL bytes, so it is no text file; expected a report as plain text")
+        fail(Exit.UNREADABLE, f"{file.name}: contains NUL bytes; expected a report as plain text")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

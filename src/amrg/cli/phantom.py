@@ -14,25 +14,28 @@ from amrg.cli.exits import Exit
 
 def phantom(
     folder: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder for the set: a folder a study, and cases.jsonl.")
+        Path,
+        typer.Argument(metavar="OUT", help="Folder for the exams: one folder a study, and cases.jsonl with the truth."),
     ],
-    count: Annotated[int, typer.Option(min=1, help="How many exams.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the first exam; the others follow.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first exam; each next exam has the next seed.")] = 0,
     size: Annotated[str, typer.Option(help="full (0.1 mm pixels) or small (0.4 mm).")] = "full",
     population: Annotated[
         str,
-        typer.Option(help="Who is drawn: screening, rich (lesions in nearly every breast) or shifted (another site)."),
+        typer.Option(help="screening, rich (lesions in nearly every breast) or shifted (another site)."),
     ] = "screening",
-    workers: Annotated[int, typer.Option(min=1, help="Processes that draw; the set is the same for any number.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes; the result is the same for any number.")
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Draw four-view phantom exams as DICOM, with their truth in cases.jsonl."""
+    """Draw phantom exams: four DICOM views a study, with their truth in cases.jsonl."""
     from amrg.phantom import POPULATIONS, PhantomError, Size, draw_set
 
     if size not in tuple(Size):
         fail(Exit.USAGE, f"--size is {size!r}; expected {' or '.join(Size)}")
     if population not in POPULATIONS:
-        fail(Exit.USAGE, f"--population is {population!r}; expected {', '.join(POPULATIONS)}")
+        fail(Exit.USAGE, f"--population is {population!r}; expected one of {', '.join(POPULATIONS)}")
     folders = []
     try:
         with writing(folder), Progress(console=err, transient=True) as progress:
@@ -43,8 +46,8 @@ def phantom(
     except PhantomError as error:
         fail(Exit.UNREADABLE, str(error))
     if as_json:
-        order = {"out": str(folder), "count": count, "seed": seed, "size": size, "population": population}
-        print_json({**order, "studies": folders})
+        settings = {"out": str(folder), "count": count, "seed": seed, "size": size, "population": population}
+        print_json({**settings, "studies": folders})
     else:
         exams = f"{count} {population} exam{'s' if count > 1 else ''}"
         out.print(f"{exams} of size {size} from seed {seed} in {folder}")

@@ -1,1 +1,1 @@
-"""What every room may use: value types, files written whole, hashing, progress. Knows no other room."""
+"""What every room may use: value types, atomic writes, hashing, progress. Knows no other room."""

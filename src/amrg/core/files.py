@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, however a run was broken off."""
+"""Atomic writes: a file is complete or absent, even when a run is killed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; what was written takes its place at the end, and nothing where that fails.
+    """A temporary path to write to; it replaces `path` at the end, and is removed where writing fails.
 
-    Every process writes to a path of its own, so any number may write the same file: the last to end stays.
+    Every process has a temporary path of its own, so several may write the same file: the last to finish wins.
     """
     _remove_abandoned(path)
     partial = path.with_name(f"{_partial_prefix(path)}{os.getpid()}{_PARTIAL}")
@@ -22,12 +22,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except BaseException:
-        partial.unlink(missing_ok=True)  # it would take the room that is wanted
+        partial.unlink(missing_ok=True)  # it would fill the disk
         raise
 
 
 def write_text(path: Path, lines: Iterable[str]) -> int:
-    """Write lines to a file that is there whole or not at all; returns how many."""
+    """Write lines to a file, atomically; returns how many."""
     count = 0
     with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         for count, line in enumerate(lines, start=1):  # noqa: B007
@@ -39,12 +39,12 @@ _PARTIAL = ".partial"
 
 
 def _partial_prefix(path: Path) -> str:
-    """How the names begin that this machine's processes write a file under: another machine's are not ours to judge."""
+    """The start of this machine's temporary names: another machine's processes cannot be looked up from here."""
     return f"{path.name}.{platform.node()}-"
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what processes of this machine that were killed had written of a file."""
+    """Remove temporary files of processes on this machine that no longer run."""
     for left in path.parent.glob(f"{glob.escape(_partial_prefix(path))}*{_PARTIAL}"):
         number = left.name.removeprefix(_partial_prefix(path)).removesuffix(_PARTIAL)
         if number.isdecimal() and not _is_running(int(number)):
@@ -52,7 +52,7 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
-    """Whether a process of this machine is there, whosever it is."""
+    """Whether a process of this machine runs, of any user."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

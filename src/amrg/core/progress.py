@@ -1,4 +1,4 @@
-"""How long work reports its progress."""
+"""How long-running work reports its progress."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Progress = Callable[[str, int, int], None]
-"""What is being done, how many are done, of how many."""
+"""Called with what is being done, how many items are finished, and how many there are."""
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ class Value(BaseModel):
 
 
 def first_complaint(error: ValidationError) -> str:
-    """The first of what is wrong with a value that was read: where, and what; of text that is none, `JSON`."""
+    """The first validation error: field and message; `JSON` as the field where the text is no JSON."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"
 

@@ -1,4 +1,4 @@
-"""Public data sets to cases: one file a data set, splits, leak check. Knows no model."""
+"""Public data sets to cases: one importer a data set, splits, leak check. Knows no model."""
 
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.import_dataset import PartDone, import_dataset

@@ -11,7 +11,7 @@ from amrg.core.values import Value
 
 
 class ReferenceSource(StrEnum):
-    """Where a reference report comes from. Text rendered from labels is never scored as a radiologist's unasked."""
+    """Where a reference report comes from. Text rendered from labels is not scored as a radiologist's by default."""
 
     RADIOLOGIST = "radiologist"
     LABELS = "rendered from labels"
@@ -19,9 +19,9 @@ class ReferenceSource(StrEnum):
 
 
 class ImageRef(Value):
-    """One picture of a case: `file` is a posix path below the data set's root.
+    """One image of a case: `file` is a posix path below the data set's root.
 
-    Laterality and view are what the data set's table says, None where it is silent: then the file itself tells.
+    Laterality and view are as the data set's table gives them; where None, they are read from the file.
     """
 
     file: str
@@ -31,9 +31,9 @@ class ImageRef(Value):
 
 
 class Case(Value):
-    """One thing to report on: pictures, reference, provenance.
+    """One study, or one image, to report on: images, reference report, provenance.
 
-    `group` holds cases together that must never be split apart: a patient where known, else those of one text.
+    `group` names cases that a split must keep together: those of one patient where known, else those of one text.
     `text` is the reference as published, byte for byte, or rendered from labels (then `source` says so).
     `labels` are the published label columns, as written. `published_split` is the data set's own, where it has one.
     """

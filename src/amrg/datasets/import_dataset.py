@@ -1,4 +1,4 @@
-"""From an importer to a data set folder: part by part, resumable, the same bytes however often it was broken off."""
+"""From an importer to a data set folder: part by part, resumable, the same bytes however often it was interrupted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from amrg.datasets.parquet import PartFacts, hash_of, read_facts, write_part
 from amrg.datasets.store import INFO, LAYOUT, ODDITIES, Info, part_path, parts_of, read_info
 
 PART = 1000
-"""Cases a part: what is held in memory at once, and what a broken-off import may lose."""
+"""Cases a part: the number held in memory, and the most that an interrupted import loses."""
 
 
 @dataclass(frozen=True)
 class PartDone:
-    """One part that is on disk; `cases` counts up to and with it. `again` says that an earlier run had written it."""
+    """One part that is on disk; `cases` counts up to and with it. `again`: an earlier run had written it."""
 
     number: int
     cases: int
@@ -31,7 +31,7 @@ class PartDone:
 
 @dataclass(frozen=True)
 class _Job:
-    """One import: from where, to where, by whom."""
+    """One import: importer, source folder, target folder, part size."""
 
     importer: Importer
     root: Path
@@ -39,7 +39,7 @@ class _Job:
     size: int
 
     def facts(self, items: str, counted: tuple[str, int, int], oddities: Sequence[Oddity]) -> PartFacts:
-        """What a part of this import says of itself; `counted` is its cases' hash and number, and pictures there."""
+        """The facts stored in a part; `counted` is the hash and number of its cases, and the number of image files."""
         return PartFacts(
             layout=LAYOUT,
             dataset=self.importer.about.name,
@@ -56,15 +56,15 @@ class _Job:
 def import_dataset(importer: Importer, root: Path, out: Path, size: int = PART) -> Iterator[PartDone]:
     """Write the data set at `root` as a data set folder `out`, a part of `size` cases at a time.
 
-    Yields each part as it is on disk. An import that was broken off goes on with the first part that is missing and
-    ends with the same bytes; over a finished one nothing is written.
+    Yields each part once it is on disk. An interrupted import resumes with the first missing part and ends with the
+    same bytes; a finished one is left unchanged.
 
     Raises:
         DatasetError: `root` is not this data set or holds no case, or `out` holds another data set, another root, or
             an import of tables that have changed since.
     """
     if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder; expected the folder of {importer.about.name} as published")
+        raise DatasetError(f"{root}: no such folder; expected the {importer.about.name} data set as published")
     job = _Job(importer, root.resolve(), out, size)
     _refuse_other(job)
     oddities: list[Oddity] = []
@@ -89,11 +89,11 @@ def _batches(items: Iterator[Item], odd: Odd, size: int) -> Iterator[list[Item]]
 
 
 def _unique(items: Iterator[Item], odd: Odd) -> Iterator[Item]:
-    """Items in order; of those that share a key the first. The keys are all that is held of them."""
+    """Items in order; of those that share a key the first. Only keys are held in memory."""
     keys: set[str] = set()
     for item in items:
         if item.key in keys:
-            odd(Oddity(where=item.key, found="a second case of this key", expected="each key once: the first is kept"))
+            odd(Oddity(where=item.key, found="a second case of this key", expected="each key once; the first is kept"))
             continue
         keys.add(item.key)
         yield item
@@ -114,7 +114,9 @@ def _case_of(job: _Job, item: Item, odd: Odd) -> Case | None:
     """The case of an item, under the item's own key."""
     case = job.importer.case(job.root, item, odd)
     if case is not None and case.key != item.key:
-        raise DatasetError(f"{item.key}: its importer made a case of key {case.key}; both must be the same")
+        raise DatasetError(
+            f"{item.key}: the importer returned a case with key {case.key}; expected the key of its item"
+        )
     return case
 
 
@@ -123,18 +125,18 @@ def _hash_of_items(batch: Sequence[Item]) -> str:
 
 
 def _same_items(path: Path, batch: Sequence[Item]) -> PartFacts:
-    """A part that an earlier run wrote, held to the rows that it would be made from now."""
+    """The facts of a part that an earlier run wrote, checked against the rows it would be made from now."""
     facts = read_facts(path)
     if facts.items != _hash_of_items(batch):
         raise DatasetError(
-            f"{path.name}: was imported from other table rows than are at {facts.root} now; "
-            f"name an empty folder, or remove {path.parent.parent}"
+            f"{path}: the tables at {facts.root} have changed since this part was imported; "
+            f"use an empty folder, or remove {path.parent.parent} and import again"
         )
     return facts
 
 
 def _refuse_other(job: _Job) -> None:
-    """Refuse a folder that holds, or has begun to hold, something else."""
+    """Refuse a folder that contains another data set, finished or not."""
     there = parts_of(job.out)
     if (job.out / INFO).is_file():
         info = read_info(job.out)
@@ -143,23 +145,27 @@ def _refuse_other(job: _Job) -> None:
         facts = read_facts(there[0])
         found = (facts.dataset, facts.root, facts.layout)
         if facts.software != f"amrg {__version__}":
-            raise DatasetError(f"{job.out}: begun by {facts.software}, this is amrg {__version__}; remove it first")
+            raise DatasetError(
+                f"{job.out}: unfinished import by {facts.software}, this is amrg {__version__}; remove it first"
+            )
     else:
         return
     if found != (job.importer.about.name, str(job.root), LAYOUT):
         raise DatasetError(
-            f"{job.out}: holds {found[0]} from {found[1]} (layout {found[2]}), asked for is "
-            f"{job.importer.about.name} from {job.root} (layout {LAYOUT}); name an empty folder"
+            f"{job.out}: contains {found[0]} from {found[1]} (layout {found[2]}); expected "
+            f"{job.importer.about.name} from {job.root} (layout {LAYOUT}); use an empty folder"
         )
 
 
 def _finish(job: _Job, parts: Sequence[Path], tail: Sequence[Oddity]) -> None:
-    """Write the oddities and then `dataset.json`, whose presence says that the import is whole."""
+    """Write the oddities and then `dataset.json`, which exists only for a complete import."""
     if spare := [path.name for path in parts_of(job.out) if path not in parts]:
-        raise DatasetError(f"{job.out}: holds {spare[0]}, which the tables no longer fill; remove the folder first")
+        raise DatasetError(
+            f"{job.out}: contains {spare[0]}, for which the tables have no cases any more; remove the folder first"
+        )
     facts = [read_facts(path).model_copy(update={"oddities": ()}) for path in parts]
     if not sum(f.cases for f in facts):
-        raise DatasetError(f"{job.root}: no case of {job.importer.about.name} found; is this its folder?")
+        raise DatasetError(f"{job.root}: no case of {job.importer.about.name} found; check that this is its folder")
     if (job.out / INFO).is_file():
         return
     count = write_text(job.out / ODDITIES, _lines(parts, tail))

@@ -1,4 +1,4 @@
-"""What an importer of a data set is: items from its tables, and a case from an item."""
+"""The interface of an importer: items from a data set's tables, and a case from an item."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from amrg.datasets.case import Case
 
 
 class DatasetError(ValueError):
-    """A data set that cannot be read as asked: names the file or field, found, expected, what to do."""
+    """A data set that cannot be read: the message names the file or field, found, expected, what to do."""
 
 
 class Oddity(Value):
-    """Something missing or odd in a data set as published; the import goes on and keeps it."""
+    """Something missing or odd in a data set as published; the import records it and continues."""
 
     where: str
     found: str
@@ -24,12 +24,12 @@ class Oddity(Value):
 
 
 Odd = Callable[[Oddity], None]
-"""Takes note of an oddity."""
+"""Records an oddity."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """What the tables say of one case: its key and the rows that belong to it, columns as published."""
+    """The table rows of one case, columns as published, and its key."""
 
     key: str
     rows: tuple[dict[str, str], ...]
@@ -49,9 +49,9 @@ class About:
 class Importer(Protocol):
     """Reads one data set's folder as published. Both methods see only the folder: same folder, same cases.
 
-    `items` streams in a stable order and opens tables only, never pictures; `case` may look at the files of its own
-    item. What is missing or odd goes to `odd`; a case is dropped (None) only where there is nothing to report on, and
-    then `odd` says so.
+    `items` streams in a stable order and opens tables only, never images; `case` may look at the files of its own
+    item. What is missing or odd is passed to `odd`; a case is skipped (None) only where there is nothing to report on,
+    and then that is passed to `odd`.
     """
 
     about: About

@@ -1,4 +1,4 @@
-"""Cases as Parquet, exact in both directions, and what a part says of itself."""
+"""Cases as Parquet, exact in both directions, and the facts stored with each part."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
         ("source", pa.string()),
         ("licence", pa.string()),
         ("images", pa.list_(_IMAGE)),
-        ("reference", pa.string()),  # amrg.birads.Report as JSON, defaults left out
+        ("reference", pa.string()),  # amrg.birads.Report as JSON, without default values
         ("text", pa.string()),
         ("labels", pa.map_(pa.string(), pa.string())),
         ("published_split", pa.string()),
@@ -39,9 +39,9 @@ SCHEMA = pa.schema(
 
 
 class PartFacts(Value):
-    """What a part says of itself, kept in its own file so that both are written at once or not at all.
+    """Facts about a part, stored in its own file so that cases and facts are written together or not at all.
 
-    `items` is the hash of the table rows it was made from, `hash` that of its cases, whatever the folder they lie in.
+    `items` is the hash of the table rows it was made from, `hash` that of its cases, independent of the folder.
     """
 
     layout: int
@@ -71,7 +71,7 @@ def hash_of(cases: Sequence[Case]) -> str:
 
 
 def write_part(path: Path, cases: Sequence[Case], facts: PartFacts) -> None:
-    """Write a part with what it says of itself; the file is there whole or not at all."""
+    """Write a part with its facts, atomically."""
     table = to_table(cases).replace_schema_metadata({_FACTS: facts.model_dump_json().encode()})
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as partial, partial.open("wb") as file:
@@ -81,7 +81,7 @@ def write_part(path: Path, cases: Sequence[Case], facts: PartFacts) -> None:
 
 
 def read_facts(path: Path) -> PartFacts:
-    """What a part says of itself.
+    """The facts of a part.
 
     Raises:
         DatasetError: the file is no part of a data set.
@@ -128,4 +128,4 @@ def _case(row: dict[str, Any]) -> Case:
 
 
 def _unreadable(path: Path) -> DatasetError:
-    return DatasetError(f"{path.name}: no readable part of a data set; remove {path.parent.parent} and import again")
+    return DatasetError(f"{path}: not a readable part of a data set; remove {path.parent.parent} and import again")

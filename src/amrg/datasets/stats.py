@@ -1,4 +1,4 @@
-"""What a data set holds, counted in one pass."""
+"""Counts of a data set, in one pass."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from amrg.datasets.store import Dataset
 
 
 class Stats(Value):
-    """Counts over all cases; `tables` are counts by value, the commonest first. A case without a value counts as none.
+    """Counts over all cases; `tables` are counts by value, most common first. A case without a value counts as `none`.
 
-    `missing_images` are named by a case and not below the root; `patients` are groups that stand for somebody, `texts`
-    cases with a text that somebody wrote, `distinct_texts` those texts once case, punctuation and space are folded.
+    `missing_images` are named by a case but not found below the root; `patients` are groups that are one patient,
+    `texts` cases with a text that a person wrote, `distinct_texts` those texts once case, punctuation and space are
+    folded.
     """
 
     cases: int

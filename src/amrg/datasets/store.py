@@ -25,9 +25,9 @@ PARTS = ("train", "validation", "test")
 
 
 class Info(Value):
-    """`dataset.json`: what the data set is, where its pictures are, what was counted. Its presence says: all there.
+    """`dataset.json`: name, licence, folder of the images, counts. It exists only for a complete import.
 
-    `hash` covers the cases' content in order, not the place they came from.
+    `hash` covers the content of the cases in order, not the folder they came from.
     """
 
     layout: int = Field(alias="schema")
@@ -65,7 +65,7 @@ class Info(Value):
 class Split(Value):
     """`splits/NAME.json`: keys of a data set in three lists, how they were drawn, and a hash over all of it.
 
-    `seed` is None where the rule draws nothing; `dataset_hash` is the `hash` of the data set it was made for.
+    `seed` is None where the rule is not random; `dataset_hash` is the `hash` of the data set it was made for.
     """
 
     layout: int = Field(alias="schema")
@@ -100,14 +100,14 @@ class Split(Value):
 
 @dataclass(frozen=True)
 class Dataset:
-    """An imported data set. Everything streams; only keys are ever held all at once."""
+    """An imported data set. Cases are streamed; only keys are held in memory."""
 
     folder: Path
     info: Info
 
     @property
     def root(self) -> Path:
-        """Where the pictures are: what `study_of` takes."""
+        """The folder of the images: the `root` of `study_of`."""
         return Path(self.info.root)
 
     def cases(self) -> Iterator[Case]:
@@ -122,7 +122,7 @@ class Dataset:
             DatasetError: no such key.
         """
         if key not in self._places:
-            raise DatasetError(f"{self.info.name}: no case {key!r} in {self.folder}")
+            raise DatasetError(f"{self.folder}: no case {key!r} in {self.info.name}")
         path, row = self._places[key]
         return from_table(_part(path).slice(row, 1))[0]
 
@@ -149,29 +149,31 @@ class Dataset:
         path = self.folder / SPLITS / f"{name}.json"
         if name not in self.splits():
             known = ", ".join(self.splits()) or "none"
-            raise DatasetError(f"{self.folder}: no split {name!r}, there is {known}; make it with amrg data split")
+            raise DatasetError(f"{self.folder}: no split {name!r}; found {known}; make it with amrg data split")
         try:
             split = Split.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise DatasetError(f"{path}: no split ({first_complaint(error)}); remove it and make it again") from error
+            raise DatasetError(
+                f"{path}: not a valid split ({first_complaint(error)}); remove it and make it again"
+            ) from error
         if split.hash != split.with_hash().hash:
             raise DatasetError(f"{path}: was changed after it was made; remove it and make it again")
         self.check_split(split)
         return split
 
     def write_split(self, split: Split) -> Split:
-        """Store a split under its name, and give it back with its hash. The same split again changes nothing.
+        """Store a split under its name, and return it with its hash. The same split again changes nothing.
 
         Raises:
-            DatasetError: see `check_split`; or another split lies there under this name.
+            DatasetError: see `check_split`; or the folder has a different split of this name.
         """
         self.check_split(split)
         path, made = self.folder / SPLITS / f"{split.name}.json", split.with_hash()
         if path.is_file():
             if (there := self.split(split.name)) != made:
                 raise DatasetError(
-                    f"{path}: holds another split (seed {there.seed}, version {there.version}), asked for is seed "
-                    f"{made.seed}, version {made.version}; remove the file to make it anew"
+                    f"{path}: contains a different split (seed {there.seed}, version {there.version}); requested "
+                    f"seed {made.seed}, version {made.version}; remove the file to make it again"
                 )
             return made
         path.parent.mkdir(exist_ok=True)
@@ -179,21 +181,23 @@ class Dataset:
         return made
 
     def check_split(self, split: Split) -> None:
-        """Hold a split to this data set.
+        """Check that a split belongs to this data set.
 
         Raises:
-            DatasetError: made for other cases, a key unknown or in it twice.
+            DatasetError: it was made for other cases, a key is unknown, or a key occurs twice.
         """
         if split.dataset_hash != self.info.hash:
             raise DatasetError(
-                f"split {split.name}: made for {split.dataset} of hash {split.dataset_hash[:12]}, "
-                f"{self.folder} holds {self.info.name} of hash {self.info.hash[:12]}; make it again"
+                f"split {split.name}: made for {split.dataset} with hash {split.dataset_hash[:12]}, but "
+                f"{self.folder} contains {self.info.name} with hash {self.info.hash[:12]}; make the split again"
             )
         counted = Counter(key for part in PARTS for key in split.keys(part))
         if unknown := [key for key in counted if key not in self._places]:
-            raise DatasetError(f"split {split.name}: {len(unknown)} keys are no case here, such as {unknown[0]!r}")
+            raise DatasetError(
+                f"split {split.name}: keys without a case in {self.folder}: {len(unknown)}, such as {unknown[0]!r}"
+            )
         if doubled := [key for key, times in counted.items() if times > 1]:
-            raise DatasetError(f"split {split.name}: {len(doubled)} keys stand twice, such as {doubled[0]!r}")
+            raise DatasetError(f"split {split.name}: keys that occur twice: {len(doubled)}, such as {doubled[0]!r}")
 
     @cached_property
     def _places(self) -> dict[str, tuple[Path, int]]:
@@ -213,7 +217,7 @@ def open_dataset(folder: Path) -> Dataset:
     """
     if not (folder / INFO).is_file():
         if parts_of(folder):
-            raise DatasetError(f"{folder}: an import that was broken off; run the same amrg data import again")
+            raise DatasetError(f"{folder}: an interrupted import; run the same amrg data import again to resume it")
         raise DatasetError(f"{folder}: no data set ({INFO} is missing); make one with amrg data import")
     return Dataset(folder, read_info(folder))
 
@@ -228,14 +232,14 @@ def read_info(folder: Path) -> Info:
     try:
         info = Info.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DatasetError(f"{path}: no data set of amrg ({first_complaint(error)}); name another folder") from error
+        raise DatasetError(f"{path}: not a data set of amrg ({first_complaint(error)}); name another folder") from error
     if info.layout != LAYOUT:
         raise DatasetError(f"{path}: layout {info.layout}, this version reads {LAYOUT}; import again into a new folder")
     return info
 
 
 def part_path(folder: Path, number: int) -> Path:
-    """Where a part lies."""
+    """The path of a part."""
     return folder / CASES / f"part-{number:05d}.parquet"
 
 
@@ -245,7 +249,7 @@ def parts_of(folder: Path) -> list[Path]:
 
 
 def _part(path: Path) -> Any:
-    """A part's table; the last two are kept."""
+    """A part's table; the last two are cached."""
     return _cached_part(path, path.stat().st_mtime_ns)
 
 

@@ -1,4 +1,4 @@
-"""A case's pictures as a study."""
+"""A case's images as a study."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from amrg.imaging.intake import best_of_each_view
 
 
 def study_of(case: Case, root: Path) -> Study:
-    """Read the pictures of a case from below the data set's root, side and view as its table says.
+    """Read the images of a case from below the data set's root, side and view as its table says.
 
-    Of several pictures of one view the one for presentation, or the larger, is kept. UID and patient key follow from
-    data set, key and group.
+    Of several images of one view the one for presentation, or else the largest, is used. UID and patient key follow
+    from data set, key and group.
 
     Raises:
-        ImagingError: the case has no picture, or one that is missing or cannot be read.
+        ImagingError: the case has no image, or one that is missing or cannot be read.
     """
     if not case.images:
-        raise ImagingError(f"{case.key}: has no picture in {case.dataset}")
+        raise ImagingError(
+            f"{case.key}: the case has no image in {case.dataset}; images are needed to read it as a study"
+        )
     mammograms = [read_mammogram(root / image.file, image.laterality, image.view) for image in case.images]
     views, _ = best_of_each_view(mammograms)
     return Study(

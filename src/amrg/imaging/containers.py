@@ -1,4 +1,4 @@
-"""A path to the files it stands for: a folder, a zip, a DICOMDIR, a single file."""
+"""A path to its files: a folder, a zip, a DICOMDIR, a single file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_IMAGES = frozenset({".json", ".jsonl", ".txt", ".csv", ".md", ".xml", ".htm
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files that a path stands for, sorted; companions that are no images (truth, notes) are left out.
+    """The files of a path, sorted; files that are no images (truth, notes) are skipped.
 
     Raises:
         ImagingError: no such path, an empty folder, a zip that is broken, hostile or too large.
@@ -35,12 +35,12 @@ def files_of(path: Path) -> list[Path]:
     else:
         found = [path]
     if not found:
-        raise ImagingError(f"{path.name}: holds no image file; expected DICOM, PNG, TIFF, PGM or JPEG")
+        raise ImagingError(f"{path.name}: contains no image file; expected DICOM, PNG, TIFF, PGM or JPEG")
     return found
 
 
 def _is_companion(path: Path) -> bool:
-    """Files that lie beside images and are none: by ending, hidden, or a DICOMDIR whose files are found anyway."""
+    """Files next to images that are none: by ending, hidden, or a DICOMDIR whose files are found anyway."""
     return path.suffix.lower() in _NOT_IMAGES or path.name.startswith(".") or path.name.upper() == "DICOMDIR"
 
 
@@ -60,7 +60,7 @@ def _unpack(path: Path) -> Path:
 
 
 def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
-    """Refuse archives that reach outside their folder or unpack beyond all measure.
+    """Refuse archives with members outside their folder, or that unpack to more than the limits.
 
     Raises:
         ImagingError: naming what was found.
@@ -71,11 +71,13 @@ def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
     for member in members:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts:
-            raise ImagingError(f"{name}: holds a member that points outside the archive; refused")
+            raise ImagingError(
+                f"{name}: contains a path outside the archive; pack it again with paths inside one folder"
+            )
 
 
 def _dicomdir_files(path: Path) -> list[Path]:
-    """The files that a DICOMDIR lists (PS3.10 8.6) and that are there."""
+    """The files that a DICOMDIR lists (PS3.10 8.6) and that exist."""
     read_header(path)
     directory = pydicom.dcmread(path)
     found = []

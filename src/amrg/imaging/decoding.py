@@ -1,4 +1,4 @@
-"""Pixels of one file, decoded once and kept a while: presentation values in 0..1."""
+"""Pixels of one file, decoded once and cached: presentation values in 0..1."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ def read_header(path: Path) -> Dataset:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd values are looked at where they matter
+            warnings.simplefilter("ignore")  # odd values are checked where they matter
             return pydicom.dcmread(path, stop_before_pixels=True)
     except InvalidDicomError as error:
         raise ImagingError(
             f"{path.name}: not DICOM (no DICM prefix at byte 128); expected a DICOM file, PNG, TIFF, PGM or JPEG"
         ) from error
     except OSError as error:
-        raise ImagingError(f"{path.name}: cannot be opened ({error.strerror or error})") from error
+        raise ImagingError(
+            f"{path.name}: cannot be opened ({error.strerror or error}); check the file and its permissions"
+        ) from error
     except Exception as error:  # pydicom raises what its parts raise on broken bytes
-        raise ImagingError(f"{path.name}: header is broken ({_first_line(error)}); send the file again") from error
+        raise ImagingError(f"{path.name}: damaged DICOM header ({_first_line(error)}); send the file again") from error
 
 
 def refuse_absurd(name: str, rows: int, columns: int) -> None:
-    """Refuse dimensions that no mammogram has, before anything is allocated.
+    """Refuse image sizes that no mammogram has, before memory is allocated.
 
     Raises:
         ImagingError: a side beyond the limits.
@@ -57,7 +59,7 @@ def refuse_absurd(name: str, rows: int, columns: int) -> None:
 
 
 def presentation_values(path: Path) -> Values:
-    """Presentation values float32 [rows, columns] in 0..1 as the file lies, bright = dense.
+    """Presentation values float32 [rows, columns] in 0..1, oriented as in the file, bright = dense.
 
     Raises:
         ImagingError: see `read_values`.
@@ -67,14 +69,14 @@ def presentation_values(path: Path) -> Values:
 
 @lru_cache(maxsize=4)
 def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
-    """Presentation values and notes of a file; kept for the four read last (the second argument is its time).
+    """Presentation values and notes of a file; cached for the last four (the second argument is its time).
 
     Raises:
         ImagingError: no pixel data, truncated, blank, absurd dimensions, unsupported syntax.
     """
     values, notes = _plain_image(path) if path.suffix.lower() in IMAGE_ENDINGS else _dicom(path)
     if float(values[::4, ::4].max() - values[::4, ::4].min()) < 1e-4:
-        raise ImagingError(f"{path.name}: the picture is blank (one value everywhere); expected a breast")
+        raise ImagingError(f"{path.name}: the image is blank (one value everywhere); expected a breast")
     values.setflags(write=False)
     return values, notes
 
@@ -84,50 +86,56 @@ def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
     header = read_header(path)
     rows, columns = header.get("Rows"), header.get("Columns")
     if not isinstance(rows, int) or not isinstance(columns, int):
-        raise ImagingError(f"{path.name}: no (0028,0010) Rows or (0028,0011) Columns; expected an image object")
+        raise ImagingError(f"{path.name}: no (0028,0010) Rows or (0028,0011) Columns; expected a DICOM image")
     refuse_absurd(path.name, rows, columns)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            whole = pydicom.dcmread(path)
-            if "PixelData" not in whole:
+            dataset = pydicom.dcmread(path)
+            if "PixelData" not in dataset:
                 raise ImagingError(f"{path.name}: no (7FE0,0010) Pixel Data; expected an image, found a header only")
             stored = (
-                pixel_array(whole, index=0) if whole.get("NumberOfFrames", 1) not in (None, 1) else pixel_array(whole)
+                pixel_array(dataset, index=0)
+                if dataset.get("NumberOfFrames", 1) not in (None, 1)
+                else pixel_array(dataset)
             )
             if stored.ndim == 3:  # colour secondary captures of grey films
                 stored = stored.mean(-1)
-            return presentation(stored, whole)
+            return presentation(stored, dataset)
     except ImagingError:
         raise
     except Exception as error:  # decoders raise what their libraries raise
         syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
-        named = getattr(syntax, "name", "none that is one UID")
+        named = getattr(syntax, "name", "missing or not a UID")
         raise ImagingError(
-            f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({_first_line(error)}); transfer syntax {named}: "
+            f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({_first_line(error)}); transfer syntax {named}; "
             "the file is truncated or damaged, or its syntax is not supported: send it again uncompressed"
         ) from error
 
 
 def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
-    """Values of a PNG, TIFF or PGM: the full range of its type is the range of the picture."""
+    """Values of a PNG, TIFF or PGM: the full range of its type is the range of the image."""
     try:
         with warnings.catch_warnings(), _open_plain_image(path) as image:
             refuse_absurd(path.name, image.height, image.width)
             raw = np.asarray(image.convert("L") if image.mode in ("RGB", "RGBA", "P", "LA", "1") else image)
     except Image.DecompressionBombError as error:
-        raise ImagingError(f"{path.name}: more pixels than any mammogram has; refused before decoding") from error
+        raise ImagingError(
+            f"{path.name}: the image is too large; expected sides of {MIN_SIDE} to {MAX_SIDE} pixels"
+        ) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, ImagingError):
             raise
-        raise ImagingError(f"{path.name}: not a readable picture ({_first_line(error)})") from error
+        raise ImagingError(
+            f"{path.name}: not a readable image ({_first_line(error)}); expected PNG, TIFF, PGM or JPEG"
+        ) from error
     values = raw.astype(np.float32)
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
-    return np.clip(values / top, 0, 1), ("a plain picture: no spacing, taken as shown for presentation",)
+    return np.clip(values / top, 0, 1), ("not DICOM: no pixel spacing, read as For Presentation",)
 
 
 def _open_plain_image(path: Path) -> Image.Image:
-    """Open without Pillow's warning about large pictures: ours is the limit that counts."""
+    """Open without Pillow's warning about large images: `refuse_absurd` has our own limit."""
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     return Image.open(path)
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a file, in one line."""
+"""The error of an unreadable file, in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The breast in a square frame: found, freed of labels and borders, cropped, and looked at in three ways."""
+"""The breast in a square frame: found, without labels and borders, cropped, in three versions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy import ndimage
 
 from amrg.birads import Laterality
 
-Picture = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-SEARCH = 256  # rows at which the breast is looked for: fine enough for its outline, blind to dust
-FINE = 1.5  # small bright structures are looked for on a grid this much finer than the frame
+SEARCH = 256  # rows at which the breast is searched for: fine enough for its outline, too coarse for dust
+FINE = 1.5  # small bright structures are searched for on a grid this much finer than the frame
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Framed:
     bool [size, size]. A point of the frame is `left + x * step`, `top + y * step` in the original image.
     """
 
-    pixels: Picture
-    contrast: Picture
-    detail: Picture
+    pixels: Pixels
+    contrast: Pixels
+    detail: Pixels
     breast: Mask
     left: float
     top: float
@@ -44,10 +44,10 @@ class Framed:
         return (x - self.left) / self.step, (y - self.top) / self.step
 
 
-def frame_breast(pixels: Picture, laterality: Laterality, size: int) -> Framed:
-    """Frame a presentation picture, float32 [H, W] in 0..1, bright = dense, in a square of `size` pixels.
+def frame_breast(pixels: Pixels, laterality: Laterality, size: int) -> Framed:
+    """Frame a presentation image, float32 [H, W] in 0..1, bright = dense, in a square of `size` pixels.
 
-    Where no breast is found the whole picture is framed, so that nothing is lost.
+    Where no breast is found the whole image is framed, so that nothing is lost.
     """
     mask, scale = find_breast(pixels, laterality)
     rows, columns = _extent(mask, scale, pixels.shape)
@@ -69,7 +69,7 @@ def frame_breast(pixels: Picture, laterality: Laterality, size: int) -> Framed:
     )
 
 
-def find_breast(pixels: Picture, laterality: Laterality) -> tuple[Mask, float]:
+def find_breast(pixels: Pixels, laterality: Laterality) -> tuple[Mask, float]:
     """The breast's mask on a coarse grid, and the original pixels a coarse pixel.
 
     The background is the darkest common level; the breast is the largest thing above it once thin borders are
@@ -89,13 +89,13 @@ def find_breast(pixels: Picture, laterality: Laterality) -> tuple[Mask, float]:
     return ndimage.binary_fill_holes(grown), scale
 
 
-def _shrink(pixels: Picture, scale: float) -> Picture:
+def _shrink(pixels: Pixels, scale: float) -> Pixels:
     """Area-averaged copy, `scale` times smaller."""
     shape = (max(8, round(pixels.shape[1] / scale)), max(8, round(pixels.shape[0] / scale)))
     return np.asarray(Image.fromarray(pixels).resize(shape, Image.Resampling.BOX), np.float32)
 
 
-def _background(small: Picture) -> float:
+def _background(small: Pixels) -> float:
     """The level between background and breast: above the darkest mode by its spread, below half of the tissue."""
     smooth = ndimage.uniform_filter(small, 3)
     counts, edges = np.histogram(smooth, 128, (0.0, max(1e-3, float(smooth.max()))))
@@ -122,7 +122,7 @@ def _without_borders(bright: Mask, laterality: Laterality) -> Mask:
 
 
 def _is_chest_wall(edge: range, columns: int, laterality: Laterality) -> bool:
-    """Whether an edge's columns lie at the chest wall, where tissue may well be bright from end to end."""
+    """Whether an edge's columns are at the chest wall, where tissue may well be bright from end to end."""
     return (edge.stop == columns) is (laterality is Laterality.RIGHT)
 
 
@@ -136,8 +136,8 @@ def _extent(mask: Mask, scale: float, shape: tuple[int, ...]) -> tuple[slice, sl
     return found[0], found[1]
 
 
-def _resample(pixels: Picture, window: tuple[float, ...], size: int) -> Picture:
-    """A square window (left, top, side) of a picture as [size, size], 0 where it reaches outside."""
+def _resample(pixels: Pixels, window: tuple[float, ...], size: int) -> Pixels:
+    """A square window (left, top, side) of an image as [size, size], 0 outside it."""
     left, top, side = window
     step = side / size
     low = (max(0.0, left), max(0.0, top))
@@ -151,7 +151,7 @@ def _resample(pixels: Picture, window: tuple[float, ...], size: int) -> Picture:
     return framed
 
 
-def _contrast(framed: Picture, breast: Mask) -> Picture:
+def _contrast(framed: Pixels, breast: Mask) -> Pixels:
     """Deviation from the local mean over the local spread, within the breast only, squashed to 0..1."""
     held = _held_columns(breast)
     inside = breast[:, held].astype(np.float32)
@@ -171,13 +171,13 @@ def _held_columns(mask: Mask) -> slice:
     return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, mask.shape[1])
 
 
-def _blur(picture: Picture, width: int) -> Picture:
+def _blur(pixels: Pixels, width: int) -> Pixels:
     """Two box blurs: close to a Gaussian, at a cost that does not grow with the width."""
-    once = ndimage.uniform_filter(picture, width, mode="nearest")
+    once = ndimage.uniform_filter(pixels, width, mode="nearest")
     return np.asarray(ndimage.uniform_filter(once, width, mode="nearest"), np.float32)
 
 
-def _detail(pixels: Picture, window: tuple[float, ...], breast: Mask) -> Picture:
+def _detail(pixels: Pixels, window: tuple[float, ...], breast: Mask) -> Pixels:
     """White top-hat (about 2 mm in a breast of 200 mm) over its own median, max-pooled to the frame, in 0..1."""
     size = len(breast)
     fine = _resample(pixels, window, round(FINE * size))

@@ -1,4 +1,4 @@
-"""Which breast, which view: read from the header in a stated order, conflicts named."""
+"""Laterality and view: read from the header in a fixed order, conflicts noted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SIDE_AFTER = re.compile(r"(?:CC|MLO|ML|LM)(R|L)T?(?![A-Z])")
 
 @dataclass(frozen=True)
 class Identity:
-    """What was found, where it was found, and what disagreed; None where no source says."""
+    """Laterality and view, None where no source gives them, and notes on sources that disagree."""
 
     laterality: Laterality | None
     view: View | None
@@ -42,7 +42,7 @@ class Identity:
 
 
 def identity(header: Dataset, file_name: str) -> Identity:
-    """Laterality and view of a header, by the first source in `SIDES` and `VIEWS` that says."""
+    """Laterality and view of a header, by the first source in `SIDES` and `VIEWS` that gives them."""
     sides = [(name, side) for name, read in SIDES if (side := read(header, file_name)) is not None]
     views = [(name, view) for name, read in VIEWS if (view := read(header, file_name)) is not None]
     notes = [*_conflicts("laterality", sides), *_conflicts("view", views)]
@@ -50,7 +50,7 @@ def identity(header: Dataset, file_name: str) -> Identity:
 
 
 def merge_identity(found: Identity, laterality: Laterality | None, view: View | None) -> Identity:
-    """An identity with the side and view that a table gives put first, and a note where the file says otherwise."""
+    """An identity in which the side and view of a table come first, with a note where the file disagrees."""
     sides = [(name, side) for name, side in (("the table", laterality), ("the file", found.laterality)) if side]
     views = [(name, stated) for name, stated in (("the table", view), ("the file", found.view)) if stated]
     notes = (*found.notes, *_conflicts("laterality", sides), *_conflicts("view", views))
@@ -110,7 +110,7 @@ SIDES: tuple[tuple[str, Callable[[Dataset, str], Laterality | None]], ...] = (
 VIEWS: tuple[tuple[str, Callable[[Dataset, str], View | None]], ...] = (
     ("ViewCodeSequence (0054,0220)", _coded_view),
     ("ViewPosition (0018,5101)", _text_view("ViewPosition")),
-    # CBIS-DDSM writes the view where the standard wants directions.
+    # CBIS-DDSM writes the view where the standard expects directions.
     ("PatientOrientation (0020,0020)", _text_view("PatientOrientation")),
     ("SeriesDescription (0008,103E)", _text_view("SeriesDescription")),
     ("file name", lambda _, name: view_in(name)),
@@ -118,9 +118,9 @@ VIEWS: tuple[tuple[str, Callable[[Dataset, str], View | None]], ...] = (
 
 
 def _conflicts(what: str, found: list[tuple[str, Laterality]] | list[tuple[str, View]]) -> list[str]:
-    """One note for every later source that says otherwise than the first."""
+    """One note for every later source that disagrees with the first."""
     return [
-        f"{what} is {found[0][1]} by {found[0][0]}, but {value} by {name}: the first is taken"
+        f"{what} is {found[0][1]} by {found[0][0]}, but {value} by {name}: the first is used"
         for name, value in found[1:]
         if value != found[0][1]
     ]

@@ -34,7 +34,7 @@ class _Read:
 
 
 def read_studies(path: Path) -> Intake:
-    """Read all that a path stands for. One bad file never loses the rest.
+    """Read all files of a path. One bad file never loses the rest.
 
     Raises:
         ImagingError: the path itself cannot be read (missing, empty, a broken archive).
@@ -72,7 +72,7 @@ def _read_file(file: Path) -> _Read | SetAside:
 
 
 def _date(header: Dataset) -> datetime.date | None:
-    """Study Date (0020,0020's study: (0008,0020)), or None where absent or malformed."""
+    """Study Date (0008,0020), or None where absent or malformed."""
     try:
         return datetime.datetime.strptime(str(header.get("StudyDate", "")), "%Y%m%d").date()
     except ValueError:
@@ -116,7 +116,7 @@ def _goodness(m: Mammogram) -> tuple[bool, int, str]:
 
 
 def _duplicate_reason(m: Mammogram) -> str:
-    return f"a second {m.laterality}{m.view}: the one for presentation, or the larger, is read"
+    return f"a second {m.laterality}{m.view}: the image for presentation, or else the largest, is read"
 
 
 def _with_priors(studies: list[Study]) -> tuple[Study, ...]:

@@ -13,12 +13,12 @@ Values = npt.NDArray[np.float32]
 def presentation(stored: npt.NDArray[np.generic], header: Dataset) -> tuple[Values, tuple[str, ...]]:
     """Stored values [H, W] to presentation values in 0..1, bright = dense, and notes on what was assumed.
 
-    Modality LUT or rescale; then VOI LUT Sequence, else the first window, else the picture's own range; then
+    Modality LUT or rescale; then VOI LUT Sequence, else the first window, else the image's own range; then
     inversion for MONOCHROME1 (PS3.3 C.7.6.3.1.2) or Presentation LUT Shape INVERSE (C.11.6), never for both.
     """
     values = np.asarray(apply_modality_lut(stored, header), np.float32)
     if str(header.get("PresentationIntentType", "")).upper() == "FOR PROCESSING":
-        return _develop(values), ("For Processing: shown as the logarithm of the exposure, inverted",)
+        return _develop(values), ("For Processing: displayed as the inverted logarithm of the exposure",)
     notes: tuple[str, ...] = ()
     if header.get("VOILUTSequence"):
         displayed = _voi_table(values, header.VOILUTSequence[0])
@@ -26,7 +26,7 @@ def presentation(stored: npt.NDArray[np.generic], header: Dataset) -> tuple[Valu
         displayed = window(values, *_first_window(header))
     else:
         displayed = _own_range(values)
-        notes = ("no window in the file: shown over its own range of values",)
+        notes = ("no window in the file: displayed over its own range of values",)
     inverse = header.get("PhotometricInterpretation") == "MONOCHROME1"
     inverse |= str(header.get("PresentationLUTShape", "")).upper() == "INVERSE"
     return (1 - displayed if inverse else displayed), notes
@@ -85,7 +85,7 @@ def _own_range(values: Values) -> Values:
 
 
 def _develop(values: Values) -> Values:
-    """A raw detector picture as a presentation picture: more exposure is darker, in logarithms."""
+    """A raw detector image as a presentation image: more exposure is darker, in logarithms."""
     log = np.log(np.maximum(values, 1.0))
     low, high = np.percentile(log[::8, ::8], (0.5, 99.5))
     return _clip((high - log) / max(1e-6, float(high - low)))

@@ -1,4 +1,4 @@
-"""One file to a mammogram: identity, orientation, spacing; decoded once so that bad pixels are found at once."""
+"""One file to a mammogram: identity, orientation, spacing; pixels are decoded once, so bad ones are found early."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from amrg.imaging.study import Intent, Mammogram
 
 
 def read_plain_image(path: Path) -> Mammogram:
-    """A PNG, TIFF, PGM or JPEG whose name says side and view, such as `RCC.png` or `P001_LEFT_MLO.tif`.
+    """A PNG, TIFF, PGM or JPEG whose name gives side and view, such as `RCC.png` or `P001_LEFT_MLO.tif`.
 
     Raises:
-        ImagingError: unreadable, or a name that does not say both.
+        ImagingError: unreadable, or a name that does not give both.
     """
     return _mammogram(path, _identity_from_name(path), Dataset(), _uid_of_bytes(path))
 
@@ -30,7 +30,7 @@ def read_dicom(path: Path, header: Dataset) -> Mammogram:
     """A DICOM file as a mammogram.
 
     Raises:
-        ImagingError: unreadable pixels, or a header that does not say side and view.
+        ImagingError: unreadable pixels, or a header without side or view.
     """
     return _mammogram(path, identity(header, path.stem), header, _uid(path, header))
 
@@ -38,14 +38,14 @@ def read_dicom(path: Path, header: Dataset) -> Mammogram:
 def read_mammogram(path: Path, laterality: Laterality | None = None, view: View | None = None) -> Mammogram:
     """One file as a mammogram, by the side and view that a data set's table gives for it.
 
-    What the table says goes before header and name, and a header or name that says otherwise is noted; what it leaves
-    open (None) is read from the file. The picture hangs as the side so found asks.
+    The table comes before header and name, and a header or name that disagrees is noted; what it does not give (None)
+    is read from the file. The image hangs as that side requires.
 
     Raises:
-        ImagingError: no such file, unreadable, or neither table nor file says side and view.
+        ImagingError: no such file, unreadable, or neither table nor file gives side and view.
     """
     if not path.is_file():
-        raise ImagingError(f"{path.name}: no such file in {path.parent.name}; is the data set complete?")
+        raise ImagingError(f"{path.name}: no such file in {path.parent.name}; check that the data set is complete")
     if path.suffix.lower() in IMAGE_ENDINGS:
         return _mammogram(
             path, merge_identity(_identity_from_name(path), laterality, view), Dataset(), _uid_of_bytes(path)
@@ -67,7 +67,7 @@ def _uid(path: Path, header: Dataset) -> str:
 
 
 def _uid_of_bytes(path: Path) -> str:
-    """A UID for a picture that has none: the same bytes, the same UID."""
+    """A UID for an image that has none: the same bytes, the same UID."""
     return "2.25." + str(int(sha256_of_file(path)[:30], 16))
 
 
@@ -94,17 +94,17 @@ def _require_side_and_view(path: Path, who: Identity) -> tuple[Laterality, View]
     """Side and view, both known.
 
     Raises:
-        ImagingError: neither header nor name says one of them.
+        ImagingError: neither header nor name gives one of them.
     """
     if who.laterality is None:
         raise ImagingError(
-            f"{path.name}: no side: (0020,0062) ImageLaterality, (0020,0060) Laterality and the name say none; "
+            f"{path.name}: no side in (0020,0062) ImageLaterality, (0020,0060) Laterality and the file name; "
             "expected R or L" + _name_hint(path)
         )
     if who.view is None:
         raise ImagingError(
-            f"{path.name}: no view: (0054,0220) ViewCodeSequence, (0018,5101) ViewPosition, "
-            "(0020,0020) PatientOrientation and the name say none; expected CC, MLO or another projection"
+            f"{path.name}: no view in (0054,0220) ViewCodeSequence, (0018,5101) ViewPosition, "
+            "(0020,0020) PatientOrientation and the file name; expected CC, MLO or another projection"
             + _name_hint(path)
         )
     return who.laterality, who.view
@@ -140,15 +140,15 @@ def _pair(value: object) -> tuple[float, float] | None:
 
 
 def _orientation(values: npt.NDArray[np.float32], laterality: Laterality, view: View) -> tuple[bool, tuple[str, ...]]:
-    """Whether the picture must be mirrored to hang naturally, and notes on what was found.
+    """Whether the image must be mirrored to hang naturally, and notes on what was found.
 
-    The breast lies at its chest wall: right breasts at the right edge, left ones at the left (as hung face to face).
+    The chest wall is at the right edge for right breasts and at the left edge for left ones (as hung face to face).
     """
     mask, _ = find_breast(values, laterality)
     rows, columns = np.nonzero(mask)
-    lies_left = float(columns.mean()) < mask.shape[1] / 2
-    flipped = lies_left is (laterality is Laterality.RIGHT)
-    notes = [f"mirrored: the breast lay at the wrong edge for side {laterality}"] if flipped else []
+    at_left = float(columns.mean()) < mask.shape[1] / 2
+    flipped = at_left is (laterality is Laterality.RIGHT)
+    notes = [f"mirrored: the breast was at the wrong edge for side {laterality}"] if flipped else []
     if view is View.MLO and float(rows.mean()) > 0.7 * mask.shape[0]:
-        notes.append("the breast lies low in the picture: it may be upside down")
+        notes.append("the breast is low in the image: it may be upside down")
     return flipped, tuple(notes)

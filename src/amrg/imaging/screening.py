@@ -1,4 +1,4 @@
-"""What is no screening view, by name: set aside, never dropped."""
+"""Objects that are no screening views: set aside with a reason, never dropped."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _WORDS = {
     "SPOT": "a spot compression view",
     "IMPLANT DISPLACED": "an implant-displaced view",
     "SPECIMEN": "a specimen",
-    "CROPPED": "a cropped picture of a finding",
+    "CROPPED": "a cropped image of a finding",
     "ROI MASK": "a mask of a finding",
-    "BIOPSY": "a biopsy picture",
-    "STEREO": "a biopsy picture",
+    "BIOPSY": "a biopsy image",
+    "STEREO": "a biopsy image",
 }
 
 
 def set_aside_reason(header: Dataset) -> str | None:
-    """What an object is if it is no screening view; None where it may be one."""
+    """What kind of object it is if it is no screening view; None where it may be one."""
     modality = str(header.get("Modality", "")).strip().upper()
     if modality in _NO_IMAGE:
         return _NO_IMAGE[modality]
@@ -69,7 +69,7 @@ def _by_modifier(header: Dataset) -> str | None:
 
 
 def _by_description(header: Dataset) -> str | None:
-    """By what the series, the view and the paddle are called."""
+    """By the names of series, view and paddle."""
     names = ("SeriesDescription", "ViewPosition", "PaddleDescription", "AcquisitionDeviceProcessingDescription")
     text = " ".join(str(header.get(name, "")) for name in names).upper()
     return next((what for word, what in _WORDS.items() if re.search(rf"\b{word}\b", text)), None)

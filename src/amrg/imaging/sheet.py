@@ -39,8 +39,8 @@ def contact_sheet(study: Study, marks: Sequence[Mark] = ()) -> Image.Image:
 
 def _rows(study: Study) -> list[tuple[View, dict[Laterality, Mammogram]]]:
     """Views in hanging order, each with the breasts that have it; CC and MLO always have a row."""
-    wanted = [View.CC, View.MLO] + [v for v in View if v not in (View.CC, View.MLO)]
-    found = {view: {m.laterality: m for m in study.mammograms if m.view is view} for view in wanted}
+    order = [View.CC, View.MLO] + [v for v in View if v not in (View.CC, View.MLO)]
+    found = {view: {m.laterality: m for m in study.mammograms if m.view is view} for view in order}
     return [(view, pair) for view, pair in found.items() if pair or view in (View.CC, View.MLO)]
 
 
@@ -59,7 +59,7 @@ def _scale(study: Study) -> float:
 def _tile(
     mammogram: Mammogram | None, name: tuple[Laterality, View], scale: float, marks: Sequence[Mark]
 ) -> Image.Image:
-    """One view against its chest wall, with its marks; a missing view says so."""
+    """One view against its chest wall, with its marks; a missing view is labelled as such."""
     tile = Image.new("RGB", CELL, (0, 0, 0))
     draw = ImageDraw.Draw(tile)
     side, view = name
@@ -90,7 +90,7 @@ def _step(mammogram: Mammogram, scale: float) -> tuple[float, float]:
 
 
 def _draw_mark(draw: ImageDraw.ImageDraw, mark: Mark, origin: tuple[int, int], step: tuple[float, float]) -> None:
-    """A rounded box with its label under it, kept inside the tile."""
+    """A rounded box with its label under it, inside the tile."""
     box = mark.box
     corners = (
         max(1, origin[0] + box.left * step[0] - 3),

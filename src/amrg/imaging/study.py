@@ -1,4 +1,4 @@
-"""What was read: mammograms, studies, what was set aside and what went wrong. Pixels come on demand."""
+"""Results of reading: mammograms, studies, files set aside, problems. Pixels are read on demand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Intent(StrEnum):
 
 
 class Mammogram(Value):
-    """One view. `flipped` says that the file's rows are mirrored to hang it as its laterality asks.
+    """One view. `flipped`: the file's rows are mirrored to hang it as its laterality requires.
 
     `source` is the file; `pixel_spacing_mm` is (row, column) in the plane of the breast, None where unknown.
     """
@@ -46,7 +46,7 @@ class Mammogram(Value):
         """Presentation values float32 [rows, columns] in 0..1, bright = dense, chest wall at its own edge.
 
         Raises:
-            ImagingError: the file is gone or no longer readable.
+            ImagingError: the file is missing or no longer readable.
         """
         values = presentation_values(self.source)
         return np.ascontiguousarray(values[:, ::-1]) if self.flipped else values
@@ -74,14 +74,14 @@ class SetAside(Value):
 
 
 class Problem(Value):
-    """A file that could not be read, and the one line that says why."""
+    """A file that could not be read, and why, in one line."""
 
     file: str
     message: str
 
 
 class Intake(Value):
-    """All that came of a path: nothing is lost, every file is in one of the three."""
+    """The result of reading a path: every file is in one of the three."""
 
     studies: tuple[Study, ...]
     set_aside: tuple[SetAside, ...]

@@ -31,9 +31,9 @@ _VIEW_CODES = {
 
 @dataclass(frozen=True)
 class MammogramToWrite:
-    """One picture to write.
+    """One image to write.
 
-    `pixels` is uint16 [H, W], MONOCHROME2, as the picture hangs: chest wall at the right edge for the right breast.
+    `pixels` is uint16 [H, W], MONOCHROME2, as the image hangs: chest wall at the right edge for the right breast.
     Files of equal `study_key` make one study; UIDs follow from it, so that equal input gives equal bytes.
     """
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from amrg.birads import Laterality, View
 from amrg.phantom.texture import COARSE_GRID, COARSE_MM, HEIGHT_MM, Plane, stream
 
-OBLIQUE = 0.2  # mm that a lesion 1 mm further out stands higher in the MLO view
+OBLIQUE = 0.2  # mm by which a lesion 1 mm further out is higher in the MLO view
 Curve = npt.NDArray[np.float64]
 
 
@@ -50,10 +50,10 @@ class Outline:
     radii: Curve
     pectoral: Pectoral | None
     nipple_mm: float  # radius of the nipple; negative when it is retracted
-    abdomen: tuple[float, float] = (0.0, HEIGHT_MM)  # mm of belly on the picture, and from which v on
+    abdomen: tuple[float, float] = (0.0, HEIGHT_MM)  # mm of belly on the image, and from which v on
 
     def project(self, rho: float, outer: float, up: float) -> tuple[float, float]:
-        """Where a point of the breast lies in this view, (u, v) in mm."""
+        """The position of a point of the breast in this view, (u, v) in mm."""
         height = outer if self.view is View.CC else up + OBLIQUE * outer
         back = rho * np.cos(self.tilt) - height * np.sin(self.tilt)
         rise = rho * np.sin(self.tilt) + height * np.cos(self.tilt)
@@ -86,7 +86,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Breast:
-    """One breast: how far the nipple stands before the chest wall, and both its views."""
+    """One breast: distance of the nipple from the chest wall, and both its views."""
 
     laterality: Laterality
     depth_mm: float

@@ -22,7 +22,7 @@ class Particle:
     path: Place
     sigma_mm: float
     height: float
-    ring_mm: float = 0.0  # radius of a ring seen in every view
+    ring_mm: float = 0.0  # radius of a ring visible in every view
     track_mm: float = 0.0  # half the gap of two parallel tracks
 
 

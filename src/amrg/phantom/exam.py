@@ -25,7 +25,7 @@ VIEWS: tuple[tuple[Laterality, View], ...] = (
 
 @dataclass(frozen=True)
 class DrawnLesion:
-    """A finding on one view: its index in the truth, its box in the view's pixels, how far it stands out."""
+    """A finding on one view: its index in the truth, its box in the view's pixels, its contrast-to-noise."""
 
     finding: int
     box: ViewBox
@@ -34,7 +34,7 @@ class DrawnLesion:
 
 @dataclass(frozen=True)
 class DrawnView:
-    """One picture: uint16 [H, W] presentation values, bright where dense, in hanging orientation."""
+    """One image: uint16 [H, W] presentation values, bright where dense, in hanging orientation."""
 
     laterality: Laterality
     view: View
@@ -58,7 +58,7 @@ def draw_exam(seed: int, size: Size = Size.FULL, population: Population = SCREEN
 
     Args:
         seed: Any integer from 0 on; equal arguments give equal bytes.
-        size: Pixel pitch of the pictures.
+        size: Pixel pitch of the images.
         population: What is drawn and how often.
 
     Raises:
@@ -68,13 +68,13 @@ def draw_exam(seed: int, size: Size = Size.FULL, population: Population = SCREEN
 
 
 def draw_without(seed: int, size: Size, population: Population, removed: int | None) -> PhantomExam:
-    """Draw an exam with the pixels of one finding left out; truth and all other pixels stay as they are.
+    """Draw an exam without the pixels of one finding; truth and all other pixels stay as they are.
 
     Args:
         seed: As for `draw_exam`.
         size: As for `draw_exam`.
         population: As for `draw_exam`.
-        left_out: Index of the finding in the truth, or None to leave out nothing.
+        left_out: Index of the finding in the truth whose pixels are not drawn, or None to draw all.
     """
     if seed < 0:
         raise PhantomError(f"seed: found {seed}, expected 0 or more")
@@ -93,7 +93,7 @@ def draw_without(seed: int, size: Size, population: Population, removed: int | N
 
 
 def _lesion(truth: Report, index: int, staged: Staged, view: View) -> DrawnLesion:
-    """The entry of one finding on one of the views it is seen in."""
+    """The entry of one finding on one of its views."""
     box = next(b for b in truth.findings[index].boxes if b.view is view)
     return DrawnLesion(index, box, staged.contrast[view])
 
@@ -101,19 +101,19 @@ def _lesion(truth: Report, index: int, staged: Staged, view: View) -> DrawnLesio
 def _pixels(
     scene: Scene, tissue: Tissue, key: tuple[Laterality, View], drawn: list[Staged], size: Size
 ) -> npt.NDArray[np.uint16]:
-    """Draw one picture: tissue and lesions as attenuation, then film, then hang it."""
+    """Draw one image: tissue and lesions as attenuation, then film, then hang it."""
     side, view = key
     factor = round(PITCH_MM / size.pitch_mm)
     canvas = _canvas(scene, tissue, key, size)
     _add_lesions(scene, tissue, view, drawn, canvas)
     rng = stream(scene.seed, "film", side.value, view.value)
     film = reexpose(scene.film, rng)
-    picture = develop(rng, film, canvas, size.pitch_mm)
+    image = develop(rng, film, canvas, size.pitch_mm)
     free = np.kron(tissue.skin_distance < -2, np.ones((factor, factor), bool))
-    mark(rng, film, picture, side.value + view.value, free)
+    mark(rng, film, image, side.value + view.value, free)
     if side is Laterality.RIGHT:
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(np.clip(picture, 0, 1) * np.float32(2**film.bits - 1)).astype(np.uint16)
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.clip(image, 0, 1) * np.float32(2**film.bits - 1)).astype(np.uint16)
 
 
 def _add_lesions(scene: Scene, tissue: Tissue, view: View, drawn: list[Staged], canvas: Plane) -> None:
@@ -128,7 +128,7 @@ def _add_lesions(scene: Scene, tissue: Tissue, view: View, drawn: list[Staged], 
 
 
 def _canvas(scene: Scene, tissue: Tissue, key: tuple[Laterality, View], size: Size) -> Plane:
-    """The tissue at the picture's pitch, with fine texture where the drawing grid holds none."""
+    """The tissue at the image's pitch, with fine texture where the drawing grid holds none."""
     factor = round(PITCH_MM / size.pitch_mm)
     if factor == 1:
         return tissue.attenuation.copy()

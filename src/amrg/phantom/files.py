@@ -20,7 +20,7 @@ CASES = "cases.jsonl"
 
 @dataclass(frozen=True)
 class SetProgress:
-    """One study of a set that is on disk: its index, how many there will be, its folder, its line of truth."""
+    """One study of a set that is on disk: its index, the number of studies, its folder, its line of `cases.jsonl`."""
 
     index: int
     count: int
@@ -54,7 +54,7 @@ def _to_write(exam: PhantomExam, view: DrawnView, number: int) -> MammogramToWri
 
 
 def _study_key(exam: PhantomExam) -> str:
-    """What names a drawn study: the same exam at another size is another study."""
+    """The key of a drawn study: the same exam at another size is another study."""
     return f"amrg-phantom-{exam.seed}-{exam.views[0].spacing_mm}"
 
 
@@ -117,12 +117,11 @@ def draw_set(
 ) -> Generator[SetProgress, None, None]:
     """Draw `count` exams of seeds `seed`, `seed` + 1, ... into `out`, a folder a study, and `cases.jsonl`.
 
-    Yields each study as it is on disk. A set that was broken off goes on where it stopped and ends with the same
-    bytes, whatever the number of `workers` (processes); studies that are there already are yielded without being
-    drawn again.
+    Yields each study once it is on disk. An interrupted set resumes where it stopped and ends with the same bytes,
+    for any number of `workers` (processes); studies that exist already are yielded without being drawn again.
 
     Raises:
-        PhantomError: `count` is not positive, `seed` is negative, or `out` holds a set drawn otherwise.
+        PhantomError: `count` is not positive, `seed` is negative, or `out` contains a different set.
     """
     if count < 1:
         raise PhantomError(f"count: found {count}, expected 1 or more, the number of exams to draw")
@@ -132,33 +131,33 @@ def draw_set(
     done = _finished_cases(out / CASES, seed, size, population)
     for index, case in enumerate(done[:count]):
         yield SetProgress(index, count, out / case["folder"], case)
-    orders = [_StudyTask(seed + index, out, size, population) for index in range(len(done), count)]
-    with (out / CASES).open("a", encoding="utf-8", newline="\n") as lines, closing(_draw_all(orders, workers)) as cases:
+    tasks = [_StudyTask(seed + index, out, size, population) for index in range(len(done), count)]
+    with (out / CASES).open("a", encoding="utf-8", newline="\n") as lines, closing(_draw_all(tasks, workers)) as cases:
         for index, case in enumerate(cases, start=len(done)):
             lines.write(json.dumps(case) + "\n")
-            lines.flush()  # the line says that the study's files are whole, so it comes last and at once
+            lines.flush()  # the line marks the study's files as complete, so it is written last and flushed
             yield SetProgress(index, count, out / case["folder"], case)
 
 
-def _draw_all(orders: list[_StudyTask], workers: int) -> Generator[dict[str, Any], None, None]:
-    """The cases of the orders in turn, their files written."""
-    if min(workers, len(orders)) < 2:
-        yield from map(_draw_study, orders)
+def _draw_all(tasks: list[_StudyTask], workers: int) -> Generator[dict[str, Any], None, None]:
+    """The cases of the tasks in order, their files written."""
+    if min(workers, len(tasks)) < 2:
+        yield from map(_draw_study, tasks)
         return
     with get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(_draw_study, orders)
+        yield from pool.imap(_draw_study, tasks)
 
 
-def _draw_study(order: _StudyTask) -> dict[str, Any]:
+def _draw_study(task: _StudyTask) -> dict[str, Any]:
     """Draw and write one study; returns its case."""
-    folder = f"study-{order.seed:08d}"
-    exam = draw_exam(order.seed, order.size, order.population)
-    write_exam(exam, order.out / folder)
-    return case_of(exam, order.size, folder, order.population)
+    folder = f"study-{task.seed:08d}"
+    exam = draw_exam(task.seed, task.size, task.population)
+    write_exam(exam, task.out / folder)
+    return case_of(exam, task.size, folder, task.population)
 
 
 def _finished_cases(path: Path, seed: int, size: Size, population: Population) -> list[dict[str, Any]]:
-    """The cases that an earlier run finished; whatever follows the first unfinished one is cut off the file."""
+    """The cases that an earlier run finished; the file is cut after the last of them."""
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8")
@@ -169,16 +168,16 @@ def _finished_cases(path: Path, seed: int, size: Size, population: Population) -
             break
         _check_same(path, case, (seed + len(done), size.value, population.key))
         done.append(case)
-    whole = "".join(json.dumps(case) + "\n" for case in done)
-    if whole != text:
+    finished = "".join(json.dumps(case) + "\n" for case in done)
+    if finished != text:
         partial = path.with_suffix(".partial")
-        partial.write_text(whole, encoding="utf-8", newline="\n")
+        partial.write_text(finished, encoding="utf-8", newline="\n")
         partial.replace(path)
     return done
 
 
 def _parse_line(line: str) -> dict[str, Any] | None:
-    """A line as a case, or None where the run stopped while it was written."""
+    """A line as a case, or None where it was written only in part."""
     try:
         case = json.loads(line)
     except json.JSONDecodeError:
@@ -187,15 +186,16 @@ def _parse_line(line: str) -> dict[str, Any] | None:
 
 
 def _files_there(folder: Path, case: dict[str, Any]) -> bool:
-    """Whether all files of a case are there."""
+    """Whether all files of a case exist."""
     return all((folder / view["file"]).is_file() for view in case.get("views", []))
 
 
 def _check_same(path: Path, case: dict[str, Any], expected: tuple[int, str, str]) -> None:
-    """Refuse to go on with a set that was drawn otherwise."""
+    """Refuse to resume a different set."""
     found = (case.get("seed"), case.get("size"), case.get("population"))
     if case.get("schema") != SCHEMA or found != expected:
         raise PhantomError(
-            f"{path}: found a case of schema, seed, size and population {(case.get('schema'), *found)}, expected "
-            f"{(SCHEMA, *expected)}: another set lies there; name an empty folder, or ask for the same set again"
+            f"{path}: the folder contains a different set: found schema, seed, size and population "
+            f"{(case.get('schema'), *found)}, expected {(SCHEMA, *expected)}; use an empty folder, or repeat the same "
+            "command to resume"
         )

@@ -1,4 +1,4 @@
-"""From attenuation to a picture: blur, tone curve, noise, uneven field, and what lies on a film beside the breast."""
+"""From attenuation to an image: blur, tone curve, noise, uneven field, and what is on a film apart from the breast."""
 
 from __future__ import annotations
 
@@ -99,52 +99,52 @@ def _noise(rng: np.random.Generator, film: Film, shape: tuple[int, ...], pitch: 
     return noise
 
 
-def mark(rng: np.random.Generator, film: Film, picture: Plane, text: str, free: npt.NDArray[np.bool_]) -> None:
-    """Burn label, film border and dust into a picture in place. The chest wall is still at the left edge.
+def mark(rng: np.random.Generator, film: Film, image: Plane, text: str, free: npt.NDArray[np.bool_]) -> None:
+    """Burn label, film border and dust into an image in place. The chest wall is still at the left edge.
 
     `free` [H, W] is where no breast is.
     """
     if film.border:
-        _border(rng, picture)
+        _border(rng, image)
     if film.dust:
-        _dust(rng, picture)
+        _dust(rng, image)
     if film.label:
-        _label(rng, picture, text, free)
+        _label(rng, image, text, free)
 
 
-def _border(rng: np.random.Generator, picture: Plane) -> None:
+def _border(rng: np.random.Generator, image: Plane) -> None:
     """Unexposed film edges, bright, on some of the sides away from the chest wall."""
-    pitch = HEIGHT_MM / picture.shape[0]
+    pitch = HEIGHT_MM / image.shape[0]
     level = np.float32(rng.uniform(0.5, 1.0))
     widths = [int(rng.uniform(0.8, 4) / pitch) if rng.random() < 0.6 else 0 for _ in range(3)]
-    picture[: widths[0]] = level
-    picture[picture.shape[0] - widths[1] :] = level
-    picture[:, picture.shape[1] - widths[2] :] = level
+    image[: widths[0]] = level
+    image[image.shape[0] - widths[1] :] = level
+    image[:, image.shape[1] - widths[2] :] = level
 
 
-def _dust(rng: np.random.Generator, picture: Plane) -> None:
+def _dust(rng: np.random.Generator, image: Plane) -> None:
     """A few specks and a scratch."""
-    rows, cols = picture.shape
+    rows, cols = image.shape
     size = max(1, round(0.3 * rows / HEIGHT_MM))
     for _ in range(int(rng.integers(1, 6))):
         r, c = int(rng.integers(rows)), int(rng.integers(cols // 2, cols))
-        picture[r : r + size, c : c + size] = np.float32(rng.uniform(0.5, 1.0))
+        image[r : r + size, c : c + size] = np.float32(rng.uniform(0.5, 1.0))
     if rng.random() < 0.4:
         r, c, length = int(rng.integers(rows)), int(rng.integers(cols // 2)), int(rng.integers(40, 200))
         scale = rows // 600
-        picture[r : r + size, c : c + length * scale] += np.float32(rng.uniform(-0.03, 0.03))
+        image[r : r + size, c : c + length * scale] += np.float32(rng.uniform(-0.03, 0.03))
 
 
-def _label(rng: np.random.Generator, picture: Plane, text: str, free: npt.NDArray[np.bool_]) -> None:
-    """The view's name in the far upper or lower corner, mirrored here because the picture is mirrored later."""
-    scale = picture.shape[0] / HEIGHT_MM
+def _label(rng: np.random.Generator, image: Plane, text: str, free: npt.NDArray[np.bool_]) -> None:
+    """The view's name in the far upper or lower corner, mirrored here because the image is mirrored later."""
+    scale = image.shape[0] / HEIGHT_MM
     height = rng.uniform(6, 13)
     stamp = _stamp(text, height * scale, rng.choice([0.0, 0.0, 90.0, rng.uniform(-60, 60)]), text[0] == "R")
     top = int(rng.uniform(8, 45) * scale)
-    left = picture.shape[1] - stamp.shape[1] - int(rng.uniform(3, 25) * scale)
+    left = image.shape[1] - stamp.shape[1] - int(rng.uniform(3, 25) * scale)
     window = (slice(top, top + stamp.shape[0]), slice(left, left + stamp.shape[1]))
     if left > 0 and free[window].all():
-        picture[window] = np.maximum(picture[window], stamp * np.float32(rng.uniform(0.6, 1.0)))
+        image[window] = np.maximum(image[window], stamp * np.float32(rng.uniform(0.6, 1.0)))
 
 
 def _stamp(text: str, height_px: float, turn: float, mirrored: bool) -> Plane:

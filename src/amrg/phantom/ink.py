@@ -1,4 +1,4 @@
-"""Patches that lesions are drawn on, at the pitch of the picture asked for, and points rendered to strokes."""
+"""Patches that lesions are drawn on, at the pitch of the image, and points rendered to strokes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def stroke(path: Points, frame_pitch: float, sigma_mm: float) -> tuple[Points, n
 
 
 def bounds(signal: Plane, frame: Frame, floor: float = 0.12) -> Box:
-    """The mm box of where a signal stands above a share of its height."""
+    """The box in mm where a signal is above a share of its height."""
     strong = np.abs(signal) > floor * np.abs(signal).max()
     rows, cols = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
     p = frame.pitch

@@ -33,11 +33,11 @@ class Plan:
     finding: Finding
     place: tuple[float, float, float]
     radius: float
-    contrast: float  # contrast-to-noise asked for
+    contrast: float  # contrast-to-noise to reach
 
     @property
     def side(self) -> Laterality:
-        """The breast it lies in, which every plan that was placed names."""
+        """The breast it is in, which every placed plan names."""
         if self.finding.laterality is None:
             raise AttributeError("a plan has no side before it is placed")
         return self.finding.laterality
@@ -196,7 +196,7 @@ def _axilla(rng: np.random.Generator, breast: Breast) -> tuple[float, float, flo
 
 
 def _fits(plan: Plan, breast: Breast, views: tuple[View, ...]) -> bool:
-    """Whether the lesion lies inside the breast, the picture, and clear of the muscle."""
+    """Whether the lesion lies inside the breast, the image, and clear of the muscle."""
     finding = plan.finding
     if finding.distribution is Distribution.DIFFUSE:
         return True
@@ -216,7 +216,7 @@ def _fits(plan: Plan, breast: Breast, views: tuple[View, ...]) -> bool:
 
 
 def _collide(a: Plan, b: Plan, breast: Breast) -> bool:
-    """Whether two lesions would lie on each other in a view."""
+    """Whether two lesions would overlap in a view."""
     if Distribution.DIFFUSE in {a.finding.distribution, b.finding.distribution}:
         return False
     gaps = [np.hypot(*np.subtract(a.on(breast, v), b.on(breast, v))) for v in BOTH]

@@ -1,4 +1,4 @@
-"""Who is drawn: how common lesions are and of what class, how hard they are to see, how pictures vary."""
+"""Populations: how common lesions are and of what class, how hard they are to see, how images vary."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from amrg.phantom.devices import USUAL, Devices
 
 
 class PhantomError(ValueError):
-    """A phantom or a set of them that cannot be drawn as asked."""
+    """A phantom or a set of phantoms that cannot be drawn with these settings."""
 
 
 class Size(StrEnum):
-    """Size of the pictures: SMALL has 0.4 mm pixels (600 x 480), FULL 0.1 mm (2400 x 1920)."""
+    """Size of the images: SMALL has 0.4 mm pixels (600 x 480), FULL 0.1 mm (2400 x 1920)."""
 
     SMALL = "small"
     FULL = "full"
@@ -39,7 +39,7 @@ class Size(StrEnum):
 
 @dataclass(frozen=True)
 class Population:
-    """Everything that decides what is drawn. Weights need not add to one.
+    """All settings that decide what is drawn. Weights need not add to one.
 
     `levels` weighs the exam's worst category 1 to 5; `rich` ignores it and gives nearly every breast one to three
     lesions of any class. Contrast-to-noise of a lesion is drawn log-uniformly from its range and never below `floor`.
@@ -54,21 +54,21 @@ class Population:
     mass_contrast: tuple[float, float] = (2.8, 8.0)
     calcification_contrast: tuple[float, float] = (6.0, 20.0)
     soft_contrast: tuple[float, float] = (2.8, 7.0)  # asymmetries, distortion
-    floor: float = 2.0  # Rose (1948): what stands out by less than 3 to 5 deviations is seldom seen
+    floor: float = 2.0  # Rose (1948): below 3 to 5 deviations a signal is seldom seen
     artefacts: float = 0.25  # chance of a film border, and of dust
-    # What a site has of its own stands in the key only where it is not the usual: sets drawn before keep their key.
+    # The fields below are in the key only where they differ from the default, so that older sets keep their key.
     name: str = field(default="", repr=False)
     devices: Devices = field(default=USUAL, repr=False)
     calcifications: float = field(default=1.0, repr=False)  # how often for once, among lesions of one category
 
     def __post_init__(self) -> None:
-        """Refuse settings that nothing can be drawn from, all at once."""
+        """Refuse invalid settings, all in one error."""
         wrong = [f"{name}: found {value}, expected {rule}" for name, value, rule, right in self._rules() if not right]
         if wrong:
             raise PhantomError("population: " + "; ".join(wrong))
 
     def _rules(self) -> Iterator[tuple[str, object, str, bool]]:
-        """Each setting's name, value, rule, and whether it keeps it."""
+        """Each setting's name, value, rule, and whether the value satisfies it."""
         for name in ("levels", "compositions"):
             weights: tuple[float, ...] = getattr(self, name)
             yield name, weights, "weights of 0 or more, not all 0", min(weights) >= 0 < sum(weights)
@@ -88,9 +88,9 @@ class Population:
 
     @property
     def key(self) -> str:
-        """The name, where there is one, and eight hex digits that stand for the settings.
+        """The name, where there is one, and eight hex digits computed from the settings.
 
-        By it a set is not gone on with under other settings.
+        A set is resumed only under the same key.
         """
         own = [f.name for f in fields(self) if not f.repr and getattr(self, f.name) != f.default]
         settings = repr(self) + "".join(f" {name}={getattr(self, name)!r}" for name in own)
@@ -107,7 +107,7 @@ RICH = Population(rich=True)
 FAINT_SCREENING, FAINT_RICH = (
     replace(p, mass_contrast=(2.0, 6.0), soft_contrast=(1.8, 4.5), floor=1.2) for p in (SCREENING, RICH)
 )
-"""The same with lesions that stand out less than a reader can be asked to see: to teach on, not to test on."""
+"""The same with lesions fainter than a reader can be expected to see: to train on, not to test on."""
 SHIFTED = Population(
     levels=(0.2, 0.1, 0.1, 0.4, 0.2),
     compositions=(0.1, 0.2, 0.35, 0.35),
@@ -127,7 +127,7 @@ SHIFTED = Population(
 """Another site: a clinic of referred women, with denser breasts, more calcifications and higher categories, and devices
 that draw softer and with more and coarser noise, their tone curve flat where tissue is dense."""
 POPULATIONS: dict[str, Population] = {"screening": SCREENING, "rich": RICH, "shifted": SHIFTED}
-"""Populations by the name that a user gives them."""
+"""Populations by their name on the command line."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def even_weights() -> tuple[float, ...]:
 
 
 def _without_density(drawn: LesionClass) -> Finding:
-    """The class's descriptors, fat-containing masses kept apart."""
+    """The class's descriptors without density; fat-containing masses stay a class of their own."""
     if drawn.finding.density is Density.FAT:
         return drawn.finding
     return drawn.finding.model_copy(update={"density": None})

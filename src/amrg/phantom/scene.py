@@ -109,7 +109,7 @@ def node_patch(scene: Scene, plan: Plan, pitch: float) -> Patch:
 
 
 def stage(scene: Scene, plan: Plan, tissues: dict[tuple[Laterality, View], Tissue]) -> Staged:
-    """Choose the amplitude that gives the contrast asked for against the tissue that the lesion lies in."""
+    """Choose the amplitude that gives the planned contrast against the tissue around the lesion."""
     side = plan.side
     patches = {v: lesion_patch(scene, plan, v, PITCH_MM) for v in plan.finding.views}
     noise = {v: _background(scene, plan, patches[v], tissues[side, v]) for v in patches}
@@ -135,13 +135,13 @@ def _on_breast(box: Box, tissue: Tissue) -> Box:
 
 
 def _strength(signal: Plane) -> float:
-    """Mean of a signal over its strong part, sign left out."""
+    """Mean of a signal over its strong part, without sign."""
     size = np.abs(signal)
     return float(size[size > 0.5 * size.max()].mean())
 
 
 def _background(scene: Scene, plan: Plan, patch: Patch, tissue: Tissue) -> float:
-    """Deviation of what a lesion must be told from: structure of its own size, or fine structure for specks."""
+    """Deviation of the background of a lesion: structure of its own size, or fine structure for specks."""
     f = patch.frame
     rows, cols = tissue.attenuation.shape
     window = (slice(max(f.top, 0), min(f.top + f.height, rows)), slice(max(f.left, 0), min(f.left + f.width, cols)))

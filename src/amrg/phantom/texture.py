@@ -13,7 +13,7 @@ from scipy import fft
 Plane = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.floating[Any]]
 
-PITCH_MM = 0.4  # pitch of the grid that tissue is drawn on, whatever the size asked for
+PITCH_MM = 0.4  # pitch of the grid that tissue is drawn on, for any size
 COARSE_MM = 0.8  # pitch of the grid for everything smooth
 HEIGHT_MM, WIDTH_MM = 240.0, 192.0  # the detector
 GRID = (round(HEIGHT_MM / PITCH_MM), round(WIDTH_MM / PITCH_MM))

@@ -50,7 +50,7 @@ def _finding(staged: Staged, size: Size) -> Finding:
 
 
 def _view_box(staged: Staged, view: View, size: Size) -> ViewBox:
-    """A box in pixels of the picture as it hangs."""
+    """A box in pixels of the image as it hangs."""
     left, top, right, bottom = staged.boxes[view]
     left, right = max(left, 0.0), min(right, WIDTH_MM)
     top, bottom = max(top, 0.0), min(bottom, HEIGHT_MM)

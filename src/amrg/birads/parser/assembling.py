@@ -163,7 +163,7 @@ class _PieceReader:
                 self._give(at, concept, mention.means[concept], mention)
 
     def _compares(self, at: int) -> bool:
-        """Whether `the larger` picks one of several rather than tells of growth."""
+        """Whether `the larger` picks one of several rather than states growth."""
         size = self._tokens.words[self._found[at].first] in ("larger", "smaller")
         return size and Concept.THE in self._found[at - 1].means
 
@@ -198,7 +198,7 @@ class _PieceReader:
             return False
         words = self._tokens.words
         if concept is Concept.CHANGE and words[self._found[at].first - 1] == words[self._found[at].last] == ",":
-            return False  # `calcifications, new, and a mass`: said of what stands before
+            return False  # `calcifications, new, and a mass`: describes what comes before
         if OWNER.get(concept, ahead.kind) is not ahead.kind and self._parted(at, ahead):
             return False
         follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
@@ -228,14 +228,14 @@ class _PieceReader:
             target.fill(concept, (value, *self._into.span(mention)), self._is_listed(mention))
 
     def _deny_on(self, denial: Denial, sides: tuple[Laterality, ...]) -> None:
-        """A side said after several things denied holds for all of them."""
+        """A side stated after several things denied holds for all of them."""
         for named in reversed(self._named):
             target = self._targets.get(named.at)
             if isinstance(target, Denial) and target.begin <= denial.begin and target.sides is None:
                 target.sides = sides
 
     def _is_listed(self, mention: Mention) -> bool:
-        """Whether `and` or a comma stands before a place, which makes it one more place."""
+        """Whether `and` or a comma comes before a place, which makes it one more place."""
         before = self._tokens.words[max(self._piece.first, mention.first - 6) : mention.first]
         return bool({"and", "&", ",", "/"} & set(before)) or before[-1:] == ["-"] or self._doubled(mention)
 
@@ -244,7 +244,7 @@ class _PieceReader:
         return any(m.last == mention.first and Concept.PLACE in m.means for m in self._found)
 
     def _give_to_last(self, concept: Concept, value: Any, mention: Mention) -> None:
-        """A sentence that names nothing goes on about the finding before it: `Margins are spiculated.`"""
+        """A sentence that names nothing describes the finding before it: `Margins are spiculated.`"""
         about = self._about()
         points = bool(self._found) and any(Concept.THE in m.means for m in self._found[:2])
         whole = concept in _HEADLESS or (points and concept is not Concept.BENIGN)
@@ -254,7 +254,7 @@ class _PieceReader:
             about.fill(concept, (value, *self._into.span(mention)), self._is_listed(mention))
 
     def _about(self) -> PartialFinding | None:
-        """The finding that a sentence without one goes on about."""
+        """The finding that a sentence without one describes."""
         quiet = self._piece.section in (Section.BODY, Section.FINDINGS) and not self._named
         speaks_of_tissue = any(
             m.means.keys() & {Concept.COMPOSITION, Concept.LETTER, Concept.PRIOR, Concept.STRUCTURE, Concept.EDITION}
@@ -263,7 +263,7 @@ class _PieceReader:
         return self._into.drafts[-1] if quiet and not speaks_of_tissue and self._into.drafts else None
 
     def _hand_out_pending(self) -> None:
-        """Words said before anything was named: places hold for all that follows, the rest for the first."""
+        """Words before anything was named: places hold for all that follows, the rest for the first."""
         for concept, value, mention in self._pending:
             after = [self._targets[n.at] for n in self._named if self._found[n.at].first > mention.first]
             given = [t for t in after if t is not None]
@@ -295,7 +295,7 @@ class _PieceReader:
                 self._deny(kind, mention).sides = sides
 
     def _categories(self) -> None:
-        """Hand categories to the finding they are said of, else to the breast or the study."""
+        """Give categories to the finding they rate, else to the breast or the study."""
         after = 0
         for at, mention in enumerate(self._found):
             if Concept.CATEGORY not in mention.means:
@@ -313,7 +313,7 @@ class _PieceReader:
             after = last + 1
 
     def _category_target(self, at: int) -> PartialFinding | None:
-        """The finding that a category is said of, or None."""
+        """The finding that a category rates, or None."""
         before = self._last_new(at)
         if before is not None:
             return before
@@ -328,7 +328,7 @@ class _PieceReader:
         return last if continues and Concept.CATEGORY not in last.slots else None
 
     def _category_side(self, after: int, at: int, draft: PartialFinding | None) -> tuple[Laterality | None, int]:
-        """The side that a category holds for (said before it, after it, by the heading), and the last mention used."""
+        """The side of a category (stated before it, after it, or by the heading), and the last mention used."""
         sides = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
         if not sides and draft is None and (follows := self._side_after(at)) is not None:
             sides, at = [self._found[follows].means[Concept.SIDE]], follows
@@ -339,7 +339,7 @@ class _PieceReader:
         return (sides[-1][0] if len(sides[-1]) == 1 else None), at
 
     def _side_after(self, at: int) -> int | None:
-        """Where a side is said right after a category: `BI-RADS 2 on the left`."""
+        """Where a side is stated right after a category: `BI-RADS 2 on the left`."""
         for i in range(at + 1, len(self._found)):
             mention = self._found[i]
             between = self._tokens.words[self._found[at].last : mention.first]
@@ -377,7 +377,7 @@ def _share(giver: PartialFinding, taker: PartialFinding) -> None:
 
 
 def _settle(draft: PartialFinding) -> None:
-    """A distribution word beside a suspicious linear morphology, and calcium said of the skin."""
+    """A distribution word next to a suspicious linear morphology, and calcium in the skin."""
     if draft.value(Concept.MORPHOLOGY) is Morphology.FINE_LINEAR and draft.kind is Kind.CALCIFICATIONS:
         slot = draft.slots.get(Concept.DISTRIBUTION)
         morphology = draft.slots[Concept.MORPHOLOGY]

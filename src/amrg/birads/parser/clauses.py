@@ -86,7 +86,7 @@ class Roles:
         return self.named
 
     def _gap(self, words: list[str]) -> None:
-        """A comma or colon: where a verb was said, what was denied ends here."""
+        """A comma or colon: after a verb, what was denied ends here."""
         if "," in words or ":" in words:
             self._instead = False
             self._end_denial()
@@ -152,7 +152,7 @@ class Roles:
         return ClauseRole.FOUND
 
     def _is_definite(self, at: int) -> bool:
-        """Whether `the` or its like stands before the thing, with only its own words between."""
+        """Whether `the` or its like comes before the thing, with only its own words between."""
         if self._the < 0 or at - self._the > 4:
             return False
         words = self._tokens.words[self._found[self._the].last : self._found[at].first]

@@ -1,4 +1,4 @@
-"""Direction words put together to quadrants: `upper` and `outer` side by side are the upper outer quadrant."""
+"""Direction words put together to quadrants: `upper` next to `outer` is the upper outer quadrant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOTH = {frozenset({a, b}): Quadrant(f"{a} {b}") for a in _VERTICAL for b in (Qu
 
 
 def with_quadrants(tokens: Tokens, found: list[Mention]) -> list[Mention]:
-    """The mentions with directions made places, two beside each other joined to one."""
+    """The mentions with directions made places, two next to each other joined to one."""
     made: list[Mention] = []
     for mention in found:
         if Concept.DIRECTION not in mention.means:

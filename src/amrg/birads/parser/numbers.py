@@ -71,7 +71,7 @@ class NumberReader:
         return self._words[i] if i < self._last else ""
 
     def _named(self, i: int) -> NumberMention | None:
-        """What follows the name BI-RADS: an edition at once, or a category expected a little further on."""
+        """What follows the name BI-RADS: an edition right after it, or a category expected a little further on."""
         words = self._words
         if words[i] == "birads" and self._word(i + 1) == "2025":
             return NumberMention(Concept.EDITION, Edition.V2025, i + 2)

@@ -1,4 +1,4 @@
-"""Sections of a report by their headings, and the side that a heading or a line gives to what stands under it."""
+"""Sections of a report by their headings, and the side that a heading or a line gives to the text under it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHORT_LIVED = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARI
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Tokens `first` to `last` (exclusive) of one section, and the side they are about where none is said."""
+    """Tokens `first` to `last` (exclusive) of one section, and the side they are about where none is stated."""
 
     section: Section
     first: int
@@ -32,7 +32,7 @@ class Piece:
 
 
 class _State:
-    """Where the walk through a text stands."""
+    """The state of the walk through a text."""
 
     def __init__(self) -> None:
         self.section = Section.BODY
@@ -70,7 +70,7 @@ def _before(tokens: Tokens, segment: Segment, state: _State) -> None:
 
 
 def _side_heading(tokens: Tokens, segment: Segment, state: _State) -> int:
-    """Take in a heading such as `Right breast:`; the token after it where it stands alone on its line."""
+    """Take in a heading such as `Right breast:`; the token after it where it is alone on its line."""
     words = tokens.words
     i = segment.first
     while i < segment.last and not words[i][0].isalnum():
@@ -139,10 +139,10 @@ def _heading_before(tokens: Tokens, first: int, colon: int) -> tuple[int, Sectio
 
 
 def _only_places(words: list[str]) -> bool:
-    """Whether all that stands before says where: `Right breast, axilla: mass` has no heading."""
+    """Whether all words before are places: `Right breast, axilla: mass` has no heading."""
     return bool(words) and words[0] in _SIDES and all(w in _SIDES or w in ("breast", ",") for w in words)
 
 
 def _is_capitals(tokens: Tokens, i: int) -> bool:
-    """Whether a word stands in capitals."""
+    """Whether a word is written in capitals."""
     return tokens.text[tokens.starts[i] : tokens.ends[i]].isupper()

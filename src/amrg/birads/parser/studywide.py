@@ -1,4 +1,4 @@
-"""What a report says of the whole study: composition, comparison, indication, edition, advice."""
+"""What a report states of the whole study: composition, comparison, indication, edition, advice."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class StudyReader:
         return piece.section is Section.BODY and names_it and not any(Concept.ADVISED in m.means for m in found)
 
     def _note(self, name: str, value: object, mention: Mention, replace: bool = False) -> None:
-        """Keep the first value said, or the one that outweighs it."""
+        """Keep the first value stated, or the one that outweighs it."""
         if name not in self.values or replace:
             self.values[name] = (value, *self._span(mention.first, mention.last))
 
@@ -79,7 +79,7 @@ class StudyReader:
         return self._tokens.starts[first], self._tokens.ends[last - 1]
 
     def _composition(self, piece: Piece, found: list[Mention]) -> None:
-        """A letter outweighs words; words count only where they are said of tissue."""
+        """A letter outweighs words; words count only where they describe tissue."""
         for mention in found:
             if Concept.LETTER in mention.means and not self._letter:
                 self._letter = True
@@ -136,7 +136,7 @@ class StudyReader:
         return compares or (prior and not value and bool(studies & words))
 
     def _compare(self, available: bool, mention: Mention) -> None:
-        """A denial outweighs the word `prior` that stands beside it."""
+        """A denial outweighs the word `prior` next to it."""
         if self._available is None or (self._available[0] and not available and self._date is None):
             self._available = (available, *self._span(mention.first, mention.last))
 

@@ -27,7 +27,7 @@ _CONTINUES = frozenset(_CARRY_ON.split())
 class Tokens:
     """Tokens of a text: canonical words, and where each begins and ends in the text.
 
-    Noise such as quotes and stars is left out, and so are hyphens inside a word; a line break is `"\\n"`.
+    Noise such as quotes and stars is dropped, and so are hyphens inside a word; a line break is `"\\n"`.
     """
 
     text: str
@@ -68,7 +68,7 @@ def _joins(text: str, at: int) -> bool:
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A sentence or an item of a list: tokens `first` to `last` (exclusive); whether it begins a line
-    and whether a blank line stands before it."""
+    and whether a blank line comes before it."""
 
     first: int
     last: int

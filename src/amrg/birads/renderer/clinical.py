@@ -60,7 +60,7 @@ _DENIED: dict[Kind, str] = {}
 
 
 def render_clinical(report: Report, wording: int) -> str:
-    """A report in the clinical style; parts that it says nothing of are left out."""
+    """A report in the clinical style; parts that it does not state are omitted."""
     return _text([*_opening(report), *_composition(report), *_findings(report, wording), *_impression(report, wording)])
 
 

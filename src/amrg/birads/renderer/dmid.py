@@ -1,4 +1,4 @@
-"""The house style of the DMID reports: soft opacities, well and ill defined, a category line before the findings."""
+"""The report style of DMID: soft opacities, well and ill defined, a category line before the findings."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _categories(report: Report) -> list[str]:
 
 
 def _denials(report: Report, wording: int) -> list[str]:
-    """What is not there, a sentence a side; skin and nipple in the house's own sentence."""
+    """What is not there, a sentence a side."""
     if not report.findings and not report.negatives:
         return ["No finding described."]
     verb = ("", " seen", " is seen")[wording]
@@ -115,7 +115,7 @@ def _finding(finding: Finding, wording: int) -> str:
 
 
 def _before_noun(finding: Finding) -> list[str]:
-    """Adjectives in the house's words."""
+    """Adjectives as DMID writes them."""
     words = ["possible"] if finding.certainty == "possible" else []
     words += ["new"] if finding.change is Change.NEW else []
     words += ["multiple"] if finding.multiple else []
@@ -147,7 +147,7 @@ def _place(finding: Finding) -> str:
 
 
 def _region(quadrant: Quadrant) -> str:
-    """Halves are called quadrants in this house."""
+    """DMID calls halves quadrants."""
     return region(quadrant).replace(" half", " quadrant")
 
 

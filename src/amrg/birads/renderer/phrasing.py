@@ -1,4 +1,4 @@
-"""Words that both house styles share: kinds, lists, places, and what is said of the whole study."""
+"""Wording that the report styles share: kinds, lists, places, and what holds for the whole study."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def with_article(finding: Finding, phrase: str) -> str:
 
 
 def adjectives(finding: Finding) -> list[str]:
-    """What stands before the noun whatever the kind: certainty, number, looks."""
+    """What comes before the noun for any kind: certainty, number, looks."""
     words = ["possible"] if finding.certainty == "possible" else []
     words += ["new"] if finding.change is Change.NEW else []
     words += ["multiple"] if finding.multiple else []

@@ -1,4 +1,4 @@
-"""`render`: a `Report` to narrative, in a house style and one of its wordings. `parse` reads all of them back."""
+"""`render`: a `Report` to narrative, in a report style and one of its wordings. `parse` reads all of them back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from amrg.birads.report import Report
 
 
 class Style(StrEnum):
-    """House style of a narrative."""
+    """Report style of a narrative."""
 
     CLINICAL = "clinical"
     DMID = "dmid"
@@ -35,9 +35,9 @@ def render(report: Report, style: Style = Style.CLINICAL, wording: int | None = 
     Prose does not carry boxes, probabilities, narrative, status and provenance.
 
     Args:
-        report: What to say.
+        report: What to write.
         style: `CLINICAL` has six parts (indication, technique, comparison, breast composition, findings,
-            impression with recommendation); parts that the report says nothing of are left out. `DMID` writes
+            impression with recommendation); parts that the report does not state are omitted. `DMID` writes
             as the radiologists of that data set do. `IMPRESSION_FIRST` has the clinical parts with the
             conclusion at the top.
         wording: Which wording, counted modulo `WORDINGS`; None is 0, the plainest and shortest.

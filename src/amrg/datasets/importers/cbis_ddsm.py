@@ -3,18 +3,18 @@
 Layout as the TCIA page, and public code and tests that read the download, show it:
 `mass_case_description_train_set.csv`, `mass_case_description_test_set.csv` and the same for `calc`, and below
 `CBIS-DDSM` (mostly in a folder `manifest-...`) `Mass-Training_P_00001_LEFT_CC/07-20-2016-DDSM-NA-74994/1.000000-full
-mammogram images-24515/1-1.dcm`, with cropped pictures and masks in `Mass-Training_P_00001_LEFT_CC_1`. Known oddities:
+mammogram images-24515/1-1.dcm`, with cropped images and masks in `Mass-Training_P_00001_LEFT_CC_1`. Known oddities:
 density is `breast_density` in the mass tables and `breast density` in the others; the tables' paths end in line
-breaks, name UIDs that are no folders, and mix up the cropped picture with the mask. So only a path's first part is
-used, and of the pictures in a lesion's folder that are not called cropped the largest file is taken for the mask,
+breaks, name UIDs that are no folders, and mix up the cropped image with the mask. So only a path's first part is
+used, and of the images in a lesion's folder that are not called cropped the largest file is taken for the mask,
 which has the size of the film. No file is opened.
 
-One case a patient. A patient who stands in both train and test tables is kept in test. Rows of one lesion number that
+One case a patient. A patient in both train and test tables is kept in test. Rows of one lesion number that
 are alike on two views are one lesion. A breast's category is its worst lesion's. Terms of the older editions are read
 as the later ones name them: asymmetric breast tissue is global asymmetry, focal asymmetric density focal asymmetry,
 ill-defined indistinct, eggshell and lucent-centred rim, clustered grouped, pleomorphic fine pleomorphic. Of several
 shapes, margins, types or distributions joined by `-` the most suspicious is taken, and that is odd; a distortion
-beside a shape is an associated feature.
+next to a shape is an associated feature.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _mass(cells: Cells) -> Finding:
         return Finding(kind=Kind.MASS, shape=shape, margin=margin)
     if shape is not None or margin is not None:
         found = f"{cells.text('mass shape')}, {cells.text('mass margins')}"
-        cells.report("mass shape", found, f"no shape or margin for {kind}; kept in the labels alone")
+        cells.report("mass shape", found, f"no shape or margin for {kind}; kept in the labels only")
     return Finding(kind=kind)
 
 
@@ -217,14 +217,18 @@ def _images(root: Path, cells: Sequence[Cells], odd: Odd) -> tuple[ImageRef, ...
             continue
         film_ref = films.setdefault((side, view), ImageRef(file=film, laterality=side, view=view))
         if film_ref.file != film:
-            odd(Oddity(where=film, found=f"the film of {film_ref.file} again", expected="a film once; left out"))
+            odd(
+                Oddity(
+                    where=film, found=f"the film of {film_ref.file} again", expected="a film once; this one is skipped"
+                )
+            )
         if masks is not None and masks not in film_ref.masks:
             films[(side, view)] = film_ref.model_copy(update={"masks": (*film_ref.masks, masks)})
     return tuple(films.values())
 
 
 def _only(root: Path, cells: Cells, column: str) -> str | None:
-    """The largest picture in the folder that a path's first part names; none is odd."""
+    """The largest image in the folder that a path's first part names; none is odd."""
     subject = cells.text(column).split("/")[0]
     folders = (
         [folder for pattern in _FOLDERS for folder in sorted(root.glob(f"{pattern}/{subject}"))] if subject else []

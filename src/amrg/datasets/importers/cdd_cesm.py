@@ -1,7 +1,7 @@
 """CDD-CESM (TCIA): contrast-enhanced mammography of 326 patients, with a radiologist's report each.
 
-Layout as the TCIA page and data descriptor (Scientific Data 9:122) tell it, and public code that reads the download
-shows it (PiggyJerry/MammoVQA, joseddomingues/multi-mamo-report): `Radiology-manual-annotations.xlsx` with a sheet `all`
+Layout as in the TCIA page, the data descriptor (Scientific Data 9:122), and public code that reads the download
+(PiggyJerry/MammoVQA, joseddomingues/multi-mamo-report): `Radiology-manual-annotations.xlsx` with a sheet `all`
 (`Image_name`, `Patient_ID`, `Side`, `Type` DM or CESM, `Age`, `Breast density (ACR)`, `BIRADS`, `Findings`, `View`,
 `Tags`, `Machine`, `Pathology Classification/ Follow up`; several values in a cell joined by `$`) and sheets of images
 by finding (`mass_description`, `distortion`, `asymmetry`, `calcifications` and others);
@@ -10,9 +10,9 @@ by finding (`mass_description`, `distortion`, `asymmetry`, `calcifications` and 
 `CDD-CESM`; `Medical reports for cases /P1.docx`, or the zip it comes in. How the descriptor columns of the sheets by
 finding are called is not verified: only the finding itself is taken from them, and descriptors stay in the labels.
 
-A report is written for a patient, so that is a case. Its pictures are the low-energy ones, which look like common
-mammograms. The text is the report's part on them, as published; its part on contrast enhancement speaks of the
-subtracted pictures and stays in the labels. Where a patient's report is missing or cannot be read, the reference is
+A report is written for a patient, so that is a case. Its images are the low-energy ones, which look like common
+mammograms. The text is the report's part on them, as published; its part on contrast enhancement describes the
+subtracted images and stays in the labels. Where a patient's report is missing or cannot be read, the reference is
 rendered from the labels, and that is odd. Marks are tied to a finding only where its side has no other.
 """
 
@@ -62,7 +62,7 @@ _CONTRAST = re.compile(r"^.*CONTRAST[ -]ENHANCED.*MAMMOGRAPHY.*$", re.IGNORECASE
 
 
 class CddCesm:
-    """Imports CDD-CESM from the folder that holds its tables, picture folders and reports."""
+    """Imports CDD-CESM from the folder that holds its tables, image folders and reports."""
 
     about = About(
         name="cdd-cesm",
@@ -87,7 +87,11 @@ class CddCesm:
         odd = without_repeats(odd)
         rows = [row for row in item.rows if "Type" in row and _SHEET not in row]
         if not rows:
-            odd(Oddity(where=item.key, found="no image", expected=f"rows in sheet all of {TABLE}; left out"))
+            odd(
+                Oddity(
+                    where=item.key, found="no image", expected=f"rows in sheet all of {TABLE}; the patient is skipped"
+                )
+            )
             return None
         flat = [Cells(row, odd) for row in rows if row["Type"].strip().upper() == "DM"]
         boxes = [box for row in item.rows if _MARK in row for box in _boxes(Cells(row, odd))]
@@ -112,7 +116,7 @@ def _findings_sheet(root: Path, sheet: str, odd: Odd) -> Iterator[tuple[str, Row
 
 
 def _marks(root: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
-    """Marks on low-energy pictures; a missing table is odd."""
+    """Marks on low-energy images; a missing table is odd."""
     try:
         for row in with_line_numbers(root / MARKS, numbered_csv_rows(root / MARKS, ("#filename", _MARK))):
             if (named := _MARKED.fullmatch(row["#filename"].strip())) is not None:
@@ -122,13 +126,13 @@ def _marks(root: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
 
 
 def _image(root: Path, cells: Cells) -> ImageRef | None:
-    """The low-energy picture of a row; none is odd."""
+    """The low-energy image of a row; none is odd."""
     name = cells.text("Image_name")
     for folder in _IMAGE_FOLDERS:
         for file in (f"{folder}Low energy images of CDD-CESM/{name}{gap}.jpg" for gap in ("", " ")):
             if (root / file).is_file():
                 return image_of(cells, file, "Side", "View")
-    cells.report("Image_name", name, "a picture in Low energy images of CDD-CESM")
+    cells.report("Image_name", name, "an image in Low energy images of CDD-CESM")
     return None
 
 
@@ -185,7 +189,7 @@ def _document(root: Path, name: str) -> bytes | None:
 
 
 def _case_with_report(about: About, known: KnownLabels, text: str, boxes: list[ViewBox]) -> Case:
-    """A case with the radiologist's text on the low-energy pictures."""
+    """A case with the radiologist's text on the low-energy images."""
     heading = _CONTRAST.search(text)
     low_energy, contrast = (text[: heading.start()], text[heading.start() :]) if heading is not None else (text, "")
     report = parse(low_energy).report

@@ -1,9 +1,9 @@
 """CMMD, the Chinese Mammography Database (TCIA): `CMMD_clinicaldata_revision.xlsx` and the images by patient.
 
-Layout as the TCIA page and public code that reads it show it (Gaurav2543/Mammo-Bench): the sheet has a row a breast
+Layout as in the TCIA page and public code that reads it (Gaurav2543/Mammo-Bench): the sheet has a row a breast
 with `ID1`, `LeftRight`, `Age`, `number` (of images), `abnormality` (`calcification`, `mass` or `both`),
 `classification` and `subtype`; the NBIA retriever writes `CMMD/D1-0001/DATE-NA-NA-NUMBER/1.000000-NA-NUMBER/1-1.dcm`,
-mostly below a folder `manifest-...`. Side and view stand in the DICOM files, which are not opened here.
+mostly below a folder `manifest-...`. Side and view are in the DICOM files, which are not opened here.
 
 One case a patient. There is no BI-RADS: a breast's abnormality is all that is published, benign or malignant by
 biopsy stays in the labels. `number` against the files found is checked where the patient has one row.

@@ -54,7 +54,7 @@ _SEVERITIES = dict.fromkeys("NBM", True)
 
 @dataclass(frozen=True)
 class _ImageFile:
-    """Where the picture of an image is or should be, and its size where it could be read."""
+    """The file of an image, or its expected path where missing, and its size where it could be read."""
 
     image: ImageRef
     size: tuple[int, int] | None
@@ -84,7 +84,7 @@ class Dmid:
     )
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
-        """Images in the order of the table, then those that have a report or picture but no row."""
+        """Images in the order of the table, then those that have a report or file but no row."""
         named = set()
         for item in group_rows(rows_of(root, odd)):
             named.add(number_of(item.key))
@@ -98,10 +98,10 @@ class Dmid:
         """One image with its report; without a report the reference is rendered from the row."""
         number = number_of(item.key)
         text, patient = _text(root, number, odd), patient_of(root, number)
-        picture = _image_file(root, item, odd)
-        lesions = [lesion for row in item.rows for lesion in _lesions(Cells(row, odd), picture)]
+        source = _image_file(root, item, odd)
+        lesions = [lesion for row in item.rows for lesion in _lesions(Cells(row, odd), source)]
         group = patient_group(self.about.name, patient) if patient else text_group(text) if text else item.key
-        known = KnownLabels(item.key, group, (picture.image,), labels_of(item.rows), notes=picture.notes)
+        known = KnownLabels(item.key, group, (source.image,), labels_of(item.rows), notes=source.notes)
         if text is None:
             return _from_labels(self.about, known, item, lesions, odd)
         reference, untied = _with_boxes(parse(text).report, lesions)
@@ -120,9 +120,9 @@ class Dmid:
 
 
 def _from_labels(about: About, known: KnownLabels, item: Item, lesions: Sequence[_Lesion], odd: Odd) -> Case | None:
-    """A case without a report: what its rows say; nothing where it has no row either."""
+    """A case without a report, from its rows; None where it has no row either."""
     if not item.rows:
-        odd(Oddity(where=item.key, found="a picture without row and report: left out", expected="a report"))
+        odd(Oddity(where=item.key, found="an image without row and report; skipped", expected="a report"))
         return None
     findings = (one.finding.model_copy(update={"boxes": (one.box,) if one.box else ()}) for one in lesions)
     density = Cells(item.rows[0], lambda _: None).term("density", LETTERS)
@@ -158,12 +158,12 @@ def _image_file(root: Path, item: Item, odd: Odd) -> _ImageFile:
             image = ImageRef(file=path.relative_to(root).as_posix(), laterality=side, view=view, masks=masks)
             return _inspect(path, image, odd)
     file = f"{DICOM}/IMG{number:03d}.dcm"
-    odd(Oddity(where=file, found="no such file, nor a TIFF of the image", expected="the picture of the image"))
+    odd(Oddity(where=file, found="no such file, nor a TIFF of the image", expected="the file of the image"))
     return _ImageFile(ImageRef(file=file, laterality=side, view=view, masks=masks), None, ("its picture is missing",))
 
 
 def _inspect(path: Path, image: ImageRef, odd: Odd) -> _ImageFile:
-    """A picture that is there, with what its header adds."""
+    """An existing file, with what its header adds."""
     if path.suffix.lower() != ".dcm":
         odd(Oddity(where=image.file, found="only a TIFF of the image", expected="its DICOM file"))
         return _ImageFile(image, None, ("no DICOM file: its TIFF is read",))
@@ -182,7 +182,7 @@ def _inspect(path: Path, image: ImageRef, odd: Odd) -> _ImageFile:
 
 
 def _side_and_view(item: Item, odd: Odd) -> tuple[Laterality | None, View | None]:
-    """Side and view of an image; None where the rows say none or contradict each other."""
+    """Side and view of an image; None where the rows give none or contradict each other."""
     stated = {(side_in(row["view"]), view_in(row["view"])) for row in item.rows}
     if len(stated) == 1 and None not in (only := next(iter(stated))):
         return only
@@ -192,24 +192,24 @@ def _side_and_view(item: Item, odd: Odd) -> tuple[Laterality | None, View | None
     return None, None
 
 
-def _lesions(cells: Cells, picture: _ImageFile) -> Iterator[_Lesion]:
-    """What a row marks; a row of a normal image marks nothing."""
+def _lesions(cells: Cells, source: _ImageFile) -> Iterator[_Lesion]:
+    """The lesions of a row; none for a normal image."""
     cells.term("density", LETTERS)
     cells.term("severity", _SEVERITIES)
-    box = _box(cells, picture)
+    box = _box(cells, source)
     classes = re.split(r"[\s+,/&]+", cells.text("class").upper())
     for part in classes:
         if part not in _CLASSES:
             cells.report("class", part or "nothing", f"one of {', '.join(_CLASSES)}")
         elif _CLASSES[part]:
-            views = (picture.image.view,) if picture.image.view else ()
-            finding = Finding(**_CLASSES[part], laterality=picture.image.laterality, views=views)
+            views = (source.image.view,) if source.image.view else ()
+            finding = Finding(**_CLASSES[part], laterality=source.image.laterality, views=views)
             yield _Lesion(finding, box)
 
 
-def _box(cells: Cells, picture: _ImageFile) -> ViewBox | None:
-    """The square around the circle, within the picture where its size is known."""
-    side, view = picture.image.laterality, picture.image.view
+def _box(cells: Cells, source: _ImageFile) -> ViewBox | None:
+    """The square around the circle, within the image where its size is known."""
+    side, view = source.image.laterality, source.image.view
     x, y, radius = (cells.number(name) for name in ("x", "y", "radius"))
     if x is None and y is None and radius is None:
         return None
@@ -218,9 +218,9 @@ def _box(cells: Cells, picture: _ImageFile) -> ViewBox | None:
         return None
     if side is None or view is None:
         return None
-    height, width = picture.size or (float("inf"), float("inf"))
+    height, width = source.size or (float("inf"), float("inf"))
     if not (0 <= x <= width and 0 <= y <= height):
-        cells.report("x, y", f"{x:g}, {y:g}", f"a point of the picture, {width:g} x {height:g}")
+        cells.report("x, y", f"{x:g}, {y:g}", f"a point of the image, {width:g} x {height:g}")
         return None
     left, top = max(0.0, x - radius), max(0.0, y - radius)
     right, bottom = min(float(width), x + radius), min(float(height), y + radius)
@@ -228,7 +228,7 @@ def _box(cells: Cells, picture: _ImageFile) -> ViewBox | None:
 
 
 def _with_boxes(report: Report, lesions: Sequence[_Lesion]) -> tuple[Report, tuple[str, ...]]:
-    """A report with every box at its finding, where the report tells of one finding of that kind and the table too."""
+    """A report with every box at its finding, where report and table each have one finding of that kind."""
     findings, notes = list(report.findings), []
     for lesion in lesions:
         if lesion.box is None:

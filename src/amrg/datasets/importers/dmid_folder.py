@@ -17,7 +17,7 @@ from amrg.imaging.decoding import read_header
 TABLE, REPORTS, DICOM, TIFF, MASKS = "Metadata.xlsx", "Reports", "DICOM_Images", "TIFF Images", "ROI_Masks"
 COLUMNS = ("image", "view", "density", "class", "severity", "x", "y", "radius")
 MAX_IMAGES_A_PATIENT = 8
-"""Images that one patient can have, two examinations of four views: a PatientID of more stands for nobody."""
+"""Images that one patient can have, two examinations of four views: a PatientID of more images is no patient's."""
 
 _IMAGE = re.compile(r"^\s*img[\s_-]*0*(\d+)\s*$", re.IGNORECASE)
 _NUMBER = re.compile(r"img[\s_-]*0*(\d+)(?!\d)", re.IGNORECASE)
@@ -52,7 +52,9 @@ def rows_of(root: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
         elif begun:
             odd(Oddity(where=where, found=" ".join(cells)[:80], expected="an image id such as IMG001"))
     if not begun:
-        raise DatasetError(f"{TABLE}: no row begins with an image id such as IMG001; is this DMID's own table?")
+        raise DatasetError(
+            f"{TABLE}: no row begins with an image id such as IMG001; check that this is DMID's own table"
+        )
 
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> dict[int, list[Path]]:
@@ -85,7 +87,7 @@ def masks_in(root: Path) -> dict[int, list[Path]]:
 
 
 def patient_of(root: Path, number: int) -> str | None:
-    """The PatientID (0010,0020) of an image, None where there is no DICOM file or the ID stands for nobody."""
+    """The PatientID (0010,0020) of an image, None where there is no DICOM file or the ID is no patient's."""
     folder = root / DICOM
     return _patients(root, folder.stat().st_mtime_ns).get(number) if folder.is_dir() else None
 
@@ -97,7 +99,7 @@ def _patients(root: Path, _: int) -> dict[int, str]:
     for number, paths in images_in(root)[0].items():
         try:
             found[number] = str(read_header(paths[0]).get("PatientID", "") or "").strip()
-        except ImagingError:  # `Dmid.case` says so
+        except ImagingError:  # `Dmid.case` reports it
             continue
     shared = Counter(found.values())
     return {number: patient for number, patient in found.items() if patient and shared[patient] <= MAX_IMAGES_A_PATIENT}

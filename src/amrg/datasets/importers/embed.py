@@ -7,8 +7,8 @@ and the sample notebook): `tables/EMBED_OpenData_clinical.csv` and `tables/EMBED
 here are needed.
 
 One case an accession. Letters of `asses`: A 0, N 1, B 2, P 3, S 4, M 5, K 6, X none; a row's letter goes with its
-side and its finding, and a side has its worst. Only full-field pictures (`spot_mag` not 1) are taken, a C-view where
-a view has no 2D picture. No table ties a region to a finding: regions go to a side's only finding, else a note says
+side and its finding, and a side has its worst. Only full-field images (`spot_mag` not 1) are taken, a C-view where
+a view has no 2D image. No table ties a region to a finding: regions go to a side's only finding, else a note says
 so. A `B` row is a finding in either breast. Codes without a word in the lexicon, clips and scars among them, stay in
 the labels and are odd; `recc`, `changed` and pathology stay in the labels.
 """
@@ -64,11 +64,11 @@ class Embed:
         """Accessions in the order of the clinical table, each with its findings and then its files."""
         clinical, files = _table(root, "clinical"), _table(root, "metadata")
         findings = with_line_numbers(clinical, numbered_csv_rows(clinical, _CLINICAL))
-        pictures = (
+        image_rows = (
             {name: row[name] for name in (*_COLUMNS_READ, WHERE) if name in row}
             for row in with_line_numbers(files, numbered_csv_rows(files, _FILES))
         )
-        yield from group_rows((plain_number(row["acc_anon"]), row) for row in chain(findings, pictures))
+        yield from group_rows((plain_number(row["acc_anon"]), row) for row in chain(findings, image_rows))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One accession; files without a clinical row are nothing to report on."""
@@ -76,7 +76,7 @@ class Embed:
         rows = [row for row in item.rows if not _is_file(row)]
         files = [Cells(row, odd) for row in item.rows if _is_file(row)]
         if not rows:
-            odd(Oddity(where=item.key, found=f"{len(files)} files", expected="a row in the clinical table; left out"))
+            odd(Oddity(where=item.key, found=f"{len(files)} files", expected="a row in the clinical table; skipped"))
             return None
         cells = [Cells(row, odd) for row in rows]
         chosen = _choose(files)
@@ -116,7 +116,7 @@ def _indication(row: Row) -> Indication | None:
 
 
 def _choose(files: Sequence[Cells]) -> list[Cells]:
-    """Full-field 2D pictures, and C-views of views that have none."""
+    """Full-field 2D images, and C-views of views that have none."""
     full = [c for c in files if plain_number(c.text("spot_mag")) != "1"]
     flat = [c for c in full if c.text("FinalImageType") == "2D"]
     there = {_hangs(c) for c in flat}
@@ -135,19 +135,19 @@ def _side_and_view(cells: Cells) -> tuple[Laterality | None, View | None]:
 
 
 def _image(cells: Cells) -> ImageRef | None:
-    """A picture, its path counted from the cohort."""
+    """An image, its path counted from the cohort."""
     path = cells.text("anon_dicom_path").replace("\\", "/")
     file = "images/" + path[max(path.find("cohort_"), 0) :].lstrip("./")
     return image_of(cells, file, "ImageLateralityFinal", "ViewPosition")
 
 
 def _boxes(cells: Cells) -> Iterator[ViewBox]:
-    """The regions of a picture; text that holds none is odd."""
+    """The regions of an image; text that holds none is odd."""
     written = cells.text("ROI_coords")
     side, view = _side_and_view(cells)
     regions = _REGION.findall(written)
     if written not in _NO_REGION and (not regions or side is None or view is None):
-        cells.report("ROI_coords", written, "((ymin, xmin, ymax, xmax),) on a picture whose side and view are known")
+        cells.report("ROI_coords", written, "((ymin, xmin, ymax, xmax),) on an image whose side and view are known")
     elif side is not None and view is not None:
         for top, left, bottom, right in regions:
             yield ViewBox(

@@ -160,7 +160,7 @@ def _mass(cells: Cells) -> list[dict[str, Any]]:
         return [kind | traits]
     if any(traits.values()):
         found = f"{cells.text('massmargin')}{cells.text('massdens')}"
-        cells.report("massmargin", found, f"no margin or density for {kind['kind']}; kept in the labels alone")
+        cells.report("massmargin", found, f"no margin or density for {kind['kind']}; kept in the labels only")
     return [dict(kind)]
 
 

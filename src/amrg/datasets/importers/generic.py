@@ -1,13 +1,13 @@
-"""A hospital's own set: `cases.csv` or `cases.jsonl` in a folder, with the files beside it (docs/datasets.md).
+"""A hospital's own set: `cases.csv` or `cases.jsonl` in a folder, with the files next to it (docs/datasets.md).
 
 | column | meaning |
 |---|---|
 | `id` | the case; rows of one id are one case, and their files add up |
-| `files` | pictures below the folder, separated by `;` |
-| `text` or `text_file` | the radiologist's report, or a UTF-8 file below the folder that holds it |
+| `files` | images below the folder, separated by `;` |
+| `text` or `text_file` | the radiologist's report, or a UTF-8 file below the folder that has it |
 | `patient` | whose examination it is; stored as a hash. Without it, cases of the same text are one group |
-| `laterality`, `view` | one for all files of the row, or one a file separated by `;`; else the files tell |
-| `masks` | mask files of the row's first picture, separated by `;` |
+| `laterality`, `view` | one for all files of the row, or one a file separated by `;`; if empty, read from the files |
+| `masks` | mask files of the row's first image, separated by `;` |
 | `split` | train, validation or test, where the set has a split of its own |
 | `birads`, `birads_right`, `birads_left`, `density` | the reference of a case without a report: 0 to 6, A to D |
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class Generic:
-    """Imports the folder that holds `cases.csv` or `cases.jsonl`. The whole table is held to its columns first."""
+    """Imports the folder with `cases.csv` or `cases.jsonl`. All rows are checked before the first case."""
 
     about = About(
         name="generic",
@@ -55,15 +55,15 @@ class Generic:
     )
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
-        """Cases in the order in which their ids first stand.
+        """Cases in the order in which their ids first occur.
 
         Raises:
-            DatasetError: no table or two, a column missing, or a row that cannot be right, with its line.
+            DatasetError: no table or two, a column missing, or an invalid row, with its line.
         """
         return group_rows((row["id"].strip(), row) for row in map(_checked_row, _rows(root)))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
-        """One case; without report and category there is nothing to hold a draft to, and it is left out."""
+        """One case; without report and category there is nothing to compare a draft with, and it is skipped."""
         text = _text(root, item, odd)
         patient = _single_value(item, "patient")
         known = KnownLabels(
@@ -93,17 +93,17 @@ class Generic:
         report = _report_from_labels(item, odd)
         if not report.assessments and report.composition is None:
             where = str(item.rows[0][WHERE])
-            odd(Oddity(where=where, found="no report and no category: left out", expected="text, or birads"))
+            odd(Oddity(where=where, found="no report and no category; skipped", expected="text, or birads"))
             return None
         return case_from_labels(self.about, known, report)
 
 
 def _rows(root: Path) -> Iterator[Row]:
-    """The rows of the one table that is there, each with where it stands."""
+    """The rows of the one table in the folder, each with its line."""
     there = [root / name for name in (CSV, JSONL) if (root / name).is_file()]
     if len(there) != 1:
         found = " and ".join(path.name for path in there) or "neither"
-        raise DatasetError(f"{root}: found {found}; expected one of {CSV} and {JSONL}")
+        raise DatasetError(f"{root}: found {found}; expected either {CSV} or {JSONL}")
     numbered = numbered_csv_rows(there[0], REQUIRED) if there[0].name == CSV else _objects(there[0])
     return with_line_numbers(there[0], numbered)
 
@@ -117,11 +117,11 @@ def _objects(path: Path) -> Iterator[Numbered]:
             try:
                 found = json.loads(line)
             except ValueError as error:
-                raise DatasetError(f"{path.name} line {number}: no JSON in UTF-8 ({error})") from error
+                raise DatasetError(f"{path.name} line {number}: not JSON in UTF-8 ({error})") from error
             if not isinstance(found, dict):
-                raise DatasetError(f"{path.name} line {number}: found {type(found).__name__}, expected an object")
+                raise DatasetError(f"{path.name} line {number}: found {type(found).__name__}, expected a JSON object")
             if missing := [name for name in REQUIRED if name not in found]:
-                raise DatasetError(f"{path.name} line {number}: lacks {', '.join(missing)}; found {', '.join(found)}")
+                raise DatasetError(f"{path.name} line {number}: missing {', '.join(missing)}; found {', '.join(found)}")
             labels = found.pop("labels", None)
             yield number, _as_row(found | (labels if isinstance(labels, dict) else {}))
 
@@ -136,19 +136,20 @@ def _cell(value: object) -> str:
 
 
 def _checked_row(row: Row) -> Row:
-    """A row that can be right.
+    """The row itself, if it is valid.
 
     Raises:
-        DatasetError: no id, a path that leads out of the folder, an unknown side or view, or not one of them a file.
+        DatasetError: no id, a path outside the folder, an unknown side or view, or a number of them other than one or
+            one a file.
     """
     where = row[WHERE]
     if not row["id"].strip():
-        raise DatasetError(f"{where}: no id; expected the name of the case")
+        raise DatasetError(f"{where}: id is empty; expected the name of the case")
     files = _split_cell(row, "files")
     for name in (*files, *_split_cell(row, "masks"), *_split_cell(row, "text_file")):
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in name:
-            raise DatasetError(f"{where}: {name!r} leads out of the folder; expected a path below it")
+            raise DatasetError(f"{where}: {name!r} is outside the folder; expected a path below it")
     _one_a_file(row, "laterality", SIDES, len(files))
     _one_a_file(row, "view", VIEWS, len(files))
     return row
@@ -168,16 +169,18 @@ def _one_a_file(row: Row, column: str, terms: dict[str, T] | Any, files: int) ->
     values = _split_cell(row, column)
     for word in values:
         if word.upper() not in terms:
-            raise DatasetError(f"{row[WHERE]}: {column} is {word!r}; expected {', '.join(terms)}")
+            raise DatasetError(f"{row[WHERE]}: {column} is {word!r}; expected one of {', '.join(terms)}")
     if len(values) not in (0, 1, files):
-        raise DatasetError(f"{row[WHERE]}: {len(values)} of {column} for {files} files; expected one, or one a file")
+        raise DatasetError(
+            f"{row[WHERE]}: {len(values)} values of {column} for {files} files; expected one, or one a file"
+        )
     if not values:
         return [None] * files
     return [terms[word.upper()] for word in (values * files if len(values) == 1 else values)]
 
 
 def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
-    """The pictures of a row; those that are missing are odd and left out, so that the others can be read."""
+    """The images of a row; missing ones are odd and skipped, so that the others can be read."""
     files = _split_cell(row, "files")
     sides, views = (
         _one_a_file(row, name, terms, len(files)) for name, terms in (("laterality", SIDES), ("view", VIEWS))
@@ -185,7 +188,7 @@ def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
     masks = tuple(_split_cell(row, "masks"))
     for number, (file, side, view) in enumerate(zip(files, sides, views, strict=True)):
         if not (root / file).is_file():
-            odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: no such file", expected="a picture"))
+            odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: no such file", expected="an image"))
             continue
         yield ImageRef(file=file.replace("\\", "/"), laterality=side, view=view, masks=masks if number == 0 else ())
 
@@ -208,7 +211,7 @@ def _text(root: Path, item: Item, odd: Odd) -> str | None:
     """The report as written, None where there is none."""
     text, file = _single_value(item, "text"), _single_value(item, "text_file")
     if text and file:
-        raise DatasetError(f"{item.rows[0][WHERE]}: both text and text_file; expected one of them")
+        raise DatasetError(f"{item.rows[0][WHERE]}: both text and text_file are given; expected one of them")
     if not file:
         return text or None
     try:

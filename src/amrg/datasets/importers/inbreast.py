@@ -76,7 +76,7 @@ class Inbreast:
     )
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
-        """Examinations in the order of the table. Only the names of the pictures are looked at, for their patients."""
+        """Examinations in the order of the table. Only the names of the images are read, for their patients."""
         files = {
             named[1]: (path.name, named[2]) for path in sorted(root.glob("AllDICOMs/*.dcm")) if (named := _named(path))
         }
@@ -110,7 +110,7 @@ def _named(path: Path) -> re.Match[str] | None:
 
 
 def _found(row: Row, files: dict[str, tuple[str, str]]) -> Row:
-    """A row with its picture and patient; without a picture the image stands for its patient."""
+    """A row with its image and patient; without a file the image is a patient of its own."""
     number = plain_number(row["File Name"])
     file, patient = files.get(number, ("", f"image-{number}"))
     return {**row, _FILE: file, _PATIENT: patient}
@@ -122,7 +122,7 @@ def _key(row: Row) -> str:
 
 
 def _image(cells: Cells) -> ImageRef | None:
-    """The picture of a row; none is odd."""
+    """The image of a row; none is odd."""
     if not cells.row[_FILE]:
         cells.report("File Name", cells.text("File Name"), "a file AllDICOMs/NUMBER_PATIENT_MG_SIDE_VIEW_ANON.dcm")
         return None

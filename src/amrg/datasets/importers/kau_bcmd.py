@@ -1,13 +1,13 @@
 """KAU-BCMD (King Abdulaziz University): JPEG mammograms in folders by category, densities in `correctSheetlast.xlsx`.
 
 Layout as public code that reads the Kaggle release shows it (PiggyJerry/MammoVQA, Gaurav2543/Mammo-Bench): folders
-`Birad1`, `Birad3`, `Birad4`, `Birad5` (the DICOM release writes `BIRAD 1`) with pictures at any depth, named
+`Birad1`, `Birad3`, `Birad4`, `Birad5` (the DICOM release writes `BIRAD 1`) with images at any depth, named
 `2019_BC0026061_ MLO_R.jpg` (year, patient, view, side, with stray spaces), and the sheet `correctSheet` with
 `Percentage of grandular tissue(density)`, `PatientID`, `Patient age`, `Breast type`, `Breast view`, `Assesment` and
 `Image path`. Not verified on the release itself: how `Assesment` spells a category (any digit 0 to 6 is read), and
 whether every patient has one exam a year.
 
-One case a patient and year, up to four views. A few pictures lie in two folders: that is odd and the worse counts.
+One case a patient and year, up to four views. A few images are in two folders: that is odd and the worse counts.
 """
 
 from __future__ import annotations
@@ -63,20 +63,20 @@ class KauBcmd:
     )
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
-        """Exams in the order of their pictures' names, folder by folder, with the sheet's rows of their pictures."""
+        """Exams in the order of their images' names, folder by folder, with the sheet's rows of their images."""
         exams: set[str] = set()
         yield from group_rows(_rows(root, exams, odd))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One exam."""
         odd = without_repeats(odd)
-        pictures = [row for row in item.rows if _FILE in row]
+        image_rows = [row for row in item.rows if _FILE in row]
         judged = [_judgement(Cells(row, odd)) for row in item.rows]
         composition, notes = composition_of(judged, item.key, odd)
         known = KnownLabels(
             key=item.key,
             group=item.key.split("_", 1)[1],
-            images=_images(pictures, odd),
+            images=_images(image_rows, odd),
             labels=labels_of(item.rows),
             notes=(NO_FINDINGS, *notes),
         )
@@ -84,7 +84,7 @@ class KauBcmd:
 
 
 def _rows(root: Path, exams: set[str], odd: Odd) -> Iterator[tuple[str, Row]]:
-    """Pictures by exam, then the sheet's rows whose pictures are there.
+    """Images by exam, then the sheet's rows whose images are there.
 
     Raises:
         DatasetError: no category folder.
@@ -100,14 +100,14 @@ def _rows(root: Path, exams: set[str], odd: Odd) -> Iterator[tuple[str, Row]]:
 
 
 def _image_rows(root: Path, folder: Path, odd: Odd) -> Iterator[tuple[str, Row]]:
-    """The pictures of a folder, by name."""
+    """The images of a folder, by name."""
     found = sorted(Path(base, name) for base, _, names in os.walk(folder) for name in names)
     for path in found:
         file = path.relative_to(root).as_posix()
         if path.suffix.lower() not in _ENDINGS or path.name.startswith("._"):
             continue
         if (named := _NAME.fullmatch(path.stem.replace(" ", ""))) is None:
-            odd(Oddity(where=file, found=path.name, expected="a name such as 2019_BC0026061_MLO_R.jpg; left out"))
+            odd(Oddity(where=file, found=path.name, expected="a name such as 2019_BC0026061_MLO_R.jpg; skipped"))
             continue
         yield named["exam"], {WHERE: file, _FILE: file, "folder": folder.name, **_side_and_view(named)}
 
@@ -125,13 +125,13 @@ def _sheet(root: Path, exams: set[str], odd: Odd) -> Iterator[tuple[str, Row]]:
             if named is not None and named["exam"] in exams:
                 yield named["exam"], {**row, **_side_and_view(named)}
             elif row[_PATH].strip():
-                odd(Oddity(where=row[WHERE], found=row[_PATH], expected="a picture that is in the folder"))
+                odd(Oddity(where=row[WHERE], found=row[_PATH], expected="an image that is in the folder"))
     except DatasetError as error:
         odd(Oddity(where=TABLE, found=str(error), expected="the sheet with densities; imported without"))
 
 
 def _judgement(cells: Cells) -> Judgement:
-    """Side, category and density of a picture, by its folder or its row in the sheet."""
+    """Side, category and density of an image, by its folder or its row in the sheet."""
     return Judgement(
         source=cells.row[WHERE],
         side=cells.term("@side", SIDES),
@@ -151,15 +151,15 @@ def _category(cells: Cells) -> Category | None:
     return None
 
 
-def _images(pictures: list[Row], odd: Odd) -> tuple[ImageRef, ...]:
-    """Each picture once: one that lies in several folders by the last, which is the worst category."""
+def _images(image_rows: list[Row], odd: Odd) -> tuple[ImageRef, ...]:
+    """Each image once: one that is in several folders by the last, which is the worst category."""
     images: dict[str, ImageRef] = {}
-    for row in pictures:
+    for row in image_rows:
         cells = Cells(row, odd)
         if (image := image_of(cells, row[_FILE], "@side", "@view")) is None:
             continue
         name = row[_FILE].rsplit("/", 1)[-1].replace(" ", "")
         if name in images:
-            odd(Oddity(where=row[_FILE], found=f"also {images[name].file}", expected="a picture in one folder"))
+            odd(Oddity(where=row[_FILE], found=f"also {images[name].file}", expected="an image in one folder"))
         images[name] = image
     return tuple(images.values())

@@ -1,7 +1,7 @@
 """mini-MIAS: 322 digitised films, 1024 x 1024 pixels of 200 micrometres, one line a lesion in `Info.txt`.
 
 Layout as the README of the database and its Kaggle copy tell it: lines `mdb001 G CIRC B 535 425 197` (film, background
-tissue F, G or D, class, severity B or M, x and y of the centre from the bottom left corner, radius) and the pictures
+tissue F, G or D, class, severity B or M, x and y of the centre from the bottom left corner, radius) and the images
 `mdb001.pgm` beside it or in `all-mias`. Films come in pairs of one patient, odd numbers right, even ones left, all
 mediolateral oblique. `*NOTE 3*` in place of a centre says that calcifications lie all over the film.
 

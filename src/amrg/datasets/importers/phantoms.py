@@ -1,4 +1,4 @@
-"""Sets drawn by `amrg phantom`: a folder a study and `cases.jsonl` with the truth, boxes included (docs/phantom.md).
+"""Sets drawn by `amrg phantom`: a folder a study, and `cases.jsonl` with the truth and its boxes (docs/phantom.md).
 
 The reference is the truth, the text its plainest clinical wording, marked as a phantom's. Exams of one seed are one
 patient, whatever their size.
@@ -34,9 +34,9 @@ class Phantoms:
     )
 
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
-        """Studies in the order of their lines; a line that a broken-off run left half written is odd."""
+        """Studies in the order of their lines; a line that an interrupted run left half written is odd."""
         if not (root / TABLE).is_file():
-            raise DatasetError(f"{root}: no {TABLE}; expected a set drawn by amrg phantom")
+            raise DatasetError(f"{root}: no {TABLE}; expected a folder written by amrg phantom")
         with (root / TABLE).open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 case = _parse_line(line)

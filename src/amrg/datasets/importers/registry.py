@@ -1,4 +1,4 @@
-"""Which data sets are known: a name to its importer."""
+"""The known data sets: a name to its importer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def importer_of(name: str) -> Importer:
         DatasetError: no such data set.
     """
     if name not in IMPORTERS:
-        raise DatasetError(f"no data set {name!r}; known are {', '.join(sorted(IMPORTERS))}")
+        raise DatasetError(f"no data set {name!r}; expected one of {', '.join(sorted(IMPORTERS))}")
     module, kind = IMPORTERS[name]
     made: Importer = getattr(import_module(module), kind)()
     return made

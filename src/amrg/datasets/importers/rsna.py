@@ -1,6 +1,6 @@
 """RSNA Screening Mammography Breast Cancer Detection (Kaggle, 2022): `train.csv` and `train_images/PATIENT/IMAGE.dcm`.
 
-Layout and columns as the competition's data page tells them: a row an image with `site_id`, `patient_id`, `image_id`,
+Layout and columns as in the competition's data page: a row an image with `site_id`, `patient_id`, `image_id`,
 `laterality`, `view`, `age`, `cancer`, `biopsy`, `invasive`, `BIRADS`, `implant`, `density`, `machine_id` and
 `difficult_negative_case`. `test.csv` has no labels and is not read.
 

@@ -1,11 +1,11 @@
 """VinDr-Mammo 1.0.0 (PhysioNet): 5,000 four-view exams, a category and density a breast, boxes of findings.
 
-Layout as its PhysioNet page and data descriptor (Scientific Data 10:277) tell it: `breast-level_annotations.csv` (a row
+Layout as in its PhysioNet page and data descriptor (Scientific Data 10:277): `breast-level_annotations.csv` (a row
 an image), `finding_annotations.csv` (a row a box; images without one have a row `['No Finding']`), `metadata.csv` (not
 read) and `images/STUDY/IMAGE.dicom`. The list in `finding_categories` is written as Python writes it.
 
-One case an exam. The data set names no patient, so the exam is its own group. Nobody publishes which box on one view
-is which on the other: boxes of a breast that are alike and alone on their views are taken for one lesion. A box with
+One case an exam. The data set names no patient, so the exam is its own group. Which box on one view is which on the
+other is not published: boxes of a breast that are alike and alone on their views are taken for one lesion. A box with
 several categories gives one finding each. `Suspicious Lymph Node` is taken as axillary.
 """
 
@@ -154,7 +154,7 @@ def _boxes(cells: Cells, side: Laterality | None, view: View | None) -> tuple[Vi
     left, top, right, bottom = (cells.number(name) for name in ("xmin", "ymin", "xmax", "ymax"))
     width, height = cells.number("width"), cells.number("height")
     if side is None or view is None or left is None or top is None or right is None or bottom is None:
-        cells.report("xmin", "no whole box", "four numbers, side and view")
+        cells.report("xmin", "an incomplete box", "four numbers, side and view")
         return ()
     if not (0 <= left < right and 0 <= top < bottom):
         cells.report("xmin", f"{left}, {top}, {right}, {bottom}", "a box from left to right and top to bottom")

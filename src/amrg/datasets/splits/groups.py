@@ -1,4 +1,4 @@
-"""Which cases must never be split apart: those of a patient, those of one report text."""
+"""Which cases a split must keep together: those of one patient, those of one report text."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def patient_group(dataset: str, patient: str) -> str:
 
 
 def text_group(text: str) -> str:
-    """The group of all cases whose report has the same words, for data sets that name no patient."""
+    """The group of all cases with the same report text, for data sets that name no patient."""
     return _TEXT + sha256_of_text(" ".join(fold(text)))[:16]
 
 
 def is_patient(group: str) -> bool:
-    """Whether a group stands for a patient (or an examination) and not merely for a text."""
+    """Whether a group is a patient (or an examination), not only a text."""
     return not group.startswith(_TEXT)

@@ -1,4 +1,4 @@
-"""What a split lets through: test cases whose report, or patient, is in the training part too."""
+"""Leaks of a split: test cases whose report, or patient, is in the training part too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from amrg.datasets.splits.near_duplicates import NearIndex, Pairs, word_pairs
 from amrg.datasets.store import Dataset, Split
 
 ACROSS = (("validation", "train"), ("test", "train"), ("test", "validation"))
-"""Which part must know nothing of which."""
+"""Pairs of parts that must not share anything."""
 
 
 class LeakKind(StrEnum):
@@ -26,14 +26,14 @@ class LeakKind(StrEnum):
 
 
 class Shared(Value):
-    """A held-out case and one of the other part that it shares something with."""
+    """A held-out case and a case of the other part with the same text or patient."""
 
     key: str
     other: str
 
 
 class Leak(Value):
-    """What a held-out part shares with another: so many of its `of` cases, each named with one it shares with."""
+    """The held-out cases (of `of` in all) that share a text or a patient with another part."""
 
     held_out: str
     against: str
@@ -68,7 +68,7 @@ class LeakCheck(Value):
 
 @dataclass
 class _Part:
-    """What is known of one part: its size, and the first case of every text and every patient."""
+    """One part: its size, and the first case of every text and every patient."""
 
     size: int = 0
     texts: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class _Part:
 
 
 def check_split(dataset: Dataset, split: Split) -> LeakCheck:
-    """Look for reports and patients that stand on both sides of a split.
+    """Find reports and patients that are on both sides of a split.
 
     Raises:
         DatasetError: the split is not of this data set.

@@ -26,7 +26,7 @@ def has_own_text(case: Case) -> bool:
 
 
 def link_cases(cases: Iterable[Case]) -> list[LinkedCases]:
-    """Cases put together by group, by the words of their text, and by near-duplicate text, in order of their first.
+    """Cases linked by group, by equal text (`fold`ed), and by near-duplicate text, in order of their first.
 
     Near duplicates are followed from text to text, so that no two near texts are ever apart.
     """

@@ -1,7 +1,7 @@
 """Near-duplicate report texts: which there are, exactly, without comparing every text with every other.
 
 Two texts are near duplicates where the Jaccard similarity of their word pairs (of `fold`ed words, counted as often as
-they stand) is at least `NEAR`: one word in about 26 changed, added or left out. Texts that fold to the same words are
+they occur) is at least `NEAR`: one word in about 26 changed, added or missing. Texts that fold to the same words are
 exact duplicates.
 
 Of two near texts with n pairs each, at least `NEAR` n are shared: in any order that both follow, one of the first
@@ -40,9 +40,9 @@ def similarity(a: Pairs, b: Pairs) -> float:
 
 
 def near_links(texts: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
-    """Near pairs of texts, by number: enough of them to reach every text from every other that near texts lead to.
+    """Near pairs of texts, by number: enough of them to connect all texts that a chain of near pairs connects.
 
-    Thousands of texts that are all near each other cost little: texts that are together already are passed over as one.
+    Thousands of texts that are all near each other cost little: texts that are connected already are compared as one.
     """
     rarity, sets = _Rarity(texts), DisjointSets()
     having: dict[int, dict[int, list[int]]] = defaultdict(dict)
@@ -60,7 +60,7 @@ def near_links(texts: Sequence[Pairs]) -> Iterator[tuple[int, int]]:
 
 
 class NearIndex:
-    """Texts, and one of them that lies near a given text."""
+    """An index of texts that finds one near a given text."""
 
     def __init__(self, texts: Iterable[Pairs]) -> None:
         self._texts = list(texts)

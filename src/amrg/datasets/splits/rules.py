@@ -42,12 +42,12 @@ def make_split(dataset: Dataset, name: str, seed: int | None = None) -> Split:
     """Draw a split by its rule; `Dataset.write_split` stores it. Seed 0 where none is given.
 
     Raises:
-        DatasetError: no such rule for this data set, a seed for a rule that draws nothing, or a data set that cannot
-            be split so.
+        DatasetError: no such rule for this data set, a seed for a rule that is not random, or too few cases or
+            groups for the rule.
     """
     rule = _rule(dataset, name)
     if seed is not None and not rule.seeded:
-        raise DatasetError(f"split {name}: draws nothing, so it takes no seed; found {seed}")
+        raise DatasetError(f"split {name}: is not random and takes no seed; found seed {seed}, omit it")
     train, validation, test = rule.draw(dataset, seed or 0)
     return Split(
         schema=LAYOUT,
@@ -87,7 +87,7 @@ def _clean(dataset: Dataset, seed: int) -> Lists:
         largest = max(len(group.keys) for group in groups)
         raise DatasetError(
             f"{dataset.folder}: {len(groups)} groups of cases, the largest of {largest}, leave {' and '.join(empty)} "
-            "empty; a clean split needs more cases, or patients that are told apart"
+            "empty; a clean split needs more cases, or more distinct patients"
         )
     return _in_order(dataset, chosen)
 
@@ -97,7 +97,7 @@ def _shuffle(groups: Sequence[LinkedCases], seed: int) -> list[LinkedCases]:
 
 
 def _lot(key: str, seed: int) -> str:
-    """Where a key comes in the order of a seed: the same on every machine and version."""
+    """The rank of a key under a seed: the same on every machine and version."""
     return sha256_of_text(f"{seed} {key}")
 
 
@@ -131,7 +131,7 @@ def _in_order(dataset: Dataset, lists: Iterable[Iterable[str]]) -> Lists:
 
 
 def _published(dataset: Dataset, _: int) -> Lists:
-    """As the data set itself says; cases of which it says nothing are in no part."""
+    """As the data set itself publishes; cases without a published part are in none."""
     lists: dict[str, list[str]] = {part: [] for part in PARTS}
     for case in dataset.cases():
         if case.published_split is None:
@@ -142,7 +142,7 @@ def _published(dataset: Dataset, _: int) -> Lists:
             raise DatasetError(f"{case.key}: published split {stated!r}; expected training, validation or test")
         lists[part].append(case.key)
     if not any(lists.values()):
-        raise DatasetError(f"{dataset.info.name}: publishes no split; make a clean one")
+        raise DatasetError(f"{dataset.info.name}: publishes no split; use the split clean")
     return lists["train"], lists["validation"], lists["test"]
 
 
@@ -169,9 +169,7 @@ def _proportional(n: int) -> list[int]:
 def _last(dataset: Dataset, _: int) -> Lists:
     keys = sorted(dataset.keys())
     if len(keys) <= 2 * LAST:
-        raise DatasetError(
-            f"{dataset.folder}: {len(keys)} images; a split by the last {LAST} needs more than {2 * LAST}"
-        )
+        raise DatasetError(f"{dataset.folder}: {len(keys)} images; the split last-{LAST} needs more than {2 * LAST}")
     start = len(keys) - LAST
     return keys[: start - IMAGES[1]], keys[start - IMAGES[1] : start], keys[start:]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DisjointSets:
-    """Disjoint sets of the numbers 0, 1, ...; the least number of a set stands for it."""
+    """Disjoint sets of the numbers 0, 1, ...; the least number of a set represents it."""
 
     def __init__(self) -> None:
         self._parent: list[int] = []
@@ -20,7 +20,7 @@ class DisjointSets:
         self._parent[greater] = least
 
     def root(self, number: int) -> int:
-        """The number that stands for a number's set."""
+        """The number that represents a number's set."""
         while (parent := self._parent[number]) != number:
             self._parent[number] = number = self._parent[parent]
         return number

@@ -1,4 +1,4 @@
-"""Cells of one row to terms and numbers: what cannot be read goes to `odd`, never to a default."""
+"""Cells of one row to terms and numbers: what cannot be read is passed to `odd`, never replaced by a default."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Cells:
     odd: Odd
 
     def text(self, column: str) -> str:
-        """A cell without the space around it; empty where the table says that there is nothing."""
+        """A cell without the space around it; empty for N/A and the like."""
         cell = self.row.get(column, "").strip()
         return "" if cell.upper() in _EMPTY else cell
 
@@ -63,12 +63,12 @@ class Cells:
         return None
 
     def report(self, column: str, found: str, expected: str) -> None:
-        """Take note of an oddity in a column."""
+        """Record an oddity in a column."""
         self.odd(Oddity(where=f"{self.row.get(WHERE, '')}, {column}".lstrip(", "), found=found, expected=expected))
 
 
 def without_repeats(odd: Odd) -> Odd:
-    """Takes note of an oddity the first time that it is found: one cell may be read for several reasons."""
+    """An `odd` that records each oddity once: one cell may be read several times."""
     noted: set[Oddity] = set()
 
     def note(oddity: Oddity) -> None:
@@ -82,7 +82,7 @@ def without_repeats(odd: Odd) -> Odd:
 def agreed_value(found: Iterable[tuple[str, T | None]], rank: Callable[[T], float], where: str, odd: Odd) -> T | None:
     """The value that all sources give; where they contradict each other the highest by `rank`, and that is odd.
 
-    `found` is pairs of source and value; None counts as silent.
+    `found` is pairs of source and value; None is no value.
     """
     values = [(source, value) for source, value in found if value is not None]
     if not values:

@@ -1,4 +1,4 @@
-"""Rows of tables to items: rows that belong to one case are brought together, however far apart they stand."""
+"""Rows of tables to items: rows of one case are brought together, in any order of the table."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from amrg.datasets.tables.readers import Numbered
 Row = dict[str, str]
 
 WHERE = "@"
-"""Names that begin with it are no published columns: this one holds the table and line that a row stands on."""
+"""Names that begin with it are no published columns: this one has the table and line of a row."""
 
 
 def with_line_numbers(path: Path, rows: Iterable[Numbered]) -> Iterator[Row]:
-    """Numbered rows, each with where it stands under `WHERE`."""
+    """Numbered rows, each with its file and line under `WHERE`."""
     return ({**row, WHERE: f"{path.name} line {number}"} for number, row in rows)
 
 
@@ -28,7 +28,7 @@ def with_row_numbers(name: str, rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def group_rows(rows: Iterable[tuple[str, Row]]) -> Iterator[Item]:
-    """Items by key, in the order in which their keys first stand; the rows of an item in their own order.
+    """Items by key, in the order in which their keys first occur; the rows of an item in their own order.
 
     The tables need not be sorted. Rows wait in a temporary database on disk, so memory stays bounded for any number.
     """
@@ -45,7 +45,7 @@ def group_rows(rows: Iterable[tuple[str, Row]]) -> Iterator[Item]:
 def labels_of(rows: Iterable[Row]) -> dict[str, str]:
     """The published columns of a case: a value where all its rows agree, else each row's in order, joined by ` | `.
 
-    Columns that are empty in every row are left out.
+    Columns that are empty in every row are omitted.
     """
     columns: dict[str, list[str]] = {}
     for row in rows:

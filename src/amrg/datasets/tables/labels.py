@@ -1,6 +1,6 @@
 """Labels to a report, and the report to text: references of data sets that publish no reports.
 
-A report holds what the labels say and nothing else: no advice, no denial, no comparison is made up. Its text is
+A report has what the labels give and nothing else: no advice, no denial, no comparison is made up. Its text is
 rendered in the clinical style, plainest wording, and the case is marked `ReferenceSource.LABELS`.
 """
 
@@ -25,7 +25,7 @@ Compositions = Mapping[str, Composition]
 
 @dataclass(frozen=True)
 class KnownLabels:
-    """What a data set says of a case beside its report."""
+    """What a data set publishes of a case apart from its report."""
 
     key: str
     group: str
@@ -58,7 +58,7 @@ def report_of(
     assessments: Iterable[Assessment] = (),
     composition: Composition | None = None,
 ) -> Report:
-    """A report from labels. A finding's category stays only where breasts have theirs, as a report has it."""
+    """A report from labels. Findings keep their categories only where there are assessments, as in a report."""
     named = tuple(assessments)
     reported = tuple(f if named else f.model_copy(update={"category": None}) for f in findings)
     return Report(findings=reported, assessments=named, composition=composition)
@@ -66,7 +66,7 @@ def report_of(
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one row says of a side: which row it is, the side, category and composition where it gives them."""
+    """What one row gives for a side: its source, the side, and category and composition where it has them."""
 
     source: str
     side: Side
@@ -77,7 +77,7 @@ class Judgement:
 def read_judgement(
     cells: Cells, side: str, category: tuple[str, Categories], composition: tuple[str, Compositions]
 ) -> Judgement:
-    """What a row says of a side by its column `side`, and by the columns of category and composition in their terms."""
+    """The judgement of a row, by its column `side` and by the columns of category and composition with their terms."""
     return Judgement(cells.row[WHERE], cells.term(side, SIDES), cells.term(*category), cells.term(*composition))
 
 
@@ -128,7 +128,7 @@ def join_views(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings a view to findings a lesion.
 
     Findings of a side that are alike but for view and box, each the only one of its kind on its view, are one lesion.
-    Where a view holds several alike nobody says which is which on the other view, so each stays by itself.
+    Where a view has several alike, which is which on the other view is not published, so each stays a lesion.
     """
     alike: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -149,7 +149,7 @@ def _one(group: Sequence[Finding], views: Sequence[View]) -> Finding:
 
 
 def assign_boxes(findings: Sequence[Finding], boxes: Sequence[ViewBox]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Boxes that no table ties to a finding, given to the only finding of their side; a note where there are more."""
+    """Boxes that no table assigns to a finding, given to the only finding of their side; else a note."""
     given: dict[int, tuple[ViewBox, ...]] = {}
     notes = []
     for side in Laterality:
@@ -164,18 +164,18 @@ def assign_boxes(findings: Sequence[Finding], boxes: Sequence[ViewBox]) -> tuple
 
 
 def image_of(cells: Cells, file: str, side: str, view: str) -> ImageRef | None:
-    """A picture with what the columns `side` and `view` say; one of a projection that is not in the lexicon is odd
-    and left out, since it is no screening view.
+    """An image with side and view by those columns; one of a projection that is not in the lexicon is odd and
+    skipped, since it is no screening view.
     """
     stated = cells.text(view)
     if stated and stated.upper() not in VIEWS:
-        cells.report(view, f"{stated}; its picture is left out", f"one of {', '.join(VIEWS)}")
+        cells.report(view, f"{stated}; the image is skipped", f"one of {', '.join(VIEWS)}")
         return None
     return ImageRef(file=file, laterality=cells.term(side, SIDES), view=cells.term(view, VIEWS))
 
 
 def existing_images(root: Path, images: Iterable[ImageRef | None], odd: Odd) -> tuple[ImageRef, ...]:
-    """The pictures that are there; the others are odd and left out, so that the rest of an exam can be read."""
+    """The images that exist; the others are odd and skipped, so that the rest of an exam can be read."""
     there = []
     for image in images:
         if image is None:
@@ -183,14 +183,14 @@ def existing_images(root: Path, images: Iterable[ImageRef | None], odd: Odd) -> 
         if (root / image.file).is_file():
             there.append(image)
         else:
-            odd(Oddity(where=image.file, found="no such file", expected="a picture that the table names"))
+            odd(Oddity(where=image.file, found="no such file", expected="an image that the table names"))
     return tuple(there)
 
 
 def split_of_rows(rows: Iterable[tuple[str, str]], where: str, odd: Odd) -> str | None:
     """The published split of a case's rows, pairs of source and split.
 
-    Where they contradict each other it is `test`, so that nothing tested on is trained on, and that is odd.
+    Where they contradict each other it is `test`, so that no test case is trained on, and that is odd.
     """
     found = [(source, split) for source, split in rows if split]
     if not found:

@@ -1,4 +1,4 @@
-"""Tables as published, streamed: CSV and XLSX rows by column name, required columns held to."""
+"""Tables as published, streamed: CSV and XLSX rows by column name, required columns checked."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def numbered_csv_rows(path: Path, required: Sequence[str], delimiter: str = ",")
             if any(cell.strip() for cell in cells):
                 yield reader.line_num, _by_name(f"{path.name}, line {reader.line_num}", names, cells)
     except csv.Error as error:
-        raise DatasetError(f"{path.name}, line {reader.line_num}: no valid CSV ({error})") from error
+        raise DatasetError(f"{path.name}, line {reader.line_num}: not valid CSV ({error}); correct the line") from error
 
 
 def xlsx_rows(path: Path, required: Sequence[str], sheet: str | None = None) -> Iterator[dict[str, str]]:
-    """The rows of a sheet (the first where not named) below the first row that holds all required names.
+    """The rows of a sheet (the first where not named) below the first row that has all required names.
 
     Cells are text: whole numbers without a point, empty cells empty.
 
@@ -63,7 +63,7 @@ def xlsx_rows(path: Path, required: Sequence[str], sheet: str | None = None) -> 
 
 
 def xlsx_cells(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a sheet that hold anything, each with its number, from 1, and its cells as text.
+    """The rows of a sheet that are not empty, each with its number, from 1, and its cells as text.
 
     Raises:
         DatasetError: the file is missing, is no XLSX, or has no such sheet.
@@ -74,10 +74,10 @@ def xlsx_cells(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list
             warnings.simplefilter("ignore")
             book = load_workbook(path, read_only=True, data_only=True)
     except Exception as error:  # a broken file ends in any of zipfile's, xml's and openpyxl's own
-        raise DatasetError(f"{path.name}: no readable XLSX workbook ({error}); get the file again") from error
+        raise DatasetError(f"{path.name}: not a readable XLSX workbook ({error}); download the file again") from error
     try:
         if sheet is not None and sheet not in book.sheetnames:
-            raise DatasetError(f"{path.name}: no sheet {sheet!r}; found {', '.join(book.sheetnames)}")
+            raise DatasetError(f"{path.name}: no sheet {sheet!r}; found the sheets {', '.join(book.sheetnames)}")
         page = book[sheet] if sheet is not None else book.worksheets[0]
         page.reset_dimensions()  # the size that some writers store is wrong
         for number, row in enumerate(page.iter_rows(values_only=True), start=1):
@@ -88,24 +88,24 @@ def xlsx_cells(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list
 
 
 def check_columns(path: Path, found: Sequence[str], required: Sequence[str]) -> None:
-    """Hold a table to its columns.
+    """Check the columns of a table.
 
     Raises:
-        DatasetError: one is missing or stands twice.
+        DatasetError: one is missing or occurs twice.
     """
     if missing := [name for name in required if name not in found]:
         raise DatasetError(
-            f"{path.name}: lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+            f"{path.name}: missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
             f"found {', '.join(filter(None, found)) or 'none'}"
         )
     if doubled := [name for name in required if list(found).count(name) > 1]:
-        raise DatasetError(f"{path.name}: the column {doubled[0]} stands twice; expected once")
+        raise DatasetError(f"{path.name}: the column {doubled[0]} occurs twice; expected once")
 
 
 def _by_name(where: str, names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
-    """One row by column; unnamed columns are left out."""
+    """One row by column; unnamed columns are dropped."""
     if any(cell.strip() for cell in cells[len(names) :]):
-        raise DatasetError(f"{where}: {len(cells)} cells for {len(names)} columns; a cell may lack its quotes")
+        raise DatasetError(f"{where}: {len(cells)} cells for {len(names)} columns; a cell with a comma may need quotes")
     padded = [*cells, *[""] * (len(names) - len(cells))]
     return {name: cell for name, cell in zip(names, padded, strict=False) if name}
 
@@ -120,7 +120,7 @@ def _lines(path: Path) -> Iterator[str]:
 def _decode(path: Path, lines: Iterable[bytes]) -> Iterator[str]:
     for number, raw in enumerate(lines, start=1):
         if b"\x00" in raw:
-            raise DatasetError(f"{path.name}, line {number}: holds NUL bytes; expected text in UTF-8")
+            raise DatasetError(f"{path.name}, line {number}: contains NUL bytes; expected text in UTF-8")
         try:
             yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
@@ -129,11 +129,11 @@ def _decode(path: Path, lines: Iterable[bytes]) -> Iterator[str]:
 
 def _check_there(path: Path) -> None:
     if not path.is_file():
-        raise DatasetError(f"{path.name}: no such file in {path.parent}; is this the folder of the data set?")
+        raise DatasetError(f"{path.name}: no such file in {path.parent}; check that this is the folder of the data set")
 
 
 def _as_text(value: object) -> str:
-    """A cell as a reader sees it."""
+    """A cell as text."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():

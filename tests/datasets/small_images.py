@@ -1,4 +1,4 @@
-"""The smallest pictures that read as mammograms: a half-ellipse of tissue at its chest wall."""
+"""The smallest images that read as mammograms: a half-ellipse of tissue at its chest wall."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def breast(side: Laterality) -> npt.NDArray[np.uint16]:
     """Values up to 1000, uint16 [ROWS, COLUMNS], brighter towards the chest wall."""
     y, x = np.mgrid[:ROWS, :COLUMNS]
     inside = ((y - ROWS / 2) / (0.42 * ROWS)) ** 2 + (x / (0.7 * COLUMNS)) ** 2
-    picture = np.where(inside < 1, 1000 - 500 * inside, 0).astype(np.uint16)
-    return picture[:, ::-1].copy() if side is Laterality.RIGHT else picture
+    image = np.where(inside < 1, 1000 - 500 * inside, 0).astype(np.uint16)
+    return image[:, ::-1].copy() if side is Laterality.RIGHT else image
 
 
 def write_dicom(path: Path, side: str = "L", view: str = "CC", key: str = "drawn") -> None:
@@ -29,7 +29,7 @@ def write_dicom(path: Path, side: str = "L", view: str = "CC", key: str = "drawn
     write_mammogram(path, MammogramToWrite(breast(hung), hung, View(view), 0.4, 12, key, "DRAWN"))
 
 
-def write_picture(path: Path, side: str = "L") -> None:
+def write_image(path: Path, side: str = "L") -> None:
     """One mammogram as an 8-bit PGM or JPEG, as its ending says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray((breast(Laterality(side)) // 4).astype(np.uint8)).save(path)
