@@ -226,9 +226,8 @@ def _by_trl(
     tuned: Any, processor: Any, options: dict[str, Any], examples: list[dict[str, Any]], collate: Collate
 ) -> Trainer:
     """TRL's, which is no dependency of amrg: it is imported where it is asked for."""
+    from datasets import Dataset as Table  # type: ignore[import-not-found]  # noqa: PLC0415
     from trl import SFTConfig, SFTTrainer  # noqa: PLC0415
-
-    from tests.datasets import Dataset as Table  # type: ignore[attr-defined]  # noqa: PLC0415
 
     arguments = SFTConfig(**options, dataset_kwargs={"skip_prepare_dataset": True})
     table = Table.from_list([{"at": i} for i in range(len(examples))])

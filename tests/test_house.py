@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import resource
 import statistics
 import subprocess
 import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from amrg.cli import app
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BIN = Path(sys.executable).parent
 TEXT = {".py", ".md", ".toml", ".lock", ".json", ".yaml", ".csv", ".txt", ".sh", ""}
@@ -150,12 +151,71 @@ def test_ci_runs_what_the_readme_says() -> None:
     assert re.search(r"^make test\b", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_help_answers_in_under_half_a_second() -> None:
-    def seconds() -> float:
-        """Processor seconds of one run: a busy machine does not count against it."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([BIN / "amrg", "--help"], capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+HELP = """
+import sys
+from amrg.cli import main
+sys.argv = ["amrg", "--help"]
+try:
+    main()
+finally:
+    print(*sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+LIGHT = {"_distutils_hack", "amrg", "annotated_doc", "click", "markdown_it", "mdurl", "pygments", "rich", "shellingham"}
 
-    assert min(seconds() for _ in range(3)) < 0.5
+
+def test_help_imports_nothing_heavy() -> None:
+    """What makes help slow is what it imports: torch, transformers, numpy and all that imports them stay out."""
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+    assert "report" in done.stdout
+    installed = set(packages_distributions())
+    assert {"torch", "transformers", "numpy"} <= installed  # they are there to be found, had help imported them
+    imported = set(done.stderr.split()) & installed
+    assert imported - {"typer"} <= LIGHT
+
+
+CLOCKS = {"perf_counter", "process_time", "thread_time", "monotonic", "getrusage", "default_timer", "timeit"}
+
+
+def test_no_test_reads_a_clock() -> None:
+    """A time or a rate belongs to the machine: those are measured in scripts/."""
+    read = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        for path in TESTS
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name | ast.Attribute)
+        and (name := node.id if isinstance(node, ast.Name) else node.attr) in CLOCKS
+    ]
+    assert read == []
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """Modules that a file imports, by their full names."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_test_module_is_imported_and_no_script_imports_tests() -> None:
+    """What tests share lies in modules that hold no test, so that no test runs twice or breaks another's file."""
+    shared = [f"{p.relative_to(ROOT)}: {name}" for p in TESTS for name in imported_by(p) if ".test_" in f".{name}"]
+    assert shared == []
+    scripts = [(p.name, name) for p in (ROOT / "scripts").glob("*.py") for name in imported_by(p)]
+    assert [(p, name) for p, name in scripts if name.split(".")[0] == "tests"] == []
+
+
+@pytest.mark.parametrize("folder", ["", "src", "scripts"])
+def test_no_folder_on_the_path_hides_an_installed_package(folder: str) -> None:
+    """As `tests/datasets` hid Hugging Face's `datasets` when tests/ itself was on the path."""
+    own = {p.stem for p in (ROOT / folder).iterdir() if p.suffix == ".py" or (p.is_dir() and any(p.glob("**/*.py")))}
+    installed = {name for name, owners in packages_distributions().items() if set(owners) != {"amrg"}}
+    assert own & (installed | set(sys.stdlib_module_names)) == set()
+
+
+def test_neither_tests_nor_its_rooms_are_on_the_path() -> None:
+    assert [entry for entry in sys.path if Path(entry).resolve().is_relative_to(ROOT / "tests")] == []
+    texts = [p for p in tracked() if p.suffix in TEXT and p != Path(__file__)]
+    setting = re.compile(r"PYTHONPATH[=:\"' ]+tests\b")
+    assert [str(p.relative_to(ROOT)) for p in texts if setting.search(p.read_text(encoding="utf-8"))] == []

@@ -18,7 +18,7 @@ from amrg.benchmark.submissions import Outputs
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 from amrg.metrics.statistics import holm
-from tests.benchmark.test_scoring import CASES, PERFECT, REFERENCES, TURNED
+from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED
 
 NAME = "sys_A & 50% #1 {x} ~^\\$"
 

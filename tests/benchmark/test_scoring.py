@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,48 +14,12 @@ from amrg.benchmark.scoring.measure import OptionalMetrics
 from amrg.benchmark.scoring.score_run import Submission, score_submission, write_scores
 from amrg.benchmark.scoring.scoring import Options, score
 from amrg.benchmark.submissions import Outputs
-from amrg.birads import Report, View, parse
-from amrg.datasets.case import Case, ImageRef, ReferenceSource
+from amrg.birads import Report
+from amrg.datasets.case import ReferenceSource
 from amrg.datasets.tables.labels import NO_FINDINGS
 from amrg.metrics.errors import BenchmarkError
-from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import MetricScore, Role, Scores
-
-DENSITY = ("fibro fatty breast parenchyma (ACR A).", "fibro glandular breast parenchyma (ACR C).")
-FOUND = (
-    ("1", "No abnormal soft opacity or microcalcification seen. Skin and nipple appear normal."),
-    ("3", "Well-defined oval soft opacity seen in the upper outer quadrant of the left breast."),
-    ("4c", "Irregular spiculated soft opacity seen in the lower inner quadrant of the right breast."),
-    ("2", "Coarse benign calcification seen in the left breast."),
-)
-
-
-def case(i: int, source: ReferenceSource = ReferenceSource.RADIOLOGIST) -> Case:
-    category, words = FOUND[i % len(FOUND)]
-    text = f"Breast Composition: {DENSITY[i % 3 == 0]}\nBIRADS: {category}\nFindings: {words} Image {i}."
-    return Case(
-        key=f"c{i}",
-        dataset="made",
-        group=f"g{i // 2}",
-        source=source,
-        licence="none",
-        images=(ImageRef(file=f"{i}.png", view=View.CC if i % 2 else View.MLO),),
-        reference=parse(text).report,
-        text=text,
-    )
-
-
-CASES = tuple(case(i) for i in range(12))
-TRAINING = tuple(case(i) for i in range(100, 120))
-REFERENCES = References("made", CASES, "clean", "test", training=TRAINING)
-
-
-def written(texts: Sequence[str | None]) -> Outputs:
-    return Outputs(tuple(Prediction(key=f"c{i}", text=t, error=None if t else "failed") for i, t in enumerate(texts)))
-
-
-PERFECT = written([c.text for c in CASES])
-TURNED = written([CASES[(i + 3) % len(CASES)].text for i in range(len(CASES))])
+from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED, case, written
 
 
 def scored(outputs: Outputs, references: References = REFERENCES, extras: OptionalMetrics | None = None) -> Scores:

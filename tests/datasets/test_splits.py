@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -14,11 +13,9 @@ from hypothesis import strategies as st
 from amrg.birads import Assessment, Category, Report
 from amrg.datasets import (
     NEAR,
-    About,
     Case,
     Dataset,
     DatasetError,
-    Item,
     LeakKind,
     ReferenceSource,
     check_split,
@@ -32,31 +29,11 @@ from amrg.datasets import (
     similarity,
     word_pairs,
 )
-from amrg.datasets.importer import Odd
 from amrg.datasets.splits.linked_cases import link_cases
 from amrg.datasets.splits.near_duplicates import NearIndex, Pairs, near_links
 from amrg.datasets.splits.union_find import DisjointSets
+from tests.datasets.fixtures import dataset_of, plain_case
 from tests.datasets.replicas import dmid_replica
-from tests.datasets.test_store import plain_case
-
-
-class Given:
-    """An importer of given cases."""
-
-    def __init__(self, cases: Iterable[Case], name: str = "made") -> None:
-        self.about = About(name=name, title=name, licence="none", citation="", url="")
-        self.cases = {case.key: case for case in cases}
-
-    def items(self, root: Path, odd: Odd) -> Iterator[Item]:
-        return (Item(key, ()) for key in self.cases)
-
-    def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
-        return self.cases[item.key]
-
-
-def dataset_of(folder: Path, cases: Iterable[Case], name: str = "made") -> Dataset:
-    list(import_dataset(Given(cases, name), folder, folder / name))
-    return open_dataset(folder / name)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amrg.birads import Laterality, Report, View
+from amrg.birads import Laterality, View
 from amrg.datasets import (
     About,
     Case,
@@ -29,6 +29,7 @@ from amrg.datasets import (
 from amrg.datasets.importer import Odd
 from amrg.datasets.parquet import from_table, to_table
 from tests.birads.strategies import reports
+from tests.datasets.fixtures import plain_case
 
 WORDS = st.text(max_size=30)
 IMAGES = st.builds(
@@ -81,19 +82,6 @@ class Made:
         self.made.append(weakref.ref(case))
         self.most_alive = max(self.most_alive, sum(ref() is not None for ref in self.made))
         return case
-
-
-def plain_case(key: str, text: str = "one report", group: str | None = None) -> Case:
-    return Case(
-        key=key,
-        dataset="made",
-        group=group or f"case-{key}",
-        source=ReferenceSource.RADIOLOGIST,
-        licence="none",
-        images=(ImageRef(file=f"{key}.dcm"),),
-        reference=Report(),
-        text=text,
-    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:

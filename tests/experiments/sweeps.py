@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,19 +48,18 @@ def strength(recipe: Recipe) -> float:
 class Made:
     """Prepares and tunes nothing; `notes` is a file with a line a call, which all processes write to.
 
-    Of several `workers` none goes on before all have prepared, so that all take part.
+    Processes that share `all_prepared` wait there for one another, so that all take part.
     """
 
     notes: Path
     before: Before = lambda recipe, folder, step: None
     weights: str = "w" * 64
-    workers: int = 1
+    all_prepared: Barrier | None = None
 
     def prepare(self, recipe: Recipe, source: Source, cache: Path, progress: Any) -> Any:
         self._note("prepare", recipe.base)
-        deadline = time.monotonic() + 60
-        while len(self.noted("prepare")) < self.workers and time.monotonic() < deadline:
-            time.sleep(0.02)
+        if self.all_prepared is not None:
+            self.all_prepared.wait()
         return SimpleNamespace(loaded=SimpleNamespace(weights_hash=self.weights, revision=None))
 
     def tune(self, prepared: Any, recipe: Recipe, folder: Path, watch: Callback) -> Tuned:
@@ -125,12 +125,20 @@ class Swept:
         return run_sweep(SweepConfig(what, self.source, self.folder, storage, retry, steps), Silent())
 
     def in_processes(self, folders: Sequence[Path], what: Sweep, storage: str | None = None) -> list[int]:
-        """Run it in a process for each folder, all at once; gives their exit codes."""
-        self.made.workers = len(folders)
+        """Run it in a process for each folder, all together; returns their exit codes.
+
+        Where one ends by an error, the others no longer wait for it.
+        """
         forked = multiprocessing.get_context("fork")
+        self.made.all_prepared = forked.Barrier(len(folders))
         workers = [forked.Process(target=Swept(self.source, f, self.made).run, args=(what, storage)) for f in folders]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            worker.join(60)
-        return [worker.exitcode if worker.exitcode is not None else 99 for worker in workers]
+        running = list(workers)
+        while running:
+            connection.wait([worker.sentinel for worker in running])
+            running = [worker for worker in workers if worker.is_alive()]
+            if any(worker.exitcode for worker in workers):
+                self.made.all_prepared.abort()
+        self.made.all_prepared = None
+        return [worker.exitcode or 0 for worker in workers]

@@ -40,6 +40,7 @@ def swept(source: Source, tmp_path: Path) -> Swept:
     return Swept(source, tmp_path / "sweep", Made(tmp_path / "notes"))
 
 
+HUNG = "3600"  # seconds after which a PostgreSQL server that does not start is taken to hang
 GRID = ["r2-a2-s0", "r2-a4-s0", "r4-a4-s0", "r4-a8-s0"]
 
 
@@ -261,11 +262,11 @@ def server() -> Iterator[str]:
 
     call("initdb", "-D", f"{folder}/db", "-U", "amrg", "--auth", "trust", "--no-sync")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    call("pg_ctl", "-D", f"{folder}/db", "-o", options, "-l", f"{folder}/log", "-w", "start")
+    call("pg_ctl", "-D", f"{folder}/db", "-o", options, "-l", f"{folder}/log", "-w", "-t", HUNG, "start")
     try:
         yield f"postgresql://amrg@127.0.0.1:{port}/postgres"
     finally:
-        call("pg_ctl", "-D", f"{folder}/db", "-m", "immediate", "-w", "stop")
+        call("pg_ctl", "-D", f"{folder}/db", "-m", "immediate", "-w", "-t", HUNG, "stop")
         shutil.rmtree(folder)
 
 

@@ -22,6 +22,9 @@ from tests.training.small import base, fabricated
 
 Moment = tuple[str, int]
 """What the run is doing, and the how-manieth time it does so, when it is killed."""
+NEVER: Moment = ("never", 99)
+SAME = ("adapter_model.safetensors", "validation.csv", "predictions-validation.jsonl", "recipe.json", "amrg.json")
+"""Files of a run that are the same however often it was killed."""
 
 
 def kill() -> None:

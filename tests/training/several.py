@@ -18,6 +18,9 @@ from amrg.training.recipe import Recipe
 from tests.training.forked import forking
 from tests.training.small import base, fabricated
 
+HUNG = 3600.0
+"""Seconds after which a process is taken to hang, and is ended: far beyond what compiling takes on any machine."""
+
 
 class Speaking(NoCallback):
     """Writes down which process it was told in; stops a run by an error where it is asked to."""
@@ -65,7 +68,7 @@ def in_processes(world: int, *order: object) -> list[int | None]:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(300)  # compiling anew on a busy machine takes minutes
+        process.join(HUNG)
         if process.exitcode != 0:
             for other in processes:
                 other.kill()

@@ -12,11 +12,8 @@ import torch
 from amrg.training.errors import TuningError
 from amrg.training.loop import checkpoints
 from amrg.training.loop.checkpoints import CheckpointState, load_checkpoint, save_checkpoint
-from tests.training.killing import Moment, spawned
+from tests.training.killing import NEVER, SAME, Moment, spawned
 from tests.training.small import RECIPE
-
-NEVER = ("never", 99)
-SAME = ("adapter_model.safetensors", "validation.csv", "predictions-validation.jsonl", "recipe.json", "amrg.json")
 
 
 @pytest.fixture(scope="module")

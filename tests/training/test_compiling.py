@@ -24,11 +24,10 @@ from amrg.training.loop.tuning import tune
 from amrg.training.loop.validating import DraftWriter
 from amrg.training.recipe import Lora, Recipe
 from tests.models.tiny import TINY
-from tests.training.killing import spawned
+from tests.training.comparing import same_but_rounded, state_of
+from tests.training.killing import NEVER, SAME, spawned
 from tests.training.several import in_processes
 from tests.training.small import RECIPE, base, fabricated
-from tests.training.test_checkpoints import NEVER, SAME
-from tests.training.test_tuning import same_but_rounded, state_of
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for processors with g++"),

@@ -21,7 +21,7 @@ from amrg.training.data.prepared import Prepared, Source
 from amrg.training.data.samples import IGNORE, Batch, Sample, Stage
 from amrg.training.loop.lora import LOGITS_AT_ONCE, ReportLoss, image_tokens_of, token_losses, with_lora
 from amrg.training.recipe import Lora, Precision
-from tests.datasets.test_splits import dataset_of
+from tests.datasets.fixtures import dataset_of
 from tests.models.tiny import TINY
 from tests.training.exams import drawn, prepared, split_as, tiny_recipe
 

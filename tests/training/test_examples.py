@@ -23,8 +23,8 @@ from amrg.training.data.examples import ExampleReader, Framing, as_tensors, from
 from amrg.training.data.prepared import Source, prepare
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Lora, OmittableFact, Precision, Quantization, Recipe, TargetText
+from tests.datasets.fixtures import dataset_of
 from tests.datasets.replicas import dmid_replica, dmid_texts
-from tests.datasets.test_splits import dataset_of
 from tests.training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
 
 

@@ -38,6 +38,7 @@ from amrg.training.outputs.artifacts import read_training, write_adapter
 from amrg.training.outputs.run_folder import RunOf, RunStatus, refuse_different_run, run_status, write_run
 from amrg.training.recipe import Lora, LrScheduler, Precision, Quantization, Recipe
 from tests.models.tiny import TINY
+from tests.training.comparing import same_but_rounded, state_of
 from tests.training.small import RECIPE, base, fabricated
 
 PLAIN = RECIPE.model_copy(update={"lora": Lora(rank=4, alpha=8, dropout=0.0), "learning_rate": 1e-3})
@@ -84,16 +85,6 @@ def adapter(folder: Path) -> dict[str, Tensor]:
     return found
 
 
-def state_of(model: nn.Module) -> dict[str, object]:
-    """All of a model that a run could leave changed."""
-    return {
-        "modules": [(name, type(module), module.training) for name, module in model.named_modules()],
-        "parameters": [(name, p.requires_grad) for name, p in model.named_parameters()],
-        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()],
-        "checkpointed": [getattr(m, "gradient_checkpointing", None) for m in model.modules()],
-    }
-
-
 @pytest.mark.parametrize("modules", [Modules.LANGUAGE, Modules.TOWER])
 def test_a_base_is_afterwards_bit_for_bit_what_it_was(modules: Modules, bases: Path, tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(
@@ -126,14 +117,6 @@ def test_how_many_are_held_at_once_changes_nothing_but_rounding(
 ) -> None:
     tuned(prepared, PLAIN.model_copy(update={"micro_batch_size": at_once}), tmp_path / "parts")
     same_but_rounded(adapter(tmp_path / "parts"), adapter(plain))
-
-
-def same_but_rounded(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    """The same weights to 1e-5, among them such as training has moved by a hundred times as much."""
-    assert max(t.abs().max() for name, t in wanted.items() if "lora_B" in name) > 1e-3
-    assert found.keys() == wanted.keys()
-    for name, tensor in wanted.items():
-        torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", sorted(TINY))
