@@ -15,6 +15,7 @@ from amrg.models.embedded.features import run_tower, view_statistics
 from amrg.models.embedded.guard import Guard
 from amrg.models.load import LoadedModel, load_model
 from amrg.models.settings import ModelSettings
+from amrg.models.threads import set_threads
 
 
 @dataclass(frozen=True)
@@ -89,4 +90,5 @@ def load_engine(model: str | None = None, max_batch: int = 1) -> LocalEngine:
 
 def local_engine(loaded: LoadedModel, max_batch: int = 1) -> LocalEngine:
     """The engine of a loaded model, with the guard stored with its weights."""
+    set_threads(loaded.model)
     return LocalEngine(loaded, Guard.load(loaded.folder), max_batch)

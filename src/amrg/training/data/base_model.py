@@ -16,6 +16,7 @@ from amrg.core.hashing import sha256_of_chunks
 from amrg.core.values import Value
 from amrg.models import ModelSettings, ViewEncoding
 from amrg.models.load import LoadedModel, load_base
+from amrg.models.threads import set_threads
 from amrg.training.data.samples import Stage
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Precision, Quantization, Recipe
@@ -77,6 +78,7 @@ def base_of(recipe: Recipe) -> LoadedModel:
     quantization = _nf4() if recipe.quantization is Quantization.NF4 else None
     loaded = load_base(recipe.base, recipe.revision, quantization, DTYPES[recipe.precision])
     loaded.model.requires_grad_(False)
+    set_threads(loaded.model)
     return loaded if recipe.settings is None else asked_as(loaded, recipe.settings)
 
 
