@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from amrg.generation import load_engine
+from amrg.generation.engines.local import load_engine
 from amrg.models import ModelError, threads
 from amrg.models.threads import VARIABLE, set_threads
 
