@@ -179,7 +179,7 @@ def main() -> None:
     side_by_side(hung, drawn, DOCS / "figures" / "phantom-beside-film.png")
     curves(real, drawn, DOCS / "figures" / "phantom-spectrum.png")
     betas = {name: [b for b in map(exponent, p) if b is not None] for name, p in (("film", real), ("phantom", drawn))}
-    lines = ["| pictures | n | exponent, median | 5 % | 95 % |", "|---|---|---|---|---|"]
+    lines = ["| images | n | exponent, median | 5 % | 95 % |", "|---|---|---|---|---|"]
     for name, values in betas.items():
         low, middle, high = np.percentile(values, (5, 50, 95))
         lines.append(f"| {name} | {len(values)} | {middle:.2f} | {low:.2f} | {high:.2f} |")
