@@ -61,7 +61,7 @@ def test_split_and_check_report_the_leak_with_an_exit_code(folder: Path) -> None
     clean = run("check", folder, "--split", "clean")
     assert "patients were not compared: no case names its patient" in clean.output
     assert clean.exit_code == Exit.OK
-    assert "clean: clean" in clean.stdout
+    assert "split clean: no leaks" in clean.stdout
     leaking = run("check", folder, "--json")
     assert leaking.exit_code == Exit.LEAK
     assert "leaks in the split image-407-51-52" in leaking.stderr

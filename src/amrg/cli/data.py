@@ -172,8 +172,8 @@ def _as_document(found: LeakCheck) -> dict[str, Any]:
 
 def _show_check(found: LeakCheck) -> None:
     """One split's leaks and the verdict."""
-    verdict = "clean" if found.is_clean else "leaks"
-    table = Table("held out", "against", "shares", "cases", "of", "share", title=f"{found.split}: {verdict}")
+    verdict = "no leaks" if found.is_clean else "leaks"
+    table = Table("part", "compared with", "shared", "cases", "of", "share", title=f"split {found.split}: {verdict}")
     for leak in found.leaks:
         n = len(leak.cases)
         table.add_row(leak.held_out, leak.against, leak.kind, str(n), str(leak.of), f"{leak.share:.1%}")

@@ -130,11 +130,11 @@ class _Results:
 def inspect(
     path: StudyPath,
     folder: Annotated[
-        Path | None, typer.Option("--out", help="Where contact sheets go; none are drawn without.")
+        Path | None, typer.Option("--out", help="Folder for contact sheets; without it none are drawn.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was read at PATH, view by view, what was set aside and what went wrong."""
+    """List what is read from PATH: views of each study, files set aside with the reason, unreadable files."""
     from amrg.imaging import ImagingError, contact_sheet
 
     intake = _intake(path, quiet=True)

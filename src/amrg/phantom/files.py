@@ -196,6 +196,6 @@ def _check_same(path: Path, case: dict[str, Any], expected: tuple[int, str, str]
     if case.get("schema") != SCHEMA or found != expected:
         raise PhantomError(
             f"{path}: the folder contains a different set: found schema, seed, size and population "
-            f"{(case.get('schema'), *found)}, expected {(SCHEMA, *expected)}; use an empty folder, or repeat the same "
-            "command to resume"
+            f"{(case.get('schema'), *found)}, expected {(SCHEMA, *expected)}; use an empty folder, or the same "
+            "settings to resume it"
         )

@@ -109,7 +109,7 @@ class PartialFinding:
         return Concept.SHAPE, slot
 
     def _place(self, slot: Slot, listed: bool) -> None:
-        """Put in a quadrant: a finer one replaces a coarser, a listed one stands beside it."""
+        """Put in a quadrant: a finer one replaces a coarser, a listed one is added to it."""
         for i, (value, *_) in enumerate(self.places):
             if slot[0] == value or value in _WITHIN.get(slot[0], ()):
                 self.places[i] = slot
