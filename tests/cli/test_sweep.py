@@ -63,13 +63,13 @@ def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
     again = amrg_sweep(*command, "--json")
     assert "finished, " not in again.stderr  # nothing was run
     document = json.loads(again.stdout)
-    assert [t["state"] for c in document["configurations"] for t in c["trials"]] == ["finished"] * 2
+    assert [t["status"] for c in document["configurations"] for t in c["trials"]] == ["finished"] * 2
     assert document["best"] in {"tiny r2 a2", "tiny r4 a4"}
     assert (tmp_path / "sweep.html").read_bytes() == page
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("--ranks", "4,x"), Exit.USAGE, "--ranks: found 'x', expected whole numbers"),
         (("--alphas", "two"), Exit.USAGE, "alpha 'two': expected a number such as 16, or a multiple"),
@@ -83,11 +83,11 @@ def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
     ],
 )
 def test_a_user_error_is_one_line_and_a_code(
-    arguments: tuple[str, ...], code: Exit, said: str, source: Source, tmp_path: Path
+    arguments: tuple[str, ...], code: Exit, message: str, source: Source, tmp_path: Path
 ) -> None:
     done = amrg_sweep("--data", source.data, "--split", source.split, "--out", tmp_path / "sweep", *arguments)
     assert done.exit_code == code, done.output
-    assert said in done.stderr
+    assert message in done.stderr
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
 
 
@@ -97,5 +97,5 @@ def test_a_reproduction_names_all_missing_backbones_before_it_begins(tmp_path: P
         app, ["reproduce", "amrg", str(tmp_path), "--out", str(out), "--backbones", "a=no-such-folder,b=nor-this"]
     )
     assert done.exit_code == Exit.NO_MODEL
-    assert "2 of 2 backbones cannot be had: a (no-such-folder: no such folder); b (nor-this: no such" in done.stderr
+    assert "2 of 2 backbones are not available: a (no-such-folder: no such folder); b (nor-this: no such" in done.stderr
     assert not out.exists()

@@ -1,4 +1,4 @@
-"""A finished sweep that nobody trained: its trials, and the drafts that they would have left."""
+"""A finished sweep that nobody trained: its trials, and the drafts that they would have saved."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from amrg.birads import Laterality, Report, render
 from amrg.datasets import Case, open_dataset
-from amrg.experiments.sweep import Definition, Point, Sweep
-from amrg.experiments.sweep_worker import SweepConfig
-from amrg.experiments.trials import Trial, TrialStatus
+from amrg.experiments.sweep.config import SweepConfig
+from amrg.experiments.sweep.definition import Definition, Point, Sweep
+from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.training.data.prepared import Source
 from amrg.training.outputs.artifacts import PREDICTIONS
 from tests.benchmark.reader import truth
@@ -46,11 +46,11 @@ def definition(source: Source, what: Sweep) -> Definition:
 
 
 def finished(base: str, number: int, point: Point, best: float) -> Trial:
-    """A trial that came to its end."""
+    """A finished trial."""
     return Trial(
         base=base,
         number=number,
-        state=TrialStatus.FINISHED,
+        status=TrialStatus.FINISHED,
         point=point,
         folder=f"trials/{base}/{number:03d}-{point.label}",
         best=best,

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from amrg.experiments.sweep import Alpha, Sweep, SweepBase, sweep_of
-from amrg.experiments.sweep_worker import Steps, SweepConfig, run_sweep
-from amrg.experiments.trials import Trial
+from amrg.experiments.sweep.config import Steps, SweepConfig
+from amrg.experiments.sweep.definition import Alpha, Sweep, SweepBase, make_sweep
+from amrg.experiments.sweep.trials import Trial
+from amrg.experiments.sweep.worker import run_trials
 from amrg.models import ModelSettings, ViewEncoding
 from amrg.training.callbacks import STOPPED, Callback, NoCallback
 from amrg.training.data.prepared import Source
@@ -22,7 +23,7 @@ from amrg.training.loop.tuning import Tuned
 from amrg.training.recipe import Recipe, Validation
 
 BRIEF = ModelSettings(encoding=ViewEncoding(size=56), instruction="Report.", max_new_tokens=6)
-"""A tiny base of any family, held to a few words: it would write as many as it may."""
+"""Settings of a tiny base of any family, limited to a few tokens: it would write as many as it may."""
 
 Before = Callable[[Recipe, Path, int], None]
 """Called with the recipe, the trial's folder and the step, before a made-up run takes it."""
@@ -31,8 +32,8 @@ Before = Callable[[Recipe, Path, int], None]
 def sweep(**fields: Any) -> Sweep:
     """Ranks 2 and 4 with scalings of once and twice the rank, on a base that is none; eight steps."""
     recipe = Recipe(steps=8, validation=Validation(every=2, cases=4))
-    usual = {"bases": (SweepBase(name="one", source="one"),), "ranks": (2, 4), "alphas": (alpha("1x"), alpha("2x"))}
-    return sweep_of(**{**usual, "recipe": recipe, **fields})
+    defaults = {"bases": (SweepBase(name="one", source="one"),), "ranks": (2, 4), "alphas": (alpha("1x"), alpha("2x"))}
+    return make_sweep(**{**defaults, "recipe": recipe, **fields})
 
 
 def alpha(text: str) -> Alpha:
@@ -62,13 +63,13 @@ class Made:
             self.all_prepared.wait()
         return SimpleNamespace(loaded=SimpleNamespace(weights_hash=self.weights, revision=None))
 
-    def tune(self, prepared: Any, recipe: Recipe, folder: Path, watch: Callback) -> Tuned:
+    def tune(self, prepared: Any, recipe: Recipe, folder: Path, callback: Callback) -> Tuned:
         folder.mkdir(exist_ok=True)
         stopped = "all steps were taken"
         every = recipe.validation.every
         for step in range(every, recipe.steps + 1, every):
             self.before(recipe, folder, step)
-            if watch.validated(step, strength(recipe) * step / recipe.steps) and step < recipe.steps:
+            if callback.validated(step, strength(recipe) * step / recipe.steps) and step < recipe.steps:
                 stopped = STOPPED
                 break
         self._note("tune", f"r{recipe.lora.rank}-a{recipe.lora.alpha}-s{recipe.seed}")
@@ -96,7 +97,7 @@ class Made:
 
 @dataclass
 class Silent:
-    """Listens, and remembers what began and ended."""
+    """Reports nothing, and records which trials started and ended."""
 
     begun: list[Trial] = field(default_factory=list)
     done: list[Trial] = field(default_factory=list)
@@ -114,7 +115,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class Swept:
-    """One sweep on made-up steps, run as often as wanted."""
+    """One sweep on made-up steps, run as often as needed."""
 
     source: Source
     folder: Path
@@ -122,7 +123,7 @@ class Swept:
 
     def run(self, what: Sweep, storage: str | None = None, retry: bool = False) -> list[Trial]:
         steps = Steps(self.made.prepare, self.made.tune)
-        return run_sweep(SweepConfig(what, self.source, self.folder, storage, retry, steps), Silent())
+        return run_trials(SweepConfig(what, self.source, self.folder, storage, retry, steps), Silent())
 
     def in_processes(self, folders: Sequence[Path], what: Sweep, storage: str | None = None) -> list[int]:
         """Run it in a process for each folder, all together; returns their exit codes.

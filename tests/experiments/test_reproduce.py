@@ -10,13 +10,13 @@ import pytest
 
 from amrg.cli.reproduce import THREE
 from amrg.datasets import DatasetError
-from amrg.experiments.published_results import NOT_COMPARABLE, REPORTED
-from amrg.experiments.reproduce import RECIPE, Experiment, refuse_missing, reproduce
-from amrg.experiments.reproduce_page import Reproduction
-from amrg.experiments.sweep import Alpha, SweepBase, SweepError, sweep_of
-from amrg.experiments.sweep_running import sweep_and_score
-from amrg.experiments.sweep_scores import SweepScores
-from amrg.experiments.trials import TrialStatus
+from amrg.experiments.reproduction.page import Reproduction
+from amrg.experiments.reproduction.published_results import NOT_COMPARABLE, PUBLISHED
+from amrg.experiments.reproduction.reproduce import RECIPE, Experiment, refuse_missing_backbones, reproduce
+from amrg.experiments.sweep.definition import Alpha, SweepBase, SweepError, make_sweep
+from amrg.experiments.sweep.run import sweep_and_score
+from amrg.experiments.sweep.scores import SweepScores
+from amrg.experiments.sweep.trials import TrialStatus
 from amrg.models import ModelError
 from amrg.models.catalog import pinned_revision
 from amrg.training.recipe import Precision, Recipe, Validation
@@ -30,26 +30,26 @@ DRY = Recipe(settings=BRIEF, steps=1, batch_size=2, learning_rate=1e-3, validati
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
-    """One rank and two scalings; one test case is drafted on changed pictures too."""
+    """One rank and two scalings; one test case is also drafted on perturbed images."""
     folder = tmp_path_factory.mktemp("reproduce")
     dmid = dmid_replica(folder / "dmid", 30, reports=30)
     bases = tuple(SweepBase(name=family, source=str(TINY[family](folder / family))) for family in FAMILIES)
-    what = sweep_of(bases=bases, ranks=(2,), alphas=(Alpha.parse("1x"), Alpha.parse("2x")), recipe=DRY)
+    what = make_sweep(bases=bases, ranks=(2,), alphas=(Alpha.parse("1x"), Alpha.parse("2x")), recipe=DRY)
     return Experiment(dmid, folder / "out", what, ("image-407-51-52", "clean"), perturbed=1)
 
 
 @pytest.fixture(scope="module")
-def found(experiment: Experiment) -> Reproduction:
+def reproduction(experiment: Experiment) -> Reproduction:
     return reproduce(experiment, Silent())
 
 
 def test_every_backbone_is_swept_and_its_best_tested_once_on_both_splits(
-    experiment: Experiment, found: Reproduction
+    experiment: Experiment, reproduction: Reproduction
 ) -> None:
-    assert [(t.split, t.base) for t in found.tested] == [
+    assert [(t.split, t.base) for t in reproduction.tested] == [
         (split, family) for split in ("image-407-51-52", "clean") for family in FAMILIES
     ]
-    for one in found.tested:
+    for one in reproduction.tested:
         assert one.scores.data.part == "test"
         assert one.scores.data.split == one.split
         assert one.configuration.startswith(f"{one.base} r2 a")
@@ -58,8 +58,8 @@ def test_every_backbone_is_swept_and_its_best_tested_once_on_both_splits(
         assert (experiment.out / "sweeps" / split / "sweep.html").is_file()
 
 
-def test_the_table_stands_beside_the_reported_numbers_and_says_what_cannot_be_compared(
-    experiment: Experiment, found: Reproduction
+def test_the_table_has_the_published_results_and_says_what_cannot_be_compared(
+    experiment: Experiment, reproduction: Reproduction
 ) -> None:
     table = (experiment.out / "reproduced.md").read_text(encoding="utf-8")
     page = (experiment.out / "reproduced.html").read_text(encoding="utf-8")
@@ -71,41 +71,41 @@ def test_the_table_stands_beside_the_reported_numbers_and_says_what_cannot_be_co
         assert line in table
         assert line.split("'")[0] in page
     assert "is no k/51 and no k/52" in page
-    assert {r.rouge_l for r in REPORTED} >= {0.5691, 0.631, 0.654, 0.659, 0.661, 0.671, 0.666}
-    assert Reproduction.model_validate_json((experiment.out / "reproduced.json").read_bytes()) == found
+    assert {r.rouge_l for r in PUBLISHED} >= {0.5691, 0.631, 0.654, 0.659, 0.661, 0.671, 0.666}
+    assert Reproduction.model_validate_json((experiment.out / "reproduced.json").read_bytes()) == reproduction
 
 
-def test_what_is_done_is_not_done_again(experiment: Experiment, found: Reproduction) -> None:
-    gone = experiment.out / "runs" / "clean-gemma3"
-    kept = (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes()
-    shutil.rmtree(gone)
-    listener = Silent()
-    assert reproduce(experiment, listener) == found
-    assert listener.begun == []
-    assert (gone / "report.html").is_file()
-    assert (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes() == kept
+def test_what_is_done_is_not_done_again(experiment: Experiment, reproduction: Reproduction) -> None:
+    removed = experiment.out / "runs" / "clean-gemma3"
+    before = (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes()
+    shutil.rmtree(removed)
+    callbacks = Silent()
+    assert reproduce(experiment, callbacks) == reproduction
+    assert callbacks.begun == []
+    assert (removed / "report.html").is_file()
+    assert (experiment.out / "sweeps" / "clean" / "sweep.html").read_bytes() == before
 
 
-def test_the_test_part_stays_closed_while_trials_run_elsewhere(
-    experiment: Experiment, found: Reproduction, monkeypatch: pytest.MonkeyPatch
+def test_the_test_part_is_not_opened_while_trials_run_elsewhere(
+    experiment: Experiment, reproduction: Reproduction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def still_running(*given: object) -> SweepScores:
         swept = sweep_and_score(*given)  # type: ignore[arg-type]
         first = swept.configurations[0]
-        trials = (first.trials[0].model_copy(update={"state": TrialStatus.RUNNING}), *first.trials[1:])
+        trials = (first.trials[0].model_copy(update={"status": TrialStatus.RUNNING}), *first.trials[1:])
         left = (first.model_copy(update={"trials": trials}), *swept.configurations[1:])
         return swept.model_copy(update={"configurations": left})
 
-    monkeypatch.setattr("amrg.experiments.reproduce.sweep_and_score", still_running)
-    monkeypatch.setattr("amrg.experiments.reproduce.run", pytest.fail)
-    with pytest.raises(SweepError, match=r"image-407-51-52: 1 trials are still to be finished by other processes"):
+    monkeypatch.setattr("amrg.experiments.reproduction.reproduce.sweep_and_score", still_running)
+    monkeypatch.setattr("amrg.experiments.reproduction.reproduce.run", pytest.fail)
+    with pytest.raises(SweepError, match=r"image-407-51-52: 1 trials are still run by other processes"):
         reproduce(experiment, Silent())
 
 
 def test_a_split_that_there_is_not_is_refused_before_any_is_swept(
-    experiment: Experiment, found: Reproduction, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, reproduction: Reproduction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amrg.experiments.reproduce.sweep_and_score", pytest.fail)
+    monkeypatch.setattr("amrg.experiments.reproduction.reproduce.sweep_and_score", pytest.fail)
     with pytest.raises(DatasetError, match="claen"):
         reproduce(replace(experiment, splits=("clean", "claen")), Silent())
 
@@ -130,13 +130,13 @@ def test_all_missing_backbones_are_named_before_anything_begins(
         SweepBase.parse(f"shards={shards}"),
     )
     with pytest.raises(ModelError) as refused:
-        refuse_missing(bases)
-    said = str(refused.value)
-    assert said.startswith("5 of 6 backbones cannot be had: gone (no-such-folder: no such folder); empty (")
-    assert "no safetensors in this folder; no-such-model (" in said.replace(")", "")
-    assert "model.safetensors cannot be read or is cut short" in said
-    assert "model-2.safetensors cannot be read" in said
-    assert "\n" not in said
+        refuse_missing_backbones(bases)
+    message = str(refused.value)
+    assert message.startswith("5 of 6 backbones are not available: gone (no-such-folder: no such folder); empty (")
+    assert "no safetensors in this folder; no-such-model (" in message.replace(")", "")
+    assert "model.safetensors cannot be read or is cut short" in message
+    assert "model-2.safetensors cannot be read" in message
+    assert "\n" not in message
 
 
 def test_the_papers_backbones_are_held_to_a_commit_and_one_recipe() -> None:

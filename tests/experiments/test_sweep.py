@@ -1,4 +1,4 @@
-"""A sweep: every trial once, taken up where it stopped, failures and pruned ones kept as what they are."""
+"""A sweep: every trial once, resumed where it was interrupted, failed and pruned ones recorded as such."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ import optuna
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from amrg.experiments.optuna_studies import open_study
-from amrg.experiments.sweep import Point, Search, SweepBase, SweepError
-from amrg.experiments.sweep_worker import Steps, SweepConfig, run_sweep
-from amrg.experiments.trials import Trial, TrialStatus
+from amrg.experiments.sweep.config import Steps, SweepConfig
+from amrg.experiments.sweep.definition import Point, Search, SweepBase, SweepError
+from amrg.experiments.sweep.studies import open_studies
+from amrg.experiments.sweep.trials import Trial, TrialStatus
+from amrg.experiments.sweep.worker import run_trials
 from amrg.training.callbacks import Callback
 from amrg.training.data.prepared import Source
 from amrg.training.errors import TuningError
@@ -45,7 +46,7 @@ GRID = ["r2-a2-s0", "r2-a4-s0", "r4-a4-s0", "r4-a8-s0"]
 
 
 def states(trials: list[Trial]) -> dict[str, TrialStatus]:
-    return {t.point.label: t.state for t in trials if t.point is not None}
+    return {t.point.label: t.status for t in trials if t.point is not None}
 
 
 def test_the_grid_holds_every_configuration_once_with_every_seed() -> None:
@@ -58,11 +59,11 @@ def test_the_grid_holds_every_configuration_once_with_every_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"alphas": (alpha("0.25x"),)}, "alpha 0.25x of rank 2 is 0.5; expected a whole number"),
-        ({"ranks": (2, 2)}, "rank 2 stands twice"),
-        ({"bases": (SweepBase.parse("a/m"), SweepBase.parse("b/m"))}, "backbone 'm' stands twice; name each once"),
+        ({"ranks": (2, 2)}, "rank 2 is given twice"),
+        ({"bases": (SweepBase.parse("a/m"), SweepBase.parse("b/m"))}, "backbone 'm' is given twice; give each once"),
         (
             {"bases": (SweepBase.parse("a/m"), SweepBase.parse("b/n")), "recipe": Recipe(revision="abc")},
             "names a revision",
@@ -70,10 +71,10 @@ def test_the_grid_holds_every_configuration_once_with_every_seed() -> None:
         ({"ranks": ()}, "ranks: "),
     ],
 )
-def test_a_sweep_that_makes_no_sense_is_refused_in_one_line(fields: dict[str, object], said: str) -> None:
+def test_a_sweep_that_makes_no_sense_is_refused_in_one_line(fields: dict[str, object], message: str) -> None:
     with pytest.raises(SweepError, match="sweep") as refused:
         sweep(**fields)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -88,7 +89,7 @@ def test_every_trial_runs_once_and_a_base_is_prepared_once(swept: Swept) -> None
     trials = swept.run(two)
     assert swept.made.noted("prepare") == ["one", "two"]
     assert swept.made.noted("tune") == GRID * 2
-    assert {t.state for t in trials} == {TrialStatus.FINISHED}
+    assert {t.status for t in trials} == {TrialStatus.FINISHED}
     best = max(trials, key=lambda t: t.best or 0)
     assert (best.point, best.best, best.best_step) == (Point(rank=4, alpha=8), strength_of(4, 8), 8)
     assert best.folder == "trials/one/003-r4-a8-s0"
@@ -103,7 +104,7 @@ def strength_of(rank: int, scaling: int) -> float:
     return strength(sweep().recipe_of(SweepBase(name="one", source="one"), Point(rank=rank, alpha=scaling)))
 
 
-def test_killed_in_a_trial_it_goes_on_in_that_trial(swept: Swept) -> None:
+def test_killed_in_a_trial_it_resumes_that_trial(swept: Swept) -> None:
     def killed_once(recipe: Recipe, folder: Path, step: int) -> None:
         if folder.name == "002-r4-a4-s0" and step == 4 and not (folder / "killed").exists():
             (folder / "killed").touch()
@@ -113,14 +114,14 @@ def test_killed_in_a_trial_it_goes_on_in_that_trial(swept: Swept) -> None:
     assert swept.in_processes([swept.folder], sweep()) == [-signal.SIGKILL]
     assert swept.made.noted("tune") == GRID[:2]
     trials = swept.run(sweep())
-    # The trial that ran is taken up before any other; those that were done are not done again.
+    # The trial that ran is resumed before any other; finished ones are not run again.
     assert swept.made.noted("tune") == GRID
-    assert {t.state for t in trials} == {TrialStatus.FINISHED}
+    assert {t.status for t in trials} == {TrialStatus.FINISHED}
     assert len(list(swept.folder.glob("trials/one/*"))) == 4
     assert (swept.folder / (trials[2].folder or "") / "killed").exists()
 
 
-def test_a_failed_trial_keeps_its_reason_and_is_run_again_only_when_asked(swept: Swept) -> None:
+def test_a_failed_trial_has_its_reason_and_is_run_again_only_on_request(swept: Swept) -> None:
     def fails(recipe: Recipe, folder: Path, step: int) -> None:
         if recipe.lora.alpha == 4:
             raise TuningError("loss is nan at step 4 on cases a, b")
@@ -130,13 +131,13 @@ def test_a_failed_trial_keeps_its_reason_and_is_run_again_only_when_asked(swept:
     assert states(trials) == dict(
         zip(GRID, [TrialStatus.FINISHED, TrialStatus.FAILED, TrialStatus.FAILED, TrialStatus.FINISHED], strict=True)
     )
-    assert [(t.best, t.reason) for t in trials if t.state is TrialStatus.FAILED] == [
+    assert [(t.best, t.reason) for t in trials if t.status is TrialStatus.FAILED] == [
         (None, "loss is nan at step 4 on cases a, b")
     ] * 2
     swept.made.before = lambda recipe, folder, step: None
     assert swept.run(sweep()) == trials
     again = swept.run(sweep(), retry=True)
-    assert [t.state for t in again] == [t.state for t in trials] + [TrialStatus.FINISHED] * 2
+    assert [t.status for t in again] == [t.status for t in trials] + [TrialStatus.FINISHED] * 2
     assert len({t.folder for t in again}) == 6
     assert swept.run(sweep(), retry=True) == again
 
@@ -149,7 +150,7 @@ def test_a_full_disk_is_no_trials_fault(swept: Swept) -> None:
     with pytest.raises(TuningError, match="no room"):
         swept.run(sweep())
     swept.made.before = lambda recipe, folder, step: None
-    assert {t.state for t in swept.run(sweep())} == {TrialStatus.FINISHED}
+    assert {t.status for t in swept.run(sweep())} == {TrialStatus.FINISHED}
 
 
 def test_a_storage_that_goes_away_is_no_trials_fault(swept: Swept) -> None:
@@ -157,15 +158,15 @@ def test_a_storage_that_goes_away_is_no_trials_fault(swept: Swept) -> None:
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
     swept.made.before = away
-    with pytest.raises(SweepError, match=r"storage of the sweep: away while a trial ran .*closed the connection"):
+    with pytest.raises(SweepError, match=r"storage of the sweep: not reachable while .*closed the connection"):
         swept.run(sweep())
     swept.made.before = lambda recipe, folder, step: None
     trials = swept.run(sweep())
-    assert [t.state for t in trials] == [TrialStatus.FINISHED] * 4
+    assert [t.status for t in trials] == [TrialStatus.FINISHED] * 4
     assert len(list(swept.folder.glob("trials/one/*"))) == 4
 
 
-def test_a_fault_in_amrg_is_kept_and_told(swept: Swept) -> None:
+def test_a_fault_in_amrg_is_recorded_and_raised(swept: Swept) -> None:
     def wrong(recipe: Recipe, folder: Path, step: int) -> None:
         raise KeyError("pixels")
 
@@ -174,8 +175,8 @@ def test_a_fault_in_amrg_is_kept_and_told(swept: Swept) -> None:
         swept.run(sweep())
     swept.made.before = lambda recipe, folder, step: None
     first, *others = swept.run(sweep())
-    assert (first.state, first.reason) == (TrialStatus.FAILED, "a fault in amrg: KeyError: 'pixels'")
-    assert {t.state for t in others} == {TrialStatus.FINISHED}
+    assert (first.status, first.reason) == (TrialStatus.FAILED, "a fault in amrg: KeyError: 'pixels'")
+    assert {t.status for t in others} == {TrialStatus.FINISHED}
 
 
 @pytest.mark.parametrize("prune", [True, False])
@@ -183,12 +184,12 @@ def test_weak_trials_are_stopped_after_five_that_were_not(swept: Swept, prune: b
     ranks = (32, 30, 28, 26, 24, 2, 40)
     trials = swept.run(sweep(ranks=ranks, alphas=(alpha("1x"),), prune=prune))
     weak = trials[5]
-    assert [t.state for t in trials if t is not weak] == [TrialStatus.FINISHED] * 6
+    assert [t.status for t in trials if t is not weak] == [TrialStatus.FINISHED] * 6
     if not prune:
-        assert weak.state is TrialStatus.FINISHED
+        assert weak.status is TrialStatus.FINISHED
         return
     # Its first validation, at step 2, is too early to judge by.
-    assert (weak.state, weak.steps, weak.reason) == (TrialStatus.PRUNED, 4, "weaker than the median of one at step 4")
+    assert (weak.status, weak.steps, weak.reason) == (TrialStatus.PRUNED, 4, "weaker than the median of one at step 4")
     assert weak.best == pytest.approx(strength_of(2, 2) / 2)
 
 
@@ -198,7 +199,7 @@ def test_two_processes_share_the_trials_of_one_folder(swept: Swept) -> None:
     assert swept.in_processes([swept.folder] * 2, wide) == [0, 0]
     assert sorted(swept.made.noted("tune")) == sorted(p.label for p in wide.grid())
     assert swept.made.noted("prepare") == ["one", "one"]  # both took part
-    assert {t.state for t in swept.run(wide)} == {TrialStatus.FINISHED}
+    assert {t.status for t in swept.run(wide)} == {TrialStatus.FINISHED}
 
 
 def test_two_machines_share_the_trials_of_one_postgresql_database(swept: Swept, server: str) -> None:
@@ -214,7 +215,7 @@ def test_two_machines_share_the_trials_of_one_postgresql_database(swept: Swept, 
     assert "secret" not in str(refused.value)
 
 
-def test_two_machines_that_begin_at_once_fill_a_study_once(
+def test_two_machines_that_start_together_fill_a_study_once(
     swept: Swept, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second one comes while the first one puts its first trial there."""
@@ -231,15 +232,15 @@ def test_two_machines_that_begin_at_once_fill_a_study_once(
     assert sorted(swept.made.noted("tune")) == sorted(p.label for p in wide.grid())
 
 
-def test_a_trial_of_another_machine_is_left_alone_while_it_gives_signs_of_life(swept: Swept, server: str) -> None:
+def test_a_trial_of_another_machine_is_not_resumed_while_it_gives_heartbeats(swept: Swept, server: str) -> None:
     definition = SweepConfig(sweep(), swept.source, swept.folder).definition
-    with open_study(swept.folder, definition, server) as studies:
-        other = studies.of(sweep().bases[0]).ask()
+    with open_studies(swept.folder, definition, server) as studies:
+        other = studies.study_of(sweep().bases[0]).ask()
         other.set_user_attr("place", "elsewhere:/sweep")
-        other.set_user_attr("alive", time.time())
-        assert [t.state for t in swept.run(sweep(), server)] == [TrialStatus.RUNNING] + [TrialStatus.FINISHED] * 3
-        other.set_user_attr("alive", time.time() - 7200)
-    assert {t.state for t in swept.run(sweep(), server)} == {TrialStatus.FINISHED}
+        other.set_user_attr("heartbeat", time.time())
+        assert [t.status for t in swept.run(sweep(), server)] == [TrialStatus.RUNNING] + [TrialStatus.FINISHED] * 3
+        other.set_user_attr("heartbeat", time.time() - 7200)
+    assert {t.status for t in swept.run(sweep(), server)} == {TrialStatus.FINISHED}
 
 
 @pytest.fixture(scope="module")
@@ -272,24 +273,22 @@ def server() -> Iterator[str]:
 
 def test_a_folder_holds_one_sweep(swept: Swept, source: Source) -> None:
     swept.run(sweep())
-    with pytest.raises(SweepError, match=r"sweep.ranks is \[2, 4\], asked for \[2, 8\]: another sweep lies there"):
+    with pytest.raises(SweepError, match=r"sweep.ranks is \[2, 4\], requested \[2, 8\]: .* a different sweep"):
         swept.run(sweep(ranks=(2, 8)))
     slower = sweep().recipe.model_copy(update={"micro_batch_size": 1})
     assert len(swept.run(sweep(recipe=slower))) == 4  # changes nothing but rounding, and helps where memory ran out
     assert len(swept.made.noted("tune")) == 4
 
 
-def test_a_sweep_is_one_in_whichever_order_it_is_named_and_wherever_its_backbone_lies(
-    swept: Swept, tmp_path: Path
-) -> None:
+def test_order_of_options_and_folder_of_a_backbone_make_no_other_sweep(swept: Swept, tmp_path: Path) -> None:
     swept.run(sweep(ranks=(2, 4), seeds=(0, 1)))
     moved = tuple(base.model_copy(update={"source": str(tmp_path / "moved")}) for base in sweep().bases)
     again = sweep(ranks=(4, 2), seeds=(1, 0), bases=moved)
-    assert [t.state for t in swept.run(again)] == [TrialStatus.FINISHED] * len(list(again.grid()))
+    assert [t.status for t in swept.run(again)] == [TrialStatus.FINISHED] * len(list(again.grid()))
     assert len(swept.made.noted("tune")) == len(list(again.grid()))
 
 
-def test_a_sweep_goes_on_with_the_same_weights_alone(swept: Swept) -> None:
+def test_a_sweep_resumes_with_the_same_weights_only(swept: Swept) -> None:
     def stops(recipe: Recipe, folder: Path, step: int) -> None:
         raise OSError(5, "Input/output error")
 
@@ -301,20 +300,20 @@ def test_a_sweep_goes_on_with_the_same_weights_alone(swept: Swept) -> None:
         swept.run(sweep())
 
 
-def test_a_search_draws_as_many_trials_as_asked_the_same_after_a_stop(source: Source, tmp_path: Path) -> None:
+def test_a_search_samples_the_requested_trials_the_same_after_an_interruption(source: Source, tmp_path: Path) -> None:
     searched = sweep(alphas=(alpha("1x"), alpha("2x"), alpha("16")), seeds=(0, 1), search=Search(trials=7))
-    whole = Swept(source, tmp_path / "whole", Made(tmp_path / "notes")).run(searched)
-    points = [t.point for t in whole if t.point is not None]
+    uninterrupted = Swept(source, tmp_path / "whole", Made(tmp_path / "notes")).run(searched)
+    points = [t.point for t in uninterrupted if t.point is not None]
     assert [p.seed for p in points[:7]] == [0] * 7
     assert {p.seed for p in points[7:]} == {1}
-    assert len({p.model_dump_json() for p in points}) == len(whole)
+    assert len({p.model_dump_json() for p in points}) == len(uninterrupted)
     for p in points:
         assert 5e-5 <= (p.learning_rate or 0) <= 1e-3
         assert 0 <= (p.dropout or 0) <= 0.1
         assert p.alpha in (p.rank, 2 * p.rank, 16)
-    best = max(whole[:7], key=lambda t: t.best or 0)
+    best = max(uninterrupted[:7], key=lambda t: t.best or 0)
     assert best.point is not None
-    # The best is repeated, so that its seeds have a spread; what leads after that is repeated too.
+    # The best is repeated with the other seeds; what is best after that is repeated too.
     assert points[7] == best.point.model_copy(update={"seed": 1})
 
     def stops(recipe: Recipe, folder: Path, step: int) -> None:
@@ -325,24 +324,24 @@ def test_a_search_draws_as_many_trials_as_asked_the_same_after_a_stop(source: So
     broken = Swept(source, tmp_path / "broken", Made(tmp_path / "other-notes", stops))
     with pytest.raises(OSError, match="Input/output"):
         broken.run(searched)
-    assert broken.run(searched) == whole
+    assert broken.run(searched) == uninterrupted
 
 
 def test_a_search_repeats_the_highest_mean_until_it_has_every_seed(swept: Swept) -> None:
-    """Every second seed is worse than any first one, so that in the end each configuration led once."""
+    """Every second seed is worse than any first one, so that in the end each configuration was best once."""
 
-    def tune(prepared: object, recipe: Recipe, folder: Path, watch: Callback) -> Tuned:
-        tuned = swept.made.tune(prepared, recipe, folder, watch)
+    def tune(prepared: object, recipe: Recipe, folder: Path, callback: Callback) -> Tuned:
+        tuned = swept.made.tune(prepared, recipe, folder, callback)
         return tuned.model_copy(update={"best": recipe.learning_rate - recipe.seed})
 
     searched = sweep(seeds=(0, 1), search=Search(trials=3), prune=False)
-    order = SweepConfig(searched, swept.source, swept.folder, steps=Steps(swept.made.prepare, tune))
-    points = [t.point for t in run_sweep(order, Silent()) if t.point is not None]
+    config = SweepConfig(searched, swept.source, swept.folder, steps=Steps(swept.made.prepare, tune))
+    points = [t.point for t in run_trials(config, Silent()) if t.point is not None]
     by_rate = sorted(points[:3], key=lambda p: p.learning_rate or 0, reverse=True)
     assert points[3:] == [p.model_copy(update={"seed": 1}) for p in by_rate]
 
 
-def test_a_failure_among_the_searched_leaves_none_of_them_out(swept: Swept) -> None:
+def test_a_failure_in_a_search_skips_no_other_trial(swept: Swept) -> None:
     """The first trial fails, so that the finished ones are not the first of the list."""
 
     def fails(recipe: Recipe, folder: Path, step: int) -> None:
@@ -351,21 +350,21 @@ def test_a_failure_among_the_searched_leaves_none_of_them_out(swept: Swept) -> N
 
     swept.made.before = fails
     trials = swept.run(sweep(seeds=(0, 1), search=Search(trials=3), prune=False))
-    # A repetition that fails puts its configuration out; the next is repeated, until none is left.
-    assert [t.state for t in trials] == [TrialStatus.FAILED, *[TrialStatus.FINISHED] * 2, *[TrialStatus.FAILED] * 2]
+    # A repetition that fails rules its configuration out; the next is repeated, until none is left.
+    assert [t.status for t in trials] == [TrialStatus.FAILED, *[TrialStatus.FINISHED] * 2, *[TrialStatus.FAILED] * 2]
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("mysql://amrg:secret@host/db", "storage 'mysql://host/db': expected postgresql://USER@HOST/DATABASE"),
         ("sweep.db", "storage 'sweep.db': expected"),
     ],
 )
-def test_a_storage_is_a_file_or_postgresql(swept: Swept, url: str, said: str) -> None:
+def test_a_storage_is_a_file_or_postgresql(swept: Swept, url: str, message: str) -> None:
     with pytest.raises(SweepError) as refused:
         swept.run(sweep(), url)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_port_that_is_none_is_one_line(swept: Swept) -> None:
@@ -382,7 +381,7 @@ def test_an_account_without_rights_is_one_line(swept: Swept, server: str) -> Non
         root.execute("CREATE DATABASE closed")
     with psycopg.connect(server.replace("/postgres", "/closed"), autocommit=True) as root:
         root.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    with pytest.raises(SweepError, match=r"cannot be opened.*check address and rights"):
+    with pytest.raises(SweepError, match=r"cannot be opened.*check the URL and the user's rights"):
         swept.run(sweep(), server.replace("amrg@", "nobody@").replace("/postgres", "/closed"))
 
 

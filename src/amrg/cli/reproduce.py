@@ -1,4 +1,4 @@
-"""`amrg reproduce`: whole experiments of others, from the data as published to a table beside their numbers."""
+"""`amrg reproduce`: published experiments, from the data as published to a table with their numbers and ours."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from amrg.cli.sweep import (
     Ranks,
     RecipeFile,
     Seeds,
-    Told,
-    asked,
-    going_on,
-    parts,
-    resolved,
+    SweepProgress,
+    parse_sweep,
+    resolve_recipe,
+    resumable,
+    split_list,
 )
 from amrg.cli.train import refusing
 
 if TYPE_CHECKING:
-    from amrg.experiments.reproduce_page import Reproduction
+    from amrg.experiments.reproduction.page import Reproduction
 
-app = typer.Typer(help="Whole experiments of others, beside the numbers that they report.", no_args_is_help=True)
+app = typer.Typer(help="Repeat published experiments, and compare with their published results.", no_args_is_help=True)
 THREE = "google/medgemma-4b-it,Qwen/Qwen2.5-VL-3B-Instruct,microsoft/Phi-3.5-vision-instruct"
-"""AMRG's backbones. It names no size of Qwen2.5-VL: the 3B is the one nearest to the two others, of about 4B each."""
+"""AMRG's backbones. It names no size of Qwen2.5-VL: the 3B is nearest to the two others, of about 4B each."""
 
 SPLITS = "image-407-51-52,clean"
-"""AMRG's split as it is reported second-hand, which leaks; and one that does not."""
+"""AMRG's split as reported second-hand, which leaks; and one that does not leak."""
 
 
 @app.command("amrg")
 def amrg(
     dmid: Annotated[Path, typer.Argument(metavar="DMID_FOLDER", help="DMID's folder, as published.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder of the experiment; one that was broken off goes on.")],
+    folder: Annotated[Path, typer.Option("--out", help="Output folder; an interrupted experiment is resumed.")],
     backbones: Backbones = THREE,
     splits: Annotated[
         str, typer.Option(help="Splits by name: image-407-51-52 as reported, clean without leaks, last-52.")
@@ -58,33 +58,33 @@ def amrg(
 ) -> None:
     """AMRG (arXiv 2508.09225): import DMID, split, sweep three backbones, test the best of each once.
 
-    By default 15 trials a backbone and split: 90 runs of fine-tuning. Every stage that is done is passed over.
+    By default 15 trials a backbone and split: 90 fine-tuning runs. Finished stages are skipped.
     """
     refuse_unwritable(folder)
     with busy("loading"), refusing():
         quieten()
-        from amrg.experiments.reproduce import RECIPE, Experiment, reproduce
+        from amrg.experiments.reproduction.reproduce import RECIPE, Experiment, reproduce
 
         grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
-        what = asked(grid, resolved(recipe, changes, RECIPE), prune)
-        names = tuple(parts(splits))
+        sweep = parse_sweep(grid, resolve_recipe(recipe, changes, RECIPE), prune)
+        names = tuple(split_list(splits))
         if not names:
             fail(Exit.USAGE, f"--splits: found {splits!r}, expected names with commas between, such as {SPLITS}")
-        experiment = Experiment(dmid, folder, what, names, perturbed)
-    with going_on(folder), bars() as progress:
-        found = reproduce(experiment, Told(progress))
-    _report(found, folder, as_json)
+        experiment = Experiment(dmid, folder, sweep, names, perturbed)
+    with resumable(folder), bars() as progress:
+        reproduction = reproduce(experiment, SweepProgress(progress))
+    _report(reproduction, folder, as_json)
 
 
-def _report(found: Reproduction, folder: Path, as_json: bool) -> None:
-    """The few numbers of each that was tested; or all of it as JSON."""
+def _report(reproduction: Reproduction, folder: Path, as_json: bool) -> None:
+    """The main metrics of each test result; or everything as JSON."""
     if as_json:
-        print_json({"out": str(folder), **found.model_dump(mode="json")})
+        print_json({"out": str(folder), **reproduction.model_dump(mode="json")})
         return
-    from amrg.experiments.reproduce_page import main_cells
+    from amrg.experiments.reproduction.page import main_cells
 
-    shown = Table("best by validation", "split", "ROUGE-L", "BI-RADS accuracy", title="on the test part")
-    for cells in main_cells(found):
-        shown.add_row(*cells)
-    out.print(shown)
-    out.print(f"beside the reported numbers, and what can be compared, in {folder / 'reproduced.html'}", markup=False)
+    table = Table("best by validation", "split", "ROUGE-L", "BI-RADS accuracy", title="on the test part")
+    for cells in main_cells(reproduction):
+        table.add_row(*cells)
+    out.print(table)
+    out.print(f"compared with the published results in {folder / 'reproduced.html'}", markup=False)

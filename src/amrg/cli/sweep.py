@@ -1,4 +1,4 @@
-"""`amrg sweep`: ranks by scalings by backbones by seeds on one split, scored on its validation part, with a page."""
+"""`amrg sweep`: LoRA ranks, scalings, backbones and seeds on one split, scored on its validation part, with a page."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from amrg.cli.exits import Exit
 from amrg.cli.train import INTERRUPTED, refusing
 
 if TYPE_CHECKING:
-    from amrg.experiments.sweep import Sweep
-    from amrg.experiments.sweep_scores import SweepScores
-    from amrg.experiments.trials import Trial
+    from amrg.experiments.sweep.definition import Sweep
+    from amrg.experiments.sweep.scores import SweepScores
+    from amrg.experiments.sweep.trials import Trial
     from amrg.training.callbacks import StepStats
     from amrg.training.recipe import Recipe
 
 RANKS, ALPHAS = "4,8,16,32,64", "1x,2x,4x"
 
-Backbones = Annotated[str, typer.Option(help="Folders or hub names, or NAME=FOLDER, with commas between.")]
-Ranks = Annotated[str, typer.Option(help="LoRA ranks, with commas between.")]
-Alphas = Annotated[str, typer.Option(help="Scalings: numbers, or multiples of the rank such as 2x.")]
-Seeds = Annotated[str, typer.Option(help="Seeds that every configuration is run with, so that it has a spread.")]
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe in JSON; what it leaves out is default.")]
+Backbones = Annotated[str, typer.Option(help="Folders or hub names, or NAME=FOLDER, separated by commas.")]
+Ranks = Annotated[str, typer.Option(help="LoRA ranks, separated by commas.")]
+Alphas = Annotated[str, typer.Option(help="LoRA alphas: numbers, or multiples of the rank such as 2x.")]
+Seeds = Annotated[str, typer.Option(help="Seeds that every configuration is run with, to measure the seed variance.")]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe in JSON; omitted fields are default.")]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", help="A field of the recipe, as steps=200; can be given again.")
 ]
 Storage = Annotated[
-    str | None, typer.Option(help="postgresql://USER@HOST/DATABASE, where several machines join; a file in --out.")
+    str | None, typer.Option(help="postgresql://USER@HOST/DATABASE, to share among machines. Default: a file in --out.")
 ]
 Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Stop weak trials early.")]
 
@@ -41,7 +41,7 @@ Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Stop weak trial
 def sweep(
     data: Annotated[Path, typer.Option(help="Data set folder, as `amrg data import` writes it.")],
     split: Annotated[str, typer.Option(help="Split of the data set, by name; its test part is not read.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder of the sweep; one that was broken off goes on.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the sweep; an interrupted sweep is resumed.")],
     backbones: Backbones = "amrg-embedded",
     ranks: Ranks = RANKS,
     alphas: Alphas = ALPHAS,
@@ -49,11 +49,11 @@ def sweep(
     recipe: RecipeFile = None,
     changes: Changes = None,
     search: Annotated[
-        int | None, typer.Option(min=1, help="Search by TPE, so many trials a backbone, not the whole grid.")
+        int | None, typer.Option(min=1, help="Search by TPE with so many trials a backbone, instead of the full grid.")
     ] = None,
     ranges: Annotated[
         list[str] | None,
-        typer.Option("--range", help="What a search draws: learning_rate=5e-5,1e-3, dropout, use_dora, use_rslora."),
+        typer.Option("--range", help="Range of a search: learning_rate=5e-5,1e-3, dropout, use_dora, use_rslora."),
     ] = None,
     storage: Storage = None,
     prune: Prune = True,
@@ -64,63 +64,68 @@ def sweep(
     refuse_unwritable(folder)
     with busy("loading"), refusing():
         quieten()
-        from amrg.experiments.sweep_running import sweep_and_score
-        from amrg.experiments.sweep_worker import SweepConfig
+        from amrg.experiments.sweep.config import SweepConfig
+        from amrg.experiments.sweep.run import sweep_and_score
         from amrg.training.data.prepared import Source
 
         if ranges and search is None:
-            fail(Exit.USAGE, "--range is what a search draws: add --search N")
-        drawn = None if search is None else {"trials": search, **dict(map(_range, ranges or ()))}
+            fail(Exit.USAGE, "--range is for a search: add --search N")
+        search_fields = None if search is None else {"trials": search, **dict(map(_range, ranges or ()))}
         grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
-        what = asked(grid, resolved(recipe, changes), prune, drawn)
-        order = SweepConfig(what, Source(data, split), folder, storage, retry)
-    with going_on(folder), bars() as progress:
-        scores = sweep_and_score(order, Told(progress))
+        config = SweepConfig(
+            parse_sweep(grid, resolve_recipe(recipe, changes), prune, search_fields),
+            Source(data, split),
+            folder,
+            storage,
+            retry,
+        )
+    with resumable(folder), bars() as progress:
+        scores = sweep_and_score(config, SweepProgress(progress))
     report(scores, folder, as_json)
 
 
 @contextmanager
-def going_on(folder: Path) -> Iterator[None]:
-    """Leaves with one line where something long cannot go on, or was stopped by hand; the same command goes on."""
+def resumable(folder: Path) -> Iterator[None]:
+    """Exit with one line where a long command cannot continue or is interrupted; the same command resumes it."""
     try:
         with refusing(), scoring(), writing(folder):
             yield
     except KeyboardInterrupt:
-        complain(f"{folder}: stopped by hand; the same command goes on where it was")
+        complain(f"{folder}: interrupted; run the same command again to resume")
         raise typer.Exit(INTERRUPTED) from None
 
 
-def resolved(given: Path | None, changes: Sequence[str] | None, usual: Recipe | None = None) -> Recipe:
-    """The recipe of a file, else the usual one, with single fields changed."""
+def resolve_recipe(given: Path | None, changes: Sequence[str] | None, default: Recipe | None = None) -> Recipe:
+    """The recipe of a file, else the default one, with single fields overridden."""
     from amrg.training.overriding import override, read_recipe
     from amrg.training.recipe import Recipe
 
-    return override(read_recipe(given) if given else usual or Recipe(), changes or ())
+    return override(read_recipe(given) if given else default or Recipe(), changes or ())
 
 
-def asked(grid: dict[str, str], recipe: Recipe, prune: bool, search: dict[str, Any] | None = None) -> Sweep:
+def parse_sweep(grid: dict[str, str], recipe: Recipe, prune: bool, search: dict[str, Any] | None = None) -> Sweep:
     """The sweep of a command line."""
-    from amrg.experiments.sweep import Alpha, SweepBase, sweep_of
+    from amrg.experiments.sweep.definition import Alpha, SweepBase, make_sweep
 
-    return sweep_of(
-        bases=tuple(map(SweepBase.parse, parts(grid["backbones"]))),
-        ranks=tuple(_number("--ranks", text) for text in parts(grid["ranks"])),
-        alphas=tuple(map(Alpha.parse, parts(grid["alphas"]))),
-        seeds=tuple(_number("--seeds", text) for text in parts(grid["seeds"])),
+    return make_sweep(
+        bases=tuple(map(SweepBase.parse, split_list(grid["backbones"]))),
+        ranks=tuple(_number("--ranks", text) for text in split_list(grid["ranks"])),
+        alphas=tuple(map(Alpha.parse, split_list(grid["alphas"]))),
+        seeds=tuple(_number("--seeds", text) for text in split_list(grid["seeds"])),
         recipe=recipe,
         prune=prune,
         search=search,
     )
 
 
-def parts(text: str) -> list[str]:
-    """What stands between commas."""
+def split_list(text: str) -> list[str]:
+    """The items of a list separated by commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _number(option: str, text: str) -> int:
     if not text.isdecimal():
-        fail(Exit.USAGE, f"{option}: found {text!r}, expected whole numbers with commas between")
+        fail(Exit.USAGE, f"{option}: found {text!r}, expected whole numbers separated by commas")
     return int(text)
 
 
@@ -128,30 +133,30 @@ def _range(text: str) -> tuple[str, list[str]]:
     """`NAME=A,B`."""
     name, _, values = text.partition("=")
     names = ("learning_rate", "dropout", "use_dora", "use_rslora")
-    if name not in names or not parts(values):
+    if name not in names or not split_list(values):
         fail(Exit.USAGE, f"--range {text}: expected NAME=VALUE,VALUE with a name of {', '.join(names)}")
-    return name, parts(values)
+    return name, split_list(values)
 
 
-class Told:
-    """Tells of a sweep on stderr: a bar for what is being done, a line a trial."""
+class SweepProgress:
+    """Reports a sweep on stderr: a bar for what is being done, a line a trial."""
 
     def __init__(self, progress: Callable[[str, int, int], None]) -> None:
         self.progress = progress
 
-    def started(self, trial: Trial) -> Watched:
+    def started(self, trial: Trial) -> TrialBar:
         """A bar for the trial."""
-        return Watched(self.progress, _name(trial))
+        return TrialBar(self.progress, _name(trial))
 
     def ended(self, trial: Trial) -> None:
-        """How it came out."""
+        """The trial's result, in one line."""
         value = "" if trial.best is None else f", {trial.best:.4f} at step {trial.best_step} in {trial.seconds:.0f} s"
         why = f": {trial.reason}" if trial.reason else ""
-        err.print(f"{_name(trial)}: {trial.state.value}{value}{why}", markup=False, soft_wrap=True)
+        err.print(f"{_name(trial)}: {trial.status.value}{value}{why}", markup=False, soft_wrap=True)
 
 
-class Watched:
-    """Moves one trial's bar."""
+class TrialBar:
+    """The progress bar of one trial."""
 
     def __init__(self, progress: Callable[[str, int, int], None], name: str) -> None:
         self._progress, self._name = progress, name
@@ -170,20 +175,21 @@ def _name(trial: Trial) -> str:
 
 
 def report(scores: SweepScores, folder: Path, as_json: bool) -> None:
-    """What a reader must know on stderr; the table, or all of it as JSON."""
+    """Warnings on stderr; the table, or everything as JSON."""
     for warning in scores.warnings:
         complain(f"note: {warning}")
     if as_json:
         print_json({"out": str(folder), **scores.model_dump(mode="json", exclude={"baselines"})})
         return
-    from amrg.experiments.sweep_table import sweep_table, words
+    from amrg.experiments.sweep.table import build_sweep_table, selection_heading
 
-    made = sweep_table(scores)
-    wanted = ("backbone", "rank", "alpha", words(scores.selection), "BI-RADS accuracy", "from the best", "state")
-    columns = [made.header.index(name) for name in wanted if name in made.header]
-    shown = Table(*(made.header[i] for i in columns), title=f"best: {scores.best or 'none yet'}")
-    for row in made.rows:
-        shown.add_row(*(row[i] for i in columns))
-    out.print(shown)
+    table = build_sweep_table(scores)
+    selection = selection_heading(scores.selection)
+    names = ("backbone", "rank", "alpha", selection, "BI-RADS accuracy", "difference from best", "status")
+    columns = [table.header.index(name) for name in names if name in table.header]
+    printed = Table(*(table.header[i] for i in columns), title=f"best: {scores.best or 'none yet'}")
+    for row in table.rows:
+        printed.add_row(*(row[i] for i in columns))
+    out.print(printed)
     out.print("selected on the validation part alone; the test part was not opened", style="dim")
     out.print(f"every metric with its interval in {folder / 'sweep.html'} and {folder / 'table.md'}", markup=False)

@@ -114,7 +114,7 @@ def _context(folder: Path, scores: Scores, pictures: Pictures | None) -> dict[st
         "system": system,
         "verdict": verdict(scores),
         "warnings": tuple(_warnings(scores, system)),
-        "manifest": {name: in_words(value) for name, value in flatten(read_manifest(folder))},
+        "manifest": {name: as_text(value) for name, value in flatten(read_manifest(folder))},
         "systems": _ordered(scores),
         "tables": families(system.metrics),
         "skill_charts": list(charts.skill_charts(system)),
@@ -144,7 +144,7 @@ def _warnings(scores: Scores, system: SystemScores) -> Iterator[str]:
         yield f"no value for {display.counted(len(empty), 'metric')}: {', '.join(empty)}"
 
 
-def in_words(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value of a manifest as text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

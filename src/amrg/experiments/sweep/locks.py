@@ -1,4 +1,4 @@
-"""Locks of a sweep's folder: held by a living process, gone with it however it ends. Works on one file system."""
+"""File locks of a sweep's folder: released when the process ends, however it ends. Work on one file system."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FOLDER = "claims"
+FOLDER = "locks"
 
 
 @contextmanager
-def held(folder: Path, name: str) -> Iterator[None]:
-    """Hold a lock of a sweep's folder, waiting for whoever holds it."""
+def hold_lock(folder: Path, name: str) -> Iterator[None]:
+    """Hold a lock of a sweep's folder; waits until it is free."""
     with _file(folder, name).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def claimed(folder: Path, name: str) -> Iterator[bool]:
-    """Hold a lock where nobody else does; says whether it is held."""
+def try_lock(folder: Path, name: str) -> Iterator[bool]:
+    """Hold a lock if it is free; yields whether it is held."""
     with _file(folder, name).open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What came of the experiment, beside what others report: `reproduced.json`, `.md`, `.html`."""
+"""The results of the experiment next to the published ones: `reproduced.json`, `.md`, `.html`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from amrg.benchmark.pages.verdict import verdict
 from amrg.core.files import write_text
 from amrg.core.values import Value
 from amrg.datasets import Info
-from amrg.experiments.published_results import COMPARABLE, NOT_COMPARABLE, REPORTED, PublishedResult
-from amrg.experiments.sweep import Sweep
-from amrg.experiments.sweep_page import in_lines
+from amrg.experiments.reproduction.published_results import COMPARABLE, NOT_COMPARABLE, PUBLISHED, PublishedResult
+from amrg.experiments.sweep.definition import Sweep
+from amrg.experiments.sweep.page import split_lines
 from amrg.metrics.display import number, with_interval
 from amrg.metrics.scores import MetricScore, Role, Scores
 
-SCHEMA = 1
+SCHEMA = 2
 NAME = "reproduced"
 
 COLUMNS = {
@@ -28,10 +28,10 @@ COLUMNS = {
     "cider_d_ptb": "CIDEr",
     "birads_accuracy_7_worst": "BI-RADS",
 }
-_SHOWN_BESIDE = (Role.BLIND, Role.RETRIEVAL, Role.ORACLE)
+_BASELINE_ROLES = (Role.BLIND, Role.RETRIEVAL, Role.ORACLE)
 
 
-class Tested(Value):
+class TestResult(Value):
     """The best configuration of one backbone by the validation part of one split, scored on its test part."""
 
     split: str
@@ -42,61 +42,61 @@ class Tested(Value):
 
 
 class Reproduction(Value):
-    """`reproduced.json`: what was swept, what each best reached on its test part, what others report."""
+    """`reproduced.json`: what was swept, what each best scored on its test part, what is published."""
 
     schema_version: int = SCHEMA
     software: str
     dataset_hash: str
     cases: int
     sweep: Sweep
-    tested: tuple[Tested, ...]
-    reported: tuple[PublishedResult, ...] = REPORTED
+    tested: tuple[TestResult, ...]
+    published: tuple[PublishedResult, ...] = PUBLISHED
     comparable: tuple[str, ...] = COMPARABLE
     not_comparable: tuple[str, ...] = NOT_COMPARABLE
 
     @classmethod
-    def of(cls, info: Info, sweep: Sweep, tested: Sequence[Tested]) -> Reproduction:
+    def of(cls, info: Info, sweep: Sweep, tested: Sequence[TestResult]) -> Reproduction:
         """Of a finished experiment."""
         software, cases = f"amrg {__version__}", info.counts["cases"]
         return cls(software=software, dataset_hash=info.hash, cases=cases, sweep=sweep, tested=tuple(tested))
 
 
-def write_reproduced(folder: Path, found: Reproduction) -> None:
+def write_reproduction(folder: Path, reproduction: Reproduction) -> None:
     """Write all three into the experiment's folder.
 
     Raises:
         OSError: they cannot be written.
     """
-    made = jinja_environment()
-    made.filters["in_lines"] = in_lines
-    table, warnings = compare_with_published(found), tuple(_warnings(found))
-    verdicts = [(f"{t.configuration}, {t.split}", verdict(t.scores).headline) for t in found.tested]
-    told = {"found": found, "table": table, "verdicts": verdicts, "warnings": warnings}
-    write_text(folder / f"{NAME}.json", [found.model_dump_json(indent=1)])
+    environment = jinja_environment()
+    environment.filters["split_lines"] = split_lines
+    table, warnings = compare_with_published(reproduction), tuple(_warnings(reproduction))
+    verdicts = [(f"{t.configuration}, {t.split}", verdict(t.scores).headline) for t in reproduction.tested]
+    variables = {"reproduction": reproduction, "table": table, "verdicts": verdicts, "warnings": warnings}
+    write_text(folder / f"{NAME}.json", [reproduction.model_dump_json(indent=1)])
     write_text(folder / f"{NAME}.md", _document(table, verdicts, warnings))
-    write_text(folder / f"{NAME}.html", [made.get_template("reproduced.html").render(told).strip("\n")])
+    write_text(folder / f"{NAME}.html", [environment.get_template("reproduced.html").render(variables).strip("\n")])
 
 
-def compare_with_published(found: Reproduction) -> Table:
-    """What others report, then ours: split by split the baselines, then the backbones."""
+def compare_with_published(reproduction: Reproduction) -> Table:
+    """The published results, then ours: split by split the baselines, then the backbones."""
     header = ("work", "backbone", "cases", *COLUMNS.values(), "BI-RADS skill")
-    return Table(header, (*map(_reported, found.reported), *_ours(found)), tuple(_notes(found)))
+    return Table(header, (*map(_published, reproduction.published), *_ours(reproduction)), tuple(_notes(reproduction)))
 
 
-def _reported(of: PublishedResult) -> tuple[str, ...]:
+def _published(of: PublishedResult) -> tuple[str, ...]:
     values = (of.rouge_l, of.rouge_1, of.meteor, of.cider, of.birads)
     return (of.work, of.backbone, of.on, *("" if v is None else f"{v:g}" for v in values), "")
 
 
-def _ours(found: Reproduction) -> Iterator[tuple[str, ...]]:
-    seen: set[str] = set()
-    for one in found.tested:
+def _ours(reproduction: Reproduction) -> Iterator[tuple[str, ...]]:
+    splits: set[str] = set()
+    for one in reproduction.tested:
         data = one.scores.data
         on = f"{data.name}, {one.split}, {data.n} test cases"
-        if one.split not in seen:
-            seen.add(one.split)
+        if one.split not in splits:
+            splits.add(one.split)
             for name, system in one.scores.systems.items():
-                if system.role in _SHOWN_BESIDE:
+                if system.role in _BASELINE_ROLES:
                     yield (f"amrg: {name} ({system.role.value})", "none", on, *_cells(system.metrics), "")
         metrics = one.scores.systems[one.scores.system].metrics
         yield (f"amrg: {one.configuration}", one.base, on, *_cells(metrics), _skill(metrics))
@@ -118,41 +118,46 @@ def _skill(metrics: dict[str, MetricScore]) -> str:
     return with_interval(of.skill) if of is not None and of.skill is not None else "no value"
 
 
-def _notes(found: Reproduction) -> Iterator[str]:
-    yield f"reported numbers are as printed in the papers; ours are of {found.cases} DMID cases"
+def _notes(reproduction: Reproduction) -> Iterator[str]:
+    yield f"published numbers are as printed in the papers; ours are of {reproduction.cases} DMID cases"
     yield "in square brackets, 95 % intervals by a bootstrap of whole groups; the papers give none"
-    yield "n stands beside a value where fewer cases are scored: no draft, or one that names nothing to score"
+    yield "n is given with a value where fewer cases are scored: no draft, or one that has nothing to score"
     yield "each of ours was selected on the validation part of its split and scored on the test part once"
-    yield "skill: (value - blind) / (perfect - blind), blind the best baseline that saw no picture"
-    yield from (f"can be compared: {line}" for line in found.comparable)
-    yield from (f"cannot be compared: {line}" for line in found.not_comparable)
+    yield "skill: (value - blind) / (perfect - blind), blind is the best blind baseline"
+    yield from (f"can be compared: {line}" for line in reproduction.comparable)
+    yield from (f"cannot be compared: {line}" for line in reproduction.not_comparable)
 
 
-def _warnings(found: Reproduction) -> Iterator[str]:
-    """What scoring warned of, once a split."""
-    told: dict[tuple[str, str], list[str]] = {}
-    for t in found.tested:
+def _warnings(reproduction: Reproduction) -> Iterator[str]:
+    """The warnings of scoring, each once a split."""
+    by_warning: dict[tuple[str, str], list[str]] = {}
+    for t in reproduction.tested:
         for warning in t.scores.warnings:
-            told.setdefault((t.split, warning), []).append(t.base)
-    missing = [b.name for b in found.sweep.bases for s in {t.split for t in found.tested} if not _has(found, b.name, s)]
-    for (split, warning), bases in told.items():
-        all_of_split = len(bases) == sum(t.split == split for t in found.tested)
+            by_warning.setdefault((t.split, warning), []).append(t.base)
+    missing = [
+        b.name
+        for b in reproduction.sweep.bases
+        for s in {t.split for t in reproduction.tested}
+        if not _has(reproduction, b.name, s)
+    ]
+    for (split, warning), bases in by_warning.items():
+        all_of_split = len(bases) == sum(t.split == split for t in reproduction.tested)
         yield f"{split}: {warning}" if all_of_split else f"{split}, {', '.join(bases)}: {warning}"
     if missing:
-        yield f"without a configuration that finished, and so not tested: {', '.join(dict.fromkeys(missing))}"
+        yield f"no configuration finished, so not tested: {', '.join(dict.fromkeys(missing))}"
 
 
-def _has(found: Reproduction, base: str, split: str) -> bool:
-    return any(t.base == base and t.split == split for t in found.tested)
+def _has(reproduction: Reproduction, base: str, split: str) -> bool:
+    return any(t.base == base and t.split == split for t in reproduction.tested)
 
 
 def _document(table: Table, verdicts: Sequence[tuple[str, str]], warnings: Sequence[str]) -> Iterator[str]:
-    """The table with what must be read beside it."""
-    yield "# AMRG's experiment on DMID, beside the reported numbers"
+    """The table with the verdicts and warnings that go with it."""
+    yield "# AMRG's experiment on DMID, compared with the published results"
     yield ""
     yield markdown(table).rstrip("\n")
     yield ""
-    yield "Was the picture read?"
+    yield "Were the images read?"
     yield ""
     yield from (f"- {name}: {headline}" for name, headline in verdicts)
     if warnings:
@@ -162,9 +167,9 @@ def _document(table: Table, verdicts: Sequence[tuple[str, str]], warnings: Seque
         yield from (f"- {line}" for line in warnings)
 
 
-def main_cells(found: Reproduction) -> Iterator[tuple[str, str, str, str]]:
+def main_cells(reproduction: Reproduction) -> Iterator[tuple[str, str, str, str]]:
     """Configuration, split, ROUGE-L and BI-RADS accuracy of each that was tested, for a terminal."""
-    for one in found.tested:
+    for one in reproduction.tested:
         metrics = one.scores.systems[one.scores.system].metrics
         rouge, birads = (number(metrics[name].value) for name in ("rouge_l_f1_stemmed", "birads_accuracy_7_worst"))
         yield one.configuration, one.split, rouge, birads

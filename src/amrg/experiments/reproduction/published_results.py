@@ -1,4 +1,4 @@
-"""Numbers that others report on DMID, as they report them, and what can and cannot be compared with them.
+"""Published results on DMID, as printed, and what can and cannot be compared with them.
 
 No code, split files or stored outputs of these works were found: nothing here was computed by amrg.
 """
@@ -24,7 +24,7 @@ class PublishedResult(Value):
 _LAST = "DMID, the last 52 files sorted"
 _TWO_STAGE = "Esen and Nurtas, two-stage"
 
-REPORTED: tuple[PublishedResult, ...] = (
+PUBLISHED: tuple[PublishedResult, ...] = (
     PublishedResult(
         work="AMRG (arXiv 2508.09225)",
         backbone="MedGemma-4B-it, LoRA",
@@ -63,7 +63,7 @@ COMPARABLE = (
     "ROUGE-L and ROUGE-1: F1 with stemming here; the papers do not name their variant. Near comparable, if the cases "
     "were the same",
 )
-"""What can be set beside the reported numbers, with what care."""
+"""What can be compared with the published numbers, and how far."""
 
 NOT_COMPARABLE = (
     "the cases: no split file was published. image-407-51-52 draws its own images in the sizes that are reported "
@@ -79,7 +79,7 @@ NOT_COMPARABLE = (
     "the protocol: learning rate, epochs, prompt, resolution and LoRA's target modules were not published. The recipe "
     "here is amrg's own, the same for every backbone",
     "selection: AMRG does not say on which cases its rank and scaling were chosen; here on the validation part alone",
-    "blind baselines: one constant report, written without any picture, reaches the reported text scores on DMID; read "
+    "blind baselines: one constant report, written without any image, reaches the reported text scores on DMID; read "
     "the rows of the baselines before any other",
 )
-"""What cannot be compared with the reported numbers, and why."""
+"""What cannot be compared with the published numbers, and why."""

@@ -1,4 +1,4 @@
-"""One trial of a sweep as its study keeps it: what it is run with, how far it is, how it ended and why."""
+"""One trial of a sweep as its study stores it: its configuration, its status, its result or why it has none."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from optuna.trial import TrialState
 
 from amrg.core.values import Value
-from amrg.experiments.optuna_studies import Studies, trials_in
-from amrg.experiments.sweep import Point, SweepBase
+from amrg.experiments.sweep.definition import Point, SweepBase
+from amrg.experiments.sweep.studies import Studies, trials_in
 
 TRIALS = "trials"
-"""Where a sweep's folder holds the folders of its trials."""
+"""The folder of the trials' folders, inside the sweep's."""
 
 POINT, REASON, TUNED = "point", "reason", "tuned"
-"""What a study keeps of a trial beside its parameters."""
+"""What a study stores of a trial besides its parameters."""
 
 
 class TrialStatus(StrEnum):
@@ -28,7 +28,7 @@ class TrialStatus(StrEnum):
     FAILED = "failed"
 
 
-_STATES = {
+_STATUS = {
     TrialState.WAITING: TrialStatus.WAITING,
     TrialState.RUNNING: TrialStatus.RUNNING,
     TrialState.COMPLETE: TrialStatus.FINISHED,
@@ -38,15 +38,15 @@ _STATES = {
 
 
 class Trial(Value):
-    """One trial: what it is run with, how it ended and why. `folder` is below the sweep's, None before it began.
+    """One trial: its configuration, how it ended and why. `folder` is relative to the sweep's, None before it started.
 
-    `best` is the watched metric on the validation part, at `best_step`; None for one that failed, never 0.
-    `seconds` are those of training and validation, `peak_bytes` the most memory held.
+    `best` is the best value of the validation metric, at `best_step`; None for one that failed, never 0.
+    `seconds` are those of training and validation, `peak_bytes` is the peak memory.
     """
 
     base: str
     number: int
-    state: TrialStatus
+    status: TrialStatus
     point: Point | None = None
     folder: str | None = None
     reason: str | None = None
@@ -59,28 +59,28 @@ class Trial(Value):
 
 
 def read_trials(studies: Studies) -> list[Trial]:
-    """Every trial of a sweep as it stands, backbone by backbone."""
-    return [read_trial(base, frozen) for base in studies.sweep.bases for frozen in trials_in(studies.of(base))]
+    """Every trial of a sweep in its current state, backbone by backbone."""
+    return [read_trial(base, frozen) for base in studies.sweep.bases for frozen in trials_in(studies.study_of(base))]
 
 
 def read_trial(base: SweepBase, frozen: Any) -> Trial:
     """A trial from its study."""
-    told, point = frozen.user_attrs, None
-    if POINT in told:
-        point = Point.model_validate(told[POINT])
+    attributes, point = frozen.user_attrs, None
+    if POINT in attributes:
+        point = Point.model_validate(attributes[POINT])
     elif "alpha" in frozen.system_attrs.get("fixed_params", {}):
         point = Point.model_validate(frozen.system_attrs["fixed_params"])
     return Trial(
         base=base.name,
         number=frozen.number,
-        state=_STATES[frozen.state],
+        status=_STATUS[frozen.state],
         point=point,
-        folder=folder_of(base, frozen.number, point) if POINT in told and point is not None else None,
-        reason=told.get(REASON),
-        **told.get(TUNED, {}),
+        folder=trial_folder(base, frozen.number, point) if POINT in attributes and point is not None else None,
+        reason=attributes.get(REASON),
+        **attributes.get(TUNED, {}),
     )
 
 
-def folder_of(base: SweepBase, number: int, point: Point) -> str:
-    """Where a trial lies below the sweep's folder."""
+def trial_folder(base: SweepBase, number: int, point: Point) -> str:
+    """A trial's folder, relative to the sweep's."""
     return f"{TRIALS}/{base.name}/{number:03d}-{point.label}"

@@ -1,4 +1,4 @@
-"""The layout of `sweep.json`: what a sweep was, how each trial ended, what each configuration reached."""
+"""The layout of `sweep.json`: what a sweep was, how each trial ended, what each configuration scored."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pydantic import Field
 
 from amrg.benchmark.scoring.compare import Compared
 from amrg.core.values import Value
-from amrg.experiments.sweep import Definition, Point
-from amrg.experiments.trials import Trial, TrialStatus
+from amrg.experiments.sweep.definition import Definition, Point
+from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.metrics.scores import DataScored, MetricScore, Number, SystemScores
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Configuration(Value):
@@ -29,19 +29,19 @@ class Configuration(Value):
     spread: dict[str, Number] = Field(default_factory=dict)
     from_best: Compared | None = None
 
-    def count(self, state: TrialStatus) -> int:
-        """How many of its seeds are in a state."""
-        return sum(t.state is state for t in self.trials)
+    def count(self, status: TrialStatus) -> int:
+        """How many of its trials have a status."""
+        return sum(t.status is status for t in self.trials)
 
     @property
-    def whole(self) -> bool:
-        """Whether every seed that began finished, be it at a second try: else its mean is none to select by."""
+    def complete(self) -> bool:
+        """Whether every seed that started finished, be it at a second try; else its mean is not used for selection."""
         return self.finished == {t.point.seed for t in self.trials if t.point}
 
     @property
     def finished(self) -> set[int]:
         """Its seeds that finished."""
-        return {t.point.seed for t in self.trials if t.point and t.state is TrialStatus.FINISHED}
+        return {t.point.seed for t in self.trials if t.point and t.status is TrialStatus.FINISHED}
 
 
 class SweepScores(Value):
@@ -62,6 +62,6 @@ class SweepScores(Value):
     baselines: dict[str, SystemScores]
     warnings: tuple[str, ...] = ()
 
-    def of(self, label: str) -> Configuration:
+    def configuration(self, label: str) -> Configuration:
         """A configuration by its label."""
         return next(c for c in self.configurations if c.label == label)

@@ -1,6 +1,6 @@
 """`Sweep`: ranks by scalings by backbones by seeds, on one split, under one recipe; or a search around them.
 
-What a sweep is stands apart from how it is run (`amrg.experiments.trials`). docs/decisions/0010-sweep.md says why so.
+What a sweep is, apart from how it is run (`amrg.experiments.sweep.worker`); docs/decisions/0010-sweep.md says why.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _ALPHA = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<times>x?)")
 _BASE = re.compile(r"[A-Za-z0-9._-]+")
 
 
-_PLACES = frozenset({"recipe.base"})  # every trial has its backbone's in its place
+_REPLACED = frozenset({"recipe.base"})  # every trial replaces it by its backbone
 
 
 class SweepError(RecipeError):
-    """A sweep that cannot be run as asked: names the option or file, found, expected, what to do."""
+    """A sweep that cannot be run as requested: names the option or file, found, expected, what to do."""
 
 
 class SweepBase(Value):
@@ -41,10 +41,10 @@ class SweepBase(Value):
 
     @classmethod
     def parse(cls, text: str) -> SweepBase:
-        """`NAME=FOLDER`, or a folder or hub name whose last part is the name; a folder is held to where it is now.
+        """`NAME=FOLDER`, or a folder or hub name whose last part is the name; a folder is made absolute.
 
         Raises:
-            SweepError: the name has other signs than letters, digits, `.`, `_` and `-`.
+            SweepError: the name has other characters than letters, digits, `.`, `_` and `-`.
         """
         name, given, source = text.partition("=")
         base = (name, source) if given else (Path(text).name, text)
@@ -55,13 +55,13 @@ class SweepBase(Value):
 
 
 class Alpha(Value):
-    """The scaling of an adapter: as it is, or so many times the rank."""
+    """The scaling of an adapter: a number, or a multiple of the rank."""
 
     number: float = Field(gt=0)
     times_rank: bool = False
 
     def __lt__(self, other: Alpha) -> bool:
-        """Multiples of the rank stand behind numbers."""
+        """Numbers sort before multiples of the rank."""
         return (self.times_rank, self.number) < (other.times_rank, other.number)
 
     @classmethod
@@ -71,16 +71,16 @@ class Alpha(Value):
         Raises:
             SweepError: it is neither.
         """
-        found = _ALPHA.fullmatch(text.strip())
-        if found is None or float(found["number"]) <= 0:
+        match = _ALPHA.fullmatch(text.strip())
+        if match is None or float(match["number"]) <= 0:
             raise SweepError(f"alpha {text!r}: expected a number such as 16, or a multiple of the rank such as 2x")
-        return cls(number=float(found["number"]), times_rank=bool(found["times"]))
+        return cls(number=float(match["number"]), times_rank=bool(match["times"]))
 
     def at(self, rank: int) -> int:
         """The scaling at a rank.
 
         Raises:
-            SweepError: it is no whole number there.
+            SweepError: it is not a whole number there.
         """
         value = self.number * (rank if self.times_rank else 1)
         if value != int(value) or value < 1:
@@ -95,9 +95,9 @@ Range = tuple[float, float]
 
 
 class Search(Value):
-    """A search by TPE in place of the whole grid: so many trials a backbone, and what is searched beside the grid.
+    """A search by TPE instead of the full grid: the trials a backbone, and what is searched besides the grid.
 
-    Ranges are inclusive; `learning_rate` is drawn on a log scale.
+    Ranges are inclusive; `learning_rate` is sampled on a log scale.
     """
 
     trials: int = Field(ge=1)
@@ -116,7 +116,7 @@ class Search(Value):
 
 
 class Point(Value):
-    """One configuration of a sweep with its seed: what a trial is run with."""
+    """One configuration of a sweep with its seed: the settings of a trial."""
 
     rank: int = Field(ge=1)
     alpha: int = Field(ge=1)
@@ -135,7 +135,7 @@ class Point(Value):
 class Sweep(Value):
     """What is swept. Every trial is `recipe` with a backbone, a rank, a scaling and a seed in place of its own.
 
-    `prune` stops trials early that are weaker at a validation than the median of their backbone's.
+    `prune` stops a trial early whose best value at a validation is below the median of its backbone's trials.
     """
 
     bases: tuple[SweepBase, ...] = Field((SweepBase(name=NAME, source=NAME),), min_length=1)
@@ -150,15 +150,15 @@ class Sweep(Value):
     def _consistent(self) -> Sweep:
         for what, values in (("backbone", [b.name for b in self.bases]), ("rank", self.ranks), ("seed", self.seeds)):
             if doubled := [v for v, times in Counter(values).items() if times > 1]:
-                raise ValueError(f"{what} {doubled[0]!r} stands twice; name each once (a backbone as NAME=FOLDER)")
+                raise ValueError(f"{what} {doubled[0]!r} is given twice; give each once (a backbone as NAME=FOLDER)")
         if self.recipe.revision is not None and len(self.bases) > 1:
-            raise ValueError("the recipe names a revision, which is one backbone's; leave it out, or sweep that one")
+            raise ValueError("the recipe names a revision, which is of one backbone; remove it, or sweep that one only")
         for rank, alpha in product(self.ranks, self.alphas):
             alpha.at(rank)
         return self
 
     def grid(self) -> Iterator[Point]:
-        """Every configuration with every seed, once, seeds innermost: the same scaling said twice is one."""
+        """Every configuration with every seed, once, seeds innermost; scalings that are equal at a rank count once."""
         pairs = dict.fromkeys((rank, alpha.at(rank)) for rank, alpha in product(self.ranks, self.alphas))
         for (rank, alpha), seed in product(pairs, self.seeds):
             yield Point(rank=rank, alpha=alpha, seed=seed)
@@ -173,7 +173,7 @@ class Sweep(Value):
 
 
 class Definition(Value):
-    """A sweep with the data it is run on: what a folder, and a study of several machines, is bound to."""
+    """A sweep with its data: what a folder, and a study shared by several machines, is bound to."""
 
     schema_version: int = 1
     sweep: Sweep
@@ -188,17 +188,17 @@ class Definition(Value):
         return sha256_of_text(json.dumps(self._deciding(), sort_keys=True))
 
     def differs_from(self, other: Definition) -> str | None:
-        """Where another definition differs, in words; None where it does not."""
+        """The fields in which another definition differs, as text; None if there is none."""
         mine, theirs = self._deciding(), other._deciding()
         names = [n for n in sorted(mine.keys() | theirs.keys()) if mine.get(n) != theirs.get(n)]
-        told = "; ".join(f"{n} is {theirs.get(n)!r}, asked for {mine.get(n)!r}" for n in names[:3])
-        return told + (f" and {len(names) - 3} more" if len(names) > 3 else "") or None
+        differences = "; ".join(f"{n} is {theirs.get(n)!r}, requested {mine.get(n)!r}" for n in names[:3])
+        return differences + (f" and {len(names) - 3} more" if len(names) > 3 else "") or None
 
     def _deciding(self) -> dict[str, Any]:
-        """Its leaves by dotted name, without what a trial may be taken up with otherwise.
+        """Its values by dotted name, without those that may change when a trial is resumed.
 
-        In whichever order things were named, they are the same trials. Where backbones lie is left out: a study holds
-        them to their weights, which may lie elsewhere on another machine.
+        The order in which things were given makes no difference. Folders of backbones are omitted, since they may
+        differ between machines: a study checks the hash of the weights instead.
         """
         swept = self.sweep
         ordered = {
@@ -209,11 +209,11 @@ class Definition(Value):
         }
         leaves = {**dict(flatten(self.model_dump(mode="json"))), **ordered}
         return {
-            name: value for name, value in leaves.items() if name.removeprefix("sweep.") not in MAY_DIFFER | _PLACES
+            name: value for name, value in leaves.items() if name.removeprefix("sweep.") not in MAY_DIFFER | _REPLACED
         }
 
 
-def sweep_of(**fields: Any) -> Sweep:
+def make_sweep(**fields: Any) -> Sweep:
     """A sweep from its fields.
 
     Raises:

@@ -1,6 +1,6 @@
-"""AMRG's whole experiment from a DMID folder: import, split, sweep three backbones, test the best of each once.
+"""AMRG's complete experiment from a DMID folder: import, split, sweep three backbones, test the best of each once.
 
-Every stage leaves its files and is passed over where they are all there, so that the same call goes on after a stop.
+Every stage saves its files and is skipped where they all exist, so that the same call resumes an interrupted run.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from amrg.benchmark.scoring.score_run import score_run
 from amrg.benchmark.scoring.scoring import Options
 from amrg.core.progress import Progress
 from amrg.datasets import Dataset, import_dataset, importer_of, make_split, open_dataset
-from amrg.experiments.reproduce_page import Reproduction, Tested, write_reproduced
-from amrg.experiments.sweep import Sweep, SweepBase, SweepError
-from amrg.experiments.sweep_running import sweep_and_score
-from amrg.experiments.sweep_scores import Configuration, SweepScores
-from amrg.experiments.sweep_worker import SweepCallbacks
-from amrg.experiments.sweep_worker import SweepConfig as SweepOrder
-from amrg.experiments.trials import Trial, TrialStatus
+from amrg.experiments.reproduction.page import Reproduction, TestResult, write_reproduction
+from amrg.experiments.sweep.config import SweepCallbacks, SweepConfig
+from amrg.experiments.sweep.definition import Sweep, SweepBase, SweepError
+from amrg.experiments.sweep.run import sweep_and_score
+from amrg.experiments.sweep.scores import Configuration, SweepScores
+from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.generation.engines.local import load_engine
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
@@ -50,7 +49,7 @@ RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class Experiment:
-    """DMID's folder as published, where everything goes, what is swept, on which splits.
+    """DMID's folder as published, the output folder, what is swept, on which splits.
 
     `perturbed` cases of each test part are also drafted on perturbed images.
     """
@@ -62,32 +61,32 @@ class Experiment:
     perturbed: int = 100
 
 
-def reproduce(experiment: Experiment, listener: SweepCallbacks) -> Reproduction:
-    """Run what is left of the experiment; writes `reproduced.json`, `.md` and `.html` into its folder.
+def reproduce(experiment: Experiment, callbacks: SweepCallbacks) -> Reproduction:
+    """Run the remaining stages of the experiment; writes `reproduced.json`, `.md` and `.html` into its folder.
 
     Raises:
-        ModelError: backbones are missing; all are named before anything is begun.
-        DatasetError: the folder is not DMID, or cannot be split so.
-        SweepError: the folder holds another experiment, or trials are still running elsewhere.
-        TuningError: training cannot go on; the same call takes it up again.
-        BenchmarkError: a run folder holds something else.
+        ModelError: backbones are missing; all are named before anything starts.
+        DatasetError: the folder is not DMID, or has no such split.
+        SweepError: the folder contains a different experiment, or trials are still running elsewhere.
+        TuningError: training cannot continue; the same call resumes it.
+        BenchmarkError: a run folder contains a different run.
         OSError: the folder cannot be written.
     """
-    refuse_missing(experiment.sweep.bases)
-    dataset = imported(experiment, listener.progress)
+    refuse_missing_backbones(experiment.sweep.bases)
+    dataset = import_dmid(experiment, callbacks.progress)
     for split in experiment.splits:
         dataset.write_split(make_split(dataset, split))
-    tested: list[Tested] = []
+    results: list[TestResult] = []
     for split in experiment.splits:
-        swept = _swept(experiment, split, listener)
-        tested += [_tested(experiment, split, swept, base, listener.progress) for base in swept.best_of]
-    found = Reproduction.of(dataset.info, experiment.sweep, tested)
-    write_reproduced(experiment.out, found)
-    return found
+        swept = _sweep(experiment, split, callbacks)
+        results += [_test(experiment, split, swept, base, callbacks.progress) for base in swept.best_of]
+    reproduction = Reproduction.of(dataset.info, experiment.sweep, results)
+    write_reproduction(experiment.out, reproduction)
+    return reproduction
 
 
-def refuse_missing(bases: tuple[SweepBase, ...]) -> None:
-    """Look for every backbone before anything is begun: a folder's files, or the hub's answer.
+def refuse_missing_backbones(bases: tuple[SweepBase, ...]) -> None:
+    """Check every backbone before anything starts: a folder's files, or the hub's answer.
 
     Raises:
         ModelError: some are missing; names all of them and why.
@@ -95,7 +94,7 @@ def refuse_missing(bases: tuple[SweepBase, ...]) -> None:
     missing = [f"{base.name} ({why})" for base in bases if (why := _why_missing(base.source)) is not None]
     if missing:
         raise ModelError(
-            f"{len(missing)} of {len(bases)} backbones cannot be had: {'; '.join(missing)}; download them, or name "
+            f"{len(missing)} of {len(bases)} backbones are not available: {'; '.join(missing)}; download them, or name "
             "local folders with --backbones NAME=FOLDER,..."
         )
 
@@ -118,56 +117,57 @@ def _why_missing(source: str) -> str | None:
     return None
 
 
-def imported(experiment: Experiment, progress: Progress) -> Dataset:
-    """DMID as a data set folder, its import gone on with where it stopped."""
+def import_dmid(experiment: Experiment, progress: Progress) -> Dataset:
+    """DMID as a data set folder, an interrupted import resumed."""
     folder = experiment.out / "data"
     for done in import_dataset(importer_of("dmid"), experiment.dmid, folder):
         progress("importing", done.cases, done.cases)
     return open_dataset(folder)
 
 
-def _swept(experiment: Experiment, split: str, listener: SweepCallbacks) -> SweepScores:
+def _sweep(experiment: Experiment, split: str, callbacks: SweepCallbacks) -> SweepScores:
     """The sweep of one split, on its train and validation parts, to its end.
 
     Raises:
-        SweepError: other processes are still at its trials; the best of those that are done would be tested, and then
-            another: the test part is looked at once.
+        SweepError: other processes still run its trials; a best of the finished ones might not be the final best, and
+            the test part is used once.
     """
     source, folder = Source(experiment.out / "data", split), experiment.out / "sweeps" / split
-    swept = sweep_and_score(SweepOrder(experiment.sweep, source, folder), listener)
-    left = [
-        t for of in swept.configurations for t in of.trials if t.state in (TrialStatus.WAITING, TrialStatus.RUNNING)
+    swept = sweep_and_score(SweepConfig(experiment.sweep, source, folder), callbacks)
+    remaining = [
+        t for of in swept.configurations for t in of.trials if t.status in (TrialStatus.WAITING, TrialStatus.RUNNING)
     ]
-    if left:
+    if remaining:
         raise SweepError(
-            f"{folder}: {len(left)} trials are still to be finished by other processes; the test part is looked at "
-            "when all are: start the same command again then"
+            f"{folder}: {len(remaining)} trials are still run by other processes; the test part is used once, when "
+            "all are finished: run the same command again then"
         )
     return swept
 
 
-def _tested(experiment: Experiment, split: str, swept: SweepScores, base: str, progress: Progress) -> Tested:
-    """The best of one backbone on the test part: the only time that it is looked at."""
-    best = swept.of(swept.best_of[base])
+def _test(experiment: Experiment, split: str, swept: SweepScores, base: str, progress: Progress) -> TestResult:
+    """The best of one backbone scored on the test part: the only use of that part."""
+    best = swept.configuration(swept.best_of[base])
     trial = best_trial(best)
     folder = experiment.out / "runs" / f"{split}-{base}"
     adapter = experiment.out / "sweeps" / split / (trial.folder or "")
     scores = _scores(experiment, split, adapter, folder, progress)
-    return Tested(
+    return TestResult(
         split=split, base=base, configuration=best.label, seed=trial.point.seed if trial.point else 0, scores=scores
     )
 
 
 def _scores(experiment: Experiment, split: str, adapter: Path, folder: Path, progress: Progress) -> Scores:
-    """Scores of a run on the test part; drafted, scored and shown where they are not there yet."""
+    """Scores of a run on the test part: those on file, else the run is drafted, scored and its page written."""
     system = f"{adapter.parent.name}-{adapter.name}"
     if (folder / SCORES).is_file():
-        there = read_scores(folder)
-        if there.system != system:
+        scores = read_scores(folder)
+        if scores.system != system:
             raise BenchmarkError(
-                f"{folder}: scores {there.system}, and the best by validation is {system}; remove the folder to test it"
+                f"{folder}: contains scores of {scores.system}, but the best by validation is {system}; remove the "
+                "folder to test that"
             )
-        return there
+        return scores
     data = experiment.out / "data"
     config = RunConfig(
         data,
@@ -184,5 +184,5 @@ def _scores(experiment: Experiment, split: str, adapter: Path, folder: Path, pro
 
 
 def best_trial(best: Configuration) -> Trial:
-    """Of a configuration's seeds the one that is best on the validation part; the first of equals."""
-    return max((t for t in best.trials if t.state is TrialStatus.FINISHED), key=lambda t: t.best or 0.0)
+    """The trial of a configuration that is best on the validation part; the first of equals."""
+    return max((t for t in best.trials if t.status is TrialStatus.FINISHED), key=lambda t: t.best or 0.0)

@@ -1,7 +1,7 @@
-"""A sweep's trials scored on the drafts that they left of the validation part. The test part is not looked at.
+"""A sweep's trials scored on the drafts that they saved of the validation part. The test part is not read.
 
-Drafts are scored with the benchmark's own metrics, beside baselines that learned from the train part. Drafts of all
-seeds of a configuration are pooled, and intervals and tests between configurations draw seeds as well as cases.
+Drafts are scored with the benchmark's own metrics, with baselines fitted on the train part. Drafts of all seeds of a
+configuration are pooled, and intervals and tests between configurations resample seeds as well as cases.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from amrg.benchmark.scoring.scoring import describe_data, score_systems
 from amrg.benchmark.submissions import match_to_references, read_predictions
 from amrg.core.files import write_text
 from amrg.datasets import Case, open_dataset
-from amrg.experiments.sweep import Definition, Sweep
-from amrg.experiments.sweep_scores import Configuration, SweepScores
-from amrg.experiments.trials import Trial, TrialStatus
+from amrg.experiments.sweep.definition import Definition, Sweep
+from amrg.experiments.sweep.scores import Configuration, SweepScores
+from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.metrics.display import counted
 from amrg.metrics.metric import by_name
 from amrg.metrics.prediction import Prediction
@@ -45,14 +45,14 @@ from amrg.training.data.examples import target_text
 from amrg.training.outputs.artifacts import PREDICTIONS
 from amrg.training.recipe import Recipe
 
-FILE_NAME = "sweep.json"
+SWEEP_FILE = "sweep.json"
 PART = "validation"
 
 Seeds = Mapping[int, Measured]
 """The metrics of each seed of a configuration."""
 
-Drawn = Mapping[int, Bootstrap]
-"""Resamples of the cases with so many seeds."""
+Resamples = Mapping[int, Bootstrap]
+"""Resamples of cases and seeds, by the number of seeds."""
 
 
 def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequence[Trial]) -> SweepScores:
@@ -60,21 +60,21 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
 
     Raises:
         BenchmarkError: drafts are malformed, or of other cases.
-        DatasetError: the data set or its split is not there any more.
+        DatasetError: the data set or its split is missing.
         OSError: the folder cannot be written.
     """
-    there = {t.folder: folder / t.folder / PREDICTIONS for t in trials if t.state is TrialStatus.FINISHED and t.folder}
-    read = {name: read_predictions(path) for name, path in there.items() if path.is_file()}
+    saved = {t.folder: folder / t.folder / PREDICTIONS for t in trials if t.status is TrialStatus.FINISHED and t.folder}
+    read = {name: read_predictions(path) for name, path in saved.items() if path.is_file()}
     drafted = {p.key for outputs in read.values() for p in outputs.predictions}
-    whole = _validation_part(data, definition)
-    references = replace(whole, cases=tuple(c for c in whole.cases if c.key in drafted))
-    written = {name: match_to_references(references, outputs).predictions for name, outputs in read.items()}
+    part = _validation_part(data, definition)
+    references = replace(part, cases=tuple(c for c in part.cases if c.key in drafted))
+    predictions = {name: match_to_references(references, outputs).predictions for name, outputs in read.items()}
     with open_metrics(references.cases) as measure:
         scorer = _Scorer(references, measure, definition.sweep)
-        configurations, baselines = scorer.scored(trials, written)
+        configurations, baselines = scorer.score(trials, predictions)
     selection = scorer.selection
-    most = definition.sweep.recipe.validation.cases
-    warnings = _warnings(whole, references, configurations, [n for n in there if n not in written], most)
+    max_cases = definition.sweep.recipe.validation.cases
+    warnings = _warnings(part, references, configurations, [n for n in saved if n not in predictions], max_cases)
     names = [base.name for base in definition.sweep.bases]
     scores = SweepScores(
         software=f"amrg {__version__}",
@@ -88,29 +88,29 @@ def score_sweep(folder: Path, data: Path, definition: Definition, trials: Sequen
         baselines=baselines,
         warnings=tuple(warnings),
     )
-    write_text(folder / FILE_NAME, [scores.model_dump_json(indent=1)])
+    write_text(folder / SWEEP_FILE, [scores.model_dump_json(indent=1)])
     return scores
 
 
 def _validation_part(data: Path, definition: Definition) -> References:
-    """The cases that trials were watched on, and train cases for baselines to learn from, in the words learned."""
+    """The validation cases, and train cases to fit baselines on, with the target text of the recipe."""
     dataset, recipe = open_dataset(data), definition.sweep.recipe
     part = references_of_part(dataset, dataset.split(definition.split), PART, recipe.seed)
-    return replace(part, cases=_in_words(part.cases, recipe), training=_in_words(part.training, recipe))
+    return replace(part, cases=_with_target_text(part.cases, recipe), training=_with_target_text(part.training, recipe))
 
 
-def _in_words(cases: Sequence[Case], recipe: Recipe) -> tuple[Case, ...]:
+def _with_target_text(cases: Sequence[Case], recipe: Recipe) -> tuple[Case, ...]:
     return tuple(case.model_copy(update={"text": target_text(case, recipe)}) for case in cases)
 
 
 def best_of(configurations: Sequence[Configuration], selection: str, seeds: Sequence[int]) -> str | None:
     """The label of the best by the mean over its seeds, the first of equals; of those alone that finished with each.
 
-    Where a seed failed, was pruned or was not run, as in a search, the mean of the others flatters.
+    Where a seed failed, was pruned or was not run, as in a search, the mean of the others is optimistic.
     """
-    able = [c for c in configurations if c.whole and c.finished.issuperset(seeds) and selection in c.spread]
-    whole = {c.label: c.spread[selection].value for c in able}
-    values = {label: value for label, value in whole.items() if value is not None}
+    complete = [c for c in configurations if c.complete and c.finished.issuperset(seeds) and selection in c.spread]
+    means = {c.label: c.spread[selection].value for c in complete}
+    values = {label: value for label, value in means.items() if value is not None}
     return max(values, key=values.__getitem__) if values else None
 
 
@@ -124,62 +124,62 @@ class _Scorer:
 
     @property
     def selection(self) -> str:
-        """The name of the metric that selects."""
+        """The name of the selection metric."""
         return self.sweep.recipe.validation.metric.value
 
     def best(self, configurations: Sequence[Configuration]) -> str | None:
         """The label of the best of some configurations."""
         return best_of(configurations, self.selection, self.sweep.seeds)
 
-    def scored(
-        self, trials: Sequence[Trial], written: Mapping[str, Sequence[Prediction]]
+    def score(
+        self, trials: Sequence[Trial], predictions: Mapping[str, Sequence[Prediction]]
     ) -> tuple[list[Configuration], dict[str, SystemScores]]:
-        """Every configuration with its metrics and its difference from the best, and the baselines beside."""
-        groups = grouped(trials, self.sweep)
+        """Every configuration with its metrics and its difference from the best, and the baselines."""
+        groups = group_trials(trials, self.sweep)
         rows = [_configuration(label, members) for label, members in groups.items()]
-        if not written:
+        if not predictions:
             return rows, {}
-        seeds = {label: self._seeds(members, written) for label, members in groups.items()}
+        seeds = {label: self._seeds(members, predictions) for label, members in groups.items()}
         draws = bootstrap(self.references.groups, self.sweep.recipe.seed)
-        counts = {len(found) for found in seeds.values() if found}
-        drawn = {count: over_seeds(draws, count, self.sweep.recipe.seed) for count in counts}
-        others = fit_baselines(self.references, self.sweep.recipe.seed)
-        blind = {name: self._metrics(predictions) for name, predictions in others.predictions.items()}
-        baselines = score_systems(others.predictions, blind, others.about, draws)
-        metrics = {label: found for count in counts for label, found in _pooled(seeds, blind, count, drawn).items()}
+        counts = {len(measured) for measured in seeds.values() if measured}
+        resamples = {count: over_seeds(draws, count, self.sweep.recipe.seed) for count in counts}
+        baselines = fit_baselines(self.references, self.sweep.recipe.seed)
+        blind = {name: self._metrics(drafts) for name, drafts in baselines.predictions.items()}
+        baseline_scores = score_systems(baselines.predictions, blind, baselines.about, draws)
+        metrics = {label: pooled for n in counts for label, pooled in _pool(seeds, blind, n, resamples).items()}
         scored = [
             row.model_copy(update={"metrics": metrics[row.label], "spread": _spreads(seeds[row.label])})
             if row.label in metrics
             else row
             for row in rows
         ]
-        return self._against_best(scored, seeds, drawn), baselines
+        return self._compare_with_best(scored, seeds, resamples), baseline_scores
 
-    def _seeds(self, members: Sequence[Trial], written: Mapping[str, Sequence[Prediction]]) -> Seeds:
-        """The metrics of each seed of a configuration that left drafts."""
+    def _seeds(self, members: Sequence[Trial], predictions: Mapping[str, Sequence[Prediction]]) -> Seeds:
+        """The metrics of each seed of a configuration that saved drafts."""
         return {
-            t.point.seed: self._metrics(written[t.folder])
+            t.point.seed: self._metrics(predictions[t.folder])
             for t in members
-            if t.point is not None and t.folder is not None and t.folder in written
+            if t.point is not None and t.folder is not None and t.folder in predictions
         }
 
     def _metrics(self, predictions: Sequence[Prediction]) -> Measured:
-        """The metric that selects, and those of the table that can be had here."""
+        """The selection metric, and those of the table that are available."""
         pairs = pairs_of(self.references.cases, predictions)
         named = by_name(self.measure(pairs))
         chosen = watched_metrics(with_empty_drafts(pairs))[self.sweep.recipe.validation.metric]
         return {**{name: named[name] for name in SHOWN if name in named}, chosen.name: chosen}
 
-    def _against_best(
-        self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], drawn: Drawn
+    def _compare_with_best(
+        self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], resamples: Resamples
     ) -> list[Configuration]:
-        """Every other scored configuration less the best, by the metric that selects: over seeds of both, Holm's p."""
+        """Every other scored configuration minus the best, by the selection metric: over seeds of both, Holm's p."""
         best = self.best(rows)
         others = [row.label for row in rows if seeds[row.label] and row.label != best]
         if best is None or not others:
             return list(rows)
         metric = next(iter(seeds[best].values()))[self.selection]
-        moved = [self._difference(seeds[best], seeds[name], drawn) for name in others]
+        moved = [self._difference(seeds[best], seeds[name], resamples) for name in others]
         corrected = holm([m.p for m in moved])
         found = {
             name: compared(metric, best, name, m).model_copy(update={"p_holm": finite(p)})
@@ -187,28 +187,28 @@ class _Scorer:
         }
         return [row.model_copy(update={"from_best": found.get(row.label)}) for row in rows]
 
-    def _difference(self, first: Seeds, second: Seeds, drawn: Drawn) -> Difference:
+    def _difference(self, first: Seeds, second: Seeds, resamples: Resamples) -> Difference:
         """How far the metric that selects moves, over the seeds that both have; the best has all of them."""
         both = [seed for seed in first if seed in second]
-        better, other = (_joined([side[seed] for seed in both])[self.selection] for side in (first, second))
-        return resampled_difference(better, other, drawn[len(both)])
+        better, other = (_join([side[seed] for seed in both])[self.selection] for side in (first, second))
+        return resampled_difference(better, other, resamples[len(both)])
 
 
 def _configuration(label: str, members: Sequence[Trial]) -> Configuration:
     """A configuration before it is scored."""
     point = members[0].point
-    assert point is not None  # `grouped` leaves out trials that have none
+    assert point is not None  # `group_trials` skips trials that have none
     return Configuration(label=label, base=members[0].base, point=point, trials=tuple(members))
 
 
-def grouped(trials: Sequence[Trial], sweep: Sweep) -> dict[str, list[Trial]]:
-    """Trials by the label of their configuration, in order; those that have no point yet are left out."""
-    found: dict[tuple[str, str], list[Trial]] = {}
+def group_trials(trials: Sequence[Trial], sweep: Sweep) -> dict[str, list[Trial]]:
+    """Trials by the label of their configuration, in order; those that have no point yet are skipped."""
+    groups: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
         if trial.point is not None:
             same = trial.point.model_copy(update={"seed": 0}).model_dump_json()
-            found.setdefault((trial.base, same), []).append(trial)
-    return {_label(members[0], sweep): members for members in found.values()}
+            groups.setdefault((trial.base, same), []).append(trial)
+    return {_label(members[0], sweep): members for members in groups.values()}
 
 
 def _label(trial: Trial, sweep: Sweep) -> str:
@@ -218,21 +218,21 @@ def _label(trial: Trial, sweep: Sweep) -> str:
     return f"{trial.base}{number} r{trial.point.rank} a{trial.point.alpha}"
 
 
-def _pooled(
-    seeds: Mapping[str, Seeds], blind: Mapping[str, Measured], count: int, drawn: Drawn
+def _pool(
+    seeds: Mapping[str, Seeds], blind: Mapping[str, Measured], count: int, resamples: Resamples
 ) -> dict[str, dict[str, MetricScore]]:
     """Metrics over all drafts of each configuration with so many seeds, with intervals and skill.
 
-    Baselines write the same for every seed.
+    Baselines are the same for every seed.
     """
-    measured = {label: _joined(list(found.values())) for label, found in seeds.items() if len(found) == count}
-    tiled = {name: _joined([metrics] * count) for name, metrics in blind.items()}
-    scored = score_systems(dict.fromkeys({**measured, **tiled}, ()), {**measured, **tiled}, {}, drawn[count])
+    measured = {label: _join(list(found.values())) for label, found in seeds.items() if len(found) == count}
+    tiled = {name: _join([metrics] * count) for name, metrics in blind.items()}
+    scored = score_systems(dict.fromkeys({**measured, **tiled}, ()), {**measured, **tiled}, {}, resamples[count])
     return {label: scored[label].metrics for label in measured}
 
 
-def _joined(seeds: Sequence[Measured]) -> Measured:
-    """The metrics of several seeds as one's that drafted every case so many times, seed after seed."""
+def _join(seeds: Sequence[Measured]) -> Measured:
+    """The metrics of several seeds joined, seed after seed: every case counts once a seed."""
     first = seeds[0]
     return {n: replace(first[n], terms=np.concatenate([seed[n].terms for seed in seeds])) for n in first}
 
@@ -252,37 +252,40 @@ def _spread(values: Sequence[float]) -> Number:
     return Number(value=float(np.mean(values)), low=min(values), high=max(values))
 
 
-def _why_fewer(n: int, most: int) -> str:
-    """Why trials drafted no more cases than so many, of at most so many that the recipe watches."""
-    if n == most:
-        return "the recipe watches no more"
-    return "the pictures or texts of the others cannot be read; the `left_out` of a trial's training.json says why"
+def _why_fewer(n: int, max_cases: int) -> str:
+    """Why trials drafted only `n` validation cases, of at most `max_cases` by the recipe."""
+    if n == max_cases:
+        return "the recipe validates on no more"
+    return "images or texts of the others cannot be read; the `skipped` of a trial's training.json says why"
 
 
 def _warnings(
-    whole: References,
+    part: References,
     references: References,
     configurations: Sequence[Configuration],
     elsewhere: Sequence[str],
-    most: int,
+    max_cases: int,
 ) -> Iterator[str]:
-    """What a reader of the numbers must know; `most` cases are watched by the recipe."""
+    """What a reader of the numbers must know; the recipe validates on at most `max_cases` cases."""
     yield from references.warnings
     n, groups = len(references.cases), len(set(references.groups))
-    if n < len(whole.cases):
-        yield f"drafts are of {n} of the {len(whole.cases)} validation cases: {_why_fewer(n, most)}"
+    if n < len(part.cases):
+        yield f"drafts are of {n} of the {len(part.cases)} validation cases: {_why_fewer(n, max_cases)}"
     if len(configurations) > 1 and max((c.count(TrialStatus.FINISHED) for c in configurations), default=0) == 1:
-        yield "one seed each: what differs is these runs; for ranks and scalings repeat seeds, as with --seeds 0,1,2"
+        yield (
+            "one seed each: differences are between single runs; to compare ranks and scalings use several seeds, "
+            "such as --seeds 0,1,2"
+        )
     if 0 < groups < FEW_GROUPS:
-        yield f"{counted(groups, 'group')} only: intervals that resample so few are too narrow"
+        yield f"{counted(groups, 'group')} only: intervals over so few groups are too narrow"
     if elsewhere:
         yield (
-            f"{counted(len(elsewhere), 'finished trial')} left no drafts in this folder ({', '.join(elsewhere[:3])}): "
+            f"{counted(len(elsewhere), 'finished trial')} have no drafts in this folder ({', '.join(elsewhere[:3])}): "
             "copy their folders here from the machine that ran them"
         )
-    broken = [c.label for c in configurations if c.count(TrialStatus.FINISHED) and not c.whole]
-    if broken:
+    incomplete = [c.label for c in configurations if c.count(TrialStatus.FINISHED) and not c.complete]
+    if incomplete:
         yield (
-            f"not selected, since a seed of theirs was pruned, failed or is not done: {', '.join(broken)}; the mean of "
-            "the seeds that finished flatters"
+            f"not selectable, since a seed was pruned, failed or is not finished: {', '.join(incomplete)}; the mean of "
+            "the finished seeds is optimistic"
         )

@@ -1,7 +1,7 @@
-"""A sweep's Optuna studies, one a backbone: opened, bound to the sweep's definition, filled with all that is to be run.
+"""A sweep's Optuna studies, one a backbone: opened, bound to the sweep's definition, filled with all its trials.
 
-Every trial is there as waiting before the first one runs, so that workers take from one list: none is run twice, none
-is added by a worker that came late, and what is left is known at any time.
+Every trial is queued as waiting before the first one runs, so that workers take from one list: none is run twice, none
+is added by a worker that came late, and what remains is known at any time.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from sqlalchemy.pool import NullPool
 
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_text
-from amrg.experiments.locks import held
-from amrg.experiments.pruning import FIRST_WHOLE, pruner
-from amrg.experiments.sweep import Definition, Point, Search, Sweep, SweepBase, SweepError
+from amrg.experiments.sweep.definition import Definition, Point, Search, Sweep, SweepBase, SweepError
+from amrg.experiments.sweep.locks import hold_lock
+from amrg.experiments.sweep.pruning import STARTUP_TRIALS, make_pruner
 
 DEFINITION, DATABASE = "definition.json", "studies.sqlite3"
 FILLED = "filled"
@@ -35,7 +35,7 @@ _POSTGRESQL = "postgresql://"
 
 @dataclass(frozen=True)
 class Studies:
-    """Where a sweep's trials are kept: its folder, its definition, its storage."""
+    """Where a sweep's trials are stored: its folder, its definition, its storage."""
 
     folder: Path
     definition: Definition
@@ -46,10 +46,10 @@ class Studies:
         """What is swept."""
         return self.definition.sweep
 
-    def of(self, base: SweepBase) -> Any:
+    def study_of(self, base: SweepBase) -> Any:
         """The study of a backbone, with its trials in it."""
-        by = {"sampler": sampler(self.sweep, 0), "pruner": pruner(self.sweep)}
-        with self.adding(base):
+        by = {"sampler": make_sampler(self.sweep, 0), "pruner": make_pruner(self.sweep)}
+        with self.lock_queue(base):
             study = optuna.create_study(
                 study_name=self._name(base), storage=self.storage, direction="maximize", load_if_exists=True, **by
             )
@@ -58,13 +58,13 @@ class Studies:
         return study
 
     @contextmanager
-    def adding(self, base: SweepBase) -> Iterator[None]:
-        """Hold what keeps all others from adding trials to a backbone's study: machines that share no folder too.
+    def lock_queue(self, base: SweepBase) -> Iterator[None]:
+        """Keep all others from adding trials to a backbone's study, also machines that share no folder.
 
         A lock of the database ends with its connection, as one of the folder ends with its process.
         """
         if self.storage.engine.dialect.name != "postgresql":
-            with held(self.folder, "study"):
+            with hold_lock(self.folder, "study"):
                 yield
             return
         key = {"name": self._name(base)}
@@ -80,18 +80,21 @@ class Studies:
 
 
 @contextmanager
-def open_study(folder: Path, definition: Definition, url: str | None = None) -> Iterator[Studies]:
+def open_studies(folder: Path, definition: Definition, url: str | None = None) -> Iterator[Studies]:
     """A sweep's folder, made where there is none; `url` is a PostgreSQL database that several machines share.
 
     Raises:
-        SweepError: another sweep lies there, or the database cannot be opened.
+        SweepError: the folder contains a different sweep, or the database cannot be opened.
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DEFINITION
-    with held(folder, "study"):
-        if path.is_file() and (told := definition.differs_from(read_definition(folder))):
-            raise SweepError(f"{path}: {told}: another sweep lies there; name an empty folder, or ask for the same")
+    with hold_lock(folder, "study"):
+        if path.is_file() and (differs := definition.differs_from(read_definition(folder))):
+            raise SweepError(
+                f"{path}: {differs}: the folder contains a different sweep; use an empty folder, or repeat the same "
+                "sweep to resume it"
+            )
         if not path.is_file():
             write_text(path, [definition.model_dump_json(indent=1)])
         storage = open_storage(folder, url)
@@ -114,81 +117,84 @@ def read_definition(folder: Path) -> Definition:
     try:
         return Definition.model_validate_json(path.read_bytes())
     except ValueError as error:
-        raise SweepError(f"{path}: no definition of this version's; sweep again into an empty folder") from error
+        raise SweepError(f"{path}: not a sweep definition of this version; sweep again into an empty folder") from error
 
 
 def open_storage(folder: Path, url: str | None) -> Any:
     """A file in the folder, or a PostgreSQL database.
 
     Raises:
-        SweepError: the address is no PostgreSQL one, its driver is missing, or nobody answers there.
+        SweepError: the URL is not of PostgreSQL, its driver is missing, or the server does not answer.
     """
     logging.getLogger("optuna").setLevel(logging.WARNING)
     if url is None:
         return RDBStorage(f"sqlite:///{folder / DATABASE}", engine_kwargs={"connect_args": {"timeout": 60}})
     if not url.startswith(_POSTGRESQL):
-        raise SweepError(f"storage {_shown(url)!r}: expected {_POSTGRESQL}USER@HOST/DATABASE, or none for a file")
+        named = _without_password(url)
+        raise SweepError(f"storage {named!r}: expected {_POSTGRESQL}USER@HOST/DATABASE, or none for a file")
     if importlib.util.find_spec("psycopg") is None:
         raise SweepError("storage: PostgreSQL needs its driver; install it with: pip install 'amrg[postgresql]'")
     address = url.replace(_POSTGRESQL, "postgresql+psycopg://", 1)
-    afresh = {"poolclass": NullPool}  # a connection a call: none grows stale over a trial of hours, none is left open
+    options = {"poolclass": NullPool}  # a connection a call: none goes stale over a trial of hours, none stays open
     try:
         try:
-            return RDBStorage(address, engine_kwargs=afresh)
-        except (IntegrityError, ProgrammingError):  # another machine makes the tables at this very moment
+            return RDBStorage(address, engine_kwargs=options)
+        except (IntegrityError, ProgrammingError):  # another machine creates the tables right now
             time.sleep(2.0)
-            return RDBStorage(address, engine_kwargs=afresh)
+            return RDBStorage(address, engine_kwargs=options)
     except (OperationalError, ArgumentError, IntegrityError, ProgrammingError, ValueError) as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[-1]
-        raise SweepError(f"storage {_shown(url)!r}: cannot be opened ({reason}); check address and rights") from error
+        named, reason = _without_password(url), str(getattr(error, "orig", error)).strip().splitlines()[-1]
+        raise SweepError(
+            f"storage {named!r}: cannot be opened ({reason}); check the URL and the user's rights"
+        ) from error
 
 
-def _shown(url: str) -> str:
-    """An address without its password."""
+def _without_password(url: str) -> str:
+    """A URL without user and password."""
     before, at, after = url.rpartition("@")
     return before.split("//")[0] + "//" + after if at else url
 
 
 def _fill(study: Any, sweep: Sweep) -> None:
-    """Put every trial into a study that lacks some, as waiting."""
-    wanted = [point_params(point) for point in sweep.grid()]
+    """Queue every trial that a study lacks, as waiting."""
+    queue = [point_params(point) for point in sweep.grid()]
     if sweep.search is not None:
-        wanted = [{"seed": sweep.seeds[0]} for _ in range(sweep.search.trials)]
-    for params in wanted[len(study.get_trials(deepcopy=False)) :]:
+        queue = [{"seed": sweep.seeds[0]} for _ in range(sweep.search.trials)]
+    for params in queue[len(study.get_trials(deepcopy=False)) :]:
         study.enqueue_trial(params)
-    study.set_user_attr(FILLED, len(wanted))
+    study.set_user_attr(FILLED, len(queue))
 
 
-def sampler(sweep: Sweep, number: int) -> Any:
-    """What draws a searched trial: seeded by its number, so that no worker and no restart draws the same again."""
+def make_sampler(sweep: Sweep, number: int) -> Any:
+    """The sampler of a searched trial: seeded by its number, so that no two trials sample the same."""
     seed = int(sha256_of_text(f"{sweep.recipe.seed} {number}")[:8], 16)
-    return optuna.samplers.TPESampler(n_startup_trials=FIRST_WHOLE, seed=seed, constant_liar=True)
+    return optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed, constant_liar=True)
 
 
 def point_params(point: Point) -> dict[str, Any]:
-    """A point as Optuna's parameters: what it leaves to the recipe is none of them."""
+    """A point as Optuna's parameters, without those that it leaves to the recipe."""
     return point.model_dump(exclude_none=True)
 
 
 def suggest(trial: Any, sweep: Sweep) -> Point:
-    """The point of a trial that is running: as it was put there, or as the search draws it.
+    """The point of a trial that is running: as queued, or as the search samples it.
 
     Choices are in ascending order: Optuna refuses a study's parameter whose choices come in another.
     """
-    trial.study.sampler = sampler(sweep, trial.number)
+    trial.study.sampler = make_sampler(sweep, trial.number)
     rank = trial.suggest_categorical("rank", sorted(sweep.ranks))
     seed = trial.suggest_categorical("seed", sorted(sweep.seeds))
     if sweep.search is None:
-        found = {p.alpha for p in sweep.grid()}
-        return Point(rank=rank, alpha=trial.suggest_categorical("alpha", sorted(found)), seed=seed)
-    # A search draws the scaling as it was asked for: a multiple of the rank means the same at every rank.
+        alphas = {p.alpha for p in sweep.grid()}
+        return Point(rank=rank, alpha=trial.suggest_categorical("alpha", sorted(alphas)), seed=seed)
+    # A search samples the scaling as it was given: a multiple of the rank means the same at every rank.
     scaling = trial.suggest_categorical("scaling", [str(a) for a in sorted(sweep.alphas)])
     alpha = next(a for a in sweep.alphas if str(a) == scaling)
-    return Point(rank=rank, alpha=alpha.at(rank), seed=seed, **_drawn(trial, sweep.search))
+    return Point(rank=rank, alpha=alpha.at(rank), seed=seed, **_sample(trial, sweep.search))
 
 
-def _drawn(trial: Any, search: Search) -> dict[str, Any]:
-    """What a search draws beside rank and scaling."""
+def _sample(trial: Any, search: Search) -> dict[str, Any]:
+    """What a search samples besides rank and scaling."""
     return {
         "learning_rate": trial.suggest_float("learning_rate", *search.learning_rate, log=True),
         "dropout": trial.suggest_float("dropout", *search.dropout),

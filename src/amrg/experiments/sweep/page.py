@@ -11,13 +11,19 @@ from markupsafe import Markup, escape
 
 from amrg.benchmark.pages.charts import Chart
 from amrg.benchmark.pages.plots import Heat, heat_map
-from amrg.benchmark.pages.run_page import in_words, jinja_environment
+from amrg.benchmark.pages.run_page import as_text, jinja_environment
 from amrg.benchmark.pages.table import markdown
 from amrg.core.files import write_text
 from amrg.core.values import flatten
-from amrg.experiments.sweep_scores import Configuration, SweepScores
-from amrg.experiments.sweep_table import COLUMNS, is_told_apart, sweep_table, words
-from amrg.experiments.trials import TrialStatus
+from amrg.experiments.sweep.scores import Configuration, SweepScores
+from amrg.experiments.sweep.table import (
+    COLUMNS,
+    build_sweep_table,
+    is_distinguishable,
+    selection_heading,
+    selection_name,
+)
+from amrg.experiments.sweep.trials import TrialStatus
 from amrg.metrics.display import counted, number, with_interval
 
 PAGE, TABLE = "sweep.html", "table.md"
@@ -29,15 +35,15 @@ def write_sweep_page(folder: Path, scores: SweepScores) -> Path:
     Raises:
         OSError: they cannot be written.
     """
-    made = jinja_environment()
-    made.filters["in_lines"] = in_lines
-    write_text(folder / TABLE, [markdown(sweep_table(scores)).rstrip("\n")])
-    write_text(folder / PAGE, [made.get_template("sweep.html").render(_context(scores)).strip("\n")])
+    environment = jinja_environment()
+    environment.filters["split_lines"] = split_lines
+    write_text(folder / TABLE, [markdown(build_sweep_table(scores)).rstrip("\n")])
+    write_text(folder / PAGE, [environment.get_template("sweep.html").render(_context(scores)).strip("\n")])
     return folder / PAGE
 
 
-def in_lines(cell: str) -> Markup:
-    """A cell with what stands behind its value (interval, seeds, p) on lines of its own."""
+def split_lines(cell: str) -> Markup:
+    """A cell with what follows its value (interval, seeds, p) on lines of their own."""
     value, *rest = re.split(r" (?=\[)|; |(?<=\]), |, (?=not )| (?=\(n )", cell)
     return Markup(escape(value)) + Markup("").join(
         Markup('<span class="interval">{}</span>').format(part) for part in rest
@@ -45,24 +51,24 @@ def in_lines(cell: str) -> Markup:
 
 
 def _context(scores: SweepScores) -> dict[str, Any]:
-    """All that the template is given."""
-    table, selection = sweep_table(scores), words(scores.selection)
-    ended = [t for c in scores.configurations for t in c.trials if t.state in (TrialStatus.FAILED, TrialStatus.PRUNED)]
+    """The variables of the template."""
+    table, selection = build_sweep_table(scores), selection_heading(scores.selection)
+    ended = [t for c in scores.configurations for t in c.trials if t.status in (TrialStatus.FAILED, TrialStatus.PRUNED)]
     return {
         "scores": scores,
         "bases": scores.definition.sweep.bases,
         "seeds": scores.definition.sweep.seeds,
-        "warnings": (*scores.warnings, *_undone(scores)),
-        "selection": selection.removesuffix(" (selects)"),
+        "warnings": (*scores.warnings, *_unfinished(scores)),
+        "selection": selection_name(scores.selection),
         "headline": _headline(scores),
         "sentences": tuple(_sentences(scores)),
         "heats": tuple(_heats(scores)),
         "table": table,
-        "chosen_column": table.header.index(selection),
+        "selection_column": table.header.index(selection),
         "baselines": scores.baselines,
-        "columns": {scores.selection: selection.removesuffix(" (selects)"), **_columns(scores)},
-        "ended": [*ended, *(t for t in scores.waiting if t.state is TrialStatus.FAILED)],
-        "definition": {name: in_words(value) for name, value in flatten(scores.definition.model_dump(mode="json"))},
+        "columns": {scores.selection: selection_name(scores.selection), **_columns(scores)},
+        "ended": [*ended, *(t for t in scores.waiting if t.status is TrialStatus.FAILED)],
+        "definition": {name: as_text(value) for name, value in flatten(scores.definition.model_dump(mode="json"))},
     }
 
 
@@ -71,74 +77,74 @@ def _columns(scores: SweepScores) -> dict[str, str]:
     return {m: title for m, title in COLUMNS.items() if any(m in s.metrics for s in scores.baselines.values())}
 
 
-def _undone(scores: SweepScores) -> Iterator[str]:
-    """What is still to come."""
+def _unfinished(scores: SweepScores) -> Iterator[str]:
+    """A warning where trials are not finished."""
     open_ = [
-        t for c in scores.configurations for t in c.trials if t.state in (TrialStatus.WAITING, TrialStatus.RUNNING)
+        t for c in scores.configurations for t in c.trials if t.status in (TrialStatus.WAITING, TrialStatus.RUNNING)
     ]
     left = len(open_) + len(scores.waiting)
     if left:
-        yield f"the sweep is not done: {counted(left, 'trial')} running or waiting; this page is what there is so far"
+        yield f"not finished: {counted(left, 'trial')} running or waiting; this page has the results so far"
 
 
 def _headline(scores: SweepScores) -> str:
-    """The best in one line, or that there is none."""
+    """The best configuration in one line, or that there is none."""
     if scores.best is None:
         return "None yet: no configuration has finished with all its seeds."
-    best = scores.of(scores.best)
+    best = scores.configuration(scores.best)
     others = [c for c in scores.configurations if c.from_best is not None]
-    same = sum(not is_told_apart(c) for c in others)
-    tail = f"; {same} of {counted(len(others), 'other')} cannot be told apart from it" if others else ""
+    same = sum(not is_distinguishable(c) for c in others)
+    tail = f"; {same} of {counted(len(others), 'other')} are not distinguishable from it" if others else ""
     return f"{best.label}: {_selected(scores, best)} on {counted(scores.data.n, 'validation case')}{tail}."
 
 
 def _selected(scores: SweepScores, of: Configuration) -> str:
-    name = words(scores.selection).removesuffix(" (selects)")
+    name = selection_name(scores.selection)
     return f"{name} {with_interval(of.metrics[scores.selection])}"
 
 
 def _sentences(scores: SweepScores) -> Iterator[str]:
-    """What stands behind the headline."""
+    """What the headline rests on."""
     yield (
-        "Selected on the validation part only; the test part was not opened. The best was chosen on these cases, so "
-        "its value here flatters it: score it on the test part once, with amrg benchmark run."
+        "Selected on the validation part only; the test part was not opened. The best was selected on these same "
+        "cases, so its value here is optimistic: score it on the test part once, with amrg benchmark run."
     )
     for base, label in scores.best_of.items():
         if len(scores.best_of) > 1:
-            yield f"Best of {base}: {label}, {_selected(scores, scores.of(label))}."
-    apart = [c for c in scores.configurations if is_told_apart(c)]
-    if apart:
-        yield f"Told apart from the best after Holm's correction: {', '.join(c.label for c in apart)}."
+            yield f"Best of {base}: {label}, {_selected(scores, scores.configuration(label))}."
+    distinguishable = [c for c in scores.configurations if is_distinguishable(c)]
+    if distinguishable:
+        yield f"Distinguishable from the best after Holm's correction: {', '.join(c.label for c in distinguishable)}."
     if scores.best is not None:
-        yield from _over_blind(scores, scores.of(scores.best))
+        yield from _over_blind(scores, scores.configuration(scores.best))
     failed = sum(c.count(TrialStatus.FAILED) for c in scores.configurations)
     pruned = sum(c.count(TrialStatus.PRUNED) for c in scores.configurations)
     if failed or pruned:
-        yield f"{counted(failed, 'trial')} failed and {pruned} pruned; they are listed below and in no number."
+        yield f"{counted(failed, 'trial')} failed and {pruned} pruned; they are listed below and are in no metric."
 
 
 def _over_blind(scores: SweepScores, best: Configuration) -> Iterator[str]:
-    """Whether the best is better than what is written without a picture."""
+    """Whether the best is better than what can be written without an image."""
     skill = best.metrics[scores.selection].skill
     if skill is None or skill.value is None:
         return
     verdict = "no better than" if skill.low is None or skill.low <= 0 else "better than"
     yield (
-        f"Skill of the best {with_interval(skill)}: {verdict} the best baseline that saw no picture ({skill.blind}, "
+        f"Skill of the best {with_interval(skill)}: {verdict} the best blind baseline ({skill.blind}, "
         f"{number(scores.baselines[skill.blind].metrics[scores.selection].value)})."
     )
 
 
 def _heats(scores: SweepScores) -> Iterator[Chart]:
     """A heat map a backbone, all on one scale; none where nothing finished."""
-    found = [v for c in scores.configurations if (v := _mean(scores, c)) is not None]
+    means = [v for c in scores.configurations if (v := _mean(scores, c)) is not None]
     times = all(a.times_rank for a in scores.definition.sweep.alphas)
-    for base in scores.definition.sweep.bases if found else ():
+    for base in scores.definition.sweep.bases if means else ():
         mine = [c for c in scores.configurations if c.base == base.name]
-        title = f"{base.name}: {words(scores.selection).removesuffix(' (selects)')}"
+        title = f"{base.name}: {selection_name(scores.selection)}"
         name = re.sub(r"[^a-z0-9]+", "-", f"heat {base.name}".lower()).strip("-")
-        named = ("alpha / rank" if times else "alpha", "rank")
-        yield Chart(title, heat_map(name, title, _heat(scores, mine, times), (min(found), max(found)), named))
+        axes = ("alpha / rank" if times else "alpha", "rank")
+        yield Chart(title, heat_map(name, title, _heat(scores, mine, times), (min(means), max(means)), axes))
 
 
 def _heat(scores: SweepScores, mine: Sequence[Configuration], times: bool) -> Heat:
@@ -152,7 +158,7 @@ def _heat(scores: SweepScores, mine: Sequence[Configuration], times: bool) -> He
         rows=tuple(map(str, ranks)),
         columns=tuple(f"{alpha:g}" for alpha in alphas),
         values=tuple(tuple(_highest(scores, cell) for cell in row) for row in cells),
-        words=tuple(tuple(cell[0].trials[0].state.value if cell else "" for cell in row) for row in cells),
+        words=tuple(tuple(cell[0].trials[0].status.value if cell else "" for cell in row) for row in cells),
     )
 
 
@@ -161,5 +167,5 @@ def _highest(scores: SweepScores, cell: Sequence[Configuration]) -> float | None
 
 
 def _mean(scores: SweepScores, of: Configuration) -> float | None:
-    """The metric that selects, over the seeds that finished."""
+    """The selection metric, over the seeds that finished."""
     return of.spread[scores.selection].value if scores.selection in of.spread else None

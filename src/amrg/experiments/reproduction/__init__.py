@@ -1,0 +1,1 @@
+"""AMRG's experiment repeated, and its results next to the published ones."""
