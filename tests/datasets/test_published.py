@@ -46,7 +46,7 @@ EXPECTED = {
 }
 MISSING_COLUMN = {
     "inbreast": ("INbreast.csv", "missing columns"),
-    "mini-mias": ("Info.txt", "lists no film"),
+    "mini-mias": ("Info.txt", "no line of a film"),
     "rsna": ("train.csv", "missing columns site_id"),
     "vindr-mammo": ("breast-level_annotations.csv", "missing columns study_id"),
 }

@@ -61,7 +61,7 @@ def test_cdd_cesm(tmp_path: Path) -> None:
         ("P2.docx", "no such report"),
         (f"{sheet} all row 5, BIRADS", "five"),
         (f"{sheet} all row 6, Image_name", "P3_L_DM_CC"),
-        ("P3.docx", "no DOCX document (File is not a zip file)"),
+        ("P3.docx", "not a DOCX document (File is not a zip file)"),
     ]
 
 
@@ -78,7 +78,7 @@ def test_what_is_no_docx_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sheet.docx"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("xl/workbook.xml", "<x/>")
-    with pytest.raises(ValueError, match=r"no DOCX document .*word/document\.xml"):
+    with pytest.raises(ValueError, match=r"not a DOCX document .*word/document\.xml"):
         text_of(path.read_bytes())
 
 

@@ -147,7 +147,7 @@ def _category_against_narrative(report: Report, context: StudyContext) -> Faults
 
 
 def _quadrant_against_view(report: Report, context: StudyContext) -> Faults:
-    """A finding seen only from above is neither upper nor lower; one only in a lateral view neither outer nor inner."""
+    """A finding on views from above only is neither upper nor lower; on lateral views only, neither outer nor inner."""
     for i, finding in enumerate(report.findings):
         place, views = finding.location.quadrant, set(finding.views)
         if place is None or not views:
@@ -225,8 +225,8 @@ def _advice_against_category(report: Report, context: StudyContext) -> Faults:
         return
     expected = _ADVICE[worst.major]
     if report.recommendation not in expected:
-        wanted = " or ".join(sorted(expected))
-        yield "recommendation", f"{report.recommendation} advised for category {worst}, expected {wanted}"
+        advised = " or ".join(sorted(expected))
+        yield "recommendation", f"{report.recommendation} advised for category {worst}, expected {advised}"
 
 
 def _negative_against_finding(report: Report, context: StudyContext) -> Faults:
@@ -292,7 +292,7 @@ _FUNCTIONS: dict[str, Rule] = {
 }
 
 RULES: dict[str, str] = {name: (rule.__doc__ or "").strip() for name, rule in _FUNCTIONS.items()}
-"""Every rule by its name, with one line of what it holds."""
+"""Every rule by its name, with one line of what it checks."""
 
 
 def check(report: Report, views: Views | None = None, has_prior: bool | None = None) -> tuple[Violation, ...]:

@@ -60,7 +60,7 @@ def import_dataset(importer: Importer, root: Path, out: Path, size: int = PART) 
     same bytes; a finished one is left unchanged.
 
     Raises:
-        DatasetError: `root` is not this data set or holds no case, or `out` holds another data set, another root, or
+        DatasetError: `root` is not this data set or has no case, or `out` contains another data set, another root, or
             an import of tables that have changed since.
     """
     if not root.is_dir():

@@ -127,7 +127,7 @@ def _is_chest_wall(edge: range, columns: int, laterality: Laterality) -> bool:
 
 
 def _extent(mask: Mask, scale: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of the original that hold the mask, with a margin of one coarse pixel."""
+    """Rows and columns of the original that contain the mask, with a margin of one coarse pixel."""
     found = []
     for axis, length in ((1, shape[0]), (0, shape[1])):
         held = np.flatnonzero(mask.any(axis))
@@ -166,7 +166,7 @@ def _contrast(framed: Pixels, breast: Mask) -> Pixels:
 
 
 def _held_columns(mask: Mask) -> slice:
-    """From the first to the last column that holds any of a mask."""
+    """From the first to the last column with any of a mask."""
     held = np.flatnonzero(mask.any(0))
     return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, mask.shape[1])
 

@@ -39,7 +39,8 @@ def window(values: Values, center: float, width: float, function: str = "LINEAR"
         ValueError: a function other than LINEAR, LINEAR_EXACT and SIGMOID, or a width the function does not allow.
     """
     if width < 1 if function == "LINEAR" else width <= 0:
-        raise ValueError(f"(0028,1051) Window Width is {width:g}; {function} expects more")
+        expected = "1 or more" if function == "LINEAR" else "more than 0"
+        raise ValueError(f"(0028,1051) Window Width is {width:g}; expected {expected} for {function}")
     if function == "SIGMOID":  # PS3.3 C.11.2.1.3.1
         return np.asarray(1 / (1 + np.exp(-4 * (values - center) / width)), np.float32)
     if function == "LINEAR_EXACT":  # PS3.3 C.11.2.1.3.2

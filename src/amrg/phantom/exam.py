@@ -128,7 +128,7 @@ def _add_lesions(scene: Scene, tissue: Tissue, view: View, drawn: list[Staged], 
 
 
 def _canvas(scene: Scene, tissue: Tissue, key: tuple[Laterality, View], size: Size) -> Plane:
-    """The tissue at the image's pitch, with fine texture where the drawing grid holds none."""
+    """The tissue at the image's pitch, with fine texture where the drawing grid has none."""
     factor = round(PITCH_MM / size.pitch_mm)
     if factor == 1:
         return tissue.attenuation.copy()

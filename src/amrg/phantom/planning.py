@@ -137,7 +137,7 @@ def _place(rng: np.random.Generator, key: int, drawn: LesionClass, breast: Breas
 
 
 def _views(rng: np.random.Generator, finding: Finding) -> tuple[View, ...]:
-    """The views a lesion is seen in."""
+    """The views of a lesion."""
     if finding.kind is Kind.ASYMMETRY:
         return (BOTH[int(rng.integers(2))],)
     return (View.MLO,) if finding.kind is Kind.AXILLARY_NODE else BOTH
@@ -196,7 +196,7 @@ def _axilla(rng: np.random.Generator, breast: Breast) -> tuple[float, float, flo
 
 
 def _fits(plan: Plan, breast: Breast, views: tuple[View, ...]) -> bool:
-    """Whether the lesion lies inside the breast, the image, and clear of the muscle."""
+    """Whether the lesion is inside the breast and the image, and clear of the muscle."""
     finding = plan.finding
     if finding.distribution is Distribution.DIFFUSE:
         return True

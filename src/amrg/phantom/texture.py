@@ -101,7 +101,7 @@ def _doubled(field: Plane) -> Plane:
 
 
 def fine_detail(rng: np.random.Generator, shape: tuple[int, int], pitch: float, beta: float) -> Plane:
-    """What a field of unit power-law texture holds above the Nyquist frequency of the drawing grid, tiled."""
+    """The part of a field of unit power-law texture above the Nyquist frequency of the drawing grid, tiled."""
     white = fft.rfft2(rng.standard_normal((_TILE, _TILE), dtype=np.float32))
     log_f = _log_frequency((_TILE, _TILE), pitch, 1e4)
     nyquist = 2 * np.log(0.5 / PITCH_MM)

@@ -39,7 +39,7 @@ class ClauseRole(Enum):
 
     FOUND = auto()
     AGAIN = auto()  # points back to a finding already read
-    EXPLAINS = auto()  # says what a finding may be
+    EXPLAINS = auto()  # states what a finding may be
     COMPANION = auto()  # comes with the finding before it
     DENIED = auto()
     ASIDE = auto()  # spoken of, neither found nor denied
@@ -186,7 +186,7 @@ class Roles:
                 named.role = ClauseRole.ASIDE
 
     def _within(self) -> None:
-        """A denial `within the lesion` speaks of that lesion, not of the breast."""
+        """A denial `within the lesion` is about that lesion, not about the breast."""
         denied = [n for n in self.named if n.role is ClauseRole.DENIED]
         if not denied:
             return

@@ -58,7 +58,7 @@ def _after_direction(tokens: Tokens, made: list[Mention], mention: Mention) -> M
 
 
 def _touch(tokens: Tokens, before: Mention, mention: Mention) -> bool:
-    """Whether nothing but a line break, a slash or a dash stands between."""
+    """Whether nothing but a line break, a slash or a dash is between."""
     return all(w in ("\n", "/", "-", "–") for w in tokens.words[before.last : mention.first])
 
 

@@ -40,7 +40,7 @@ PHRASES = {
     Section.ADVICE: "recommendation; recommendations; management; plan; advice; follow up; management recommendation; "
     "recommended action; next steps; management recommendations; next step; suggested management; note; disclaimer",
 }
-# Headings that speak of a thing themselves: their words stay part of what is read.
+# Headings that name a finding themselves: their words stay part of what is read.
 _SPEAKING_PHRASES = (
     "axilla; axillae; lymph nodes; skin and nipple; skin; nipple; masses; mass; calcifications; "
     "calcification; asymmetry; asymmetries; architectural distortion; compared with; prior; acr; acr "

@@ -1,4 +1,4 @@
-"""What a stretch of text speaks of: phrases of the word table and numbers, as mentions in their order."""
+"""What a stretch of text mentions: phrases of the word table and numbers, as mentions in their order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amrg.birads.parser.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A phrase found: what it may stand for, and its tokens `first` to `last` (exclusive)."""
+    """A phrase found: what it may mean, and its tokens `first` to `last` (exclusive)."""
 
     means: dict[Concept, Any]
     plural: bool
@@ -54,7 +54,7 @@ _ROOT = _tree()
 
 
 def mentions(tokens: Tokens, first: int, last: int) -> list[Mention]:
-    """Everything that tokens `first` to `last` speak of, longest phrases first, without overlap."""
+    """Everything that tokens `first` to `last` mention, longest phrases first, without overlap."""
     made: list[Mention] = []
     numbers = NumberReader(tokens, last)
     words = tokens.words

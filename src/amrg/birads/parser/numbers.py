@@ -37,7 +37,7 @@ _FARTHEST = 12
 
 @dataclass(frozen=True, slots=True)
 class NumberMention:
-    """A number read: what it stands for, its value, and the token after it."""
+    """A number read: what it means, its value, and the token after it."""
 
     concept: Concept
     value: Any

@@ -147,7 +147,7 @@ class PartialFinding:
         return None if slot is None else slot[0]
 
     def findings(self) -> list[tuple[Finding, list[tuple[str, Slot]]]]:
-        """The findings that this draft stands for, one a side and place, each with its facts by field."""
+        """The findings of this draft, one a side and place, each with its facts by field."""
         places: list[Slot | None] = list(self.places) or [None]
         if len(self.places) > 1 and not self._several():
             places = [None]
@@ -155,7 +155,7 @@ class PartialFinding:
         return [self._finding(side, place) for side in sides for place in places]
 
     def _several(self) -> bool:
-        """Whether the text speaks of more than one."""
+        """Whether the text mentions more than one."""
         return self.kind is Kind.CALCIFICATIONS or bool(self.value(Concept.MULTIPLE))
 
     def _finding(self, side: Laterality | None, place: Slot | None) -> tuple[Finding, list[tuple[str, Slot]]]:
@@ -192,7 +192,7 @@ class PartialFinding:
 
 
 def _outranks(new: Any, old: Any) -> bool:
-    """Whether a value is worse than the one that stands."""
+    """Whether a value is worse than the present one."""
     if isinstance(new, Category) and isinstance(old, Category):
         return new.suspicion > old.suspicion
     if type(new) is not type(old) or isinstance(new, (bool, View)):

@@ -18,7 +18,7 @@ _MAX_LETTERS = 24
 
 
 def _by_length() -> dict[int, list[str]]:
-    """Words of the lexicon that a misspelling may stand for, by their length."""
+    """Words of the lexicon that a misspelling may mean, by their length."""
     made: dict[int, list[str]] = defaultdict(list)
     for word in sorted(CLINICAL | HEADING_WORDS):
         if len(word) >= _MIN_LETTERS:
@@ -31,7 +31,7 @@ _TARGETS = _by_length()
 
 @lru_cache(maxsize=65536)
 def canonical(word: str) -> str:
-    """The word of the lexicon that a lower-case word stands for, or the word itself."""
+    """The word of the lexicon that a lower-case word means, or the word itself."""
     if word in ALIASES:
         return ALIASES[word]
     if word in KNOWN or word in REAL_WORDS or not _MIN_LETTERS <= len(word) <= _MAX_LETTERS:

@@ -119,7 +119,7 @@ class StudyReader:
                 self._date = self._date or (mention.means[Concept.DATE], *self._span(mention.first, mention.last))
 
     def _is_comparison(self, value: bool, words: set[str]) -> bool:
-        """Whether a piece under no such heading speaks of comparing."""
+        """Whether a piece under no such heading is about a comparison."""
         compares = bool({"comparison", "compared", "compare"} & words)
         studies = {
             "mammogram",

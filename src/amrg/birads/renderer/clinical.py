@@ -65,7 +65,7 @@ def render_clinical(report: Report, wording: int) -> str:
 
 
 def render_impression_first(report: Report, wording: int) -> str:
-    """The same parts with the conclusion at the top, for who reads no further; how it was made stands last."""
+    """The same parts with the conclusion at the top, for who reads no further; indication and technique come last."""
     return _text([*_impression(report, wording), *_composition(report), *_findings(report, wording), *_opening(report)])
 
 
@@ -153,7 +153,7 @@ def _before_noun(finding: Finding, wording: int) -> list[str]:
 
 
 def _after_noun(finding: Finding, wording: int) -> str:
-    """What wording 1 says after the noun."""
+    """What wording 1 writes after the noun."""
     if wording != 1:
         return ""
     density = "" if finding.density is None else f" of {finding.density.value}"

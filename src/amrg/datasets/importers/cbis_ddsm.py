@@ -1,6 +1,6 @@
 """CBIS-DDSM (TCIA): digitised films, one row a lesion and view in four tables, masks of the lesions.
 
-Layout as the TCIA page, and public code and tests that read the download, show it:
+Layout as in the TCIA page, and in public code and tests that read the download:
 `mass_case_description_train_set.csv`, `mass_case_description_test_set.csv` and the same for `calc`, and below
 `CBIS-DDSM` (mostly in a folder `manifest-...`) `Mass-Training_P_00001_LEFT_CC/07-20-2016-DDSM-NA-74994/1.000000-full
 mammogram images-24515/1-1.dcm`, with cropped images and masks in `Mass-Training_P_00001_LEFT_CC_1`. Known oddities:
@@ -97,7 +97,7 @@ _DISTRIBUTIONS = {
 
 
 class CbisDdsm:
-    """Imports CBIS-DDSM from the folder that holds its four tables, the images in it or in its `manifest-...`."""
+    """Imports CBIS-DDSM from the folder with its four tables, the images in it or in its `manifest-...`."""
 
     about = About(
         name="cbis-ddsm",
@@ -171,7 +171,7 @@ def _finding(cells: Cells) -> Iterator[Finding]:
 
 
 def _mass(cells: Cells) -> Finding:
-    """A mass, or what the shape column says it is instead."""
+    """A mass, or what the shape column gives instead."""
     shape = _most(cells, "mass shape", _SHAPES, _SHAPE_KINDS)
     kind = _most(cells, "mass shape", _SHAPE_KINDS, _SHAPES)
     margin = _most(cells, "mass margins", _MARGINS, {})

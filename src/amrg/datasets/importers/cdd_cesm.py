@@ -62,7 +62,7 @@ _CONTRAST = re.compile(r"^.*CONTRAST[ -]ENHANCED.*MAMMOGRAPHY.*$", re.IGNORECASE
 
 
 class CddCesm:
-    """Imports CDD-CESM from the folder that holds its tables, image folders and reports."""
+    """Imports CDD-CESM from the folder with its tables, image folders and reports."""
 
     about = About(
         name="cdd-cesm",
@@ -210,7 +210,7 @@ def _case_with_report(about: About, known: KnownLabels, text: str, boxes: list[V
 
 @dataclass(frozen=True)
 class _Sheets:
-    """What the tables say of a patient: low-energy images, rows of the sheets by finding, marks."""
+    """The tables' rows of a patient: low-energy images, sheets by finding, marks."""
 
     images: list[Cells]
     findings: list[Cells]

@@ -33,7 +33,7 @@ _FOLDERS = ("CMMD", "manifest-*/CMMD", "TheChineseMammographyDatabase/CMMD")
 
 
 class Cmmd:
-    """Imports CMMD from the folder that holds its sheet, the images in it or in its `manifest-...`."""
+    """Imports CMMD from the folder with its sheet, the images in it or in its `manifest-...`."""
 
     about = About(
         name="cmmd",
@@ -72,7 +72,7 @@ def _images(root: Path, patient: str, odd: Odd) -> tuple[ImageRef, ...]:
 
 
 def _check_number(images: tuple[ImageRef, ...], rows: tuple[Row, ...], odd: Odd) -> None:
-    """Hold the files found to the number published."""
+    """Compare the number of files with the number published."""
     cells = Cells(rows[0], odd)
     number = cells.number("number")
     if len(rows) == 1 and images and number is not None and number != len(images):

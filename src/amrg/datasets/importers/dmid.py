@@ -70,7 +70,7 @@ class _Lesion:
 
 
 class Dmid:
-    """Imports DMID from the folder that holds `Metadata.xlsx`."""
+    """Imports DMID from the folder with `Metadata.xlsx`."""
 
     about = About(
         name="dmid",
@@ -175,7 +175,7 @@ def _inspect(path: Path, image: ImageRef, odd: Odd) -> _ImageFile:
     stated = identity(header, "")
     for what, table, file in (("side", image.laterality, stated.laterality), ("view", image.view, stated.view)):
         if table and file and table != file:
-            odd(Oddity(where=image.file, found=f"{what} {file}", expected=f"{table}, as the table says"))
+            odd(Oddity(where=image.file, found=f"{what} {file}", expected=f"{table}, as in the table"))
     rows, columns = header.get("Rows"), header.get("Columns")
     size = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
     return _ImageFile(image, size, ())

@@ -22,7 +22,7 @@ def text_of(document: bytes) -> str:
                 raise ValueError(f"text of more than {MAX_BYTES} bytes")
             tree = ElementTree.fromstring(archive.read("word/document.xml"))
     except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"no DOCX document ({error})") from error
+        raise ValueError(f"not a DOCX document ({error})") from error
     return "".join(_paragraph(p) + "\n" for p in tree.iter(f"{_W}p"))
 
 

@@ -46,7 +46,7 @@ _NO_REGION = frozenset({"", "()", "[]"})
 
 
 class Embed:
-    """Imports EMBED from the folder that holds `tables` and `images`."""
+    """Imports EMBED from the folder with `tables` and `images`."""
 
     about = About(
         name="embed",
@@ -142,7 +142,7 @@ def _image(cells: Cells) -> ImageRef | None:
 
 
 def _boxes(cells: Cells) -> Iterator[ViewBox]:
-    """The regions of an image; text that holds none is odd."""
+    """The regions of an image; text without any is odd."""
     written = cells.text("ROI_coords")
     side, view = _side_and_view(cells)
     regions = _REGION.findall(written)

@@ -134,7 +134,7 @@ _DEPTHS = {"A": Depth.ANTERIOR, "M": Depth.MIDDLE, "P": Depth.POSTERIOR}
 
 
 def sides_of(cells: Cells) -> tuple[Laterality | None, ...]:
-    """The breasts that a row speaks of; (None,) where it names none."""
+    """The breasts of a row; (None,) where it names none."""
     return cells.term("side", _SIDES) or (None,)
 
 
@@ -191,7 +191,7 @@ def _location(cells: Cells) -> Location:
 
 
 def _whole(cells: Cells, column: str, least: int, factor: float) -> int | None:
-    """A length in whole mm; a size of 0 stands for none, and what no breast holds is odd."""
+    """A length in whole mm; a size of 0 means none, and a length beyond any breast is odd."""
     value = cells.number(column)
     if value is None or value == 0:
         return None

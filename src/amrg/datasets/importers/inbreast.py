@@ -62,7 +62,7 @@ Mark = tuple[str, Box]
 
 
 class Inbreast:
-    """Imports INbreast from the folder that holds `INbreast.csv`, `AllDICOMs` and `AllXML`."""
+    """Imports INbreast from the folder with `INbreast.csv`, `AllDICOMs` and `AllXML`."""
 
     about = About(
         name="inbreast",
@@ -130,7 +130,7 @@ def _image(cells: Cells) -> ImageRef | None:
 
 
 def _reports(root: Path, patient: str) -> dict[str, str]:
-    """Where the patient's texts lie."""
+    """The folder of the patient's texts."""
     found = sorted(root.glob(f"MedicalReports/{patient}*.txt"))
     return {"MedicalReports": " | ".join(f"MedicalReports/{path.name}" for path in found)} if found else {}
 

@@ -49,7 +49,7 @@ _COMPOSITION: dict[str, Composition] = {
 
 
 class KauBcmd:
-    """Imports KAU-BCMD from the folder that holds its category folders."""
+    """Imports KAU-BCMD from the folder with its category folders."""
 
     about = About(
         name="kau-bcmd",

@@ -1,9 +1,9 @@
 """mini-MIAS: 322 digitised films, 1024 x 1024 pixels of 200 micrometres, one line a lesion in `Info.txt`.
 
-Layout as the README of the database and its Kaggle copy tell it: lines `mdb001 G CIRC B 535 425 197` (film, background
+Layout as in the README of the database and its Kaggle copy: lines `mdb001 G CIRC B 535 425 197` (film, background
 tissue F, G or D, class, severity B or M, x and y of the centre from the bottom left corner, radius) and the images
-`mdb001.pgm` beside it or in `all-mias`. Films come in pairs of one patient, odd numbers right, even ones left, all
-mediolateral oblique. `*NOTE 3*` in place of a centre says that calcifications lie all over the film.
+`mdb001.pgm` in the same folder or in `all-mias`. Films come in pairs of one patient, odd numbers right,
+even ones left, all mediolateral oblique. `*NOTE 3*` in place of a centre means calcifications all over the film.
 
 One case a film, grouped by pair. The data set has no BI-RADS: background tissue has three classes where composition
 has four, and severity is the outcome, not how the lesion looks; both stay in the labels.
@@ -41,7 +41,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 
 class MiniMias:
-    """Imports mini-MIAS from the folder that holds `Info.txt`."""
+    """Imports mini-MIAS from the folder with `Info.txt`."""
 
     about = About(
         name="mini-mias",
@@ -90,7 +90,7 @@ def _lines(path: Path) -> Iterator[Numbered]:
             listed = True
             yield number, _by_column(line.split())
     if not listed:
-        raise DatasetError(f"{path.name}: lists no film; expected lines such as mdb001 G CIRC B 535 425 197")
+        raise DatasetError(f"{path.name}: no line of a film; expected lines such as mdb001 G CIRC B 535 425 197")
 
 
 def _by_column(words: list[str]) -> Row:

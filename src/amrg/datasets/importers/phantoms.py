@@ -23,7 +23,7 @@ _LABELS = ("seed", "size", "population", "study_instance_uid")
 
 
 class Phantoms:
-    """Imports a set drawn by `amrg phantom` from the folder that holds `cases.jsonl`."""
+    """Imports a set drawn by `amrg phantom` from the folder with `cases.jsonl`."""
 
     about = About(
         name="phantom",

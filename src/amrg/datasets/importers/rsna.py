@@ -4,9 +4,9 @@ Layout and columns as in the competition's data page: a row an image with `site_
 `laterality`, `view`, `age`, `cancer`, `biopsy`, `invasive`, `BIRADS`, `implant`, `density`, `machine_id` and
 `difficult_negative_case`. `test.csv` has no labels and is not read.
 
-`BIRADS` stands for a breast and is 0, 1 or 2; the page calls 0 `required follow-up`, 1 `rated as negative for cancer`
+`BIRADS` is given for a breast and is 0, 1 or 2; the page calls 0 `required follow-up`, 1 `rated as negative for cancer`
 and 2 `rated as normal`. They are taken by their number, as the BI-RADS categories 0, 1 and 2 that screening can end
-with; whether 2 is BI-RADS benign is not said anywhere else. One of the two sites gives neither category nor density:
+with; whether 2 is BI-RADS benign is not published. One of the two sites gives neither category nor density:
 such a case has an empty report, and only `cancer` in its labels says whether there was a tumour. The data set has no
 findings (a note says so in every case), no boxes and no split of its own. One case a patient, who has one exam here.
 """
@@ -45,7 +45,7 @@ _NO_CATEGORY = "the data set gives no category for this exam; see `cancer` in it
 
 
 class Rsna:
-    """Imports the RSNA screening set from the folder that holds `train.csv` and `train_images`."""
+    """Imports the RSNA screening set from the folder with `train.csv` and `train_images`."""
 
     about = About(
         name="rsna",

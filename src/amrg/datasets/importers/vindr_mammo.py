@@ -58,7 +58,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 
 class VindrMammo:
-    """Imports VinDr-Mammo from the folder that holds its two tables and `images`."""
+    """Imports VinDr-Mammo from the folder with its two tables and `images`."""
 
     about = About(
         name="vindr-mammo",

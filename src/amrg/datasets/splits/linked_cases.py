@@ -21,7 +21,7 @@ class LinkedCases:
 
 
 def has_own_text(case: Case) -> bool:
-    """Whether a case has a text that somebody wrote: those rendered from labels or truth are alike by construction."""
+    """Whether a case has a text that a person wrote: those rendered from labels or truth are alike by construction."""
     return case.source is ReferenceSource.RADIOLOGIST and bool(case.text.strip())
 
 

@@ -40,7 +40,7 @@ class Cells:
         return "" if cell.upper() in _EMPTY else cell
 
     def term(self, column: str, terms: Mapping[str, T]) -> T | None:
-        """The term that a cell stands for, by its upper-case text; None where empty, and unknown ones are odd."""
+        """The term of a cell, by its upper-case text; None where empty, and unknown ones are odd."""
         cell = self.text(column)
         if cell.upper() in terms:
             return terms[cell.upper()]
