@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from amrg.experiments.sweep_table import COLUMNS
 
 from amrg.benchmark.scoring.blind import SHOWN
 from amrg.benchmark.scoring.image_dependence import sides_moved
 from amrg.benchmark.scoring.measure import open_metrics, pairs_of
 from amrg.birads import Finding, Kind, Laterality, Report, View, ViewBox, render
 from amrg.datasets import Case, ReferenceSource
+from amrg.experiments.sweep.table import COLUMNS
 from amrg.metrics.families import MAIN_METRICS
 from amrg.metrics.metric import Metric
 from amrg.metrics.prediction import Prediction
