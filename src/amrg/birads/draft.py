@@ -13,6 +13,8 @@ from amrg.birads.renderer.phrasing import SIDE, noun, region
 from amrg.birads.report import Finding, Fraction, Report
 from amrg.core.values import Value
 
+NOTES_HEADING = "NOTES (not part of the report):"
+
 
 class RemovalReason(StrEnum):
     """Why a finding that the model drafted is not in the report."""

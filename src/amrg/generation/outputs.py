@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amrg.birads import Draft
+from amrg.birads.draft import NOTES_HEADING
 from amrg.generation.report_image import report_picture
 from amrg.imaging import Study
 
 
 def render_draft(draft: Draft) -> str:
     """The draft as plain text: banner, report, and what the report alone does not say."""
-    return "\n".join([*draft.banner, "", draft.text.rstrip(), "", *draft.notes()]).rstrip() + "\n"
+    notes = list(draft.notes())
+    lines = [*draft.banner, "", draft.text.rstrip(), *(["", NOTES_HEADING, *notes] if notes else [])]
+    return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)

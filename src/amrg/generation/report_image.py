@@ -1,4 +1,4 @@
-"""The report picture: the views as they hang, the findings' marks, and the report beside them, under one banner."""
+"""The report picture: the views as they hang, the findings' marks, and the report next to them, under one banner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from amrg.birads import Draft
+from amrg.birads import Draft, Finding, describe_finding
+from amrg.birads.draft import NOTES_HEADING
 from amrg.imaging import Mark, Study, contact_sheet
 
 PANEL, MARGIN = 640, 28
@@ -42,7 +43,7 @@ def report_picture(study: Study, draft: Draft) -> Image.Image:
     sheet = contact_sheet(study, marks)
     width = sheet.width + PANEL
     banner = [line for text in draft.banner for line in _wrapped(_Line(text, 22, WHITE), width - 2 * MARGIN)]
-    body = [line for whole in _report_lines(draft) for line in _wrapped(whole, PANEL - 2 * MARGIN)]
+    body = [line for paragraph in _report_lines(draft) for line in _wrapped(paragraph, PANEL - 2 * MARGIN)]
     top = _height(banner) + MARGIN
     picture = Image.new("RGB", (width, top + max(sheet.height, _height(body) + 2 * MARGIN)), PAPER)
     picture.paste(WARN, (0, 0, width, top))
@@ -54,34 +55,43 @@ def report_picture(study: Study, draft: Draft) -> Image.Image:
 
 
 def _report_lines(draft: Draft) -> Iterator[_Line]:
-    """Every line of the panel before it is wrapped: the report, the marks' legend, what a reader must know."""
+    """Every line of the panel before it is wrapped: the report, the marks' legend, notes."""
     for paragraph in draft.text.splitlines():
         if HEADING.match(paragraph):
             yield _Line("", 4)
         yield _Line(paragraph)
     yield _Line("", 10)
     for number, finding in enumerate(draft.report.findings, 1):
-        sure = f", {finding.probability:.0%}" if finding.probability is not None else ""
-        where = "" if finding.boxes else " (no place found)"
-        yield _Line(f"{number}  {finding.kind}{sure}{where}", 15, FAINT)
-    for note in draft.notes():
+        yield _Line(f"{number}  {_legend(finding)}", 15, FAINT)
+    notes = list(draft.notes())
+    if notes:
+        yield _Line("", 10)
+        yield _Line(NOTES_HEADING, 15, WARN)
+    for note in notes:
         yield _Line(note, 15, WARN)
+
+
+def _legend(finding: Finding) -> str:
+    """What a mark is, and how probable."""
+    place = "" if finding.boxes else ", not located"
+    probability = "" if finding.probability is None else f", probability {finding.probability:.2f}"
+    return f"{describe_finding(finding)}{probability}{place}"
 
 
 def _wrapped(line: _Line, width: int) -> Iterator[_Line]:
     """A line broken where its own font no longer fits `width` pixels; a word longer than that is cut."""
     font = ImageFont.load_default(size=line.size)
-    kept = ""
+    fitting = ""
     for word in re.findall(r"\S+\s*|\s+", line.text):
-        if kept and font.getlength((kept + word).rstrip()) > width:
-            yield _Line(kept.rstrip(), line.size, line.colour)
-            kept = ""
-        kept += word
-        while font.getlength(kept.rstrip()) > width:
-            fits = max(1, sum(font.getlength(kept[:n]) <= width for n in range(1, len(kept) + 1)))
-            yield _Line(kept[:fits], line.size, line.colour)
-            kept = kept[fits:]
-    yield _Line(kept.rstrip(), line.size, line.colour)
+        if fitting and font.getlength((fitting + word).rstrip()) > width:
+            yield _Line(fitting.rstrip(), line.size, line.colour)
+            fitting = ""
+        fitting += word
+        while font.getlength(fitting.rstrip()) > width:
+            fits = max(1, sum(font.getlength(fitting[:n]) <= width for n in range(1, len(fitting) + 1)))
+            yield _Line(fitting[:fits], line.size, line.colour)
+            fitting = fitting[fits:]
+    yield _Line(fitting.rstrip(), line.size, line.colour)
 
 
 def _height(lines: list[_Line]) -> int:
