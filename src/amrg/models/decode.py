@@ -39,9 +39,14 @@ def decode_rows(
 
 def batch_prompts(loaded: LoadedModel, prompts: Sequence[Prompt]) -> Tensors:
     """The columns of prompts [B, T], `attention_mask` among them, padded on the left, on the model's device."""
-    rows = [{**prompt.tokens, MASK: torch.ones_like(prompt.tokens[INPUT])} for prompt in prompts]
+    rows = [with_mask(prompt.tokens) for prompt in prompts]
     fill = {INPUT: int(loaded.processor.tokenizer.pad_token_id), MASK: 0, **loaded.backbone.columns}
     return {name: column.to(loaded.model.device) for name, column in pad_left(rows, fill).items()}
+
+
+def with_mask(tokens: Tensors) -> Tensors:
+    """The columns [T] of one prompt, with the attention mask of a row without padding."""
+    return {**tokens, MASK: torch.ones_like(tokens[INPUT])}
 
 
 def pad_left(rows: Sequence[Mapping[str, Tensor]], fill: Mapping[str, int]) -> Tensors:

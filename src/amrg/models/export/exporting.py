@@ -152,7 +152,7 @@ def verify_merged(folder: Path, before: Original) -> ExportComparison:
 
 
 def _compared(export: LoadedModel, before: Original, stored: torch.dtype) -> ExportComparison:
-    return compare_answers(before.base, before.adapter, answers_of(export, before.adapter.written), stored)
+    return compare_answers(before.base, before.adapter, answers_of(export, before.adapter.rows), stored)
 
 
 def _merge_into(partial: Path, order: ExportRequest) -> Original:
@@ -187,7 +187,7 @@ def _before(unmerged: Unmerged, order: ExportRequest, obstacles: tuple[str, ...]
     files = _folder_of(loaded)
     adapter = answers_of(loaded)
     with unmerged.tuned.disable_adapter():
-        base = answers_of(loaded, adapter.written)
+        base = answers_of(loaded, adapter.rows)
     config: Any = read_config(order.adapter)
     name = str(config.base_model_name_or_path)
     shapes = checkpoint_shapes(files, loaded.model.config.model_type)

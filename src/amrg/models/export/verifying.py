@@ -1,7 +1,7 @@
-"""Whether an exported model is the one that was trained: base, adapter and export side by side on drawn pictures.
+"""Whether an exported model is the one that was trained: base, adapter and export side by side on drawn images.
 
-Weights have been exported without their LoRA, and without their vision tower, by tools that said nothing. So an export
-is read again from disk and asked; what it answers must be the adapter's, and the adapter's must not be the base's.
+Weights have been exported without their LoRA, and without their vision tower, by tools that reported nothing. So an
+export is read again from disk and prompted: its answers must be the adapter's, and those must not be the base's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import Tensor
 
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
-from amrg.models.backbones.base import DecodingSettings, Images, Tensors, Views
+from amrg.models.backbones.base import Images, Tensors, Views
+from amrg.models.decode import INPUT, batch_prompts, decode_rows
 from amrg.models.errors import ModelError
 from amrg.models.load import LoadedModel
 
@@ -24,12 +25,12 @@ PROBES: tuple[Views, ...] = (
     tuple((side, view) for view in (View.CC, View.MLO) for side in SIDES),
     ((Laterality.LEFT, View.MLO),),
 )
-LONGEST = 24  # tokens of an answer that are compared
+MAX_TOKENS = 24  # of an answer that is compared
 
 SAME = 1e-6
-"""Relative difference of logits below which two models are one: what float32 leaves after a few dozen layers."""
+"""Relative difference of logits below which two models are equal: what float32 leaves after a few dozen layers."""
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 6e-2}
-"""Most relative difference of the export's logits from the adapter's, by the type that the export is stored in.
+"""Largest relative difference of the export's logits from the adapter's, by the type that the export is stored in.
 
 Merging is exact but for rounding. A weight is rounded by 2^-24, 2^-11 or 2^-8 of itself at most (float32, float16,
 bfloat16); errors of independent weights add as a root of squares, over some 70 matrices in 34 layers to eight times
@@ -46,7 +47,7 @@ class LogitDifference(Value):
 
 
 class ExportComparison(Value):
-    """Base, adapter and export on `positions` tokens of answers to `probes` studies of drawn pictures."""
+    """Base, adapter and export on `positions` tokens of answers to `probes` studies of drawn images."""
 
     probes: int
     positions: int
@@ -59,13 +60,13 @@ class ExportComparison(Value):
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says to the probes: token numbers it writes, and logits [tokens, vocabulary] on the adapter's."""
+    """A model's answers to the probes as token numbers, and its logits [tokens, vocabulary] on the adapter's."""
 
-    written: tuple[tuple[int, ...], ...]
+    rows: tuple[tuple[int, ...], ...]
     logits: Tensor
 
 
-def drawn_pictures(views: Views, size: int) -> Images:
+def drawn_images(views: Views, size: int) -> Images:
     """A breast-like half disc with grain and a bright spot a view, uint8 [size, size, 3]; always the same."""
     rng = np.random.default_rng(20_250_813)
     rows, columns = np.mgrid[0:size, 0:size] / size
@@ -79,35 +80,26 @@ def drawn_pictures(views: Views, size: int) -> Images:
     return drawn
 
 
-def written_by(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
-    """What a model writes to every probe, greedily."""
-    ending, pad = loaded.backbone.eos_token_id(loaded.processor), loaded.processor.tokenizer.pad_token_id
-    writing = DecodingSettings(min(LONGEST, loaded.settings.max_new_tokens), ending, pad)
-    answers = []
-    for views in PROBES:
-        tokens, image_tokens = _asked(loaded, views)
-        (answer,) = loaded.backbone.generate(loaded.model, tokens, image_tokens, writing)
-        answers.append(tuple(answer))
-    return tuple(answers)
+def answers_of(loaded: LoadedModel, forced: Sequence[Sequence[int]] | None = None) -> Answers:
+    """A model's greedy answers to every probe, and its logits on the answers `forced` on it; None: on its own."""
+    rows, end = _decoded(loaded), loaded.backbone.eos_token_id(loaded.processor)
+    answers = zip(PROBES, rows if forced is None else forced, strict=True)
+    return Answers(rows, torch.cat([_logits(loaded, views, [*answer, end]) for views, answer in answers]))
 
 
-def answers_of(loaded: LoadedModel, said: Sequence[Sequence[int]] | None = None) -> Answers:
-    """What a model writes to every probe, and its logits where `said` is put in its mouth, an answer a probe.
-
-    `said` None: its own words.
-    """
-    ending, written = loaded.backbone.eos_token_id(loaded.processor), written_by(loaded)
-    answers = zip(PROBES, written if said is None else said, strict=True)
-    return Answers(written, torch.cat([_logits(loaded, views, [*answer, ending]) for views, answer in answers]))
+def _decoded(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
+    """A model's greedy answer to every probe."""
+    most = min(MAX_TOKENS, loaded.settings.max_new_tokens)
+    rows = (decode_rows(loaded, *_prompted(loaded, views), most) for views in PROBES)
+    return tuple(tuple(row) for (row,) in rows)
 
 
 @torch.inference_mode()
 def _logits(loaded: LoadedModel, views: Views, answer: list[int]) -> Tensor:
     """Logits float32 [answer, vocabulary] of the tokens of an answer, the first after the prompt."""
-    tokens, image_tokens = _asked(loaded, views)
-    more = {name: loaded.backbone.columns[name] for name in tokens if name in loaded.backbone.columns}
+    tokens, image_tokens = _prompted(loaded, views)
     for name, column in tokens.items():
-        values = answer if name == "input_ids" else [more.get(name, 1)] * len(answer)
+        values = answer if name == INPUT else [loaded.backbone.columns.get(name, 1)] * len(answer)
         tokens[name] = torch.cat([column, torch.tensor([values], dtype=column.dtype, device=column.device)], 1)
     hidden = loaded.backbone.hidden(loaded.model, tokens, image_tokens)[0, -len(answer) - 1 : -1]
     found: Tensor = loaded.backbone.head(loaded.model)(hidden).float().cpu()
@@ -115,15 +107,13 @@ def _logits(loaded: LoadedModel, views: Views, answer: list[int]) -> Tensor:
 
 
 @torch.inference_mode()
-def _asked(loaded: LoadedModel, views: Views) -> tuple[Tensors, list[Tensors]]:
-    """A probe's prompt, a batch of one, and its pictures' image tokens."""
+def _prompted(loaded: LoadedModel, views: Views) -> tuple[Tensors, list[Tensors]]:
+    """A probe's prompt, a batch of one, and its image tokens."""
     backbone, device = loaded.backbone, loaded.model.device
-    pictures = drawn_pictures(views, loaded.settings.encoding.size)
-    asked = backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
-    tokens = {name: column[None].to(device) for name, column in asked.tokens.items()}
-    tokens["attention_mask"] = torch.ones_like(tokens["input_ids"])
-    features = backbone.features(loaded.model, {name: t.to(device) for name, t in asked.pixels.items()})
-    return tokens, backbone.image_tokens(loaded.model, features)
+    images = drawn_images(views, loaded.settings.encoding.size)
+    prompt = backbone.build_prompt(loaded.processor, loaded.settings, views, images)
+    features = backbone.features(loaded.model, {name: t.to(device) for name, t in prompt.pixels.items()})
+    return batch_prompts(loaded, [prompt]), backbone.image_tokens(loaded.model, features)
 
 
 def compare_answers(base: Answers, adapter: Answers, export: Answers, stored: torch.dtype) -> ExportComparison:
@@ -147,17 +137,17 @@ def refuse_unlike(found: ExportComparison, what: str) -> None:
     """
     moved, off = found.adapter_from_base.relative, found.export_from_adapter.relative
     if not np.isfinite([moved, off]).all():
-        raise ModelError(f"{what}: the model answers with what is no number; train the adapter again at a lower rate")
+        raise ModelError(f"{what}: the model answers with NaN or infinity; train the adapter again at a lower rate")
     if moved < SAME:
         raise ModelError(
-            f"{what}: the adapter changes nothing (logits {moved:.1e} from the base's): it was saved before it "
-            "learned, or without its weights; train it again"
+            f"{what}: the adapter changes nothing (logits {moved:.1e} from the base's): it was saved before any "
+            "training step, or without its weights; train it again"
         )
     if off > moved / 2:
         raise ModelError(
             f"{what}: the export is no nearer to the adapter than to its base (logits {off:.1e} from the adapter's, "
-            f"adapter {moved:.1e} from the base's, stored as {found.stored}): its weights are the base's, or what was "
-            "learned is lost in rounding; export with --dtype float32, or the adapter by itself"
+            f"adapter {moved:.1e} from the base's, stored as {found.stored}): its weights are the base's, or what "
+            "training changed is lost in rounding; export with --dtype float32, or the adapter by itself"
         )
     if off > found.tolerance:
         raise ModelError(
@@ -172,5 +162,5 @@ def _difference(one: Answers, other: Answers) -> LogitDifference:
     return LogitDifference(
         largest=float(off.abs().max()),
         relative=float(off.square().mean().sqrt() / spread),
-        same_text=one.written == other.written,
+        same_text=one.rows == other.rows,
     )

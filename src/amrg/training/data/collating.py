@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from amrg.models.backbones.base import Tensors
+from amrg.models.decode import INPUT, MASK, pad_left, with_mask
 from amrg.models.load import LoadedModel
 from amrg.training.data.feature_cache import FeatureCache
 from amrg.training.data.samples import IGNORE, Batch, Sample
-
-INPUT, MASK = "input_ids", "attention_mask"
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,8 @@ def collate(samples: Sequence[Sample], shown: FeatureCache, pad: Padding) -> Bat
 
 
 def prompts(samples: Sequence[Sample], shown: FeatureCache, pad: Padding) -> Batch:
-    """Samples as they are asked: prompts alone, padded on the left to the longest, nothing labelled."""
-    rows = [_asked(sample) for sample in samples]
-    longest = max(len(row[INPUT]) for row in rows)
-    tokens = {
-        # Turned about, padded, and turned back: the same rows, padded on the left.
-        name: _stacked([row[name].flip(0) for row in rows], longest, value).flip(1)
-        for name, value in pad.values.items()
-    }
+    """Samples as they are prompted: prompts alone, padded on the left to the longest, nothing labelled."""
+    tokens = pad_left([with_mask(sample.prompt) for sample in samples], pad.values)
     return _batch(samples, shown, tokens, torch.full_like(tokens[INPUT], IGNORE))
 
 
@@ -63,17 +56,12 @@ def _batch(samples: Sequence[Sample], shown: FeatureCache, tokens: Tensors, labe
     return Batch(keys, tokens, labels, shown.stage, tuple(part for key in keys for part in shown.of(key)))
 
 
-def _asked(sample: Sample) -> Tensors:
-    """A prompt's columns, with the mask that a single row has."""
-    return {**sample.prompt, MASK: torch.ones_like(sample.prompt[INPUT])}
-
-
 def _whole(sample: Sample, pad: Padding) -> Tensors:
     """A prompt's columns continued over its answer."""
     answer = torch.tensor(sample.answer, dtype=torch.int64)
     columns = {name: torch.full_like(answer, value) for name, value in pad.columns.items()}
     columns |= {INPUT: answer, MASK: torch.ones_like(answer)}
-    return {name: torch.cat([column, columns[name]]) for name, column in _asked(sample).items()}
+    return {name: torch.cat([column, columns[name]]) for name, column in with_mask(sample.prompt).items()}
 
 
 def _labels(sample: Sample) -> Tensor:

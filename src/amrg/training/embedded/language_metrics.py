@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.birads import parse
 from amrg.metrics.clinical.by_place import invented_findings_a_report_by_kind
 from amrg.metrics.validation import draft_pair, watched_metrics
+from amrg.models.backbones.base import DecodingSettings
+from amrg.models.backbones.gemma3 import Gemma3
 from amrg.training.embedded.language_stage import Exam, Prompts, project
 
 MAX_TOKENS = 160  # of a text
@@ -38,27 +38,9 @@ class Reader:
     @torch.inference_mode()
     def texts(self, model: Gemma3ForConditionalGeneration) -> list[str]:
         """What the model writes on each exam, decoded greedily, all exams in one batch."""
-        count = len(self.exams)
-        ids, types = (torch.tensor([part] * count) for part in self.prompts.prompt(self.exams[0].views))
-        features = project(model, torch.cat([e.tokens for e in self.exams]))
-        images = {"image": BaseModelOutputWithPooling(pooler_output=features)}
-        out = model.model(input_ids=ids, token_type_ids=types, mm_encoder_outputs=images, use_cache=True)
-        written: list[Tensor] = []
-        ended = torch.zeros(count, dtype=torch.bool)
-        while len(written) < MAX_TOKENS and not bool(ended.all()):
-            written.append(model.lm_head(out.last_hidden_state[:, -1]).argmax(-1))
-            ended |= written[-1] == self.prompts.end
-            text_only = torch.zeros(count, 1, dtype=torch.long)
-            out = model.model(
-                input_ids=written[-1][:, None],
-                token_type_ids=text_only,
-                cache=out.cache,
-                use_cache=True,
-            )
-        return [self._decoded(row) for row in torch.stack(written, 1).tolist()]
-
-    def _decoded(self, row: list[int]) -> str:
-        """Token numbers up to the end of the turn as text."""
-        answer = row[: row.index(self.prompts.end)] if self.prompts.end in row else row
-        text: str = self.tokenizer.decode(answer, skip_special_tokens=True)
-        return text
+        ids, types = (torch.tensor([part] * len(self.exams)) for part in self.prompts.prompt(self.exams[0].views))
+        tokens = {"input_ids": ids, "token_type_ids": types, "attention_mask": torch.ones_like(ids)}
+        images = [{"tokens": image} for image in project(model, torch.cat([e.tokens for e in self.exams]))]
+        settings = DecodingSettings(MAX_TOKENS, self.prompts.end, self.tokenizer.pad_token_id)
+        rows = Gemma3().generate(model, tokens, images, settings)
+        return [self.tokenizer.decode(row, skip_special_tokens=True) for row in rows]

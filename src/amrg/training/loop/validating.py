@@ -15,7 +15,7 @@ from amrg.metrics.scores import MetricScore
 from amrg.metrics.statistics import bootstrap
 from amrg.metrics.summaries import metric_scores
 from amrg.metrics.validation import WatchedMetric, draft_pair, watched_metrics, without_category
-from amrg.models.backbones.base import DecodingSettings
+from amrg.models.decode import decode_texts
 from amrg.training.data.collating import Padding, collate, prompts
 from amrg.training.data.prepared import Prepared
 from amrg.training.data.samples import Sample
@@ -92,12 +92,10 @@ class DraftWriter:
 
     def _written(self, model: Any, samples: Sequence[Sample]) -> list[str]:
         """The drafts of one batch."""
-        loaded, pad = self.prepared.loaded, Padding.of(self.prepared.loaded)
-        batch = on(prompts(samples, self.prepared.shown, pad), model.device)
-        images = image_tokens_of(model, loaded.backbone, batch)
-        writing = DecodingSettings(self.longest, loaded.backbone.eos_token_id(loaded.processor), pad.token)
-        rows = loaded.backbone.generate(model, batch.tokens, images, writing)
-        return [loaded.processor.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+        loaded = self.prepared.loaded
+        batch = on(prompts(samples, self.prepared.shown, Padding.of(loaded)), model.device)
+        image_tokens = image_tokens_of(model, loaded.backbone, batch)
+        return decode_texts(loaded, batch.tokens, image_tokens, self.longest, model)
 
 
 def in_batches(samples: Sequence[Sample], at_once: int) -> list[Sequence[Sample]]:
