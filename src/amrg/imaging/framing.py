@@ -153,7 +153,7 @@ def _resample(pixels: Pixels, window: tuple[float, ...], size: int) -> Pixels:
 
 def _contrast(framed: Pixels, breast: Mask) -> Pixels:
     """Deviation from the local mean over the local spread, within the breast only, squashed to 0..1."""
-    held = _held_columns(breast)
+    held = _occupied_columns(breast)
     inside = breast[:, held].astype(np.float32)
     tone = framed[:, held]
     width = max(3, round(0.08 * len(framed)))
@@ -165,7 +165,7 @@ def _contrast(framed: Pixels, breast: Mask) -> Pixels:
     return contrast
 
 
-def _held_columns(mask: Mask) -> slice:
+def _occupied_columns(mask: Mask) -> slice:
     """From the first to the last column with any of a mask."""
     held = np.flatnonzero(mask.any(0))
     return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, mask.shape[1])
@@ -182,7 +182,7 @@ def _detail(pixels: Pixels, window: tuple[float, ...], breast: Mask) -> Pixels:
     size = len(breast)
     fine = _resample(pixels, window, round(FINE * size))
     width = max(3, round(0.011 * len(fine)))
-    held = _held_columns(breast)
+    held = _occupied_columns(breast)
     nearest = ((np.arange(size) + 0.5) * len(fine) / size).astype(int)
     columns = slice(int(held.start * FINE), int(held.stop * FINE))
     hat = np.zeros_like(fine)

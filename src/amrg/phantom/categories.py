@@ -42,13 +42,13 @@ _RETRACTIONS = {Kind.SKIN_RETRACTION, Kind.NIPPLE_RETRACTION}
 
 def category_of(finding: Finding) -> Category:
     """The category that a finding's descriptors give by the table above."""
-    category = _of_itself(finding)
+    category = _from_descriptors(finding)
     if category is Category.HIGH_SUSPICION and _RETRACTIONS & set(finding.associated):
         return Category.HIGHLY_SUGGESTIVE
     return category
 
 
-def _of_itself(finding: Finding) -> Category:
+def _from_descriptors(finding: Finding) -> Category:
     """The category without associated features."""
     if finding.kind is Kind.MASS:
         return _mass(finding)

@@ -90,22 +90,22 @@ def _body(rng: np.random.Generator, finding: Finding, contour: Contour, frame: F
     soft = finding.margin in {Margin.INDISTINCT, Margin.SPICULATED}
     body = flat * (0.45 + 0.55 * dome) if not soft else flat * (0.7 + 0.3 * dome)
     if finding.margin is Margin.OBSCURED:
-        body *= _hidden(rng, du, dv, contour.radius)
+        body *= _fade_one_side(rng, du, dv, contour.radius)
     if finding.density is Density.FAT:
-        body = _fatty(rng, body, r / edge_at)
+        body = _fatty_body(rng, body, r / edge_at)
     if finding.kind in {Kind.INTRAMAMMARY_NODE, Kind.AXILLARY_NODE}:
         body = _hilum(rng, body, du, dv, contour)
     return single(body)
 
 
-def _hidden(rng: np.random.Generator, du: Plane, dv: Plane, radius: float) -> Plane:
+def _fade_one_side(rng: np.random.Generator, du: Plane, dv: Plane, radius: float) -> Plane:
     """A fade over one side, for a margin that tissue hides."""
     side = rng.uniform(0, 2 * np.pi)
     across = (du * np.float32(np.cos(side)) + dv * np.float32(np.sin(side))) / np.float32(radius)
     return single(0.12 + 0.88 * smoothstep((across + rng.uniform(0.25, 0.5)) / 1.0))
 
 
-def _fatty(rng: np.random.Generator, body: Plane, rho: Plane) -> Plane:
+def _fatty_body(rng: np.random.Generator, body: Plane, rho: Plane) -> Plane:
     """A capsule with fat inside, in part with denser lumps."""
     capsule = np.exp(-(((rho - 0.93) / 0.07) ** 2))
     inside = smoothstep((0.9 - rho) / 0.1)

@@ -62,14 +62,14 @@ def draw_scene(seed: int, population: Population) -> Scene:
 def _retract(breast: Breast, plan: Plan) -> Breast:
     """The breast with skin or nipple drawn in where a lesion does so."""
     if Kind.NIPPLE_RETRACTION in plan.finding.associated:
-        return replace(breast, cc=_inverted(breast.cc), mlo=_inverted(breast.mlo))
+        return replace(breast, cc=_retract_nipple(breast.cc), mlo=_retract_nipple(breast.mlo))
     if Kind.SKIN_RETRACTION in plan.finding.associated:
         cc = breast.cc.with_dent(plan.on(breast, View.CC), 7.0, 8.0)
         return replace(breast, cc=cc, mlo=breast.mlo.with_dent(plan.on(breast, View.MLO), 7.0, 8.0))
     return breast
 
 
-def _inverted(outline: Outline) -> Outline:
+def _retract_nipple(outline: Outline) -> Outline:
     """The outline with its nipple drawn in."""
     return replace(outline.with_dent(outline.nipple, 6.0, 6.0), nipple_mm=-abs(outline.nipple_mm))
 

@@ -83,12 +83,12 @@ def enlarge(field: Plane, factor: int) -> Plane:
     if factor == 1:
         return field
     if factor == 2:
-        return _doubled(_doubled(field).T).T
+        return _double(_double(field).T).T
     rows, cols = field.shape
     return single(_cubic_matrix(rows, factor) @ field @ _cubic_matrix(cols, factor).T)
 
 
-def _doubled(field: Plane) -> Plane:
+def _double(field: Plane) -> Plane:
     """The field with twice the rows: the taps of `_cubic_matrix` for a factor of 2, written out."""
     padded = np.pad(field, ((2, 2), (0, 0)), mode="edge")
     a, b, c, d = (np.float32(w) for w in (-0.0234375, 0.2265625, 0.8671875, -0.0703125))

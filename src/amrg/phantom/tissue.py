@@ -206,7 +206,7 @@ def _vessels(rng: np.random.Generator, outline: Outline, pattern: Pattern) -> Pl
     if pattern.vessels == 0:
         return canvas
     for _ in range(pattern.vessels):
-        path = winding(rng, (rng.uniform(0, 25), rng.uniform(0.15, 0.85) * 240), rng.uniform(-0.6, 0.6))
+        path = winding_path(rng, (rng.uniform(0, 25), rng.uniform(0.15, 0.85) * 240), rng.uniform(-0.6, 0.6))
         at = np.floor(path / PITCH_MM).astype(int)
         keep = (at[:, 0] >= 0) & (at[:, 0] < GRID[1]) & (at[:, 1] >= 0) & (at[:, 1] < GRID[0])
         np.add.at(canvas, (at[keep, 1], at[keep, 0]), np.float32(rng.uniform(0.02, 0.08)))
@@ -215,10 +215,10 @@ def _vessels(rng: np.random.Generator, outline: Outline, pattern: Pattern) -> Pl
     return single(blurred * np.float32(sigma * 2.5))
 
 
-def winding(
+def winding_path(
     rng: np.random.Generator, start: tuple[float, float], heading: float, length_mm: float = 110.0
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """A winding path as points [n, 2] (u, v) a pixel of the drawing grid apart."""
+    """A smooth winding path as points [n, 2] (u, v) a pixel of the drawing grid apart."""
     n = int(length_mm / PITCH_MM)
     turns = ndimage.gaussian_filter1d(rng.normal(0, 1, n), 12) * 2.2
     angle = heading + np.cumsum(turns) * 0.06

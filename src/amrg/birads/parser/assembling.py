@@ -102,7 +102,7 @@ class _PieceReader:
             return None
         if named.role is ClauseRole.ASIDE:
             return None
-        return self._again(named) or self._draft(named, mention, begin, end)
+        return self._earlier_finding(named) or self._draft(named, mention, begin, end)
 
     def _deny(self, kind: Kind, mention: Mention) -> Denial:
         """A new denial."""
@@ -120,7 +120,7 @@ class _PieceReader:
         self._new.append(draft)
         return draft
 
-    def _again(self, named: Named) -> PartialFinding | None:
+    def _earlier_finding(self, named: Named) -> PartialFinding | None:
         """The earlier finding that `the mass` or `malignant lesion` points back to, or None."""
         drafts = self._into.drafts
         likened = any(Concept.LIKENESS in m.means for m in self._found[: named.at])
@@ -199,7 +199,7 @@ class _PieceReader:
         words = self._tokens.words
         if concept is Concept.CHANGE and words[self._found[at].first - 1] == words[self._found[at].last] == ",":
             return False  # `calcifications, new, and a mass`: describes what comes before
-        if OWNER.get(concept, ahead.kind) is not ahead.kind and self._parted(at, ahead):
+        if OWNER.get(concept, ahead.kind) is not ahead.kind and self._is_separated(at, ahead):
             return False
         follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
         has_before = any(n.at < at and isinstance(self._targets[n.at], PartialFinding) for n in self._named)
@@ -207,7 +207,7 @@ class _PieceReader:
             return False
         return words[self._found[at].last - 1] != ")"
 
-    def _parted(self, at: int, ahead: Named) -> bool:
+    def _is_separated(self, at: int, ahead: Named) -> bool:
         """Whether `and` or a noun of its own parts a descriptor from a thing ahead that cannot have it."""
         between = self._tokens.words[self._found[at].last : self._found[ahead.at].first]
         return bool({"and", ",", "margin", "margins"} & set(between))
@@ -237,15 +237,15 @@ class _PieceReader:
     def _is_listed(self, mention: Mention) -> bool:
         """Whether `and` or a comma comes before a place, which makes it one more place."""
         before = self._tokens.words[max(self._piece.first, mention.first - 6) : mention.first]
-        return bool({"and", "&", ",", "/"} & set(before)) or before[-1:] == ["-"] or self._doubled(mention)
+        return bool({"and", "&", ",", "/"} & set(before)) or before[-1:] == ["-"] or self._follows_place(mention)
 
-    def _doubled(self, mention: Mention) -> bool:
+    def _follows_place(self, mention: Mention) -> bool:
         """Whether the word before is a place too, as in `upper-lower`."""
         return any(m.last == mention.first and Concept.PLACE in m.means for m in self._found)
 
     def _give_to_last(self, concept: Concept, value: Any, mention: Mention) -> None:
         """A sentence that names nothing describes the finding before it: `Margins are spiculated.`"""
-        about = self._about()
+        about = self._described_finding()
         points = bool(self._found) and any(Concept.THE in m.means for m in self._found[:2])
         whole = concept in _HEADLESS or (points and concept is not Concept.BENIGN)
         if concept is Concept.BENIGN:
@@ -253,7 +253,7 @@ class _PieceReader:
         if about is not None and whole and about.takes(concept):
             about.fill(concept, (value, *self._into.span(mention)), self._is_listed(mention))
 
-    def _about(self) -> PartialFinding | None:
+    def _described_finding(self) -> PartialFinding | None:
         """The finding that a sentence without one describes."""
         quiet = self._piece.section in (Section.BODY, Section.FINDINGS) and not self._named
         speaks_of_tissue = any(

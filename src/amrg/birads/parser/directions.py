@@ -24,7 +24,7 @@ def with_quadrants(tokens: Tokens, found: list[Mention]) -> list[Mention]:
             made.append(_after_direction(tokens, made, mention))
             continue
         direction = mention.means[Concept.DIRECTION]
-        joined = _joined(tokens, made[-1], mention, direction) if made else None
+        joined = _join(tokens, made[-1], mention, direction) if made else None
         if joined is not None:
             made[-1] = joined
         elif not _is_other(tokens, mention.last):
@@ -32,7 +32,7 @@ def with_quadrants(tokens: Tokens, found: list[Mention]) -> list[Mention]:
     return [m for m in made if m.means]
 
 
-def _joined(tokens: Tokens, before: Mention, mention: Mention, direction: Quadrant) -> Mention | None:
+def _join(tokens: Tokens, before: Mention, mention: Mention, direction: Quadrant) -> Mention | None:
     """Two directions of different axes as one quadrant, or None."""
     place = before.means.get(Concept.PLACE)
     if place is None or not _touch(tokens, before, mention):

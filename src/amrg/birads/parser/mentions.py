@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amrg.birads.parser.numbers import NumberReader
-from amrg.birads.parser.phrases import ROWS, Concept, spread
+from amrg.birads.parser.phrases import ROWS, Concept, forms_of
 from amrg.birads.parser.spelling import canonical
 from amrg.birads.parser.tokens import Tokens
 
@@ -41,7 +41,7 @@ def _tree() -> _Node:
     root = _Node()
     for concept, value, phrases in ROWS:
         for phrase in phrases.split(";"):
-            for form, plural in spread(phrase):
+            for form, plural in forms_of(phrase):
                 node = root
                 for word in form.split():
                     node = node.next.setdefault(canonical(word), _Node())

@@ -59,7 +59,7 @@ class NumberReader:
         if i == self._expected:
             return self._categories(i)
         if word in ("birads", "category", "assessment"):
-            return self._named(i)
+            return self._after_birads(i)
         if word in ("acr", "composition", "density", "type"):
             return self._letter(i)
         if word[0].isdecimal():
@@ -70,7 +70,7 @@ class NumberReader:
         """The word at token `i`, or nothing where the stretch has ended."""
         return self._words[i] if i < self._last else ""
 
-    def _named(self, i: int) -> NumberMention | None:
+    def _after_birads(self, i: int) -> NumberMention | None:
         """What follows the name BI-RADS: an edition right after it, or a category expected a little further on."""
         words = self._words
         if words[i] == "birads" and self._word(i + 1) == "2025":
@@ -106,12 +106,12 @@ class NumberReader:
         """One category at token `i` and the token after it."""
         word = self._word(i)
         if word in _ROMAN:
-            return self._lettered(_ROMAN[word], i)
+            return self._category_with_letter(_ROMAN[word], i)
         if word not in _FIGURES or self._is_measure(i + 1):
             return None
-        return self._lettered(str(_FIGURES[word]), i)
+        return self._category_with_letter(str(_FIGURES[word]), i)
 
-    def _lettered(self, value: str, i: int) -> tuple[Category, int] | None:
+    def _category_with_letter(self, value: str, i: int) -> tuple[Category, int] | None:
         """The category at token `i` with the letter that may follow it."""
         letter = self._word(i + 1)
         if value == "4" and letter in ("a", "b", "c") and self._is_suffix(i + 1):

@@ -68,8 +68,8 @@ def parse(text: str) -> Parsed:
         study.take(piece, found)
         if piece.section in _FINDING_SECTIONS:
             assembler.take(piece, found)
-        unread += _unread(tokens, piece, found)
-    return _parsed(text, assembler, study, unread)
+        unread += _unread_spans(tokens, piece, found)
+    return _result(text, assembler, study, unread)
 
 
 def read_report(text: str) -> Report:
@@ -77,7 +77,7 @@ def read_report(text: str) -> Report:
     return parse(text).report
 
 
-def _parsed(text: str, assembler: Assembler, study: StudyReader, unread: list[Span]) -> Parsed:
+def _result(text: str, assembler: Assembler, study: StudyReader, unread: list[Span]) -> Parsed:
     """Put the parts together."""
     facts = [_fact(text, path, *slot) for path, slot in study.facts()]
     findings: list[Finding] = []
@@ -133,7 +133,7 @@ def _assessments(
     return tuple(made), assessed
 
 
-def _unread(tokens: Tokens, piece: Piece, found: list[Mention]) -> list[Span]:
+def _unread_spans(tokens: Tokens, piece: Piece, found: list[Mention]) -> list[Span]:
     """Runs of words in a piece that no mention covers."""
     runs: list[list[int]] = []
     at = piece.first

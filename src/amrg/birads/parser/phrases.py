@@ -415,7 +415,7 @@ ALIASES = {
 }
 
 
-def spread(phrase: str) -> tuple[tuple[str, bool], ...]:
+def forms_of(phrase: str) -> tuple[tuple[str, bool], ...]:
     """A phrase as it is written in the table to its forms, each with whether it is a plural."""
     phrase = phrase.strip()
     if phrase.endswith("(s)"):
@@ -429,7 +429,7 @@ def spread(phrase: str) -> tuple[tuple[str, bool], ...]:
 
 def _words_of(rows: Iterable[tuple[Concept, object, str]]) -> frozenset[str]:
     """Every single word of some rows."""
-    forms = (form for _, _, phrases in rows for phrase in phrases.split(";") for form, _ in spread(phrase))
+    forms = (form for _, _, phrases in rows for phrase in phrases.split(";") for form, _ in forms_of(phrase))
     return frozenset(word for form in forms for word in form.split())
 
 

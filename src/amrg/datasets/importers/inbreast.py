@@ -78,11 +78,13 @@ class Inbreast:
     def items(self, root: Path, odd: Odd) -> Iterator[Item]:
         """Examinations in the order of the table. Only the names of the images are read, for their patients."""
         files = {
-            named[1]: (path.name, named[2]) for path in sorted(root.glob("AllDICOMs/*.dcm")) if (named := _named(path))
+            named[1]: (path.name, named[2])
+            for path in sorted(root.glob("AllDICOMs/*.dcm"))
+            if (named := _match_name(path))
         }
         rows = with_line_numbers(root / TABLE, numbered_csv_rows(root / TABLE, _COLUMNS, delimiter=";"))
         yield from group_rows(
-            (_key(row), row) for row in (_found(row, files) for row in rows) if plain_number(row["File Name"])
+            (_key(row), row) for row in (_with_file(row, files) for row in rows) if plain_number(row["File Name"])
         )
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
@@ -105,11 +107,11 @@ class Inbreast:
         )
 
 
-def _named(path: Path) -> re.Match[str] | None:
+def _match_name(path: Path) -> re.Match[str] | None:
     return _NAME.fullmatch(path.name)
 
 
-def _found(row: Row, files: dict[str, tuple[str, str]]) -> Row:
+def _with_file(row: Row, files: dict[str, tuple[str, str]]) -> Row:
     """A row with its image and patient; without a file the image is a patient of its own."""
     number = plain_number(row["File Name"])
     file, patient = files.get(number, ("", f"image-{number}"))
@@ -143,15 +145,15 @@ def _findings(root: Path, cells: Cells) -> Iterator[Finding]:
     side, view = SIDES.get(cells.text("Laterality").upper()), VIEWS.get(cells.text("View").upper())
     views = () if view is None else (view,)
     marks = _whole_masses(_marks(path, cells.odd))
-    single = [name for name, _ in marks if _single(name)]
+    single = [name for name, _ in marks if _is_single(name)]
     for name, box in marks:
-        if not _single(name) or len(single) == 1:
+        if not _is_single(name) or len(single) == 1:
             yield Finding(**_KINDS[name], laterality=side, views=views, boxes=_view_box(box, side, view))
     if len(single) > 1:
         yield Finding(**_KINDS[_SINGLE], laterality=side, views=views)
 
 
-def _single(name: str) -> bool:
+def _is_single(name: str) -> bool:
     return name.startswith(_SINGLE)
 
 

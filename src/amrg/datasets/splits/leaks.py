@@ -109,15 +109,15 @@ def check_split(dataset: Dataset, split: Split) -> LeakCheck:
 def _leaks(held: tuple[str, _Part], other: tuple[str, _Part]) -> Iterator[Leak]:
     """What one part shares with another, kind by kind."""
     found = {
-        LeakKind.EXACT: _shared(held[1], other[1].texts, 1),
-        LeakKind.NEAR: _shared(held[1], _near_texts(held[1], other[1]), 1),
-        LeakKind.PATIENT: _shared(held[1], other[1].patients, 2),
+        LeakKind.EXACT: _shared_cases(held[1], other[1].texts, 1),
+        LeakKind.NEAR: _shared_cases(held[1], _near_texts(held[1], other[1]), 1),
+        LeakKind.PATIENT: _shared_cases(held[1], other[1].patients, 2),
     }
     for kind, cases in found.items():
         yield Leak(held_out=held[0], against=other[0], kind=kind, of=held[1].size, cases=cases)
 
 
-def _shared(part: _Part, others: dict[str, str], column: int) -> tuple[Shared, ...]:
+def _shared_cases(part: _Part, others: dict[str, str], column: int) -> tuple[Shared, ...]:
     """The cases whose text (column 1) or group (column 2) is one of the others'."""
     there = ((case[0], others.get(str(case[column]))) for case in part.cases)
     return tuple(Shared(key=key, other=other) for key, other in there if other is not None)

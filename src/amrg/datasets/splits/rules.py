@@ -93,10 +93,10 @@ def _clean(dataset: Dataset, seed: int) -> Lists:
 
 
 def _shuffle(groups: Sequence[LinkedCases], seed: int) -> list[LinkedCases]:
-    return sorted(groups, key=lambda group: _lot(group.keys[0], seed))
+    return sorted(groups, key=lambda group: _rank(group.keys[0], seed))
 
 
-def _lot(key: str, seed: int) -> str:
+def _rank(key: str, seed: int) -> str:
     """The rank of a key under a seed: the same on every machine and version."""
     return sha256_of_text(f"{seed} {key}")
 
@@ -152,7 +152,7 @@ def _all_test(dataset: Dataset, _: int) -> Lists:
 
 def _image_level(dataset: Dataset, seed: int) -> Lists:
     """Shuffled images; where there are not 510, in proportion, by largest remainder."""
-    keys = sorted(dataset.keys(), key=lambda key: _lot(key, seed))
+    keys = sorted(dataset.keys(), key=lambda key: _rank(key, seed))
     train, validation, _ = _proportional(len(keys))
     return _in_order(dataset, (keys[:train], keys[train : train + validation], keys[train + validation :]))
 
