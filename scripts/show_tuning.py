@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amrg.benchmark.references import References, read_references
-from amrg.benchmark.scoring.compare import Compared, compare, read_runs
+from amrg.benchmark.scoring.compare import Comparison, compare, read_runs
 from amrg.benchmark.scoring.score_run import load_submission, score_submission
-from amrg.benchmark.scoring.scoring import Options
+from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.core.files import write_text
 from amrg.metrics.display import interval, number, p_value
 from amrg.training.data.examples import target_text
@@ -49,17 +49,17 @@ def references_of(show: Show, recipe: Recipe, folder: Path) -> References:
     return replace(read, cases=tuple(cases))
 
 
-def compared(show: Show, recipe: Recipe, folder: Path) -> list[Compared]:
+def compared(show: Show, recipe: Recipe, folder: Path) -> list[Comparison]:
     """Both runs scored against the same references, and the tuned one beside the untuned."""
     references, runs = references_of(show, recipe, folder), []
     for system in ("untuned", "tuned"):
         runs.append(folder / f"{show.name}-{system}-scored")
         handed = load_submission(folder / f"{show.name}-{system}", references)
-        score_submission(handed, runs[-1], Options(system))
+        score_submission(handed, runs[-1], ScoringOptions(system))
     return compare(read_runs(runs), show.metrics)
 
 
-def page(show: Show, found: Sequence[Compared], training: Training, recipe: Recipe) -> list[str]:
+def page(show: Show, found: Sequence[Comparison], training: Training, recipe: Recipe) -> list[str]:
     """The page of one show, as Markdown lines."""
     lora = recipe.lora
     rows = [

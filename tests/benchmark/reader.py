@@ -1,4 +1,4 @@
-"""A model that reads one thing of its pictures, in which breast something bright lies, and a set of exams to read."""
+"""A model that reads one thing of its images, which breast has something bright, and a set of exams to read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SETTINGS = ModelSettings(encoding=ViewEncoding(size=32, hanging=Hanging.CHEST_WA
 
 
 class Stopped(Exception):
-    """What breaks a run off."""
+    """Interrupts a run."""
 
 
 @dataclass
@@ -113,7 +113,7 @@ def _with_mass(pixels: npt.NDArray[np.uint16], number: int) -> npt.NDArray[np.ui
 
 
 def imported(folder: Path, out: Path, train: int) -> Dataset:
-    """The exams as a data set with a split `some`: the first `train` exams to learn from, the others to test on."""
+    """The exams as a data set with a split `some`: the first `train` exams to train on, the others to test on."""
     list(import_dataset(importer_of("phantom"), folder, out))
     dataset = open_dataset(out)
     keys = dataset.keys()

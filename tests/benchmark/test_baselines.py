@@ -1,4 +1,4 @@
-"""What can be written blind: chosen on training cases alone, the same whatever else is asked, as strong as claimed."""
+"""Blind baselines: fitted on training cases only, the same with any other cases, as strong as claimed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_one_constant_report_reaches_the_published_score_of_dmid() -> None:
     assert float(np.mean([rouge_l(c.text, p.text or "") for c, p in zip(cases[348:], constant, strict=True)])) > 0.55
 
 
-def test_a_case_gets_the_same_report_whatever_else_is_asked() -> None:
+def test_a_case_gets_the_same_report_with_any_other_cases() -> None:
     training = [case(f"t{i}", f"report {i}") for i in range(40)]
     keys = [f"k{i}" for i in range(30)]
     whole = {p.key: p.text for p in blind_baselines(training, keys, 3)["sampled"]}
@@ -95,21 +95,21 @@ def test_the_oracle_shares_what_it_can_with_the_reference() -> None:
         case("c", "4A c", C.LOW_SUSPICION, D.C),
         case("d", "5 a", C.HIGHLY_SUGGESTIVE, D.A),
     ]
-    asked = [
+    queries = [
         case("both", "", C.NEGATIVE, D.B),
         case("letter", "", C.HIGH_SUSPICION, D.C),
         case("category", "", C.HIGHLY_SUGGESTIVE, D.D),
         case("density", "", C.BENIGN, D.C),
         case("nothing", ""),
     ]
-    found = {p.key: p.text for p in oracle_baseline(training, asked, 0)}
+    found = {p.key: p.text for p in oracle_baseline(training, queries, 0)}
     assert found["both"] in ("1 b", "1 b again")
     assert [found[k] for k in ("letter", "category", "density")] == ["4A c", "5 a", "4A c"]
     assert found["nothing"] in {c.text for c in training}
-    assert list(oracle_rules(training, asked).values()) == [1, 1, 1, 1, 1]
+    assert list(oracle_rules(training, queries).values()) == [1, 1, 1, 1, 1]
 
 
-def test_the_references_are_perfect_and_nothing_is_learned_from_nothing() -> None:
+def test_the_references_are_perfect_and_no_training_cases_are_refused() -> None:
     (perfect,) = perfect_baseline([case("a", "text", C.BENIGN)])
     assert (perfect.text, perfect.report and perfect.report.worst) == ("text", C.BENIGN)
     with pytest.raises(BenchmarkError, match="no training case"):
@@ -170,7 +170,7 @@ TRAINING: dict[str, Spots] = {
     "down": {RCC: (110, 30), LCC: (110, 30)},
     "right only": {RCC: (60, 30)},
 }
-ASKED: dict[str, Spots] = {
+QUERIES: dict[str, Spots] = {
     "a little below up": {RCC: (55, 30), LCC: (55, 30)},
     "a little above down": {LCC: (105, 35)},
     "as right only": {RCC: (61, 30)},
@@ -184,10 +184,10 @@ def embed(folder: Path, studies: dict[str, Spots], *more: str) -> list[Case]:
     return cases
 
 
-def test_the_nearest_pictures_report_is_retrieved(tmp_path: Path) -> None:
+def test_the_report_of_the_nearest_images_is_retrieved(tmp_path: Path) -> None:
     training = embed(tmp_path / "training", TRAINING, "lost")
-    embed(tmp_path / "asked", ASKED, "gone")
-    found = retrieval_baseline(training, load_embeddings(tmp_path / "training"), load_embeddings(tmp_path / "asked"))
+    embed(tmp_path / "queries", QUERIES, "gone")
+    found = retrieval_baseline(training, load_embeddings(tmp_path / "training"), load_embeddings(tmp_path / "queries"))
     assert [p.text and p.text.removeprefix("report of ") for p in found] == ["up", "down", "right only", None, None]
     assert [p.error for p in found[3:]] == [
         "no training image of the views LLMO".replace("LLMO", "LMLO"),
@@ -203,7 +203,7 @@ def test_a_case_is_never_its_own_neighbour(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [(LINES, 5), (ROWS, 1), (ROWS, 5000), (LINES, 10_000)])
-def test_embedding_goes_on_where_it_was_broken_off(cut: tuple[str, int], tmp_path: Path) -> None:
+def test_embedding_resumes_where_it_was_interrupted(cut: tuple[str, int], tmp_path: Path) -> None:
     cases = embed(tmp_path, TRAINING, "lost")
     before = {name: (tmp_path / name).read_bytes() for name in (LINES, ROWS)}
     (tmp_path / cut[0]).write_bytes(before[cut[0]][: -cut[1]])

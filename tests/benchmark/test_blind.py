@@ -1,4 +1,4 @@
-"""What baselines reach on a data set: drawn anew by seed, once where nothing is drawn."""
+"""What baselines reach on a data set: made by seed, once for a rule without a seed."""
 
 from __future__ import annotations
 

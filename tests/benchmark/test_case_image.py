@@ -10,7 +10,7 @@ from PIL import Image
 
 from amrg.benchmark import Pair, Prediction
 from amrg.benchmark.pages.case_image import draw_cases
-from amrg.benchmark.scoring.read_run import read_shown
+from amrg.benchmark.scoring.read_run import read_cases
 from amrg.birads import Finding, Kind, Laterality, Report, View, ViewBox
 from amrg.datasets import Case
 from amrg.imaging import ImagingError, Study, read_studies
@@ -46,8 +46,8 @@ def _change_first(path: Path, kind: type[Case] | type[Prediction], update: dict[
     path.write_text("".join([f"{changed}\n", *rest]), encoding="utf-8")
 
 
-def shown(run: Path, key: str) -> tuple[Case, Pair]:
-    return read_shown(run, {key})[key]
+def drawn(run: Path, key: str) -> tuple[Case, Pair]:
+    return read_cases(run, {key})[key]
 
 
 def _marked(picture: Image.Image) -> list[int]:
@@ -58,11 +58,11 @@ def _marked(picture: Image.Image) -> list[int]:
 
 
 def test_four_views_in_a_row_with_boxes_on_theirs(run: Path, study: Study) -> None:
-    picture = draw_cases(lambda _: study)(*shown(run, "case-0"))
+    picture = draw_cases(lambda _: study)(*drawn(run, "case-0"))
     assert picture is not None
     assert picture.size == (4 * CELL[0] + 3 * GAP, CELL[1])
     assert _marked(picture) == [2]  # RCC, LCC, RMLO, LMLO
-    without = draw_cases(lambda _: study)(*shown(run, "case-1"))
+    without = draw_cases(lambda _: study)(*drawn(run, "case-1"))
     assert without is not None
     assert _marked(without) == []
 
@@ -71,14 +71,14 @@ def test_a_study_of_one_view_has_one_tile(run: Path, study: Study) -> None:
     only = study.model_copy(
         update={"mammograms": tuple(m for m in study.mammograms if (m.laterality, m.view) == (SIDE, VIEW))}
     )
-    picture = draw_cases(lambda _: only)(*shown(run, "case-0"))
+    picture = draw_cases(lambda _: only)(*drawn(run, "case-0"))
     assert picture is not None
     assert picture.size == CELL
     assert _marked(picture) == [0]
 
 
 def test_what_cannot_be_read_has_no_picture(run: Path) -> None:
-    def gone(case: Case) -> Study:
-        raise ImagingError(f"{case.key}: gone")
+    def missing(case: Case) -> Study:
+        raise ImagingError(f"{case.key}: missing")
 
-    assert draw_cases(gone)(*shown(run, "case-0")) is None
+    assert draw_cases(missing)(*drawn(run, "case-0")) is None

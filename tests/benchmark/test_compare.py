@@ -13,7 +13,7 @@ from amrg.benchmark.references import References
 from amrg.benchmark.scoring.compare import ALL, compare, read_runs
 from amrg.benchmark.scoring.read_run import read_scores
 from amrg.benchmark.scoring.score_run import Submission, score_submission
-from amrg.benchmark.scoring.scoring import Options
+from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.benchmark.submissions import Outputs
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
@@ -39,7 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (system, references, outputs) in made.items():
         path = folder / f"{name}.jsonl"
         path.write_text("{}", encoding="utf-8")
-        score_submission(Submission(path, references, outputs), folder / name, Options(system, draws=200))
+        score_submission(Submission(path, references, outputs), folder / name, ScoringOptions(system, draws=200))
     return {name: folder / name for name in made}
 
 
@@ -64,7 +64,7 @@ def test_every_run_is_compared_with_the_first_and_all_tests_are_corrected_togeth
     assert [c.p_holm for c in found] == pytest.approx(holm([c.p or 0 for c in found]))
 
 
-def test_the_main_metrics_are_compared_unless_asked(runs: dict[str, Path]) -> None:
+def test_the_main_metrics_are_compared_by_default(runs: dict[str, Path]) -> None:
     two = read_runs([runs["turned"], runs["mixed"]])
     main, every = compare(two), compare(two, [ALL])
     assert {"birads_accuracy_7_worst", "rouge_l_f1_stemmed"} <= {c.metric for c in main}
@@ -74,18 +74,18 @@ def test_the_main_metrics_are_compared_unless_asked(runs: dict[str, Path]) -> No
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [("fewer", r"data of n 8, and .*turned on 12"), ("validation", "data of part 'validation'")],
 )
-def test_runs_on_other_data_are_refused(other: str, said: str, runs: dict[str, Path]) -> None:
-    with pytest.raises(BenchmarkError, match=said):
+def test_runs_on_other_data_are_refused(other: str, message: str, runs: dict[str, Path]) -> None:
+    with pytest.raises(BenchmarkError, match=message):
         read_runs([runs["turned"], runs[other]])
 
 
-def test_what_is_no_pair_of_runs_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:
+def test_runs_that_cannot_be_compared_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="found 1 run, expected two or more"):
         read_runs([runs["turned"]])
-    with pytest.raises(BenchmarkError, match="the same run stands twice"):
+    with pytest.raises(BenchmarkError, match="the same run is given twice"):
         read_runs([runs["turned"], runs["turned"]])
     with pytest.raises(BenchmarkError, match=r"no scores\.json"):
         read_runs([runs["turned"], tmp_path])
@@ -94,8 +94,8 @@ def test_what_is_no_pair_of_runs_is_refused(runs: dict[str, Path], tmp_path: Pat
 def test_cases_changed_after_scoring_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:
     for file in runs["turned"].glob("*.json*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    kept = tmp_path / "cases.jsonl"
-    kept.write_text(kept.read_text(encoding="utf-8").replace("Image 3", "Image 4"), encoding="utf-8")
+    retained = tmp_path / "cases.jsonl"
+    retained.write_text(retained.read_text(encoding="utf-8").replace("Image 3", "Image 4"), encoding="utf-8")
     with pytest.raises(BenchmarkError, match="not those of its scores"):
         read_runs([runs["turned"], tmp_path])
 
@@ -148,8 +148,8 @@ def test_a_metric_that_scores_fewer_cases_says_so(scores: list[Scores]) -> None:
     assert part.endswith("] (n 7)")
 
 
-def test_rows_of_different_data_are_told_apart(runs: dict[str, Path]) -> None:
+def test_rows_of_different_data_are_labelled(runs: dict[str, Path]) -> None:
     made = build_table([read_scores(runs[n]) for n in ("turned", "fewer")], baselines=False)
     assert made.header[:3] == ("system", "data", "n")
     assert [row[2] for row in made.rows] == ["12", "8"]
-    assert "rows are of different cases, and not to be compared across data" in made.notes
+    assert "rows are on different cases: do not compare across data" in made.notes

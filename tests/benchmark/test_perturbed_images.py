@@ -1,4 +1,4 @@
-"""Changed pictures: mirrored ones swap the side, in pixels, facts and words; scores tell reading from guessing."""
+"""Perturbed images: mirrored ones swap the side, in pixels, facts and text; scores show whether images were read."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ STUDY = Study(
 )
 
 
-def test_blanked_pictures_hold_nothing_and_keep_their_geometry() -> None:
+def test_blanked_images_are_empty_and_have_the_same_geometry() -> None:
     for before, after in zip(STUDY.mammograms, blank(STUDY).mammograms, strict=True):
         assert after.pixels().shape == before.pixels().shape
         assert not after.pixels().any()
         assert (after.laterality, after.view) == (before.laterality, before.view)
 
 
-def test_mirrored_pictures_are_the_other_breast_and_mirrored_twice_the_same() -> None:
+def test_mirrored_images_are_the_other_breast_and_mirrored_twice_the_same() -> None:
     once = mirror(STUDY)
     assert [(m.laterality, m.view) for m in once.mammograms] == [(L, View.CC), (R, View.MLO)]
     twice = mirror(once)
@@ -72,7 +72,7 @@ def test_mirrored_pictures_are_the_other_breast_and_mirrored_twice_the_same() ->
         assert after.to_file(before.columns - 7, 9) == before.to_file(7, 9)
 
 
-def test_boxes_come_back_to_the_pictures_as_they_are() -> None:
+def test_boxes_return_to_the_unchanged_images() -> None:
     found = ViewBox(laterality=L, view=View.CC, left=5, top=1, right=15, bottom=4)
     report = Report(findings=(Finding(kind=Kind.MASS, laterality=L, boxes=(found,)),))
     (back,) = unmirror(report, {(L, View.CC): 60}).findings[0].boxes
@@ -88,7 +88,7 @@ def test_swapping_twice_changes_nothing(report: Report) -> None:
 
 @given(reports(), st.sampled_from(Style), st.integers(0, 2))
 @settings(max_examples=60)
-def test_words_are_swapped_as_facts_are(report: Report, style: Style, wording: int) -> None:
+def test_text_is_swapped_as_facts_are(report: Report, style: Style, wording: int) -> None:
     text = render(report, style, wording)
     assert parse(swap_text(text, report)).report.stated() == swap_sides(report).stated()
     read, turned = parse(swap_words(text)).report, swap_sides(report)
@@ -130,7 +130,7 @@ def case(key: str, group: str, views: Sequence[tuple[Laterality, View]]) -> Case
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30), st.integers(0, 9))
-def test_partners_are_of_other_groups_and_the_same_views_and_nobody_is_shown_twice(
+def test_partners_are_of_other_groups_and_the_same_views_and_none_is_used_twice(
     drawn: list[tuple[int, bool]], seed: int
 ) -> None:
     cases = [case(f"c{i}", f"g{group}", [(R, View.CC if cc else View.MLO)]) for i, (group, cc) in enumerate(drawn)]
@@ -154,7 +154,7 @@ def pair(key: str, side: Laterality | None, drafted: Report) -> Pair:
 
 
 def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]) -> dict[str, float | None]:
-    """Change of finding F1 on mirrored pictures, and the shares of drafts whose sides went over and stayed."""
+    """Change of finding F1 on mirrored pictures, and the shares of drafts whose sides were swapped and unchanged."""
     path = perturbed_path(folder, Perturbation.MIRRORED)
     path.parent.mkdir()
     write_predictions(path, [Prediction(key=p.key, text=render(drafts(p)), report=drafts(p)) for p in pairs])
@@ -162,7 +162,7 @@ def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]
     return {
         "change": found.change["finding_f1_by_lesion"].value,
         "swapped": found.metrics["sides_swapped_share"].value,
-        "kept": found.metrics["sides_kept_share"].value,
+        "unchanged": found.metrics["sides_unchanged_share"].value,
         "n": found.metrics["sides_swapped_share"].n,
     }
 
@@ -170,23 +170,23 @@ def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]
 SIDES = (R, L, None, L, R, R)
 
 
-def test_a_model_that_reads_its_pictures_moves_nowhere_when_they_are_mirrored(tmp_path: Path) -> None:
+def test_metrics_of_a_model_that_reads_its_images_do_not_change_when_mirrored(tmp_path: Path) -> None:
     pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
     found = scored(tmp_path, pairs, lambda p: swap_sides(p.reference))
-    assert found == {"change": 0.0, "swapped": 1.0, "kept": 0.0, "n": 5}
+    assert found == {"change": 0.0, "swapped": 1.0, "unchanged": 0.0, "n": 5}
 
 
-def test_a_model_that_does_not_is_found_out(tmp_path: Path) -> None:
+def test_metrics_of_a_model_that_does_not_read_them_change(tmp_path: Path) -> None:
     pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
     found = scored(tmp_path, pairs, lambda p: p.reference)
-    assert found == {"change": -1.0, "swapped": 0.0, "kept": 1.0, "n": 5}
+    assert found == {"change": -1.0, "swapped": 0.0, "unchanged": 1.0, "n": 5}
 
 
-def test_what_failed_on_changed_pictures_is_unscored_on_both_sides(tmp_path: Path) -> None:
+def test_a_failure_on_perturbed_images_is_unscored_on_both_sides(tmp_path: Path) -> None:
     pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
     path = perturbed_path(tmp_path, Perturbation.BLANKED)
     path.parent.mkdir()
-    failed = [Prediction(key=p.key, text=None, error="gone") for p in pairs[:2]]
+    failed = [Prediction(key=p.key, text=None, error="missing") for p in pairs[:2]]
     write_predictions(path, [*failed, *(Prediction(key=p.key, text=p.text, report=p.report) for p in pairs[2:])])
     found = perturbation_scores(tmp_path, pairs, clinical_metrics)["blanked"]
     f1 = found.metrics["finding_f1_by_lesion"]

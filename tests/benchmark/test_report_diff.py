@@ -1,4 +1,4 @@
-"""Marked differences: no word lost, nothing marked without reason, facts told as the metrics see them."""
+"""Marked differences: no word lost, nothing marked without reason, facts compared as the metrics do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amrg.benchmark import Pair
-from amrg.benchmark.pages.report_diff import MOST_WORDS, FactDifference, Wrong, diff_facts, diff_words, is_cut
+from amrg.benchmark.pages.report_diff import MAX_WORDS, FactDifference, FactError, diff_facts, diff_words, is_cut
 from amrg.birads import parse
 from amrg.datasets import ReferenceSource
 
@@ -39,13 +39,13 @@ def test_neighbouring_words_are_one_mark_without_what_surrounds_them() -> None:
     assert [run.text for run in right if run.marked] == ["1"]
 
 
-def test_enormous_texts_are_cut_and_said_to_be() -> None:
-    text = " ".join(f"w{i}" for i in range(MOST_WORDS + 5))
+def test_very_long_texts_are_cut_and_marked_as_cut() -> None:
+    text = " ".join(f"w{i}" for i in range(MAX_WORDS + 5))
     left, right = diff_words(text, text.upper())
     assert is_cut(text)
-    assert not is_cut(" ".join(f"w{i}" for i in range(MOST_WORDS)))
+    assert not is_cut(" ".join(f"w{i}" for i in range(MAX_WORDS)))
     assert (
-        len("".join(run.text for run in left).split()) == len("".join(run.text for run in right).split()) == MOST_WORDS
+        len("".join(run.text for run in left).split()) == len("".join(run.text for run in right).split()) == MAX_WORDS
     )
 
 
@@ -57,35 +57,38 @@ MASS = HEAD + "An irregular spiculated mass is seen in the upper outer quadrant 
     ("draft", "found"),
     [
         (MASS, []),
-        (MASS.replace("4c", "2"), [(Wrong.CATEGORY, "BI-RADS 4C", "BI-RADS 2")]),
-        (MASS.replace("BIRADS: 4c. ", ""), [(Wrong.NOT_SAID, "BI-RADS 4C", "no BI-RADS category")]),
-        (MASS.replace("ACR B", "ACR D"), [(Wrong.DENSITY, "density B", "density D")]),
-        (MASS.replace("left", "right"), [(Wrong.PLACE, "mass: left upper outer", "right upper outer")]),
-        (MASS.replace("upper outer", "lower inner"), [(Wrong.PLACE, "mass: left upper outer", "left lower inner")]),
+        (MASS.replace("4c", "2"), [(FactError.CATEGORY, "BI-RADS 4C", "BI-RADS 2")]),
+        (MASS.replace("BIRADS: 4c. ", ""), [(FactError.NOT_STATED, "BI-RADS 4C", "no BI-RADS category")]),
+        (MASS.replace("ACR B", "ACR D"), [(FactError.DENSITY, "density B", "density D")]),
+        (MASS.replace("left", "right"), [(FactError.LOCATION, "mass: left upper outer", "right upper outer")]),
+        (
+            MASS.replace("upper outer", "lower inner"),
+            [(FactError.LOCATION, "mass: left upper outer", "left lower inner")],
+        ),
         (
             MASS.replace("spiculated", "circumscribed"),
-            [(Wrong.DESCRIPTOR, "mass, margin: spiculated", "circumscribed")],
+            [(FactError.DESCRIPTOR, "mass, margin: spiculated", "circumscribed")],
         ),
-        (MASS.replace("spiculated ", ""), [(Wrong.NOT_SAID, "mass, margin: spiculated", "no margin")]),
-        (HEAD, [(Wrong.MISSING_FINDING, "irregular spiculated mass, left upper outer", "")]),
+        (MASS.replace("spiculated ", ""), [(FactError.NOT_STATED, "mass, margin: spiculated", "no margin")]),
+        (HEAD, [(FactError.MISSING_FINDING, "irregular spiculated mass, left upper outer", "")]),
         (
             MASS + " Architectural distortion is seen in right breast.",
-            [(Wrong.FALSE_FINDING, "", "architectural distortion, right")],
+            [(FactError.FALSE_FINDING, "", "architectural distortion, right")],
         ),
     ],
 )
-def test_facts_that_differ(draft: str, found: list[tuple[Wrong, str, str]]) -> None:
+def test_facts_that_differ(draft: str, found: list[tuple[FactError, str, str]]) -> None:
     pair = Pair("k", "g", ReferenceSource.RADIOLOGIST, MASS, parse(MASS).report, draft, parse(draft).report)
     assert list(diff_facts(pair)) == [FactDifference(*f) for f in found]
 
 
 def test_categories_of_the_wrong_breasts_are_wrong() -> None:
-    told = "Impression: Right breast: BI-RADS {}. Left breast: BI-RADS {}."
-    texts = told.format(3, 2), told.format(2, 3)
+    differences = "Impression: Right breast: BI-RADS {}. Left breast: BI-RADS {}."
+    texts = differences.format(3, 2), differences.format(2, 3)
     reference, draft = (parse(text).report for text in texts)
     found = diff_facts(Pair("k", "g", ReferenceSource.RADIOLOGIST, texts[0], reference, texts[1], draft))
     assert found == (
-        FactDifference(Wrong.CATEGORY, "right BI-RADS 3, left BI-RADS 2", "right BI-RADS 2, left BI-RADS 3"),
+        FactDifference(FactError.CATEGORY, "right BI-RADS 3, left BI-RADS 2", "right BI-RADS 2, left BI-RADS 3"),
     )
 
 

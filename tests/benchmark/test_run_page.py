@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from amrg.benchmark.pages.case_selection import select_cases
-from amrg.benchmark.pages.run_page import write_page
+from amrg.benchmark.pages.run_page import write_run_page
 from amrg.benchmark.pages.verdict import Answer, verdict
 from amrg.datasets import Case
 from amrg.metrics.errors import BenchmarkError
@@ -56,7 +56,7 @@ def picture(_: Case, __: Pair) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_page(write_run(tmp_path_factory.mktemp("run"), scores_of()), picture)
+    return write_run_page(write_run(tmp_path_factory.mktemp("run"), scores_of()), picture)
 
 
 def test_the_page_asks_for_nothing_from_anywhere(made: Path) -> None:
@@ -90,7 +90,7 @@ def test_charts_pictures_and_tables_speak_to_those_who_do_not_see_them(made: Pat
 def test_the_same_folder_makes_the_same_bytes(made: Path) -> None:
     before = made.read_bytes()
     with mpl.rc_context({"font.size": 30, "svg.fonttype": "path"}):
-        assert write_page(made.parent, picture).read_bytes() == before
+        assert write_run_page(made.parent, picture).read_bytes() == before
 
 
 def test_no_name_and_no_text_gets_out_of_its_place(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_no_name_and_no_text_gets_out_of_its_place(tmp_path: Path) -> None:
         }
     )
     texts = {"case-0": (MASS + HOSTILE, NORMAL + HOSTILE)}
-    page = Read(write_page(write_run(tmp_path, scores, texts)))
+    page = Read(write_run_page(write_run(tmp_path, scores, texts)))
     assert page.all("script") == []
     assert page.text.count(HOSTILE) >= 5
 
@@ -131,9 +131,9 @@ def test_counts_of_confusions_and_their_unscored_column(made: Path) -> None:
 def test_drafts_on_training_cases_are_called_that_everywhere(tmp_path: Path) -> None:
     scores = scores_of()
     trained = scores.data.model_copy(update={"trained_on": True, "part": "train"})
-    text = Read(write_page(write_run(tmp_path, scores.model_copy(update={"data": trained})))).text
-    assert "Scored on cases to train on." in text
-    assert "shows that the images were read (on data to train on)." in text
+    text = Read(write_run_page(write_run(tmp_path, scores.model_copy(update={"data": trained})))).text
+    assert "Scored on training cases." in text
+    assert "shows that the images were read (on training data)." in text
 
 
 def test_a_metric_without_a_value_is_named_and_not_zero(tmp_path: Path) -> None:
@@ -143,52 +143,52 @@ def test_a_metric_without_a_value_is_named_and_not_zero(tmp_path: Path) -> None:
     metrics = {name: m.model_copy(update=none) for name, m in system.metrics.items()}
     systems = scores.systems | {"a model": system.model_copy(update={"metrics": metrics})}
     empty = scores.model_copy(update={"systems": systems, "perturbed": {}, "cases": cases_of([None])})
-    text = Read(write_page(write_run(tmp_path, empty))).text
+    text = Read(write_run_page(write_run(tmp_path, empty))).text
     assert "no value for 5 metrics: birads_accuracy_7_worst" in text
     assert "This run cannot tell whether the images were read" in text
 
 
-def test_pictures_are_asked_for_shown_cases_only_and_made_small(tmp_path: Path) -> None:
-    asked: list[str] = []
+def test_images_are_drawn_for_cases_on_the_page_only_and_made_small(tmp_path: Path) -> None:
+    drawn_cases: list[str] = []
 
     def some(case: Case, pair: Pair) -> Image.Image | None:
         assert pair.key == case.key
-        asked.append(case.key)
+        drawn_cases.append(case.key)
         return Image.new("RGB", (900, 900)) if case.key == "case-0" else None
 
-    page = Read(write_page(write_run(tmp_path, scores_of()), some))
-    assert sorted(asked) == ["case-0", "case-1", "case-2", "case-3"]  # case-4 has no score of its own
-    (shown,) = page.all("img")
-    data = base64.b64decode(shown["src"].removeprefix("data:image/jpeg;base64,"))
+    page = Read(write_run_page(write_run(tmp_path, scores_of()), some))
+    assert sorted(drawn_cases) == ["case-0", "case-1", "case-2", "case-3"]  # case-4 has no score of its own
+    (on_page,) = page.all("img")
+    data = base64.b64decode(on_page["src"].removeprefix("data:image/jpeg;base64,"))
     assert Image.open(io.BytesIO(data)).size == (300, 300)
 
 
 def test_facts_and_words_that_differ_are_marked(tmp_path: Path) -> None:
-    page = write_page(write_run(tmp_path, scores_of()))
+    page = write_run_page(write_run(tmp_path, scores_of()))
     raw = page.read_text(encoding="utf-8")
     assert "ACR <del>C</del>. BIRADS: <del>4c. A spiculated mass" in raw
     assert "ACR <ins>B</ins>. BIRADS: <ins>1" in raw
     text = Read(page).text
-    assert "wrong category : reference says BI-RADS 4C; draft says BI-RADS 1" in text
-    assert "wrong density : reference says density C; draft says density B" in text
+    assert "wrong category : reference: BI-RADS 4C; draft: BI-RADS 1" in text
+    assert "wrong density : reference: density C; draft: density B" in text
     assert "missing finding : spiculated mass, left upper outer" in text
 
 
 @pytest.mark.parametrize(
-    ("file", "told"), [("scores.json", "score"), ("predictions.jsonl", "case"), ("cases.jsonl", "case")]
+    ("file", "message"), [("scores.json", "score"), ("predictions.jsonl", "case"), ("cases.jsonl", "case")]
 )
-def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, told: str) -> None:
+def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, message: str) -> None:
     run = write_run(tmp_path, scores_of())
     whole = (run / file).read_text(encoding="utf-8")
     (run / file).unlink()
     with pytest.raises(BenchmarkError, match=rf"no {file} in the run folder"):
-        write_page(run)
+        write_run_page(run)
     (run / file).write_text(whole[:40], encoding="utf-8")
     with pytest.raises(BenchmarkError, match=rf"{file} line 1: no JSON"):
-        write_page(run)
+        write_run_page(run)
     (run / file).write_text(whole.replace("case-0", "case-x").replace('"schema_version":1', '"schema_version":9'))
-    with pytest.raises(BenchmarkError, match=rf"{file}.*{told}"):
-        write_page(run)
+    with pytest.raises(BenchmarkError, match=rf"{file}.*{message}"):
+        write_run_page(run)
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,12 @@ def test_one_group_of_cases_allows_no_verdict() -> None:
 def test_the_verdict_counts_and_names_what_it_rests_on() -> None:
     found = verdict(scores_of({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}))
     assert found.headline == "In part: 1 of 2 main metrics shows that the images were read."
-    assert "1 of 2 main metrics gets worse beyond chance (birads_accuracy_7_worst)" in " ".join(found.sentences)
-    assert "not run on changed pictures" not in " ".join(found.sentences)
+    assert "1 of 2 main metrics gets worse, beyond the 95 % interval (birads_accuracy_7_worst)" in " ".join(
+        found.sentences
+    )
+    assert "not run on perturbed images" not in " ".join(found.sentences)
     untested = verdict(scores_of({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}))
-    assert "not run on changed pictures" in " ".join(untested.sentences)
+    assert "not run on perturbed images" in " ".join(untested.sentences)
 
 
 def _extremes(cases: tuple[CaseScores, ...], lengths: dict[str, int]) -> tuple[str, list[str], list[str]]:

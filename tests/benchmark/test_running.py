@@ -1,4 +1,4 @@
-"""A run ends with the same bytes however it was broken off, loses no case, and keeps other runs out of its folder."""
+"""A run ends with the same bytes however often interrupted, loses no case, and refuses a different run's folder."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_run_holds_every_case_in_the_order_of_the_split(data: Path, whole: Pat
 
 
 @pytest.mark.parametrize("stops", [1, 2, 3])
-def test_broken_off_again_and_again_it_ends_with_the_same_bytes(
+def test_interrupted_again_and_again_it_ends_with_the_same_bytes(
     stops: int, data: Path, whole: Path, tmp_path: Path
 ) -> None:
     times = 0
@@ -81,7 +81,7 @@ def test_broken_off_again_and_again_it_ends_with_the_same_bytes(
 
 
 def cut_last_lines(folder: Path) -> None:
-    """As if the process had been killed in the midst of the next line."""
+    """As if the process had been killed while writing the next line."""
     for path in (*folder.glob("predictions.jsonl"), *folder.glob("perturbed/*.jsonl"), *folder.glob("timings.jsonl")):
         with path.open("ab") as lines:
             lines.write(b'{"key":"study-3","text":"TECHN')
@@ -109,31 +109,33 @@ def test_what_is_finished_is_not_drafted_again(data: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"seed": 1}, "seed is 0, requested 1"),
         ({"limit": 3}, "data.n is 5, requested 3"),
         ({"score_text": "model"}, "prompt.score_text is 'clinical', requested 'model'"),
     ],
 )
-def test_another_run_is_kept_out_in_one_line(change: dict[str, object], said: str, data: Path, whole: Path) -> None:
+def test_a_different_run_is_refused_in_one_line(
+    change: dict[str, object], message: str, data: Path, whole: Path
+) -> None:
     before = contents(whole)
     with pytest.raises(BenchmarkError, match="the folder contains a different run") as refused:
         go(replace(RunConfig(data, "some", whole), **change))  # type: ignore[arg-type]
-    assert said in str(refused.value) or said.split(" is ", maxsplit=1)[0] in str(refused.value)
+    assert message in str(refused.value) or message.split(" is ", maxsplit=1)[0] in str(refused.value)
     assert "\n" not in str(refused.value)
     with pytest.raises(BenchmarkError, match=r"model\.name is 'reader', requested 'writer'"):
         go(RunConfig(data, "some", whole), Reader(name="writer"))
     assert contents(whole) == before
 
 
-def test_predictions_that_nobody_says_the_origin_of_are_not_gone_on_with(data: Path, tmp_path: Path) -> None:
+def test_predictions_without_a_manifest_are_not_resumed(data: Path, tmp_path: Path) -> None:
     (tmp_path / "predictions.jsonl").write_text("", encoding="utf-8")
     with pytest.raises(BenchmarkError, match=r"without manifest\.json"):
         go(RunConfig(data, "some", tmp_path))
 
 
-def test_a_case_that_cannot_be_read_is_kept_with_its_reason_and_scored_nowhere(tmp_path: Path) -> None:
+def test_a_case_that_cannot_be_read_is_stored_with_its_reason_and_not_scored(tmp_path: Path) -> None:
     drawn = draw(tmp_path / "drawn", SIDES)
     data = imported(drawn, tmp_path / "data", TRAIN).folder
     (drawn / "study-3" / "LMLO.dcm").unlink()
@@ -145,25 +147,25 @@ def test_a_case_that_cannot_be_read_is_kept_with_its_reason_and_scored_nowhere(t
     (pair,) = [p for p in pairs_of(references.cases, predictions(tmp_path / "run" / "predictions.jsonl")) if not p.text]
     assert (pair.key, pair.report) == ("study-3", None)
     for how in ("blanked", "mirrored"):
-        kept = predictions(tmp_path / "run" / "perturbed" / f"{how}.jsonl")
-        assert [p.key for p in kept if p.text is None] == ["study-3"]
+        perturbed = predictions(tmp_path / "run" / "perturbed" / f"{how}.jsonl")
+        assert [p.key for p in perturbed if p.text is None] == ["study-3"]
     nearest = predictions(tmp_path / "run" / "baselines" / "retrieval.jsonl")
     assert [p.key for p in nearest if p.text is None] == ["study-3"]
 
 
-def test_shuffled_drafts_are_those_of_the_pictures_shown(data: Path, whole: Path) -> None:
+def test_shuffled_drafts_are_those_of_the_partners_images(data: Path, whole: Path) -> None:
     dataset = open_dataset(data)
     cases = {key: dataset.case(key) for key in dataset.split("some").test}
     partner = derangement(list(cases.values()), 0)
     for prediction in predictions(whole / "perturbed" / "shuffled.jsonl"):
         study = study_of(cases[prediction.key], dataset.root)
         other = study_of(cases[partner[prediction.key]], dataset.root)
-        shown = study.model_copy(update={"mammograms": other.mammograms})
-        assert prediction.text == draft_report(shown, Reader(), force=True).text
+        swapped = study.model_copy(update={"mammograms": other.mammograms})
+        assert prediction.text == draft_report(swapped, Reader(), force=True).text
         assert partner[prediction.key] != prediction.key
 
 
-def test_without_training_cases_what_is_left_out_is_said(tmp_path: Path) -> None:
+def test_without_training_cases_a_warning_says_what_is_skipped(tmp_path: Path) -> None:
     data = imported(draw(tmp_path / "drawn", SIDES[:3]), tmp_path / "data", 0).folder
     go(RunConfig(data, "some", tmp_path / "run", perturbed=0))
     about = json.loads((tmp_path / "run" / "baselines" / "about.json").read_text(encoding="utf-8"))
@@ -172,7 +174,7 @@ def test_without_training_cases_what_is_left_out_is_said(tmp_path: Path) -> None
     assert not (tmp_path / "run" / "baselines" / "retrieval.jsonl").exists()
 
 
-def test_baselines_learn_from_another_set_but_never_from_a_patient_tested(data: Path, tmp_path: Path) -> None:
+def test_baselines_are_fitted_on_another_set_but_never_on_a_tested_patient(data: Path, tmp_path: Path) -> None:
     other = imported(draw(tmp_path / "drawn", (L, R, L), first=6), tmp_path / "other", 0).folder  # study 6 is tested
     references = go(RunConfig(data, "some", tmp_path / "run", training=other, perturbed=0))
     assert [case.key for case in references.training] == ["study-7", "study-8"]

@@ -12,7 +12,7 @@ from amrg.benchmark.baselines.suite import fit_baselines
 from amrg.benchmark.references import References
 from amrg.benchmark.scoring.measure import OptionalMetrics
 from amrg.benchmark.scoring.score_run import Submission, score_submission, write_scores
-from amrg.benchmark.scoring.scoring import Options, score
+from amrg.benchmark.scoring.scoring import ScoringOptions, score
 from amrg.benchmark.submissions import Outputs
 from amrg.birads import Report
 from amrg.datasets.case import ReferenceSource
@@ -23,7 +23,7 @@ from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED, case, w
 
 
 def scored(outputs: Outputs, references: References = REFERENCES, extras: OptionalMetrics | None = None) -> Scores:
-    options = Options("mine", draws=200, extras=extras or OptionalMetrics())
+    options = ScoringOptions("mine", draws=200, extras=extras or OptionalMetrics())
     return score(references, outputs, fit_baselines(references), options)
 
 
@@ -112,15 +112,15 @@ def test_single_cases_have_the_values_that_one_case_can_have(turned: Scores) -> 
     assert turned.cases[3].subgroups == {"density": "C", "category": "2", "view": "CC", "data set": "made"}
 
 
-def test_texts_rendered_from_labels_get_a_text_score_only_where_asked() -> None:
+def test_texts_rendered_from_labels_get_a_text_score_only_on_request() -> None:
     mixed = replace(REFERENCES, cases=(*(case(i, ReferenceSource.LABELS) for i in range(5)), *CASES[5:]))
-    without, asked = scored(TURNED, mixed), scored(TURNED, mixed, OptionalMetrics(label_texts=True))
+    without, requested = scored(TURNED, mixed), scored(TURNED, mixed, OptionalMetrics(label_texts=True))
     assert mine(without)["rouge_l_f1_stemmed"].n == mine(without)["cider_d_ptb"].n == 7
     assert "the 7 references scored" in mine(without)["cider_d_ptb"].about
     assert mine(without)["birads_accuracy_7_worst"].n == 12
-    assert "5 of 12 references are rendered from labels: no text metric counts them" in without.warnings
-    assert mine(asked)["rouge_l_f1_stemmed"].n == 12
-    assert any("scored as texts all the same" in w for w in asked.warnings)
+    assert "5 of 12 references are rendered from labels: text metrics skip them" in without.warnings
+    assert mine(requested)["rouge_l_f1_stemmed"].n == 12
+    assert any("text metrics count them, as requested" in w for w in requested.warnings)
 
 
 def test_training_cases_are_marked_and_warned_of() -> None:
@@ -138,13 +138,13 @@ def test_one_case_has_neither_cider_nor_kappa_nor_intervals_nor_blind_baselines(
     assert metrics["rouge_l_f1_stemmed"].value == 1.0
     assert {m.low for m in metrics.values()} == {None}
     assert {m.skill for m in metrics.values()} == {None}
-    told = " / ".join(scores.warnings)
-    assert "CIDEr has no meaning for 1 scored case" in told
-    assert "one group only (1 case): there are no intervals" in told
-    assert "no blind baselines, and so no skill" in told
+    messages = " / ".join(scores.warnings)
+    assert "CIDEr has no meaning for 1 scored case" in messages
+    assert "one group only (1 case): there are no intervals" in messages
+    assert "no blind baselines, and so no skill" in messages
 
 
-def test_few_groups_are_said(turned: Scores) -> None:
+def test_few_groups_are_warned_of(turned: Scores) -> None:
     assert turned.data.groups == 6
     assert any(w.startswith("6 groups only") for w in turned.warnings)
 
@@ -161,15 +161,15 @@ def test_without_training_cases_baselines_never_learn_from_a_cases_own_group() -
     assert any("cross-fitted" in w for w in scored(TURNED, alone).warnings)
 
 
-def test_a_system_cannot_be_called_as_a_baseline() -> None:
-    with pytest.raises(BenchmarkError, match="'oracle', as a baseline is"):
-        Options("oracle")
+def test_a_system_cannot_have_the_name_of_a_baseline() -> None:
+    with pytest.raises(BenchmarkError, match="'oracle', like a baseline"):
+        ScoringOptions("oracle")
 
 
 def test_scores_come_back_from_their_file_and_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     handed = Submission(tmp_path / "mine.jsonl", REFERENCES, TURNED)
     handed.path.write_text("{}", encoding="utf-8")
-    options = Options("mine", draws=50)
+    options = ScoringOptions("mine", draws=50)
     made = [score_submission(handed, tmp_path / name, options) for name in ("a", "a", "b")]
     assert Scores.model_validate_json((tmp_path / "a" / "scores.json").read_bytes()) == made[0] == made[2]
     for name in ("scores.json", "manifest.json", "predictions.jsonl", "cases.jsonl", "baselines/oracle.jsonl"):
@@ -184,14 +184,14 @@ def test_a_case_is_a_line_of_the_scores(turned: Scores, tmp_path: Path) -> None:
     assert Scores.model_validate_json((tmp_path / "none.json").read_bytes()).cases == ()
 
 
-def test_a_folder_that_holds_another_run_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_a_different_run_is_refused(tmp_path: Path) -> None:
     handed = Submission(tmp_path / "mine.jsonl", REFERENCES, TURNED)
     handed.path.write_text("{}", encoding="utf-8")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "manifest.json").write_text('{"model": {}}', encoding="utf-8")
-    with pytest.raises(BenchmarkError, match="found a run of `amrg benchmark run`"):
-        score_submission(handed, tmp_path / "run", Options("mine"))
+    with pytest.raises(BenchmarkError, match="contains a run of `amrg benchmark run`"):
+        score_submission(handed, tmp_path / "run", ScoringOptions("mine"))
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "predictions.jsonl").write_text("", encoding="utf-8")
-    with pytest.raises(BenchmarkError, match="name an empty folder"):
-        score_submission(handed, tmp_path / "files", Options("mine"))
+    with pytest.raises(BenchmarkError, match="use an empty folder"):
+        score_submission(handed, tmp_path / "files", ScoringOptions("mine"))

@@ -39,7 +39,7 @@ def texts(predictions: Sequence[Prediction]) -> dict[str, str | None]:
 
 
 def references(*keys: str) -> References:
-    return References("set", tuple(_case(key, NORMAL) for key in keys), "clean", "test", elsewhere={"t1": "train"})
+    return References("set", tuple(_case(key, NORMAL) for key in keys), "clean", "test", other_parts={"t1": "train"})
 
 
 def _case(key: str, text: str, group: str = "") -> Case:
@@ -104,7 +104,7 @@ def test_a_run_folder_is_read_by_its_predictions(tmp_path: Path) -> None:
         ("half \ud800 a pair", "surrogate"),
     ],
 )
-def test_a_text_that_cannot_be_scored_has_failed_and_is_told(text: str | None, why: str, tmp_path: Path) -> None:
+def test_a_text_that_cannot_be_scored_has_failed_with_a_warning(text: str | None, why: str, tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", {"id": "good", "text": NORMAL}, {"id": "bad", "text": text})
     found = read_predictions(path)
     assert texts(found.predictions) == {"good": NORMAL, "bad": None}
@@ -120,9 +120,9 @@ def test_a_case_with_an_error_has_failed_whatever_its_text(tmp_path: Path) -> No
     assert "timed out" in found.warnings[0]
 
 
-def test_fields_that_nothing_reads_are_named(tmp_path: Path) -> None:
+def test_unknown_fields_are_named(tmp_path: Path) -> None:
     found = read_predictions(lines(tmp_path / "a.jsonl", {"id": "a", "text": NORMAL, "probabilty": 0.5}))
-    assert found.warnings == ("fields of the predictions that nothing reads: probabilty",)
+    assert found.warnings == ("unknown fields of the predictions, ignored: probabilty",)
 
 
 def write(name: str, content: bytes) -> Callable[[Path], Path]:
@@ -137,7 +137,7 @@ GOOD = json.dumps({"id": "a", "text": NORMAL}).encode()
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "message"),
     [
         (lambda folder: folder / "none.jsonl", "no such file"),
         (write("a.json", b"[]"), "'.json'"),
@@ -148,21 +148,21 @@ GOOD = json.dumps({"id": "a", "text": NORMAL}).encode()
         (write("a.jsonl", b'{"id": true, "text": "t"}\n'), "no `id`"),
         (write("a.jsonl", b'{"id": "b", "text": 7}\n'), "`text` is int"),
         (write("a.jsonl", b'{"id": "b", "text": "t", "report": {"findings": 3}}\n'), "`report.findings` is '3'"),
-        (write("a.jsonl", GOOD + b"\n" + GOOD), "line 2: id 'a' stands twice, first at a.jsonl line 1"),
+        (write("a.jsonl", GOOD + b"\n" + GOOD), "line 2: duplicate id 'a', first at a.jsonl line 1"),
         (write("a.jsonl", GOOD.decode().encode("utf-16")), "found UTF-16"),
         (write("a.csv", "id,text\na,b\n".encode("utf-16-le")), "found UTF-16"),
         (write("a.csv", b"id,text\na,Befund: unauff\xe4llig\n"), "line 2: found the byte 0xe4, expected UTF-8"),
         (write("a.csv", b"id;text\na;b\n"), "separated by commas, not ';'"),
         (write("a.csv", b"image,text\na,b\n"), "line 1: found image, text"),
-        (write("a.csv", b"id,text\na,No mass, no calcifications\n"), "line 2: the row has not as many fields"),
+        (write("a.csv", b"id,text\na,No mass, no calcifications\n"), "line 2: the row does not have as many fields"),
         (write("a.csv", b'id,text\na,"No mass\nb,No mass\n'), "is a double quote left open?"),
         (lambda folder: folder, "found no .txt file"),
     ],
 )
-def test_bad_input_is_one_clear_line(made: Callable[[Path], Path], said: str, tmp_path: Path) -> None:
+def test_bad_input_is_one_clear_line(made: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError) as refused:
         read_predictions(made(tmp_path))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -183,7 +183,7 @@ def test_predictions_come_in_the_order_of_the_references_and_missing_ones_have_f
     assert found.warnings == ("1 of 3 cases have no prediction and count as failed: b",)
 
 
-def test_predictions_of_more_cases_are_left_out_and_said() -> None:
+def test_predictions_of_other_cases_are_skipped_with_a_warning() -> None:
     found = match_to_references(references("a", "b"), outputs("a", "b", "t1", "x", "y"))
     assert [p.key for p in found.predictions] == ["a", "b"]
     (warning,) = found.warnings
@@ -224,7 +224,7 @@ def test_references_take_groups_facts_and_where_they_come_from(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"id": "a", "text": ""}, "a.jsonl line 1: no reference text for 'a'"),
         ({"id": "a"}, "no reference text for 'a'"),
@@ -233,10 +233,10 @@ def test_references_take_groups_facts_and_where_they_come_from(tmp_path: Path) -
         ({"id": "a", "text": "x", "report": {"worst": 3}}, "report: `worst` is '3'"),
     ],
 )
-def test_a_bad_reference_is_refused(row: dict[str, object], said: str, tmp_path: Path) -> None:
+def test_a_bad_reference_is_refused(row: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError) as refused:
         read_references(lines(tmp_path / "a.jsonl", row))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_the_hash_is_of_the_cases_wherever_they_are_read_from(tmp_path: Path) -> None:
@@ -281,19 +281,19 @@ def _split(dataset: Dataset) -> None:
     )
 
 
-def test_a_part_of_a_split_comes_with_what_may_be_learned_from(dataset: Dataset) -> None:
+def test_a_part_of_a_split_comes_with_training_cases(dataset: Dataset) -> None:
     _split(dataset)
     found = read_references(dataset.folder, "mine")
     assert [c.key for c in found.cases] == ["c5", "c3", "c4"]
     assert {c.key for c in found.training} == {"c0", "c1"}
-    assert found.elsewhere == {"c0": "train", "c1": "train", "c2": "validation"}
-    assert found.pins["dataset"] == dataset.info.hash
+    assert found.other_parts == {"c0": "train", "c1": "train", "c2": "validation"}
+    assert found.hashes["dataset"] == dataset.info.hash
     (leak,) = found.warnings
     assert "1 of 3 cases" in leak
     assert "(c5)" in leak
 
 
-def test_nothing_is_learned_from_training_cases_that_are_scored(dataset: Dataset) -> None:
+def test_baselines_are_not_fitted_on_training_cases_that_are_scored(dataset: Dataset) -> None:
     _split(dataset)
     found = read_references(dataset.folder, "mine", "train")
     assert (found.part, found.training) == ("train", ())

@@ -76,9 +76,9 @@ def test_compare_prints_differences_with_corrected_p(files: Path) -> None:
     assert (rouge["first"], rouge["second"], rouge["n"], rouge["second_value"]) == ("theirs", "ours", 11, 1.0)
     assert rouge["value"] > 0
     assert rouge["p"] <= rouge["p_holm"] <= 1
-    told = run("compare", files / "theirs", files / "ours", "--metric", "density_accuracy")
-    assert "density_accuracy" in told.stdout
-    assert "Holm's correction over 1 tests" in told.stdout
+    printed = run("compare", files / "theirs", files / "ours", "--metric", "density_accuracy")
+    assert "density_accuracy" in printed.stdout
+    assert "Holm's correction over 1 test" in printed.stdout
 
 
 def test_table_in_markdown_and_latex(files: Path) -> None:
@@ -95,7 +95,7 @@ def test_table_in_markdown_and_latex(files: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("score", "{none}", "--references", "{references}", "--out", "{new}"), Exit.UNREADABLE, "no such file"),
         (
@@ -112,7 +112,7 @@ def test_table_in_markdown_and_latex(files: Path) -> None:
         (
             ("score", "{ours}", "--references", "{references}", "--out", "{new}", "--name", "prior"),
             Exit.UNREADABLE,
-            "as a",
+            "like a baseline",
         ),
         (
             ("score", "{ours}", "--references", "{references}", "--out", "{new}", "--radeval", "x"),
@@ -126,7 +126,7 @@ def test_table_in_markdown_and_latex(files: Path) -> None:
     ],
 )
 def test_a_user_error_is_one_line_and_a_code(
-    arguments: tuple[str, ...], code: Exit, said: str, files: Path, tmp_path: Path
+    arguments: tuple[str, ...], code: Exit, message: str, files: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text('{"id": "z", "text": "BIRADS 1."}\n', encoding="utf-8")
@@ -140,7 +140,7 @@ def test_a_user_error_is_one_line_and_a_code(
     }
     done = run(*(a.format(**places) for a in arguments))
     assert done.exit_code == code, done.output
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.output
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
 

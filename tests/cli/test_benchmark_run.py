@@ -29,7 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Path, tmp_path: Path) -> None:
+def test_a_run_is_drafted_scored_and_written_and_resumes_where_it_was_interrupted(data: Path, tmp_path: Path) -> None:
     done = amrg(
         *("benchmark", "run", "--data", data / "test", "--split", "all-test"),
         *("--train-data", data / "train", "--out", tmp_path, "--json"),
@@ -41,8 +41,8 @@ def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Pa
         *("amrg-embedded", "constant", "sampled", "prior", "retrieval", "oracle", "perfect")
     }
     assert set(scores["perturbed"]) == {"blanked", "shuffled", "mirrored"}
-    mirrored = scores["perturbed"]["mirrored"]["metrics"]  # a draft follows its pictures to the other side, or nearly
-    assert mirrored["sides_kept_share"]["value"] == 0.0 < mirrored["sides_swapped_share"]["value"]
+    mirrored = scores["perturbed"]["mirrored"]["metrics"]  # a draft follows the images to the other side, or nearly
+    assert mirrored["sides_unchanged_share"]["value"] == 0.0 < mirrored["sides_swapped_share"]["value"]
     assert (tmp_path / "report.html").is_file()
 
     before = (tmp_path / "predictions.jsonl").read_bytes()
@@ -53,7 +53,7 @@ def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Pa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("--split", "all-test", "--score-text", "poem"), Exit.USAGE, "--score-text is 'poem'"),
         (("--split", "all-test", "--model", "no-such-model"), Exit.NO_MODEL, "no such folder"),
@@ -63,10 +63,10 @@ def test_a_run_is_drafted_scored_and_shown_and_goes_on_where_it_stopped(data: Pa
     ],
 )
 def test_a_user_error_is_one_line_and_a_code(
-    arguments: tuple[str, ...], code: Exit, said: str, data: Path, tmp_path: Path
+    arguments: tuple[str, ...], code: Exit, message: str, data: Path, tmp_path: Path
 ) -> None:
     done = amrg("benchmark", "run", "--data", data / "test", "--out", tmp_path / "run", *arguments)
     assert done.exit_code == code
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (tmp_path / "run").exists()
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Metrics, baselines, statistics and result pages: whether the image was read. Knows no service.
+"""Metrics, baselines, statistics and result pages: do the scores show that the images were read? Knows no service.
 
 What needs NLTK is not listed here but in its own module (`scoring.score`, `text.text_metrics`): processes that only
 parse reports start without it.

@@ -1,4 +1,4 @@
-"""Anyone's files as records: JSON lines, CSV, a folder of text files. The malformed is refused, by file and line."""
+"""Files of any system as records: JSON lines, CSV, a folder of text files; errors name file and line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from amrg.birads import Report
 from amrg.metrics.errors import BenchmarkError
 
-FORMS = "JSON lines (.jsonl) with `id` and `text`, CSV (.csv) with columns id and text, or a folder of .txt files"
+FORMATS = "JSON lines (.jsonl) with `id` and `text`, CSV (.csv) with columns id and text, or a folder of .txt files"
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One line, row or file: where it stands, the case's key, and its other fields as given."""
+    """One line, row or file: its place (`where`), the case's key, and its other fields as given."""
 
     where: str
     key: str
@@ -34,26 +34,26 @@ def read_records(path: Path) -> list[Record]:
     """The records of a file or folder, in its order (files by name), each key once.
 
     Raises:
-        BenchmarkError: there is nothing there, it is none of the three forms, a line is malformed, a key is missing or
-            stands twice, or the encoding is not UTF-8.
+        BenchmarkError: there is no such file, it is in none of the three formats, a line is malformed, a key is missing
+            or duplicate, or the encoding is not UTF-8.
     """
     if path.is_dir():
         records = list(_text_files(path))
     elif not path.is_file():
-        raise BenchmarkError(f"{path}: no such file or folder; expected {FORMS}")
+        raise BenchmarkError(f"{path}: no such file or folder; expected {FORMATS}")
     elif path.suffix.lower() in (".jsonl", ".ndjson"):
         records = list(_json_lines(path))
     elif path.suffix.lower() == ".csv":
         records = list(_rows(path))
     else:
-        raise BenchmarkError(f"{path.name}: found a file ending in {path.suffix or 'nothing'!r}; expected {FORMS}")
+        raise BenchmarkError(f"{path.name}: found a file ending in {path.suffix or 'nothing'!r}; expected {FORMATS}")
     if not records:
-        raise BenchmarkError(f"{path.name}: found no record; expected {FORMS}")
+        raise BenchmarkError(f"{path.name}: found no record; expected {FORMATS}")
     _refuse_duplicates(records)
     return records
 
 
-def decoded(path: Path) -> str:
+def read_utf8(path: Path) -> str:
     """A file's text; a UTF-8 byte order mark is dropped, line ends stay as they are.
 
     Raises:
@@ -85,14 +85,14 @@ def _refuse_duplicates(records: list[Record]) -> None:
     for record in records:
         if record.key in first:
             raise BenchmarkError(
-                f"{record.where}: id {record.key!r} stands twice, first at {first[record.key]}; keep one"
+                f"{record.where}: duplicate id {record.key!r}, first at {first[record.key]}; remove one"
             )
         first[record.key] = record.where
 
 
 def _json_lines(path: Path) -> Iterator[Record]:
-    """An object a line; blank lines are passed over."""
-    for number, line in enumerate(decoded(path).split("\n"), 1):
+    """An object a line; blank lines are skipped."""
+    for number, line in enumerate(read_utf8(path).split("\n"), 1):
         if not line.strip():
             continue
         where = f"{path.name} line {number}"
@@ -108,7 +108,7 @@ def _json_lines(path: Path) -> Iterator[Record]:
 
 
 def _key(where: str, fields: dict[str, Any]) -> str:
-    """The case's key, under `id` or (as amrg stores it) `key`; a whole number is read as its digits."""
+    """The case's key, under `id` or (as amrg stores it) `key`; an integer is read as its digits."""
     key = fields.get("id", fields.get("key"))
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)
@@ -119,7 +119,7 @@ def _key(where: str, fields: dict[str, Any]) -> str:
 
 def _rows(path: Path) -> Iterator[Record]:
     """A record a row of a CSV with a header."""
-    reader = csv.DictReader(io.StringIO(decoded(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(read_utf8(path), newline=""), strict=True)
     try:
         header = [name.strip() for name in reader.fieldnames or []]
         if not {"id", "text"} <= set(header):
@@ -129,8 +129,8 @@ def _rows(path: Path) -> Iterator[Record]:
             where = f"{path.name} line {reader.line_num}"
             if None in row or None in row.values():
                 raise BenchmarkError(
-                    f"{where}: the row has not as many fields as the header ({len(header)}); put texts that hold "
-                    "commas or line ends in double quotes"
+                    f"{where}: the row does not have as many fields as the header ({len(header)}); quote texts that "
+                    "contain commas or line ends"
                 )
             yield Record(where, _key(where, row), {k: v for k, v in row.items() if k != "id"})
     except csv.Error as error:
@@ -148,34 +148,34 @@ def _text_files(folder: Path) -> Iterator[Record]:
     """A record a `.txt` file, its stem the key."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() == ".txt")
     if not files:
-        raise BenchmarkError(f"{folder.name}: found no .txt file in the folder; expected {FORMS}")
+        raise BenchmarkError(f"{folder.name}: found no .txt file in the folder; expected {FORMATS}")
     for path in files:
-        yield Record(path.name, path.stem, {"text": decoded(path)})
+        yield Record(path.name, path.stem, {"text": read_utf8(path)})
 
 
-def listed(names: Iterable[str], most: int = 5) -> str:
+def list_some(names: Iterable[str], limit: int = 5) -> str:
     """A few names, and how many more there are."""
     given = sorted(names)
-    more = f" and {len(given) - most} more" if len(given) > most else ""
-    return ", ".join(given[:most]) + more
+    more = f" and {len(given) - limit} more" if len(given) > limit else ""
+    return ", ".join(given[:limit]) + more
 
 
-def first_fault(invalid: ValidationError) -> str:
-    """The first thing that is wrong, as `field: found, expected`."""
+def first_error(invalid: ValidationError) -> str:
+    """The first validation error: field, found, expected."""
     fault = invalid.errors(include_url=False)[0]
-    place = ".".join(map(str, fault["loc"])) or "the whole"
+    place = ".".join(map(str, fault["loc"])) or "the document"
     return f"`{place}` is {str(fault['input'])[:60]!r}: {fault['msg']}"
 
 
-def report_of(record: Record) -> Report | None:
-    """The facts that a record gives beside its text.
+def record_report(record: Record) -> Report | None:
+    """The structured report that a record has besides its text.
 
     Raises:
-        BenchmarkError: they are no report in amrg's own layout.
+        BenchmarkError: it is not a report in amrg's layout.
     """
     if record.fields.get("report") in (None, ""):
         return None
     try:
         return Report.model_validate_json(json.dumps(record.fields["report"]))
     except ValidationError as invalid:
-        raise BenchmarkError(f"{record.where}: report: {first_fault(invalid)}") from invalid
+        raise BenchmarkError(f"{record.where}: report: {first_error(invalid)}") from invalid

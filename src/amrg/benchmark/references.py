@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import CASES, SCORES
-from amrg.benchmark.records import Record, first_fault, listed, read_records, report_of
+from amrg.benchmark.records import Record, first_error, list_some, read_records, record_report
 from amrg.benchmark.sampling import sample
 from amrg.birads import Report
 from amrg.core.files import write_text
@@ -23,18 +23,18 @@ from amrg.metrics.bulk_parsing import LONGEST, read_reports
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 
-LEARNED_FROM = 2000
-"""How many training cases, drawn by seed, baselines learn from."""
+MAX_TRAINING_CASES = 2000
+"""Maximum number of training cases, sampled by seed, that baselines are fitted on."""
 
 _FIELDS = {"text", "report", "group", "source"}
 
 
 @dataclass(frozen=True)
 class References:
-    """Cases in a fixed order, where they come from, and what may be learned from.
+    """Cases in a fixed order, where they come from, and training cases for baselines.
 
-    `training` holds cases that baselines may learn from, none of them scored; empty where there are none. `elsewhere`
-    is the part of each case of the split that is not scored. `pins` are the hashes of data set and split.
+    `training` are cases to fit baselines on, none of them scored; may be empty. `other_parts` has the part of each case
+    of the split that is not scored. `hashes` are those of data set and split.
     """
 
     name: str
@@ -42,8 +42,8 @@ class References:
     split: str | None = None
     part: str | None = None
     training: tuple[Case, ...] = ()
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
-    pins: Mapping[str, str] = field(default_factory=dict)
+    other_parts: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @cached_property
@@ -62,12 +62,12 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
     """References from a data set folder (then `split` names one of its splits) or from a file or folder of texts.
 
     Raises:
-        BenchmarkError: nothing is there, it is malformed, or a reference has no text.
+        BenchmarkError: there is no such file, it is malformed, or a reference has no text.
         DatasetError: the data set cannot be read, or has no such split or part.
     """
     if (path / INFO).is_file():
         dataset = open_dataset(path)
-        return _whole(dataset) if split is None else references_of_part(dataset, dataset.split(split), part, seed)
+        return _all_cases(dataset) if split is None else references_of_part(dataset, dataset.split(split), part, seed)
     if split is not None:
         raise BenchmarkError(
             f"{path}: --split {split} was given, but there is no {INFO}: a split belongs to a data set"
@@ -78,26 +78,26 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
 
 
 def load_references(folder: Path) -> tuple[Case, ...]:
-    """The cases that a run folder keeps.
+    """The cases of a run folder.
 
     Raises:
-        BenchmarkError: it keeps none, or they are malformed.
+        BenchmarkError: there are none, or they are malformed.
     """
-    kept = folder / CASES
-    if not kept.is_file():
+    path = folder / CASES
+    if not path.is_file():
         raise BenchmarkError(f"{folder}: no {CASES}; expected a run folder: score it with `amrg benchmark score`")
     try:
-        return tuple(Case.model_validate_json(line) for line in kept.read_bytes().splitlines() if line.strip())
+        return tuple(Case.model_validate_json(line) for line in path.read_bytes().splitlines() if line.strip())
     except ValidationError as invalid:
-        raise BenchmarkError(f"{folder}/{CASES}: {first_fault(invalid)}; score the run again") from invalid
+        raise BenchmarkError(f"{folder}/{CASES}: {first_error(invalid)}; score the run again") from invalid
 
 
 def _of_run(folder: Path) -> References:
     """The cases of a scored run, named as its scores name them."""
-    cases, stored = load_references(folder), folder / SCORES
-    if not stored.is_file():
+    cases, scores = load_references(folder), folder / SCORES
+    if not scores.is_file():
         return References(folder.name, cases)
-    data = Scores.model_validate_json(stored.read_bytes()).data
+    data = Scores.model_validate_json(scores.read_bytes()).data
     return References(data.name, cases, data.split, data.part)
 
 
@@ -106,20 +106,20 @@ def save_references(cases: Sequence[Case], folder: Path) -> None:
     write_text(folder / CASES, (case.model_dump_json() for case in cases))
 
 
-def _whole(dataset: Dataset) -> References:
+def _all_cases(dataset: Dataset) -> References:
     """All cases of a data set that has no split."""
     if dataset.splits():
         raise BenchmarkError(
             f"{dataset.folder}: a data set needs --split to say which cases; it has {', '.join(dataset.splits())}"
         )
-    warning = f"{dataset.info.name} has no split: all its cases are scored, those a system learned from included"
+    warning = f"{dataset.info.name} has no split: all its cases are scored, also those that a system was trained on"
     return References(
-        dataset.info.name, tuple(dataset.cases()), pins={"dataset": dataset.info.hash}, warnings=(warning,)
+        dataset.info.name, tuple(dataset.cases()), hashes={"dataset": dataset.info.hash}, warnings=(warning,)
     )
 
 
 def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> References:
-    """One part of a split, with cases of its train part for baselines to learn from.
+    """One part of a split, with cases of its train part to fit baselines on.
 
     Raises:
         BenchmarkError: the part is empty.
@@ -129,31 +129,31 @@ def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> 
     if not keys:
         sizes = ", ".join(f"{name} {len(split.keys(name))}" for name in PARTS)
         raise BenchmarkError(f"split {split.name}: part {part} is empty ({sizes}); name another part")
-    learned = sample(split.train, LEARNED_FROM, f"training {seed}") if part != "train" else []
-    wanted = {*keys, *learned}
+    training_keys = sample(split.train, MAX_TRAINING_CASES, f"training {seed}") if part != "train" else []
+    wanted = {*keys, *training_keys}
     found = {case.key: case for case in dataset.cases() if case.key in wanted}
-    cases, training = tuple(found[key] for key in keys), tuple(found[key] for key in learned)
+    cases, training = tuple(found[key] for key in keys), tuple(found[key] for key in training_keys)
     return References(
         dataset.info.name,
         cases,
         split.name,
         part,
         training,
-        elsewhere={key: name for name in PARTS if name != part for key in split.keys(name)},
-        pins={"dataset": dataset.info.hash, "split": split.hash},
+        other_parts={key: name for name in PARTS if name != part for key in split.keys(name)},
+        hashes={"dataset": dataset.info.hash, "split": split.hash},
         warnings=_leaks(cases, training),
     )
 
 
 def _leaks(cases: Sequence[Case], training: Sequence[Case]) -> tuple[str, ...]:
-    """Whether cases that are scored were there to learn from: the same patient, or the same words."""
-    groups, words = {c.group for c in training}, {text_group(c.text) for c in training}
-    leaked = [c for c in cases if c.group in groups or (has_own_text(c) and text_group(c.text) in words)]
+    """A warning where scored cases share a patient or a text with training cases."""
+    groups, texts = {c.group for c in training}, {text_group(c.text) for c in training}
+    leaked = [c for c in cases if c.group in groups or (has_own_text(c) and text_group(c.text) in texts)]
     if not leaked:
         return ()
     return (
-        f"the split leaks: {len(leaked)} of {len(cases)} cases have a patient or the words of their reference in the "
-        f"train part ({listed(c.key for c in leaked)}); see `amrg data check`, and prefer the split `clean`",
+        f"the split leaks: {len(leaked)} of {len(cases)} cases have their patient or their reference's text in the "
+        f"train part ({list_some(c.key for c in leaked)}); see `amrg data check`, and prefer the split `clean`",
     )
 
 
@@ -161,17 +161,17 @@ def _of_records(path: Path) -> References:
     """Anyone's references: texts are parsed where the file gives no facts of its own."""
     records = read_records(path)
     texts = [_reference_text(record) for record in records]
-    given = [report_of(record) for record in records]
+    given = [record_report(record) for record in records]
     parsed = read_reports([text if report is None else None for text, report in zip(texts, given, strict=True)])
     warnings = []
     ungrouped = sum(not record.fields.get("group") for record in records)
     if ungrouped:
         warnings.append(
-            f"{ungrouped} of {len(records)} references name no `group` (patient): those of the same words count as one"
+            f"{ungrouped} of {len(records)} references name no `group` (patient): those with the same text count as one"
         )
-    strange = {field for record in records for field in record.fields} - _FIELDS
-    if strange:
-        warnings.append(f"fields of the references that nothing reads: {listed(strange)}")
+    unknown = {field for record in records for field in record.fields} - _FIELDS
+    if unknown:
+        warnings.append(f"unknown fields of the references, ignored: {list_some(unknown)}")
     cases = tuple(
         _case(path.stem, record, text, mine or read or Report(narrative=text))
         for record, text, mine, read in zip(records, texts, given, parsed, strict=True)
@@ -183,16 +183,16 @@ def _reference_text(record: Record) -> str:
     """A reference's text; one without cannot be scored against."""
     text = record.fields.get("text")
     if not isinstance(text, str) or not text.strip():
-        raise BenchmarkError(f"{record.where}: no reference text for {record.key!r}; give it one, or take its line out")
+        raise BenchmarkError(f"{record.where}: no reference text for {record.key!r}; add it, or remove its line")
     if len(text) > LONGEST:
         raise BenchmarkError(
-            f"{record.where}: a reference of {len(text):,} characters; expected {LONGEST:,} at most: is it one report?"
+            f"{record.where}: a reference of {len(text):,} characters; expected at most {LONGEST:,}: is it one report?"
         )
     return text
 
 
 def _case(name: str, record: Record, text: str, reference: Report) -> Case:
-    """A record as a case without pictures."""
+    """A record as a case without images."""
     source = record.fields.get("source") or ReferenceSource.RADIOLOGIST.value
     if source not in tuple(ReferenceSource):
         raise BenchmarkError(f"{record.where}: source is {source!r}; expected {', '.join(ReferenceSource)}")

@@ -1,4 +1,4 @@
-"""Anyone's predictions and the references they answer to: checked, matched by case, and what is odd said in words."""
+"""Predictions of any system: checked, matched to the references by case, with warnings of what is unusual."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import PREDICTIONS
-from amrg.benchmark.records import Record, first_fault, listed, read_records
+from amrg.benchmark.records import Record, first_error, list_some, read_records
 from amrg.benchmark.references import References
 from amrg.metrics.bulk_parsing import LONGEST
 from amrg.metrics.errors import BenchmarkError
@@ -23,7 +23,7 @@ _FIELDS = {"text", "report", "error", "refused", "seconds"}
 
 @dataclass(frozen=True)
 class Outputs:
-    """A system's outputs as read, or as matched to cases; `warnings` says what is odd about them, a line each."""
+    """A system's outputs as read, or as matched to cases; `warnings` says what is unusual about them, a line each."""
 
     predictions: tuple[Prediction, ...]
     warnings: tuple[str, ...] = ()
@@ -37,14 +37,14 @@ def read_predictions(path: Path) -> Outputs:
     Raises:
         BenchmarkError: a file or line is malformed (see `read_records`), or a field is not of its type.
     """
-    stored = path / PREDICTIONS
-    records = read_records(stored if stored.is_file() else path)
+    in_run = path / PREDICTIONS
+    records = read_records(in_run if in_run.is_file() else path)
     predictions = tuple(_prediction(record) for record in records)
-    strange = sorted({field for record in records for field in record.fields if field not in _FIELDS})
-    warnings = [f"fields of the predictions that nothing reads: {listed(strange)}"] if strange else []
+    unrecognised = sorted({field for record in records for field in record.fields if field not in _FIELDS})
+    warnings = [f"unknown fields of the predictions, ignored: {list_some(unrecognised)}"] if unrecognised else []
     failed = [p for p in predictions if p.text is None]
     for error, count in sorted(Counter(p.error or "" for p in failed).items()):
-        keys = listed([p.key for p in failed if p.error == error])
+        keys = list_some([p.key for p in failed if p.error == error])
         warnings.append(f"{count} of {len(predictions)} predictions count as failed ({error}): {keys}")
     return Outputs(predictions, tuple(warnings))
 
@@ -55,22 +55,22 @@ def _prediction(record: Record) -> Prediction:
     text = fields.pop("text", None)
     if text is not None and not isinstance(text, str):
         raise BenchmarkError(f"{record.where}: `text` is {type(text).__name__}, expected a string")
-    error = fields.pop("error", None) or flaw_of(text)
+    error = fields.pop("error", None) or text_problem(text)
     try:
-        kept: dict[str, Any] = {"text": None, "error": error} if error else {**fields, "text": text}
-        return Prediction.model_validate_json(json.dumps({"key": record.key, **kept}))
+        stored: dict[str, Any] = {"text": None, "error": error} if error else {**fields, "text": text}
+        return Prediction.model_validate_json(json.dumps({"key": record.key, **stored}))
     except ValidationError as invalid:
-        raise BenchmarkError(f"{record.where}: {first_fault(invalid)}") from invalid
+        raise BenchmarkError(f"{record.where}: {first_error(invalid)}") from invalid
 
 
-def flaw_of(text: str | None) -> str | None:
+def text_problem(text: str | None) -> str | None:
     """Why a text cannot be scored; None where it can."""
     if text is None or not text.strip():
         return "no text"
     if len(text) > LONGEST:
         return f"a text of over {LONGEST:,} characters"
     if any("\ud800" <= c <= "\udfff" for c in text):
-        return "a text with half a surrogate pair"
+        return "a text with an unpaired surrogate"
     return None
 
 
@@ -88,12 +88,12 @@ def match_to_references(references: References, outputs: Outputs) -> Outputs:
     warnings = list(outputs.warnings)
     if unknown:
         warnings.append(
-            f"{len(unknown)} predictions are of cases that are not among the {len(known)} references, and are left "
-            f"out{_parts(references, unknown)}: {listed(unknown)}"
+            f"{len(unknown)} predictions are of cases that are not among the {len(known)} references, and are "
+            f"skipped{_parts(references, unknown)}: {list_some(unknown)}"
         )
     if missing:
         warnings.append(
-            f"{len(missing)} of {len(known)} cases have no prediction and count as failed: {listed(missing)}"
+            f"{len(missing)} of {len(known)} cases have no prediction and count as failed: {list_some(missing)}"
         )
     absent = {key: Prediction(key=key, text=None, error="no prediction") for key in missing}
     return Outputs(tuple(given.get(c.key) or absent[c.key] for c in references.cases), tuple(warnings))
@@ -104,13 +104,13 @@ def _other_cases(references: References, unknown: Sequence[str], missing: Sequen
     return (
         f"{len(unknown)} predictions are of cases that are not among the {len(references.cases)} references of "
         f"{references.name}{part}{_parts(references, unknown)}, and {len(missing)} references have none; found for "
-        f"example {sorted(unknown)[0]!r}, expected for example {sorted(missing)[0]!r}; name the references that these "
-        "predictions answer to"
+        f"example {sorted(unknown)[0]!r}, expected for example {sorted(missing)[0]!r}; name the references of these "
+        "predictions"
     )
 
 
 def _parts(references: References, keys: Iterable[str]) -> str:
-    """Which other parts of the split the cases belong to."""
-    counted = Counter(references.elsewhere[k] for k in keys if k in references.elsewhere)
+    """Which other parts of the split the cases belong to, as text."""
+    counted = Counter(references.other_parts[k] for k in keys if k in references.other_parts)
     found = ", ".join(f"{count} to part {part}" for part, count in counted.most_common())
     return f" (of them belong {found} of split {references.split})" if found else ""

@@ -1,4 +1,4 @@
-"""`amrg benchmark`: anyone's predictions scored, runs compared, tables for papers."""
+"""`amrg benchmark`: predictions of any system scored, runs compared, tables for papers."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from amrg.cli.console import busy, complain, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from amrg.benchmark.scoring.compare import Compared
+    from amrg.benchmark.scoring.compare import Comparison
     from amrg.metrics.scores import Scores
 
 app = typer.Typer(
-    help="Numbers that show whether the image was read: score predictions, compare systems, write tables.",
+    help="Benchmark that shows whether the images were read: score predictions, compare systems, write tables.",
     no_args_is_help=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 LabelTexts = Annotated[
-    bool, typer.Option("--score-label-texts", help="Let text metrics count references that are rendered from labels.")
+    bool, typer.Option("--score-label-texts", help="Let text metrics count references rendered from labels.")
 ]
-MeteorJar = Annotated[bool, typer.Option("--meteor-jar", help="METEOR 1.5 too, by its Java program.")]
+MeteorJar = Annotated[bool, typer.Option("--meteor-jar", help="Also METEOR 1.5, by its Java program.")]
 RadEval = Annotated[
-    list[str] | None, typer.Option("--radeval", help="A metric of RadEval too, by its name there; can be given again.")
+    list[str] | None, typer.Option("--radeval", help="Also a metric of RadEval, by its name there; repeatable.")
 ]
 Metrics = Annotated[
-    list[str] | None, typer.Option("--metric", help="A metric by name, or all; can be given again. The main ones.")
+    list[str] | None, typer.Option("--metric", help="A metric by name, or all; repeatable. Default: the main metrics.")
 ]
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of all that is drawn.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
 
 @app.command()
@@ -42,32 +42,30 @@ def score(
     predictions: Annotated[
         Path, typer.Argument(help="JSON lines or CSV with id and text, a folder of text files, or a run folder.")
     ],
-    references: Annotated[
-        Path, typer.Option(help="The same forms, or a data set folder (then --split and --part say which cases).")
-    ],
+    references: Annotated[Path, typer.Option(help="The same formats, or a data set folder (with --split and --part).")],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the run: scores, page, baselines.")],
     split: Annotated[str | None, typer.Option(help="Split of the data set, by name.")] = None,
     part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-    name: Annotated[str | None, typer.Option(help="What the system is called; the name of its file.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the system. Default: the name of its file.")] = None,
     label_texts: LabelTexts = False,
     meteor_jar: MeteorJar = False,
     radeval: RadEval = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score any system's predictions beside blind baselines: intervals, skill, subgroups, a page."""
+    """Score any system's predictions and blind baselines: intervals, skill, subgroups, a page."""
     with busy("reading"):
         from amrg.benchmark.references import read_references
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.score_run import load_submission, score_submission
-        from amrg.benchmark.scoring.scoring import Options
+        from amrg.benchmark.scoring.scoring import ScoringOptions
 
         extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
         with refusing():
-            options = Options(name or predictions.stem, seed, extras=extras)
-            handed = load_submission(predictions, read_references(references, split, part, seed))
-    with busy(f"scoring {len(handed.outputs.predictions)} cases"), refusing(), writing(folder):
-        scores = score_submission(handed, folder, options)
+            options = ScoringOptions(name or predictions.stem, seed, extras=extras)
+            submission = load_submission(predictions, read_references(references, split, part, seed))
+    with busy(f"scoring {len(submission.outputs.predictions)} cases"), refusing(), writing(folder):
+        scores = score_submission(submission, folder, options)
     write_run_page(folder, references)
     report_scores(scores, folder, as_json)
 
@@ -84,16 +82,16 @@ def compare(
 ) -> None:
     """Compare runs with the first, on the same cases: differences, intervals, p corrected after Holm."""
     with busy("comparing"), refusing():
-        from amrg.benchmark.scoring.compare import compare as compared
+        from amrg.benchmark.scoring.compare import compare as compare_runs
         from amrg.benchmark.scoring.compare import read_runs
         from amrg.benchmark.scoring.measure import OptionalMetrics
 
         extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-        found = compared(read_runs(runs), metrics or (), seed, extras)
+        comparisons = compare_runs(read_runs(runs), metrics or (), seed, extras)
     if as_json:
-        print_json([c.model_dump(mode="json") for c in found])
+        print_json([c.model_dump(mode="json") for c in comparisons])
     else:
-        _show(found)
+        _print(comparisons)
 
 
 @app.command()
@@ -102,9 +100,9 @@ def table(
     written: Annotated[str, typer.Option("--format", help="markdown or latex.")] = "markdown",
     metrics: Metrics = None,
     skill: Annotated[
-        bool, typer.Option("--skill", help="Show skill over the best blind baseline, not values.")
+        bool, typer.Option("--skill", help="Skill over the best blind baseline instead of values.")
     ] = False,
-    baselines: Annotated[bool, typer.Option(help="Show the baselines of the first run as well.")] = True,
+    baselines: Annotated[bool, typer.Option(help="Include the baselines of the first run.")] = True,
 ) -> None:
     """Write the scores of runs as a table, with intervals and n."""
     with refusing():
@@ -114,20 +112,20 @@ def table(
 
         if written not in tuple(Format):
             fail(Exit.USAGE, f"--format is {written!r}; expected {' or '.join(Format)}")
-        shown = TableValue.SKILL if skill else TableValue.VALUE
-        document = made([read_scores(run) for run in runs], metrics or (), shown, baselines)
+        cells = TableValue.SKILL if skill else TableValue.VALUE
+        document = made([read_scores(run) for run in runs], metrics or (), cells, baselines)
     typer.echo(WRITERS[Format(written)](document), nl=False)
 
 
 @app.command()
 def blind(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="Data set folder, as `amrg data import` writes it.")],
-    splits: Annotated[list[str] | None, typer.Option("--split", help="A split's rule; can be given again.")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="How often a split that takes a seed is drawn.")] = 20,
+    splits: Annotated[list[str] | None, typer.Option("--split", help="Rule of a split; repeatable.")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Number of seeds, for a split that takes one.")] = 20,
     meteor_jar: MeteorJar = False,
 ) -> None:
-    """What can be written without a picture on a data set, before any model is trained: a Markdown table."""
-    with busy("drawing splits and scoring baselines"), refusing():
+    """Score the blind baselines of a data set, before any model is trained: a Markdown table."""
+    with busy("making splits and scoring baselines"), refusing():
         from amrg.benchmark.scoring.blind import as_markdown, blind_scores
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.datasets import open_dataset
@@ -141,7 +139,7 @@ def blind(
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Leaves with one line where a user's file cannot be scored or compared as asked."""
+    """Exit with one line where a user's file cannot be scored or compared."""
     from amrg.datasets import DatasetError
     from amrg.metrics.errors import BenchmarkError
 
@@ -152,16 +150,16 @@ def refusing() -> Iterator[None]:
 
 
 def write_run_page(folder: Path, data: Path | None = None) -> None:
-    """The page of a scored run, with pictures where `data` is the folder of its data set."""
+    """Write the page of a scored run, with images where `data` is the folder of its data set."""
     with busy("writing the page"), refusing(), writing(folder):
         from amrg.benchmark.pages.case_image import dataset_images
-        from amrg.benchmark.pages.run_page import write_page
+        from amrg.benchmark.pages.run_page import write_run_page as write
 
-        write_page(folder, dataset_images(data))
+        write(folder, dataset_images(data))
 
 
 def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
-    """Warnings, a line each on stderr; the main metrics of the system, or all of it as JSON."""
+    """Warnings, a line each on stderr; the main metrics of the system, or everything as JSON."""
     for warning in scores.warnings:
         complain(f"note: {warning}")
     system = scores.systems[scores.system]
@@ -173,32 +171,35 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
     from amrg.metrics.families import main_metrics
 
     of = f"{scores.system}: {system.n} cases, {system.failed} failed"
-    shown = Table(Column("metric", no_wrap=True), "value, 95 % interval", "n", "best blind", "skill", title=of)
+    table = Table(Column("metric", no_wrap=True), "value, 95 % interval", "n", "best blind", "skill", title=of)
     for name in main_metrics(system.metrics):
         metric = system.metrics[name]
         if metric.skill is None:
-            shown.add_row(name, with_interval(metric), str(metric.n), "", "")
+            table.add_row(name, with_interval(metric), str(metric.n), "", "")
             continue
         best = metric.skill.blind
         blind = number(scores.systems[best].metrics[name].value)
-        shown.add_row(name, with_interval(metric), str(metric.n), f"{blind} {best}", with_interval(metric.skill))
-    out.print(shown)
+        table.add_row(name, with_interval(metric), str(metric.n), f"{blind} {best}", with_interval(metric.skill))
+    out.print(table)
     out.print(f"written to {folder}", style="dim", markup=False)
 
 
-def _show(found: list[Compared]) -> None:
-    """Differences as a table a pair of systems; numbers stay whole on a narrow terminal."""
-    from amrg.metrics.display import interval, number, p_value
+def _print(comparisons: list[Comparison]) -> None:
+    """A table of differences for each pair of systems; numbers are not wrapped on a narrow terminal."""
+    from amrg.metrics.display import counted, interval, number, p_value
 
-    for second in dict.fromkeys(c.second for c in found):
-        rows = [c for c in found if c.second == second]
+    for second in dict.fromkeys(c.second for c in comparisons):
+        rows = [c for c in comparisons if c.second == second]
         systems = [Column(name, overflow="fold", min_width=6) for name in (rows[0].first, second)]
-        whole = [Column(name, no_wrap=True) for name in ("difference", "p, Holm's")]
-        shown = Table(Column("metric", overflow="fold"), Column("n", no_wrap=True), *systems, *whole)
+        unwrapped = [Column(name, no_wrap=True) for name in ("difference", "p, Holm's")]
+        table = Table(Column("metric", overflow="fold"), Column("n", no_wrap=True), *systems, *unwrapped)
         for c in rows:
             moved = f"{number(c.value, signed=True)}\n{interval(c, signed=True)}"
             both = f"{p_value(c.p)}\n{p_value(c.p_holm)}"
-            shown.add_row(c.metric, str(c.n), number(c.first_value), number(c.second_value), moved, both)
-        out.print(shown)
-    tests = sum(c.p is not None for c in found)
-    out.print(f"p by approximate randomisation of whole groups; Holm's correction over {tests} tests", style="dim")
+            table.add_row(c.metric, str(c.n), number(c.first_value), number(c.second_value), moved, both)
+        out.print(table)
+    tests = sum(c.p is not None for c in comparisons)
+    out.print(
+        f"p by approximate randomisation of whole groups, with Holm's correction over {counted(tests, 'test')}",
+        style="dim",
+    )

@@ -53,7 +53,7 @@ def run(
         from amrg.benchmark.run.running import run as run_model
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.score_run import score_run
-        from amrg.benchmark.scoring.scoring import Options
+        from amrg.benchmark.scoring.scoring import ScoringOptions
         from amrg.generation.engines.local import load_engine
         from amrg.models import ModelError
 
@@ -81,6 +81,6 @@ def run(
             references = run_model(config, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-            scores = score_run(folder, references, Options(engine.identity.name, seed, extras=extras))
+            scores = score_run(folder, references, ScoringOptions(engine.identity.name, seed, extras=extras))
     write_run_page(folder, data)
     report_scores(scores, folder, as_json)

@@ -1,7 +1,7 @@
-"""Systems to measure against: what can be written blind, with two labels known, and the references themselves.
+"""Baselines: reports written blind, with two labels known, and the references themselves.
 
-All learn from training cases alone. What is drawn is drawn by seed and case key, so that a case gets the same report
-whatever other cases are asked for.
+All are fitted on training cases only. Reports are sampled by seed and case key, so that a case gets the same report
+whatever other cases are predicted with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from amrg.metrics.text.ngrams import Tokens
 from amrg.metrics.text.rouge import longest_common, stems
 
 MEDOID_CASES = 300
-"""How many training cases, drawn by seed, a constant report is chosen among and against."""
+"""How many training cases, sampled by seed, among which the constant report is chosen."""
 
 ORACLE_RULES = (
     "category and density",
@@ -31,16 +31,16 @@ ORACLE_RULES = (
     "density",
     "none: any report",
 )
-"""What the oracle's report has in common with the reference; a later rule only where no training case has more."""
+"""What the oracle's report shares with the reference; a later rule applies only where no training case shares more."""
 
 Label = TypeVar("Label", bound=Hashable)
 
 
 def blind_baselines(training: Sequence[Case], keys: Sequence[str], seed: int) -> dict[str, list[Prediction]]:
-    """What can be written without any picture, for each key: `constant`, `sampled`, `prior`.
+    """Reports written without any image, for each key: `constant`, `sampled`, `prior`.
 
     `constant` is the training report with the best mean ROUGE-L against training reports; `sampled` a training report
-    drawn anew for each case; `prior` the report of the most frequent labels: the best constant among the training
+    sampled for each case; `prior` the report of the most frequent labels: the best constant among the training
     reports that have both the most frequent category and the most frequent density.
 
     Raises:
@@ -56,25 +56,27 @@ def blind_baselines(training: Sequence[Case], keys: Sequence[str], seed: int) ->
 
 
 def oracle_baseline(training: Sequence[Case], cases: Sequence[Case], seed: int) -> list[Prediction]:
-    """What knows nothing of a case but category and density of its reference: a training report that shares them.
+    """Knows only category and density of a case's reference: a training report that shares them.
 
     Raises:
         BenchmarkError: no training case.
     """
     _refuse_none(training)
-    shelves = _shelves(training)
-    return [Prediction(key=c.key, text=choose(_alike(shelves, c)[1], f"oracle {seed} {c.key}").text) for c in cases]
+    by_rule = _group_by_rule(training)
+    return [
+        Prediction(key=c.key, text=choose(_similar_cases(by_rule, c)[1], f"oracle {seed} {c.key}").text) for c in cases
+    ]
 
 
 def oracle_rules(training: Sequence[Case], cases: Sequence[Case]) -> Counter[str]:
     """For how many cases the oracle went by which of `ORACLE_RULES`."""
-    shelves = _shelves(training)
-    return Counter(ORACLE_RULES[_alike(shelves, case)[0]] for case in cases)
+    by_rule = _group_by_rule(training)
+    return Counter(ORACLE_RULES[_similar_cases(by_rule, case)[0]] for case in cases)
 
 
 def perfect_baseline(cases: Sequence[Case]) -> list[Prediction]:
-    """The references as predictions: the most that any metric can give."""
-    # Without its narrative nobody reads the text again to find out whether its own facts contradict it.
+    """The references as predictions: the best possible value of any metric."""
+    # Without the narrative, the text is not parsed again to check whether it contradicts its own facts.
     facts = [case.reference.model_copy(update={"narrative": ""}) for case in cases]
     return [Prediction(key=case.key, text=case.text, report=own) for case, own in zip(cases, facts, strict=True)]
 
@@ -82,18 +84,18 @@ def perfect_baseline(cases: Sequence[Case]) -> list[Prediction]:
 def medoid(training: Sequence[Case], seed: int) -> str:
     """The text that, written for each of the others, has the best mean ROUGE-L: the earliest of equals.
 
-    Candidates and references are the same `MEDOID_CASES` training cases at most, drawn by seed.
+    Candidates and references are the same `MEDOID_CASES` training cases at most, sampled by seed.
     """
     texts = Counter(case.text for case in sample(training, MEDOID_CASES, f"constant {seed}"))
-    words = [stems(text) for text in texts]
-    likeness = np.eye(len(words))
-    for i, j in combinations(range(len(words)), 2):
-        likeness[i, j] = likeness[j, i] = _rouge_l(words[i], words[j])
-    return list(texts)[int((likeness @ np.array(list(texts.values()))).argmax())]
+    tokens = [stems(text) for text in texts]
+    similarity = np.eye(len(tokens))
+    for i, j in combinations(range(len(tokens)), 2):
+        similarity[i, j] = similarity[j, i] = _rouge_l(tokens[i], tokens[j])
+    return list(texts)[int((similarity @ np.array(list(texts.values()))).argmax())]
 
 
 def _rouge_l(first: Tokens, second: Tokens) -> float:
-    """ROUGE-L F1 of two texts in words."""
+    """ROUGE-L F1 of two texts in tokens."""
     return 2 * longest_common(first, second) / max(1, len(first) + len(second))
 
 
@@ -106,9 +108,9 @@ def _of_usual_labels(training: Sequence[Case]) -> list[Case]:
 
 
 def _most_frequent(values: Iterable[Label | None]) -> Label | None:
-    """The value met most often, what is unset left out; the first met of equals."""
-    met = Counter(v for v in values if v is not None)
-    return met.most_common(1)[0][0] if met else None
+    """The most frequent value, unset ones ignored; of equals the first."""
+    counts = Counter(v for v in values if v is not None)
+    return counts.most_common(1)[0][0] if counts else None
 
 
 def _labels(case: Case) -> tuple[Hashable, ...]:
@@ -126,25 +128,25 @@ def _labels(case: Case) -> tuple[Hashable, ...]:
     )
 
 
-def _shelves(training: Sequence[Case]) -> list[dict[Hashable, list[Case]]]:
+def _group_by_rule(training: Sequence[Case]) -> list[dict[Hashable, list[Case]]]:
     """Training cases by what each oracle rule looks at."""
-    shelves: list[dict[Hashable, list[Case]]] = [{} for _ in ORACLE_RULES]
+    by_rule: list[dict[Hashable, list[Case]]] = [{} for _ in ORACLE_RULES]
     for case in training:
-        for shelf, label in zip(shelves, _labels(case), strict=True):
+        for group, label in zip(by_rule, _labels(case), strict=True):
             if label is not None:
-                shelf.setdefault(label, []).append(case)
-    return shelves
+                group.setdefault(label, []).append(case)
+    return by_rule
 
 
-def _alike(shelves: Sequence[dict[Hashable, list[Case]]], case: Case) -> tuple[int, list[Case]]:
+def _similar_cases(by_rule: Sequence[dict[Hashable, list[Case]]], case: Case) -> tuple[int, list[Case]]:
     """The first rule that finds training cases like a case, and those cases."""
     labels = _labels(case)
-    rule = next(i for i, shelf in enumerate(shelves) if labels[i] in shelf)
-    return rule, shelves[rule][labels[rule]]
+    rule = next(i for i, group in enumerate(by_rule) if labels[i] in group)
+    return rule, by_rule[rule][labels[rule]]
 
 
 def _refuse_none(training: Sequence[Case]) -> None:
     if not training:
         raise BenchmarkError(
-            "baselines: no training case to learn from; the split has no train part: name a data set to learn from"
+            "baselines: no training cases; the split has no train part: name a data set to fit them on"
         )

@@ -1,4 +1,4 @@
-"""The picture of a case on a run's page: its views in one row, with the boxes of reference and draft."""
+"""The image of a case on a run's page: its views in one row, with the boxes of reference and draft."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from amrg.benchmark.pages.run_page import Pictures
+from amrg.benchmark.pages.run_page import CaseImages
 from amrg.birads import Laterality, Report, View
 from amrg.datasets import Case, DatasetError, open_dataset, study_of
 from amrg.datasets.store import INFO
@@ -16,7 +16,7 @@ from amrg.imaging.sheet import CELL, GAP
 from amrg.metrics.pairs import Pair
 
 
-def dataset_images(data: Path | None) -> Pictures | None:
+def dataset_images(data: Path | None) -> CaseImages | None:
     """`draw_cases` of a data set's folder; None where `data` is none.
 
     Raises:
@@ -28,20 +28,20 @@ def dataset_images(data: Path | None) -> Pictures | None:
     return draw_cases(lambda case: study_of(case, root))
 
 
-def draw_cases(opened: Callable[[Case], Study]) -> Pictures:
-    """Pictures for `write_page`: marks R1, R2, ... are the reference's findings, D1, D2, ... those of the draft.
+def draw_cases(open_study: Callable[[Case], Study]) -> CaseImages:
+    """Images for `write_run_page`: marks R1, R2, ... are the reference's findings, D1, D2, ... those of the draft.
 
-    `opened` reads the study of a case. A case whose pictures cannot be read has none.
+    `open_study` reads the study of a case. A case whose files cannot be read has no image.
     """
 
-    def drawn(case: Case, pair: Pair) -> Image.Image | None:
+    def draw(case: Case, pair: Pair) -> Image.Image | None:
         marks = [*_marks("R", pair.reference), *(_marks("D", pair.report) if pair.report is not None else ())]
         try:
-            return views_in_a_row(opened(case), marks)
+            return draw_views(open_study(case), marks)
         except (ImagingError, DatasetError):
             return None
 
-    return drawn
+    return draw
 
 
 def _marks(letter: str, report: Report) -> Iterator[Mark]:
@@ -50,20 +50,20 @@ def _marks(letter: str, report: Report) -> Iterator[Mark]:
             yield Mark(box=box, label=f"{letter}{number}")
 
 
-def views_in_a_row(study: Study, marks: list[Mark]) -> Image.Image:
-    """The tiles of a contact sheet beside each other, those alone that the study has.
+def draw_views(study: Study, marks: list[Mark]) -> Image.Image:
+    """The tiles of a contact sheet in one row, only those that the study has.
 
     Raises:
-        ImagingError: a view's file is gone or no longer readable.
+        ImagingError: a view's file is missing or not readable.
     """
     sheet = contact_sheet(study, marks)
-    there = {(m.view, m.laterality) for m in study.mammograms}
-    others = [v for v in View if v not in (View.CC, View.MLO) and any(view is v for view, _ in there)]
+    present = {(m.view, m.laterality) for m in study.mammograms}
+    others = [v for v in View if v not in (View.CC, View.MLO) and any(view is v for view, _ in present)]
     corners = [
         (column * (CELL[0] + GAP), row * (CELL[1] + GAP))
         for row, view in enumerate([View.CC, View.MLO, *others])
         for column, side in enumerate(Laterality)
-        if (view, side) in there
+        if (view, side) in present
     ]
     strip = Image.new("RGB", (len(corners) * (CELL[0] + GAP) - GAP, CELL[1]))
     for place, (left, top) in enumerate(corners):

@@ -1,4 +1,4 @@
-"""The cases worth looking at: where the system did worst and best, by a rule that the page states."""
+"""The cases on the page: where the system did worst and best, by a rule that the page states."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from amrg.metrics.families import Family
 from amrg.metrics.scores import CaseScores, MetricScore
 
-SHOWN = 5
+CASES_PER_SIDE = 5
 """Cases on either side."""
 
 
@@ -27,30 +27,30 @@ class CaseSelection:
 def select_cases(
     cases: Sequence[CaseScores], metrics: Mapping[str, MetricScore], lengths: Mapping[str, int]
 ) -> CaseSelection | None:
-    """Up to `SHOWN` cases a side, one a group, no case on both sides; None where no case has a score of its own.
+    """Up to `CASES_PER_SIDE` cases a side, one a group, none on both sides; None where no case has a score of its own.
 
     Args:
         cases: All cases of the run.
-        metrics: The tested system's metrics: their directions.
-        lengths: Characters of each reference: among equals the longer says more.
+        metrics: The tested system's metrics, for their directions.
+        lengths: Characters of each reference: of equal cases the longer comes first.
     """
     rule, scored = _scored(cases, metrics)
     if not scored:
         return None
     ranked = sorted(scored, key=lambda pair: (pair[1], -lengths.get(pair[0].key, 0), pair[0].key))
-    worst = _one_a_group(ranked, min(SHOWN, (len(scored) + 1) // 2), set())
-    shown = {case.group for case, _ in worst}
-    turned = sorted(scored, key=lambda pair: (-pair[1], -lengths.get(pair[0].key, 0), pair[0].key))
-    return CaseSelection(rule, worst, _one_a_group(turned, SHOWN, shown))
+    worst = _one_a_group(ranked, min(CASES_PER_SIDE, (len(scored) + 1) // 2), set())
+    selected = {case.group for case, _ in worst}
+    reverse_ranked = sorted(scored, key=lambda pair: (-pair[1], -lengths.get(pair[0].key, 0), pair[0].key))
+    return CaseSelection(rule, worst, _one_a_group(reverse_ranked, CASES_PER_SIDE, selected))
 
 
 def _one_a_group(
-    ranked: Sequence[tuple[CaseScores, float]], count: int, shown: set[str]
+    ranked: Sequence[tuple[CaseScores, float]], count: int, selected: set[str]
 ) -> tuple[tuple[CaseScores, float], ...]:
-    """The first `count` cases of groups not shown yet."""
+    """The first `count` cases of groups not selected yet."""
     first: dict[str, tuple[CaseScores, float]] = {}
     for case, value in ranked:
-        if case.group not in shown:
+        if case.group not in selected:
             first.setdefault(case.group, (case, value))
     return tuple(list(first.values())[:count])
 
@@ -58,8 +58,8 @@ def _one_a_group(
 def _scored(
     cases: Sequence[CaseScores], metrics: Mapping[str, MetricScore]
 ) -> tuple[str, list[tuple[CaseScores, float]]]:
-    """The rule in words, and every case that has a score by it."""
-    tail = "; among equals the case with the longer reference, one case a group"
+    """The rule as text, and every case that has a score by it."""
+    tail = "; of equal cases the one with the longer reference; one case a group"
     green = next((n for n, m in metrics.items() if m.family is Family.GREEN and m.higher_is_better), None)
     by_green = [(c, v) for c in cases if green is not None and (v := c.values.get(green)) is not None]
     if by_green:

@@ -1,4 +1,4 @@
-"""Scores to the page's charts: which rows, in which colour, under which title."""
+"""The page's charts from the scores: which rows, in which colour, under which title."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from amrg.metrics.display import counted
 from amrg.metrics.families import families, main_metrics
 from amrg.metrics.scores import Confusion, MetricScore, Number, Scores, SystemScores
 
-MOST_SUBGROUPS = 12
-"""Values of a field that are drawn: those with most cases."""
+MAX_SUBGROUPS = 12
+"""Values of a field that are plotted: those with most cases."""
 
-MOST_BARS = 18
-"""Bars of one chart."""
+MAX_BARS = 18
+"""Maximum number of bars in a chart."""
 
-_AS_SHOWN = {"blanked": (VERMILLION, "s"), "shuffled": (ORANGE, "D"), "mirrored": (GREEN, "^")}
+_STYLES = {"blanked": (VERMILLION, "s"), "shuffled": (ORANGE, "D"), "mirrored": (GREEN, "^")}
 _CONFUSIONS = {
-    "birads": "BI-RADS category, letters of 4 dropped",
+    "birads": "BI-RADS category, 4A to 4C as 4",
     "birads_4abc": "BI-RADS category with 4A to 4C",
     "density": "Breast density",
 }
@@ -41,7 +41,7 @@ _CONFUSIONS = {
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart under its title, and what else there is to say of it."""
+    """A chart with its title and a note."""
 
     title: str
     svg: Markup
@@ -50,53 +50,55 @@ class Chart:
 
 @dataclass(frozen=True)
 class ChartCounts:
-    """A confusion matrix as chart and as numbers; labels that nobody named are left out."""
+    """A confusion matrix as chart and as counts; labels that neither references nor drafts have are omitted."""
 
     chart: Chart
     confusion: Confusion
 
 
 def skill_charts(system: SystemScores) -> Iterator[Chart]:
-    """Skill of all metrics that have one, a chart a family, several where they would be taller than a sheet."""
+    """Skill of all metrics that have one, a chart a family, several where there are too many bars."""
     skills = {n: m.skill for n, m in system.metrics.items() if m.skill is not None and m.skill.value is not None}
     for family, names in families({n: system.metrics[n] for n in skills}).items():
         rows = [Row(name, skills[name], _skill_colour(skills[name])) for name in names]
-        parts = -(-len(rows) // MOST_BARS)
+        parts = -(-len(rows) // MAX_BARS)
         for part in range(parts):
-            shown = rows[part * len(rows) // parts : (part + 1) * len(rows) // parts]
+            bars = rows[part * len(rows) // parts : (part + 1) * len(rows) // parts]
             title = f"{family.value}, {part + 1} of {parts}" if parts > 1 else family.value
-            yield Chart(title, skill_bars(_slug("skill", title), shown))
+            yield Chart(title, skill_bars(_slug("skill", title), bars))
 
 
 def _skill_colour(skill: Number) -> str:
-    """Blue beyond chance above blind, vermillion below, grey where the interval holds zero or there is none."""
+    """Blue where the interval is above zero, vermillion where below, grey where it contains zero or is missing."""
     if skill.low is None or skill.high is None:
         return GREY
     return BLUE if skill.low > 0 else VERMILLION if skill.high < 0 else GREY
 
 
 def perturbation_charts(scores: Scores, system: SystemScores) -> Iterator[Chart]:
-    """Each main metric on the pictures as they are and as they were changed, the best blind baseline across."""
+    """Each main metric on the unchanged and the perturbed images; a line marks the best blind baseline."""
     for name in main_metrics(system.metrics):
-        shown = system.metrics[name]
-        changed = {how: p.metrics[name] for how, p in scores.perturbed.items() if name in p.metrics}
-        if not changed:
+        unchanged = system.metrics[name]
+        perturbed = {how: p.metrics[name] for how, p in scores.perturbed.items() if name in p.metrics}
+        if not perturbed:
             continue
-        rows = [Row(f"unchanged, n {shown.n}", shown, BLACK)]
-        rows += [Row(f"{how}, n {m.n}", m, *_AS_SHOWN.get(how, (GREY, "o"))) for how, m in changed.items()]
+        rows = [Row(f"unchanged, n {unchanged.n}", unchanged, BLACK)]
+        rows += [Row(f"{how}, n {m.n}", m, *_STYLES.get(how, (GREY, "o"))) for how, m in perturbed.items()]
         yield Chart(
-            name, forest(_slug("pictures", name), name, rows, _blind_line(name, shown, scores)), _direction(shown)
+            name,
+            forest(_slug("perturbed", name), name, rows, _blind_line(name, unchanged, scores)),
+            _direction(unchanged),
         )
 
 
-def _blind_line(name: str, shown: MetricScore, scores: Scores) -> Line | None:
+def _blind_line(name: str, score: MetricScore, scores: Scores) -> Line | None:
     """The best blind baseline's value."""
-    if shown.skill is None or shown.skill.blind not in scores.systems:
+    if score.skill is None or score.skill.blind not in scores.systems:
         return None
-    blind = scores.systems[shown.skill.blind].metrics.get(name)
+    blind = scores.systems[score.skill.blind].metrics.get(name)
     if blind is None or blind.value is None:
         return None
-    return Line(f"best blind ({shown.skill.blind})", blind.value)
+    return Line(f"best blind ({score.skill.blind})", blind.value)
 
 
 def _direction(metric: MetricScore) -> str:
@@ -104,7 +106,7 @@ def _direction(metric: MetricScore) -> str:
 
 
 def confusion_charts(scores: Scores) -> Iterator[ChartCounts]:
-    """The confusion matrices that count anything."""
+    """The confusion matrices that are not empty."""
     for name, confusion in scores.confusions.items():
         named = _named_only(confusion)
         if named.labels:
@@ -115,17 +117,17 @@ def confusion_charts(scores: Scores) -> Iterator[ChartCounts]:
 
 
 def _named_only(confusion: Confusion) -> Confusion:
-    """Without the labels that neither references nor drafts name."""
+    """Without the labels that neither references nor drafts have."""
     width = len(confusion.labels)
-    kept = [i for i in range(width) if any(confusion.counts[i]) or any(row[i] for row in confusion.counts)]
+    present = [i for i in range(width) if any(confusion.counts[i]) or any(row[i] for row in confusion.counts)]
     return Confusion(
-        labels=tuple(confusion.labels[i] for i in kept),
-        counts=tuple(tuple(confusion.counts[i][j] for j in (*kept, width)) for i in kept),
+        labels=tuple(confusion.labels[i] for i in present),
+        counts=tuple(tuple(confusion.counts[i][j] for j in (*present, width)) for i in present),
     )
 
 
 def subgroup_charts(scores: Scores, system: SystemScores) -> dict[str, list[Chart]]:
-    """Each main metric by the values of each field, where they differ; the value over all cases across."""
+    """Each main metric by the values of each field, where they differ; a line marks the value over all cases."""
     found = {
         field: list(_by_value(field, groups, system)) for field, groups in scores.subgroups.items() if len(groups) > 1
     }
@@ -133,23 +135,23 @@ def subgroup_charts(scores: Scores, system: SystemScores) -> dict[str, list[Char
 
 
 def _by_value(field: str, groups: Mapping[str, SystemScores], system: SystemScores) -> Iterator[Chart]:
-    shown = _largest(groups)
-    left_out = len(groups) - len(shown)
+    largest = _largest(groups)
+    omitted = len(groups) - len(largest)
     for name in main_metrics(system.metrics):
-        metrics = {value: groups[value].metrics[name] for value in shown if name in groups[value].metrics}
+        metrics = {value: groups[value].metrics[name] for value in largest if name in groups[value].metrics}
         if len({m.value for m in metrics.values()} - {None}) < 2:  # such as kappa by category: zero in each
             continue
         rows = [Row(f"{value}, n {m.n}", m) for value, m in metrics.items()]
         overall = system.metrics[name].value
         line = Line("all cases", overall) if overall is not None else None
-        note = f"{counted(left_out, 'smaller group')} not drawn" if left_out else ""
-        told = "; ".join(filter(None, (_direction(system.metrics[name]), note)))
-        yield Chart(name, forest(_slug("subgroup", field, name), f"{name} by {field}", rows, line), told)
+        note = f"{counted(omitted, 'smaller subgroup')} not plotted" if omitted else ""
+        notes = "; ".join(filter(None, (_direction(system.metrics[name]), note)))
+        yield Chart(name, forest(_slug("subgroup", field, name), f"{name} by {field}", rows, line), notes)
 
 
 def _largest(groups: Mapping[str, SystemScores]) -> list[str]:
     """The values with most cases, in the order given."""
-    largest = set(sorted(groups, key=lambda value: -groups[value].n)[:MOST_SUBGROUPS])
+    largest = set(sorted(groups, key=lambda value: -groups[value].n)[:MAX_SUBGROUPS])
     return [value for value in groups if value in largest]
 
 

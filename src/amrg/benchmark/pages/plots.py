@@ -21,7 +21,7 @@ from amrg.metrics.display import interval, number, shortened
 from amrg.metrics.scores import Confusion, Number
 
 BLUE, VERMILLION, GREEN, ORANGE, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#222222", "#767676"
-"""Okabe and Ito's colours, told apart by all kinds of colour vision."""
+"""Okabe and Ito's colours, distinguishable with any colour vision."""
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -54,7 +54,7 @@ def _styled(draw: Callable[_Given, Markup]) -> Callable[_Given, Markup]:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a chart: what it is of, its number, its colour and mark."""
+    """One row of a chart: its label, number, colour and marker."""
 
     label: str
     number: Number
@@ -64,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """A value to compare all rows with, drawn across them."""
+    """A value to compare all rows with, drawn as a line."""
 
     label: str
     value: float
@@ -82,8 +82,8 @@ def skill_bars(name: str, rows: Sequence[Row]) -> Markup:
     axes.set_xticks([t for t in (-1.0, -0.5, 0.0, 0.5, 1.0) if t >= axes.get_xlim()[0]])
     axes.set_yticks([])
     axes.set_xlabel("skill: 0 = best blind baseline, 1 = perfect")
-    told = "; ".join(f"{r.label} {number(r.number.value)} {interval(r.number)}" for r in rows)
-    return _svg(figure, name, f"Bar chart of skill with 95 % intervals. {told}.")
+    values = "; ".join(f"{r.label} {number(r.number.value)} {interval(r.number)}" for r in rows)
+    return _svg(figure, name, f"Bar chart of skill with 95 % intervals. {values}.")
 
 
 def _bar(axes: Any, y: int, row: Row) -> None:
@@ -103,8 +103,8 @@ def _bar(axes: Any, y: int, row: Row) -> None:
 @_styled
 def forest(name: str, title: str, rows: Sequence[Row], line: Line | None = None) -> Markup:
     """One metric over several conditions or subgroups: a mark with its 95 % interval a row."""
-    longest = max((len(shortened(r.label, 24)) for r in rows), default=0)
-    figure, axes = _figure(3.8, 0.62 + 0.26 * len(rows), left=0.2 + 0.075 * longest, right=0.68, top=0.06, bottom=0.4)
+    width = max((len(shortened(r.label, 24)) for r in rows), default=0)
+    figure, axes = _figure(3.8, 0.62 + 0.26 * len(rows), left=0.2 + 0.075 * width, right=0.68, top=0.06, bottom=0.4)
     for y, row in enumerate(rows):
         _mark(axes, y, row)
     if line is not None:
@@ -116,8 +116,8 @@ def forest(name: str, title: str, rows: Sequence[Row], line: Line | None = None)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     if line is not None:
         axes.set_xlabel(f"dashed: {line.label} {number(line.value)}", fontsize=8.5)
-    told = "; ".join(f"{r.label} {number(r.number.value)} {interval(r.number)}" for r in rows)
-    return _svg(figure, name, f"{title}, with 95 % intervals. {told}.")
+    values = "; ".join(f"{r.label} {number(r.number.value)} {interval(r.number)}" for r in rows)
+    return _svg(figure, name, f"{title}, with 95 % intervals. {values}.")
 
 
 def _mark(axes: Any, y: int, row: Row) -> None:
@@ -135,7 +135,7 @@ def _ends(of: Number) -> list[float]:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """Limits that show all values and never blow up a difference of nothing."""
+    """Limits that contain all values and do not exaggerate small differences."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     least = max(0.1, 0.1 * max(abs(low), abs(high)))
     pad = max(0.07 * (high - low), (least - (high - low)) / 2)
@@ -171,7 +171,7 @@ def confusion_matrix(name: str, title: str, confusion: Confusion) -> Markup:
 
 @dataclass(frozen=True)
 class Heat:
-    """A heat map's cells: `values` [rows, columns], None where there is none and `words` stand in its place."""
+    """A heat map's cells: `values` [rows, columns], None where there is none; then the cell has `words`."""
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
@@ -220,7 +220,7 @@ def _figure(width: float, height: float, *, left: float, right: float, top: floa
     return figure, figure.add_axes((left / width, bottom / height, *inner))
 
 
-def _svg(figure: Any, name: str, told: str) -> Markup:
+def _svg(figure: Any, name: str, description: str) -> Markup:
     """A figure as an SVG element for HTML: text as text, no prologue, no address, ids of its own."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
@@ -229,13 +229,13 @@ def _svg(figure: Any, name: str, told: str) -> Markup:
     text = _UNWANTED.sub("", buffer.getvalue())
     box = re.search(r'viewBox="[^"]+"', text)
     width = f'style="width:{figure.get_figwidth() * _PER_INCH:.0f}px"'
-    head = f'<svg class="plot" role="img" aria-label="{escape(told)}" {box[0] if box else ""} {width}>'
+    head = f'<svg class="plot" role="img" aria-label="{escape(description)}" {box[0] if box else ""} {width}>'
     body = text[text.index(">", text.index("<svg")) + 1 :].replace("xlink:href=", "href=")
     return Markup(head + _own_ids(body, name).strip())
 
 
 def _own_ids(svg: str, name: str) -> str:
-    """Ids that something points at, made this chart's own; the others go."""
+    """Ids that are referenced, made unique to this chart; the others are removed."""
     used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
     wanted = {first or second for first, second in used}
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in wanted else "", svg)

@@ -1,4 +1,4 @@
-"""What a draft says otherwise than its reference: word by word for the eye, fact by fact for the judgement."""
+"""How a draft differs from its reference: word by word to look at, fact by fact to judge."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from amrg.metrics.clinical.location import Fit
 from amrg.metrics.clinical.matching import Match, compatible, match_findings, match_left
 from amrg.metrics.pairs import Pair
 
-MOST_WORDS = 600
-"""Words of a text that are shown and compared; finding the differences takes time with their square."""
+MAX_WORDS = 600
+"""Words of a text that are displayed and compared; comparing takes quadratic time."""
 
 _WORD = re.compile(r"\w+(?:[.,'’-]\w+)*")
 
@@ -31,33 +31,33 @@ class TextSpan:
 
 
 def diff_words(reference: str, draft: str) -> tuple[tuple[TextSpan, ...], tuple[TextSpan, ...]]:
-    """Both texts in runs, the words marked that the other lacks. Case, spaces and punctuation make no difference.
+    """Both texts in spans, with the words marked that the other lacks. Case, spaces and punctuation are ignored.
 
-    The runs of a text put together are the text, up to `MOST_WORDS` words of it.
+    The spans of a text joined are the text, up to `MAX_WORDS` words of it.
     """
     left, right = _words(reference), _words(draft)
     lost, added = set(range(len(left))), set(range(len(right)))
     for block in SequenceMatcher(None, _keys(left), _keys(right), autojunk=False).get_matching_blocks():
         lost -= set(range(block.a, block.a + block.size))
         added -= set(range(block.b, block.b + block.size))
-    return tuple(_runs(reference, left, lost)), tuple(_runs(draft, right, added))
+    return tuple(_spans(reference, left, lost)), tuple(_spans(draft, right, added))
 
 
 def is_cut(text: str) -> bool:
-    """Whether a text has more words than are shown."""
-    return sum(1 for _ in _WORD.finditer(text)) > MOST_WORDS
+    """Whether a text has more words than are displayed."""
+    return sum(1 for _ in _WORD.finditer(text)) > MAX_WORDS
 
 
 def _words(text: str) -> list[re.Match[str]]:
-    return [m for m, _ in zip(_WORD.finditer(text), range(MOST_WORDS), strict=False)]
+    return [m for m, _ in zip(_WORD.finditer(text), range(MAX_WORDS), strict=False)]
 
 
 def _keys(words: Sequence[re.Match[str]]) -> list[str]:
     return [m[0].casefold() for m in words]
 
 
-def _runs(text: str, words: Sequence[re.Match[str]], marked: set[int]) -> Iterator[TextSpan]:
-    """Neighbouring marked words make one run; what stands between runs is never marked."""
+def _spans(text: str, words: Sequence[re.Match[str]], marked: set[int]) -> Iterator[TextSpan]:
+    """Neighbouring marked words make one span; what is between two of them is never marked."""
     at, i = 0, 0
     while i < len(words):
         if i not in marked:
@@ -71,28 +71,28 @@ def _runs(text: str, words: Sequence[re.Match[str]], marked: set[int]) -> Iterat
         at = words[last].end()
         yield TextSpan(text[words[i].start() : at], True)
         i = last + 1
-    end = words[-1].end() if len(words) == MOST_WORDS and is_cut(text) else len(text)
+    end = words[-1].end() if len(words) == MAX_WORDS and is_cut(text) else len(text)
     if end > at:
         yield TextSpan(text[at:end], False)
 
 
-class Wrong(StrEnum):
-    """How a draft is wrong in a fact; the value is what a reader sees."""
+class FactError(StrEnum):
+    """How a draft is wrong in a fact; the value is displayed."""
 
     MISSING_FINDING = "missing finding"
     FALSE_FINDING = "false finding"
-    PLACE = "wrong place"
-    DESCRIPTOR = "wrong description"
+    LOCATION = "wrong location"
+    DESCRIPTOR = "wrong descriptor"
     CATEGORY = "wrong category"
     DENSITY = "wrong density"
-    NOT_SAID = "not said"
+    NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
 class FactDifference:
-    """One fact that differs: what the reference says, what the draft says, in words; empty where it says nothing."""
+    """One fact that differs: what the reference and the draft state, as text; empty where one states nothing."""
 
-    wrong: Wrong
+    error: FactError
     reference: str
     draft: str
 
@@ -100,7 +100,7 @@ class FactDifference:
 def diff_facts(pair: Pair) -> tuple[FactDifference, ...]:
     """Facts in which a draft differs from its reference, the assessment first; none where the system failed.
 
-    What the reference leaves open is not wrong.
+    What the reference does not state is never wrong.
     """
     if pair.report is None:
         return ()
@@ -113,39 +113,41 @@ def _categories(reference: Report, draft: Report) -> Iterator[FactDifference]:
     sides = by_breast(reference), by_breast(draft)
     if sides[0] and sides[0].keys() == sides[1].keys():
         if sides[0] != sides[1]:
-            yield FactDifference(Wrong.CATEGORY, _by_side(sides[0]), _by_side(sides[1]))
+            yield FactDifference(FactError.CATEGORY, _by_side(sides[0]), _by_side(sides[1]))
         return
-    true, said = ({a.category for a in r.assessments} for r in (reference, draft))
-    if true and true != said:
-        wrong = Wrong.CATEGORY if said else Wrong.NOT_SAID
-        yield FactDifference(wrong, _category_words(true), _category_words(said) if said else "no BI-RADS category")
+    stated, drafted = ({a.category for a in r.assessments} for r in (reference, draft))
+    if stated and stated != drafted:
+        error = FactError.CATEGORY if drafted else FactError.NOT_STATED
+        draft_text = _category_text(drafted) if drafted else "no BI-RADS category"
+        yield FactDifference(error, _category_text(stated), draft_text)
 
 
 def _by_side(categories: Mapping[Laterality, Category]) -> str:
     return ", ".join(f"{SIDE[side]} BI-RADS {categories[side]}" for side in Laterality if side in categories)
 
 
-def _category_words(categories: Iterable[Category]) -> str:
+def _category_text(categories: Iterable[Category]) -> str:
     return f"BI-RADS {', '.join(sorted(categories))}"
 
 
 def _density(reference: Report, draft: Report) -> Iterator[FactDifference]:
-    true, said = reference.composition, draft.composition
-    if true is not None and true != said:
-        wrong, words = (Wrong.NOT_SAID, "no density") if said is None else (Wrong.DENSITY, f"density {said.upper()}")
-        yield FactDifference(wrong, f"density {true.upper()}", words)
+    stated, drafted = reference.composition, draft.composition
+    if stated is not None and stated != drafted:
+        error = FactError.NOT_STATED if drafted is None else FactError.DENSITY
+        draft_text = "no density" if drafted is None else f"density {drafted.upper()}"
+        yield FactDifference(error, f"density {stated.upper()}", draft_text)
 
 
 def _findings(pair: Pair, draft: Report) -> Iterator[FactDifference]:
-    """Findings matched as the metrics match them; one that is left over on both sides is in the wrong breast."""
+    """Findings matched as the metrics match them; a pair unmatched on both sides is in the wrong location."""
     matching = match_findings(pair, draft)
     elsewhere, missed, invented = match_left(matching.missed, matching.invented, _same_kind)
     for match in (*matching.matches, *elsewhere):
         yield from _within(match)
     for finding in missed:
-        yield FactDifference(Wrong.MISSING_FINDING, finding_words(finding), "")
+        yield FactDifference(FactError.MISSING_FINDING, finding_text(finding), "")
     for finding in invented:
-        yield FactDifference(Wrong.FALSE_FINDING, "", finding_words(finding))
+        yield FactDifference(FactError.FALSE_FINDING, "", finding_text(finding))
 
 
 def _same_kind(reference: Finding, draft: Finding) -> bool:
@@ -153,27 +155,27 @@ def _same_kind(reference: Finding, draft: Finding) -> bool:
 
 
 def _within(match: Match) -> Iterator[FactDifference]:
-    """What differs between two findings that go together."""
-    true, said = match.reference, match.draft
-    if true.laterality is not said.laterality or match.fit is Fit.ELSEWHERE:
-        yield FactDifference(Wrong.PLACE, f"{true.kind}: {_place_words(true)}", _place_words(said))
+    """What differs between two matched findings."""
+    stated, drafted = match.reference, match.draft
+    if stated.laterality is not drafted.laterality or match.fit is Fit.ELSEWHERE:
+        yield FactDifference(FactError.LOCATION, f"{stated.kind}: {_location_text(stated)}", _location_text(drafted))
     elif match.fit is Fit.SILENT:
-        yield FactDifference(Wrong.NOT_SAID, f"{true.kind}: {_place_words(true)}", _place_words(said))
+        yield FactDifference(FactError.NOT_STATED, f"{stated.kind}: {_location_text(stated)}", _location_text(drafted))
     for name in DESCRIPTORS:
-        wanted, got = getattr(true, name), getattr(said, name)
-        if wanted is not None and wanted != got:
-            wrong = Wrong.NOT_SAID if got is None else Wrong.DESCRIPTOR
-            yield FactDifference(wrong, f"{true.kind}, {name}: {wanted}", str(got or f"no {name}"))
+        reference, draft = getattr(stated, name), getattr(drafted, name)
+        if reference is not None and reference != draft:
+            error = FactError.NOT_STATED if draft is None else FactError.DESCRIPTOR
+            yield FactDifference(error, f"{stated.kind}, {name}: {reference}", str(draft or f"no {name}"))
 
 
-def finding_words(finding: Finding) -> str:
+def finding_text(finding: Finding) -> str:
     """A finding in one line: descriptors, kind, side and quadrant."""
-    told = [str(value) for name in DESCRIPTORS if (value := getattr(finding, name)) is not None]
-    place = _place_words(finding)
-    return " ".join([*told, finding.kind]) + (f", {place}" if place != "no place" else "")
+    descriptors = [str(value) for name in DESCRIPTORS if (value := getattr(finding, name)) is not None]
+    location = _location_text(finding)
+    return " ".join([*descriptors, finding.kind]) + (f", {location}" if location != "no location" else "")
 
 
-def _place_words(finding: Finding) -> str:
+def _location_text(finding: Finding) -> str:
     side = SIDE[finding.laterality] if finding.laterality is not None else None
     clock = f"{finding.location.clock} o'clock" if finding.location.clock is not None else None
-    return " ".join(w for w in (side, finding.location.quadrant, clock) if w) or "no place"
+    return " ".join(w for w in (side, finding.location.quadrant, clock) if w) or "no location"

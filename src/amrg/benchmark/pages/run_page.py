@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from amrg.benchmark.pages import charts
 from amrg.benchmark.pages.case_selection import CaseSelection, select_cases
+from amrg.benchmark.pages.html import as_text, jinja_environment
 from amrg.benchmark.pages.report_diff import (
-    MOST_WORDS,
+    MAX_WORDS,
     FactDifference,
     TextSpan,
     diff_facts,
     diff_words,
-    finding_words,
     is_cut,
 )
-from amrg.benchmark.pages.verdict import LOST, verdict
-from amrg.benchmark.scoring.read_run import read_manifest, read_scores, read_shown, reference_lengths
+from amrg.benchmark.pages.verdict import WITHOUT_OWN_IMAGES, verdict
+from amrg.benchmark.scoring.read_run import read_cases, read_manifest, read_scores, reference_lengths
 from amrg.core.files import atomic_write
 from amrg.core.values import flatten
 from amrg.datasets.case import Case
@@ -36,27 +33,27 @@ from amrg.metrics.families import families
 from amrg.metrics.pairs import Pair
 from amrg.metrics.scores import CaseScores, Role, Scores, SystemScores
 
-FILE_NAME = "report.html"
+REPORT_FILE = "report.html"
 
-PICTURE = (1240, 300)
-"""Most pixels of a case's picture, width and height."""
+MAX_IMAGE_SIZE = (1240, 300)
+"""Maximum size of a case's image in pixels, width and height."""
 
-Pictures = Callable[[Case, Pair], Image.Image | None]
-"""A case and its pair to its picture, or None where it has none to show."""
+CaseImages = Callable[[Case, Pair], Image.Image | None]
+"""A case and its pair to its image, or None where it has none."""
 
 _ROLES = {
     Role.SYSTEM: "the system under test",
-    Role.BLIND: "blind, saw no image",
+    Role.BLIND: "blind: uses no image",
     Role.RETRIEVAL: "copies the report of the nearest training image",
-    Role.ORACLE: "knows category and density of the reference, nothing else",
-    Role.PERFECT: "the most that any metric can give",
+    Role.ORACLE: "knows only category and density of the reference",
+    Role.PERFECT: "the references themselves: the best possible value of every metric",
 }
-"""What each role is, in the order of the columns."""
+"""Each role as text, in the order of the columns."""
 
 
 @dataclass(frozen=True)
 class CaseView:
-    """One case as the page shows it. `picture` is a data address, None where there is none."""
+    """One case as displayed on the page. `image` is a data URL, None where there is none."""
 
     scored: CaseScores
     value: float
@@ -64,16 +61,16 @@ class CaseView:
     reference: tuple[TextSpan, ...]
     draft: tuple[TextSpan, ...]
     cut: bool
-    wrong: tuple[FactDifference, ...]
-    picture: str | None
+    errors: tuple[FactDifference, ...]
+    image: str | None
 
 
-def write_page(run_folder: Path, pictures: Pictures | None = None) -> Path:
+def write_run_page(run_folder: Path, images: CaseImages | None = None) -> Path:
     """Write the page of a scored run into its folder.
 
     Args:
         run_folder: Holds `scores.json`, `predictions.jsonl`, `cases.jsonl`, and `manifest.json` where there is one.
-        pictures: Gives the picture of a case, drawn at any size; asked only for the cases that are shown.
+        images: Gives the image of a case, at any size; called only for the cases on the page.
 
     Returns:
         The page's path.
@@ -83,32 +80,17 @@ def write_page(run_folder: Path, pictures: Pictures | None = None) -> Path:
         OSError: the page cannot be written.
     """
     scores = read_scores(run_folder)
-    page = jinja_environment().get_template("page.html").render(_context(run_folder, scores, pictures))
-    path = run_folder / FILE_NAME
+    page = jinja_environment().get_template("page.html").render(_context(run_folder, scores, images))
+    path = run_folder / REPORT_FILE
     with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 
-def jinja_environment() -> Environment:
-    """Templates that escape all they are given, and refuse a name that they are not given."""
-    environment = Environment(
-        loader=PackageLoader("amrg.benchmark.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    told = (display.number, display.interval, display.with_interval, display.p_value, display.counted, finding_words)
-    environment.filters.update({function.__name__: function for function in told})
-    environment.filters["breakable"] = _breakable
-    return environment
-
-
-def _context(folder: Path, scores: Scores, pictures: Pictures | None) -> dict[str, Any]:
-    """All that the templates are given."""
+def _context(folder: Path, scores: Scores, images: CaseImages | None) -> dict[str, Any]:
+    """The variables of the templates."""
     system = scores.systems[scores.system]
-    chosen = select_cases(scores.cases, system.metrics, reference_lengths(folder))
+    selection = select_cases(scores.cases, system.metrics, reference_lengths(folder))
     return {
         "scores": scores,
         "system": system,
@@ -118,14 +100,14 @@ def _context(folder: Path, scores: Scores, pictures: Pictures | None) -> dict[st
         "systems": _ordered(scores),
         "tables": families(system.metrics),
         "skill_charts": list(charts.skill_charts(system)),
-        "picture_charts": list(charts.perturbation_charts(scores, system)),
+        "perturbation_charts": list(charts.perturbation_charts(scores, system)),
         "confusions": list(charts.confusion_charts(scores)),
         "subgroups": charts.subgroup_charts(scores, system),
         "roles": _ROLES,
-        "lost": LOST,
-        "most_words": MOST_WORDS,
-        "extremes": chosen,
-        "cases": _cases(folder, chosen, pictures),
+        "without_own_images": WITHOUT_OWN_IMAGES,
+        "max_words": MAX_WORDS,
+        "selection": selection,
+        "cases": _cases(folder, selection, images),
     }
 
 
@@ -137,36 +119,31 @@ def _ordered(scores: Scores) -> dict[str, SystemScores]:
 
 
 def _warnings(scores: Scores, system: SystemScores) -> Iterator[str]:
-    """What scoring warned of, and what the numbers themselves show."""
+    """The warnings of scoring, and metrics without a value."""
     yield from scores.warnings
     empty = [name for name, metric in system.metrics.items() if metric.value is None]
     if empty:
         yield f"no value for {display.counted(len(empty), 'metric')}: {', '.join(empty)}"
 
 
-def as_text(value: Any) -> str:
-    """A value of a manifest as text."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _cases(folder: Path, chosen: CaseSelection | None, pictures: Pictures | None) -> dict[str, list[CaseView]]:
-    """The worst and best cases; no side that is empty."""
-    if chosen is None:
+def _cases(folder: Path, selection: CaseSelection | None, images: CaseImages | None) -> dict[str, list[CaseView]]:
+    """The worst and best cases, without an empty side."""
+    if selection is None:
         return {}
-    sides = {"Worst cases": chosen.worst, "Best cases": chosen.best}
-    read = read_shown(folder, {case.key for side in sides.values() for case, _ in side})
-    found = {
-        title: [_shown(scored, value, read[scored.key], pictures) for scored, value in side]
+    sides = {"Worst cases": selection.worst, "Best cases": selection.best}
+    read = read_cases(folder, {case.key for side in sides.values() for case, _ in side})
+    views = {
+        title: [_case_view(scored, value, read[scored.key], images) for scored, value in side]
         for title, side in sides.items()
     }
-    return {title: cases for title, cases in found.items() if cases}
+    return {title: cases for title, cases in views.items() if cases}
 
 
-def _shown(scored: CaseScores, value: float, read: tuple[Case, Pair], pictures: Pictures | None) -> CaseView:
+def _case_view(scored: CaseScores, value: float, read: tuple[Case, Pair], images: CaseImages | None) -> CaseView:
     case, pair = read
     texts = _readable(pair.reference_text), _readable(pair.text or "")
     reference, draft = diff_words(*texts)
-    picture = pictures(case, pair) if pictures is not None else None
+    image = images(case, pair) if images is not None else None
     return CaseView(
         scored=scored,
         value=value,
@@ -174,8 +151,8 @@ def _shown(scored: CaseScores, value: float, read: tuple[Case, Pair], pictures: 
         reference=reference,
         draft=draft,
         cut=any(map(is_cut, texts)),
-        wrong=diff_facts(pair),
-        picture=_inline(picture) if picture is not None else None,
+        errors=diff_facts(pair),
+        image=_data_url(image) if image is not None else None,
     )
 
 
@@ -184,15 +161,10 @@ def _readable(text: str) -> str:
     return re.sub(r"[^\S\n]*\n\s*\n\s*", "\n\n", text.replace("\r\n", "\n").strip())
 
 
-def _breakable(name: str) -> Markup:
-    """A metric's name that may be broken after each underscore."""
-    return Markup("_<wbr>").join(name.split("_"))
-
-
-def _inline(picture: Image.Image) -> str:
-    """A picture as a JPEG in a data address, made small enough to look at side by side."""
-    small = picture.convert("RGB")
-    small.thumbnail(PICTURE, Image.Resampling.LANCZOS)
+def _data_url(image: Image.Image) -> str:
+    """An image as a JPEG data URL, small enough to display side by side."""
+    small = image.convert("RGB")
+    small.thumbnail(MAX_IMAGE_SIZE, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

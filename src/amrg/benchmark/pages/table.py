@@ -1,4 +1,4 @@
-"""Scores of runs as one table for a paper: a system a row, a metric a column, values with intervals and n."""
+"""Scores of runs as one table for a paper: a system a row, a metric a what, values with intervals and n."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from amrg.benchmark.scoring.compare import chosen
+from amrg.benchmark.scoring.compare import select_metrics
 from amrg.metrics.display import MINUS, with_interval
 from amrg.metrics.scores import MetricScore, Role, Scores, SystemScores
 
@@ -19,7 +19,7 @@ class Format(StrEnum):
 
 
 class TableValue(StrEnum):
-    """What of a metric is shown: its value, or its skill over the best blind baseline."""
+    """What a cell has of a metric: its value, or its skill over the best blind baseline."""
 
     VALUE = "value"
     SKILL = "skill"
@@ -27,7 +27,7 @@ class TableValue(StrEnum):
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, none of it escaped; `notes` stand below."""
+    """Cells as text, not escaped; `notes` go below the table."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -35,7 +35,10 @@ class Table:
 
 
 def build_table(
-    runs: Sequence[Scores], metrics: Sequence[str] = (), shown: TableValue = TableValue.VALUE, baselines: bool = True
+    runs: Sequence[Scores],
+    metrics: Sequence[str] = (),
+    what: TableValue = TableValue.VALUE,
+    baselines: bool = True,
 ) -> Table:
     """The systems of some runs; baselines are those of the first run on each part of a data set.
 
@@ -44,8 +47,8 @@ def build_table(
     Raises:
         BenchmarkError: a metric that no run has.
     """
-    there = list(dict.fromkeys(name for run in runs for name in run.systems[run.system].metrics))
-    names = chosen(metrics, there)
+    available = list(dict.fromkeys(name for run in runs for name in run.systems[run.system].metrics))
+    names = select_metrics(metrics, available)
     data = {run.data.hash: _data(run) for run in runs}
     several = len(data) > 1
     rows = [
@@ -53,20 +56,20 @@ def build_table(
             system,
             *((data[run.data.hash],) if several else ()),
             str(scores.n - scores.failed),
-            *_cells(scores, names, shown),
+            *_cells(scores, names, what),
         )
         for run, system, scores in _systems(runs, baselines)
     ]
     header = ("system", *(("data",) if several else ()), "n", *names)
-    return Table(header, tuple(rows), tuple(_notes(runs, names, shown, several)))
+    return Table(header, tuple(rows), tuple(_notes(runs, names, what, several)))
 
 
 def _systems(runs: Sequence[Scores], baselines: bool) -> Iterator[tuple[Scores, str, SystemScores]]:
     """Baselines of each part of a data set once, blind ones first, then the runs' own systems."""
-    seen: set[str] = set()
+    hashes: set[str] = set()
     for run in runs:
-        if baselines and run.data.hash not in seen:
-            seen.add(run.data.hash)
+        if baselines and run.data.hash not in hashes:
+            hashes.add(run.data.hash)
             for role in (Role.BLIND, Role.RETRIEVAL, Role.ORACLE):
                 yield from ((run, _titled(name, role), s) for name, s in run.systems.items() if s.role is role)
     yield from ((run, run.system, run.systems[run.system]) for run in runs)
@@ -76,13 +79,13 @@ def _titled(name: str, role: Role) -> str:
     return name if name == role else f"{name} ({role})"
 
 
-def _cells(scores: SystemScores, names: Sequence[str], shown: TableValue) -> tuple[str, ...]:
-    return tuple(_cell(scores.metrics.get(name), scores.n - scores.failed, shown) for name in names)
+def _cells(scores: SystemScores, names: Sequence[str], what: TableValue) -> tuple[str, ...]:
+    return tuple(_cell(scores.metrics.get(name), scores.n - scores.failed, what) for name in names)
 
 
-def _cell(score: MetricScore | None, n: int, shown: TableValue) -> str:
+def _cell(score: MetricScore | None, n: int, what: TableValue) -> str:
     """Value or skill with its interval, and n where it is not the row's."""
-    of = score if shown is TableValue.VALUE else score and score.skill
+    of = score if what is TableValue.VALUE else score and score.skill
     if score is None or of is None or of.value is None:
         return "no value"
     return with_interval(of) + (f" (n {score.n})" if score.n != n else "")
@@ -92,31 +95,31 @@ def _data(run: Scores) -> str:
     return " ".join(filter(None, (run.data.name, run.data.split, run.data.part)))
 
 
-def _notes(runs: Sequence[Scores], names: Sequence[str], shown: TableValue, several: bool) -> Iterator[str]:
-    """What the reader of a table must know: the data, which way is better, intervals, and what not to read into it."""
+def _notes(runs: Sequence[Scores], names: Sequence[str], what: TableValue, several: bool) -> Iterator[str]:
+    """What the reader of a table must know: the data, n, intervals, which direction is better."""
     if not several:
         data = runs[0].data
         yield f"{_data(runs[0])}: {data.n} cases in {data.groups} groups, sha256 {data.hash[:16]}"
     else:
-        yield "rows are of different cases, and not to be compared across data"
-    yield "n: cases with a draft; in brackets after a value, n where a metric scores fewer"
+        yield "rows are on different cases: do not compare across data"
+    yield "n: cases with a draft; in brackets after a value, n where a metric scores fewer cases"
     yield "in square brackets, 95 % intervals by a bootstrap of whole groups"
-    if shown is TableValue.SKILL:
-        yield "skill: (value - blind) / (perfect - blind), blind the best blind baseline: 0 no better, 1 perfect"
+    if what is TableValue.SKILL:
+        yield "skill: (value - blind) / (perfect - blind), blind is the best blind baseline: 0 no better, 1 perfect"
     scored = [run.systems[run.system].metrics for run in runs]
     lower = [n for n in names if any(n in m and not m[n].higher_is_better for m in scored)]
-    if lower and shown is TableValue.VALUE:
+    if lower and what is TableValue.VALUE:
         yield f"lower is better: {', '.join(lower)}"
     for run in runs:
         if run.data.trained_on:
             yield f"{run.system}: scored on training cases"
 
 
-def markdown(made: Table) -> str:
+def markdown(table: Table) -> str:
     """A GitHub table with its notes as a list."""
-    lines = [made.header, ("---", *("---:" for _ in made.header[1:])), *made.rows]
+    lines = [table.header, ("---", *("---:" for _ in table.header[1:])), *table.rows]
     rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
-    return "\n".join([*rows, "", *(f"- {note}" for note in made.notes)]) + "\n"
+    return "\n".join([*rows, "", *(f"- {note}" for note in table.notes)]) + "\n"
 
 
 _LATEX = str.maketrans(
@@ -134,14 +137,14 @@ _LATEX = str.maketrans(
 )
 
 
-def latex(made: Table) -> str:
+def latex(table: Table) -> str:
     """A `tabular` with booktabs rules; notes as comments above it."""
-    rows = [" & ".join(map(escaped, row)) + r" \\" for row in (made.header, *made.rows)]
+    rows = [" & ".join(map(escaped, row)) + r" \\" for row in (table.header, *table.rows)]
     return "\n".join(
         [
             r"% \usepackage{booktabs}",
-            *(f"% {note}" for note in made.notes),
-            rf"\begin{{tabular}}{{l{'r' * (len(made.header) - 1)}}}",
+            *(f"% {note}" for note in table.notes),
+            rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
             r"\toprule",
             rows[0],
             r"\midrule",
@@ -154,7 +157,7 @@ def latex(made: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text with LaTeX's own signs made harmless."""
+    """Text with LaTeX's own signs table harmless."""
     return text.translate(_LATEX)
 
 

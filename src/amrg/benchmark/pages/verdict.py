@@ -1,4 +1,4 @@
-"""Does the score show that the image was read? An answer in words, derived from skill and changed pictures alone."""
+"""Do the scores show that the images were read? The answer, from skill and perturbed images alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from amrg.metrics.display import counted, with_interval
 from amrg.metrics.families import main_metrics
 from amrg.metrics.scores import MetricChange, MetricScore, Number, Scores, Skill, SystemScores
 
-LOST = ("blanked", "shuffled")
-"""Changes of the pictures that take the case's own information away, so that a metric must get worse."""
+WITHOUT_OWN_IMAGES = ("blanked", "shuffled")
+"""Perturbations that remove the case's own images, so that a metric must get worse."""
 
 
 class Answer(StrEnum):
-    """What the numbers allow to say."""
+    """What the metrics support."""
 
     YES = "yes"
     PARTLY = "in part"
@@ -25,7 +25,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one metric says. A sign is True where it speaks for reading, beyond its interval; None: not measured."""
+    """What one metric shows. `better` and `worse` are True where the interval supports that the images were read."""
 
     metric: str
     score: MetricScore
@@ -37,14 +37,14 @@ class Evidence:
 
     @property
     def reads(self) -> bool | None:
-        """Whether every sign that was measured speaks for reading; None where none was."""
+        """Whether all that was measured supports that the images were read; None where nothing was measured."""
         signs = [s for s in (self.better, *self.worse.values()) if s is not None]
         return all(signs) if signs else None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer, one line that says it, the sentences behind it, and the metrics they rest on."""
+    """The answer, its headline, the sentences that explain it, and the metrics they are based on."""
 
     answer: Answer
     headline: str
@@ -65,7 +65,7 @@ def _evidence(name: str, scores: Scores, system: SystemScores) -> Evidence:
     score = system.metrics[name]
     skill = score.skill
     blind = scores.systems.get(skill.blind) if skill is not None else None
-    changes = {k: p.change[name] for k, p in scores.perturbed.items() if k in LOST and name in p.change}
+    changes = {k: p.change[name] for k, p in scores.perturbed.items() if k in WITHOUT_OWN_IMAGES and name in p.change}
     return Evidence(
         metric=name,
         score=score,
@@ -78,7 +78,7 @@ def _evidence(name: str, scores: Scores, system: SystemScores) -> Evidence:
 
 
 def _above_zero(of: Number, sign: int) -> bool | None:
-    """Whether the interval, times `sign`, lies above zero; None where there is no interval."""
+    """Whether the interval, times `sign`, is above zero; None where there is no interval."""
     if of.low is None or of.high is None:
         return None
     return min(sign * of.low, sign * of.high) > 0
@@ -97,33 +97,34 @@ def _headline(answer: Answer, judged: Sequence[Evidence], scores: Scores) -> str
     if answer is Answer.UNKNOWN:
         return (
             f"This run cannot tell whether the images were read: {counted(scores.data.n, 'case')} in "
-            f"{counted(scores.data.groups, 'group')}, {counted(len(judged), 'main metric')} to judge by."
+            f"{counted(scores.data.groups, 'group')}, {counted(len(judged), 'main metric')} with an interval."
         )
     tail = f"{reading} of {counted(len(judged), 'main metric')} {'shows' if reading == 1 else 'show'}"
-    told = {
+    headline = {
         Answer.YES: f"Yes: {tail} that the images were read.",
         Answer.PARTLY: f"In part: {tail} that the images were read.",
-        Answer.NO: f"No: {tail} that the images were read. Drafts as good can be written without looking.",
+        Answer.NO: f"No: {tail} that the images were read. Drafts as good can be written without images.",
     }[answer]
-    return f"{told[:-1]} (on data to train on)." if scores.data.trained_on else told
+    return f"{headline[:-1]} (on training data)." if scores.data.trained_on else headline
 
 
 def _sentences(evidence: Sequence[Evidence], scores: Scores) -> Iterable[str]:
-    """What stands behind the headline, each sentence from its own numbers."""
+    """The explanation of the headline, each sentence from its own metrics."""
     yield _against_blind(evidence)
-    for change in LOST:
+    for change in WITHOUT_OWN_IMAGES:
         measured = [e for e in evidence if e.worse.get(change) is not None]
         if measured:
             worse = [e.metric for e in measured if e.worse[change]]
-            rest = "; the others are no worse without the right picture" if len(worse) < len(measured) else ""
+            rest = "; the others do not get worse without the case's own images" if len(worse) < len(measured) else ""
             yield (
-                f"With {change} pictures {len(worse)} of {counted(len(measured), 'main metric')} "
-                f"{'gets' if len(worse) == 1 else 'get'} worse beyond chance{_named(worse, len(measured))}{rest}."
+                f"With {change} images, {len(worse)} of {counted(len(measured), 'main metric')} "
+                f"{'gets' if len(worse) == 1 else 'get'} worse, beyond the 95 % interval"
+                f"{_named(worse, len(measured))}{rest}."
             )
     if not any(e.worse for e in evidence):
         yield (
-            "The system was not run on changed pictures, so whether its drafts depend on them was not tested: "
-            "this verdict rests on the blind baselines alone."
+            "The system was not run on perturbed images, so it was not tested whether its drafts depend on the images: "
+            "this verdict is based on the blind baselines alone."
         )
     yield from _sides(scores)
     with_skill = [(e.skill, e) for e in evidence if e.skill is not None and e.skill.value is not None]
@@ -132,38 +133,42 @@ def _sentences(evidence: Sequence[Evidence], scores: Scores) -> Iterable[str]:
         (low, weakest), (high, strongest) = ranked[0], ranked[-1]
         yield (
             f"Most skill: {strongest.metric}, {with_interval(high)}. "
-            f"Least skill: {weakest.metric}, {with_interval(low)}. 1 is perfect, 0 the best blind baseline."
+            f"Least skill: {weakest.metric}, {with_interval(low)}. 1 is perfect, 0 is the best blind baseline."
         )
     judged = sum(e.reads is not None for e in evidence)
     if judged > 1:
         yield (
-            f"Each of the {judged} metrics is judged by itself: by chance alone one comparison in 40 looks better than "
-            "it is."
+            f"Each of the {judged} metrics is judged separately, without correction: by chance alone, one comparison "
+            "in 40 looks better than it is."
         )
 
 
 def _against_blind(evidence: Sequence[Evidence]) -> str:
     judged = [e for e in evidence if e.better is not None]
     if not judged:
-        return "No main metric has a skill with an interval: it takes blind baselines, and several groups of cases."
+        return "No main metric has a skill with an interval: that requires blind baselines and several groups of cases."
     better = [e.metric for e in judged if e.better]
     beaten = [e.metric for e in judged if e.skill is not None and _above_zero(e.skill, -1)]
     text = (
         f"{len(better)} of {counted(len(judged), 'main metric')} {'is' if len(better) == 1 else 'are'} better than "
-        f"the best baseline that saw no image, beyond the 95 % interval{_named(better, len(judged))}"
+        f"the best blind baseline, beyond the 95 % interval{_named(better, len(judged))}"
     )
     return f"{text}; {len(beaten)} worse than it{_named(beaten, len(judged))}." if beaten else f"{text}."
 
 
 def _sides(scores: Scores) -> Iterable[str]:
-    """What mirrored pictures did to the sides that drafts name."""
+    """What mirrored images did to the sides that drafts state."""
     metrics = scores.perturbed["mirrored"].metrics if "mirrored" in scores.perturbed else {}
-    swapped, kept = metrics.get("sides_swapped_share"), metrics.get("sides_kept_share")
+    swapped, unchanged = metrics.get("sides_swapped_share"), metrics.get("sides_unchanged_share")
     if swapped is not None and swapped.value is not None:
-        also = f", {with_interval(kept)} kept them" if kept is not None and kept.value is not None else ""
+        also = (
+            f"; {with_interval(unchanged)} did not change them"
+            if unchanged is not None and unchanged.value is not None
+            else ""
+        )
         yield (
-            f"With mirrored pictures a share of {with_interval(swapped)} of the {swapped.n} drafts that tell the "
-            f"breasts apart swapped the sides, as they must{also}."
+            f"With mirrored images, a share of {with_interval(swapped)} of the {swapped.n} drafts with findings or "
+            f"categories of one breast only swapped the sides, as they must{also}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Mammograms with other pixels than their file's: blanked, and mirrored to the other breast."""
+"""Mammograms with perturbed pixels: blanked, and mirrored to the other breast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amrg.metrics.clinical.laterality import OTHER
 
 
 class Blanked(Mammogram):
-    """A view of nothing: the geometry of a mammogram, every pixel background."""
+    """A blank view: the geometry of a mammogram, every pixel background."""
 
     def pixels(self) -> npt.NDArray[np.float32]:
         """Zeros float32 [rows, columns]; the file is not opened."""
@@ -18,7 +18,7 @@ class Blanked(Mammogram):
 
 
 class Mirrored(Mammogram):
-    """A view mirrored left to right and named as the other breast's: `of` is the view as it is."""
+    """A view mirrored left to right and labelled as the other breast: `of` is the unchanged view."""
 
     of: Mammogram
 
@@ -26,7 +26,7 @@ class Mirrored(Mammogram):
         """The mirrored presentation values float32 [rows, columns]; chest wall at the edge of the new side.
 
         Raises:
-            ImagingError: the file is gone or no longer readable.
+            ImagingError: the file is missing or not readable.
         """
         return np.ascontiguousarray(self.of.pixels()[:, ::-1])
 
@@ -36,12 +36,12 @@ class Mirrored(Mammogram):
 
 
 def blank(study: Study) -> Study:
-    """The study with every picture black, same views and sizes."""
+    """The study with every image black, same views and sizes."""
     return _with(study, [Blanked(**_fields(m)) for m in study.mammograms])
 
 
 def mirror(study: Study) -> Study:
-    """The study of a patient whose right breast is this one's left: pictures mirrored, sides exchanged."""
+    """The study mirrored: images mirrored left to right, sides exchanged."""
     turned = [Mirrored(**(_fields(m) | {"laterality": OTHER[m.laterality]}), of=m) for m in study.mammograms]
     return _with(study, turned)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from amrg.benchmark.references import LEARNED_FROM, References, read_references
+from amrg.benchmark.references import MAX_TRAINING_CASES, References, read_references
 from amrg.benchmark.sampling import sample
 from amrg.benchmark.studies import OpenStudy, StudyOpener
 from amrg.datasets import Case, Dataset, open_dataset
@@ -72,6 +72,7 @@ def load_cases(config: RunConfig) -> RunCases:
         references = replace(references, training=_training_cases(train_set, references, config.seed))
     return RunCases(
         references=references,
+        # The seed text decides which cases are sampled: never change it.
         perturbed=tuple(sample(references.cases, config.perturbed, f"pictures {config.seed}")),
         open_case=StudyOpener(dataset),
         open_training=StudyOpener(train_set),
@@ -80,8 +81,8 @@ def load_cases(config: RunConfig) -> RunCases:
 
 
 def _training_cases(dataset: Dataset, references: References, seed: int) -> tuple[Case, ...]:
-    """At most `LEARNED_FROM` cases of a data set, sampled by seed, none of a patient (group) of the references."""
+    """At most `MAX_TRAINING_CASES` cases of a data set, sampled by seed, none of a group of the references."""
     groups = set(references.groups)
     keys = [case.key for case in dataset.cases() if case.group not in groups]
-    wanted = set(sample(keys, LEARNED_FROM, f"training {seed}"))
+    wanted = set(sample(keys, MAX_TRAINING_CASES, f"training {seed}"))
     return tuple(case for case in dataset.cases() if case.key in wanted)

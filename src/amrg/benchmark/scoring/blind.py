@@ -1,4 +1,4 @@
-"""How much a data set's references give away: what baselines reach on a split, before any model is trained."""
+"""What blind baselines score on a data set's split, before any model is trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from amrg.benchmark.baselines.suite import ROLES, fit_baselines
 from amrg.benchmark.references import References, references_of_part
-from amrg.benchmark.scoring.measure import USUAL, OptionalMetrics, open_metrics, pairs_of
+from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of
 from amrg.datasets.splits.rules import make_split, rules_for
 from amrg.datasets.store import Dataset
 from amrg.metrics.display import with_interval
@@ -19,7 +19,7 @@ from amrg.metrics.scores import Number, Role
 from amrg.metrics.statistics import bootstrap
 from amrg.metrics.summaries import metric_scores
 
-SHOWN = (
+TABLE_METRICS = (
     "rouge_l_f1_stemmed",
     "meteor_nltk",
     "meteor_1_5_jar",
@@ -37,10 +37,10 @@ Values = Mapping[str, Mapping[str, Number]]
 
 @dataclass(frozen=True)
 class BlindScores:
-    """What baselines reach on the test part of a split, drawn with one seed or with several.
+    """Scores of the baselines on the test part of a split, made with one seed or with several.
 
-    With one, intervals are of the bootstrap over groups; with several, `low` and `high` are percentiles 2.5 and 97.5
-    over the splits drawn, and `value` is their mean.
+    With one, intervals are of the bootstrap over groups; with several, `value` is the mean over the splits, and `low`
+    and `high` are their percentiles 2.5 and 97.5.
     """
 
     split: str
@@ -49,14 +49,16 @@ class BlindScores:
     values: Values
 
 
-def blind_scores(dataset: Dataset, split: str, seeds: Sequence[int], extras: OptionalMetrics = USUAL) -> BlindScores:
-    """Draw a split anew with each seed, and score all baselines on its test part.
+def blind_scores(
+    dataset: Dataset, split: str, seeds: Sequence[int], extras: OptionalMetrics = NO_EXTRAS
+) -> BlindScores:
+    """Make a split with each seed, and score all baselines on its test part.
 
-    A rule that draws nothing is taken once.
+    A rule without a seed is used once.
 
     Raises:
         DatasetError: no such rule for this data set.
-        BenchmarkError: the split has no train or no test part, or what was asked for beyond the usual cannot be had.
+        BenchmarkError: the split has no train or no test part, or an optional metric is not available.
     """
     seeded = any(rule.name == split and rule.seeded for rule in rules_for(dataset.info.name))
     found: list[Values] = []
@@ -70,20 +72,20 @@ def blind_scores(dataset: Dataset, split: str, seeds: Sequence[int], extras: Opt
 
 
 def _values(references: References, seed: int, extras: OptionalMetrics) -> Values:
-    """Every baseline's metrics on one part; the references themselves have nothing to show."""
+    """Every baseline's metrics on one part, without the references themselves."""
     draws = bootstrap(references.groups, seed)
     with open_metrics(references.cases, extras) as measure:
         return {
-            name: metric_scores(_shown(measure(pairs_of(references.cases, written))), draws)
+            name: metric_scores(_table_metrics(measure(pairs_of(references.cases, written))), draws)
             for name, written in fit_baselines(references, seed).predictions.items()
             if ROLES[name] is not Role.PERFECT
         }
 
 
-def _shown(metrics: Sequence[Metric]) -> list[Metric]:
-    """Those of the table, in its order."""
+def _table_metrics(metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics of the table, in its order."""
     named = by_name(metrics)
-    return [named[name] for name in SHOWN if name in named]
+    return [named[name] for name in TABLE_METRICS if name in named]
 
 
 def _spread(found: Sequence[Values]) -> Values:
@@ -103,12 +105,12 @@ def _over(values: Sequence[float | None]) -> Number:
     return Number(value=float(np.mean(known)), low=low, high=high)
 
 
-def as_markdown(all_reached: Sequence[BlindScores]) -> Iterator[str]:
-    """A table a line at a time: a row a split and baseline."""
-    metrics = [m for m in SHOWN if any(m in of for r in all_reached for of in r.values.values())]
+def as_markdown(scores: Sequence[BlindScores]) -> Iterator[str]:
+    """The lines of a table: a row a split and baseline."""
+    metrics = [m for m in TABLE_METRICS if any(m in of for r in scores for of in r.values.values())]
     yield f"| split, test cases | baseline | {' | '.join(metrics)} |"
     yield "|---|---|" + "---|" * len(metrics)
-    for one in all_reached:
+    for one in scores:
         times = f", {one.draws} draws" if one.draws > 1 else ""
         for name, of in one.values.items():
             cells = [with_interval(of[m]) if m in of else "" for m in metrics]

@@ -1,4 +1,4 @@
-"""Systems against each other on the same cases: differences, paired intervals, tests corrected for their number."""
+"""Systems compared on the same cases: differences, paired intervals, tests corrected for multiple comparisons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from amrg.benchmark.references import References, load_references
-from amrg.benchmark.scoring.measure import USUAL, OptionalMetrics, open_metrics, pairs_of
+from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of
 from amrg.benchmark.scoring.read_run import read_scores
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.metrics.errors import BenchmarkError
@@ -20,11 +20,11 @@ from amrg.metrics.statistics import Difference, bootstrap, differences, holm
 from amrg.metrics.summaries import finite
 
 ALL = "all"
-"""Asks for every metric that both systems have."""
+"""Selects every metric that both systems have."""
 
 
-class Compared(Number):
-    """One metric of two systems over the `n` cases that both score: `value` is `second` less `first`, with interval.
+class Comparison(Number):
+    """One metric of two systems over the `n` cases that both score: `value` is `second` minus `first`, with interval.
 
     `p` is of approximate randomisation, two-sided; `p_holm` is corrected for all tests of the comparison.
     """
@@ -42,7 +42,7 @@ class Compared(Number):
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A scored run as it is compared: a name that no other has, its scores and its matched predictions."""
+    """A scored run: its unique name, its scores and its matched predictions."""
 
     name: str
     scores: Scores
@@ -51,7 +51,7 @@ class ScoredRun:
 
 
 def read_runs(folders: Sequence[Path]) -> list[ScoredRun]:
-    """Run folders to compare. A run is called as its system is, or as its folder where two are called the same.
+    """Run folders to compare. A run is named after its system, or after its folder where two have the same name.
 
     Raises:
         BenchmarkError: fewer than two, a folder is no scored run, or they were scored on different data.
@@ -64,7 +64,7 @@ def read_runs(folders: Sequence[Path]) -> list[ScoredRun]:
     names = Counter(run.name for run in runs)
     named = [str(folder) if names[run.name] > 1 else run.name for folder, run in zip(folders, runs, strict=True)]
     if len(set(named)) < len(named):
-        raise BenchmarkError(f"the same run stands twice: {', '.join(named)}; name each once")
+        raise BenchmarkError(f"the same run is given twice: {', '.join(named)}; give each once")
     return [ScoredRun(name, run.scores, run.references, run.outputs) for name, run in zip(named, runs, strict=True)]
 
 
@@ -73,7 +73,7 @@ def _read(folder: Path) -> ScoredRun:
     data = scores.data
     references = References(data.name, load_references(folder), data.split, data.part)
     if references.hash != data.hash:
-        raise BenchmarkError(f"{folder}: the cases kept there are not those of its scores; score the run again")
+        raise BenchmarkError(f"{folder}: its cases are not those of its scores; score the run again")
     return ScoredRun(scores.system, scores, references, match_to_references(references, read_predictions(folder)))
 
 
@@ -89,11 +89,11 @@ def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) ->
 
 
 def compare(
-    runs: Sequence[ScoredRun], metrics: Sequence[str] = (), seed: int = 0, extras: OptionalMetrics = USUAL
-) -> list[Compared]:
+    runs: Sequence[ScoredRun], metrics: Sequence[str] = (), seed: int = 0, extras: OptionalMetrics = NO_EXTRAS
+) -> list[Comparison]:
     """Every run against the first, metric by metric, with Holm's correction over all of these tests.
 
-    `metrics` are names, `ALL` for every metric; without any, the few that stand for their families.
+    `metrics` are names, `ALL` for every metric; without any, the main metrics.
 
     Raises:
         BenchmarkError: a metric that the runs do not have.
@@ -101,21 +101,21 @@ def compare(
     references = runs[0].references
     with open_metrics(references.cases, extras) as measure:
         measured = [by_name(measure(pairs_of(references.cases, run.outputs.predictions))) for run in runs]
-    names = chosen(metrics, [name for name in measured[0] if all(name in m for m in measured)])
+    names = select_metrics(metrics, [name for name in measured[0] if all(name in m for m in measured)])
     draws = bootstrap(references.groups, seed)
     found = []
     for run, other in zip(runs[1:], measured[1:], strict=True):
         first, second = ([m[name] for name in names] for m in (measured[0], other))
         moved = differences(first, second, draws, seed)
-        found += [compared(metric, runs[0].name, run.name, d) for metric, d in zip(first, moved, strict=True)]
+        found += [to_comparison(metric, runs[0].name, run.name, d) for metric, d in zip(first, moved, strict=True)]
     corrected = holm([float("nan") if c.p is None else c.p for c in found])
     return [c.model_copy(update={"p_holm": finite(p)}) for c, p in zip(found, corrected, strict=True)]
 
 
-def compared(metric: Metric, first: str, second: str, moved: Difference) -> Compared:
-    """A difference with the names of what it is between; corrected later."""
+def to_comparison(metric: Metric, first: str, second: str, moved: Difference) -> Comparison:
+    """A difference with the names of its metric and systems; `p_holm` is set later."""
     low, high = moved.between or (None, None)
-    return Compared(
+    return Comparison(
         metric=metric.name,
         first=first,
         second=second,
@@ -131,16 +131,16 @@ def compared(metric: Metric, first: str, second: str, moved: Difference) -> Comp
     )
 
 
-def chosen(asked: Sequence[str], there: Sequence[str]) -> list[str]:
-    """The metrics asked for, of those that there are: all, some by name, or the main ones.
+def select_metrics(requested: Sequence[str], available: Sequence[str]) -> list[str]:
+    """The requested ones of the available metrics: all, some by name, or the main ones.
 
     Raises:
-        BenchmarkError: one that there is not; names those most like it.
+        BenchmarkError: one is not available; names the most similar ones.
     """
-    if ALL in asked:
-        return list(there)
-    for name in asked:
-        if name not in there:
-            near = get_close_matches(name, there, 3, 0.3)
-            raise BenchmarkError(f"no metric {name!r}; did you mean {', '.join(near) or ', '.join(there[:3])}?")
-    return list(dict.fromkeys(asked)) or main_metrics(there) or list(there)
+    if ALL in requested:
+        return list(available)
+    for name in requested:
+        if name not in available:
+            near = get_close_matches(name, available, 3, 0.3)
+            raise BenchmarkError(f"no metric {name!r}; did you mean {', '.join(near) or ', '.join(available[:3])}?")
+    return list(dict.fromkeys(requested)) or main_metrics(available) or list(available)

@@ -28,33 +28,35 @@ MetricsOf = Callable[[Sequence[Pair]], list[Metric]]
 def perturbation_scores(
     folder: Path, unchanged: Sequence[Pair], metrics_of: MetricsOf, seed: int = 0
 ) -> dict[str, PerturbationScores]:
-    """What a run folder's predictions on changed pictures score, and how far each metric moves, paired by case.
+    """Scores of a run folder's predictions on perturbed images, and the change of each metric, paired by case.
 
-    `unchanged` are the pairs of the run on the pictures as they are. Mirrored pictures are scored against the reference
-    with right and left exchanged, so that a model that reads its pictures moves nowhere.
+    `unchanged` are the pairs of the run on the unchanged images. Mirrored images are scored against the reference with
+    right and left exchanged, so that the metrics of a model that reads its images do not change.
 
     Raises:
-        BenchmarkError: a file of predictions is malformed or tells of cases that the run has not.
+        BenchmarkError: a file of predictions is malformed or has cases that the run does not have.
     """
     known = {pair.key: pair for pair in unchanged}
     found = {}
-    for how in Perturbation:
-        path = perturbed_path(folder, how)
+    for perturbation in Perturbation:
+        path = perturbed_path(folder, perturbation)
         if path.is_file() and path.stat().st_size:
             predictions = read_predictions(path).predictions
             _refuse_unknown(path, predictions, known)
             before = [known[p.key] for p in predictions]
-            after = perturbed_pairs(before, predictions, how)
-            found[how.value] = _scored(how, before, after, metrics_of, seed)
+            after = perturbed_pairs(before, predictions, perturbation)
+            found[perturbation.value] = _scored(perturbation, before, after, metrics_of, seed)
     return found
 
 
-def perturbed_pairs(before: Sequence[Pair], predictions: Sequence[Prediction], how: Perturbation) -> list[Pair]:
-    """The pairs of a run with what the model wrote on changed pictures; `predictions` are of the same cases."""
+def perturbed_pairs(
+    before: Sequence[Pair], predictions: Sequence[Prediction], perturbation: Perturbation
+) -> list[Pair]:
+    """The pairs of a run with the model's drafts on perturbed images; `predictions` are of the same cases."""
     read = read_reports([p.text if p.report is None else None for p in predictions])
     return [
         replace(
-            _mirrored(pair) if how is Perturbation.MIRRORED else pair,
+            _mirrored(pair) if perturbation is Perturbation.MIRRORED else pair,
             text=prediction.text,
             report=None if prediction.text is None else prediction.report or report,
             refused=prediction.refused,
@@ -64,7 +66,7 @@ def perturbed_pairs(before: Sequence[Pair], predictions: Sequence[Prediction], h
 
 
 def _mirrored(pair: Pair) -> Pair:
-    """A pair whose reference tells of the mirrored study."""
+    """A pair with the reference of the mirrored study."""
     return replace(
         pair,
         reference_text=swap_text(pair.reference_text, pair.reference),
@@ -74,14 +76,14 @@ def _mirrored(pair: Pair) -> Pair:
 
 
 def _scored(
-    how: Perturbation, before: Sequence[Pair], after: Sequence[Pair], metrics_of: MetricsOf, seed: int
+    perturbation: Perturbation, before: Sequence[Pair], after: Sequence[Pair], metrics_of: MetricsOf, seed: int
 ) -> PerturbationScores:
     draws = bootstrap([pair.group for pair in after], seed)
     first = {m.name: m for m in metrics_of(before)}
     second = {m.name: m for m in metrics_of(after)}
     both = [name for name in first if name in second]
     moved = differences([first[n] for n in both], [second[n] for n in both], draws, seed)
-    own = sides_moved(before, after) if how is Perturbation.MIRRORED else []
+    own = sides_moved(before, after) if perturbation is Perturbation.MIRRORED else []
     return PerturbationScores(
         n=len(after),
         metrics=metric_scores([*second.values(), *own], draws),
@@ -96,26 +98,28 @@ def _change(moved: Difference) -> MetricChange:
 
 
 def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:
-    """Whether what a draft says of one breast went over to the other with the pictures.
+    """Whether the statements of a draft on one breast move to the other breast with the mirrored images.
 
-    Only cases count whose unchanged draft says something (findings by kind, categories) of one breast that it does not
-    say of the other.
+    Only cases count whose unchanged draft states something (findings by kind, categories) of one breast that it does
+    not state of the other.
     """
-    went, stayed = np.array([_moved(a, b) for a, b in zip(before, after, strict=True)], np.float64).reshape(-1, 2).T
-    of = "of drafts that tell the breasts apart, on mirrored pictures: findings by kind, and categories"
+    swapped, unchanged = (
+        np.array([_moved(a, b) for a, b in zip(before, after, strict=True)], np.float64).reshape(-1, 2).T
+    )
+    of = "drafts that differ between the breasts, on mirrored images: findings by kind, and categories"
     return [
         Metric(
             "sides_swapped_share",
             Family.FINDINGS,
-            f"all said of either breast is said of the other, {of}",
-            mean_of(went),
+            f"share with all statements on either breast moved to the other, of {of}",
+            mean_of(swapped),
             ratio,
         ),
         Metric(
-            "sides_kept_share",
+            "sides_unchanged_share",
             Family.FINDINGS,
-            f"all is said of the same breast as before, {of}",
-            mean_of(stayed),
+            f"share with all statements on the same breast as before, of {of}",
+            mean_of(unchanged),
             ratio,
             False,
         ),
@@ -123,11 +127,11 @@ def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:
 
 
 def _moved(before: Pair, after: Pair) -> tuple[float, float]:
-    """Whether all sides were swapped, and whether all were kept; not a number where nothing can be told."""
+    """Whether all sides were swapped, and whether none was; not a number where the draft has no side to swap."""
     if before.report is None or after.report is None:
         return np.nan, np.nan
-    there, wanted, found = (sides_of(r) for r in (before.report, swap_sides(before.report), after.report))
-    return (np.nan, np.nan) if there == wanted else (float(found == wanted), float(found == there))
+    unchanged, swapped, found = (sides_of(r) for r in (before.report, swap_sides(before.report), after.report))
+    return (np.nan, np.nan) if unchanged == swapped else (float(found == swapped), float(found == unchanged))
 
 
 def _refuse_unknown(path: Path, predictions: Sequence[Prediction], known: Mapping[str, Pair]) -> None:

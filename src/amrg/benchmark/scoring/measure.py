@@ -26,9 +26,9 @@ NOT_STATED = "not stated"
 
 
 def pairs_of(cases: Sequence[Case], predictions: Sequence[Prediction]) -> list[Pair]:
-    """Each case beside its prediction, in the same order; texts that come without facts are parsed."""
+    """Each case with its prediction, in the same order; texts without facts are parsed."""
     read = read_reports([p.text if p.report is None else None for p in predictions])
-    # What was read off a text cannot contradict it: without its narrative nobody reads it again to find out.
+    # Facts parsed from a text cannot contradict it: without the narrative it is not parsed again to check.
     facts = [None if report is None else report.model_copy(update={"narrative": ""}) for report in read]
     return [_pair(case, p, p.report or report) for case, p, report in zip(cases, predictions, facts, strict=True)]
 
@@ -51,7 +51,7 @@ def _pair(case: Case, prediction: Prediction, report: Report | None) -> Pair:
 
 
 def subgroups_of(case: Case) -> dict[str, str]:
-    """What the reference and the table say of a case: density, category, views, data set."""
+    """The subgroups of a case: density, category, views, data set."""
     worst, composition = case.reference.worst, case.reference.composition
     views = sorted({image.view.value for image in case.images if image.view is not None})
     return {
@@ -64,26 +64,26 @@ def subgroups_of(case: Case) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class OptionalMetrics:
-    """What is measured only where asked for: texts rendered from labels, METEOR 1.5 by its jar, RadEval's metrics."""
+    """What is measured only on request: texts rendered from labels, METEOR 1.5 by its jar, RadEval's metrics."""
 
     label_texts: bool = False
     meteor_jar: bool = False
     radeval: tuple[str, ...] = ()
 
 
-USUAL = OptionalMetrics()
-"""Nothing beyond what is always measured."""
+NO_EXTRAS = OptionalMetrics()
+"""No optional metrics."""
 
 
 @dataclass(frozen=True)
 class MetricSuite:
     """All metrics of some pairs, text metrics with one IDF corpus whatever the system.
 
-    Texts rendered from labels are no reports that anyone wrote: unless asked for they get no text score.
+    Texts rendered from labels were written by nobody: they get no text score unless requested.
     """
 
     idf: IdfCorpus
-    extras: OptionalMetrics = USUAL
+    extras: OptionalMetrics = NO_EXTRAS
     jar: MeteorJar | None = None
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Metric]:
@@ -96,25 +96,25 @@ class MetricSuite:
         """What a reader of the text metrics of some pairs must know."""
         texts = self.texts(pairs)
         written = self.extras.label_texts or any(p.source is not ReferenceSource.LABELS for p in pairs)
-        late = f"METEOR's jar took too long for {self.jar.late} pairs: unscored" if self.jar and self.jar.late else ""
+        late = f"METEOR's jar timed out on {self.jar.late} pairs: unscored" if self.jar and self.jar.late else ""
         return [*(text_warnings(texts, self.idf) if written else ()), *filter(None, [late])]
 
     def texts(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """The pairs as text metrics see them."""
+        """The pairs for text metrics."""
         return [pair if self.extras.label_texts else _without_label_text(pair) for pair in pairs]
 
 
 def _without_label_text(pair: Pair) -> Pair:
-    """A pair as text metrics see it: nothing to score where the reference is rendered from labels."""
+    """A pair for text metrics: without a text where the reference is rendered from labels."""
     return replace(pair, text=None) if pair.source is ReferenceSource.LABELS else pair
 
 
 @contextmanager
-def open_metrics(cases: Sequence[Case], extras: OptionalMetrics = USUAL) -> Iterator[MetricSuite]:
-    """The measure whose IDF is counted on the references that are scored as texts, failed cases included.
+def open_metrics(cases: Sequence[Case], extras: OptionalMetrics = NO_EXTRAS) -> Iterator[MetricSuite]:
+    """The metrics, with an IDF corpus of all references that are scored as texts, failed cases included.
 
     Raises:
-        BenchmarkError: METEOR's jar was asked for and cannot be had, or fails.
+        BenchmarkError: METEOR's jar was requested and is not available, or fails.
     """
     texts = [c.text for c in cases if extras.label_texts or c.source is not ReferenceSource.LABELS]
     idf = IdfCorpus.of(f"the {len(texts)} references scored", texts)

@@ -1,4 +1,4 @@
-"""A run folder as the page reads it: scores and manifest whole, texts only of the cases asked for."""
+"""A run folder as the page reads it: all scores and the manifest, texts only of selected cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import CASES, MANIFEST, PREDICTIONS, SCORES
-from amrg.benchmark.records import first_fault
+from amrg.benchmark.records import first_error
 from amrg.benchmark.scoring.measure import pairs_of
 from amrg.datasets.case import Case
 from amrg.metrics.errors import BenchmarkError
@@ -33,7 +33,7 @@ def read_scores(folder: Path) -> Scores:
         scores = Scores.model_validate_json(path.read_bytes())
     except ValidationError as error:
         _refuse_other_schema(path, _object(path).get("schema_version"))
-        raise BenchmarkError(f"{path.name}: {first_fault(error)}; score the run again") from error
+        raise BenchmarkError(f"{path.name}: {first_error(error)}; score the run again") from error
     _refuse_other_schema(path, scores.schema_version)
     return scores
 
@@ -44,7 +44,7 @@ def _refuse_other_schema(path: Path, found: object) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What the run was made with; empty where nobody wrote it down.
+    """The run's manifest; empty where there is none.
 
     Raises:
         BenchmarkError: the file holds no JSON object.
@@ -74,18 +74,18 @@ def reference_lengths(folder: Path) -> dict[str, int]:
     return {row["key"]: len(row.get("text") or "") for _, row in _rows(folder / CASES)}
 
 
-def read_shown(folder: Path, keys: set[str]) -> dict[str, tuple[Case, Pair]]:
+def read_cases(folder: Path, keys: set[str]) -> dict[str, tuple[Case, Pair]]:
     """These cases of the run with their pairs as they were scored, by key, in the order in which they were scored.
 
     Raises:
         BenchmarkError: a file or a case is missing, or a line is malformed.
     """
-    cases, predictions = _wanted(folder / CASES, Case, keys), _wanted(folder / PREDICTIONS, Prediction, keys)
+    cases, predictions = _read_lines(folder / CASES, Case, keys), _read_lines(folder / PREDICTIONS, Prediction, keys)
     pairs = pairs_of(list(cases.values()), [predictions[key] for key in cases])
     return {key: (case, pair) for (key, case), pair in zip(cases.items(), pairs, strict=True)}
 
 
-def _wanted(path: Path, kind: type[_Line], keys: set[str]) -> dict[str, _Line]:
+def _read_lines(path: Path, kind: type[_Line], keys: set[str]) -> dict[str, _Line]:
     """The lines of these cases, in the file's order."""
     found: dict[str, _Line] = {}
     for where, row in _rows(path):
@@ -93,7 +93,7 @@ def _wanted(path: Path, kind: type[_Line], keys: set[str]) -> dict[str, _Line]:
             try:
                 found[row["key"]] = kind.model_validate_json(json.dumps(row))
             except ValidationError as error:
-                raise BenchmarkError(f"{where}: {first_fault(error)}; score the run again") from error
+                raise BenchmarkError(f"{where}: {first_error(error)}; score the run again") from error
     missing = sorted(keys - found.keys())
     if missing:
         raise BenchmarkError(
@@ -104,7 +104,7 @@ def _wanted(path: Path, kind: type[_Line], keys: set[str]) -> dict[str, _Line]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each line stands, and its fields, `key` among them; one line at a time is held."""
+    """Each line's place and fields, `key` among them; one line at a time is in memory."""
     _refuse_missing(path)
     with path.open(encoding="utf-8", newline="\n") as lines:
         for number, line in enumerate(lines, 1):

@@ -14,7 +14,7 @@ from amrg.benchmark.layout import BASELINES, MANIFEST, PREDICTIONS, SCORES
 from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.references import References, save_references
 from amrg.benchmark.scoring.read_run import read_manifest
-from amrg.benchmark.scoring.scoring import Options, score
+from amrg.benchmark.scoring.scoring import ScoringOptions, score
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_chunks
@@ -26,7 +26,7 @@ MANIFEST_SCHEMA = 1
 
 @dataclass(frozen=True)
 class Submission:
-    """Anyone's predictions as they were handed in: file or folder, matched to the references."""
+    """Predictions of any system: their file or folder, matched to the references."""
 
     path: Path
     references: References
@@ -42,29 +42,29 @@ def load_submission(path: Path, references: References) -> Submission:
     return Submission(path, references, match_to_references(references, read_predictions(path)))
 
 
-def score_submission(handed: Submission, folder: Path, options: Options) -> Scores:
-    """Make a run folder of predictions that amrg did not make, baselines beside, and score it.
+def score_submission(submission: Submission, folder: Path, options: ScoringOptions) -> Scores:
+    """Make a run folder of predictions that amrg did not make, with baselines, and score it.
 
-    Predictions that lie in the folder already are those of a run: it is scored again, with its own baselines.
+    Where the predictions are in that folder already, the run is scored again, with its own baselines.
 
     Raises:
-        BenchmarkError: the folder holds another run.
+        BenchmarkError: the folder contains a different run.
         OSError: the folder cannot be written.
     """
-    if folder.resolve() == handed.path.resolve():
-        return score_run(folder, handed.references, options, handed.outputs)
-    manifest = _manifest(handed, options)
-    _enter(folder)
-    write_predictions(folder / PREDICTIONS, handed.outputs.predictions)
-    save_baselines(folder, fit_baselines(handed.references, options.seed))
+    if folder.resolve() == submission.path.resolve():
+        return score_run(folder, submission.references, options, submission.outputs)
+    manifest = _manifest(submission, options)
+    _open_folder(folder)
+    write_predictions(folder / PREDICTIONS, submission.outputs.predictions)
+    save_baselines(folder, fit_baselines(submission.references, options.seed))
     write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
-    return score_run(folder, handed.references, options, handed.outputs)
+    return score_run(folder, submission.references, options, submission.outputs)
 
 
-def score_run(folder: Path, references: References, options: Options, outputs: Outputs | None = None) -> Scores:
+def score_run(folder: Path, references: References, options: ScoringOptions, outputs: Outputs | None = None) -> Scores:
     """Score a run folder that has its predictions and baselines; writes `scores.json` and the cases scored.
 
-    `outputs` are its predictions where they are at hand; else they are read from the folder.
+    `outputs` are its predictions if they are in memory; else they are read from the folder.
 
     Raises:
         BenchmarkError: predictions or baselines are malformed, or of other cases.
@@ -78,36 +78,36 @@ def score_run(folder: Path, references: References, options: Options, outputs: O
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Write `scores.json`: indented, but a single case on a line, so that large runs stay readable."""
+    """Write `scores.json`: indented, but one case a line, so that large runs remain readable."""
     document = json.dumps(scores.model_dump(mode="json", exclude={"cases"}), indent=1, ensure_ascii=False)
     cases = ",\n  ".join(case.model_dump_json() for case in scores.cases)
     write_text(path, [f'{document[:-2]},\n "cases": [\n  {cases}\n ]\n}}'])
 
 
-def _enter(folder: Path) -> None:
-    """Make the folder; one that holds the scores of earlier predictions is used again, a run of a model is not."""
+def _open_folder(folder: Path) -> None:
+    """Make the folder, or reuse one with the scores of earlier predictions; a model's run is refused."""
     path = folder / MANIFEST
     if path.is_file() and "predictions" not in read_manifest(folder):
-        raise BenchmarkError(f"{folder}: found a run of `amrg benchmark run` there; name another folder")
+        raise BenchmarkError(f"{folder}: contains a run of `amrg benchmark run`; use another folder")
     if not path.is_file() and (folder / PREDICTIONS).exists():
-        raise BenchmarkError(f"{folder}: found {PREDICTIONS} without {MANIFEST}; name an empty folder")
+        raise BenchmarkError(f"{folder}: found {PREDICTIONS} without {MANIFEST}; use an empty folder")
     (folder / BASELINES).mkdir(parents=True, exist_ok=True)
 
 
-def _manifest(handed: Submission, options: Options) -> dict[str, Any]:
+def _manifest(submission: Submission, options: ScoringOptions) -> dict[str, Any]:
     """All that decides the scores."""
-    references = handed.references
+    references = submission.references
     return {
         "schema_version": MANIFEST_SCHEMA,
         "system": options.system,
-        "predictions": {"name": handed.path.name, "sha256": _hash_of(handed.path)},
+        "predictions": {"name": submission.path.name, "sha256": _hash_of(submission.path)},
         "data": {
             "name": references.name,
             "split": references.split,
             "part": references.part,
             "n": len(references.cases),
             "hash": references.hash,
-            **{f"{what}_hash": value for what, value in references.pins.items()},
+            **{f"{what}_hash": value for what, value in references.hashes.items()},
         },
         "training": len(references.training),
         "seed": options.seed,

@@ -1,4 +1,4 @@
-"""Everything measured of one system: metrics with intervals and skill, baselines beside it, subgroups, single cases."""
+"""Everything measured of one system: metrics with intervals and skill, baselines, subgroups, single cases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from amrg import __version__
 from amrg.benchmark.baselines.suite import ROLES, Baselines
 from amrg.benchmark.references import References
 from amrg.benchmark.scoring.image_dependence import perturbation_scores
-from amrg.benchmark.scoring.measure import USUAL, OptionalMetrics, open_metrics, pairs_of
+from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of
 from amrg.benchmark.submissions import Outputs
 from amrg.datasets.case import ReferenceSource
 from amrg.metrics.clinical.suite import confusions
@@ -27,8 +27,8 @@ from amrg.metrics.summaries import finite, metric_scores
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to score: the system's name, the seed and number of resamples, what is measured beyond the usual.
+class ScoringOptions:
+    """How to score: the system's name, the seed and number of resamples, optional metrics.
 
     Raises:
         BenchmarkError: the system has a baseline's name.
@@ -37,39 +37,39 @@ class Options:
     system: str
     seed: int = 0
     draws: int = DRAWS
-    extras: OptionalMetrics = USUAL
+    extras: OptionalMetrics = NO_EXTRAS
 
     def __post_init__(self) -> None:
-        """Refuse a system that cannot be told from a baseline."""
+        """Refuse a system with the name of a baseline."""
         if self.system in ROLES:
-            raise BenchmarkError(f"the system is called {self.system!r}, as a baseline is; give it another name")
+            raise BenchmarkError(f"the system is named {self.system!r}, like a baseline; give it another name")
 
 
 def score(
-    references: References, outputs: Outputs, others: Baselines, options: Options, folder: Path | None = None
+    references: References, outputs: Outputs, baselines: Baselines, options: ScoringOptions, folder: Path | None = None
 ) -> Scores:
-    """Score a system's outputs (one a case, in the order of the references: `intake.matched`).
+    """Score a system's outputs (one a case, in the order of the references: `match_to_references`).
 
     Predictions on perturbed images are taken from a run's `folder` where it holds any.
 
     Raises:
-        BenchmarkError: the folder's predictions are malformed, or what was asked for beyond the usual cannot be had.
+        BenchmarkError: the folder's predictions are malformed, or an optional metric is not available.
     """
     pairs = pairs_of(references.cases, outputs.predictions)
-    written = {options.system: outputs.predictions, **others.predictions}
+    written = {options.system: outputs.predictions, **baselines.predictions}
     with open_metrics(references.cases, options.extras) as measure:
         measured = {options.system: by_name(measure(pairs))}
-        for name, predictions in others.predictions.items():
+        for name, predictions in baselines.predictions.items():
             measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
         perturbed = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
-        told = measure.warnings(pairs)
+        text_warnings = measure.warnings(pairs)
     own = list(measured[options.system].values())
     draws = bootstrap(references.groups, options.seed, options.draws)
     return Scores(
         software=f"amrg {__version__}",
         system=options.system,
         data=describe_data(references),
-        systems=score_systems(written, measured, others.about, draws),
+        systems=score_systems(written, measured, baselines.about, draws),
         subgroups=_subgroups(pairs, own, options),
         perturbed=perturbed,
         confusions=confusions(pairs),
@@ -77,9 +77,9 @@ def score(
         warnings=(
             *references.warnings,
             *outputs.warnings,
-            *others.warnings,
+            *baselines.warnings,
             *_warnings(references, options.extras),
-            *told,
+            *text_warnings,
         ),
     )
 
@@ -132,9 +132,9 @@ def _skill(found: MetricSkill) -> Skill:
 
 
 def _subgroups(
-    pairs: Sequence[Pair], metrics: Sequence[Metric], options: Options
+    pairs: Sequence[Pair], metrics: Sequence[Metric], options: ScoringOptions
 ) -> dict[str, dict[str, SystemScores]]:
-    """The system's metrics on the cases of each subgroup; a field on which all cases agree has none."""
+    """The system's metrics on the cases of each subgroup; a field with the same value for all cases has none."""
     found: dict[str, dict[str, SystemScores]] = {}
     for name in pairs[0].subgroups if pairs else ():
         values = [pair.subgroups[name] for pair in pairs]
@@ -149,7 +149,7 @@ def _subgroup(
     pairs: Sequence[Pair],
     metrics: Sequence[Metric],
     member: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    options: Options,
+    options: ScoringOptions,
 ) -> SystemScores:
     """The system's metrics on some of its cases."""
     inside = [pair for pair, held in zip(pairs, member, strict=True) if held]
@@ -180,13 +180,13 @@ def _warnings(references: References, extras: OptionalMetrics) -> Iterator[str]:
     """What a reader of the numbers must know."""
     cases, groups = references.cases, len(set(references.groups))
     if references.part == "train":
-        yield "these are training cases: no number here tells how the system does on cases it has not seen"
+        yield "these are training cases: the metrics do not show how the system performs on new cases"
     if groups == 1:
         yield f"one group only ({len(cases)} case{'s' if len(cases) > 1 else ''}): there are no intervals"
     elif groups < FEW_GROUPS:
-        yield f"{groups} groups only: intervals that resample so few are too narrow"
+        yield f"{groups} groups only: intervals over so few groups are too narrow"
     rendered = sum(case.source is ReferenceSource.LABELS for case in cases)
     if rendered and extras.label_texts:
-        yield f"{rendered} of {len(cases)} references are rendered from labels, and are scored as texts all the same"
+        yield f"{rendered} of {len(cases)} references are rendered from labels; text metrics count them, as requested"
     elif rendered:
-        yield f"{rendered} of {len(cases)} references are rendered from labels: no text metric counts them"
+        yield f"{rendered} of {len(cases)} references are rendered from labels: text metrics skip them"

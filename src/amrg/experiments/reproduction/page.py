@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from amrg import __version__
-from amrg.benchmark.pages.run_page import jinja_environment
+from amrg.benchmark.pages.html import jinja_environment
 from amrg.benchmark.pages.table import Table, markdown
 from amrg.benchmark.pages.verdict import verdict
 from amrg.core.files import write_text

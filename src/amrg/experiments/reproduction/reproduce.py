@@ -12,12 +12,12 @@ from transformers import AutoConfig
 
 from amrg.benchmark.layout import SCORES
 from amrg.benchmark.pages.case_image import dataset_images
-from amrg.benchmark.pages.run_page import write_page
+from amrg.benchmark.pages.run_page import write_run_page
 from amrg.benchmark.run.run_config import RunConfig, ScoreText
 from amrg.benchmark.run.running import run
 from amrg.benchmark.scoring.read_run import read_scores
 from amrg.benchmark.scoring.score_run import score_run
-from amrg.benchmark.scoring.scoring import Options
+from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.core.progress import Progress
 from amrg.datasets import Dataset, import_dataset, importer_of, make_split, open_dataset
 from amrg.experiments.reproduction.page import Reproduction, TestResult, write_reproduction
@@ -178,8 +178,8 @@ def _scores(experiment: Experiment, split: str, adapter: Path, folder: Path, pro
         command="amrg reproduce amrg",
     )
     references = run(config, load_engine(str(adapter)), progress)
-    scores = score_run(folder, references, Options(system))
-    write_page(folder, dataset_images(data))
+    scores = score_run(folder, references, ScoringOptions(system))
+    write_run_page(folder, dataset_images(data))
     return scores
 
 

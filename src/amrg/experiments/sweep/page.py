@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from amrg.benchmark.pages.charts import Chart
+from amrg.benchmark.pages.html import as_text, jinja_environment
 from amrg.benchmark.pages.plots import Heat, heat_map
-from amrg.benchmark.pages.run_page import as_text, jinja_environment
 from amrg.benchmark.pages.table import markdown
 from amrg.core.files import write_text
 from amrg.core.values import flatten

@@ -15,8 +15,8 @@ import numpy as np
 from amrg import __version__
 from amrg.benchmark.baselines.suite import fit_baselines
 from amrg.benchmark.references import References, references_of_part
-from amrg.benchmark.scoring.blind import SHOWN
-from amrg.benchmark.scoring.compare import compared
+from amrg.benchmark.scoring.blind import TABLE_METRICS
+from amrg.benchmark.scoring.compare import to_comparison
 from amrg.benchmark.scoring.measure import MetricSuite, open_metrics, pairs_of
 from amrg.benchmark.scoring.scoring import describe_data, score_systems
 from amrg.benchmark.submissions import match_to_references, read_predictions
@@ -168,7 +168,7 @@ class _Scorer:
         pairs = pairs_of(self.references.cases, predictions)
         named = by_name(self.measure(pairs))
         chosen = watched_metrics(with_empty_drafts(pairs))[self.sweep.recipe.validation.metric]
-        return {**{name: named[name] for name in SHOWN if name in named}, chosen.name: chosen}
+        return {**{name: named[name] for name in TABLE_METRICS if name in named}, chosen.name: chosen}
 
     def _compare_with_best(
         self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], resamples: Resamples
@@ -182,7 +182,7 @@ class _Scorer:
         moved = [self._difference(seeds[best], seeds[name], resamples) for name in others]
         corrected = holm([m.p for m in moved])
         found = {
-            name: compared(metric, best, name, m).model_copy(update={"p_holm": finite(p)})
+            name: to_comparison(metric, best, name, m).model_copy(update={"p_holm": finite(p)})
             for name, m, p in zip(others, moved, corrected, strict=True)
         }
         return [row.model_copy(update={"from_best": found.get(row.label)}) for row in rows]
