@@ -199,7 +199,5 @@ def _print(comparisons: list[Comparison]) -> None:
             table.add_row(c.metric, str(c.n), number(c.first_value), number(c.second_value), moved, both)
         out.print(table)
     tests = sum(c.p is not None for c in comparisons)
-    out.print(
-        f"p by approximate randomisation of whole groups, with Holm's correction over {counted(tests, 'test')}",
-        style="dim",
-    )
+    corrected = f"Holm's correction over {counted(tests, 'test')}"
+    out.print(f"p by approximate randomisation of whole groups; {corrected}", style="dim")
