@@ -233,7 +233,7 @@ def test_a_lost_vision_layer_is_refused(adapter: Path, tmp_path: Path, monkeypat
         kept = {hub_name(model_type, n): t for n, t in stored(folder).items() if "encoder.layers.1" not in n}
         save_file(kept, folder / "model.safetensors", {"format": "pt"})
 
-    monkeypatch.setattr("amrg.models.export.exporting.put_right", losing)
+    monkeypatch.setattr("amrg.models.export.exporting.rename_to_hub", losing)
     with pytest.raises(ModelError, match=r"vision_tower\.vision_model\.encoder\.layers\.1\S+ as None") as refused:
         export_merged(ExportRequest(adapter, tmp_path / "out"))
     assert "\n" not in str(refused.value)
@@ -263,7 +263,7 @@ def test_an_adapter_drafts_as_peft_has_it(base: Path, adapter: Path) -> None:
 def test_a_missing_base_and_another_base_are_each_one_line(base: Path, adapter: Path, tmp_path: Path) -> None:
     lost = shutil.copytree(adapter, tmp_path / "lost")
     config = json.loads((lost / "adapter_config.json").read_text(encoding="utf-8"))
-    for name, said in ((tmp_path / "gone", "its base cannot be had"), (TINY["smolvlm"](tmp_path), "does not fit")):
+    for name, said in ((tmp_path / "gone", "its base is not available"), (TINY["smolvlm"](tmp_path), "does not fit")):
         config["base_model_name_or_path"] = str(name)
         (lost / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
         with pytest.raises(ModelError, match=f"adapter lost.*{said}") as refused:

@@ -143,7 +143,7 @@ def test_the_size_of_the_settings_is_honoured(loaded: LoadedModel, size: int, cr
 @pytest.mark.parametrize("text", ["none", "<|image_2|>", "<|image_1|> <|image_1|>", "<|image_2|> <|image_1|>"])
 def test_a_prompt_that_names_other_pictures_is_refused(loaded: LoadedModel, text: str) -> None:
     pictures = [Image.new("RGB", (CROP, CROP))] * max(1, text.count("image"))
-    with pytest.raises(ValueError, match="the prompt names pictures"):
+    with pytest.raises(ValueError, match="the prompt names images"):
         loaded.processor(text, pictures)
 
 

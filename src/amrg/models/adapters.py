@@ -1,7 +1,7 @@
-"""LoRA adapters on disk: read one, put it on its base, and say where the two do not fit.
+"""LoRA adapters on disk: read one, attach it to its base, and refuse one that does not fit.
 
-PEFT fills what an adapter's file lacks with fresh weights and passes over what it has too many, so that an adapter of
-another base, or one saved without the modules trained whole, drafts as if it had learned nothing. Here both are errors.
+PEFT fills what an adapter's file lacks with fresh weights and skips surplus tensors, so that an adapter of another
+base, or one saved without its fully trained modules, drafts as if it had not been trained. Here both are errors.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from safetensors import SafetensorError, safe_open
 from amrg.models.errors import ModelError
 
 CONFIG_FILE = "adapter_config.json"
-RECIPE_FILE, TRAINING_FILE = "recipe.json", "training.json"  # what `amrg.training` leaves beside an adapter
+RECIPE_FILE, TRAINING_FILE = "recipe.json", "training.json"  # written by `amrg.training` next to an adapter
 WEIGHTS_FILE = "adapter_model.safetensors"
 TOWERS = (".vision_tower.", ".visual.", ".vision_model.", ".img_processor.")
 """What vision towers are called in the families' module names."""
 
 CONNECTORS = (".connector.",)
-"""What stands between tower and language model, where LoRA touches it by a name that is no tower's: in SmolVLM2."""
+"""Modules between tower and language model that LoRA touches under a name that is not a tower's: in SmolVLM2."""
 
 Shapes = dict[str, tuple[int, ...]]
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter rather than a whole model."""
+    """Whether a folder holds an adapter rather than a full model."""
     return (folder / CONFIG_FILE).is_file()
 
 
@@ -46,17 +46,17 @@ def read_config(folder: Path) -> Any:
     if str(getattr(config.peft_type, "value", config.peft_type)) != "LORA":
         raise ModelError(f"adapter {folder.name}: it is of kind {config.peft_type}, expected LORA, as amrg trains them")
     if not config.base_model_name_or_path:
-        raise ModelError(f"adapter {folder.name}: {CONFIG_FILE} names no base_model_name_or_path; write in which it is")
+        raise ModelError(f"adapter {folder.name}: {CONFIG_FILE} has no base_model_name_or_path; add its base's")
     if not (folder / WEIGHTS_FILE).is_file():
-        raise ModelError(f"adapter {folder.name}: there is no {WEIGHTS_FILE}; finish its training, or copy it whole")
+        raise ModelError(f"adapter {folder.name}: there is no {WEIGHTS_FILE}; finish its training, or copy it again")
     return config
 
 
-def told_beside(folder: Path, name: str) -> dict[str, Any]:
-    """A JSON document that training left beside an adapter, empty where it did not.
+def read_training_file(folder: Path, name: str) -> dict[str, Any]:
+    """A JSON document that training wrote next to an adapter; empty where there is none.
 
     Raises:
-        ModelError: it is no JSON object.
+        ModelError: it is not a JSON object.
     """
     path = folder / name
     if not path.is_file():
@@ -65,8 +65,8 @@ def told_beside(folder: Path, name: str) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ModelError(
-            f"adapter {folder.name}: {name} is damaged ({error}), expected what its training left; copy it again, or "
-            "remove it"
+            f"adapter {folder.name}: {name} is damaged ({error}), expected the JSON that its training wrote; copy it "
+            "again, or remove it"
         ) from error
 
 
@@ -74,7 +74,7 @@ def stored_shapes(file: Path) -> Shapes:
     """Names and shapes of the tensors of a safetensors file.
 
     Raises:
-        ModelError: the file is cut short or is none.
+        ModelError: the file is cut short or is not safetensors.
     """
     try:
         with safe_open(file, "pt") as stored:
@@ -85,15 +85,15 @@ def stored_shapes(file: Path) -> Shapes:
         ) from error
 
 
-def put_on(model: Any, folder: Path) -> PeftModel:
-    """A model with an adapter put on it, in place and unmerged, ready to draft.
+def attach(model: Any, folder: Path) -> PeftModel:
+    """A model with an adapter attached, in place and unmerged, ready to draft.
 
     Raises:
-        ModelError: the adapter was made for another base, or its file lacks or has too many tensors.
+        ModelError: the adapter was made for another base, or its file lacks tensors or has surplus ones.
     """
     stored = stored_shapes(folder / WEIGHTS_FILE)
-    whole = read_config(folder).modules_to_save or ()
-    if lost := [module for module in whole if not any(f".{module}." in name for name in stored)]:
+    full = read_config(folder).modules_to_save or ()
+    if lost := [module for module in full if not any(f".{module}." in name for name in stored)]:
         raise ModelError(_unfit(folder, "lacks", lost))
     try:
         with warnings.catch_warnings():
@@ -104,16 +104,16 @@ def put_on(model: Any, folder: Path) -> PeftModel:
             f"adapter {folder.name} does not fit its base ({' '.join(str(error).split())[:160]}...); "
             "name the base that it was trained on in adapter_config.json"
         ) from error
-    wanted = get_peft_model_state_dict(tuned, save_embedding_layers=False)
-    if lacking := sorted(set(wanted) - set(stored)):
+    expected = get_peft_model_state_dict(tuned, save_embedding_layers=False)
+    if lacking := sorted(set(expected) - set(stored)):
         raise ModelError(_unfit(folder, "lacks", lacking))
-    if surplus := sorted(set(stored) - set(wanted)):
-        raise ModelError(_unfit(folder, "has, and its base has no place for,", surplus))
+    if surplus := sorted(set(stored) - set(expected)):
+        raise ModelError(_unfit(folder, "has a tensor that its base has no place for:", surplus))
     return tuned.eval()
 
 
 def merge(tuned: PeftModel, name: str) -> Any:
-    """The base with the adapter put on it merged in.
+    """The base with its attached adapter merged in.
 
     Raises:
         ModelError: the adapter holds numbers that are not finite.

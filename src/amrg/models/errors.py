@@ -1,4 +1,4 @@
-"""What goes wrong with models, in words for the one who named them."""
+"""Errors about models, in one line for the user who named them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong between amrg and the hub, in one line with a way forward."""
+"""Errors of the hub, in one line with what to do."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ UNAUTHORISED = 401  # RFC 9110, 15.5.2: nobody is logged in
 
 
 def commit_of(name: str, revision: str | None) -> str | None:
-    """The commit that a revision of a hub model (None: its newest) stands for now; as it came where none is known.
+    """The commit that a revision of a hub model (None: its newest) stands for now; unchanged where none is known.
 
-    Asked once, before anything is loaded, so that all files are of one commit and the run can say of which.
+    Resolved once, before anything is loaded, so that all files are of one commit and the run can record which.
     """
     found = resolve_revision(name, revision)
     return found.resolved if isinstance(found, ResolvedRevision) else revision
 
 
 def hub_trouble(error: BaseException, name: str, revision: str | None) -> str | None:
-    """Why a hub model did not come and what to do; None where the hub is not the reason.
+    """Why a hub model could not be fetched and what to do; None where the hub is not the reason.
 
-    transformers says the same of most of these, over several lines and about itself; what the hub answered lies in the
-    chain of causes. `revision` is the commit that was asked for.
+    transformers reports most of these over several lines; the hub's own answer is in the chain of causes. `revision` is
+    the commit that was requested.
     """
     for cause in _causes(error):
-        for kinds, said in _SAID:
+        for kinds, explain in _EXPLANATIONS:
             if isinstance(cause, kinds):
-                return said(cause, name, revision)
+                return explain(cause, name, revision)
     return None
 
 
@@ -83,7 +83,7 @@ def _unreachable(cause: BaseException, name: str, revision: str | None) -> str:
 
 
 # Most particular first: a gated repository is also one that was not found.
-_SAID: tuple[tuple[tuple[type[BaseException], ...], Callable[[BaseException, str, str | None], str]], ...] = (
+_EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], Callable[[BaseException, str, str | None], str]], ...] = (
     ((GatedRepoError,), _gated),
     ((RevisionNotFoundError,), _no_such_commit),
     ((RepositoryNotFoundError,), _missing),

@@ -1,8 +1,8 @@
 """Names of stored weights as the hub and serving engines have them.
 
-transformers renamed modules more than once, and writes what it has: since 5.6 a SigLIP tower's inner `vision_model` is
-gone from its names, while the hub's files, vLLM (`gemma3_mm.py`, `siglip.py`) and llama.cpp still want it. Reading
-takes either, so a file may be put right on its way out.
+transformers renamed modules more than once, and writes its current names: since 5.6 a SigLIP tower's inner
+`vision_model` is gone from its names, while the hub's files, vLLM (`gemma3_mm.py`, `siglip.py`) and llama.cpp still
+expect it. Reading takes either, so files are renamed when they are exported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def hub_name(model_type: str, name: str) -> str:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of a checkpoint's weights in order: shards, or the one; none of what else lies beside them."""
+    """The files of a checkpoint's weights in order: shards, or the one; none of the folder's other files."""
     index = folder / INDEX
     if not index.is_file():
         return [folder / SINGLE] if (folder / SINGLE).is_file() else []
@@ -60,7 +60,7 @@ def checkpoint_shapes(folder: Path, model_type: str) -> Shapes:
     }
 
 
-def put_right(folder: Path, model_type: str) -> None:
+def rename_to_hub(folder: Path, model_type: str) -> None:
     """Give the weights that transformers wrote into a folder the hub's names, a file at a time."""
     for file in weight_files(folder):
         if all(hub_name(model_type, name) == name for name in stored_shapes(file)):
@@ -70,10 +70,10 @@ def put_right(folder: Path, model_type: str) -> None:
         save_file(renamed, partial, metadata={"format": "pt"})
         partial.replace(file)
     if (folder / INDEX).is_file():
-        _put_index_right(folder / INDEX, model_type)
+        _rename_index(folder / INDEX, model_type)
 
 
-def _put_index_right(path: Path, model_type: str) -> None:
+def _rename_index(path: Path, model_type: str) -> None:
     index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     index["weight_map"] = {hub_name(model_type, name): file for name, file in index["weight_map"].items()}
     path.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")

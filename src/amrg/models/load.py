@@ -17,12 +17,12 @@ from amrg.core.hashing import sha256_of_file, sha256_of_text
 from amrg.models.adapters import (
     CONFIG_FILE,
     TRAINING_FILE,
+    attach,
     changes_tower,
     is_adapter,
     merge,
-    put_on,
     read_config,
-    told_beside,
+    read_training_file,
 )
 from amrg.models.backbones.base import Backbone
 from amrg.models.backbones.registry import BACKBONES, backbone_of
@@ -32,17 +32,17 @@ from amrg.models.embedded.heads import FindingHeads
 from amrg.models.errors import ModelError
 from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.settings import ModelSettings
-from amrg.models.weights import load_whole
+from amrg.models.weights import load_complete
 
 HEADS_FILE = "heads.safetensors"
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be asked: weights, processor, how it is asked, and (embedded only) its place-reading heads.
+    """A model ready to be prompted: weights, processor, settings, and (embedded only) its finding heads.
 
-    `folder` is where its weights lie, None for a hub model in the hub's own cache. Of an adapter, `adapter` is its
-    folder and all else is its base's, but for the settings that it was trained with; its weights are merged in.
+    `folder` has its weights, None for a hub model in the hub's own cache. Of an adapter, `adapter` is its folder and
+    all else is its base's, except the settings that it was trained with; its weights are merged in.
     """
 
     name: str
@@ -75,7 +75,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Unmerged:
-    """A base with an adapter put on it: `loaded` drafts with the adapter; `tuned` switches it off, or merges it in."""
+    """A base with an adapter attached: `loaded` drafts with the adapter; `tuned` switches it off, or merges it in."""
 
     loaded: LoadedModel
     tuned: PeftModel
@@ -95,7 +95,7 @@ def load_model(name: str | None = None) -> LoadedModel:
 
 
 def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
-    """Load an adapter's base and put the adapter on it, asked as the adapter was trained to be.
+    """Load an adapter's base and attach the adapter, prompted as the adapter was trained.
 
     Raises:
         ModelError: one line that says what of the two is missing, or does not fit the other.
@@ -104,9 +104,9 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
     try:
         base = load_base(config.base_model_name_or_path, config.revision, dtype=dtype)
     except ModelError as error:
-        raise ModelError(f"adapter {folder.name}: its base cannot be had: {error}") from error
+        raise ModelError(f"adapter {folder.name}: its base is not available: {error}") from error
     _refuse_another_base(folder, base)
-    tuned = put_on(base.model, folder)
+    tuned = attach(base.model, folder)
     settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)
     loaded = replace(
         base,
@@ -114,32 +114,32 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
         model=tuned.get_base_model(),
         processor=base.backbone.load_processor(base.source, base.revision, settings),
         settings=settings,
-        heads=None if changes_tower(folder) else base.heads,  # they were taught on the base's own tower
+        heads=None if changes_tower(folder) else base.heads,  # they were trained on the base's own tower
         adapter=folder,
     )
     return Unmerged(loaded, tuned)
 
 
 def _refuse_another_base(folder: Path, base: LoadedModel) -> None:
-    """Hold an adapter to the weights that it was trained on, where its training says which: others may have its shapes.
+    """Refuse a base other than the one that an adapter was trained on, where its training file names it.
 
     Raises:
-        ModelError: its base has other weights, or is at another commit; or what its training told is damaged.
+        ModelError: its base has other weights, or is at another commit; or its training file is damaged.
     """
-    trained = told_beside(folder, TRAINING_FILE)
+    trained = read_training_file(folder, TRAINING_FILE)
     for name in ("weights_hash", "revision"):
-        wanted: str | None = trained.get(name)
-        there: str | None = None if wanted is None else getattr(base, name)
-        if wanted is not None and there is not None and wanted != there:
+        expected: str | None = trained.get(name)
+        found: str | None = None if expected is None else getattr(base, name)
+        if expected is not None and found is not None and expected != found:
             raise ModelError(
-                f"adapter {folder.name}: it was trained on a base whose {name} is {wanted[:12]}, and that of "
-                f"{base.name} is {there[:12]}; name the base that it was trained on in {CONFIG_FILE}, or train it again"
+                f"adapter {folder.name}: it was trained on a base whose {name} is {expected[:12]}, and that of "
+                f"{base.name} is {found[:12]}; name the base that it was trained on in {CONFIG_FILE}, or train it again"
             )
 
 
 _BROKEN = (OSError, KeyError, ValueError, ImportError, SafetensorError, AttributeError)
-"""What transformers raises of files that are missing or are not what they should be, or want a library that is not
-here; the last, of no tokenizer."""
+"""What transformers raises for files that are missing or wrong, or that need a library that is not installed; the last,
+for a missing tokenizer."""
 
 
 def load_base(
@@ -150,44 +150,44 @@ def load_base(
 ) -> LoadedModel:
     """Load a model without any adapter; `revision` is a hub commit, None the one that amrg pins.
 
-    `quantization` is a transformers quantisation configuration, such as bitsandbytes nf4. `dtype` None is what the
-    machine drafts in: bfloat16 on an accelerator, float32 on a processor.
+    `quantization` is a transformers quantisation configuration, such as bitsandbytes nf4. `dtype` None is the machine's
+    default: bfloat16 on an accelerator, float32 on a CPU.
 
     Raises:
         ModelError: one line that says what was not found and what to do.
     """
     folder = _folder_of(name)
     source = str(folder) if folder is not None else str(name)
-    shown = NAME if name is None else (folder.name if folder is not None else str(name))
-    wanted = None if folder is not None else commit_of(source, revision or pinned_revision(source))
+    label = NAME if name is None else (folder.name if folder is not None else str(name))
+    commit = None if folder is not None else commit_of(source, revision or pinned_revision(source))
     try:
-        config = AutoConfig.from_pretrained(source, revision=wanted, trust_remote_code=False)
-        backbone = _family_of(config.model_type, shown)
+        config = AutoConfig.from_pretrained(source, revision=commit, trust_remote_code=False)
+        backbone = _family_of(config.model_type, label)
         settings = ModelSettings.of_checkpoint(folder, backbone.image_size(config))
-        processor = backbone.load_processor(source, wanted, settings)
-        options = {"revision": wanted, "dtype": dtype or _dtype(), "quantization_config": quantization}
-        model = load_whole(backbone.model_class, source, shown, options)
+        processor = backbone.load_processor(source, commit, settings)
+        options = {"revision": commit, "dtype": dtype or _dtype(), "quantization_config": quantization}
+        model = load_complete(backbone.model_class, source, label, options)
     except ModelError:
         raise
     except _BROKEN as error:
-        trouble = hub_trouble(error, source, wanted) if folder is None else None
+        trouble = hub_trouble(error, source, commit) if folder is None else None
         if trouble is not None and Path(source).parent.is_dir():
             trouble += f"; and there is no folder {source}"  # which may be what was meant
         raise ModelError(
             trouble
-            or f"model {shown!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
-            f"the families {_families()}, whole; check the name, or download or copy it again"
+            or f"model {label!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
+            f"the families {_families()}, complete; check the name, or download or copy it again"
         ) from error
     if quantization is None:
         model.to("cuda" if torch.cuda.is_available() else "cpu")
     hub_name = None if folder is not None else source
     return LoadedModel(
-        shown, backbone, model.eval(), processor, settings, folder, _heads(folder), wanted, hub_name=hub_name
+        label, backbone, model.eval(), processor, settings, folder, _heads(folder), commit, hub_name=hub_name
     )
 
 
 def save_heads(heads: FindingHeads, folder: Path) -> None:
-    """Write the place-reading heads beside a checkpoint."""
+    """Write the finding heads next to a checkpoint."""
     save_file({k: v.detach().contiguous() for k, v in heads.state_dict().items()}, folder / HEADS_FILE)
 
 
@@ -201,14 +201,14 @@ def _folder_of(name: str | None) -> Path | None:
     if folder.is_dir():
         return folder
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise ModelError(f"model {name!r}: no such folder, and no hub name (owner/model) either")
+        raise ModelError(f"model {name!r}: no such folder, and not a hub name (owner/model)")
     return None
 
 
-def _family_of(model_type: str, shown: str) -> Backbone:
+def _family_of(model_type: str, label: str) -> Backbone:
     backbone = backbone_of(model_type)
     if backbone is None:
-        raise ModelError(f"model {shown!r} is of class {model_type!r}; expected one of {_families()}")
+        raise ModelError(f"model {label!r} is of class {model_type!r}; expected one of {_families()}")
     return backbone
 
 
@@ -217,12 +217,12 @@ def _families() -> str:
 
 
 def _dtype() -> torch.dtype:
-    """bfloat16 on an accelerator (float16 overflows in Gemma 3), float32 on a processor."""
+    """bfloat16 on an accelerator (float16 overflows in Gemma 3), float32 on a CPU."""
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32
 
 
 def _heads(folder: Path | None) -> FindingHeads | None:
-    """The heads stored beside a checkpoint, where there are any.
+    """The heads stored next to a checkpoint, where there are any.
 
     Raises:
         ModelError: the file is damaged.
@@ -235,7 +235,7 @@ def _heads(folder: Path | None) -> FindingHeads | None:
         heads.load_state_dict(stored)
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(
-            f"model {folder.name}: {HEADS_FILE} is damaged ({_first_line(error)}), which finds places in pictures; "
+            f"model {folder.name}: {HEADS_FILE} is damaged ({_first_line(error)}), which locates findings; "
             "copy it again from where the model came from"
         ) from error
     return heads.eval()

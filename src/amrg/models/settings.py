@@ -1,7 +1,7 @@
-"""What a checkpoint wants to be asked: how its pictures are made and what it is told.
+"""How a checkpoint is prompted: how its images are made, its instruction, and the limit of its answer.
 
-amrg writes these settings beside every checkpoint it trains, so that training and drafting cannot differ.
-A checkpoint without them (MedGemma, any hub model of the class) is asked as a general model is.
+amrg writes these settings next to every checkpoint it trains, so that training and drafting cannot differ. A checkpoint
+without them (MedGemma, any hub model of the class) is prompted as a general model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GENERAL_INSTRUCTION = (
 
 
 class ModelSettings(Value):
-    """How a checkpoint is asked: its pictures, its instruction, and how long its answer may be."""
+    """How a checkpoint is prompted: its images, its instruction, and how long its answer may be."""
 
     encoding: ViewEncoding
     instruction: str = GENERAL_INSTRUCTION
@@ -36,7 +36,7 @@ class ModelSettings(Value):
 
     @classmethod
     def of_checkpoint(cls, folder: Path | None, size: int) -> ModelSettings:
-        """The settings stored in a checkpoint's folder, else plain pictures of `size` and the general instruction.
+        """The settings stored in a checkpoint's folder, else plain images of `size` and the general instruction.
 
         Raises:
             ModelError: those stored are damaged.
@@ -47,12 +47,12 @@ class ModelSettings(Value):
             except ValidationError as error:
                 raise ModelError(
                     f"model {folder.name}: {FILE_NAME} is damaged ({first_complaint(error)}), which says how it is "
-                    "asked; copy it again from where the model came from"
+                    "prompted; copy it again from where the model came from"
                 ) from error
         return cls(encoding=ViewEncoding(size=size))
 
     def save(self, folder: Path) -> None:
-        """Write the settings beside a checkpoint."""
+        """Write the settings next to a checkpoint."""
         (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -62,11 +62,11 @@ def view_name(laterality: Laterality, view: View) -> str:
 
 
 def messages(
-    views: Sequence[tuple[Laterality, View]], pictures: Sequence[Image.Image], settings: ModelSettings
+    views: Sequence[tuple[Laterality, View]], images: Sequence[Image.Image], settings: ModelSettings
 ) -> list[dict[str, Any]]:
-    """The chat of one study: every view named before its picture, then the instruction."""
+    """The chat of one study: every view named before its image, then the instruction."""
     content: list[dict[str, Any]] = []
-    for (laterality, view), image in zip(views, pictures, strict=True):
+    for (laterality, view), image in zip(views, images, strict=True):
         content.append({"type": "text", "text": view_name(laterality, view)})
         content.append({"type": "image", "image": image})
     content.append({"type": "text", "text": settings.instruction})

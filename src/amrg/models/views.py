@@ -1,4 +1,4 @@
-"""From a framed breast to the picture a model is shown: which channels, which side the chest wall hangs on."""
+"""From a framed breast to the image that a model takes: which channels, which side the chest wall hangs on."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from amrg.imaging import Framed, Mammogram, frame_breast
 
 
 class Channels(StrEnum):
-    """What the three channels of the picture hold."""
+    """What the three channels of the image hold."""
 
-    GREY = "grey"  # the presentation picture, three times
+    GREY = "grey"  # the presentation values, three times
     LAYERS = "layers"  # presentation; local contrast on a ramp across; small bright things on a ramp down
 
 
 class Hanging(StrEnum):
-    """How the picture lies: as a radiologist hangs it, or every chest wall at the left."""
+    """How the image is oriented: as a radiologist hangs it, or every chest wall at the left."""
 
     NATURAL = "natural"
     CHEST_WALL_LEFT = "chest wall left"
 
 
 class ViewEncoding(Value):
-    """How a model wants its pictures: side in pixels, channels, hanging."""
+    """How a model wants its images: side in pixels, channels, hanging."""
 
     size: int = Field(ge=32, le=4096)
     channels: Channels = Channels.GREY
@@ -42,7 +42,7 @@ def frame_for(mammogram: Mammogram, encoding: ViewEncoding) -> Framed:
 
 
 def model_image(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
-    """The picture a model is shown: uint8 [size, size, 3]."""
+    """The image that a model takes: uint8 [size, size, 3]."""
     stacked = layers(framed, laterality, encoding)
     return with_position(stacked) if encoding.channels is Channels.LAYERS else stacked
 
@@ -60,7 +60,7 @@ def layers(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> np
 
 
 def stretched(framed: Framed) -> npt.NDArray[np.float32]:
-    """Presentation values with the breast's own range drawn to 0.05..1: how a film was exposed matters less."""
+    """Presentation values with the breast's own range stretched to 0.05..1: exposure matters less."""
     inside = framed.pixels[framed.breast]
     if inside.size == 0:
         return framed.pixels
@@ -72,7 +72,7 @@ def stretched(framed: Framed) -> npt.NDArray[np.float32]:
 def with_position(stacked: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Write each pixel's place into the low frequencies of the two high-pass layers: uint8 [..., size, columns, 3].
 
-    A convolutional tower has no other way to know where it looks (CoordConv, Liu 2018), and a quadrant is a place.
+    A convolutional tower has no other information on position (CoordConv, Liu 2018), and a quadrant is a position.
     Ramps run from 0 at the top left to 2/5 of the range after `size` pixels; the layers keep 3/5 of theirs.
     """
     size, columns = stacked.shape[-3:-1]
@@ -85,12 +85,12 @@ def with_position(stacked: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def to_pil(array: npt.NDArray[np.uint8]) -> Image.Image:
-    """The picture as Pillow's image, which processors take."""
+    """The image as Pillow's image, which processors take."""
     return Image.fromarray(array, mode="RGB")
 
 
 def box_to_image(box: ViewBox, framed: Framed, encoding: ViewEncoding) -> tuple[float, float, float, float]:
-    """A box of the original image in the pixels of the model's picture: left, top, right, bottom."""
+    """A box of the original image in the pixels of the model's image: left, top, right, bottom."""
     left, top = framed.to_framed(box.left, box.top)
     right, bottom = framed.to_framed(box.right, box.bottom)
     left, right = sorted((left, right))
@@ -106,7 +106,7 @@ def box_from_image(
     framed: Framed,
     encoding: ViewEncoding,
 ) -> ViewBox:
-    """The way back: edges in the model's picture as a box on the original image."""
+    """The inverse: edges in the model's image as a box on the original image."""
     left, top, right, bottom = edges
     if _is_mirrored(view[0], encoding):
         left, right = encoding.size - right, encoding.size - left

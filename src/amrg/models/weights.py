@@ -1,4 +1,4 @@
-"""What a checkpoint must be to be loaded: whole. A weight that a file lacks would be drawn at random, unsaid."""
+"""A checkpoint must be complete to be loaded: transformers would fill a missing weight at random, without an error."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def broken_weights(folder: Path) -> str | None:
     try:
         files = weight_files(folder)
     except (ValueError, KeyError) as error:
-        return f"{INDEX} is no index ({error})"
+        return f"{INDEX} is not an index ({error})"
     if not files:
         return "no safetensors in this folder"
-    return next((said for file in files if (said := _broken(file)) is not None), None)
+    return next((problem for file in files if (problem := _broken(file)) is not None), None)
 
 
 def _broken(path: Path) -> str | None:
@@ -35,15 +35,15 @@ def _broken(path: Path) -> str | None:
         return f"{path.name} cannot be read or is cut short ({error})"
 
 
-def load_whole(model_class: Any, source: str, shown: str, options: Mapping[str, Any]) -> Any:
+def load_complete(model_class: Any, source: str, label: str, options: Mapping[str, Any]) -> Any:
     """A model of a transformers class from its files; `options` are those of `from_pretrained`.
 
     Raises:
-        ModelError: the files do not hold the whole of it.
+        ModelError: the files do not hold all of its weights.
     """
     table = logging.getLogger("transformers.modeling_utils")
-    # It would warn of what is missing in a table, before it is refused in one line. Not silenced by its level, which
-    # transformers reads, and where one is set warns of what several devices would not share.
+    # It would list what is missing in a table before the error. Not silenced by its level: transformers reads that, and
+    # where one is set warns of what several devices would not share.
     was, table.disabled = table.disabled, True
     try:
         model, info = model_class.from_pretrained(
@@ -51,16 +51,16 @@ def load_whole(model_class: Any, source: str, shown: str, options: Mapping[str, 
         )
     finally:
         table.disabled = was
-    refuse_incomplete(info, shown)
+    refuse_incomplete(info, label)
     return model
 
 
-def refuse_incomplete(info: Mapping[str, Any], shown: str) -> None:
+def refuse_incomplete(info: Mapping[str, Any], label: str) -> None:
     """Refuse a checkpoint whose files do not hold every weight of its class in its shape.
 
-    `info` is what `from_pretrained` tells with `output_loading_info` and `ignore_mismatched_sizes`: `missing_keys`
+    `info` is what `from_pretrained` returns with `output_loading_info` and `ignore_mismatched_sizes`: `missing_keys`
     (names; a head tied to the embeddings is not among them), `mismatched_keys` (name, shape in the file, shape
-    expected), `unexpected_keys`. A vision tower whose names changed between releases was once left random so.
+    expected), `unexpected_keys`. A vision tower whose names changed between releases was once left random in this way.
 
     Raises:
         ModelError: weights are missing or have other shapes; names the first of them.
@@ -68,20 +68,20 @@ def refuse_incomplete(info: Mapping[str, Any], shown: str) -> None:
     missing: Collection[str] = info["missing_keys"]
     if missing:
         unknown: Collection[str] = info["unexpected_keys"]
-        others = f"; {len(unknown)} that it holds are unknown ({_first(unknown)})" if unknown else ""
+        others = f"; {len(unknown)} in its files are unknown ({_first(unknown)})" if unknown else ""
         raise ModelError(
-            f"model {shown!r} lacks {len(missing)} weights of its class ({_first(missing)}){others}: they would be "
+            f"model {label!r} lacks {len(missing)} weights of its class ({_first(missing)}){others}: they would be "
             f"random; expected all of them under the names of the published checkpoints; download or export it again"
         )
-    mismatched = {name: f"{tuple(held)} for {tuple(wanted)}" for name, held, wanted in info["mismatched_keys"]}
+    mismatched = {name: f"{tuple(found)} for {tuple(expected)}" for name, found, expected in info["mismatched_keys"]}
     if mismatched:
         name = min(mismatched)
         raise ModelError(
-            f"model {shown!r} holds {len(mismatched)} weights of another shape than its config.json asks for "
+            f"model {label!r} holds {len(mismatched)} weights of another shape than its config.json requires "
             f"({name}: {mismatched[name]}); expected files of one checkpoint; download or export it again"
         )
 
 
 def _first(names: Collection[str]) -> str:
-    """The first names, in order, and a sign where there are more."""
+    """The first names, in order, and dots where there are more."""
     return ", ".join(sorted(names)[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -16,7 +16,7 @@ from amrg.models.views import Channels, Hanging, ViewEncoding
 
 NAME = "amrg-embedded"
 FOLDER = EMBEDDED
-SIZE = 384  # pixels a side of the picture
+SIZE = 384  # pixels a side of the image
 WIDTHS = (24, 48, 96, 160, 192)  # of the tower's stages
 TOKENS_A_VIEW = (SIZE // (CELL * POOL)) ** 2
 

@@ -1,9 +1,10 @@
-"""The first guard: a distance in the model's image-feature space that marks what it has never seen.
+"""The first guard: a distance in the model's image-feature space from its training images.
 
 Mahalanobis distance (Lee 2018) of a view's feature statistics to those of training phantoms, with a covariance
 shrunk a little towards its diagonal. The statistics are those of the first two stages, where features are texture:
-what later stages see, a lesion or an island of tissue, a film may share with a drawing. They are taken as logarithms,
-for exposure and contrast multiply. It is fitted, not calibrated: it answers "like nothing I was trained on", no more.
+what later stages represent, a lesion or an island of tissue, a film may share with a drawing. They are taken as
+logarithms, for exposure and contrast multiply. It is fitted, not calibrated: it states "unlike the training images", no
+more.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ class Guard:
         return float(np.sqrt(np.maximum(squared, 0.0).mean()))
 
     def save(self, folder: Path) -> None:
-        """Write the guard beside a checkpoint."""
+        """Write the guard next to a checkpoint."""
         arrays = {"mean": self.mean, "precision": self.precision, "threshold": np.array([self.threshold])}
         save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / FILE_NAME)
 
     @classmethod
     def load(cls, folder: Path | None) -> Guard | None:
-        """The guard stored beside a checkpoint; None where there is none (a model that amrg did not train)."""
+        """The guard stored next to a checkpoint; None where there is none (a model that amrg did not train)."""
         if folder is None or not (folder / FILE_NAME).is_file():
             return None
         stored = {k: v.astype(np.float64) for k, v in load_file(folder / FILE_NAME).items()}

@@ -28,7 +28,7 @@ PHRASES = (
     r"|[A-Z][a-z]+ breast|[A-Z][A-Z ]*[A-Z]| ?[^\s,:(]+|\s|."
 )
 
-# Gemma 3's turns: roles `user` and `model`, no system role, pictures where the content has them.
+# Gemma 3's turns: roles `user` and `model`, no system role, images where the content has them.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' }}"
@@ -55,7 +55,7 @@ class Vocabulary:
 
 
 def train_tokenizer(corpus: Iterable[str], size: int) -> PreTrainedTokenizerFast:
-    """Learn a byte-level BPE of at most `size` tokens: any text can be written, none is unknown."""
+    """Train a byte-level BPE of at most `size` tokens: any text can be written, none is unknown."""
     core = Tokenizer(models.BPE(unk_token=None))
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -102,16 +102,16 @@ def vocabulary(tokenizer: PreTrainedTokenizerFast) -> Vocabulary:
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast, settings: ModelSettings, tokens_a_view: int) -> Gemma3Processor:
-    """Gemma 3's own processor around a tokenizer: pictures are shown whole, no pan and scan."""
+    """Gemma 3's own processor around a tokenizer: each image is taken as one, no pan and scan."""
     size = settings.encoding.size
-    pictures = Gemma3ImageProcessorPil(
+    images = Gemma3ImageProcessorPil(
         size={"height": size, "width": size},
         image_mean=[0.5, 0.5, 0.5],
         image_std=[0.5, 0.5, 0.5],
         do_pan_and_scan=False,
     )
     return Gemma3Processor(
-        image_processor=pictures,
+        image_processor=images,
         tokenizer=tokenizer,
         chat_template=CHAT_TEMPLATE,
         image_seq_length=tokens_a_view,

@@ -1,4 +1,4 @@
-"""A small convolutional tower that stands where Gemma 3 has SigLIP: it learns small bright things in minutes.
+"""A small convolutional tower in place of Gemma 3's SigLIP: it learns small bright things in minutes.
 
 Four stages to cells of 16 pixels, residual 3 x 3 convolutions with batch norm (He 2016), the last ones dilated so that
 a cell sees half a breast; a fifth to image tokens of 48 pixels, which weighs what their cells hold. Importing
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutput
 
-CELL = 16  # picture pixels a side of a cell: where the fourth stage ends
+CELL = 16  # image pixels a side of a cell: where the fourth stage ends
 POOL = 3  # cells a side of an image token: the fifth stage's stride
 
 
 class ConvTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is not typed
-    """Widths of the stages, and what Gemma's projector asks of a tower: hidden size, picture size, stride."""
+    """Widths of the stages, and what Gemma's projector asks of a tower: hidden size, image size, stride."""
 
     model_type = "amrg_conv_tower"
 

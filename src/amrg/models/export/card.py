@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amrg import __version__
-from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE, is_adapter, stored_shapes, told_beside
+from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE, is_adapter, read_training_file, stored_shapes
 from amrg.models.card import FILE_NAME, ModelCard, figure_words
 from amrg.models.export.notices import Terms, notice_text
 from amrg.models.export.verifying import ExportComparison
@@ -38,7 +38,7 @@ class Origin:
 
     def stored(self, name: str) -> dict[str, Any]:
         """A JSON document that training left, empty where it did not."""
-        return told_beside(self.folder, name)
+        return read_training_file(self.folder, name)
 
     @property
     def shown_base(self) -> str:

@@ -38,7 +38,7 @@ from amrg.models.export.card import Origin, write_card
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
-from amrg.models.hubnames import checkpoint_shapes, hub_name, put_right, weight_files
+from amrg.models.hubnames import checkpoint_shapes, hub_name, rename_to_hub, weight_files
 from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged, save_heads
 
 COPIED = (RECIPE_FILE, TRAINING_FILE)
@@ -169,7 +169,7 @@ def _merge_into(partial: Path, order: ExportRequest) -> Original:
         pad_token_id=tokenizer.pad_token_id,
     )
     merged.save_pretrained(partial, max_shard_size=order.shard)
-    put_right(partial, merged.config.model_type)
+    rename_to_hub(partial, merged.config.model_type)
     loaded.processor.save_pretrained(partial)
     if loaded.heads is not None:
         save_heads(loaded.heads, partial)

@@ -9,7 +9,7 @@ from transformers import Phi3Config
 from amrg.models.errors import ModelError
 
 CROP = 336
-"""Pixels a side of what CLIP ViT-L/14-336 sees at once."""
+"""Pixels a side of the input of CLIP ViT-L/14-336."""
 
 # Where the published class of each kind lives. amrg never runs that code: the names are for engines that do.
 _HOME = "microsoft/Phi-3.5-vision-instruct--"
@@ -32,10 +32,10 @@ def _published_tower() -> dict[str, Any]:
 class Phi3VConfig(Phi3Config):  # type: ignore[misc]  # transformers has no types
     """Phi-3's configuration with two parts more.
 
-    `img_processor` names the CLIP tower; beside the published keys, `image_size`, `patch_size`, `intermediate_size`,
-    `num_attention_heads` and `num_hidden_layers` may make it another than ViT-L/14-336. `embd_layer` says how
-    pictures become tokens; only the published way is known. `image_token_id` stands where image tokens go
-    (`<|image|>`); the published processor writes negative numbers there, which no tokenizer reads back.
+    `img_processor` names the CLIP tower; in addition to the published keys, `image_size`, `patch_size`,
+    `intermediate_size`, `num_attention_heads` and `num_hidden_layers` may make it another than ViT-L/14-336.
+    `embd_layer` says how images become tokens; only the published way is known. `image_token_id` marks the places of
+    image tokens (`<|image|>`); the published processor writes negative numbers there, which no tokenizer reads back.
     """
 
     model_type = "phi3_v"
@@ -51,7 +51,7 @@ class Phi3VConfig(Phi3Config):  # type: ignore[misc]  # transformers has no type
             # As transformers has it, in a dictionary of our own, for transformers writes into it.
             stretched = self.max_position_embeddings / self.original_max_position_embeddings
             kwargs["rope_scaling"] = {**kwargs["rope_scaling"], "type": "longrope", "factor": stretched}
-        # The published file asks for flash attention, which few machines have; who loads it chooses.
+        # The published file requires flash attention, which few machines have; the caller chooses.
         kwargs.pop("_attn_implementation", None)
         super().__post_init__(**kwargs)
         _refuse_other(self.img_processor, {"name": "clip_vision_model", "layer_idx": -2, "type_feature": "patch"})
@@ -64,14 +64,14 @@ class Phi3VConfig(Phi3Config):  # type: ignore[misc]  # transformers has no type
         return int(self.img_processor.get("image_size", CROP))
 
     def to_dict(self) -> dict[str, Any]:
-        """As published: scaling under `rope_scaling` of type `su`, which the published code asks for."""
-        told: dict[str, Any] = super().to_dict()
-        rope = told.get("rope_parameters") or {}
+        """As published: scaling under `rope_scaling` of type `su`, which the published code expects."""
+        document: dict[str, Any] = super().to_dict()
+        rope = document.get("rope_parameters") or {}
         if rope.get("rope_type") == "longrope":
-            del told["rope_parameters"]
+            del document["rope_parameters"]
             factors = {key: rope[key] for key in ("long_factor", "short_factor")}
-            told |= {"rope_scaling": {**factors, "type": "su"}, "rope_theta": rope["rope_theta"]}
-        return told | {"auto_map": dict(_CLASSES)}
+            document |= {"rope_scaling": {**factors, "type": "su"}, "rope_theta": rope["rope_theta"]}
+        return document | {"auto_map": dict(_CLASSES)}
 
 
 def _refuse_other(part: dict[str, Any], known: dict[str, Any]) -> None:

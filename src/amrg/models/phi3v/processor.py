@@ -1,4 +1,4 @@
-"""The processor of Phi-3.5-vision: its tokenizer and how it cuts pictures, read from the files as published."""
+"""The processor of Phi-3.5-vision: its tokenizer and how it cuts images, read from the files as published."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TAG = re.compile(r"<\|image_(\d+)\|>")
 
 @dataclass
 class Phi3VProcessor:
-    """Makes a model's inputs of a text with `<|image_1|>`, `<|image_2|>`, ... in it, and the pictures these name.
+    """Makes a model's inputs of a text with `<|image_1|>`, `<|image_2|>`, ... in it, and the images these name.
 
-    Texts between pictures are tokenized one by one, as the published processor does: a tokenizer that begins a text
-    with a token of its own does so after every picture. `tokenizer.json` is taken as it stands; transformers'
+    Texts between images are tokenized one by one, as the published processor does: a tokenizer that begins a text
+    with a token of its own does so after every image. `tokenizer.json` is taken unchanged; transformers'
     `LlamaTokenizer` would rebuild it, and split the text after a special token otherwise.
     """
 
@@ -49,29 +49,29 @@ class Phi3VProcessor:
         self.image_processor.save_pretrained(Path(folder))
 
     def cutting_for(self, size: int) -> Phi3VProcessor:
-        """The same, cutting square pictures into as many crops as cover `size` pixels a side."""
+        """The same, cutting square images into as many crops as cover `size` pixels a side."""
         side = ceil(size / self.image_processor.crop_size)
         return Phi3VProcessor(self.tokenizer, replace(self.image_processor, num_crops=side**2))
 
-    def __call__(self, text: str, pictures: Sequence[Image.Image] = ()) -> dict[str, Tensor]:
-        """`input_ids` and `attention_mask` int64 [T], with what `Cutting` makes of the pictures, where there are any.
+    def __call__(self, text: str, images: Sequence[Image.Image] = ()) -> dict[str, Tensor]:
+        """`input_ids` and `attention_mask` int64 [T], with what `Cutting` makes of the images, where there are any.
 
         Raises:
-            ValueError: the text does not name every picture once, in their order.
+            ValueError: the text does not name every image once, in their order.
         """
         first, *rest = _TAG.split(text)
-        if [int(n) for n in rest[::2]] != list(range(1, len(pictures) + 1)):
+        if [int(n) for n in rest[::2]] != list(range(1, len(images) + 1)):
             raise ValueError(
-                f"the prompt names pictures {', '.join(rest[::2]) or 'none'}; expected each of the {len(pictures)} "
-                "shown once, in order, as <|image_1|>, <|image_2|>, ..."
+                f"the prompt names images {', '.join(rest[::2]) or 'none'}; expected each of the {len(images)} "
+                "given once, in order, as <|image_1|>, <|image_2|>, ..."
             )
-        shown = self.image_processor(pictures) if pictures else {}
+        encoded = self.image_processor(images) if images else {}
         numbers = self._numbers(first)
         place = self.tokenizer.convert_tokens_to_ids(IMAGE)
-        for size, after in zip(shown.get("image_sizes", ()), rest[1::2], strict=True):
+        for size, after in zip(encoded.get("image_sizes", ()), rest[1::2], strict=True):
             numbers += [place] * self.image_processor.tokens(*size.tolist()) + self._numbers(after)
         tokens = torch.tensor(numbers)
-        return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), **shown}
+        return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), **encoded}
 
     def _numbers(self, text: str) -> list[int]:
         return list(self.tokenizer(text).input_ids)

@@ -12,8 +12,8 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 class LongRope(nn.Module):
     """Cosines and sines of positions, each row of a batch scaled for its own length.
 
-    The published code, and transformers' Phi-3, take the longest row's factors for all rows, so that what a study is
-    batched with would change what is written of it. Of one row alone they give the same. There are no buffers: what
+    The published code, and transformers' Phi-3, take the longest row's factors for all rows, so that the other
+    studies of a batch would change a study's text. Of one row alone they give the same. There are no buffers: what
     is not stored in a checkpoint cannot be left unset by loading it.
     """
 

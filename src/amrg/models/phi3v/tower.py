@@ -9,7 +9,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from amrg.models.phi3v.configuration import CROP
 
-# openai/clip-vit-large-patch14-336. The published config.json names it and tells nothing of its shape.
+# openai/clip-vit-large-patch14-336. The published config.json names it but not its shape.
 _VIT_L = {
     "image_size": CROP,
     "patch_size": 14,
@@ -20,10 +20,10 @@ _VIT_L = {
 
 
 class Clip(CLIPVisionModel):  # type: ignore[misc]  # transformers has no types
-    """CLIP's vision model up to the last layer but one, whose states the projector was taught on."""
+    """CLIP's vision model up to the last layer but one, whose states the projector was trained on."""
 
     def patches(self, pixels: Tensor) -> Tensor:
-        """States [crops, patches, width] of crops [crops, 3, size, size], the class token left out."""
+        """States [crops, patches, width] of crops [crops, 3, size, size], without the class token."""
         states = self.pre_layrnorm(self.embeddings(pixels))
         for layer in self.encoder.layers[:-1]:
             states = layer(states, None)
@@ -40,11 +40,11 @@ class Tower(nn.Module):
 
 
 def tower_config(config: Any) -> CLIPVisionConfig:
-    """CLIP's configuration as Phi-3.5-vision's tells it."""
-    told = config.img_processor
+    """CLIP's configuration from Phi-3.5-vision's."""
+    tower = config.img_processor
     return CLIPVisionConfig(
-        hidden_size=told["image_dim_out"],
+        hidden_size=tower["image_dim_out"],
         hidden_act="quick_gelu",
         attn_implementation=config._attn_implementation,
-        **{key: told.get(key, default) for key, default in _VIT_L.items()},
+        **{key: tower.get(key, default) for key, default in _VIT_L.items()},
     )

@@ -1,6 +1,6 @@
 """From crops to image tokens: four patches become one, lines end with a separator, the overview comes last.
 
-The order is `sub_glb`: the crops laid out as one large grid, a separator, the whole picture once more at crop size.
+The order is `sub_glb`: the crops laid out as one large grid, a separator, the whole image once more at crop size.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from amrg.models.phi3v.tower import Tower
 
 
-class PictureTokens(nn.Module):
+class ImageTokens(nn.Module):
     """`vision_embed_tokens`: the tower, the two separators, the projector."""
 
     def __init__(self, config: Any) -> None:
@@ -30,31 +30,31 @@ class PictureTokens(nn.Module):
         self.crop_size: int = config.crop_size
 
     def forward(self, pixel_values: Tensor, image_sizes: Tensor) -> list[Tensor]:
-        """Image tokens [tokens, width] of each picture; crops are [pictures, 1 + most crops, 3, size, size]."""
+        """Image tokens [tokens, width] of each image; crops are [images, 1 + most crops, 3, size, size]."""
         return self.project(self.states(pixel_values, image_sizes), image_sizes)
 
     def states(self, pixel_values: Tensor, image_sizes: Tensor) -> list[Tensor]:
-        """What the tower sees of each picture: [1 + crops, patches, tower width], the overview first.
+        """The tower's states of each image: [1 + crops, patches, tower width], the overview first.
 
-        Crops that only fill a picture up to the number of another's are not looked at.
+        Crops that only fill an image up to the number of another's are skipped.
         """
         counts = [1 + rows * columns for rows, columns in map(self._grid, image_sizes)]
         crops = torch.cat([crops[:count] for crops, count in zip(pixel_values, counts, strict=True)])
         return list(torch.split(self.img_processor.vision_model.patches(crops), counts))
 
     def project(self, states: Sequence[Tensor], image_sizes: Sequence[Tensor] | Tensor) -> list[Tensor]:
-        """Image tokens [tokens, width] of each picture from its tower states and its size in pixels."""
+        """Image tokens [tokens, width] of each image from its tower states and its size in pixels."""
         laid = [self._laid_out(s, *self._grid(size)) for s, size in zip(states, image_sizes, strict=True)]
         projected = self.img_projection(torch.cat(laid).to(self.glb_GN))
         return list(torch.split(projected, [len(tokens) for tokens in laid]))
 
     def _grid(self, size: Tensor) -> tuple[int, int]:
-        """Rows and columns of crops in a picture of height and width `size`."""
+        """Rows and columns of crops in an image of height and width `size`."""
         height, width = size.tolist()
         return height // self.crop_size, width // self.crop_size
 
     def _laid_out(self, states: Tensor, rows: int, columns: int) -> Tensor:
-        """A picture's tokens before the projector, [tokens, 4 * tower width]."""
+        """An image's tokens before the projector, [tokens, 4 * tower width]."""
         return torch.cat(
             [
                 self._lines(merge_image_tokens(states[1:], rows, columns)),
