@@ -1,8 +1,8 @@
-"""Write docs/show: what fine-tuning the embedded model changed, on exams held out of it, with paired intervals.
+"""Write docs/show: what fine-tuning the embedded model changed, on held-out exams, with paired intervals.
 
-The last step of `make show-tuning`: the runs of the untuned and the tuned model are there already. Two shows:
+The last step of `make show-tuning`: the runs of the untuned and the tuned model exist already. Two shows:
 `style`, a second report style (the conclusion first) on the population that the model knows; and `shifted`, another
-site's population in the style that the model knows. The model's own words are scored, as it wrote them.
+site's population in the style that the model knows. The model's own text is scored.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ SHOWS = (
 
 
 def references_of(show: Show, recipe: Recipe, folder: Path) -> References:
-    """The test exams, their references in the words that were learned."""
+    """The test exams, with the recipe's target text as references."""
     read = read_references(folder / f"{show.name}-test", "all-test", "test", 0)
     cases = [case.model_copy(update={"text": target_text(case, recipe)}) for case in read.cases]
     return replace(read, cases=tuple(cases))
 
 
 def compared(show: Show, recipe: Recipe, folder: Path) -> list[Comparison]:
-    """Both runs scored against the same references, and the tuned one beside the untuned."""
+    """Both runs scored against the same references, and the tuned one compared with the untuned."""
     references, runs = references_of(show, recipe, folder), []
     for system in ("untuned", "tuned"):
         runs.append(folder / f"{show.name}-{system}-scored")
-        handed = load_submission(folder / f"{show.name}-{system}", references)
-        score_submission(handed, runs[-1], ScoringOptions(system))
+        submission = load_submission(folder / f"{show.name}-{system}", references)
+        score_submission(submission, runs[-1], ScoringOptions(system))
     return compare(read_runs(runs), show.metrics)
 
 
@@ -80,16 +80,16 @@ def page(show: Show, found: Sequence[Comparison], training: Training, recipe: Re
         "|---|---:|---:|---:|---:|---:|",
         *rows,
         "",
-        "Exams that neither the model nor the tuning had seen, drafted greedily; intervals by a paired bootstrap over "
-        "exams, p by approximate randomisation. `make show-tuning` measures it anew.",
+        "Exams that neither the model nor the tuning was trained on, drafted greedily; intervals by a paired "
+        "bootstrap over exams, p by approximate randomisation. `make show-tuning` measures it again.",
     ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write a page a show, and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where data sets, adapters and runs lie: runs/show")
-    parser.add_argument("--out", type=Path, default=Path("docs") / "show", help="where the pages go")
+    parser.add_argument("folder", type=Path, help="folder of data sets, adapters and runs: runs/show")
+    parser.add_argument("--out", type=Path, default=Path("docs") / "show", help="folder of the pages")
     parser.add_argument("--only", choices=[show.name for show in SHOWS], help="one of the shows")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)

@@ -61,10 +61,10 @@ def score(
         from amrg.benchmark.scoring.scoring import ScoringOptions
 
         extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-        with refusing():
+        with exit_on_benchmark_error():
             options = ScoringOptions(name or predictions.stem, seed, extras=extras)
             submission = load_submission(predictions, read_references(references, split, part, seed))
-    with busy(f"scoring {len(submission.outputs.predictions)} cases"), refusing(), writing(folder):
+    with busy(f"scoring {len(submission.outputs.predictions)} cases"), exit_on_benchmark_error(), writing(folder):
         scores = score_submission(submission, folder, options)
     write_run_page(folder, references)
     report_scores(scores, folder, as_json)
@@ -81,7 +81,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare runs with the first, on the same cases: differences, intervals, p corrected after Holm."""
-    with busy("comparing"), refusing():
+    with busy("comparing"), exit_on_benchmark_error():
         from amrg.benchmark.scoring.compare import compare as compare_runs
         from amrg.benchmark.scoring.compare import read_runs
         from amrg.benchmark.scoring.measure import OptionalMetrics
@@ -105,7 +105,7 @@ def table(
     baselines: Annotated[bool, typer.Option(help="Include the baselines of the first run.")] = True,
 ) -> None:
     """Write the scores of runs as a table, with intervals and n."""
-    with refusing():
+    with exit_on_benchmark_error():
         from amrg.benchmark.pages.table import WRITERS, Format, TableValue
         from amrg.benchmark.pages.table import build_table as made
         from amrg.benchmark.scoring.read_run import read_scores
@@ -125,7 +125,7 @@ def blind(
     meteor_jar: MeteorJar = False,
 ) -> None:
     """Score the blind baselines of a data set, before any model is trained: a Markdown table."""
-    with busy("making splits and scoring baselines"), refusing():
+    with busy("making splits and scoring baselines"), exit_on_benchmark_error():
         from amrg.benchmark.scoring.blind import as_markdown, blind_scores
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.datasets import open_dataset
@@ -138,7 +138,7 @@ def blind(
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def exit_on_benchmark_error() -> Iterator[None]:
     """Exit with one line where a user's file cannot be scored or compared."""
     from amrg.datasets import DatasetError
     from amrg.metrics.errors import BenchmarkError
@@ -151,7 +151,7 @@ def refusing() -> Iterator[None]:
 
 def write_run_page(folder: Path, data: Path | None = None) -> None:
     """Write the page of a scored run, with images where `data` is the folder of its data set."""
-    with busy("writing the page"), refusing(), writing(folder):
+    with busy("writing the page"), exit_on_benchmark_error(), writing(folder):
         from amrg.benchmark.pages.case_image import dataset_images
         from amrg.benchmark.pages.run_page import write_run_page as write
 

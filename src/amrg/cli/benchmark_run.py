@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from amrg.cli.benchmark import AsJson, LabelTexts, MeteorJar, RadEval, Seed, refusing, report_scores, write_run_page
+from amrg.cli.benchmark import (
+    AsJson,
+    LabelTexts,
+    MeteorJar,
+    RadEval,
+    Seed,
+    exit_on_benchmark_error,
+    report_scores,
+    write_run_page,
+)
 from amrg.cli.console import bars, busy, fail, quieten, writing
 from amrg.cli.exits import Exit
 
@@ -76,7 +85,7 @@ def run(
         seed=seed,
         command=shlex.join(["amrg", *sys.argv[1:]]),
     )
-    with refusing(), writing(folder):
+    with exit_on_benchmark_error(), writing(folder):
         with bars() as progress:
             references = run_model(config, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from amrg.cli.benchmark import refusing as scoring
+from amrg.cli.benchmark import exit_on_benchmark_error
 from amrg.cli.console import bars, busy, complain, err, fail, out, print_json, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
 from amrg.cli.train import INTERRUPTED, refusing
@@ -88,7 +88,7 @@ def sweep(
 def resumable(folder: Path) -> Iterator[None]:
     """Exit with one line where a long command cannot continue or is interrupted; the same command resumes it."""
     try:
-        with refusing(), scoring(), writing(folder):
+        with refusing(), exit_on_benchmark_error(), writing(folder):
             yield
     except KeyboardInterrupt:
         complain(f"{folder}: interrupted; run the same command again to resume")

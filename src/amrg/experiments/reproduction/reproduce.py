@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import AutoConfig
-
 from amrg.benchmark.layout import SCORES
 from amrg.benchmark.pages.case_image import dataset_images
 from amrg.benchmark.pages.run_page import write_run_page
@@ -30,10 +28,7 @@ from amrg.generation.engines.local import load_engine
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 from amrg.models import ModelError
-from amrg.models.catalog import pinned_revision
-from amrg.models.embedded.architecture import FOLDER, NAME
-from amrg.models.hub import hub_trouble
-from amrg.models.weights import broken_weights
+from amrg.models.availability import why_unavailable
 from amrg.training.data.prepared import Source
 from amrg.training.recipe import Precision, Recipe, Validation
 
@@ -91,30 +86,12 @@ def refuse_missing_backbones(bases: tuple[SweepBase, ...]) -> None:
     Raises:
         ModelError: some are missing; names all of them and why.
     """
-    missing = [f"{base.name} ({why})" for base in bases if (why := _why_missing(base.source)) is not None]
+    missing = [f"{base.name} ({why})" for base in bases if (why := why_unavailable(base.source)) is not None]
     if missing:
         raise ModelError(
             f"{len(missing)} of {len(bases)} backbones are not available: {'; '.join(missing)}; download them, or name "
             "local folders with --backbones NAME=FOLDER,..."
         )
-
-
-def _why_missing(source: str) -> str | None:
-    """Why a model cannot be had; None where it is there, of one on the hub its configuration."""
-    folder = FOLDER if source == NAME else Path(source)
-    if not folder.is_dir() and source.count("/") != 1:
-        return f"{source}: no such folder"
-    local, revision = folder.is_dir(), pinned_revision(source)
-    if local and (said := broken_weights(folder)) is not None:
-        return f"{source}: {said}"
-    try:
-        AutoConfig.from_pretrained(
-            str(folder) if local else source, revision=None if local else revision, trust_remote_code=False
-        )
-    except (OSError, KeyError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        return (None if local else hub_trouble(error, source, revision)) or f"{source}: {first}"
-    return None
 
 
 def import_dmid(experiment: Experiment, progress: Progress) -> Dataset:
