@@ -24,7 +24,7 @@ from amrg.birads.lexicon import (
     Status,
     View,
 )
-from amrg.birads.parser.parsing import Fact, Parsed, Span, parse
+from amrg.birads.parser.parsing import Fact, ParsedReport, Span, parse
 from amrg.birads.renderer.rendering import WORDINGS, Style, render
 from amrg.birads.report import (
     Assessment,
@@ -65,7 +65,7 @@ __all__ = [
     "Margin",
     "Morphology",
     "Negative",
-    "Parsed",
+    "ParsedReport",
     "Provenance",
     "Quadrant",
     "Recommendation",

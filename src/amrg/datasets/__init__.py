@@ -5,7 +5,7 @@ from amrg.datasets.import_dataset import PartDone, import_dataset
 from amrg.datasets.importer import About, DatasetError, Importer, Item, Oddity
 from amrg.datasets.importers.registry import importer_of, importers
 from amrg.datasets.splits.groups import fold, is_patient, patient_group, text_group
-from amrg.datasets.splits.leaks import Leak, LeakCheck, LeakKind, Shared, check_split
+from amrg.datasets.splits.leaks import Leak, LeakCheck, LeakKind, SharedCase, check_split
 from amrg.datasets.splits.near_duplicates import NEAR, similarity, word_pairs
 from amrg.datasets.splits.rules import SplitRule, make_split, rules_for
 from amrg.datasets.stats import Stats, stats_of
@@ -28,7 +28,7 @@ __all__ = [
     "Oddity",
     "PartDone",
     "ReferenceSource",
-    "Shared",
+    "SharedCase",
     "Split",
     "SplitRule",
     "Stats",

@@ -10,7 +10,7 @@ from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatur
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.places import ViewFeatures, locate_findings
 from amrg.generation.problems import find_problems
-from amrg.imaging import Framed, ImagingError, Study, hanging_order, missing_views
+from amrg.imaging import FramedBreast, ImagingError, Study, hanging_order, missing_views
 from amrg.models.settings import ModelSettings
 from amrg.models.views import ViewEncoding, frame_for, model_image
 
@@ -25,7 +25,7 @@ class PreparedStudy:
 
     study: Study
     request: Request
-    framed: tuple[Framed, ...]
+    framed: tuple[FramedBreast, ...]
     encoding: ViewEncoding
 
 
@@ -141,7 +141,7 @@ def _supported(report: Report, prepared: PreparedStudy, features: ImageFeatures 
 
 
 def view_features(
-    views: tuple[tuple[Laterality, View], ...], framed: tuple[Framed, ...], features: ImageFeatures
+    views: tuple[tuple[Laterality, View], ...], framed: tuple[FramedBreast, ...], features: ImageFeatures
 ) -> list[ViewFeatures]:
     """Image features view by view."""
     side = round(features.cells.shape[1] ** 0.5)

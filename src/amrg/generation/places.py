@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from amrg.birads import Finding, Kind, Laterality, Report, View
-from amrg.imaging import Framed
+from amrg.imaging import FramedBreast
 from amrg.models import KINDS, ViewEncoding, box_from_image
 
 FLOOR = 0.25  # probability below which a cell marks nothing
@@ -23,7 +23,7 @@ class ViewFeatures:
 
     laterality: Laterality
     view: View
-    framed: Framed
+    framed: FramedBreast
     cells: npt.NDArray[np.float32]
 
 

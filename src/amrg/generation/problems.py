@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from amrg.birads import Laterality, Parsed, Report, View, Violation, check
+from amrg.birads import Laterality, ParsedReport, Report, View, Violation, check
 from amrg.birads.draft import describe_finding
 
 _ITEM = re.compile(r"(findings|assessments)\[(\d+)\]")
 
 
-def find_problems(parsed: Parsed, views: Sequence[tuple[Laterality, View]], has_prior: bool) -> Iterator[str]:
+def find_problems(parsed: ParsedReport, views: Sequence[tuple[Laterality, View]], has_prior: bool) -> Iterator[str]:
     """A line for every piece of the model's text that was not understood, and for every rule that its report breaks."""
     for span in parsed.unread:
         yield f'Not understood in the model\'s text: "{" ".join(span.text.split())}"'

@@ -1,7 +1,7 @@
 """Files to studies and mammograms, framing of the breast, and writing MG DICOM. Knows no model."""
 
 from amrg.imaging.errors import ImagingError
-from amrg.imaging.framing import Framed, frame_breast
+from amrg.imaging.framing import FramedBreast, frame_breast
 from amrg.imaging.intake import read_studies
 from amrg.imaging.reading import read_mammogram
 from amrg.imaging.sheet import Mark, contact_sheet
@@ -20,7 +20,7 @@ from amrg.imaging.writing import MammogramToWrite, write_mammogram
 
 __all__ = [
     "SCREENING_VIEWS",
-    "Framed",
+    "FramedBreast",
     "ImagingError",
     "Intake",
     "Intent",

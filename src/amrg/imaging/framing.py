@@ -19,7 +19,7 @@ FINE = 1.5  # small bright structures are searched for on a grid this much finer
 
 
 @dataclass(frozen=True)
-class Framed:
+class FramedBreast:
     """A breast in a square frame, chest wall at its own edge, upright, hung as it came.
 
     `pixels`, `contrast`, `detail` are float32 [size, size] in 0..1: presentation values with everything outside the
@@ -44,7 +44,7 @@ class Framed:
         return (x - self.left) / self.step, (y - self.top) / self.step
 
 
-def frame_breast(pixels: Pixels, laterality: Laterality, size: int) -> Framed:
+def frame_breast(pixels: Pixels, laterality: Laterality, size: int) -> FramedBreast:
     """Frame a presentation image, float32 [H, W] in 0..1, bright = dense, in a square of `size` pixels.
 
     Where no breast is found the whole image is framed, so that nothing is lost.
@@ -58,7 +58,7 @@ def frame_breast(pixels: Pixels, laterality: Laterality, size: int) -> Framed:
     window = (float(left), float(top), float(side))
     breast = _resample(mask.astype(np.float32), tuple(v / scale for v in window), size) > 0.5
     framed = np.where(breast, _resample(pixels, window, size), np.float32(0))
-    return Framed(
+    return FramedBreast(
         pixels=framed,
         contrast=_contrast(framed, breast),
         detail=_detail(pixels, window, breast),

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from amrg.birads import Laterality, View, ViewBox
 from amrg.core.values import Value
-from amrg.imaging import Framed, Mammogram, frame_breast
+from amrg.imaging import FramedBreast, Mammogram, frame_breast
 
 
 class Channels(StrEnum):
@@ -36,18 +36,18 @@ class ViewEncoding(Value):
     hanging: Hanging = Hanging.NATURAL
 
 
-def frame_for(mammogram: Mammogram, encoding: ViewEncoding) -> Framed:
+def frame_for(mammogram: Mammogram, encoding: ViewEncoding) -> FramedBreast:
     """Read one mammogram and frame its breast for a model."""
     return frame_breast(mammogram.pixels(), mammogram.laterality, encoding.size)
 
 
-def model_image(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
+def model_image(framed: FramedBreast, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
     """The image that a model takes: uint8 [size, size, 3]."""
     stacked = layers(framed, laterality, encoding)
     return with_position(stacked) if encoding.channels is Channels.LAYERS else stacked
 
 
-def layers(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
+def layers(framed: FramedBreast, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
     """The three channels, hung as the model wants them, before any position is written in: uint8 [size, size, 3]."""
     if encoding.channels is Channels.LAYERS:
         chosen = (stretched(framed), framed.contrast, framed.detail)
@@ -59,7 +59,7 @@ def layers(framed: Framed, laterality: Laterality, encoding: ViewEncoding) -> np
     return np.ascontiguousarray(stacked)
 
 
-def stretched(framed: Framed) -> npt.NDArray[np.float32]:
+def stretched(framed: FramedBreast) -> npt.NDArray[np.float32]:
     """Presentation values with the breast's own range stretched to 0.05..1: exposure matters less."""
     inside = framed.pixels[framed.breast]
     if inside.size == 0:
@@ -89,7 +89,7 @@ def to_pil(array: npt.NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(array, mode="RGB")
 
 
-def box_to_image(box: ViewBox, framed: Framed, encoding: ViewEncoding) -> tuple[float, float, float, float]:
+def box_to_image(box: ViewBox, framed: FramedBreast, encoding: ViewEncoding) -> tuple[float, float, float, float]:
     """A box of the original image in the pixels of the model's image: left, top, right, bottom."""
     left, top = framed.to_framed(box.left, box.top)
     right, bottom = framed.to_framed(box.right, box.bottom)
@@ -103,7 +103,7 @@ def box_to_image(box: ViewBox, framed: Framed, encoding: ViewEncoding) -> tuple[
 def box_from_image(
     edges: tuple[float, float, float, float],
     view: tuple[Laterality, View],
-    framed: Framed,
+    framed: FramedBreast,
     encoding: ViewEncoding,
 ) -> ViewBox:
     """The inverse: edges in the model's image as a box on the original image."""

@@ -10,7 +10,16 @@ import numpy.typing as npt
 from amrg.birads import Kind, Laterality, Report, View, ViewBox
 from amrg.phantom.film import develop, mark, reexpose
 from amrg.phantom.population import SCREENING, PhantomError, Population, Size
-from amrg.phantom.scene import NODE_AMPLITUDE, Scene, Staged, draw_scene, lesion_patch, node_patch, scene_tissue, stage
+from amrg.phantom.scene import (
+    NODE_AMPLITUDE,
+    Scene,
+    StagedLesion,
+    draw_scene,
+    lesion_patch,
+    node_patch,
+    scene_tissue,
+    stage,
+)
 from amrg.phantom.texture import PITCH_MM, Plane, enlarge, fine_detail, smoothstep, stream
 from amrg.phantom.tissue import Tissue
 from amrg.phantom.truth import truth_of
@@ -92,14 +101,14 @@ def draw_without(seed: int, size: Size, population: Population, removed: int | N
     return PhantomExam(seed, truth, tuple(views))
 
 
-def _lesion(truth: Report, index: int, staged: Staged, view: View) -> DrawnLesion:
+def _lesion(truth: Report, index: int, staged: StagedLesion, view: View) -> DrawnLesion:
     """The entry of one finding on one of its views."""
     box = next(b for b in truth.findings[index].boxes if b.view is view)
     return DrawnLesion(index, box, staged.contrast[view])
 
 
 def _pixels(
-    scene: Scene, tissue: Tissue, key: tuple[Laterality, View], drawn: list[Staged], size: Size
+    scene: Scene, tissue: Tissue, key: tuple[Laterality, View], drawn: list[StagedLesion], size: Size
 ) -> npt.NDArray[np.uint16]:
     """Draw one image: tissue and lesions as attenuation, then film, then hang it."""
     side, view = key
@@ -116,7 +125,7 @@ def _pixels(
     return np.ascontiguousarray(np.clip(image, 0, 1) * np.float32(2**film.bits - 1)).astype(np.uint16)
 
 
-def _add_lesions(scene: Scene, tissue: Tissue, view: View, drawn: list[Staged], canvas: Plane) -> None:
+def _add_lesions(scene: Scene, tissue: Tissue, view: View, drawn: list[StagedLesion], canvas: Plane) -> None:
     """Add lesions, and the nodes that go with them, to a canvas in place."""
     factor = canvas.shape[0] // tissue.attenuation.shape[0]
     pitch = PITCH_MM / factor

@@ -36,7 +36,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedLesion:
     """One lesion ready to be drawn on its views: amplitude, contrast-to-noise and box (mm, unmirrored) a view."""
 
     plan: Plan
@@ -108,7 +108,7 @@ def node_patch(scene: Scene, plan: Plan, pitch: float) -> Patch:
     return draw_mass(rng, node.finding, node.on(breast, View.MLO), node.radius, pitch)
 
 
-def stage(scene: Scene, plan: Plan, tissues: dict[tuple[Laterality, View], Tissue]) -> Staged:
+def stage(scene: Scene, plan: Plan, tissues: dict[tuple[Laterality, View], Tissue]) -> StagedLesion:
     """Choose the amplitude that gives the planned contrast against the tissue around the lesion."""
     side = plan.side
     patches = {v: lesion_patch(scene, plan, v, PITCH_MM) for v in plan.finding.views}
@@ -119,7 +119,7 @@ def stage(scene: Scene, plan: Plan, tissues: dict[tuple[Laterality, View], Tissu
     least = scene.floor * max(noise[v] / strength[v] for v in patches)
     amplitude = max(float(np.clip(wanted, low, high)), least)
     contrast = {v: amplitude * strength[v] / noise[v] for v in patches}
-    return Staged(plan, amplitude, contrast, {v: _on_breast(p.box, tissues[side, v]) for v, p in patches.items()})
+    return StagedLesion(plan, amplitude, contrast, {v: _on_breast(p.box, tissues[side, v]) for v, p in patches.items()})
 
 
 def _on_breast(box: Box, tissue: Tissue) -> Box:

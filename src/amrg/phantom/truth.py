@@ -17,13 +17,13 @@ from amrg.birads import (
 )
 from amrg.phantom.categories import category_of
 from amrg.phantom.population import Size
-from amrg.phantom.scene import Scene, Staged
+from amrg.phantom.scene import Scene, StagedLesion
 from amrg.phantom.texture import HEIGHT_MM, WIDTH_MM
 
 SIDES = (Laterality.RIGHT, Laterality.LEFT)
 
 
-def truth_of(scene: Scene, staged: Sequence[Staged], size: Size) -> Report:
+def truth_of(scene: Scene, staged: Sequence[StagedLesion], size: Size) -> Report:
     """The reference report."""
     findings = tuple(_finding(s, size) for s in staged)
     sides = {side: worst_category([f for f in findings if f.laterality is side]) for side in SIDES}
@@ -37,7 +37,7 @@ def truth_of(scene: Scene, staged: Sequence[Staged], size: Size) -> Report:
     )
 
 
-def _finding(staged: Staged, size: Size) -> Finding:
+def _finding(staged: StagedLesion, size: Size) -> Finding:
     """A planned finding with category, size and boxes."""
     finding = staged.plan.finding
     spans = [max(b[2] - b[0], b[3] - b[1]) for b in staged.boxes.values()]
@@ -49,7 +49,7 @@ def _finding(staged: Staged, size: Size) -> Finding:
     return finding.model_copy(update=update)
 
 
-def _view_box(staged: Staged, view: View, size: Size) -> ViewBox:
+def _view_box(staged: StagedLesion, view: View, size: Size) -> ViewBox:
     """A box in pixels of the image as it hangs."""
     left, top, right, bottom = staged.boxes[view]
     left, right = max(left, 0.0), min(right, WIDTH_MM)

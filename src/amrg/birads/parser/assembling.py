@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amrg.birads.lexicon import Category, Distribution, Kind, Laterality, Morphology
-from amrg.birads.parser.clauses import ClauseRole, Named, Roles, leads_to, same_sort
+from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, leads_to, same_sort
 from amrg.birads.parser.headings import Section
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.parser.partial_finding import OWNER, PartialFinding
@@ -88,7 +88,7 @@ class _PieceReader:
         self._categories()
         self._finish()
 
-    def _target(self, named: Named) -> PartialFinding | Denial | None:
+    def _target(self, named: NamedThing) -> PartialFinding | Denial | None:
         """What the words around a thing named describe."""
         mention = self._found[named.at]
         begin, end = self._into.span(mention)
@@ -110,7 +110,7 @@ class _PieceReader:
         self._denied.append(denial)
         return denial
 
-    def _draft(self, named: Named, mention: Mention, begin: int, end: int) -> PartialFinding:
+    def _draft(self, named: NamedThing, mention: Mention, begin: int, end: int) -> PartialFinding:
         """A new finding."""
         draft = PartialFinding(named.kind, begin, end)
         if mention.plural and named.kind is not Kind.CALCIFICATIONS:
@@ -120,7 +120,7 @@ class _PieceReader:
         self._new.append(draft)
         return draft
 
-    def _earlier_finding(self, named: Named) -> PartialFinding | None:
+    def _earlier_finding(self, named: NamedThing) -> PartialFinding | None:
         """The earlier finding that `the mass` or `malignant lesion` points back to, or None."""
         drafts = self._into.drafts
         likened = any(Concept.LIKENESS in m.means for m in self._found[: named.at])
@@ -130,7 +130,7 @@ class _PieceReader:
             return None
         return next((d for d in reversed(drafts[-_REPEATED:]) if same_sort(named.kind, d.kind)), None)
 
-    def _is_described(self, named: Named) -> bool:
+    def _is_described(self, named: NamedThing) -> bool:
         """Whether calcifications named as companions have descriptors, which makes them a finding of their own."""
         if named.kind is not Kind.CALCIFICATIONS:
             return False
@@ -192,7 +192,7 @@ class _PieceReader:
         else:
             self._give_to_last(concept, value, mention)
 
-    def _leads(self, at: int, ahead: Named, concept: Concept) -> bool:
+    def _leads(self, at: int, ahead: NamedThing, concept: Concept) -> bool:
         """Whether the words lead up to the thing ahead and do not belong to the one before."""
         if not leads_to(self._tokens, self._found, at, ahead.at, commas=concept not in _WHEREABOUTS):
             return False
@@ -207,12 +207,12 @@ class _PieceReader:
             return False
         return words[self._found[at].last - 1] != ")"
 
-    def _is_separated(self, at: int, ahead: Named) -> bool:
+    def _is_separated(self, at: int, ahead: NamedThing) -> bool:
         """Whether `and` or a noun of its own parts a descriptor from a thing ahead that cannot have it."""
         between = self._tokens.words[self._found[at].last : self._found[ahead.at].first]
         return bool({"and", ",", "margin", "margins"} & set(between))
 
-    def _accepts(self, named: Named, concept: Concept) -> bool:
+    def _accepts(self, named: NamedThing, concept: Concept) -> bool:
         """Whether a thing named before can take such a value."""
         target = self._targets[named.at]
         if isinstance(target, Denial):

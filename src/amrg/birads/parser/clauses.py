@@ -46,7 +46,7 @@ class ClauseRole(Enum):
 
 
 @dataclass(slots=True)
-class Named:
+class NamedThing:
     """A thing named in a clause: which mention, its kind, its role, and whether it is called by a general word."""
 
     at: int
@@ -71,9 +71,9 @@ class Roles:
         self._aside = False
         self._the = -9
         self._clause = 0
-        self.named: list[Named] = []
+        self.named: list[NamedThing] = []
 
-    def read(self) -> list[Named]:
+    def read(self) -> list[NamedThing]:
         """All things named, in order, with their roles."""
         last = self._found[0].first if self._found else 0
         for at, mention in enumerate(self._found):
@@ -134,7 +134,7 @@ class Roles:
         kind = mention.means[Concept.KIND]
         definite = self._is_definite(at)
         general = self._tokens.words[mention.first] in ("lesion", "lesions")
-        self.named.append(Named(at, kind, self._role(kind, definite), definite, general))
+        self.named.append(NamedThing(at, kind, self._role(kind, definite), definite, general))
 
     def _role(self, kind: Kind, definite: bool) -> ClauseRole:
         """The role of a thing named at this place."""

@@ -37,7 +37,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedReport:
     """A report read from text: the report, where each fact was found, and the pieces that were not understood."""
 
     report: Report
@@ -48,7 +48,7 @@ class Parsed:
 _FINDING_SECTIONS = frozenset({Section.BODY, Section.FINDINGS, Section.IMPRESSION})
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> ParsedReport:
     """Read a report's narrative.
 
     Never raises on any text, and takes time linear in its length. Nothing is made up: what the text does not
@@ -77,7 +77,7 @@ def read_report(text: str) -> Report:
     return parse(text).report
 
 
-def _result(text: str, assembler: Assembler, study: StudyReader, unread: list[Span]) -> Parsed:
+def _result(text: str, assembler: Assembler, study: StudyReader, unread: list[Span]) -> ParsedReport:
     """Put the parts together."""
     facts = [_fact(text, path, *slot) for path, slot in study.facts()]
     findings: list[Finding] = []
@@ -95,7 +95,7 @@ def _result(text: str, assembler: Assembler, study: StudyReader, unread: list[Sp
         narrative=text,
         **{name: slot[0] for name, slot in study.values.items()},
     )
-    return Parsed(report, (*facts, *denied, *assessed), tuple(unread))
+    return ParsedReport(report, (*facts, *denied, *assessed), tuple(unread))
 
 
 def _fact(text: str, path: str, value: Value, start: int, end: int) -> Fact:

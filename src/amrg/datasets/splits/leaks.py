@@ -25,7 +25,7 @@ class LeakKind(StrEnum):
     PATIENT = "same patient"
 
 
-class Shared(Value):
+class SharedCase(Value):
     """A held-out case and a case of the other part with the same text or patient."""
 
     key: str
@@ -39,7 +39,7 @@ class Leak(Value):
     against: str
     kind: LeakKind
     of: int
-    cases: tuple[Shared, ...]
+    cases: tuple[SharedCase, ...]
 
     @property
     def share(self) -> float:
@@ -117,10 +117,10 @@ def _leaks(held: tuple[str, _Part], other: tuple[str, _Part]) -> Iterator[Leak]:
         yield Leak(held_out=held[0], against=other[0], kind=kind, of=held[1].size, cases=cases)
 
 
-def _shared_cases(part: _Part, others: dict[str, str], column: int) -> tuple[Shared, ...]:
+def _shared_cases(part: _Part, others: dict[str, str], column: int) -> tuple[SharedCase, ...]:
     """The cases whose text (column 1) or group (column 2) is one of the others'."""
     there = ((case[0], others.get(str(case[column]))) for case in part.cases)
-    return tuple(Shared(key=key, other=other) for key, other in there if other is not None)
+    return tuple(SharedCase(key=key, other=other) for key, other in there if other is not None)
 
 
 def _near_texts(held: _Part, other: _Part) -> dict[str, str]:
