@@ -1,4 +1,4 @@
-"""What baselines reach on a data set: made by seed, once for a rule without a seed."""
+"""Baselines of a data set: over seeds, once for a rule without a seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def value(found: BlindScores, baseline: str, metric: str) -> float:
 
 def test_a_constant_report_reaches_the_published_text_scores_on_the_real_texts(dmid: Dataset) -> None:
     found = blind_scores(dmid, "image-407-51-52", range(3))
-    assert found.draws == 3
+    assert found.seeds == 3
     assert value(found, "constant", "rouge_l_f1_stemmed") > 0.55  # AMRG: 0.5691
     assert value(found, "oracle", "density_accuracy") > 0.9
     spread = found.values["sampled"]["rouge_l_f1_stemmed"]
@@ -34,9 +34,9 @@ def test_a_constant_report_reaches_the_published_text_scores_on_the_real_texts(d
     assert spread.low < value(found, "sampled", "rouge_l_f1_stemmed") < spread.high
 
 
-def test_a_split_that_draws_nothing_is_taken_once_and_the_table_names_all(dmid: Dataset) -> None:
+def test_a_split_without_a_seed_is_used_once_and_the_table_names_all(dmid: Dataset) -> None:
     found = blind_scores(dmid, "last-52", range(3))
-    assert (found.draws, found.n) == (1, 52)
+    assert (found.seeds, found.n) == (1, 52)
     lines = list(as_markdown([found]))
     assert len({line.count("|") for line in lines}) == 1
     assert [line.split("|")[2].strip() for line in lines[2:]] == list(found.values)

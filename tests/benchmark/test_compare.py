@@ -39,7 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, (system, references, outputs) in made.items():
         path = folder / f"{name}.jsonl"
         path.write_text("{}", encoding="utf-8")
-        score_submission(Submission(path, references, outputs), folder / name, ScoringOptions(system, draws=200))
+        score_submission(Submission(path, references, outputs), folder / name, ScoringOptions(system, resamples=200))
     return {name: folder / name for name in made}
 
 

@@ -23,7 +23,7 @@ from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED, case, w
 
 
 def scored(outputs: Outputs, references: References = REFERENCES, extras: OptionalMetrics | None = None) -> Scores:
-    options = ScoringOptions("mine", draws=200, extras=extras or OptionalMetrics())
+    options = ScoringOptions("mine", resamples=200, extras=extras or OptionalMetrics())
     return score(references, outputs, fit_baselines(references), options)
 
 
@@ -169,7 +169,7 @@ def test_a_system_cannot_have_the_name_of_a_baseline() -> None:
 def test_scores_come_back_from_their_file_and_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     handed = Submission(tmp_path / "mine.jsonl", REFERENCES, TURNED)
     handed.path.write_text("{}", encoding="utf-8")
-    options = ScoringOptions("mine", draws=50)
+    options = ScoringOptions("mine", resamples=50)
     made = [score_submission(handed, tmp_path / name, options) for name in ("a", "a", "b")]
     assert Scores.model_validate_json((tmp_path / "a" / "scores.json").read_bytes()) == made[0] == made[2]
     for name in ("scores.json", "manifest.json", "predictions.jsonl", "cases.jsonl", "baselines/oracle.jsonl"):

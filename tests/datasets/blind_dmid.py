@@ -13,7 +13,7 @@ from amrg.metrics.text.meteorjar import missing_meteor_jar
 from tests.datasets.replicas import DMID, dmid_replica
 
 SPLITS = ("image-407-51-52", "last-52", "clean")
-DRAWS = 20
+SEEDS = 20
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
         for _ in import_dataset(importer_of("dmid"), published, imported):
             pass
         dataset = open_dataset(imported)
-        for line in as_markdown([blind_scores(dataset, split, range(DRAWS), extras) for split in SPLITS]):
+        for line in as_markdown([blind_scores(dataset, split, range(SEEDS), extras) for split in SPLITS]):
             sys.stdout.write(line + "\n")
 
 

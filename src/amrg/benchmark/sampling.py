@@ -1,4 +1,4 @@
-"""Cases drawn by seed: the same ones on every machine and for every version of any library."""
+"""Cases sampled by seed: the same ones on every machine and with every version of any library."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from amrg.datasets.case import Case
 T = TypeVar("T")
 
 
-def sample(cases: Sequence[T], most: int, seed: str) -> list[T]:
-    """At most `most` of the cases, drawn by seed, in their order."""
-    return [cases[i] for i in sorted(_ranked(len(cases), seed)[:most])]
+def sample(cases: Sequence[T], limit: int, seed: str) -> list[T]:
+    """At most `limit` of the cases, sampled by seed, in their order."""
+    return [cases[i] for i in sorted(_ranked(len(cases), seed)[:limit])]
 
 
 def shuffle(cases: Sequence[T], seed: str) -> list[T]:
-    """All cases in an order drawn by seed."""
+    """All cases in a seeded order."""
     return [cases[i] for i in _ranked(len(cases), seed)]
 
 
@@ -31,5 +31,5 @@ def choose(among: Sequence[Case], seed: str) -> Case:
 
 
 def _number(seed: str) -> int:
-    """A number that a seed stands for, the same on every machine and for every version of any library."""
+    """A seed as a number, the same on every machine and with every version of any library."""
     return int(sha256_of_text(seed)[:16], 16)

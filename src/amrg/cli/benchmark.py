@@ -121,7 +121,7 @@ def table(
 def blind(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="Data set folder, as `amrg data import` writes it.")],
     splits: Annotated[list[str] | None, typer.Option("--split", help="Rule of a split; repeatable.")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Number of seeds, for a split that takes one.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, for a split that takes one.")] = 20,
     meteor_jar: MeteorJar = False,
 ) -> None:
     """Score the blind baselines of a data set, before any model is trained: a Markdown table."""
@@ -132,7 +132,7 @@ def blind(
 
         extras, dataset, found = OptionalMetrics(meteor_jar=meteor_jar), open_dataset(data), []
         for split in splits or ["clean"]:
-            found.append(blind_scores(dataset, split, range(draws), extras))
+            found.append(blind_scores(dataset, split, range(seeds), extras))
     for line in as_markdown(found):
         typer.echo(line)
 

@@ -171,12 +171,12 @@ def confusion_matrix(name: str, title: str, confusion: Confusion) -> Markup:
 
 @dataclass(frozen=True)
 class Heat:
-    """A heat map's cells: `values` [rows, columns], None where there is none; then the cell has `words`."""
+    """A heat map's cells: `values` [rows, columns], None where there is none; then the cell has its `label`."""
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
-    words: tuple[tuple[str, ...], ...]
+    labels: tuple[tuple[str, ...], ...]
 
 
 @_styled
@@ -197,7 +197,7 @@ def heat_map(name: str, title: str, heat: Heat, ends: tuple[float, float], axes_
     )
     for (i, j), value in np.ndenumerate(values):
         colour = GREY if np.isnan(value) else "white" if (value - low) / room > 0.7 else BLACK
-        text = heat.words[i][j] if np.isnan(value) else number(float(value))
+        text = heat.labels[i][j] if np.isnan(value) else number(float(value))
         axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=colour, fontsize=8.5)
         if not np.isnan(value) and value == np.nanmax(values):
             axes.plot([j, j + 1, j + 1, j, j], [i, i, i + 1, i + 1, i], color=VERMILLION, linewidth=1.6)

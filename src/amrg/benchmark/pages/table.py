@@ -42,7 +42,7 @@ def build_table(
 ) -> Table:
     """The systems of some runs; baselines are those of the first run on each part of a data set.
 
-    `metrics` are names, or `all`; without any, the few that stand for their families.
+    `metrics` are names, or `all`; without any, the main metrics.
 
     Raises:
         BenchmarkError: a metric that no run has.

@@ -1,4 +1,4 @@
-"""`manifest.json`: all that decides what a run writes. A folder holds one run, and says which."""
+"""`manifest.json`: all that decides what a run writes. A folder contains one run, identified by its manifest."""
 
 from __future__ import annotations
 

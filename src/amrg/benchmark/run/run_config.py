@@ -84,5 +84,5 @@ def _training_cases(dataset: Dataset, references: References, seed: int) -> tupl
     """At most `MAX_TRAINING_CASES` cases of a data set, sampled by seed, none of a group of the references."""
     groups = set(references.groups)
     keys = [case.key for case in dataset.cases() if case.group not in groups]
-    wanted = set(sample(keys, MAX_TRAINING_CASES, f"training {seed}"))
-    return tuple(case for case in dataset.cases() if case.key in wanted)
+    sampled = set(sample(keys, MAX_TRAINING_CASES, f"training {seed}"))
+    return tuple(case for case in dataset.cases() if case.key in sampled)

@@ -1,1 +1,1 @@
-"""Predictions to scores: one system, several compared, image dependence, blind reach."""
+"""Predictions to scores: one system, several compared, image dependence, blind baselines of a data set."""

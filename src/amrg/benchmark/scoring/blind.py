@@ -44,7 +44,7 @@ class BlindScores:
     """
 
     split: str
-    draws: int
+    seeds: int
     n: int
     values: Values
 
@@ -64,8 +64,8 @@ def blind_scores(
     found: list[Values] = []
     n = 0
     for seed in seeds if seeded else seeds[:1]:
-        drawn = make_split(dataset, split, seed if seeded else None)
-        references = references_of_part(dataset, drawn, "test", seed)
+        made = make_split(dataset, split, seed if seeded else None)
+        references = references_of_part(dataset, made, "test", seed)
         found.append(_values(references, seed, extras))
         n = len(references.cases)
     return BlindScores(split, len(found), n, found[0] if len(found) == 1 else _spread(found))
@@ -73,11 +73,11 @@ def blind_scores(
 
 def _values(references: References, seed: int, extras: OptionalMetrics) -> Values:
     """Every baseline's metrics on one part, without the references themselves."""
-    draws = bootstrap(references.groups, seed)
+    resamples = bootstrap(references.groups, seed)
     with open_metrics(references.cases, extras) as measure:
         return {
-            name: metric_scores(_table_metrics(measure(pairs_of(references.cases, written))), draws)
-            for name, written in fit_baselines(references, seed).predictions.items()
+            name: metric_scores(_table_metrics(measure(pairs_of(references.cases, predictions))), resamples)
+            for name, predictions in fit_baselines(references, seed).predictions.items()
             if ROLES[name] is not Role.PERFECT
         }
 
@@ -111,7 +111,7 @@ def as_markdown(scores: Sequence[BlindScores]) -> Iterator[str]:
     yield f"| split, test cases | baseline | {' | '.join(metrics)} |"
     yield "|---|---|" + "---|" * len(metrics)
     for one in scores:
-        times = f", {one.draws} draws" if one.draws > 1 else ""
+        times = f", {one.seeds} seeds" if one.seeds > 1 else ""
         for name, of in one.values.items():
             cells = [with_interval(of[m]) if m in of else "" for m in metrics]
             yield f"| {one.split}, {one.n}{times} | {name} | {' | '.join(cells)} |"

@@ -102,11 +102,11 @@ def compare(
     with open_metrics(references.cases, extras) as measure:
         measured = [by_name(measure(pairs_of(references.cases, run.outputs.predictions))) for run in runs]
     names = select_metrics(metrics, [name for name in measured[0] if all(name in m for m in measured)])
-    draws = bootstrap(references.groups, seed)
+    resamples = bootstrap(references.groups, seed)
     found = []
     for run, other in zip(runs[1:], measured[1:], strict=True):
         first, second = ([m[name] for name in names] for m in (measured[0], other))
-        moved = differences(first, second, draws, seed)
+        moved = differences(first, second, resamples, seed)
         found += [to_comparison(metric, runs[0].name, run.name, d) for metric, d in zip(first, moved, strict=True)]
     corrected = holm([float("nan") if c.p is None else c.p for c in found])
     return [c.model_copy(update={"p_holm": finite(p)}) for c, p in zip(found, corrected, strict=True)]

@@ -78,15 +78,15 @@ def _mirrored(pair: Pair) -> Pair:
 def _scored(
     perturbation: Perturbation, before: Sequence[Pair], after: Sequence[Pair], metrics_of: MetricsOf, seed: int
 ) -> PerturbationScores:
-    draws = bootstrap([pair.group for pair in after], seed)
+    resamples = bootstrap([pair.group for pair in after], seed)
     first = {m.name: m for m in metrics_of(before)}
     second = {m.name: m for m in metrics_of(after)}
     both = [name for name in first if name in second]
-    moved = differences([first[n] for n in both], [second[n] for n in both], draws, seed)
+    moved = differences([first[n] for n in both], [second[n] for n in both], resamples, seed)
     own = sides_moved(before, after) if perturbation is Perturbation.MIRRORED else []
     return PerturbationScores(
         n=len(after),
-        metrics=metric_scores([*second.values(), *own], draws),
+        metrics=metric_scores([*second.values(), *own], resamples),
         change={d.name: _change(d) for d in moved},
     )
 

@@ -111,7 +111,7 @@ def _manifest(submission: Submission, options: ScoringOptions) -> dict[str, Any]
         },
         "training": len(references.training),
         "seed": options.seed,
-        "resamples": options.draws,
+        "resamples": options.resamples,
         "extras": asdict(options.extras),
         "versions": {
             "amrg": __version__,

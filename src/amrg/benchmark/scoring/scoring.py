@@ -36,7 +36,7 @@ class ScoringOptions:
 
     system: str
     seed: int = 0
-    draws: int = DRAWS
+    resamples: int = DRAWS
     extras: OptionalMetrics = NO_EXTRAS
 
     def __post_init__(self) -> None:
@@ -64,12 +64,12 @@ def score(
         perturbed = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
         text_warnings = measure.warnings(pairs)
     own = list(measured[options.system].values())
-    draws = bootstrap(references.groups, options.seed, options.draws)
+    resamples = bootstrap(references.groups, options.seed, options.resamples)
     return Scores(
         software=f"amrg {__version__}",
         system=options.system,
         data=describe_data(references),
-        systems=score_systems(written, measured, baselines.about, draws),
+        systems=score_systems(written, measured, baselines.about, resamples),
         subgroups=_subgroups(pairs, own, options),
         perturbed=perturbed,
         confusions=confusions(pairs),
@@ -101,7 +101,7 @@ def score_systems(
     written: Mapping[str, Sequence[Prediction]],
     measured: Mapping[str, Measured],
     about: Mapping[str, str],
-    draws: Bootstrap,
+    resamples: Bootstrap,
 ) -> dict[str, SystemScores]:
     """Scores of every system, with skill where there are blind baselines and the perfect one."""
     blind = {name: metrics for name, metrics in measured.items() if ROLES.get(name) is Role.BLIND}
@@ -112,7 +112,9 @@ def score_systems(
             about=about.get(name, ""),
             n=len(written[name]),
             failed=sum(p.text is None for p in written[name]),
-            metrics=_with_skill(metric_scores(list(metrics.values()), draws), skills(metrics, blind, perfect, draws)),
+            metrics=_with_skill(
+                metric_scores(list(metrics.values()), resamples), skills(metrics, blind, perfect, resamples)
+            ),
         )
         for name, metrics in measured.items()
     }
@@ -153,12 +155,12 @@ def _subgroup(
 ) -> SystemScores:
     """The system's metrics on some of its cases."""
     inside = [pair for pair, held in zip(pairs, member, strict=True) if held]
-    draws = bootstrap([pair.group for pair in inside], options.seed, options.draws)
+    resamples = bootstrap([pair.group for pair in inside], options.seed, options.resamples)
     return SystemScores(
         role=Role.SYSTEM,
         n=len(inside),
         failed=sum(pair.text is None for pair in inside),
-        metrics=metric_scores([replace(m, terms=m.terms[member]) for m in metrics], draws),
+        metrics=metric_scores([replace(m, terms=m.terms[member]) for m in metrics], resamples),
     )
 
 

@@ -158,7 +158,7 @@ def _heat(scores: SweepScores, mine: Sequence[Configuration], times: bool) -> He
         rows=tuple(map(str, ranks)),
         columns=tuple(f"{alpha:g}" for alpha in alphas),
         values=tuple(tuple(_highest(scores, cell) for cell in row) for row in cells),
-        words=tuple(tuple(cell[0].trials[0].status.value if cell else "" for cell in row) for row in cells),
+        labels=tuple(tuple(cell[0].trials[0].status.value if cell else "" for cell in row) for row in cells),
     )
 
 

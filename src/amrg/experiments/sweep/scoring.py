@@ -140,12 +140,12 @@ class _Scorer:
         if not predictions:
             return rows, {}
         seeds = {label: self._seeds(members, predictions) for label, members in groups.items()}
-        draws = bootstrap(self.references.groups, self.sweep.recipe.seed)
+        cases = bootstrap(self.references.groups, self.sweep.recipe.seed)
         counts = {len(measured) for measured in seeds.values() if measured}
-        resamples = {count: over_seeds(draws, count, self.sweep.recipe.seed) for count in counts}
+        resamples = {count: over_seeds(cases, count, self.sweep.recipe.seed) for count in counts}
         baselines = fit_baselines(self.references, self.sweep.recipe.seed)
         blind = {name: self._metrics(drafts) for name, drafts in baselines.predictions.items()}
-        baseline_scores = score_systems(baselines.predictions, blind, baselines.about, draws)
+        baseline_scores = score_systems(baselines.predictions, blind, baselines.about, cases)
         metrics = {label: pooled for n in counts for label, pooled in _pool(seeds, blind, n, resamples).items()}
         scored = [
             row.model_copy(update={"metrics": metrics[row.label], "spread": _spreads(seeds[row.label])})

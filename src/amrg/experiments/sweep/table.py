@@ -142,4 +142,4 @@ def _notes(scores: SweepScores, metrics: Sequence[str]) -> Iterator[str]:
     yield "skill: (value - blind) / (perfect - blind) of the selection metric; baselines are fitted on the train part"
     if metrics and "meteor_nltk" not in metrics:
         yield "METEOR is skipped: WordNet is not installed"
-    yield "minutes are of one seed, training and validation; peak memory of a CPU run is the whole process's"
+    yield "minutes are of one seed, training and validation; peak memory of a CPU run is that of the process"
