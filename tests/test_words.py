@@ -11,27 +11,29 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLACES = (
-    "src/amrg/core",
-    "src/amrg/birads",
-    "src/amrg/datasets",
-    "src/amrg/imaging",
-    "src/amrg/phantom",
-    "docs/decisions",
-    "docs/datasets.md",
-    "docs/glossary.md",
-    "docs/imaging.md",
-    "docs/lab-notes.md",
-    "docs/parser.md",
-    "docs/phantom.md",
-)
+PLACES = ("src/amrg", "docs", "README.md", "CHANGELOG.md", "Makefile")
 """What is checked: folders and files."""
-ENDINGS = {".py", ".md", ".html", ".jinja", ""}
+NOT_YET = (
+    "src/amrg/benchmark/model_card.py",
+    "src/amrg/cli",
+    "src/amrg/metrics",
+    "src/amrg/models",
+    "src/amrg/training",
+    "docs/commands.md",
+    "docs/design.md",
+    "docs/mammogreen.md",
+    "docs/quickstart.md",
+    "docs/training.md",
+    "README.md",
+    "CHANGELOG.md",
+    "Makefile",
+)
+"""What still has private words."""
+ENDINGS = {".py", ".md", ".html", ".jinja"}
 
 NAMES = {
     "told": "reported, logged, broadcast",
     "untold": "omit, omitted",
-    "tell": "report, log, state",
     "tells": "reports, states",
     "shown": "displayed, rendered, features",
     "seen": "observed, features, known",
@@ -45,7 +47,6 @@ NAMES = {
     "broken_off": "interrupted",
     "going_on": "resuming",
     "gone": "removed, missing",
-    "longest": "max_...",
     "lent": "attached",
     "learned": "trained, fitted",
     "taught": "trained",
@@ -90,12 +91,12 @@ WORDS = [(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), instead) for pattern
 
 
 def checked_files() -> list[Path]:
-    """The files of the checked places."""
+    """The files of the checked places; pages under docs that a command makes follow their templates."""
     files: list[Path] = []
     for place in PLACES:
-        path = ROOT / place
-        files += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in ENDINGS and p.is_file())
-    return files
+        path, endings = ROOT / place, {".md"} if place == "docs" else ENDINGS
+        files += [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in endings and p.is_file())
+    return [path for path in files if not path.relative_to(ROOT).as_posix().startswith(NOT_YET)]
 
 
 def private_words(text: str) -> Iterator[tuple[int, str, str]]:
