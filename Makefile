@@ -46,7 +46,7 @@ lint: $(READY)
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest
 
-# Hours on two cores less an accelerator; killed and started again, it goes on where it was.
+# Hours on two cores without an accelerator; run again after an interruption, it resumes.
 model: $(READY)
 	$(BIN)/python -m amrg.training.embedded.build runs/embedded
 
