@@ -175,8 +175,8 @@ def main() -> None:
     screening = [draw_exam(seed, Size.SMALL) for seed in range(FIRST_SEED, FIRST_SEED + 200)]
     rich = (draw_exam(seed, Size.SMALL, RICH) for seed in range(FIRST_SEED, FIRST_SEED + 300))
     real, drawn = films(), [shown(e.views[k % 4]) for k, e in enumerate(screening[:64])]
-    hung = [real[k] for k in (2, 0, 3, 1, 6, 4, 7, 5)]
-    side_by_side(hung, drawn, DOCS / "figures" / "phantom-beside-film.png")
+    films = [real[k] for k in (2, 0, 3, 1, 6, 4, 7, 5)]
+    side_by_side(films, drawn, DOCS / "figures" / "phantoms-and-films.png")
     curves(real, drawn, DOCS / "figures" / "phantom-spectrum.png")
     betas = {name: [b for b in map(exponent, p) if b is not None] for name, p in (("film", real), ("phantom", drawn))}
     lines = ["| images | n | exponent, median | 5 % | 95 % |", "|---|---|---|---|---|"]
