@@ -1,7 +1,7 @@
 """Figures by the least probability of a drafted finding: the table of docs/decisions/0008-low-confidence-findings.md.
 
 Run as `.venv/bin/python scripts/evidence_figures.py [COUNT]`. Exams are held-out phantoms from seed 900,000: the
-embedded model was never taught on them, and its card is measured on others.
+embedded model was never trained on them, and its card is measured on others.
 """
 
 from __future__ import annotations

