@@ -51,6 +51,7 @@ def test_very_long_texts_are_cut_and_marked_as_cut() -> None:
 
 HEAD = "Breast composition: ACR B. BIRADS: 4c. "
 MASS = HEAD + "An irregular spiculated mass is seen in the upper outer quadrant of left breast."
+LEFT = "left breast, upper outer quadrant"
 
 
 @pytest.mark.parametrize(
@@ -60,20 +61,23 @@ MASS = HEAD + "An irregular spiculated mass is seen in the upper outer quadrant 
         (MASS.replace("4c", "2"), [(FactError.CATEGORY, "BI-RADS 4C", "BI-RADS 2")]),
         (MASS.replace("BIRADS: 4c. ", ""), [(FactError.NOT_STATED, "BI-RADS 4C", "no BI-RADS category")]),
         (MASS.replace("ACR B", "ACR D"), [(FactError.DENSITY, "density B", "density D")]),
-        (MASS.replace("left", "right"), [(FactError.LOCATION, "mass: left upper outer", "right upper outer")]),
+        (
+            MASS.replace("left", "right"),
+            [(FactError.LOCATION, "mass: left breast, upper outer quadrant", "right breast, upper outer quadrant")],
+        ),
         (
             MASS.replace("upper outer", "lower inner"),
-            [(FactError.LOCATION, "mass: left upper outer", "left lower inner")],
+            [(FactError.LOCATION, "mass: left breast, upper outer quadrant", "left breast, lower inner quadrant")],
         ),
         (
             MASS.replace("spiculated", "circumscribed"),
             [(FactError.DESCRIPTOR, "mass, margin: spiculated", "circumscribed")],
         ),
         (MASS.replace("spiculated ", ""), [(FactError.NOT_STATED, "mass, margin: spiculated", "no margin")]),
-        (HEAD, [(FactError.MISSING_FINDING, "irregular spiculated mass, left upper outer", "")]),
+        (HEAD, [(FactError.MISSING_FINDING, "irregular spiculated mass, left breast, upper outer quadrant", "")]),
         (
             MASS + " Architectural distortion is seen in right breast.",
-            [(FactError.FALSE_FINDING, "", "architectural distortion, right")],
+            [(FactError.FALSE_FINDING, "", "architectural distortion, right breast")],
         ),
     ],
 )

@@ -171,7 +171,7 @@ def test_facts_and_words_that_differ_are_marked(tmp_path: Path) -> None:
     text = Read(page).text
     assert "wrong category : reference: BI-RADS 4C; draft: BI-RADS 1" in text
     assert "wrong density : reference: density C; draft: density B" in text
-    assert "missing finding : spiculated mass, left upper outer" in text
+    assert "missing finding : spiculated mass, left breast, upper outer quadrant" in text
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 
 from amrg.birads import Category, Finding, Laterality, Report
-from amrg.birads.renderer.phrasing import SIDE
+from amrg.birads.renderer.phrasing import SIDE, region
 from amrg.metrics.agreement import DESCRIPTORS
 from amrg.metrics.clinical.categories import by_breast
 from amrg.metrics.clinical.location import Fit
@@ -169,13 +169,14 @@ def _within(match: Match) -> Iterator[FactDifference]:
 
 
 def finding_text(finding: Finding) -> str:
-    """A finding in one line: descriptors, kind, side and quadrant."""
+    """A finding in one line, as `spiculated mass, left breast, upper outer quadrant`."""
     descriptors = [str(value) for name in DESCRIPTORS if (value := getattr(finding, name)) is not None]
     location = _location_text(finding)
     return " ".join([*descriptors, finding.kind]) + (f", {location}" if location != "no location" else "")
 
 
 def _location_text(finding: Finding) -> str:
-    side = SIDE[finding.laterality] if finding.laterality is not None else None
+    side = f"{SIDE[finding.laterality]} breast" if finding.laterality is not None else None
+    quadrant = region(finding.location.quadrant) if finding.location.quadrant is not None else None
     clock = f"{finding.location.clock} o'clock" if finding.location.clock is not None else None
-    return " ".join(w for w in (side, finding.location.quadrant, clock) if w) or "no location"
+    return ", ".join(filter(None, (side, quadrant, clock))) or "no location"
