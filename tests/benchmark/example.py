@@ -86,7 +86,7 @@ def system_of(rows: dict[str, Row], role: Role) -> SystemScores:
     return SystemScores(role=role, n=5, failed=1 if role is Role.SYSTEM else 0, metrics=metrics)
 
 
-def pictures_of(rows: dict[str, Row]) -> dict[str, PerturbationScores]:
+def perturbed_of(rows: dict[str, Row]) -> dict[str, PerturbationScores]:
     found = {}
     for how in sorted({how for row in rows.values() for how in row.changes or {}}):
         changed = {name: row.changes[how] for name, row in rows.items() if row.changes and how in row.changes}
@@ -125,7 +125,7 @@ def scores_of(rows: dict[str, Row] | None = None, system: str = "a model", group
         data=DataScored(name="made-up", split="clean", part="test", hash="ab" * 32, n=len(cases), groups=groups),
         systems={"constant": system_of(given, Role.BLIND), system: tested, "perfect": system_of(given, Role.PERFECT)},
         subgroups={"density": {"B": tested, "C": system_of(given, Role.BLIND)}},
-        perturbed=pictures_of(given),
+        perturbed=perturbed_of(given),
         confusions={"birads": Confusion(labels=("0", "1", "4"), counts=((0, 0, 0, 0), (0, 31, 7, 2), (0, 3, 11, 1)))},
         cases=cases,
         warnings=("made up for a test",),

@@ -51,7 +51,6 @@ def test_very_long_texts_are_cut_and_marked_as_cut() -> None:
 
 HEAD = "Breast composition: ACR B. BIRADS: 4c. "
 MASS = HEAD + "An irregular spiculated mass is seen in the upper outer quadrant of left breast."
-LEFT = "left breast, upper outer quadrant"
 
 
 @pytest.mark.parametrize(
