@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amrg.benchmark.references import References, read_references
-from amrg.benchmark.scoring.compare import Comparison, compare, read_runs
+from amrg.benchmark.scoring.compare import MetricComparison, compare, read_runs
 from amrg.benchmark.scoring.score_run import load_submission, score_submission
 from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.core.files import write_text
@@ -49,7 +49,7 @@ def references_of(show: Show, recipe: Recipe, folder: Path) -> References:
     return replace(read, cases=tuple(cases))
 
 
-def compared(show: Show, recipe: Recipe, folder: Path) -> list[Comparison]:
+def compared(show: Show, recipe: Recipe, folder: Path) -> list[MetricComparison]:
     """Both runs scored against the same references, and the tuned one compared with the untuned."""
     references, runs = references_of(show, recipe, folder), []
     for system in ("untuned", "tuned"):
@@ -59,7 +59,7 @@ def compared(show: Show, recipe: Recipe, folder: Path) -> list[Comparison]:
     return compare(read_runs(runs), show.metrics)
 
 
-def page(show: Show, found: Sequence[Comparison], training: Training, recipe: Recipe) -> list[str]:
+def page(show: Show, found: Sequence[MetricComparison], training: Training, recipe: Recipe) -> list[str]:
     """The page of one show, as Markdown lines."""
     lora = recipe.lora
     rows = [

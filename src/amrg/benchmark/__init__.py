@@ -1,7 +1,7 @@
 """Metrics, baselines, statistics and result pages: do the scores show that the images were read? Knows no service.
 
-What needs NLTK is not listed here but in its own module (`scoring.score`, `text.text_metrics`): processes that only
-parse reports start without it.
+What needs NLTK is not listed here but in its own module (`scoring.scoring.score`, `metrics.text.suite.text_metrics`):
+processes that only parse reports start without it.
 """
 
 from amrg.metrics.bulk_parsing import read_reports

@@ -14,7 +14,7 @@ from amrg.cli.console import busy, complain, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from amrg.benchmark.scoring.compare import Comparison
+    from amrg.benchmark.scoring.compare import MetricComparison
     from amrg.metrics.scores import Scores
 
 app = typer.Typer(
@@ -184,7 +184,7 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
     out.print(f"written to {folder}", style="dim", markup=False)
 
 
-def _print(comparisons: list[Comparison]) -> None:
+def _print(comparisons: list[MetricComparison]) -> None:
     """A table of differences for each pair of systems; numbers are not wrapped on a narrow terminal."""
     from amrg.metrics.display import counted, interval, number, p_value
 

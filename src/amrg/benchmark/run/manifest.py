@@ -84,7 +84,7 @@ class Manifest(Value):
     prompt: PromptUsed
     perturbed: int
     seed: int
-    batch: int = 1
+    batch_size: int = 1
     versions: dict[str, str] = Field(default_factory=versions)
 
 
@@ -108,7 +108,7 @@ def manifest_of(config: RunConfig, engine: Engine, references: References) -> Ma
         prompt=describe_prompt(engine, config.score_text),
         perturbed=min(config.perturbed, len(references.cases)),
         seed=config.seed,
-        batch=engine.max_batch,
+        batch_size=engine.max_batch,
     )
 
 

@@ -23,7 +23,7 @@ ALL = "all"
 """Selects every metric that both systems have."""
 
 
-class Comparison(Number):
+class MetricComparison(Number):
     """One metric of two systems over the `n` cases that both score: `value` is `second` minus `first`, with interval.
 
     `p` is of approximate randomisation, two-sided; `p_holm` is corrected for all tests of the comparison.
@@ -90,7 +90,7 @@ def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) ->
 
 def compare(
     runs: Sequence[ScoredRun], metrics: Sequence[str] = (), seed: int = 0, extras: OptionalMetrics = NO_EXTRAS
-) -> list[Comparison]:
+) -> list[MetricComparison]:
     """Every run against the first, metric by metric, with Holm's correction over all of these tests.
 
     `metrics` are names, `ALL` for every metric; without any, the main metrics.
@@ -112,10 +112,10 @@ def compare(
     return [c.model_copy(update={"p_holm": finite(p)}) for c, p in zip(found, corrected, strict=True)]
 
 
-def to_comparison(metric: Metric, first: str, second: str, moved: Difference) -> Comparison:
+def to_comparison(metric: Metric, first: str, second: str, moved: Difference) -> MetricComparison:
     """A difference with the names of its metric and systems; `p_holm` is set later."""
     low, high = moved.between or (None, None)
-    return Comparison(
+    return MetricComparison(
         metric=metric.name,
         first=first,
         second=second,

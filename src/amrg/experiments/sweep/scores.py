@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from amrg.benchmark.scoring.compare import Comparison
+from amrg.benchmark.scoring.compare import MetricComparison
 from amrg.core.values import Value
 from amrg.experiments.sweep.definition import Definition, Point
 from amrg.experiments.sweep.trials import Trial, TrialStatus
@@ -27,7 +27,7 @@ class Configuration(Value):
     trials: tuple[Trial, ...]
     metrics: dict[str, MetricScore] = Field(default_factory=dict)
     spread: dict[str, Number] = Field(default_factory=dict)
-    from_best: Comparison | None = None
+    from_best: MetricComparison | None = None
 
     def count(self, status: TrialStatus) -> int:
         """How many of its trials have a status."""
