@@ -17,7 +17,7 @@ from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.importer import About
 from amrg.datasets.parquet import PartFacts, hash_of, write_part
 from amrg.datasets.store import Dataset, Info, Split, open_dataset, part_path
-from amrg.metrics.bulk_parsing import LONGEST
+from amrg.metrics.bulk_parsing import MAX_CHARACTERS
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 
@@ -100,7 +100,7 @@ def test_a_run_folder_is_read_by_its_predictions(tmp_path: Path) -> None:
         ("", "no text"),
         (" \n", "no text"),
         (None, "no text"),
-        ("opacity " * (LONGEST // 8 + 1), "a text of over 100,000 characters"),
+        ("opacity " * (MAX_CHARACTERS // 8 + 1), "a text of over 100,000 characters"),
         ("half \ud800 a pair", "surrogate"),
     ],
 )
@@ -228,7 +228,7 @@ def test_references_take_groups_facts_and_where_they_come_from(tmp_path: Path) -
     [
         ({"id": "a", "text": ""}, "a.jsonl line 1: no reference text for 'a'"),
         ({"id": "a"}, "no reference text for 'a'"),
-        ({"id": "a", "text": "x" * (LONGEST + 1)}, "a reference of 100,001 characters"),
+        ({"id": "a", "text": "x" * (MAX_CHARACTERS + 1)}, "a reference of 100,001 characters"),
         ({"id": "a", "text": "x", "source": "a model"}, "source is 'a model'; expected radiologist"),
         ({"id": "a", "text": "x", "report": {"worst": 3}}, "report: `worst` is '3'"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from amrg.birads import Report, parse
 from amrg.metrics import bulk_parsing
-from amrg.metrics.bulk_parsing import LONGEST, read_reports
+from amrg.metrics.bulk_parsing import MAX_CHARACTERS, read_reports
 
 TEXTS = ["BIRADS: 1. ACR B.", None, "BIRADS: 4a. A mass in the left breast.", "", "BIRADS: 1. ACR B."]
 
@@ -19,15 +19,15 @@ def _plain(texts: Sequence[str | None]) -> list[Report | None]:
 
 
 def test_each_distinct_text_is_read_once_and_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+    parsed: list[str] = []
 
     def counting(text: str) -> Report:
-        seen.append(text)
+        parsed.append(text)
         return parse(text).report
 
     monkeypatch.setattr(bulk_parsing, "read_report", counting)
     assert read_reports(TEXTS) == _plain(TEXTS)
-    assert seen == [TEXTS[0], TEXTS[2], ""]
+    assert parsed == [TEXTS[0], TEXTS[2], ""]
 
 
 def test_processes_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +48,8 @@ def test_where_no_process_can_be_had_it_reads_here(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_text_too_long_is_not_read() -> None:
-    longest = ("BIRADS: 2. " * LONGEST)[:LONGEST]
-    texts = [longest, longest + ".", None]
+    maximal = ("BIRADS: 2. " * MAX_CHARACTERS)[:MAX_CHARACTERS]
+    texts = [maximal, maximal + ".", None]
     first, *others = read_reports(texts)
     assert first is not None
     assert first.worst is not None

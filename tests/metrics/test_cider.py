@@ -99,7 +99,7 @@ def test_a_training_part_as_idf_corpus_gives_its_own_values() -> None:
     assert "training part" in plain.about
 
 
-def test_a_case_keeps_its_value_whatever_is_scored_beside_it() -> None:
+def test_a_case_has_the_same_value_whatever_else_is_scored() -> None:
     references = ["a mass is seen in it", "no mass is seen", "a calcification"]
     drafts = ["a mass seen in it", "a mass", "no calcification"]
     idf = IdfCorpus.of("references", references)

@@ -85,9 +85,9 @@ def test_counts_are_micro_over_cases() -> None:
 
 
 def test_location_and_descriptors_are_scored_apart() -> None:
-    told = {"location": _at("upper outer"), "shape": Shape.OVAL, "margin": Margin.CIRCUMSCRIBED}
-    reference = MASS.model_copy(update=told)
-    elsewhere = MASS.model_copy(update={**told, "location": _at("lower inner"), "margin": Margin.OBSCURED})
+    stated = {"location": _at("upper outer"), "shape": Shape.OVAL, "margin": Margin.CIRCUMSCRIBED}
+    reference = MASS.model_copy(update=stated)
+    elsewhere = MASS.model_copy(update={**stated, "location": _at("lower inner"), "margin": Margin.OBSCURED})
     found = values([made(_report(reference), _report(elsewhere))])
     assert (found["finding_f1_by_lesion"], found["finding_f1_by_lesion_with_location"]) == (1.0, 0.0)
     assert (found["finding_location_accuracy"], found["finding_descriptor_accuracy"]) == (0.0, 0.5)
@@ -107,11 +107,11 @@ def test_asymmetries_are_one_kind_and_a_mass_is_another() -> None:
     assert values([made(_report(focal), _report(MASS))])["finding_f1_by_lesion"] == 0.0
 
 
-def test_a_feature_is_the_same_alone_and_beside_a_mass() -> None:
+def test_a_feature_is_the_same_alone_and_with_a_mass() -> None:
     thick = Finding(kind=Kind.SKIN_THICKENING, laterality=LEFT)
-    beside = MASS.model_copy(update={"associated": (Kind.SKIN_THICKENING,)})
-    assert values([made(_report(beside), _report(MASS, thick))])["finding_f1_by_lesion"] == 1.0
-    assert values([made(_report(beside), _report(MASS))])["finding_recall_by_lesion"] == 0.5
+    together = MASS.model_copy(update={"associated": (Kind.SKIN_THICKENING,)})
+    assert values([made(_report(together), _report(MASS, thick))])["finding_f1_by_lesion"] == 1.0
+    assert values([made(_report(together), _report(MASS))])["finding_recall_by_lesion"] == 0.5
 
 
 def test_several_masses_named_together_are_those_named_one_by_one() -> None:

@@ -52,7 +52,7 @@ def test_a_box_points_by_its_centre() -> None:
     assert not points_into(_box((20, 20, 41, 40)), _box(HERE))
 
 
-def test_pointing_tells_kind_view_and_side() -> None:
+def test_pointing_distinguishes_kind_view_and_side() -> None:
     calcium = _finding(_box(HERE), kind=Kind.CALCIFICATIONS)
     other_view = _finding(_box(HERE, view=View.ML))
     other_side = _finding(_box(HERE, side=RIGHT))
@@ -119,9 +119,9 @@ def _slow_sensitivity(pairs: list[Pair], rate: float) -> float:
     images = sum(len(p.views) for p in pairs)
     xs, ys = [0.0], [0.0]
     for threshold in sorted({p for p, _ in marks}, reverse=True):
-        kept = [hits for p, hits in marks if p >= threshold]
-        xs.append(sum(not hits for hits in kept) / images)
-        ys.append(len({k for hits in kept for k in hits}) / lesions)
+        reported = [hits for p, hits in marks if p >= threshold]
+        xs.append(sum(not hits for hits in reported) / images)
+        ys.append(len({k for hits in reported for k in hits}) / lesions)
     last = dict(zip(xs, ys, strict=True))  # of points above each other the highest counts
     below = max(x for x in last if x <= rate)
     above = min((x for x in last if x > rate), default=None)
@@ -168,7 +168,7 @@ def test_froc_of_a_hand_made_curve() -> None:
     assert found["froc_sensitivity_at_0_5_false_an_image"] == 1.0
 
 
-def test_froc_reads_many_sums_at_once() -> None:
+def test_froc_reads_many_sums_together() -> None:
     metric: Metric = next(m for m in localisation_metrics(_drawn_pairs(20)) if m.name.startswith("froc_mean"))
     assert metric.terms.shape[1] == 2 * len(GRID) + 2
     drawn = np.random.default_rng(0).integers(0, 20, (5, 20))

@@ -67,11 +67,11 @@ def _examples() -> list[list[str]]:
 @pytest.mark.parametrize(("draft", "matched", "errors", "score"), _examples())
 def test_the_examples_of_the_page(draft: str, matched: str, errors: str, score: str) -> None:
     reference = NORMAL if draft.startswith("normal: ") else REFERENCE
-    said = draft.removeprefix("normal: ")
+    drafted = draft.removeprefix("normal: ")
     names = errors.replace("finding", "findings").replace("BI-RADS", "birads").replace(" ", "_").split(",_")
     expected = {"matched": int(matched), **{name: 1 for name in names if name}}
-    assert _errors(reference, said) == {k: v for k, v in expected.items() if v}
-    assert values([written(reference, said)])["mammogreen_score"] == pytest.approx(float(score), abs=5e-4)
+    assert _errors(reference, drafted) == {k: v for k, v in expected.items() if v}
+    assert values([written(reference, drafted)])["mammogreen_score"] == pytest.approx(float(score), abs=5e-4)
 
 
 def test_the_page_has_the_reference_of_its_examples() -> None:

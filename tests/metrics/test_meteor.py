@@ -68,7 +68,7 @@ def test_synonyms_match_and_empty_texts_score_nothing() -> None:
     assert metric.terms[1:, 0].tolist() == [0, 0, 0]
 
 
-def test_without_wordnet_meteor_is_left_out_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_wordnet_meteor_is_skipped_with_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wordnet, "DEBIAN", tmp_path)
     monkeypatch.setattr(wordnet, "_from_nltk", lambda: None)
     monkeypatch.setattr(nltk.data, "path", [])
@@ -118,7 +118,7 @@ def test_a_jar_that_ends_is_an_error_in_words() -> None:
         jar.score("crash", "mass")
 
 
-def test_what_is_missing_for_the_jar_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_for_the_jar_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "no java" in str(missing_meteor_jar())
     with pytest.raises(JarError, match="default-jre-headless"), MeteorJar():

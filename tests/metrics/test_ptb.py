@@ -43,12 +43,12 @@ def jar_tokens(several: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("text", SEEN)
-def test_tokens_as_seen(text: str) -> None:
+def test_tokens_of_examples(text: str) -> None:
     assert " ".join(ptb_tokens(text)) == SEEN[text]
 
 
 @needs_java
-def test_seen_is_what_the_jar_does() -> None:
+def test_the_examples_are_what_the_jar_does() -> None:
     assert jar_tokens([*SEEN, "end"]) == [*SEEN.values(), "end"]
 
 

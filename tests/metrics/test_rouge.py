@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from amrg.metrics.text.rouge import longest_common, rouge_metrics
+from amrg.metrics.text.rouge import lcs_length, rouge_metrics
 from tests.benchmark.realtexts import needs_dmid, real_pairs
 
 PEER_NAMES = {"rouge1": "rouge_1_f1", "rouge2": "rouge_2_f1", "rougeL": "rouge_l_f1"}
@@ -44,13 +44,13 @@ def test_equals_rouge_score_on_any_words(draft: list[str], reference: list[str])
 
 
 @given(st.text("abc", max_size=70), st.text("abc", max_size=70))
-def test_longest_common_subsequence_is_that_of_the_table(first: str, second: str) -> None:
+def test_length_of_the_common_subsequence_is_that_of_the_table(first: str, second: str) -> None:
     row = [0] * (len(second) + 1)
     for a in first:
         above = row[:]
         for j, b in enumerate(second):
             row[j + 1] = above[j] + 1 if a == b else max(above[j + 1], row[j])
-    assert longest_common(first, second) == row[-1]
+    assert lcs_length(first, second) == row[-1]
 
 
 def test_an_enormous_draft_ends() -> None:

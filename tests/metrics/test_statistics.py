@@ -100,7 +100,7 @@ def test_a_draw_of_seeds_is_the_metric_of_the_drafts_drawn(cases: int, groups: i
             assert values[m, d] == pytest.approx(plain, nan_ok=True)
 
 
-def test_systems_that_differ_by_the_luck_of_seeds_are_told_apart_as_seldom_as_is_said() -> None:
+def test_systems_that_differ_by_seed_variance_alone_are_seldom_significant() -> None:
     """Two systems that are one, with seeds that differ far more than cases do; cases alone nearly always mislead."""
     rng, seldom, often = np.random.default_rng(0), 0, 0
     single = bootstrap([str(i) for i in range(40)], 0, 400)
@@ -160,12 +160,12 @@ def test_p_equals_the_count_over_all_swaps() -> None:
     rng = np.random.default_rng(2)
     first, second = (Metric("f1", Family.TEXT, "", rng.integers(0, 4, (8, 3)).astype(float), f1) for _ in "ab")
     member = np.array([0, 0, 1, 2, 2, 3, 4, 4])
-    seen, at_least = abs(second.value - first.value), 0
+    observed, at_least = abs(second.value - first.value), 0
     for swap in range(32):
         swapped = ((swap >> member) & 1).astype(bool)[:, None]
         one = replace(first, terms=np.where(swapped, second.terms, first.terms))
         two = replace(first, terms=np.where(swapped, first.terms, second.terms))
-        at_least += abs(two.value - one.value) >= seen - 1e-12
+        at_least += abs(two.value - one.value) >= observed - 1e-12
     p = randomisation([first], [second], member, seed=0, swaps=20_000)[0]
     assert p == pytest.approx(at_least / 32, abs=0.01)
 

@@ -1,4 +1,4 @@
-"""All text metrics of some pairs together: names, rows, failed cases, what is left out."""
+"""All text metrics of some pairs together: names, rows, failed cases, what is skipped."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ def test_no_case_at_all_and_no_draft_at_all_have_no_values() -> None:
         assert all(np.isnan(m.value) and len(m.terms) == len(pairs) for m in metrics)
 
 
-def test_one_case_is_told_to_have_no_cider() -> None:
-    told = text_warnings(PAIRS[:1])
-    assert any("no meaning for 1 scored case" in line for line in told)
-    assert any("every weight is zero" in line for line in told)
+def test_one_case_has_no_cider_and_a_warning() -> None:
+    warnings = text_warnings(PAIRS[:1])
+    assert any("no meaning for 1 scored case" in line for line in warnings)
+    assert any("every weight is zero" in line for line in warnings)
     assert not any("CIDEr" in line for line in text_warnings(PAIRS))
 
 
-def test_what_is_left_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_skipped_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wordnet, "_from_nltk", lambda: None)
     monkeypatch.setattr(wordnet, "_from_debian", lambda: None)
     load_wordnet.cache_clear()
     try:
-        assert any(line.startswith("meteor_nltk is left out") for line in text_warnings(PAIRS))
+        assert any(line.startswith("meteor_nltk is skipped") for line in text_warnings(PAIRS))
         assert {m.name for m in text_metrics(PAIRS)} == ALWAYS
     finally:
         load_wordnet.cache_clear()

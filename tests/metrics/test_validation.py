@@ -1,4 +1,4 @@
-"""The watched metrics: by hand, and the same number for the same drafts wherever the name stands."""
+"""The metrics of early stopping: by hand, and the same number for the same drafts wherever the name stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals of the watched metrics; and drafts that do not depend on which others are in their batch."""
+"""Intervals of the validation metrics; and drafts that do not depend on which others are in their batch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_drafts_do_not_depend_on_the_others_of_their_batch(tmp_path: Path) -> No
     cases = [shorter(prepared, 0), *prepared.train[1:4], shorter(prepared, 4)]
     with eval_mode(prepared.loaded.model):
         alone, some, all_of_them = (
-            DraftWriter(prepared, 12, at_once).write(prepared.loaded.model, cases) for at_once in (1, 2, 5)
+            DraftWriter(prepared, 12, batch_size).write(prepared.loaded.model, cases) for batch_size in (1, 2, 5)
         )
     assert alone == some == all_of_them
     assert len(set(alone)) > 1

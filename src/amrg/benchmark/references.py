@@ -19,7 +19,7 @@ from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.splits.groups import text_group
 from amrg.datasets.splits.linked_cases import has_own_text
 from amrg.datasets.store import INFO, PARTS, Dataset, Split, open_dataset
-from amrg.metrics.bulk_parsing import LONGEST, read_reports
+from amrg.metrics.bulk_parsing import MAX_CHARACTERS, read_reports
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 
@@ -184,9 +184,10 @@ def _reference_text(record: Record) -> str:
     text = record.fields.get("text")
     if not isinstance(text, str) or not text.strip():
         raise BenchmarkError(f"{record.where}: no reference text for {record.key!r}; add it, or remove its line")
-    if len(text) > LONGEST:
+    if len(text) > MAX_CHARACTERS:
         raise BenchmarkError(
-            f"{record.where}: a reference of {len(text):,} characters; expected at most {LONGEST:,}: is it one report?"
+            f"{record.where}: a reference of {len(text):,} characters; expected at most {MAX_CHARACTERS:,}: "
+            "is it one report?"
         )
     return text
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.records import Record, first_error, list_some, read_records
 from amrg.benchmark.references import References
-from amrg.metrics.bulk_parsing import LONGEST
+from amrg.metrics.bulk_parsing import MAX_CHARACTERS
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 
@@ -32,7 +32,7 @@ class Outputs:
 def read_predictions(path: Path) -> Outputs:
     """A system's outputs: JSON lines, CSV, a folder of text files, or a run folder's own.
 
-    An empty text and one over `LONGEST` characters count as failed, and are warned of.
+    An empty text and one over `MAX_CHARACTERS` characters count as failed, and are warned of.
 
     Raises:
         BenchmarkError: a file or line is malformed (see `read_records`), or a field is not of its type.
@@ -67,8 +67,8 @@ def text_problem(text: str | None) -> str | None:
     """Why a text cannot be scored; None where it can."""
     if text is None or not text.strip():
         return "no text"
-    if len(text) > LONGEST:
-        return f"a text of over {LONGEST:,} characters"
+    if len(text) > MAX_CHARACTERS:
+        return f"a text of over {MAX_CHARACTERS:,} characters"
     if any("\ud800" <= c <= "\udfff" for c in text):
         return "a text with an unpaired surrogate"
     return None

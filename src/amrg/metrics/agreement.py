@@ -22,9 +22,9 @@ class Count:
     invented: int = 0
     missed: int = 0
 
-    def add(self, said: Iterable[object], truth: Iterable[object]) -> None:
+    def add(self, predicted: Iterable[object], reference: Iterable[object]) -> None:
         """Compare two bags of items."""
-        a, b = Counter(said), Counter(truth)
+        a, b = Counter(predicted), Counter(reference)
         common = sum((a & b).values())
         self.right += common
         self.invented += a.total() - common
@@ -38,7 +38,7 @@ class Count:
 
     @property
     def n(self) -> int:
-        """Items in the truth."""
+        """Items in the reference."""
         return self.right + self.missed
 
 
@@ -51,12 +51,12 @@ class Agreement:
     descriptors: Count = field(default_factory=Count)
     denials: Count = field(default_factory=Count)
 
-    def add(self, said: Report, truth: Report) -> None:
+    def add(self, predicted: Report, reference: Report) -> None:
         """Count one report."""
-        self.findings.add(map(_whole, said.findings), map(_whole, truth.findings))
-        self.places.add(map(placed, said.findings), map(placed, truth.findings))
-        self.descriptors.add(_described(said.findings), _described(truth.findings))
-        self.denials.add(said.negatives, truth.negatives)
+        self.findings.add(map(_whole, predicted.findings), map(_whole, reference.findings))
+        self.places.add(map(placed, predicted.findings), map(placed, reference.findings))
+        self.descriptors.add(_described(predicted.findings), _described(reference.findings))
+        self.denials.add(predicted.negatives, reference.negatives)
 
 
 def placed(finding: Finding) -> tuple[object, ...]:
@@ -70,7 +70,7 @@ def _whole(finding: Finding) -> tuple[object, ...]:
 
 
 def _described(findings: Iterable[Finding]) -> list[tuple[Any, ...]]:
-    """Single descriptors, categories, looks and associated features with the kind they are said of."""
+    """Single descriptors, categories, looks and associated features with the kind they describe."""
     single = [
         (f.kind, name, getattr(f, name))
         for f in findings

@@ -11,8 +11,8 @@ from multiprocessing import get_context
 from amrg.birads import Report
 from amrg.birads.parser.parsing import read_report
 
-LONGEST = 100_000
-"""Characters of the longest text that is read or scored: a longer one is no report but a generator that ran on."""
+MAX_CHARACTERS = 100_000
+"""Characters of a text that is read or scored; a longer one is no report, but a generator that did not stop."""
 
 _MANY = 1_000_000
 """Characters from which processes pay off: starting them takes about half a second."""
@@ -23,11 +23,11 @@ _CHUNK = 64
 def read_reports(texts: Sequence[str | None]) -> list[Report | None]:
     """The facts of every text, in order: what `parse` reads, whatever the number of processes.
 
-    None for None, and for a text of more than `LONGEST` characters, which is no report.
-    Scripts that call this with many texts must be importable, as for `multiprocessing` with `spawn`; where processes
-    cannot be had, it reads in this one.
+    None for None, and for a text of more than `MAX_CHARACTERS` characters, which is no report.
+    Scripts that call this with many texts must be importable, as for `multiprocessing` with `spawn`; where
+    processes cannot be started, it reads in this one.
     """
-    distinct = [t for t in dict.fromkeys(texts) if t is not None and len(t) <= LONGEST]
+    distinct = [t for t in dict.fromkeys(texts) if t is not None and len(t) <= MAX_CHARACTERS]
     read = dict(zip(distinct, _read_all(distinct), strict=True))
     return [None if t is None else read.get(t) for t in texts]
 

@@ -1,7 +1,7 @@
 """Skill: how much of the way from the best blind baseline to perfect a system goes, metric by metric.
 
 skill = (value - blind) / (perfect - blind): 1 where perfect, 0 where no better than the best report written without the
-picture, below 0 where worse. The same formula serves errors, where lower is better. Value, blind and perfect are taken
+image, below 0 where worse. The same formula serves errors, where lower is better. Value, blind and perfect are taken
 on the cases that all three score, and resampled together.
 """
 
@@ -60,20 +60,20 @@ def skills(
     }
     if not trios:
         return {}
-    drawn = [draws.draw(side) for side in zip(*trios.values(), strict=True)]
+    resampled = [draws.draw(side) for side in zip(*trios.values(), strict=True)]
     return {
-        name: _metric_skill(best[name] or "", trio, [side[row] for side in drawn], draws.groups)
+        name: _metric_skill(best[name] or "", trio, [side[row] for side in resampled], draws.groups)
         for row, (name, trio) in enumerate(trios.items())
     }
 
 
-def _metric_skill(blind: str, trio: Sequence[Metric], drawn: Sequence[Array], groups: int) -> MetricSkill:
+def _metric_skill(blind: str, trio: Sequence[Metric], resampled: Sequence[Array], groups: int) -> MetricSkill:
     """Skill from value, blind and perfect, and from their draws."""
     sign = 1.0 if trio[0].higher_is_better else -1.0
     point = float(_skill(sign, *(np.float64(metric.value) for metric in trio)))
     if not np.isfinite(point):
         return MetricSkill(blind, None, None)
-    return MetricSkill(blind, point, interval(_skill(sign, *drawn), groups))
+    return MetricSkill(blind, point, interval(_skill(sign, *resampled), groups))
 
 
 def _skill(sign: float, value: Array | np.float64, blind: Array | np.float64, perfect: Array | np.float64) -> Array:

@@ -15,8 +15,8 @@ def metric_scores(metrics: Sequence[Metric], draws: Bootstrap) -> dict[str, Metr
     """The scores of one system's metrics by name; `draws` are of the same cases."""
     if not metrics:
         return {}
-    drawn = draws.draw(metrics)
-    return {m.name: _score(m, interval(row, draws.groups)) for m, row in zip(metrics, drawn, strict=True)}
+    resampled = draws.draw(metrics)
+    return {m.name: _score(m, interval(row, draws.groups)) for m, row in zip(metrics, resampled, strict=True)}
 
 
 def _score(metric: Metric, between: Interval | None) -> MetricScore:

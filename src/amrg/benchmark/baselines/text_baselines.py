@@ -19,7 +19,7 @@ from amrg.datasets.case import Case
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.text.ngrams import Tokens
-from amrg.metrics.text.rouge import longest_common, stems
+from amrg.metrics.text.rouge import lcs_length, stems
 
 MEDOID_CASES = 300
 """How many training cases, sampled by seed, among which the constant report is chosen."""
@@ -96,7 +96,7 @@ def medoid(training: Sequence[Case], seed: int) -> str:
 
 def _rouge_l(first: Tokens, second: Tokens) -> float:
     """ROUGE-L F1 of two texts in tokens."""
-    return 2 * longest_common(first, second) / max(1, len(first) + len(second))
+    return 2 * lcs_length(first, second) / max(1, len(first) + len(second))
 
 
 def _of_usual_labels(training: Sequence[Case]) -> list[Case]:

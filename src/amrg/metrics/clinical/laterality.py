@@ -1,4 +1,4 @@
-"""Right for left: what a report says of the mirrored study, in facts and in words."""
+"""Right for left: what a report states of the mirrored study, in facts and in text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def swap_sides(report: Report) -> Report:
     """The report with right and left exchanged: findings, denials, assessments, boxes, clock faces, narrative.
 
     Quadrants, inner and outer, are the patient's own and stay. A box changes its breast and keeps its pixels:
-    `unmirror` brings what was found on a mirrored picture back to them.
+    `unmirror` brings what was found on a mirrored image back to them.
     """
     negatives = [n.model_copy(update={"laterality": other_side(n.laterality)}) for n in report.negatives]
     assessments = [a.model_copy(update={"laterality": other_side(a.laterality)}) for a in report.assessments]
@@ -108,7 +108,7 @@ def _like(written: str, word: str) -> str:
 
 
 def unmirror(report: Report, columns: dict[tuple[Laterality, View], int]) -> Report:
-    """Boxes found on mirrored pictures, back in the pixels of the pictures as they are; `columns`: their widths."""
+    """Boxes found on mirrored images, back in the pixels of the unchanged images; `columns`: their widths."""
 
     def back(box: ViewBox) -> ViewBox:
         width = columns[box.laterality, box.view]
@@ -125,7 +125,7 @@ def unmirror(report: Report, columns: dict[tuple[Laterality, View], int]) -> Rep
 
 
 def sides_of(report: Report) -> Sequence[tuple[str, str, Laterality]]:
-    """What a report says of one breast: findings, with their kind, and categories, in a fixed order."""
+    """What a report states of one breast: findings, with their kind, and categories, in a fixed order."""
     found = [("finding", str(f.kind), f.laterality) for f in report.findings]
     found += [("category", str(a.category), a.laterality) for a in report.assessments]
     return sorted((what, name, side) for what, name, side in found if side is not None)

@@ -13,7 +13,7 @@ from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric
 from amrg.metrics.text.ngrams import overlaps
 
-LONGEST = 4
+MAX_N = 4
 TOKENIZER = Tokenizer13a()
 
 
@@ -21,7 +21,7 @@ def bleu_metric(drafts: Sequence[str], references: Sequence[str]) -> Metric:
     """BLEU over pairs of texts, 0 to 100; terms are both lengths, then matches and n-grams for n = 1 to 4."""
     ours, theirs = [_tokens(t) for t in drafts], [_tokens(t) for t in references]
     matches, totals, lengths = [], [], []
-    for overlap in overlaps(ours, theirs, LONGEST):
+    for overlap in overlaps(ours, theirs, MAX_N):
         matches.append(overlap.matches)
         totals.append(overlap.lengths[0])
         lengths.append(overlap.lengths)
@@ -40,7 +40,7 @@ def _tokens(text: str) -> tuple[str, ...]:
 def _bleu(sums: Array) -> Array:
     """sacrebleu's formula with its default smoothing (exp), 0 to 100; not a number where there are no words at all."""
     drafted, referred = sums[..., 0], sums[..., 1]
-    matches, totals = np.round(sums[..., 2 : 2 + LONGEST]), np.round(sums[..., 2 + LONGEST :])
+    matches, totals = np.round(sums[..., 2 : 2 + MAX_N]), np.round(sums[..., 2 + MAX_N :])
     unmatched = (matches == 0) & (totals > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         # The k-th order without a match counts as one match among 2^k times its n-grams.

@@ -22,7 +22,7 @@ from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.text.ngrams import NgramCounts, Overlap, overlaps
 from amrg.metrics.text.ptb import ptb_tokens
 
-LONGEST = 4
+MAX_N = 4
 SIGMA = 6.0
 FEWEST = 2
 """One case makes every IDF zero where its own reference is the corpus: the number means nothing."""
@@ -89,7 +89,7 @@ def _values(drafts: Sequence[str], references: Sequence[str], idf: IdfCorpus) ->
     others = () if Counter(theirs) == dict(idf.documents) else idf.documents
     times = np.array([t for _, t in others] or [1] * len(theirs), dtype=np.float64)
     penalty = np.ones(len(drafts))
-    for overlap in overlaps(ours, theirs, LONGEST, others=[tokens for tokens, _ in others]):
+    for overlap in overlaps(ours, theirs, MAX_N, others=[tokens for tokens, _ in others]):
         if overlap.n == 2:  # the public code counts bigrams where it means words
             drafted, referred = overlap.lengths
             penalty = np.exp(-((drafted - referred) ** 2) / (2 * SIGMA**2))
@@ -97,7 +97,7 @@ def _values(drafts: Sequence[str], references: Sequence[str], idf: IdfCorpus) ->
         both = _cosines(overlap, _weights(documents, times, overlap.grams))
         clipped += both[0]
         plain += both[1]
-    return 10 * penalty * clipped / LONGEST, 10 * plain / LONGEST
+    return 10 * penalty * clipped / MAX_N, 10 * plain / MAX_N
 
 
 def _weights(documents: NgramCounts, times: Array, grams: int) -> Array:

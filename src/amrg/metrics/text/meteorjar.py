@@ -31,11 +31,11 @@ class JarError(RuntimeError):
 
 
 def missing_meteor_jar() -> str | None:
-    """Why METEOR 1.5 cannot be had here and what to install, or None."""
+    """Why METEOR 1.5 is not available and what to install, or None."""
     if _folder() is None:
-        return "meteor_1_5_jar is left out: its jar is in pycocoevalcap, not installed; pip install pycocoevalcap"
+        return "meteor_1_5_jar is skipped: its jar is in pycocoevalcap, not installed; pip install pycocoevalcap"
     if shutil.which("java") is None:
-        return "meteor_1_5_jar is left out: no java on the path; on Debian, apt-get install default-jre-headless"
+        return "meteor_1_5_jar is skipped: no java on the path; on Debian, apt-get install default-jre-headless"
     return None
 
 
@@ -100,9 +100,9 @@ class MeteorJar:
             self._process = None
 
     def _within(self, seconds: float, line: str) -> float:
-        return self._worker.submit(self._asked, line).result(timeout=seconds)
+        return self._worker.submit(self._score_once, line).result(timeout=seconds)
 
-    def _asked(self, line: str) -> float:
+    def _score_once(self, line: str) -> float:
         """Statistics of one pair, then the score of these statistics: the program prints one line, then two."""
         statistics = self._answer(line)
         score = self._answer(f"EVAL ||| {statistics}")

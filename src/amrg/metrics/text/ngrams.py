@@ -1,4 +1,4 @@
-"""N-grams of many texts at once: counted by sorting integers, so that 10,000 pairs take a second.
+"""N-grams of many texts together: counted by sorting integers, so that 10,000 pairs take a second.
 
 The same counts serve ROUGE-1 and ROUGE-2, BLEU and CIDEr. Memory grows with the number of words, however they are
 spread over texts.
@@ -72,27 +72,27 @@ class Overlap:
 
 
 def overlaps(
-    drafts: Sequence[Tokens], references: Sequence[Tokens], longest: int, others: Sequence[Tokens] = ()
+    drafts: Sequence[Tokens], references: Sequence[Tokens], max_n: int, others: Sequence[Tokens] = ()
 ) -> Iterator[Overlap]:
-    """N-grams of 1 to `longest` words; `drafts` and `references` are of the same length."""
+    """N-grams of 1 to `max_n` words; `drafts` and `references` are of the same length."""
     pairs = len(drafts)
     texts = [*drafts, *references, *others]
-    for n, (counts, grams) in enumerate(_counted(texts, longest), start=1):
+    for n, (counts, grams) in enumerate(_counted(texts, max_n), start=1):
         first, second = counts.part(0, pairs), counts.part(pairs, 2 * pairs)
         at, found = _shared(first, second, grams)
         yield Overlap(n, pairs, grams, first, second, counts.part(2 * pairs, len(texts)), at, found)
 
 
-def _counted(texts: Sequence[Tokens], longest: int) -> Iterator[tuple[NgramCounts, int]]:
-    """Counts over all texts and the number of distinct n-grams, for n from 1 to `longest`."""
+def _counted(texts: Sequence[Tokens], max_n: int) -> Iterator[tuple[NgramCounts, int]]:
+    """Counts over all texts and the number of distinct n-grams, for n from 1 to `max_n`."""
     words, owner, kinds = _numbered(texts)
     grams, at, kinds_of_gram = words, np.arange(len(words)), kinds
-    for n in range(1, longest + 1):
+    for n in range(1, max_n + 1):
         if n > 1:
-            going_on = at + (n - 1) < len(words)
-            grams, at = grams[going_on], at[going_on]
-            going_on = owner[at] == owner[at + (n - 1)]
-            grams, at = grams[going_on], at[going_on]
+            inside = at + (n - 1) < len(words)
+            grams, at = grams[inside], at[inside]
+            inside = owner[at] == owner[at + (n - 1)]
+            grams, at = grams[inside], at[inside]
             # A longer n-gram is a shorter one and a word: exact, no hashing.
             distinct, grams = np.unique(grams * kinds + words[at + (n - 1)], return_inverse=True)
             kinds_of_gram = len(distinct)

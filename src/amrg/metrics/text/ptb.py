@@ -116,10 +116,10 @@ def ptb_tokens(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 18)
 def _tokens(piece: str) -> tuple[str, ...]:
-    return tuple(" ".join(map(_shown, TOKEN.findall(piece))).split())
+    return tuple(" ".join(map(_printed, TOKEN.findall(piece))).split())
 
 
-def _shown(token: str) -> str:
+def _printed(token: str) -> str:
     """How a token is printed; empty where it is dropped."""
     if token in DROPPED or token in DROPPED_SIGNS or re.fullmatch(r"-{1,4}|\.+|(?:\. )+\.", token):
         return ""

@@ -31,9 +31,9 @@ LOWER_IS_BETTER = ("radcliq",)
 
 
 def missing_radeval() -> str | None:
-    """Why RadEval's metrics cannot be had here and what to install, or None."""
+    """Why RadEval's metrics are not available and what to install, or None."""
     if find_spec("radeval") is None:
-        return "RadEval's metrics are left out: the package is not installed; pip install radeval"
+        return "RadEval's metrics are skipped: the package is not installed; pip install radeval"
     return None
 
 

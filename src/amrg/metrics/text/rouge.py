@@ -42,12 +42,12 @@ def rouge_metrics(drafts: Sequence[str], references: Sequence[str]) -> Iterator[
     for variant, tokens in (("stemmed", stems), ("unstemmed", words)):
         ours, theirs = [tokens(t) for t in drafts], [tokens(t) for t in references]
         how = f"F1 as rouge-score computes it, mean over cases; words a-z0-9 in lower case, {variant}"
-        for overlap in overlaps(ours, theirs, longest=2):
+        for overlap in overlaps(ours, theirs, max_n=2):
             values = _f1(overlap.matches, *overlap.lengths)
             yield Metric(
                 f"rouge_{overlap.n}_f1_{variant}", Family.TEXT, f"ROUGE-{overlap.n} {how}", mean_of(values), ratio
             )
-        common = np.array([longest_common(a, b) for a, b in zip(ours, theirs, strict=True)], dtype=np.float64)
+        common = np.array([lcs_length(a, b) for a, b in zip(ours, theirs, strict=True)], dtype=np.float64)
         values = _f1(common, np.array([len(t) for t in ours], float), np.array([len(t) for t in theirs], float))
         yield Metric(f"rouge_l_f1_{variant}", Family.TEXT, f"ROUGE-L {how}", mean_of(values), ratio)
 
@@ -59,7 +59,7 @@ def _f1(matches: Array, drafted: Array, referred: Array) -> Array:
     return f1
 
 
-def longest_common(first: Tokens, second: Tokens) -> int:
+def lcs_length(first: Tokens, second: Tokens) -> int:
     """Length of the longest common subsequence.
 
     One row of the usual table is one integer, a bit a word of the shorter text (Crochemore et al. 2001; Hyyrö 2004):

@@ -23,10 +23,10 @@ from amrg.metrics.text.wordnet import missing_wordnet
 
 
 def text_metrics(pairs: Sequence[Pair], idf: IdfCorpus | None = None, jar: MeteorJar | None = None) -> list[Metric]:
-    """All text metrics that can be had here, rows in the order of the pairs.
+    """All text metrics that are available, rows in the order of the pairs.
 
     Without `idf`, document frequencies are counted on the references of these pairs, as pycocoevalcap does. METEOR 1.5
-    is among them where its running program is given. What is left out, `text_warnings` says.
+    is among them where its running program is given. `text_warnings` names those that are skipped.
     """
     texts = DistinctTexts.of(pairs)
     made = _metrics(texts, idf or corpus_of(pairs), jar)
@@ -46,7 +46,7 @@ def _metrics(texts: DistinctTexts, idf: IdfCorpus, jar: MeteorJar | None) -> Ite
 
 
 def text_warnings(pairs: Sequence[Pair], idf: IdfCorpus | None = None) -> list[str]:
-    """What a reader of the text metrics of these pairs must know, a line each: left out, or without meaning."""
+    """What a reader of the text metrics of these pairs must know, a line each: metrics skipped, or without meaning."""
     scored = sum(pair.text is not None for pair in pairs)
     few = f"CIDEr has no meaning for {scored} scored case(s): it takes {FEWEST}" if scored < FEWEST else None
     return [line for line in (missing_wordnet(), few, (idf or corpus_of(pairs)).weakness) if line is not None]

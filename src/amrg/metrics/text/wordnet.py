@@ -17,15 +17,15 @@ from amrg.core.hashing import sha256_of_chunks
 DEBIAN = Path("/usr/share/wordnet")
 DATA = tuple(f"{part}.{kind}" for part in ("index", "data") for kind in ("adj", "adv", "noun", "verb"))
 LEXICOGRAPHER_FILES = 45
-"""How many names `lexnames` has, which Debian leaves out; METEOR reads none of them."""
+"""How many names `lexnames` has, which Debian does not ship; METEOR reads none of them."""
 
 
 def missing_wordnet() -> str | None:
-    """Why NLTK's METEOR cannot be had here and what to install, or None."""
+    """Why NLTK's METEOR is not available and what to install, or None."""
     if load_wordnet() is not None:
         return None
     return (
-        "meteor_nltk is left out: no WordNet 3.0 found, neither corpora/wordnet in NLTK's data nor "
+        "meteor_nltk is skipped: no WordNet 3.0 found, neither corpora/wordnet in NLTK's data nor "
         f"{DEBIAN}; install it with apt-get install wordnet-base, or python -m nltk.downloader wordnet"
     )
 

@@ -59,8 +59,8 @@ class Validator:
 
     def look(self, loss: ReportLoss, devices: DeviceGroup) -> ValidationResult:
         """Draft the validation cases and compute the loss of their references; each process on its share."""
-        longest = settings_of(self._prepared, self._recipe).max_new_tokens
-        drafts = DraftWriter(self._prepared, longest, self._recipe.micro_batch_size)
+        max_new_tokens = settings_of(self._prepared, self._recipe).max_new_tokens
+        drafts = DraftWriter(self._prepared, max_new_tokens, self._recipe.micro_batch_size)
         with eval_mode(loss), devices.together(loss), devices.computing():
             texts = devices.each(self.samples, lambda share: drafts.write(loss.model, share))
             losses = devices.each(self.samples, lambda share: self._losses(loss, share))
@@ -79,28 +79,23 @@ class Validator:
 
 @dataclass(frozen=True)
 class DraftWriter:
-    """How drafts are written: greedily, `at_once` together, up to `longest` tokens each."""
+    """How drafts are written: greedily, `batch_size` together, up to `max_new_tokens` tokens each."""
 
     prepared: Prepared
-    longest: int
-    at_once: int = 8
+    max_new_tokens: int
+    batch_size: int = 8
 
     def write(self, model: Any, samples: Sequence[Sample]) -> list[str]:
         """A draft a sample."""
         inner = model.get_base_model() if isinstance(model, PeftModel) else model
-        return [text for part in in_batches(samples, self.at_once) for text in self._written(inner, part)]
+        return [text for part in in_batches(samples, self.batch_size) for text in self._written(inner, part)]
 
     def _written(self, model: Any, samples: Sequence[Sample]) -> list[str]:
         """The drafts of one batch."""
         loaded = self.prepared.loaded
         batch = on(prompts(samples, self.prepared.shown, Padding.of(loaded)), model.device)
         image_tokens = image_tokens_of(model, loaded.backbone, batch)
-        return decode_texts(loaded, batch.tokens, image_tokens, self.longest, model)
-
-
-def in_batches(samples: Sequence[Sample], at_once: int) -> list[Sequence[Sample]]:
-    """Samples in parts of `at_once`."""
-    return [samples[i : i + at_once] for i in range(0, len(samples), at_once)]
+        return decode_texts(loaded, batch.tokens, image_tokens, self.max_new_tokens, model)
 
 
 def validation_metrics(texts: Sequence[str], samples: Sequence[Sample]) -> dict[WatchedMetric, Metric]:
