@@ -98,6 +98,11 @@ class DraftWriter:
         return decode_texts(loaded, batch.tokens, image_tokens, self.max_new_tokens, model)
 
 
+def in_batches(samples: Sequence[Sample], batch_size: int) -> list[Sequence[Sample]]:
+    """Samples in parts of `batch_size`."""
+    return [samples[i : i + batch_size] for i in range(0, len(samples), batch_size)]
+
+
 def validation_metrics(texts: Sequence[str], samples: Sequence[Sample]) -> dict[WatchedMetric, Metric]:
     """The metrics that a run can watch, of drafts against their references; without a value where none has one."""
     return watched_metrics(_pairs(texts, samples))
