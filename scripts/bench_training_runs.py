@@ -30,7 +30,7 @@ from amrg.models.load import load_base
 from amrg.models.views import to_pil
 from amrg.training.callbacks import StepStats
 from amrg.training.data.batching import BatchPlan, lengths_of
-from amrg.training.data.prepared import Prepared, Source, prepare
+from amrg.training.data.prepared import DataSource, PreparedData, prepare
 from amrg.training.loop.tuning import tune
 from amrg.training.recipe import Lora, LrScheduler, Recipe, TargetText, Validation
 
@@ -174,7 +174,7 @@ def _examples(dataset: Dataset, base: Path, data: Path, peer: Peer) -> list[dict
     keys = dataset.split("clean").keys("train")
     count = peer.steps * peer.micro_batch_size * peer.accumulate
     if peer.our_order:
-        prepared = prepare(Ours(1).recipe(base), Source(data, "clean"), data.parent / "cache", _quiet)
+        prepared = prepare(Ours(1).recipe(base), DataSource(data, "clean"), data.parent / "cache", _quiet)
         plan = BatchPlan(lengths_of(prepared.train), peer.micro_batch_size * peer.accumulate, 0)
         keys = tuple(prepared.train[i].key for step in range(peer.steps) for i in plan.indices(step))
     made = []
@@ -277,12 +277,12 @@ class Stopwatch:
     def __init__(self, measured: Measured) -> None:
         self._measured = measured
 
-    def step(self, taken: StepStats) -> None:
+    def on_step(self, stats: StepStats) -> None:
         """Note it."""
-        self._measured.seconds.append(taken.seconds)
-        self._measured.losses.append(taken.loss)
+        self._measured.seconds.append(stats.seconds)
+        self._measured.losses.append(stats.loss)
 
-    def validated(self, _step: int, _value: float) -> bool:
+    def on_validation(self, _step: int, _value: float) -> bool:
         """Never stops a run."""
         return False
 
@@ -298,7 +298,7 @@ def run_ours(base: Path, data: Path, ours: Ours, folder: Path) -> Measured:
     return measured
 
 
-def _prepared(base: Path, data: Path, ours: Ours, folder: Path, measured: Measured) -> Prepared:
+def _prepared(base: Path, data: Path, ours: Ours, folder: Path, measured: Measured) -> PreparedData:
     """What tune takes, from an empty cache; the time from the first picture seen to the last is measured."""
     began: dict[str, float] = {}
 
@@ -306,9 +306,9 @@ def _prepared(base: Path, data: Path, ours: Ours, folder: Path, measured: Measur
         now = time.perf_counter()
         began.setdefault(what, now)
         if what.startswith("computing") and done == of:
-            measured.seeing, measured.exams = now - began["asking"], of
+            measured.seeing, measured.exams = now - began["building prompts"], of
 
-    return prepare(ours.recipe(base), Source(data, "clean"), folder / "cache", progress)
+    return prepare(ours.recipe(base), DataSource(data, "clean"), folder / "cache", progress)
 
 
 def _quiet(_what: str, _done: int, _of: int) -> None:

@@ -20,7 +20,7 @@ from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.core.files import write_text
 from amrg.metrics.display import interval, number, p_value
 from amrg.training.data.examples import target_text
-from amrg.training.outputs.artifacts import Training, read_training
+from amrg.training.outputs.artifacts import TrainingRecord, read_training
 from amrg.training.recipe import Recipe
 
 FACTS = ("birads_accuracy_7_worst", "birads_kappa_quadratic_7_worst", "density_accuracy", "finding_f1_by_lesion")
@@ -59,7 +59,7 @@ def compared(show: Show, recipe: Recipe, folder: Path) -> list[MetricComparison]
     return compare(read_runs(runs), show.metrics)
 
 
-def page(show: Show, found: Sequence[MetricComparison], training: Training, recipe: Recipe) -> list[str]:
+def page(show: Show, found: Sequence[MetricComparison], training: TrainingRecord, recipe: Recipe) -> list[str]:
     """The page of one show, as Markdown lines."""
     lora = recipe.lora
     rows = [

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from amrg.cli import Exit
 from amrg.cli.reproduce import app as reproductions
 from amrg.cli.sweep import sweep
-from amrg.training.data.prepared import Source
+from amrg.training.data.prepared import DataSource
 from tests.experiments.sweeps import BRIEF
 from tests.models.tiny import TINY
 from tests.training.exams import drawn
@@ -27,7 +27,7 @@ def amrg_sweep(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     return drawn(tmp_path_factory.mktemp("exams"))
 
 
@@ -37,7 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
-    source: Source, tiny: Path, tmp_path: Path
+    source: DataSource, tiny: Path, tmp_path: Path
 ) -> None:
     command = (
         *("--data", source.data, "--split", source.split, "--out", tmp_path, "--backbones", f"tiny={tiny}"),
@@ -83,7 +83,7 @@ def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
     ],
 )
 def test_a_user_error_is_one_line_and_a_code(
-    arguments: tuple[str, ...], code: Exit, message: str, source: Source, tmp_path: Path
+    arguments: tuple[str, ...], code: Exit, message: str, source: DataSource, tmp_path: Path
 ) -> None:
     done = amrg_sweep("--data", source.data, "--split", source.split, "--out", tmp_path / "sweep", *arguments)
     assert done.exit_code == code, done.output

@@ -19,7 +19,7 @@ from amrg.cli import Exit
 from amrg.cli.train import train
 from amrg.datasets import open_dataset
 from amrg.models.load import load_model
-from amrg.training.data.prepared import Source
+from amrg.training.data.prepared import DataSource
 from amrg.training.loop import tuning
 from tests.models.tiny import TINY
 from tests.training.exams import drawn
@@ -37,7 +37,7 @@ def amrg_train(*arguments: object) -> Result:
 def given(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
     """Options of a run but for its folder: a small data set, a tiny base, a few steps."""
     folder = tmp_path_factory.mktemp("given")
-    source: Source = drawn(folder)
+    source: DataSource = drawn(folder)
     base = TINY["gemma3"](folder / "base")
     data = ("--data", source.data, "--split", source.split, "--cache", folder / "cache")
     return (*data, "--base", base, "--target-text", "clinical", *SHORT)
@@ -63,10 +63,10 @@ def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off
         assert amrg_train(*given, "--out", tmp_path / "parts").exit_code == 130
     refused = amrg_train(*given, "--out", tmp_path / "parts")
     assert refused.exit_code == Exit.USAGE
-    assert "holds an unfinished run of this recipe: add --resume" in refused.stderr
+    assert "contains an interrupted run of this recipe; add --resume" in refused.stderr
     other = amrg_train(*given, "--out", tmp_path / "parts", "--resume", "--set", "seed=1")
     assert other.exit_code == Exit.TUNING
-    assert "recipe.seed is 0 there and 1 here" in other.stderr
+    assert "recipe.seed: the folder has 0, this run 1" in other.stderr
     assert amrg_train(*given, "--out", tmp_path / "parts", "--resume").exit_code == Exit.OK
     whole, parts = ((tmp_path / run / "adapter_model.safetensors").read_bytes() for run in ("whole", "parts"))
     assert whole == parts
@@ -103,9 +103,9 @@ def test_cases_that_cannot_be_read_are_named_and_kept_with_the_reason(
     options = (*given, "--data", source.data, "--cache", tmp_path / "cache", "--out", tmp_path / "run")
     done = amrg_train(*options, "--json")
     assert done.exit_code == Exit.OK, done.output
-    assert "3 cases to learn, 2 to watch; 1 left out" in done.stderr
-    assert f"left out: {broken}: " in done.stderr
-    assert "not DICOM" in json.loads(done.stdout)["left_out"][broken]
+    assert "3 training cases, 2 validation cases; 1 skipped" in done.stderr
+    assert f"skipped: {broken}: " in done.stderr
+    assert "not DICOM" in json.loads(done.stdout)["skipped"][broken]
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_loaded(

@@ -11,7 +11,7 @@ from amrg.datasets import Case, open_dataset
 from amrg.experiments.sweep.config import SweepConfig
 from amrg.experiments.sweep.definition import Definition, Point, Sweep
 from amrg.experiments.sweep.trials import Trial, TrialStatus
-from amrg.training.data.prepared import Source
+from amrg.training.data.prepared import DataSource
 from amrg.training.outputs.artifacts import PREDICTIONS
 from tests.benchmark.reader import truth
 
@@ -41,7 +41,7 @@ def _other_side(report: Report) -> Report:
     return truth(L if R in sides else R)
 
 
-def definition(source: Source, what: Sweep) -> Definition:
+def definition(source: DataSource, what: Sweep) -> Definition:
     return SweepConfig(what, source, Path("nowhere")).definition
 
 
@@ -62,7 +62,7 @@ def finished(base: str, number: int, point: Point, best: float) -> Trial:
     )
 
 
-def written(folder: Path, source: Source, drafts: Mapping[Trial, Drafts]) -> list[Trial]:
+def written(folder: Path, source: DataSource, drafts: Mapping[Trial, Drafts]) -> list[Trial]:
     """Trials with their drafts of the validation part on file."""
     dataset = open_dataset(source.data)
     cases = [dataset.case(key) for key in dataset.split(source.split).validation]

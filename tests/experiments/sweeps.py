@@ -18,8 +18,8 @@ from amrg.experiments.sweep.trials import Trial
 from amrg.experiments.sweep.worker import run_trials
 from amrg.models import ModelSettings, ViewEncoding
 from amrg.training.callbacks import STOPPED, Callback, NoCallback
-from amrg.training.data.prepared import Source
-from amrg.training.loop.tuning import Tuned
+from amrg.training.data.prepared import DataSource
+from amrg.training.loop.tuning import TrainedAdapter
 from amrg.training.recipe import Recipe, Validation
 
 BRIEF = ModelSettings(encoding=ViewEncoding(size=56), instruction="Report.", max_new_tokens=6)
@@ -57,24 +57,24 @@ class Made:
     weights: str = "w" * 64
     all_prepared: Barrier | None = None
 
-    def prepare(self, recipe: Recipe, source: Source, cache: Path, progress: Any) -> Any:
+    def prepare(self, recipe: Recipe, source: DataSource, cache: Path, progress: Any) -> Any:
         self._note("prepare", recipe.base)
         if self.all_prepared is not None:
             self.all_prepared.wait()
         return SimpleNamespace(loaded=SimpleNamespace(weights_hash=self.weights, revision=None))
 
-    def tune(self, prepared: Any, recipe: Recipe, folder: Path, callback: Callback) -> Tuned:
+    def tune(self, prepared: Any, recipe: Recipe, folder: Path, callback: Callback) -> TrainedAdapter:
         folder.mkdir(exist_ok=True)
-        stopped = "all steps were taken"
+        stopped = "all steps done"
         every = recipe.validation.every
         for step in range(every, recipe.steps + 1, every):
             self.before(recipe, folder, step)
-            if callback.validated(step, strength(recipe) * step / recipe.steps) and step < recipe.steps:
+            if callback.on_validation(step, strength(recipe) * step / recipe.steps) and step < recipe.steps:
                 stopped = STOPPED
                 break
         self._note("tune", f"r{recipe.lora.rank}-a{recipe.lora.alpha}-s{recipe.seed}")
         best = strength(recipe) * step / recipe.steps
-        return Tuned(
+        return TrainedAdapter(
             folder=folder,
             best_step=step,
             best=best,
@@ -117,7 +117,7 @@ class Silent:
 class Swept:
     """One sweep on made-up steps, run as often as needed."""
 
-    source: Source
+    source: DataSource
     folder: Path
     made: Made
 

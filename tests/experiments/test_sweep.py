@@ -23,21 +23,21 @@ from amrg.experiments.sweep.studies import open_studies
 from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.experiments.sweep.worker import run_trials
 from amrg.training.callbacks import Callback
-from amrg.training.data.prepared import Source
+from amrg.training.data.prepared import DataSource
 from amrg.training.errors import TuningError
-from amrg.training.loop.tuning import Tuned
+from amrg.training.loop.tuning import TrainedAdapter
 from amrg.training.recipe import Recipe
 from tests.experiments.sweeps import Made, Silent, Swept, alpha, strength, sweep
 from tests.training.exams import drawn
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     return drawn(tmp_path_factory.mktemp("exams"))
 
 
 @pytest.fixture
-def swept(source: Source, tmp_path: Path) -> Swept:
+def swept(source: DataSource, tmp_path: Path) -> Swept:
     return Swept(source, tmp_path / "sweep", Made(tmp_path / "notes"))
 
 
@@ -271,7 +271,7 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def test_a_folder_holds_one_sweep(swept: Swept, source: Source) -> None:
+def test_a_folder_holds_one_sweep(swept: Swept, source: DataSource) -> None:
     swept.run(sweep())
     with pytest.raises(SweepError, match=r"sweep.ranks is \[2, 4\], requested \[2, 8\]: .* a different sweep"):
         swept.run(sweep(ranks=(2, 8)))
@@ -300,7 +300,9 @@ def test_a_sweep_resumes_with_the_same_weights_only(swept: Swept) -> None:
         swept.run(sweep())
 
 
-def test_a_search_samples_the_requested_trials_the_same_after_an_interruption(source: Source, tmp_path: Path) -> None:
+def test_a_search_samples_the_requested_trials_the_same_after_an_interruption(
+    source: DataSource, tmp_path: Path
+) -> None:
     searched = sweep(alphas=(alpha("1x"), alpha("2x"), alpha("16")), seeds=(0, 1), search=Search(trials=7))
     uninterrupted = Swept(source, tmp_path / "whole", Made(tmp_path / "notes")).run(searched)
     points = [t.point for t in uninterrupted if t.point is not None]
@@ -330,7 +332,7 @@ def test_a_search_samples_the_requested_trials_the_same_after_an_interruption(so
 def test_a_search_repeats_the_highest_mean_until_it_has_every_seed(swept: Swept) -> None:
     """Every second seed is worse than any first one, so that in the end each configuration was best once."""
 
-    def tune(prepared: object, recipe: Recipe, folder: Path, callback: Callback) -> Tuned:
+    def tune(prepared: object, recipe: Recipe, folder: Path, callback: Callback) -> TrainedAdapter:
         tuned = swept.made.tune(prepared, recipe, folder, callback)
         return tuned.model_copy(update={"best": recipe.learning_rate - recipe.seed})
 

@@ -18,7 +18,7 @@ from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.experiments.sweep.worker import run_trials
 from amrg.metrics.statistics import holm
 from amrg.metrics.validation import WatchedMetric
-from amrg.training.data.prepared import Source
+from amrg.training.data.prepared import DataSource
 from amrg.training.outputs.artifacts import PREDICTIONS
 from amrg.training.recipe import Recipe, TargetText, Validation
 from tests.benchmark.reader import draw
@@ -32,7 +32,7 @@ SIDES = (R, L, None, R, *(R, L) * 4, None, *(R, L) * 6, None, L, R)
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     from amrg.datasets import import_dataset, importer_of
 
     folder = tmp_path_factory.mktemp("exams")
@@ -40,7 +40,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     dataset = open_dataset(folder / "data")
     keys = dataset.keys()
     split_as(dataset, "some", (keys[:4], keys[4:26], keys[26:]))
-    return Source(folder / "data", "some")
+    return DataSource(folder / "data", "some")
 
 
 def grid(**fields: object) -> Sweep:
@@ -50,7 +50,7 @@ def grid(**fields: object) -> Sweep:
 
 
 @pytest.fixture(scope="module")
-def scored(source: Source, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SweepScores]:
+def scored(source: DataSource, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SweepScores]:
     """Rank 4 of `one` reads, rank 2 half so; rank 2 of `two` always writes the same, rank 4 came to nothing."""
     folder = tmp_path_factory.mktemp("sweep")
     points = {(rank, seed): Point(rank=rank, alpha=2 * rank, seed=seed) for rank in (2, 4) for seed in (0, 1)}
@@ -111,7 +111,7 @@ def test_a_failed_or_pruned_trial_has_no_value_and_its_configuration_is_not_sele
     assert "1 trial failed and 1 pruned" in page
 
 
-def test_a_mean_over_the_remaining_seeds_is_not_selected(source: Source, tmp_path: Path) -> None:
+def test_a_mean_over_the_remaining_seeds_is_not_selected(source: DataSource, tmp_path: Path) -> None:
     one = grid(bases=(SweepBase(name="one", source="one"),))
     drafts = {
         finished("one", 0, Point(rank=2, alpha=4, seed=0), 0.5): half,
@@ -145,7 +145,7 @@ def test_differences_from_the_best_are_paired_and_corrected(scored: tuple[Path, 
     assert scores.configuration("one r4 a8").from_best is None
 
 
-def test_seed_variance_is_no_difference_between_configurations(source: Source, tmp_path: Path) -> None:
+def test_seed_variance_is_no_difference_between_configurations(source: DataSource, tmp_path: Path) -> None:
     """Each configuration has a seed that reads and one that does not: over cases alone they would differ."""
     one = grid(bases=(SweepBase(name="one", source="one"),))
     drafts = {
@@ -166,7 +166,7 @@ def test_seed_variance_is_no_difference_between_configurations(source: Source, t
     assert (low, high) == (0.0, 1.0)
 
 
-def test_cases_that_could_not_be_read_are_warned_of(source: Source, tmp_path: Path) -> None:
+def test_cases_that_could_not_be_read_are_warned_of(source: DataSource, tmp_path: Path) -> None:
     one = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,))
     trials = written(tmp_path, source, {finished("one", 0, Point(rank=2, alpha=4), 1.0): right})
     path = tmp_path / (trials[0].folder or "") / PREDICTIONS
@@ -178,7 +178,7 @@ def test_cases_that_could_not_be_read_are_warned_of(source: Source, tmp_path: Pa
 
 @pytest.mark.parametrize(("target_text", "same"), [(TargetText.CLINICAL, True), (TargetText.IMPRESSION_FIRST, False)])
 def test_drafts_are_scored_against_the_target_text(
-    target_text: TargetText, same: bool, source: Source, tmp_path: Path
+    target_text: TargetText, same: bool, source: DataSource, tmp_path: Path
 ) -> None:
     one = grid(
         bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,), recipe=Recipe(target_text=target_text)
@@ -238,7 +238,7 @@ def test_the_page_is_self_contained_and_deterministic(scored: tuple[Path, SweepS
     assert (tmp_path / "sweep.html").read_text(encoding="utf-8") == page
 
 
-def test_a_search_shows_its_samples_and_each_is_a_configuration(source: Source, tmp_path: Path) -> None:
+def test_a_search_shows_its_samples_and_each_is_a_configuration(source: DataSource, tmp_path: Path) -> None:
     drawn = [
         Point(rank=2, alpha=4, learning_rate=rate, dropout=0.05, use_dora=dora, use_rslora=False)
         for rate, dora in ((1e-4, True), (3e-4, False))
@@ -263,7 +263,7 @@ def test_a_search_shows_its_samples_and_each_is_a_configuration(source: Source, 
     assert ">1.000</text>" in page  # the better of the two that fall into one cell
 
 
-def test_drafts_on_another_machine_are_requested(source: Source, tmp_path: Path) -> None:
+def test_drafts_on_another_machine_are_requested(source: DataSource, tmp_path: Path) -> None:
     trial = finished("one", 0, Point(rank=2, alpha=4), 0.5)
     one = grid(bases=(SweepBase(name="one", source="one"),), ranks=(2,), seeds=(0,))
     scores = score_sweep(tmp_path, source.data, definition(source, one), [trial])
@@ -277,7 +277,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return TINY["gemma3"](tmp_path_factory.mktemp("tiny") / "gemma3")
 
 
-def test_a_real_sweep_never_opens_the_test_part(source: Source, tiny: Path, tmp_path: Path) -> None:
+def test_a_real_sweep_never_opens_the_test_part(source: DataSource, tiny: Path, tmp_path: Path) -> None:
     dataset = open_dataset(source.data)
     hidden = [dataset.root / image.file for key in dataset.split("some").test for image in dataset.case(key).images]
     for path in hidden:
@@ -309,7 +309,7 @@ def test_a_real_sweep_never_opens_the_test_part(source: Source, tiny: Path, tmp_
     assert not any(key in d for d in drafts for key in tested)
 
 
-def test_a_trial_that_diverges_leaves_the_base_to_the_next(source: Source, tiny: Path, tmp_path: Path) -> None:
+def test_a_trial_that_diverges_leaves_the_base_to_the_next(source: DataSource, tiny: Path, tmp_path: Path) -> None:
     """A real run whose loss is no number, then one that is as if the first had never been."""
     what = make_sweep(
         bases=(SweepBase(name="tiny", source=str(tiny)),),

@@ -15,7 +15,7 @@ from amrg.models import messages, to_pil
 from amrg.models.backbones.base import DecodingSettings, Images, Modules, Prompt, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
+from amrg.training.loop.lora import ReportLoss, adapters_attached, concatenate
 from amrg.training.recipe import Lora, Recipe
 
 VIEWS = [(side, view) for view in (View.CC, View.MLO) for side in Laterality]
@@ -74,7 +74,7 @@ def written(loaded: LoadedModel, asked: list[Prompt]) -> list[list[int]]:
     """What is written of studies asked about together, padded on the left."""
     tokens = columns(loaded, [a.tokens for a in asked], "left")
     return loaded.backbone.generate(
-        loaded.model, tokens, seen(loaded, merged_model(tuple(a.pixels for a in asked))), writing(loaded)
+        loaded.model, tokens, seen(loaded, concatenate(tuple(a.pixels for a in asked))), writing(loaded)
     )
 
 
@@ -107,7 +107,7 @@ class Lesson:
         shown: Any = self.pixels
         with torch.no_grad():
             if stage is not Stage.PIXELS:
-                shown = loaded.backbone.features(loaded.model, merged_model(self.pixels))
+                shown = loaded.backbone.features(loaded.model, concatenate(self.pixels))
             if stage is Stage.IMAGE_TOKENS:
                 shown = loaded.backbone.image_tokens(loaded.model, shown)
         return Batch(("a", "b"), self.tokens, self.labels, stage, tuple(shown))

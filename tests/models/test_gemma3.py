@@ -12,7 +12,7 @@ from torch import Tensor
 from amrg.models.backbones.base import Modules, Tensors
 from amrg.models.embedded.tokenizer import END_OF_TURN
 from amrg.models.load import LoadedModel, load_base, load_model
-from amrg.training.loop.lora import adapters_attached, merged_model
+from amrg.training.loop.lora import adapters_attached, concatenate
 from tests.models.lessons import (
     ANSWERS,
     Compared,
@@ -42,7 +42,7 @@ def loaded(request: pytest.FixtureRequest, tiny: LoadedModel) -> LoadedModel:
 
 
 def own(pixels: tuple[Tensors, ...]) -> dict[str, Tensor]:
-    return merged_model(pixels)
+    return concatenate(pixels)
 
 
 # Pictures seen both ways

@@ -23,7 +23,7 @@ from amrg.models.backbones.phi3 import Phi3Vision
 from amrg.models.load import LoadedModel, load_base
 from amrg.models.phi3v import Phi3VProcessor
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
+from amrg.training.loop.lora import ReportLoss, adapters_attached, concatenate
 from amrg.training.recipe import Lora, Recipe
 from tests.models.published import read_published
 from tests.models.tiny_phi import CROP, TURN, tiny_phi
@@ -61,7 +61,7 @@ def prompts(loaded: LoadedModel, asked: list[Prompt]) -> Tensors:
 
 
 def image_tokens(loaded: LoadedModel, asked: list[Prompt]) -> list[Tensors]:
-    pixels = merged_model(tuple(a.pixels for a in asked))
+    pixels = concatenate(tuple(a.pixels for a in asked))
     with torch.no_grad():
         return loaded.backbone.image_tokens(loaded.model, loaded.backbone.features(loaded.model, pixels))
 
@@ -79,14 +79,14 @@ class Lesson:
         shown: Any = self.pixels
         with torch.no_grad():
             if stage is not Stage.PIXELS:
-                shown = loaded.backbone.features(loaded.model, merged_model(self.pixels))
+                shown = loaded.backbone.features(loaded.model, concatenate(self.pixels))
             if stage is Stage.IMAGE_TOKENS:
                 shown = loaded.backbone.image_tokens(loaded.model, shown)
         return Batch(("a", "b"), self.tokens, self.labels, stage, tuple(shown))
 
     def plain(self, model: Any) -> Tensor:
         """The model's own loss, as a sum."""
-        loss: Tensor = model(**self.tokens, **merged_model(self.pixels), labels=self.labels).loss
+        loss: Tensor = model(**self.tokens, **concatenate(self.pixels), labels=self.labels).loss
         return loss * (self.labels[:, 1:] != IGNORE).sum()
 
 
@@ -281,7 +281,7 @@ def test_a_batch_padded_on_the_left_writes_what_each_study_does_alone(loaded: Lo
         assert alone == [row]
     plain = loaded.model.generate(
         **prompts(loaded, asked),
-        **merged_model(tuple(a.pixels for a in asked)),
+        **concatenate(tuple(a.pixels for a in asked)),
         max_new_tokens=24,
         do_sample=False,
         eos_token_id=-1,

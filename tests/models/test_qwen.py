@@ -20,7 +20,7 @@ from amrg.models.backbones.qwen import QwenProcessor
 from amrg.models.load import LoadedModel, load_base
 from amrg.models.views import to_pil
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
-from amrg.training.loop.lora import ReportLoss, adapters_attached, merged_model
+from amrg.training.loop.lora import ReportLoss, adapters_attached, concatenate
 from amrg.training.recipe import Lora, Recipe
 from tests.models.tiny import TINY
 
@@ -79,14 +79,14 @@ class Lesson:
         shown: Any = self.pixels
         with torch.no_grad():
             if stage is not Stage.PIXELS:
-                shown = loaded.backbone.features(loaded.model, merged_model(self.pixels))
+                shown = loaded.backbone.features(loaded.model, concatenate(self.pixels))
             if stage is Stage.IMAGE_TOKENS:
                 shown = loaded.backbone.image_tokens(loaded.model, shown)
         return Batch(("a", "b"), self.tokens, self.labels, stage, tuple(shown))
 
     def plain(self, model: Any) -> Tensor:
         """transformers' own loss, as a sum."""
-        loss: Tensor = model(**self.tokens, **merged_model(self.pixels), labels=self.labels).loss
+        loss: Tensor = model(**self.tokens, **concatenate(self.pixels), labels=self.labels).loss
         return loss * (self.labels[:, 1:] != IGNORE).sum()
 
 
@@ -200,7 +200,7 @@ def test_what_is_written_from_image_tokens_is_written_from_pixels(loaded: Loaded
     pad = loaded.processor.tokenizer.pad_token_id
     # No end: random weights would end where they like, and the test would see little.
     writing = DecodingSettings(12, -1, pad)
-    pixels = merged_model(tuple(a.pixels for a in asked))
+    pixels = concatenate(tuple(a.pixels for a in asked))
     with torch.no_grad():
         seen = image_tokens(loaded, pixels)
         plain = loaded.model.generate(
@@ -246,11 +246,11 @@ def test_writing_leaves_training_as_it_was(loaded: LoadedModel) -> None:
     learned = lesson(loaded)
     batch = learned.batch(loaded, Stage.IMAGE_TOKENS)
     with torch.no_grad():
-        before = loaded.backbone.hidden(loaded.model, batch.tokens, batch.shown)
+        before = loaded.backbone.hidden(loaded.model, batch.tokens, batch.images)
         asked = studies(loaded)[:1]
         seen = image_tokens(loaded, asked[0].pixels)
         loaded.backbone.generate(loaded.model, prompts(loaded, asked), seen, DecodingSettings(3, -1, 0))
-        after = loaded.backbone.hidden(loaded.model, batch.tokens, batch.shown)
+        after = loaded.backbone.hidden(loaded.model, batch.tokens, batch.images)
     assert torch.equal(before, after)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from amrg.models.backbones.base import Modules, Tensors
 from amrg.models.backbones.smolvlm import END_OF_UTTERANCE
 from amrg.models.load import LoadedModel, load_base, load_model
-from amrg.training.loop.lora import adapters_attached, merged_model
+from amrg.training.loop.lora import adapters_attached, concatenate
 from tests.models.lessons import (
     ANSWERS,
     COUNTS,
@@ -73,7 +73,7 @@ def test_the_settings_size_decides_the_crops(loaded: LoadedModel) -> None:
 
 def test_studies_joined_are_seen_as_alone(loaded: LoadedModel) -> None:
     asked = studies(loaded)
-    together = seen(loaded, merged_model(tuple(a.pixels for a in asked)))
+    together = seen(loaded, concatenate(tuple(a.pixels for a in asked)))
     alone = [t for a in asked for t in seen(loaded, a.pixels)]
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one["tokens"], other["tokens"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amrg.birads import Laterality
 from amrg.datasets import Dataset, Split, import_dataset, importer_of, open_dataset
-from amrg.training.data.prepared import Prepared, Source, prepare
+from amrg.training.data.prepared import DataSource, PreparedData, prepare
 from amrg.training.recipe import Recipe
 from tests.benchmark.reader import draw
 from tests.models.tiny import TINY
@@ -17,13 +17,13 @@ SIDES = (R, L, None, R, L, None, R, L)
 TRAIN, VALIDATION = 4, 6  # where each part ends; what follows is the test part
 
 
-def drawn(folder: Path, sides: Sequence[Laterality | None] = SIDES) -> Source:
+def drawn(folder: Path, sides: Sequence[Laterality | None] = SIDES) -> DataSource:
     """Exams of four views, drawn in no time, with a split `some`: four to learn, two to watch, the rest to test."""
     list(import_dataset(importer_of("phantom"), draw(folder / "drawn", sides), folder / "data"))
     dataset = open_dataset(folder / "data")
     keys = dataset.keys()
     split_as(dataset, "some", (keys[:TRAIN], keys[TRAIN:VALIDATION], keys[VALIDATION:]))
-    return Source(folder / "data", "some")
+    return DataSource(folder / "data", "some")
 
 
 def split_as(dataset: Dataset, name: str, parts: tuple[Sequence[str], ...]) -> None:
@@ -50,6 +50,6 @@ def tiny_recipe(folder: Path, family: str = "gemma3") -> Recipe:
     return Recipe(base=str(TINY[family](folder / family)))
 
 
-def prepared(recipe: Recipe, source: Source, cache: Path) -> Prepared:
+def prepared(recipe: Recipe, source: DataSource, cache: Path) -> PreparedData:
     """Prepared without a word."""
     return prepare(recipe, source, cache, lambda what, done, of: None)

@@ -62,10 +62,10 @@ def killed_at(moment: Moment) -> Iterator[None]:
     """The run of this process is killed at a moment."""
     what, number = moment
     owner, name, first = {
-        "step": (tuning._Run, "_told", nothing),
+        "step": (tuning._Run, "_report", nothing),
         "drafting": (DraftWriter, "_written", nothing),
         "writing a checkpoint": (checkpoints, "save_file", half_written),
-        "renaming a checkpoint": (checkpoints, "flushed", nothing),
+        "renaming a checkpoint": (checkpoints, "fsync", nothing),
         "leaving": (tuning, "write_training", nothing),
         "never": (tuning, "write_training", nothing),
     }[what]

@@ -28,10 +28,10 @@ class Speaking(NoCallback):
     def __init__(self, folder: Path, breaks_at: int) -> None:
         self._path, self._breaks_at = folder.with_suffix(".spoke"), breaks_at
 
-    def step(self, taken: StepStats) -> None:
+    def on_step(self, stats: StepStats) -> None:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{os.environ['RANK']}\n")
-        if taken.step == self._breaks_at:
+        if stats.step == self._breaks_at:
             os._exit(9)
 
 

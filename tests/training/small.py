@@ -12,7 +12,7 @@ from amrg.birads import Laterality, View, parse
 from amrg.models.backbones.base import Prompt
 from amrg.models.load import LoadedModel, load_base
 from amrg.training.data.feature_cache import FeatureCache, Parts, encode_images
-from amrg.training.data.prepared import DataUsed, Prepared
+from amrg.training.data.prepared import DataUsed, PreparedData
 from amrg.training.data.samples import Sample, Stage, stage_of
 from amrg.training.recipe import Lora, Recipe, Validation
 from tests.models.tiny import TINY
@@ -46,7 +46,7 @@ def base(folder: Path, family: str = "gemma3") -> LoadedModel:
     return loaded
 
 
-def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> Prepared:
+def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> PreparedData:
     """`count` cases to learn and two to watch, seen as far as the recipe's modules leave them alone."""
     stage = stage_of(loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules))
     asked = {
@@ -62,7 +62,7 @@ def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> 
 
     shown = {key: _shown(loaded, a, stage) for key, a in asked.items()}
     data = DataUsed(name="made-up", split="some", dataset_hash="0", split_hash="0", n_train=count, n_validation=2)
-    return Prepared(loaded, samples[:count], samples[count:], FeatureCache(stage, shown.__getitem__), data)
+    return PreparedData(loaded, samples[:count], samples[count:], FeatureCache(stage, shown.__getitem__), data)
 
 
 def _shown(loaded: LoadedModel, asked: Prompt, stage: Stage) -> Parts:

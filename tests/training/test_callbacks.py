@@ -12,14 +12,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from amrg.metrics.validation import WatchedMetric
 from amrg.training.callbacks import StepStats, peak_bytes
-from amrg.training.outputs.logs import BOARD, LOG, VALIDATION, Logs
-from amrg.training.outputs.terminal import Terminal
+from amrg.training.outputs.logs import BOARD, LOG, VALIDATION, RunLogs
+from amrg.training.outputs.terminal import TerminalProgress
 
 
 def taken(step: int, seconds: float = 0.5) -> StepStats:
     return StepStats(
         step=step,
-        of=8,
+        total_steps=8,
         loss=4.0 / step,
         learning_rate=1e-3,
         grad_norm=1.5,
@@ -31,8 +31,8 @@ def taken(step: int, seconds: float = 0.5) -> StepStats:
 
 
 @contextmanager
-def logs(folder: Path, done: int = 0, steps: int = 8) -> Iterator[Logs]:
-    made = Logs(folder, steps, done)
+def logs(folder: Path, done: int = 0, steps: int = 8) -> Iterator[RunLogs]:
+    made = RunLogs(folder, steps, done)
     yield made
     made.close()
 
@@ -44,14 +44,14 @@ def steps_in(path: Path) -> list[str]:
 def test_logs_go_on_after_the_checkpoint_without_a_gap_or_a_double(tmp_path: Path) -> None:
     with logs(tmp_path) as first:
         for step in range(1, 6):
-            first.step(taken(step))
-            first.validated(step, {"birads_accuracy_7_worst_strict": 0.5, "loss": 2.0})
+            first.log_step(taken(step))
+            first.log_validation(step, {"birads_accuracy_7_worst_strict": 0.5, "loss": 2.0})
     with (tmp_path / LOG).open("a", encoding="utf-8") as file:
         file.write("6,0.6")  # the row that was being written
     with logs(tmp_path, done=4) as second:
         for step in range(5, 9):
-            second.step(taken(step))
-        second.validated(8, {"birads_accuracy_7_worst_strict": 0.75, "loss": 1.5})
+            second.log_step(taken(step))
+        second.log_validation(8, {"birads_accuracy_7_worst_strict": 0.75, "loss": 1.5})
     assert steps_in(tmp_path / LOG) == [str(step) for step in range(1, 9)]
     assert steps_in(tmp_path / VALIDATION) == ["1", "2", "3", "4", "8"]
     lines = (tmp_path / LOG).read_text(encoding="utf-8").splitlines()
@@ -62,7 +62,7 @@ def test_logs_go_on_after_the_checkpoint_without_a_gap_or_a_double(tmp_path: Pat
 def test_a_long_run_has_a_row_every_few_steps_and_one_of_its_last(tmp_path: Path) -> None:
     with logs(tmp_path, steps=10_001) as long:
         for step in (1, 2, 3, 10_000, 10_001):
-            long.step(taken(step))
+            long.log_step(taken(step))
     assert steps_in(tmp_path / LOG) == ["3", "10001"]
 
 
@@ -70,8 +70,8 @@ def test_tensorboard_shows_a_step_once(tmp_path: Path) -> None:
     for done in (0, 3):
         with logs(tmp_path, done=done) as some:
             for step in range(done + 1, done + 5):
-                some.step(taken(step))
-                some.validated(step, {"clinical": 0.5})
+                some.log_step(taken(step))
+                some.log_validation(step, {"clinical": 0.5})
     events = EventAccumulator(str(tmp_path / BOARD)).Reload()
     assert [scalar.step for scalar in events.Scalars("training/loss")] == list(range(1, 8))
     assert events.Scalars("validation/clinical")[0].value == 0.5
@@ -79,13 +79,14 @@ def test_tensorboard_shows_a_step_once(tmp_path: Path) -> None:
 
 def test_the_terminal_tells_how_far_how_well_how_fast_and_in_how_much_memory() -> None:
     written = io.StringIO()
-    console = Console(file=written, force_terminal=True, width=160, highlight=False)
-    with Terminal(console, WatchedMetric.BIRADS) as terminal:
+    with TerminalProgress(
+        Console(file=written, force_terminal=True, width=160, highlight=False), WatchedMetric.BIRADS
+    ) as terminal:
         for step in (1, 2):
-            terminal.step(taken(step))
-        assert terminal.validated(2, 0.25) is False
+            terminal.on_step(taken(step))
+        assert terminal.on_validation(2, 0.25) is False
     shown = written.getvalue()
-    for told in ("2/8", "loss 2.000", "rate 1.0e-03", "8.00 exams/s", "2000 tokens/s", "3.00 GiB"):
+    for told in ("2/8", "loss 2.000", "lr 1.0e-03", "8.00 exams/s", "2000 tokens/s", "3.00 GiB"):
         assert told in shown, told
     assert "step 2: birads_accuracy_7_worst_strict 0.2500 on the validation part" in shown
 

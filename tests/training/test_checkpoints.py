@@ -84,7 +84,7 @@ def test_a_checkpoint_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
 def test_a_damaged_checkpoint_is_named_with_what_to_do(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / checkpoints.FILE_NAME
     path.write_bytes(content)
-    with pytest.raises(TuningError, match=r"checkpoint.safetensors: no checkpoint of this version.*delete it"):
+    with pytest.raises(TuningError, match=r"checkpoint.safetensors: not a checkpoint of this version.*delete it"):
         load_checkpoint(path)
     path.unlink()
     assert load_checkpoint(path) is None

@@ -6,7 +6,7 @@ import torch
 
 from amrg.birads import Report
 from amrg.models.backbones.base import Tensors
-from amrg.training.data.collating import Padding, collate, prompts
+from amrg.training.data.collating import Padding, collate, collate_prompts
 from amrg.training.data.feature_cache import FeatureCache, Parts
 from amrg.training.data.samples import IGNORE, Sample, Stage
 
@@ -49,7 +49,7 @@ def test_what_is_learned_is_padded_on_the_right_and_labelled_on_the_answer_with_
 
 
 def test_what_is_asked_is_padded_on_the_left_and_holds_no_answer() -> None:
-    batch = prompts(SAMPLES, SHOWN, PAD)
+    batch = collate_prompts(SAMPLES, SHOWN, PAD)
     assert listed(batch.tokens) == {
         "input_ids": [[1, 2, 3], [7, 1, 2]],
         "attention_mask": [[1, 1, 1], [0, 1, 1]],
@@ -60,7 +60,7 @@ def test_what_is_asked_is_padded_on_the_left_and_holds_no_answer() -> None:
 
 
 def test_pictures_come_in_the_order_of_the_samples() -> None:
-    for put_together in (collate, prompts):
+    for put_together in (collate, collate_prompts):
         batch = put_together(SAMPLES[::-1], SHOWN, PAD)
         assert (batch.keys, batch.stage) == (("b", "a"), Stage.FEATURES)
-        assert [part["tokens"][0, 0].item() for part in batch.shown] == [98, 99, 97, 98]
+        assert [part["tokens"][0, 0].item() for part in batch.images] == [98, 99, 97, 98]

@@ -15,7 +15,7 @@ from torch._inductor import config
 
 from amrg.training.callbacks import NoCallback
 from amrg.training.data.collating import Padding, collate
-from amrg.training.data.prepared import Prepared
+from amrg.training.data.prepared import PreparedData
 from amrg.training.data.samples import Batch
 from amrg.training.errors import TuningError
 from amrg.training.loop.lora import ReportLoss, adapters_attached, eval_mode, train_mode
@@ -48,7 +48,7 @@ def graphs() -> int:
     return int(counters["stats"]["unique_graphs"])
 
 
-def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, Tensor]:
+def gradients(prepared: PreparedData, recipe: Recipe, batch: Batch) -> dict[str, Tensor]:
     """Of all that is trained."""
     with adapters_attached(prepared.loaded, recipe) as model:
         train_mode(model)
@@ -60,7 +60,7 @@ def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, Ten
 def test_compiled_layers_have_the_same_gradients(family: str, again: bool, bases: Path) -> None:
     """`again`: with gradient checkpointing."""
     prepared = fabricated(base(bases, family))
-    batch = collate(prepared.train[:3], prepared.shown, Padding.of(prepared.loaded))
+    batch = collate(prepared.train[:3], prepared.features, Padding.of(prepared.loaded))
     before, made = state_of(prepared.loaded.model), graphs()
     plain = gradients(prepared, EXACT, batch)
     assert graphs() == made

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from amrg.datasets import open_dataset
 from amrg.models.backbones.base import DecodingSettings, Modules, Tensors
 from amrg.training.data.batching import BatchPlan, lengths_of
-from amrg.training.data.collating import Padding, collate, prompts
+from amrg.training.data.collating import Padding, collate, collate_prompts
 from amrg.training.data.feature_cache import FeatureCache
-from amrg.training.data.prepared import Prepared, Source
+from amrg.training.data.prepared import DataSource, PreparedData
 from amrg.training.data.samples import IGNORE, Batch, Sample, Stage
-from amrg.training.loop.lora import LOGITS_AT_ONCE, ReportLoss, image_tokens_of, token_losses, with_lora
+from amrg.training.loop.lora import LOGITS_CHUNK, ReportLoss, image_tokens_of, token_losses, with_lora
 from amrg.training.recipe import Lora, Precision
 from tests.datasets.fixtures import dataset_of
 from tests.models.tiny import TINY
@@ -34,7 +34,7 @@ STAGES = {Stage.IMAGE_TOKENS: Modules.LANGUAGE, Stage.FEATURES: Modules.PROJECTO
 class Tuned:
     """A tiny base with adapters that already do something, and its samples shown at every stage."""
 
-    prepared: Prepared
+    prepared: PreparedData
     model: PeftModel
     shown: dict[Stage, FeatureCache]
 
@@ -61,7 +61,7 @@ class Tuned:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     """Exams of four, one and two pictures, with texts of several lengths."""
     folder = tmp_path_factory.mktemp("exams")
     whole = open_dataset(drawn(folder).data)
@@ -72,11 +72,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     dataset = dataset_of(folder / "drawn", cases)
     keys = dataset.keys()
     split_as(dataset, "some", (keys[:-1], keys[-1:], ()))
-    return Source(dataset.folder, "some")
+    return DataSource(dataset.folder, "some")
 
 
 @pytest.fixture(scope="module", params=sorted(TINY))
-def tuned(request: pytest.FixtureRequest, source: Source, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+def tuned(request: pytest.FixtureRequest, source: DataSource, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
     """Every family in turn, its tower and projector with adapters too."""
     folder: Path = tmp_path_factory.mktemp(request.param)
     recipe = tiny_recipe(folder, request.param)
@@ -84,10 +84,10 @@ def tuned(request: pytest.FixtureRequest, source: Source, tmp_path_factory: pyte
         stage: prepared(recipe.model_copy(update={"lora": Lora(modules=modules)}), source, folder / "cache")
         for stage, modules in STAGES.items()
     }
-    assert {stage: one.shown.stage for stage, one in made.items()} == {stage: stage for stage in STAGES}
+    assert {stage: one.features.stage for stage, one in made.items()} == {stage: stage for stage in STAGES}
     chosen = made[Stage.PIXELS]
     model = with_lora(chosen.loaded, recipe.model_copy(update={"lora": Lora(rank=4, modules=Modules.TOWER)})).eval()
-    return Tuned(chosen, model, {stage: one.shown for stage, one in made.items()})
+    return Tuned(chosen, model, {stage: one.features for stage, one in made.items()})
 
 
 def stirred(model: PeftModel, only: Callable[[str], bool] = lambda name: True) -> None:
@@ -106,7 +106,7 @@ def language(name: str) -> bool:
 def plain(tuned: Tuned, sample: Sample) -> Tensor:
     """The plain forward pass with labels of one study, as the model's own class does it: summed over its labels."""
     alone = tuned.batch([sample])
-    (pixels,) = alone.shown
+    (pixels,) = alone.images
     labelled = int((alone.labels[:, 1:] != IGNORE).sum())
     model = tuned.model.get_base_model()
     given = OWN_PIXELS.get(tuned.prepared.loaded.backbone.family, dict)(pixels)
@@ -146,7 +146,7 @@ def test_loss_and_gradients_are_those_of_the_plain_forward(tuned: Tuned) -> None
         assert max(g.abs().max().item() for name, g in wanted.items() if language(name) is kind) / labels > 10 * CLOSE
 
 
-@pytest.mark.parametrize("tokens", [0, 1, LOGITS_AT_ONCE, 2 * LOGITS_AT_ONCE + 1])
+@pytest.mark.parametrize("tokens", [0, 1, LOGITS_CHUNK, 2 * LOGITS_CHUNK + 1])
 def test_logits_held_a_few_tokens_at_a_time_give_the_same_losses_and_gradients(tokens: int) -> None:
     torch.manual_seed(0)
     head, labels, weights = nn.Linear(8, 50).requires_grad_(False), torch.randint(50, (tokens,)), torch.rand(tokens)
@@ -193,7 +193,7 @@ def test_bucketing_changes_nothing_of_an_epoch(tuned: Tuned) -> None:
     with torch.no_grad():
         for seed in range(3):
             plan = BatchPlan(lengths, 2, seed)
-            drawn_up = [[tuned.samples[i] for i in plan.indices(step)] for step in range(plan.steps_an_epoch)]
+            drawn_up = [[tuned.samples[i] for i in plan.indices(step)] for step in range(plan.steps_per_epoch)]
             sums.append(sum(tuned.loss(tuned.batch(samples)) for samples in drawn_up))
     assert all(close(torch.as_tensor(total), torch.as_tensor(sums[0]), labels_of(tuned.samples)) for total in sums)
 
@@ -209,13 +209,13 @@ def test_what_is_frozen_and_stored_gives_the_loss_bit_for_bit(tuned: Tuned) -> N
         assert all(torch.equal(found[stage][name], found[Stage.PIXELS][name]) for stage in STAGES for name in learned)
 
 
-def test_what_is_stored_in_bfloat16_is_exact_too(source: Source, tmp_path: Path) -> None:
+def test_what_is_stored_in_bfloat16_is_exact_too(source: DataSource, tmp_path: Path) -> None:
     recipe = tiny_recipe(tmp_path).model_copy(update={"precision": Precision.BFLOAT16})
     losses: dict[Stage, list[float]] = {}
     for stage, modules in STAGES.items():
         made = prepared(recipe.model_copy(update={"lora": Lora(modules=modules)}), source, tmp_path / "cache")
         model = with_lora(made.loaded, recipe).eval()
-        tuned = Tuned(made, model, {stage: made.shown})
+        tuned = Tuned(made, model, {stage: made.features})
         stirred(model)
         losses[stage] = [tuned.loss(tuned.batch([sample], stage)).item() for sample in tuned.samples]
     assert losses[Stage.IMAGE_TOKENS] == losses[Stage.FEATURES] == losses[Stage.PIXELS]
@@ -235,7 +235,7 @@ def test_what_is_written_does_not_depend_on_who_is_asked_beside(tuned: Tuned) ->
     writing = DecodingSettings(6, loaded.backbone.eos_token_id(loaded.processor), tuned.pad.token)
 
     def written(samples: Sequence[Sample]) -> list[list[int]]:
-        batch = prompts(samples, tuned.shown[Stage.PIXELS], tuned.pad)
+        batch = collate_prompts(samples, tuned.shown[Stage.PIXELS], tuned.pad)
         model = tuned.model.get_base_model()
         with torch.no_grad():
             seen = image_tokens_of(model, loaded.backbone, batch)

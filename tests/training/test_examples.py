@@ -19,8 +19,8 @@ from amrg.models.backbones.gemma3 import Gemma3
 from amrg.models.load import load_base
 from amrg.training.data import examples
 from amrg.training.data.base_model import DTYPES
-from amrg.training.data.examples import ExampleReader, Framing, as_tensors, from_tensors, target_text
-from amrg.training.data.prepared import Source, prepare
+from amrg.training.data.examples import ExampleReader, FramingJob, as_tensors, from_tensors, target_text
+from amrg.training.data.prepared import DataSource, prepare
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Lora, OmittableFact, Precision, Quantization, Recipe, TargetText
 from tests.datasets.fixtures import dataset_of
@@ -29,7 +29,7 @@ from tests.training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, t
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     return drawn(tmp_path_factory.mktemp("exams"))
 
 
@@ -39,7 +39,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def cache(source: Source, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(source: DataSource, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that was filled once."""
     folder = tmp_path_factory.mktemp("cache")
     prepared(recipe, source, folder)
@@ -55,7 +55,7 @@ def refuse(*_: object) -> None:
 
 
 def test_samples_are_asked_as_drafting_asks_and_answer_with_the_text(
-    source: Source, recipe: Recipe, cache: Path
+    source: DataSource, recipe: Recipe, cache: Path
 ) -> None:
     made, dataset = prepared(recipe, source, cache), open_dataset(source.data)
     keys = dataset.keys()
@@ -65,7 +65,7 @@ def test_samples_are_asked_as_drafting_asks_and_answer_with_the_text(
     tokenizer = loaded.processor.tokenizer
     for sample in made.train:
         case = dataset.case(sample.key)
-        views, pictures = Framing(case, dataset.root, loaded.settings.encoding).pictures()
+        views, pictures = FramingJob(case, dataset.root, loaded.settings.encoding).images()
         asked = loaded.backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
         assert all(torch.equal(column, asked.tokens[name]) for name, column in sample.prompt.items())
         assert sample.prompt.keys() == asked.tokens.keys()
@@ -82,7 +82,7 @@ def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_pat
     dataset = open_dataset(tmp_path / "data")
     keys = dataset.keys()
     split_as(dataset, "hand", (keys[:2], keys[2:3], keys[3:]))
-    source = Source(dataset.folder, "hand")
+    source = DataSource(dataset.folder, "hand")
     made = {words: prepared(recipe.model_copy(update={"target_text": words}), source, tmp_path) for words in TargetText}
     texts = {words: [sample.text for sample in made[words].train] for words in TargetText}
     references = [dataset.case(key).reference for key in keys[:2]]
@@ -92,7 +92,7 @@ def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_pat
     assert [parse(text).report.stated() for text in texts[TargetText.DMID]] == [r.stated() for r in references]
 
 
-def test_what_is_left_untold_is_in_no_rendered_text(source: Source) -> None:
+def test_what_is_left_untold_is_in_no_rendered_text(source: DataSource) -> None:
     told = (
         "INDICATION: Screening mammogram.\nTECHNIQUE: Mammography, BI-RADS 5th edition.\nFINDINGS:\n"
         "Left breast, upper outer quadrant: oval mass, 9 mm, on CC and MLO views (BI-RADS 3).\n"
@@ -110,7 +110,7 @@ def test_what_is_left_untold_is_in_no_rendered_text(source: Source) -> None:
 
 
 def test_the_test_part_is_never_opened(
-    source: Source, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: DataSource, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(source.data, tmp_path / "data")
     dataset = open_dataset(tmp_path / "data")
@@ -129,24 +129,24 @@ def test_the_test_part_is_never_opened(
     monkeypatch.setattr(Dataset, "case", noted)
     monkeypatch.setattr(Dataset, "cases", refuse)
     monkeypatch.setattr(examples, "study_of", never_test)
-    prepared(recipe, Source(tmp_path / "data", "some"), tmp_path / "cache")
+    prepared(recipe, DataSource(tmp_path / "data", "some"), tmp_path / "cache")
     assert opened == set(dataset.keys()) - set(test)
     assert test
 
 
 @pytest.mark.parametrize("channels", Channels)
-def test_pictures_come_back_from_the_store_as_they_were(channels: Channels, source: Source) -> None:
+def test_pictures_come_back_from_the_store_as_they_were(channels: Channels, source: DataSource) -> None:
     dataset = open_dataset(source.data)
     encoding = ViewEncoding(size=48, channels=channels)
-    views, pictures = Framing(dataset.case(dataset.keys()[0]), dataset.root, encoding).pictures()
+    views, pictures = FramingJob(dataset.case(dataset.keys()[0]), dataset.root, encoding).images()
     stored = as_tensors(views, pictures)
-    assert stored["pictures"].shape == (4, 48, 48, 1 if channels is Channels.GREY else 3)
+    assert stored["images"].shape == (4, 48, 48, 1 if channels is Channels.GREY else 3)
     again = from_tensors(stored)
     assert again[0] == views
     assert all(np.array_equal(a, b) and b.flags["C_CONTIGUOUS"] for a, b in zip(pictures, again[1], strict=True))
 
 
-def test_several_processes_read_what_one_reads(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_read_what_one_reads(source: DataSource, monkeypatch: pytest.MonkeyPatch) -> None:
     # Forked, not spawned as in use: new processes would take seconds to import what this one has.
     monkeypatch.setattr(examples, "get_context", lambda _: get_context("fork"))
     dataset = open_dataset(source.data)
@@ -155,15 +155,15 @@ def test_several_processes_read_what_one_reads(source: Source, monkeypatch: pyte
     cases[broken] = cases[broken].model_copy(update={"images": ()})
     readers = [ExampleReader(cases, dataset.root, ViewEncoding(size=32), workers) for workers in (1, 2)]
     one, two = (list(reader.read(tuple(cases))) for reader in readers)
-    assert readers[0].unread == readers[1].unread
-    assert readers[0].unread.keys() == {broken}
+    assert readers[0].unreadable == readers[1].unreadable
+    assert readers[0].unreadable.keys() == {broken}
     assert [found is None for found in one] == [key == broken for key in cases]
     assert all(a is b or (a and b and all(torch.equal(a[n], b[n]) for n in a)) for a, b in zip(one, two, strict=True))
 
 
 @pytest.mark.parametrize("modules", [Modules.LANGUAGE, Modules.PROJECTOR, Modules.TOWER])
 def test_a_second_call_computes_nothing(
-    modules: Modules, source: Source, recipe: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
+    modules: Modules, source: DataSource, recipe: Recipe, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuned = recipe.model_copy(update={"lora": Lora(modules=modules)})
     first = prepared(tuned, source, cache)
@@ -175,11 +175,11 @@ def test_a_second_call_computes_nothing(
     assert folders(cache) == before
     for one, other in zip(first.train, again.train, strict=True):
         assert one.answer == other.answer
-        pairs = zip(first.shown.of(one.key), again.shown.of(one.key), strict=True)
+        pairs = zip(first.features.of(one.key), again.features.of(one.key), strict=True)
         assert all(torch.equal(a[name], b[name]) for a, b in pairs for name in a)
 
 
-def test_broken_off_it_goes_on_where_it_was(source: Source, recipe: Recipe, cache: Path, tmp_path: Path) -> None:
+def test_broken_off_it_goes_on_where_it_was(source: DataSource, recipe: Recipe, cache: Path, tmp_path: Path) -> None:
     class Stopped(Exception):
         pass
 
@@ -200,11 +200,11 @@ def test_broken_off_it_goes_on_where_it_was(source: Source, recipe: Recipe, cach
     stored = [{p.relative_to(c): p.read_bytes() for p in c.rglob("*.safetensors")} for c in (tmp_path, cache)]
     assert stored[0] == {path: stored[1][path] for path in stored[0]}
     assert told[-1] == ("computing image tokens", VALIDATION, VALIDATION)
-    assert {what for what, _, _ in told} == {"framing pictures", "asking", "computing image tokens"}
+    assert {what for what, _, _ in told} == {"reading images", "building prompts", "computing image tokens"}
 
 
 def test_cases_without_picture_or_text_are_named_and_the_rest_is_learned(
-    source: Source, recipe: Recipe, tmp_path: Path
+    source: DataSource, recipe: Recipe, tmp_path: Path
 ) -> None:
     shutil.copytree(open_dataset(source.data).root, tmp_path / "drawn")
     cases = list(open_dataset(source.data).cases())
@@ -214,10 +214,10 @@ def test_cases_without_picture_or_text_are_named_and_the_rest_is_learned(
     dataset = dataset_of(tmp_path / "drawn", cases)
     keys = dataset.keys()
     split_as(dataset, "some", (keys[:TRAIN], keys[TRAIN:VALIDATION], keys[VALIDATION:]))
-    made = prepared(recipe, Source(dataset.folder, "some"), tmp_path / "cache")
+    made = prepared(recipe, DataSource(dataset.folder, "some"), tmp_path / "cache")
     assert [sample.key for sample in (*made.train, *made.validation)] == [keys[0], keys[3], keys[5]]
     assert (made.data.n_train, made.data.n_validation) == (2, 1)
-    reasons = dict(made.left_out)
+    reasons = dict(made.skipped)
     assert list(reasons) == [keys[1], keys[2], keys[4]]
     assert "no text" in reasons[keys[1]]
     assert "not DICOM" in reasons[keys[2]]
@@ -225,17 +225,17 @@ def test_cases_without_picture_or_text_are_named_and_the_rest_is_learned(
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])
-def test_a_part_in_which_no_case_is_left_is_refused(part: str, source: Source, recipe: Recipe, cache: Path) -> None:
+def test_a_part_in_which_no_case_is_left_is_refused(part: str, source: DataSource, recipe: Recipe, cache: Path) -> None:
     dataset = open_dataset(source.data)
     keys = dataset.keys()
     name = f"no-{part}"
     split_as(dataset, name, ((), keys[:2], keys[2:]) if part == "train" else (keys[:2], (), keys[2:]))
-    with pytest.raises(TuningError, match=f"{name} has no case to use in its part {part}"):
-        prepared(recipe, Source(source.data, name), cache)
+    with pytest.raises(TuningError, match=f"{name} has no usable case in its part {part}"):
+        prepared(recipe, DataSource(source.data, name), cache)
 
 
 def test_prompts_that_are_too_long_are_all_named_before_anything_is_computed(
-    source: Source, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: DataSource, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Gemma3, "features", refuse)
     keys = open_dataset(source.data).keys()
@@ -248,7 +248,7 @@ def test_prompts_that_are_too_long_are_all_named_before_anything_is_computed(
     assert prepared(recipe.model_copy(update={"max_image_tokens": 16}), source, tmp_path).train
 
 
-def test_trials_of_one_base_share_what_is_seen(source: Source, recipe: Recipe, cache: Path) -> None:
+def test_trials_of_one_base_share_what_is_seen(source: DataSource, recipe: Recipe, cache: Path) -> None:
     before = folders(cache)
     other = {
         "lora": Lora(rank=4, alpha=64, dropout=0.5, use_dora=True),
@@ -271,11 +271,11 @@ def test_trials_of_one_base_share_what_is_seen(source: Source, recipe: Recipe, c
         ({"target_text": TargetText.DMID}, set()),
         ({"target_text": TargetText.CLINICAL, "omit": (OmittableFact.SIZES,)}, set()),
         ({"instruction": "Report briefly."}, {"prompts"}),
-        ({"encoding": ViewEncoding(size=64)}, {"pictures", "prompts", "image-tokens"}),
+        ({"encoding": ViewEncoding(size=64)}, {"images", "prompts", "image-tokens"}),
     ],
 )
 def test_what_is_computed_otherwise_lies_elsewhere(
-    change: dict[str, object], kinds: set[str], source: Source, recipe: Recipe, tmp_path: Path
+    change: dict[str, object], kinds: set[str], source: DataSource, recipe: Recipe, tmp_path: Path
 ) -> None:
     prepared(recipe, source, tmp_path)
     settings = load_base(recipe.base).settings
@@ -288,7 +288,7 @@ def test_what_is_computed_otherwise_lies_elsewhere(
     assert made.loaded.model.dtype == DTYPES[changed.precision]
 
 
-def test_four_bits_are_refused_where_they_cannot_be_had(recipe: Recipe, source: Source, tmp_path: Path) -> None:
+def test_four_bits_are_refused_where_they_cannot_be_had(recipe: Recipe, source: DataSource, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(TuningError, match="quantization=nf4 needs CUDA and bitsandbytes"):
@@ -296,7 +296,7 @@ def test_four_bits_are_refused_where_they_cannot_be_had(recipe: Recipe, source: 
 
 
 def test_too_little_memory_to_see_is_one_line(
-    source: Source, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: DataSource, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def see(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -308,7 +308,7 @@ def test_too_little_memory_to_see_is_one_line(
 
 
 def test_the_base_is_frozen_and_a_changed_processor_is_another_base(
-    recipe: Recipe, source: Source, cache: Path, tmp_path: Path
+    recipe: Recipe, source: DataSource, cache: Path, tmp_path: Path
 ) -> None:
     model = prepared(recipe, source, cache).loaded.model
     assert not model.training

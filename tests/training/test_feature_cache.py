@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from amrg.training.data import feature_cache as showing
-from amrg.training.data.feature_cache import FeatureCache, Parts, memory
+from amrg.training.data.feature_cache import FeatureCache, Parts, available_memory
 from amrg.training.data.samples import Stage
 
 
@@ -40,10 +40,10 @@ def test_memory_holds_what_fits(most: int, read: str) -> None:
 
 
 def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = memory()
+    whole = available_memory()
     (tmp_path / "memory.max").write_text("4000\n")
     monkeypatch.setattr(showing, "_CGROUP", tmp_path / "memory.max")
-    assert memory() == 4000 < whole
+    assert available_memory() == 4000 < whole
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     disk = Disk()
     shown = FeatureCache(Stage.FEATURES, disk.read)  # a quarter of 4000 bytes for two: room for none
@@ -51,4 +51,4 @@ def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monk
     shown.of("a")
     assert disk.asked == ["a", "a"]
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory() >= whole
+    assert available_memory() >= whole

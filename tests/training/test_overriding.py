@@ -36,13 +36,15 @@ def test_fields_are_set_by_name() -> None:
     ("change", "said"),
     [
         ("lora.rnk=8", "lora.rnk=8: a recipe has no field 'lora.rnk'; did you mean lora.rank"),
+        ("rate=1e-3", "a recipe has no field 'rate'; did you mean learning_rate?"),
+        ("untold=[]", "a recipe has no field 'untold'; the fields are base, revision, target_text,"),
         ("lora.rank", "expected NAME=VALUE"),
         ("lora.rank=0", "lora.rank is 0: it should be greater than or equal to 1"),
         ("lora.rank=many", 'lora.rank is "many": it should be a valid integer'),
         ("lr_scheduler=poly", 'lr_scheduler is "poly": expected one of constant, linear, cosine'),
         ("precision=float16", "expected one of float32, bfloat16"),
         ("lora.modules=head", "expected one of language, language+projector, language+projector+vision, all-linear"),
-        ("settings.max_new_tokens=3", "settings is null; give all of it as JSON"),
+        ("settings.max_new_tokens=3", "settings is null; set the whole object as JSON"),
         ('omit=["sizes"]', "omit: a published text is used unchanged; set target_text to a report style"),
         ('lora={"rnk": 3}', "a recipe has no field 'lora.rnk'; did you mean lora.rank"),
     ],
@@ -65,7 +67,12 @@ def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read"), ("{", "is no JSON"), ('{"epochs": 3}', "has no field 'epochs'"), ("[]", "recipe is []")],
+    [
+        (None, "cannot be read"),
+        ("{", "is not JSON"),
+        ('{"epochs": 3}', "has no field 'epochs'"),
+        ("[]", "recipe is []"),
+    ],
 )
 def test_a_recipe_file_that_is_none_is_refused(content: str | None, said: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"

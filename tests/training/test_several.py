@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from amrg.models.backbones.base import Modules
-from amrg.training.outputs.summary import rows_of
+from amrg.training.outputs.summary import read_columns
 from amrg.training.recipe import Lora
 from tests.training.several import in_processes
 from tests.training.small import RECIPE, base
@@ -54,14 +54,14 @@ def test_two_processes_end_with_the_weights_of_one(sharded: bool, one: Path, bas
     assert (folder / predictions).read_text(encoding="utf-8") == (one / predictions).read_text(encoding="utf-8")
     assert set(folder.with_suffix(".spoke").read_text(encoding="utf-8").split()) == {"0"}
     assert logged(folder)["step"] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-    for column in ("loss", "norm"):  # Adam forgives a gradient that is twice what it should be
+    for column in ("loss", "grad_norm"):  # Adam forgives a gradient that is twice what it should be
         assert logged(folder)[column] == pytest.approx(logged(one)[column], rel=1e-4)
 
 
 def test_a_folder_that_the_processes_do_not_share_is_refused_before_a_step(bases: Path, tmp_path: Path) -> None:
     assert in_processes(2, tmp_path / "run-{rank}", bases, UNEVEN, False, 0)[0] == 1
     refused = (tmp_path / "run-0.refused").read_text(encoding="utf-8")
-    assert "run-0: process 1 finds no run there, process 0 one at step 0: " in refused
+    assert "run-0: process 1 finds no run there, process 0 a run at step 0: " in refused
     assert "a disk that all processes share" in refused
     assert not (tmp_path / "run-0.spoke").exists()
 
@@ -72,8 +72,8 @@ def test_processes_that_stand_at_different_steps_are_refused(bases: Path, tmp_pa
     (tmp_path / "run-1" / "checkpoint.safetensors").unlink()
     assert in_processes(2, tmp_path / "run-{rank}", bases, UNEVEN, False, 0)[0] == 1
     refused = (tmp_path / "run-0.refused").read_text(encoding="utf-8")
-    assert "process 1 finds one at step 0 there, process 0 one at step 3" in refused
+    assert "process 1 finds a run at step 0 there, process 0 a run at step 3" in refused
 
 
 def logged(folder: Path) -> dict[str, list[float]]:
-    return rows_of(folder / "log.csv")
+    return read_columns(folder / "log.csv")

@@ -9,28 +9,28 @@ from pathlib import Path
 import pytest
 
 from amrg.training.callbacks import NoCallback
-from amrg.training.data.prepared import Prepared
+from amrg.training.data.prepared import PreparedData
 from amrg.training.loop.tuning import tune
 from amrg.training.outputs.artifacts import read_training
-from amrg.training.outputs.curves import Curve, chart, smoothed
-from amrg.training.outputs.summary import advice, rows_of, write_summary
+from amrg.training.outputs.curves import Curve, chart, smooth
+from amrg.training.outputs.summary import advice, read_columns, write_summary
 from tests.training.small import RECIPE, base, fabricated
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     made = fabricated(base(tmp_path_factory.mktemp("bases")))
-    return replace(made, left_out=(("case <x>", "its report has no text"), ("case y", "a|b cannot be read")))
+    return replace(made, skipped=(("case <x>", "its report has no text"), ("case y", "a|b cannot be read")))
 
 
 @pytest.fixture(scope="module")
-def run(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(prepared: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "a <run>"
     tune(prepared, RECIPE, folder, NoCallback())
     return folder
 
 
-def test_the_page_opens_offline_and_shows_the_run(run: Path, prepared: Prepared) -> None:
+def test_the_page_opens_offline_and_shows_the_run(run: Path, prepared: PreparedData) -> None:
     page = (run / "summary.html").read_text(encoding="utf-8")
     assert not re.search(r'(?:src|href)="(?!#)', page), "it asks for something from elsewhere"
     assert "<h1>a &lt;run&gt;</h1>" in page
@@ -49,31 +49,31 @@ def test_the_page_opens_offline_and_shows_the_run(run: Path, prepared: Prepared)
 
 def test_cases_that_were_left_out_are_kept_and_listed_with_their_reasons(run: Path) -> None:
     left_out = {"case <x>": "its report has no text", "case y": "a|b cannot be read"}
-    assert read_training(run).left_out == left_out
+    assert read_training(run).skipped == left_out
     page, text = ((run / name).read_text(encoding="utf-8") for name in ("summary.html", "summary.md"))
     assert "<dt>case &lt;x&gt;</dt><dd>its report has no text</dd>" in page
     assert "- case y: a|b cannot be read" in text
-    assert all("Left out" in told and "Nothing was learned or drafted from 2 cases" in told for told in (page, text))
+    assert all("Skipped cases" in found and "2 cases were not used" in found for found in (page, text))
 
 
-def test_where_nothing_was_left_out_nothing_is_listed(run: Path, prepared: Prepared, tmp_path: Path) -> None:
-    training = read_training(run).model_copy(update={"left_out": {}})
+def test_where_nothing_was_left_out_nothing_is_listed(run: Path, prepared: PreparedData, tmp_path: Path) -> None:
+    training = read_training(run).model_copy(update={"skipped": {}})
     for log in ("log.csv", "validation.csv"):
         (tmp_path / log).write_bytes((run / log).read_bytes())
     write_summary(tmp_path, RECIPE, training, prepared.validation, ())
-    assert not any("Left out" in (tmp_path / name).read_text("utf-8") for name in ("summary.html", "summary.md"))
+    assert not any("Skipped cases" in (tmp_path / name).read_text("utf-8") for name in ("summary.html", "summary.md"))
 
 
 def test_advice_follows_from_how_the_run_went(run: Path) -> None:
     training = read_training(run)
-    watched = rows_of(run / "validation.csv")
+    watched = read_columns(run / "validation.csv")
     best_last = training.model_copy(update={"best_step": 6, "best": 0.5, "unscored": 0})
     told = " ".join(advice(RECIPE, best_last, watched))
-    assert "more steps may still gain (steps is 6)" in told
-    assert "rose again" not in told
+    assert "more steps may improve it (steps is 6)" in told
+    assert "loss rose" not in told
     best_early = best_last.model_copy(update={"best_step": 3, "unscored": 2})
     told = " ".join(advice(RECIPE, best_early, {"loss": [1.0, 1.2]}))
-    assert "loss rose again" in told
+    assert "loss rose at the end" in told
     assert "2 drafts name no BI-RADS category" in told
     assert "more steps" not in told
 
@@ -85,5 +85,5 @@ def test_charts_have_the_same_bytes_every_time() -> None:
 
 
 def test_smoothing_keeps_a_constant_and_follows_slowly() -> None:
-    assert smoothed([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
-    assert smoothed([0.0, 1.0])[1] == pytest.approx(0.1 / 0.19)
+    assert smooth([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
+    assert smooth([0.0, 1.0])[1] == pytest.approx(0.1 / 0.19)

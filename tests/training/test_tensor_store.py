@@ -192,10 +192,10 @@ def test_a_store_of_something_else_is_refused_and_lies_in_another_folder(tmp_pat
     one.fill(KEYS[:2], each, silent)
     assert KEYS[0] not in other
     assert KEYS[0] in TensorStore.under(tmp_path, "features", Of(name="one"))
-    with pytest.raises(TuningError, match=r"of\.json"):
+    with pytest.raises(TuningError, match=r"fingerprint\.json"):
         TensorStore(one.folder, Of(name="other"))
     next(one.folder.glob("shard-*")).rename(other.folder / "shard-00000.safetensors")
-    with pytest.raises(TuningError, match="something else"):
+    with pytest.raises(TuningError, match="fingerprint differs"):
         TensorStore(other.folder, Of(name="other"))
 
 
@@ -238,7 +238,7 @@ def test_a_full_disk_is_said_and_costs_nothing_that_is_stored(tmp_path: Path, mo
 
     with monkeypatch.context() as patched:
         patched.setattr("amrg.training.data.tensor_store.save_file", no_room)
-        with pytest.raises(TuningError, match=r"No space left.*make room"):
+        with pytest.raises(TuningError, match=r"No space left.*free some space"):
             store.fill(KEYS, each, silent)
     assert [key for key in KEYS if key in store] == [*KEYS[:4]]
     store.fill(KEYS, each, silent)

@@ -25,17 +25,17 @@ from amrg.models.load import load_base
 from amrg.training.callbacks import STOPPED, NoCallback
 from amrg.training.data import base_model
 from amrg.training.data.collating import Padding, collate
-from amrg.training.data.prepared import Prepared
+from amrg.training.data.prepared import PreparedData
 from amrg.training.data.samples import Batch, Sample
-from amrg.training.errors import TuningError, to_tune_with_less
+from amrg.training.errors import TuningError, training_memory_advice
 from amrg.training.loop import checkpoints, tuning, validating
 from amrg.training.loop.lora import ReportLoss, adapters_attached, eval_mode, train_mode
 from amrg.training.loop.schedule import learning_rate_at
 from amrg.training.loop.stepping import trainable
-from amrg.training.loop.tuning import Tuned, tune
+from amrg.training.loop.tuning import TrainedAdapter, tune
 from amrg.training.loop.validating import DraftWriter
 from amrg.training.outputs.artifacts import read_training, write_adapter
-from amrg.training.outputs.run_folder import RunOf, RunStatus, refuse_different_run, run_status, write_run
+from amrg.training.outputs.run_folder import RunSpec, RunStatus, refuse_different_run, run_status, write_run
 from amrg.training.recipe import Lora, LrScheduler, Precision, Quantization, Recipe
 from tests.models.tiny import TINY
 from tests.training.comparing import same_but_rounded, state_of
@@ -56,16 +56,16 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prepared(bases: Path) -> Prepared:
+def prepared(bases: Path) -> PreparedData:
     return fabricated(base(bases))
 
 
-def tuned(prepared: Prepared, recipe: Recipe, folder: Path) -> Tuned:
+def tuned(prepared: PreparedData, recipe: Recipe, folder: Path) -> TrainedAdapter:
     return tune(prepared, recipe, folder, NoCallback())
 
 
 @pytest.fixture(scope="module")
-def never_failed(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def never_failed(prepared: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of `RECIPE` that nothing happened to."""
     folder = tmp_path_factory.mktemp("never") / "run"
     tuned(prepared, RECIPE, folder)
@@ -73,7 +73,7 @@ def never_failed(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def plain(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain(prepared: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of `PLAIN`, without dropout."""
     folder = tmp_path_factory.mktemp("plain") / "run"
     tuned(prepared, PLAIN, folder)
@@ -113,7 +113,7 @@ def test_running_statistics_stay_the_bases() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_how_many_are_held_at_once_changes_nothing_but_rounding(
-    at_once: int, plain: Path, prepared: Prepared, tmp_path: Path
+    at_once: int, plain: Path, prepared: PreparedData, tmp_path: Path
 ) -> None:
     tuned(prepared, PLAIN.model_copy(update={"micro_batch_size": at_once}), tmp_path / "parts")
     same_but_rounded(adapter(tmp_path / "parts"), adapter(plain))
@@ -123,7 +123,7 @@ def test_how_many_are_held_at_once_changes_nothing_but_rounding(
 def test_gradient_checkpointing_changes_no_gradient(family: str, bases: Path) -> None:
     loaded = base(bases, family)
     prepared = fabricated(loaded)
-    batch = collate(prepared.train[:3], prepared.shown, Padding.of(loaded))
+    batch = collate(prepared.train[:3], prepared.features, Padding.of(loaded))
     plain, checkpointed = (
         gradients(prepared, RECIPE.model_copy(update={"gradient_checkpointing": checkpointing}), batch)
         for checkpointing in (False, True)
@@ -134,7 +134,7 @@ def test_gradient_checkpointing_changes_no_gradient(family: str, bases: Path) ->
     assert sum(calls for _, calls in checkpointed.values()) > sum(calls for _, calls in plain.values())
 
 
-def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, tuple[Tensor, int]]:
+def gradients(prepared: PreparedData, recipe: Recipe, batch: Batch) -> dict[str, tuple[Tensor, int]]:
     """Gradients by parameter, and how often the layers were called for them: more often where they are checkpointed."""
     with adapters_attached(prepared.loaded, recipe) as model:
         train_mode(model)
@@ -153,11 +153,11 @@ def gradients(prepared: Prepared, recipe: Recipe, batch: Batch) -> dict[str, tup
         return {n: (p.grad.clone(), calls) for n, p in trainable(model).items() if p.grad is not None}
 
 
-def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: Prepared, tmp_path: Path) -> None:
+def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: PreparedData, tmp_path: Path) -> None:
     done = tuned(prepared, RECIPE, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} >= {"log.csv", "validation.csv", "tensorboard"}
     assert Recipe.model_validate_json((tmp_path / "recipe.json").read_bytes()) == RECIPE
-    assert read_training(tmp_path).tuned(tmp_path) == done
+    assert read_training(tmp_path).summary(tmp_path) == done
     settings = ModelSettings.of_checkpoint(tmp_path, 1)
     assert settings.max_new_tokens == max(len(s.answer) for s in prepared.train) * 5 // 4
     bare = load_base(str(bases / "gemma3"))
@@ -188,21 +188,21 @@ def test_an_adapter_holds_neither_embeddings_nor_head(
     assert [name for name in names if re.search(r"(?<!vision_)embed_tokens|lm_head", name)] == []
 
 
-def drafts_of(prepared: Prepared, model: Any, samples: Sequence[Sample]) -> list[str]:
+def drafts_of(prepared: PreparedData, model: Any, samples: Sequence[Sample]) -> list[str]:
     """What a model writes, as long as its settings allow; `model` is the base, or has adapters in."""
     with eval_mode(model):
         return DraftWriter(prepared, prepared.loaded.settings.max_new_tokens).write(model, samples)
 
 
 def test_the_best_adapter_is_left_and_patience_ends_the_run(
-    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = RECIPE.validation.model_copy(update={"every": 1, "patience": 2, "metric": WatchedMetric.BIRADS})
     recipe = RECIPE.model_copy(update={"validation": every, "lr_scheduler": LrScheduler.CONSTANT, "warmup_ratio": 0.0})
     values = iter([1.0, 0.2, 0.6, 0.4, 0.5, 0.9])  # the first is of the references, not of drafts
     monkeypatch.setattr(validating, "validation_values", lambda *_: {m: next(values) for m in [WatchedMetric.BIRADS]})
     done = tuned(prepared, recipe, tmp_path / "run")
-    assert (done.best, done.steps, done.stopped) == (0.6, 4, "no gain in 2 validations")
+    assert (done.best, done.steps, done.stopped) == (0.6, 4, "no improvement in 2 validations")
     assert done.best_step == 2
     values = iter([1.0, 0.2, 0.6])
     tuned(prepared, recipe.model_copy(update={"steps": 2}), tmp_path / "two")
@@ -210,9 +210,9 @@ def test_the_best_adapter_is_left_and_patience_ends_the_run(
     assert best == two
 
 
-def test_who_watches_can_stop_a_run(prepared: Prepared, tmp_path: Path) -> None:
+def test_who_watches_can_stop_a_run(prepared: PreparedData, tmp_path: Path) -> None:
     class Impatient(NoCallback):
-        def validated(self, step: int, value: float) -> bool:
+        def on_validation(self, step: int, value: float) -> bool:
             assert value == 0.0
             return step == 3
 
@@ -260,7 +260,7 @@ CPU_IS_FULL = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't al
     ids=["nan", "inf", "cuda", "memory", "cpu"],
 )
 def test_a_failure_is_one_line_and_costs_no_checkpoint(
-    failure: Exception | float, said: str, never_failed: Path, prepared: Prepared, tmp_path: Path
+    failure: Exception | float, said: str, never_failed: Path, prepared: PreparedData, tmp_path: Path
 ) -> None:
     before = state_of(prepared.loaded.model)
     with failing(5, failure), pytest.raises(TuningError, match=said) as raised:
@@ -270,14 +270,14 @@ def test_a_failure_is_one_line_and_costs_no_checkpoint(
     kept = checkpoints.load_checkpoint(tmp_path / "run" / checkpoints.FILE_NAME)
     assert kept is not None
     assert kept[0].step == 3
-    assert run_status(tmp_path / "run") is RunStatus.UNFINISHED
+    assert run_status(tmp_path / "run") is RunStatus.INTERRUPTED
     tuned(prepared, RECIPE, tmp_path / "run")
     run, never = ((folder / "adapter_model.safetensors").read_bytes() for folder in (tmp_path / "run", never_failed))
     assert run == never
 
 
 def test_a_run_that_ran_out_of_memory_goes_on_with_fewer_at_once(
-    prepared: Prepared, plain: Path, tmp_path: Path
+    prepared: PreparedData, plain: Path, tmp_path: Path
 ) -> None:
     with failing(5, MemoryError()), pytest.raises(TuningError):
         tuned(prepared, PLAIN, tmp_path / "run")
@@ -289,19 +289,19 @@ def test_a_run_that_ran_out_of_memory_goes_on_with_fewer_at_once(
 
 
 def test_what_fewer_at_once_change_is_said_where_units_are_dropped() -> None:
-    assert "lower micro_batch_size (now 4; the same but for rounding)" in to_tune_with_less(PLAIN)
+    assert "lower micro_batch_size (now 4; the same but for rounding)" in training_memory_advice(PLAIN)
     dropping = "lower micro_batch_size (now 4; the same but for rounding and for which units dropout drops)"
-    assert dropping in to_tune_with_less(RECIPE)
+    assert dropping in training_memory_advice(RECIPE)
 
 
 def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
-    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning, "SAVE_EVERY", 0.0)
     sizes: list[int] = []
 
     class Filling(NoCallback):
-        def step(self, step: object) -> None:
+        def on_step(self, stats: object) -> None:
             """After the second checkpoint no file may grow beyond half of it: the kernel refuses, as a full disk."""
             path = tmp_path / "run" / checkpoints.FILE_NAME
             if len(sizes) == 2:
@@ -309,7 +309,7 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
             sizes.append(path.stat().st_size if path.is_file() else 0)
 
     try:
-        with pytest.raises(TuningError, match="no room left to write; the last whole checkpoint is kept") as raised:
+        with pytest.raises(TuningError, match="the disk is full; the last checkpoint is intact") as raised:
             tune(prepared, RECIPE, tmp_path / "run", Filling())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -323,52 +323,54 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_told_from_other_errors(
-    number: int, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(number, "the system's words")
 
     monkeypatch.setattr(checkpoints, "save_file", refuse)
-    with pytest.raises(TuningError, match="no room left"):
+    with pytest.raises(TuningError, match="the disk is full"):
         tuned(prepared, RECIPE, tmp_path / "run")
     number = errno.EACCES
     with pytest.raises(PermissionError):
         tuned(prepared, RECIPE, tmp_path / "run")
 
 
-def test_a_folder_is_held_to_its_run(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_folder_is_held_to_its_run(prepared: PreparedData, tmp_path: Path) -> None:
     first = tuned(prepared, RECIPE, tmp_path)
     written = (tmp_path / "training.json").stat().st_mtime_ns
     assert tuned(prepared, RECIPE, tmp_path) == first
     assert (tmp_path / "training.json").stat().st_mtime_ns == written, "a finished run was run again"
     other = RECIPE.model_copy(update={"lora": Lora(rank=8), "seed": 1})
-    with pytest.raises(TuningError, match=r"lora.rank is 4 there and 8 here.*recipe.seed is 0 there and 1 here"):
+    with pytest.raises(
+        TuningError, match=r"lora.rank: the folder has 4, this run 8.*recipe.seed: the folder has 0, this run 1"
+    ):
         tuned(prepared, other, tmp_path)
     elsewhere = replace(prepared, data=prepared.data.model_copy(update={"split_hash": "1"}))
-    with pytest.raises(TuningError, match=r'data.split_hash is "0" there and "1" here'):
+    with pytest.raises(TuningError, match=r'data.split_hash: the folder has "0", this run "1"'):
         tuned(elsewhere, RECIPE, tmp_path)
 
 
-def test_a_hub_base_of_another_commit_is_another_run(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_hub_base_of_another_commit_is_another_run(prepared: PreparedData, tmp_path: Path) -> None:
     one, other = (
-        RunOf.of(replace(prepared, loaded=replace(prepared.loaded, folder=None, revision=commit)), RECIPE)
+        RunSpec.of(replace(prepared, loaded=replace(prepared.loaded, folder=None, revision=commit)), RECIPE)
         for commit in ("a1", "b2")
     )
     write_run(tmp_path, one)
     refuse_different_run(tmp_path, one)
-    with pytest.raises(TuningError, match='weights is "a1" there and "b2" here'):
+    with pytest.raises(TuningError, match='weights: the folder has "a1", this run "b2"'):
         refuse_different_run(tmp_path, other)
     moved = one.recipe.model_copy(update={"base": "elsewhere/tiny"})  # the same weights, in another place by now
     refuse_different_run(tmp_path, one.model_copy(update={"recipe": moved}))
 
 
-def test_an_adapter_of_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -> None:
+def test_an_adapter_of_something_else_is_not_overwritten(prepared: PreparedData, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(TuningError, match="holds an adapter of something else"):
+    with pytest.raises(TuningError, match="contains an adapter from elsewhere"):
         tuned(prepared, RECIPE, tmp_path)
 
 
-def test_a_metric_that_nothing_is_known_of_is_refused(prepared: Prepared, tmp_path: Path) -> None:
+def test_a_metric_that_nothing_is_known_of_is_refused(prepared: PreparedData, tmp_path: Path) -> None:
     without = tuple(
         replace(s, text="Nothing.", reference=s.reference.model_copy(update={"assessments": ()}))
         for s in prepared.validation
@@ -404,7 +406,7 @@ def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_model, "find_spec", lambda name: name)
     monkeypatch.setattr(base_model, "load_base", load)
     with pytest.raises(KeyboardInterrupt):
-        base_model.base_of(RECIPE.model_copy(update={"quantization": Quantization.NF4}))
+        base_model.load_recipe_base(RECIPE.model_copy(update={"quantization": Quantization.NF4}))
     (config,) = given
     assert (config.load_in_4bit, config.bnb_4bit_quant_type, config.bnb_4bit_use_double_quant) == (True, "nf4", True)
     assert config.bnb_4bit_compute_dtype is torch.bfloat16

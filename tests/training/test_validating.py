@@ -10,7 +10,7 @@ import pytest
 
 from amrg.birads import parse
 from amrg.metrics.validation import WatchedMetric
-from amrg.training.data.prepared import Prepared
+from amrg.training.data.prepared import PreparedData
 from amrg.training.data.samples import Sample
 from amrg.training.loop.lora import eval_mode
 from amrg.training.loop.validating import DraftWriter, unscored, validation_scores, validation_values
@@ -54,7 +54,7 @@ def test_drafts_do_not_depend_on_the_others_of_their_batch(tmp_path: Path) -> No
     assert len(set(alone)) > 1
 
 
-def shorter(prepared: Prepared, number: int) -> Sample:
+def shorter(prepared: PreparedData, number: int) -> Sample:
     """A sample whose instruction lacks its last word but one, so that its row is padded among the others."""
     sample = prepared.train[number]
     cut = {name: column[[*range(len(column) - 4), -3, -2, -1]] for name, column in sample.prompt.items()}

@@ -66,7 +66,7 @@ def sweep(
         quieten()
         from amrg.experiments.sweep.config import SweepConfig
         from amrg.experiments.sweep.run import sweep_and_score
-        from amrg.training.data.prepared import Source
+        from amrg.training.data.prepared import DataSource
 
         if ranges and search is None:
             fail(Exit.USAGE, "--range is for a search: add --search N")
@@ -74,7 +74,7 @@ def sweep(
         grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
         config = SweepConfig(
             parse_sweep(grid, resolve_recipe(recipe, changes), prune, search_fields),
-            Source(data, split),
+            DataSource(data, split),
             folder,
             storage,
             retry,
@@ -161,11 +161,11 @@ class TrialBar:
     def __init__(self, progress: Callable[[str, int, int], None], name: str) -> None:
         self._progress, self._name = progress, name
 
-    def step(self, taken: StepStats) -> None:
+    def on_step(self, stats: StepStats) -> None:
         """A step further."""
-        self._progress(self._name, taken.step, taken.of)
+        self._progress(self._name, stats.step, stats.total_steps)
 
-    def validated(self, step: int, value: float) -> bool:
+    def on_validation(self, step: int, value: float) -> bool:
         """Never stops a run: the sweep does."""
         return False
 

@@ -1,4 +1,4 @@
-"""Who looks on while a run goes: the protocol, and those that look on silently or on the terminal."""
+"""Callbacks of a run: the protocol, and one that does nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 
 import torch
 
-STOPPED = "stopped by who watched"
-"""Why a run ended that its watch stopped."""
+STOPPED = "stopped by a callback"
+"""Why a run ended if its callback stopped it."""
 
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_maxrss
 
@@ -19,12 +19,12 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_max
 class StepStats:
     """One optimiser step, over all processes.
 
-    `loss` is nats a labelled token, `norm` the gradient's before it was clipped, `tokens` all those of the batch that
-    are no padding, `seconds` the time the step took, `peak_bytes` the most memory held so far.
+    `loss` is nats per labelled token, `grad_norm` the norm before clipping, `tokens` all tokens of the batch without
+    padding, `seconds` the duration of the step, `peak_bytes` the maximum memory so far.
     """
 
     step: int
-    of: int
+    total_steps: int
     loss: float
     learning_rate: float
     grad_norm: float
@@ -34,39 +34,39 @@ class StepStats:
     peak_bytes: int
 
     @property
-    def cases_a_second(self) -> float:
+    def exams_per_second(self) -> float:
         """Throughput of the step in exams."""
         return self.cases / self.seconds
 
     @property
-    def tokens_a_second(self) -> float:
-        """Throughput of the step in tokens, those of pictures included."""
+    def tokens_per_second(self) -> float:
+        """Throughput of the step in tokens, image tokens included."""
         return self.tokens / self.seconds
 
 
 class Callback(Protocol):
-    """Told of every step and validation; may stop a run that promises little."""
+    """Called after every step and validation; may stop a run early."""
 
-    def step(self, taken: StepStats) -> None:
-        """A step was taken."""
+    def on_step(self, stats: StepStats) -> None:
+        """After a step."""
 
-    def validated(self, step: int, value: float) -> bool:
-        """The watched metric after a step; True ends the run here (its best adapter is kept)."""
+    def on_validation(self, step: int, value: float) -> bool:
+        """After a validation, with the monitored metric; True stops the run (its best adapter is saved)."""
 
 
 class NoCallback:
-    """Looks on and says nothing."""
+    """Does nothing."""
 
-    def step(self, taken: StepStats) -> None:
+    def on_step(self, stats: StepStats) -> None:
         """Nothing."""
 
-    def validated(self, step: int, value: float) -> bool:
+    def on_validation(self, step: int, value: float) -> bool:
         """Never stops a run."""
         return False
 
 
 def peak_bytes() -> int:
-    """The most memory held so far: of the accelerator where there is one, else resident memory of this process."""
+    """The maximum memory so far: of the GPU if there is one, else the resident memory of this process."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT

@@ -29,7 +29,7 @@ from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 from amrg.models import ModelError
 from amrg.models.availability import why_unavailable
-from amrg.training.data.prepared import Source
+from amrg.training.data.prepared import DataSource
 from amrg.training.recipe import Precision, Recipe, Validation
 
 RECIPE = Recipe(
@@ -109,7 +109,7 @@ def _sweep(experiment: Experiment, split: str, callbacks: SweepCallbacks) -> Swe
         SweepError: other processes still run its trials; a best of the finished ones might not be the final best, and
             the test part is used once.
     """
-    source, folder = Source(experiment.out / "data", split), experiment.out / "sweeps" / split
+    source, folder = DataSource(experiment.out / "data", split), experiment.out / "sweeps" / split
     swept = sweep_and_score(SweepConfig(experiment.sweep, source, folder), callbacks)
     remaining = [
         t for of in swept.configurations for t in of.trials if t.status in (TrialStatus.WAITING, TrialStatus.RUNNING)

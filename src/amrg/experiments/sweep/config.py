@@ -12,8 +12,8 @@ from amrg.datasets import open_dataset
 from amrg.experiments.sweep.definition import Definition, Sweep
 from amrg.experiments.sweep.trials import Trial
 from amrg.training.callbacks import Callback
-from amrg.training.data.prepared import Prepared, Source, prepare
-from amrg.training.loop.tuning import Tuned, tune
+from amrg.training.data.prepared import DataSource, PreparedData, prepare
+from amrg.training.loop.tuning import TrainedAdapter, tune
 from amrg.training.recipe import Recipe
 
 
@@ -34,8 +34,8 @@ class SweepCallbacks(Protocol):
 class Steps:
     """What is done once a backbone, and what is done once a trial."""
 
-    prepare: Callable[[Recipe, Source, Path, Progress], Prepared] = prepare
-    tune: Callable[[Prepared, Recipe, Path, Callback], Tuned] = tune
+    prepare: Callable[[Recipe, DataSource, Path, Progress], PreparedData] = prepare
+    tune: Callable[[PreparedData, Recipe, Path, Callback], TrainedAdapter] = tune
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SweepConfig:
     """
 
     sweep: Sweep
-    source: Source
+    source: DataSource
     folder: Path
     storage: str | None = None
     retry: bool = False

@@ -27,19 +27,19 @@ class PruningCallback:
         self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         self._last_beat = time.monotonic()
 
-    def step(self, taken: StepStats) -> None:
+    def on_step(self, stats: StepStats) -> None:
         """Pass it on, with a heartbeat every minute."""
         if time.monotonic() - self._last_beat > _HEARTBEAT_SECONDS:
             self._last_beat = time.monotonic()
             self._trial.set_user_attr(HEARTBEAT, time.time())
-        self._inner.step(taken)
+        self._inner.on_step(stats)
 
-    def validated(self, step: int, value: float) -> bool:
+    def on_validation(self, step: int, value: float) -> bool:
         """Report it, once however often the trial was resumed."""
         if step not in self._reported:
             self._reported.add(step)
             self._trial.report(value, step)
-        return self._inner.validated(step, value) or bool(self._trial.should_prune())
+        return self._inner.on_validation(step, value) or bool(self._trial.should_prune())
 
 
 def make_pruner(sweep: Sweep) -> Any:

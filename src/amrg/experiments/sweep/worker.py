@@ -30,9 +30,9 @@ from amrg.experiments.sweep.pruning import HEARTBEAT, PruningCallback
 from amrg.experiments.sweep.studies import Studies, open_studies, suggest, trials_in
 from amrg.experiments.sweep.trials import POINT, REASON, TUNED, Trial, read_trial, read_trials, trial_folder
 from amrg.training.callbacks import STOPPED
-from amrg.training.data.prepared import Prepared
+from amrg.training.data.prepared import PreparedData
 from amrg.training.errors import TuningError
-from amrg.training.loop.tuning import Tuned
+from amrg.training.loop.tuning import TrainedAdapter
 
 FEATURES = "features"
 """The folder of what the trials of a sweep share, inside the sweep's."""
@@ -88,7 +88,7 @@ class _Worker:
         while self._run_next(prepared) or self._repeat_best():
             pass
 
-    def _prepare(self) -> Prepared:
+    def _prepare(self) -> PreparedData:
         """What all trials share, computed or read: image features are in the sweep's folder."""
         recipe = self.config.sweep.recipe.model_copy(update={"base": self.base.source})
         cache = self.config.folder / FEATURES
@@ -103,7 +103,7 @@ class _Worker:
         self.study.set_user_attr(WEIGHTS, weights)
         return prepared
 
-    def _run_next(self, prepared: Prepared) -> bool:
+    def _run_next(self, prepared: PreparedData) -> bool:
         """Run one trial; False if there is none to claim."""
         with self._claim() as trial:
             if trial is None:
@@ -164,7 +164,7 @@ class _Worker:
     def _unfinished(self) -> list[Any]:
         return list(trials_in(self.study, TrialState.WAITING, TrialState.RUNNING))
 
-    def _run(self, trial: Any, prepared: Prepared) -> None:
+    def _run(self, trial: Any, prepared: PreparedData) -> None:
         """Run one trial until it is finished, pruned or failed."""
         point = suggest(trial, self.config.sweep)
         trial.set_user_attr(POINT, point.model_dump(mode="json", exclude_none=True))
@@ -194,7 +194,7 @@ class _Worker:
             self._finish(trial, tuned)
         self.callbacks.ended(self._read(trial))
 
-    def _finish(self, trial: Any, tuned: Tuned) -> None:
+    def _finish(self, trial: Any, tuned: TrainedAdapter) -> None:
         """Record the result of a trial, finished or pruned."""
         if math.isnan(tuned.best):
             metric = self.config.sweep.recipe.validation.metric.value

@@ -1,4 +1,4 @@
-"""The base that is tuned: loaded in the numbers of a recipe, frozen, asked as the recipe says; and what names it."""
+"""The base model of a recipe: loaded in its precision, frozen, with its settings; and the fingerprints of caches."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from amrg.training.recipe import Precision, Quantization, Recipe
 
 DTYPES = {Precision.FLOAT32: torch.float32, Precision.BFLOAT16: torch.bfloat16}
 SOFTWARE = f"amrg {__version__}, transformers {version('transformers')}, torch {version('torch')}"
-_ASKING = {".json", ".jinja", ".model", ".txt"}  # what a checkpoint's folder holds of its processor and template
+_PROCESSOR_FILES = {".json", ".jinja", ".model", ".txt"}  # suffixes: processor, tokenizer, chat template
 
 
 class BaseFingerprint(Value):
-    """A base by what its weights and its processor are: SHA-256 of files, or a hub commit for both."""
+    """A base by its weights and its processor: SHA-256 of files, or a hub commit for both."""
 
     weights: str
-    asking: str
+    processor: str
 
 
-class PicturesOf(Value):
-    """What stored pictures were made from. No model is in it: all bases of one encoding share them."""
+class ImagesFingerprint(Value):
+    """What stored images depend on. No model is included: all bases with one encoding share them."""
 
-    what: str = "pictures as a model is shown them"
+    what: str = "input images"
     software: str = f"amrg {__version__}"
     dataset: str
     encoding: ViewEncoding
 
 
-class PromptsOf(Value):
-    """What stored prompts were made from. How long an answer may be is no part of it."""
+class PromptsFingerprint(Value):
+    """What stored prompts depend on; `max_new_tokens` is not included."""
 
     what: str = "prompts"
     software: str = SOFTWARE
@@ -52,24 +52,24 @@ class PromptsOf(Value):
     settings: str
 
 
-class SeenOf(Value):
-    """What stored features or image tokens were made from; the words of the prompt are no part of it.
+class FeaturesFingerprint(Value):
+    """What stored features or image tokens depend on; the text of the prompt is not included.
 
-    No rank, scaling, seed or rate is in it: all trials of one base share them.
+    Rank, scaling, seed and learning rate are not included either: all trials of one base share them.
     """
 
     what: Stage
     software: str = SOFTWARE
     dataset: str
     base: BaseFingerprint
-    pictures: str
+    images: str
     dtype: str
     device: str
-    quantised: bool
+    quantized: bool
 
 
-def base_of(recipe: Recipe) -> LoadedModel:
-    """The recipe's base without any adapter, frozen, in the recipe's precision, asked by the recipe's settings.
+def load_recipe_base(recipe: Recipe) -> LoadedModel:
+    """The recipe's base without adapters, frozen, with the recipe's precision and settings.
 
     Raises:
         ModelError: the base cannot be loaded.
@@ -79,55 +79,55 @@ def base_of(recipe: Recipe) -> LoadedModel:
     loaded = load_base(recipe.base, recipe.revision, quantization, DTYPES[recipe.precision])
     loaded.model.requires_grad_(False)
     set_threads(loaded.model)
-    return loaded if recipe.settings is None else asked_as(loaded, recipe.settings)
+    return loaded if recipe.settings is None else with_settings(loaded, recipe.settings)
 
 
-def asked_as(loaded: LoadedModel, settings: ModelSettings) -> LoadedModel:
-    """The same model, asked otherwise."""
+def with_settings(loaded: LoadedModel, settings: ModelSettings) -> LoadedModel:
+    """The same model with other settings."""
     processor = loaded.backbone.load_processor(loaded.source, loaded.revision, settings)
     return replace(loaded, processor=processor, settings=settings)
 
 
-def stored_as(loaded: LoadedModel) -> BaseFingerprint:
-    """What a base is known by.
+def base_fingerprint(loaded: LoadedModel) -> BaseFingerprint:
+    """The fingerprint of a base.
 
     Raises:
         TuningError: a hub model whose commit is not known.
     """
     weights = loaded.weights_hash or loaded.revision
     if weights is None:
-        raise TuningError(f"model {loaded.name!r}: its hub commit is not known; name one as the recipe's revision")
-    return BaseFingerprint(weights=weights, asking=weights if loaded.folder is None else _files_hash(loaded.folder))
+        raise TuningError(f"model {loaded.name!r}: its hub commit is unknown; set the recipe's revision")
+    return BaseFingerprint(weights=weights, processor=weights if loaded.folder is None else _files_hash(loaded.folder))
 
 
-def pictures_of(loaded: LoadedModel, dataset: str) -> PicturesOf:
-    """What the pictures of a data set, given by its hash, follow from."""
-    return PicturesOf(dataset=dataset, encoding=loaded.settings.encoding)
+def images_fingerprint(loaded: LoadedModel, dataset: str) -> ImagesFingerprint:
+    """The fingerprint of the images of a data set, given by its hash."""
+    return ImagesFingerprint(dataset=dataset, encoding=loaded.settings.encoding)
 
 
-def prompts_of(loaded: LoadedModel, dataset: str) -> PromptsOf:
-    """What the prompts of a data set follow from."""
+def prompts_fingerprint(loaded: LoadedModel, dataset: str) -> PromptsFingerprint:
+    """The fingerprint of the prompts of a data set."""
     settings = loaded.settings.model_dump_json(exclude={"max_new_tokens"})
-    return PromptsOf(dataset=dataset, base=stored_as(loaded), settings=settings)
+    return PromptsFingerprint(dataset=dataset, base=base_fingerprint(loaded), settings=settings)
 
 
-def seen_of(loaded: LoadedModel, dataset: str, stage: Stage) -> SeenOf:
-    """What the features or image tokens of a data set follow from."""
+def features_fingerprint(loaded: LoadedModel, dataset: str, stage: Stage) -> FeaturesFingerprint:
+    """The fingerprint of the features or image tokens of a data set."""
     model = loaded.model
-    return SeenOf(
+    return FeaturesFingerprint(
         what=stage,
         dataset=dataset,
-        base=stored_as(loaded),
-        pictures=loaded.settings.model_dump_json(exclude={"max_new_tokens", "instruction"}),
+        base=base_fingerprint(loaded),
+        images=loaded.settings.model_dump_json(exclude={"max_new_tokens", "instruction"}),
         dtype=str(model.dtype),
         device=model.device.type,
-        quantised=getattr(model, "hf_quantizer", None) is not None,
+        quantized=getattr(model, "hf_quantizer", None) is not None,
     )
 
 
 def _files_hash(folder: Path) -> str:
-    """SHA-256 over the files of a checkpoint's folder that decide its prompts and pixels."""
-    files = [f for f in sorted(folder.iterdir()) if f.suffix in _ASKING and not f.name.endswith(".index.json")]
+    """SHA-256 over the files of a checkpoint's folder that determine its prompts and pixels."""
+    files = [f for f in sorted(folder.iterdir()) if f.suffix in _PROCESSOR_FILES and not f.name.endswith(".index.json")]
     return sha256_of_chunks(file.name.encode() + b"\n" + file.read_bytes() for file in files)
 
 

@@ -1,6 +1,6 @@
-"""From a split's cases to what training needs of them: the text to be written, and the pictures as a model sees them.
+"""The cases of a split as training needs them: the target text, and the model's input images.
 
-The test part is never opened here: only the cases of the parts that are named are read.
+Only the cases of the parts that are named are read, and the test part is never named.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from amrg.models import ViewEncoding, frame_for, model_image
 from amrg.models.backbones.base import Images, Tensors, Views
 from amrg.training.recipe import OmittableFact, Recipe, TargetText
 
-LEARNED, WATCHED = "train", "validation"
-MANY, MOST_WORKERS = 200, 8
+TRAIN, VALIDATION = "train", "validation"
+PARALLEL_FROM, MAX_WORKERS = 200, 8
+"""Cases from which images are read by several processes, and by how many at most."""
 
 _OF_A_FINDING: dict[OmittableFact, tuple[str, object]] = {
     OmittableFact.SIZES: ("size_mm", None),
     OmittableFact.VIEWS: ("views", ()),
 }
 
-LeftOut = tuple[str, str]
-"""A case's key, and why nothing is learned from it."""
+SkippedCase = tuple[str, str]
+"""A case's key, and why it is not used."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A case and the text that is to be written of it."""
+    """A case and its target text."""
 
     case: Case
     text: str
@@ -51,105 +52,105 @@ class Example:
         return self.case.reference
 
 
-def examples_of(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[list[Example], list[LeftOut]]:
-    """Cases in their order, and those that have no text to learn."""
+def build_examples(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[list[Example], list[SkippedCase]]:
+    """The examples of some cases in their order, and the cases without a target text."""
     found = [Example(case, target_text(case, recipe)) for case in map(dataset.case, keys)]
-    empty = [(lesson.key, "its report has no text") for lesson in found if not lesson.text.strip()]
-    return [lesson for lesson in found if lesson.text.strip()], empty
+    empty = [(example.key, "its report has no text") for example in found if not example.text.strip()]
+    return [example for example in found if example.text.strip()], empty
 
 
 def target_text(case: Case, recipe: Recipe) -> str:
-    """The reference as published, or its facts in a house style's plainest wording, but for those left untold."""
+    """The reference as published, or its facts without the omitted ones, rendered in a report style."""
     if recipe.target_text is TargetText.PUBLISHED:
         return case.text
-    return render(_told(case.reference, recipe.omit), Style(recipe.target_text.value))
+    return render(_without(case.reference, recipe.omit), Style(recipe.target_text.value))
 
 
-def _told(report: Report, untold: Sequence[OmittableFact]) -> Report:
-    """A report without what is left untold."""
-    cut = {name: empty for fact, (name, empty) in _OF_A_FINDING.items() if fact in untold}
+def _without(report: Report, omit: Sequence[OmittableFact]) -> Report:
+    """A report without the omitted facts."""
+    cut = {name: empty for fact, (name, empty) in _OF_A_FINDING.items() if fact in omit}
     findings = tuple(finding.model_copy(update=cut) for finding in report.findings)
-    indication = None if OmittableFact.INDICATION in untold else report.indication
+    indication = None if OmittableFact.INDICATION in omit else report.indication
     return report.model_copy(update={"findings": findings, "indication": indication})
 
 
 @dataclass(frozen=True)
-class Framing:
-    """A case whose pictures, below `root`, are to be made as a model is shown them."""
+class FramingJob:
+    """A case, in files below `root`, whose input images are to be made."""
 
     case: Case
     root: Path
     encoding: ViewEncoding
 
-    def pictures(self) -> tuple[Views, Images]:
-        """The views in hanging order, and their pictures uint8 [size, size, 3] as drafting makes them.
+    def images(self) -> tuple[Views, Images]:
+        """The views in hanging order, and their images uint8 [size, size, 3], as in drafting.
 
         Raises:
-            ImagingError: there is no picture, or one that cannot be read.
+            ImagingError: there is no image, or one that cannot be read.
         """
         mammograms = hanging_order(study_of(self.case, self.root))
-        pictures = [model_image(frame_for(m, self.encoding), m.laterality, self.encoding) for m in mammograms]
-        return [(m.laterality, m.view) for m in mammograms], pictures
+        images = [model_image(frame_for(m, self.encoding), m.laterality, self.encoding) for m in mammograms]
+        return [(m.laterality, m.view) for m in mammograms], images
 
 
-def as_tensors(views: Views, pictures: Images) -> Tensors:
-    """Views and pictures as they are stored: one channel where all three are the same."""
-    stacked = np.stack(list(pictures))
+def as_tensors(views: Views, images: Images) -> Tensors:
+    """Views and images as they are stored: one channel if all three are equal."""
+    stacked = np.stack(list(images))
     grey = bool((stacked == stacked[..., :1]).all())
-    named = " ".join(f"{side.value} {view.value}" for side, view in views).encode()
+    names = " ".join(f"{side.value} {view.value}" for side, view in views).encode()
     return {
-        "pictures": torch.from_numpy(np.ascontiguousarray(stacked[..., :1] if grey else stacked)),
-        "views": torch.tensor(list(named), dtype=torch.uint8),
+        "images": torch.from_numpy(np.ascontiguousarray(stacked[..., :1] if grey else stacked)),
+        "views": torch.tensor(list(names), dtype=torch.uint8),
     }
 
 
 def from_tensors(stored: Tensors) -> tuple[Views, Images]:
-    """The way back."""
-    words = bytes(stored["views"].tolist()).decode().split()
-    views = [(Laterality(side), View(view)) for side, view in zip(words[::2], words[1::2], strict=True)]
-    whole = stored["pictures"].expand(-1, -1, -1, 3).numpy()
-    return views, [np.ascontiguousarray(one) for one in whole]
+    """The inverse of `as_tensors`."""
+    names = bytes(stored["views"].tolist()).decode().split()
+    views = [(Laterality(side), View(view)) for side, view in zip(names[::2], names[1::2], strict=True)]
+    images = stored["images"].expand(-1, -1, -1, 3).numpy()
+    return views, [np.ascontiguousarray(image) for image in images]
 
 
 @dataclass
 class ExampleReader:
-    """Reads the pictures of cases; `unread` holds those that cannot be read, each with the one line why.
+    """Reads the images of cases; `unreadable` has the cases that failed, each with the one-line reason.
 
-    Many cases are read by several processes, for decoding takes most of the time; the result is the same.
+    Many cases are read by several processes, because decoding takes most of the time; the result is the same.
     """
 
     cases: Mapping[str, Case]
     root: Path
     encoding: ViewEncoding
     workers: int | None = None
-    unread: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     def read(self, keys: Sequence[str]) -> Iterator[Tensors | None]:
-        """Views and pictures of cases in turn as they are stored, None where they cannot be read."""
-        framings = [Framing(self.cases[key], self.root, self.encoding) for key in keys]
+        """Views and images of cases in order, as they are stored; None if a case cannot be read."""
+        jobs = [FramingJob(self.cases[key], self.root, self.encoding) for key in keys]
         workers = _workers(len(keys)) if self.workers is None else self.workers
-        for key, found in zip(keys, _framed(framings, workers), strict=True):
+        for key, found in zip(keys, _run(jobs, workers), strict=True):
             if isinstance(found, str):
-                self.unread[key] = found
+                self.unreadable[key] = found
             yield None if isinstance(found, str) else as_tensors(*found)
 
 
 def _workers(cases: int) -> int:
-    """Processes that are worth their start: none beside this one for few cases, at most `MOST_WORKERS`."""
-    return min(MOST_WORKERS, (os.cpu_count() or 1) // 2) if cases >= MANY else 1
+    """The number of processes: one for few cases, at most `MAX_WORKERS`."""
+    return min(MAX_WORKERS, (os.cpu_count() or 1) // 2) if cases >= PARALLEL_FROM else 1
 
 
-def _framed(framings: Sequence[Framing], workers: int) -> Iterator[tuple[Views, Images] | str]:
-    """Views and pictures of cases in turn, or why they cannot be read."""
+def _run(jobs: Sequence[FramingJob], workers: int) -> Iterator[tuple[Views, Images] | str]:
+    """Views and images of cases in order, or why they cannot be read."""
     if workers < 2:
-        yield from map(_frame, framings)
+        yield from map(_frame, jobs)
         return
     with get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(_frame, framings)
+        yield from pool.imap(_frame, jobs)
 
 
-def _frame(framing: Framing) -> tuple[Views, Images] | str:
+def _frame(job: FramingJob) -> tuple[Views, Images] | str:
     try:
-        return framing.pictures()
+        return job.images()
     except ImagingError as error:
         return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""What a fine-tuning step is made of: samples, and batches of them."""
+"""Samples of fine-tuning, and batches of them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from amrg.birads import Report
 from amrg.models.backbones.base import Tensors, TrainableModules
 
 IGNORE = -100
-"""Label of a token that nothing is learned from: prompt, placeholders of pictures, padding."""
+"""Label of tokens outside the loss: prompt, image placeholders, padding."""
 
 
 class Stage(StrEnum):
-    """How far a picture was taken before training began: as far as nothing on the way is trained."""
+    """How far images were encoded before training: up to the first trained module."""
 
     PIXELS = "pixels"
     FEATURES = "features"
     IMAGE_TOKENS = "image tokens"
 
 
-def stage_of(touched: TrainableModules) -> Stage:
+def stage_of(trainable: TrainableModules) -> Stage:
     """The last stage that training does not change."""
-    if touched.tower:
+    if trainable.tower:
         return Stage.PIXELS
-    return Stage.FEATURES if touched.projector else Stage.IMAGE_TOKENS
+    return Stage.FEATURES if trainable.projector else Stage.IMAGE_TOKENS
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One case as it is learned: its prompt's columns int64 [T], the answer's token numbers with their end.
+    """One case to train on: its prompt's columns int64 [T], the answer's token ids with the end token.
 
-    `text` is what is to be written, `reference` the facts that a draft is compared with; `findings_known` is False
-    where its data set publishes no findings. Cases of one `group` are resampled together.
+    `text` is the target text, `reference` the facts that a draft is compared with; `findings_known` is False if its
+    data set publishes no findings. Cases of one `group` are resampled together.
     """
 
     key: str
@@ -48,13 +48,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples put together: columns [B, T] with `attention_mask` among them, labels [B, T], what is shown.
+    """Collated samples: columns [B, T], `attention_mask` among them, labels [B, T], image inputs.
 
-    `shown` has an entry a picture of all samples in order, but for `Stage.PIXELS`, where it has one a sample.
+    `images` has one entry per image of all samples in order; for `Stage.PIXELS` one per sample.
     """
 
     keys: tuple[str, ...]
     tokens: Tensors
     labels: Tensor
     stage: Stage
-    shown: tuple[Tensors, ...]
+    images: tuple[Tensors, ...]

@@ -1,10 +1,9 @@
-"""Named tensors by key on disk: what is computed once before training, and read in every step.
+"""Named tensors by key on disk: computed once before training, read in every step.
 
-A store is a folder of safetensors files, `shard-00000.safetensors` and on, each there whole or not at all, and
-`of.json`, which says what they were computed from. The header of a shard is its index: there is nothing beside it that
-could disagree with it. Killed at any moment, a store keeps every whole shard; filled again, it ends with the same
-bytes as if it had never been stopped. A shard is never written over: where one was removed, what it held is made again
-in a new one.
+A store is a folder of safetensors files `shard-00000.safetensors`, ..., each written atomically, and
+`fingerprint.json`, which says what they were computed from. The index of a shard is its header, so no other file can
+disagree with it. An interrupted store keeps every complete shard; filled again, it ends with the same bytes as without
+the interruption. A shard is never overwritten: if one was removed, its content is computed again into a new one.
 """
 
 from __future__ import annotations
@@ -26,162 +25,170 @@ from amrg.models.backbones.base import Tensors
 from amrg.training.errors import TuningError
 
 SHARD = 64 * 2**20
-"""Bytes of tensors a shard: what a killed run may have to compute again. One key's tensors are never divided."""
+"""Bytes of tensors per shard: the most that is lost by an interruption. One key's tensors stay in one shard."""
 
-OF, LOCK, OPEN = "of.json", ".lock", 32
+FINGERPRINT, LOCK, MAX_OPEN = "fingerprint.json", ".lock", 32
 
 Make = Callable[[Sequence[str]], Iterable[Tensors | None]]
-"""Computes tensors of keys in turn; None where there are none to be had, and then that key stays absent."""
+"""Computes tensors of keys in order; None if not available, and then the key stays absent."""
 
 
 class TensorStore:
-    """Tensors of many keys, bound to what they were computed from; memory-mapped, read one key at a time.
+    """Tensors of many keys, bound to a fingerprint of their inputs; memory-mapped, read one key at a time.
 
-    Any number of processes may read while one fills; a second that would fill waits, and finds the work done.
+    Any number of processes may read while one fills; another that wants to fill waits, and finds the work done.
     """
 
-    def __init__(self, folder: Path, of: Value, shard: int = SHARD) -> None:
-        """Open a store, made where there is none.
+    def __init__(self, folder: Path, fingerprint: Value, shard: int = SHARD) -> None:
+        """Open a store; it is created if there is none.
 
         Raises:
-            TuningError: the folder holds tensors of something else, or a shard that is not whole.
+            TuningError: the folder has another fingerprint, or a damaged shard.
         """
         self.folder = folder
         self._shard = shard
-        self._of = of.model_dump_json(indent=1)
+        self._fingerprint = fingerprint.model_dump_json(indent=1)
         self._index: dict[str, tuple[Path, tuple[str, ...]]] = {}
-        self._known: set[Path] = set()
-        # The last ones stay open, of this store alone: a path that it has opened, it writes no shard under.
-        self._opened: Callable[[Path], Any] = lru_cache(maxsize=OPEN)(partial(safe_open, framework="pt"))
+        self._indexed: set[Path] = set()
+        # The most recent files stay open. The cache is this store's own: it never writes to a path that it has opened.
+        self._open: Callable[[Path], Any] = lru_cache(maxsize=MAX_OPEN)(partial(safe_open, framework="pt"))
         self._bind()
-        self._look()
+        self._index_new()
 
     @classmethod
-    def under(cls, cache: Path, name: str, of: Value) -> TensorStore:
-        """The store below `cache` for what was computed from exactly this: another has another folder."""
-        return cls(cache / f"{name}-{sha256_of_text(of.model_dump_json(indent=1))[:16]}", of)
+    def under(cls, cache: Path, name: str, fingerprint: Value) -> TensorStore:
+        """The store below `cache` for exactly this fingerprint; each fingerprint has its own folder."""
+        return cls(cache / f"{name}-{sha256_of_text(fingerprint.model_dump_json(indent=1))[:16]}", fingerprint)
 
     def __contains__(self, key: object) -> bool:
         return key in self._index
 
     def read(self, key: str) -> Tensors:
-        """A key's tensors, as they were stored bit for bit.
+        """A key's tensors, bit for bit as stored.
 
         Raises:
             TuningError: the store has no such key.
         """
         if key not in self._index:
-            raise TuningError(f"{self.folder}: holds nothing of {key!r}; prepare its case first")
+            raise TuningError(f"{self.folder}: has no entry {key!r}; prepare this case first")
         path, names = self._index[key]
-        file = self._opened(path)
-        return {name: file.get_tensor(_joined(key, name)) for name in names}
+        file = self._open(path)
+        return {name: file.get_tensor(_tensor_name(key, name)) for name in names}
 
-    def fill(self, keys: Sequence[str], make: Make, told: Callable[[int, int], None]) -> None:
-        """Compute and store what is missing of `keys`, in their order; `told` hears how many are there, of how many.
+    def fill(self, keys: Sequence[str], make: Make, progress: Callable[[int, int], None]) -> None:
+        """Compute and store the missing keys in order; `progress` gets the number of stored and of all keys.
 
         Raises:
-            TuningError: the folder cannot be written, such as a full disk; what is stored stays.
+            TuningError: the folder cannot be written, as with a full disk; stored shards remain.
         """
         if all(key in self._index for key in keys):
             return
         with self._only_writer():
-            self._look()
+            self._index_new()
             missing = [key for key in keys if key not in self._index]
-            for held in self._shards(missing, make, lambda done: told(len(keys) - len(missing) + done, len(keys))):
-                self._write(held)
+            for pending in self._shards(
+                missing, make, lambda done: progress(len(keys) - len(missing) + done, len(keys))
+            ):
+                self._write(pending)
 
-    def _shards(self, keys: Sequence[str], make: Make, told: Callable[[int], None]) -> Iterator[dict[str, Tensors]]:
-        """Tensors of keys in order, as many together as a shard takes."""
-        held: dict[str, Tensors] = {}
+    def _shards(self, keys: Sequence[str], make: Make, progress: Callable[[int], None]) -> Iterator[dict[str, Tensors]]:
+        """Tensors of keys in order, grouped by shard."""
+        pending: dict[str, Tensors] = {}
         size = 0
         for done, (key, made) in enumerate(zip(keys, make(keys), strict=True), 1):
             if made is not None:
-                # A copy, for what is cut from one tensor shares its memory, and may be on another device.
-                mine = {name: tensor.detach().cpu().clone() for name, tensor in made.items()}
-                if held and size + bytes_of(mine) > self._shard:
-                    yield held
-                    held, size = {}, 0
-                held[key] = mine
-                size += bytes_of(mine)
-            told(done)
-        if held:
-            yield held
+                # A copy: slices of one tensor share its memory, and it may be on another device.
+                copied = {name: tensor.detach().cpu().clone() for name, tensor in made.items()}
+                if pending and size + bytes_of(copied) > self._shard:
+                    yield pending
+                    pending, size = {}, 0
+                pending[key] = copied
+                size += bytes_of(copied)
+            progress(done)
+        if pending:
+            yield pending
 
-    def _write(self, held: dict[str, Tensors]) -> None:
-        """One more shard, numbered above all there are and were."""
-        path = self.folder / f"shard-{self._next():05d}.safetensors"
-        flat = {_joined(key, name): t.contiguous() for key, tensors in held.items() for name, t in tensors.items()}
+    def _write(self, pending: dict[str, Tensors]) -> None:
+        """Write a new shard, numbered above all that ever existed."""
+        path = self.folder / f"shard-{self._next_number():05d}.safetensors"
+        flat = {
+            _tensor_name(key, name): t.contiguous() for key, tensors in pending.items() for name, t in tensors.items()
+        }
         try:
-            with atomic_write(path) as beside:
-                save_file(flat, beside, {"of": sha256_of_text(self._of)})
+            with atomic_write(path) as partial_path:
+                save_file(flat, partial_path, {"fingerprint": sha256_of_text(self._fingerprint)})
         except (SafetensorError, OSError) as error:
             raise TuningError(
-                f"{path}: cannot be written ({error}); what is stored already stays: make room, or name another "
+                f"{path}: cannot be written ({error}); earlier shards remain: free some space, or name another "
                 "cache folder, and start again"
             ) from error
-        self._take(path)
+        self._index_shard(path)
 
-    def _next(self) -> int:
-        """The number of a shard that there never was."""
-        return max((_number(path) for path in {*self._known, *self._there()}), default=-1) + 1
+    def _next_number(self) -> int:
+        """A number that no shard ever had."""
+        return max((_number(path) for path in {*self._indexed, *self._shard_files()}), default=-1) + 1
 
-    def _there(self) -> list[Path]:
+    def _shard_files(self) -> list[Path]:
         """The shards in the folder, in order."""
         return sorted(path for path in self.folder.glob("shard-*.safetensors") if _number(path) >= 0)
 
-    def _look(self) -> None:
-        """Take up shards that are not known yet."""
-        for path in self._there():
-            if path not in self._known:
-                self._take(path)
+    def _index_new(self) -> None:
+        """Index the shards that are not indexed yet."""
+        for path in self._shard_files():
+            if path not in self._indexed:
+                self._index_shard(path)
 
-    def _take(self, path: Path) -> None:
+    def _index_shard(self, path: Path) -> None:
         """Read one shard's header."""
         try:
-            file = self._opened(path)
+            file = self._open(path)
         except (SafetensorError, OSError) as error:
-            raise TuningError(f"{path}: not readable ({error}); remove it, and what it held is made again") from error
-        if (file.metadata() or {}).get("of") != sha256_of_text(self._of):
-            raise TuningError(f"{path}: computed from something else than {OF} beside it says; remove {self.folder}")
+            raise TuningError(
+                f"{path}: not readable ({error}); remove it, and its content is computed again"
+            ) from error
+        if (file.metadata() or {}).get("fingerprint") != sha256_of_text(self._fingerprint):
+            raise TuningError(f"{path}: its fingerprint differs from {FINGERPRINT}; remove {self.folder}")
         named: dict[str, list[str]] = {}
-        for both in file.keys():  # noqa: SIM118  # it is no dictionary
-            key, name = both.rsplit(_BETWEEN, 1)
+        for both in file.keys():  # noqa: SIM118  # not a dictionary
+            key, name = both.rsplit(_SEPARATOR, 1)
             named.setdefault(key, []).append(name)
         self._index.update({key: (path, tuple(names)) for key, names in named.items()})
-        self._known.add(path)
+        self._indexed.add(path)
 
     def _bind(self) -> None:
-        """Say what the folder is of, or hold it to what it says."""
+        """Write the folder's fingerprint, or compare with it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / OF
+        path = self.folder / FINGERPRINT
         if not path.is_file():
             with self._only_writer():
-                write_text(path, [self._of])
-        if path.read_text(encoding="utf-8").rstrip("\n") != self._of:
-            raise TuningError(f"{path}: holds tensors of another model, recipe or data set; name an empty folder")
+                write_text(path, [self._fingerprint])
+        if path.read_text(encoding="utf-8").rstrip("\n") != self._fingerprint:
+            raise TuningError(
+                f"{path}: the folder has tensors of another model, recipe or data set; use an empty folder"
+            )
 
     @contextmanager
     def _only_writer(self) -> Iterator[None]:
-        """Wait until no other process fills this store. The lock goes with its process, however that ends."""
+        """Wait until no other process fills this store. The lock is released when its process ends in any way."""
         with (self.folder / LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
 def _number(path: Path) -> int:
-    """A shard's number; below 0 of a file that is none, such as a copy that somebody made."""
+    """A shard's number; below 0 if the file is not a shard, such as a manual copy."""
     digits = path.stem.removeprefix("shard-")
     return int(digits) if digits.isdecimal() else -1
 
 
-_BETWEEN = "\n"
+_SEPARATOR = "\n"
 
 
-def _joined(key: str, name: str) -> str:
+def _tensor_name(key: str, name: str) -> str:
     """A tensor's name in a shard."""
-    return f"{key}{_BETWEEN}{name}"
+    return f"{key}{_SEPARATOR}{name}"
 
 
 def bytes_of(tensors: Tensors) -> int:
-    """What tensors take in memory."""
+    """The size of tensors in memory."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

@@ -1,7 +1,7 @@
-"""Where a run stands, in one file that is there whole or not at all: safetensors with JSON in its header, no pickle.
+"""The checkpoint of a run: one safetensors file with JSON in its header, no pickle, written atomically.
 
-All that decides what comes next is in it: adapters, AdamW's moments, the step, the best adapters so far and how long
-there was no better. What a step draws at random follows from the seed and the step, so there is nothing else to keep.
+It has everything that determines the rest of the run: adapters, AdamW's state, the step, the best adapters so far and
+how long ago they were found. Random numbers follow from the seed and the step, so no generator state is needed.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from torch import Tensor, nn
 from amrg.core.files import atomic_write
 from amrg.core.values import Value
 from amrg.training.errors import TuningError
-from amrg.training.loop.distributed import laid_like, whole_tensor
+from amrg.training.loop.distributed import full_tensor, place_like
 
 FILE_NAME = "checkpoint.safetensors"
-_STATE = "state"  # the header's entry that holds the state as JSON
+_STATE = "state"  # the entry of the header with the state as JSON
 
 Parameters = Mapping[str, nn.Parameter]
 
 
 class CheckpointState(Value):
-    """How far a run is. `best` is the watched metric at its highest, `stale` how many validations there were since.
+    """The progress of a run. `best` is the best value of the monitored metric, `stale` the validations since then.
 
-    `loss` is that of the validation part then, and `texts` are its drafts. `stopped` says why a run ended, and is None
-    while it goes on.
+    `loss` and `texts` are the validation loss and the drafts at the best step. `stopped` says why the run ended; None
+    while it is running.
     """
 
     step: int = 0
@@ -46,19 +46,19 @@ class CheckpointState(Value):
 
 
 def save_checkpoint(path: Path, state: CheckpointState, tensors: Mapping[str, Tensor]) -> None:
-    """Write a checkpoint; the old one is there until the new one is whole and on the disk.
+    """Write a checkpoint; the old one remains until the new one is completely on disk.
 
     Raises:
-        OSError, SafetensorError: it cannot be written; the old one is as it was.
+        OSError, SafetensorError: it cannot be written; the old one is unchanged.
     """
     with atomic_write(path) as partial:
         save_file(dict(tensors), partial, {_STATE: state.model_dump_json()})
-        flushed(partial)
-    flushed(path.parent)
+        fsync(partial)
+    fsync(path.parent)
 
 
 def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]] | None:
-    """The last checkpoint, None where there is none.
+    """The last checkpoint; None if there is none.
 
     Raises:
         TuningError: it was not written by this version of amrg, or is damaged.
@@ -71,12 +71,12 @@ def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]] | N
             return state, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValidationError) as error:
         raise TuningError(
-            f"{path}: no checkpoint of this version of amrg ({type(error).__name__}); delete it to begin anew"
+            f"{path}: not a checkpoint of this version of amrg ({type(error).__name__}); delete it to start again"
         ) from error
 
 
-def flushed(path: Path) -> None:
-    """Wait until a file or a folder's list of names is on the disk."""
+def fsync(path: Path) -> None:
+    """Wait until a file or a folder's entries are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -85,40 +85,40 @@ def flushed(path: Path) -> None:
 
 
 def snapshot(parameters: Parameters) -> dict[str, Tensor]:
-    """Copies of parameters, whole, in main memory."""
-    return {name: whole_tensor(p.detach()).to("cpu", copy=True).contiguous() for name, p in parameters.items()}
+    """Copies of parameters, unsharded, in CPU memory."""
+    return {name: full_tensor(p.detach()).to("cpu", copy=True).contiguous() for name, p in parameters.items()}
 
 
 def restore(parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:
-    """Put whole tensors back into parameters of the same names."""
+    """Copy unsharded tensors into the parameters of the same names."""
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(laid_like(tensors[name], parameter))
+            parameter.copy_(place_like(tensors[name], parameter))
 
 
-def moments(optimiser: torch.optim.Optimizer, parameters: Parameters) -> dict[str, Tensor]:
-    """AdamW's own state, whole, in main memory; a parameter that never had a gradient has none."""
+def optimiser_state(optimiser: torch.optim.Optimizer, parameters: Parameters) -> dict[str, Tensor]:
+    """AdamW's state, unsharded, in CPU memory; a parameter without any gradient so far has none."""
     found: dict[str, Tensor] = {}
     for name, parameter in parameters.items():
         state = optimiser.state.get(parameter, {})
-        found |= {f"{kind}.{name}": whole_tensor(value).to("cpu", copy=True) for kind, value in state.items()}
+        found |= {f"{kind}.{name}": full_tensor(value).to("cpu", copy=True) for kind, value in state.items()}
     return found
 
 
-def restore_moments(optimiser: torch.optim.Optimizer, parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:
-    """Put AdamW's state back, as `moments` gave it."""
+def restore_optimiser(optimiser: torch.optim.Optimizer, parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:
+    """Restore AdamW's state, as `optimiser_state` returned it."""
     for name, parameter in parameters.items():
         found = {kind: tensors[f"{kind}.{name}"] for kind in ("exp_avg", "exp_avg_sq") if f"{kind}.{name}" in tensors}
         if found:
-            laid = {kind: laid_like(value, parameter) for kind, value in found.items()}
-            optimiser.state[parameter] = {"step": tensors[f"step.{name}"].clone(), **laid}
+            placed = {kind: place_like(value, parameter) for kind, value in found.items()}
+            optimiser.state[parameter] = {"step": tensors[f"step.{name}"].clone(), **placed}
 
 
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix and a slash, by the rest of their names."""
+def select_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names start with a prefix and a slash, without that prefix."""
     return {name.removeprefix(f"{prefix}/"): t for name, t in tensors.items() if name.startswith(f"{prefix}/")}
 
 
-def beneath(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors by their names with a prefix and a slash."""
+def add_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with a prefix and a slash before their names."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}

@@ -1,9 +1,8 @@
-"""One run on one device or on many: accelerate's part in it, and what is shared, summed and gathered.
+"""One run on one or several devices, with accelerate: wrapping, reducing and gathering.
 
-`accelerate launch` or torchrun starts the processes (on CPUs torchrun, because accelerate asks for MPI there); one
-alone is a run on one device. What `accelerate launch --use_fsdp` asks for is done with torch's own `fully_shard`,
-because accelerate shards on accelerators only and what is not tested is not offered: two processes on a CPU take the
-very same path.
+`accelerate launch` or torchrun starts the processes (on CPUs torchrun, because accelerate needs MPI there); a single
+process is a run on one device. `accelerate launch --use_fsdp` is done with torch's own `fully_shard`, because
+accelerate shards on accelerators only, and here two processes on a CPU test the same path.
 """
 
 from __future__ import annotations
@@ -27,90 +26,90 @@ from amrg.training.recipe import Precision, Recipe
 
 Item = TypeVar("Item")
 
-_MANAGED = "_is_fsdp_managed_module"  # where transformers looks
+_MANAGED = "_is_fsdp_managed_module"  # the attribute that transformers checks
 
 SHARDED = "ACCELERATE_USE_FSDP"
 """Set by `accelerate launch --use_fsdp`."""
 
 
 def processes() -> PartialState:
-    """The processes that this one was started with, joined to one group; alone where it is alone.
+    """The process group of this run; of one process if it was not launched with others.
 
-    To be called before a base is loaded: it makes each process's own accelerator the one that is meant by `cuda`.
+    To be called before a base is loaded: it makes each process's own GPU the current CUDA device.
     """
-    return PartialState(cpu=_on_processors())
+    return PartialState(cpu=_on_cpu())
 
 
-def _on_processors() -> bool:
-    """Whether a run computes on processors: accelerate itself asks only those that it has launched with `--cpu`."""
+def _on_cpu() -> bool:
+    """Whether a run computes on the CPU; accelerate itself checks this only when launched with `--cpu`."""
     return not torch.cuda.is_available() or os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("true", "1")
 
 
 class DeviceGroup:
-    """The devices of a run. Every process has one, and all call its methods in the same order."""
+    """The devices of a run. Every process has a group object, and all call its methods in the same order."""
 
     def __init__(self, recipe: Recipe, some_unused: bool) -> None:
-        """`some_unused`: a step may leave trainable parameters without a gradient, as the last layer of a tower."""
+        """`some_unused`: trainable parameters may have no gradient in a step, as in the last layer of a tower."""
         self.sharded = os.environ.get(SHARDED, "false").lower() == "true"
         precision = "bf16" if recipe.precision is Precision.BFLOAT16 else "no"
         AcceleratorState._reset_state()  # trials of one process may differ in precision
         processes()
         with _environment(SHARDED, "false"):
             self._accelerator = Accelerator(
-                cpu=_on_processors(),
+                cpu=_on_cpu(),
                 mixed_precision=precision,
                 kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=some_unused)],
             )
 
     @property
     def count(self) -> int:
-        """Processes of the run."""
+        """Number of processes."""
         return int(self._accelerator.num_processes)
 
     @property
     def rank(self) -> int:
-        """Which of them this is."""
+        """Index of this process."""
         return int(self._accelerator.process_index)
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Whether this process writes the outputs."""
         return bool(self._accelerator.is_main_process)
 
     @property
     def device(self) -> torch.device:
-        """Where this process computes."""
+        """The device of this process."""
         found: torch.device = self._accelerator.device
         return found
 
-    def wrapped(self, module: nn.Module) -> nn.Module:
-        """A module whose gradients are shared: as it is on one device, replicated or sharded on several."""
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """A module with synchronised gradients: unchanged on one device, replicated or sharded on several."""
         if self.count > 1 and self.sharded:
             mesh = init_device_mesh(self.device.type, (self.count,))
             for layer in _layers(module):
                 fully_shard(layer, mesh=mesh)
             fully_shard(module, mesh=mesh)
             for inner in module.modules():
-                setattr(inner, _MANAGED, True)  # so that `generate` keeps all processes in step
+                setattr(inner, _MANAGED, True)  # so that `generate` keeps all processes in sync
             return module
         found: nn.Module = self._accelerator.prepare_model(module)
         return found
 
-    def computing(self) -> AbstractContextManager[None]:
-        """The precision of the recipe."""
+    def autocast(self) -> AbstractContextManager[None]:
+        """The recipe's precision, as autocast."""
         found: AbstractContextManager[None] = self._accelerator.autocast()
         return found
 
-    def unsynced(self, module: nn.Module) -> AbstractContextManager[None]:
-        """Gradients stay with each process: for all micro-batches of a step but the last."""
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[None]:
+        """No gradient synchronisation: for all micro-batches of a step but the last."""
         if isinstance(module, FSDPModule):
             return nullcontext()
         found: AbstractContextManager[None] = self._accelerator.no_sync(module)
         return found
 
     @contextmanager
-    def together(self, module: nn.Module) -> Iterator[None]:
-        """A wrapped module's own parameters are whole for a while, so that parts of it can be called by themselves."""
+    def unsharded(self, module: nn.Module) -> Iterator[None]:
+        """A sharded module's parameters are gathered within the context, so that its parts can be called directly."""
         if not isinstance(module, FSDPModule):
             yield
             return
@@ -121,76 +120,76 @@ class DeviceGroup:
             module.reshard()
 
     def backward(self, loss: Tensor) -> None:
-        """Gradients of a loss, averaged over processes where they are synced."""
+        """Backward; gradients are averaged over processes unless in `no_sync`."""
         self._accelerator.backward(loss)
 
-    def clipped(self, parameters: Sequence[nn.Parameter], most: float) -> float:
-        """Clip gradients in place; returns their norm before."""
-        return float(whole_tensor(torch.nn.utils.clip_grad_norm_(parameters, most)))
+    def clip_gradients(self, parameters: Sequence[nn.Parameter], max_norm: float) -> float:
+        """Clip gradients in place; returns their norm before clipping."""
+        return float(full_tensor(torch.nn.utils.clip_grad_norm_(parameters, max_norm)))
 
-    def summed(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """A tensor summed over processes."""
         if self.count == 1:
             return values
         found: Tensor = self._accelerator.reduce(values, reduction="sum")
         return found
 
-    def gathered(self, values: Sequence[Any]) -> list[Any]:
-        """The values of all processes, process after process."""
+    def gather(self, values: Sequence[Any]) -> list[Any]:
+        """The values of all processes, in process order."""
         return list(values) if self.count == 1 else list(gather_object(list(values)))
 
-    def each(self, items: Sequence[Item], work: Callable[[Sequence[Item]], Sequence[Any]]) -> list[Any]:
-        """Work on items, each process on its share; returns what came of all of them, in their order.
+    def map_shards(self, items: Sequence[Item], function: Callable[[Sequence[Item]], Sequence[Any]]) -> list[Any]:
+        """Apply a function to items, each process to its shard; returns the results of all items, in order.
 
-        Every process has as many to work on, so that they stay in step where they share a model.
+        Every process gets the same number of items, so that all stay in sync if they share a model.
         """
         shares = [items[rank :: self.count] for rank in range(self.count)]
-        made = work([*shares[self.rank], *items[: len(shares[0]) - len(shares[self.rank])]])
-        all_made = self.gathered(made)
+        made = function([*shares[self.rank], *items[: len(shares[0]) - len(shares[self.rank])]])
+        all_made = self.gather(made)
         return [all_made[(i % self.count) * len(shares[0]) + i // self.count] for i in range(len(items))]
 
-    def told(self, value: Any) -> Any:
-        """What the main process says."""
+    def broadcast(self, value: Any) -> Any:
+        """The main process's value."""
         return broadcast_object_list([value])[0] if self.count > 1 else value
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait for all processes."""
         self._accelerator.wait_for_everyone()
 
 
-def whole_tensor(tensor: Tensor) -> Tensor:
-    """A tensor as it is on one device, gathered where it is sharded."""
+def full_tensor(tensor: Tensor) -> Tensor:
+    """A tensor without sharding: gathered if it is sharded."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def laid_like(tensor: Tensor, other: Tensor) -> Tensor:
-    """A whole tensor on the device, and with the sharding, of another."""
+def place_like(tensor: Tensor, other: Tensor) -> Tensor:
+    """An unsharded tensor on the device, and with the sharding, of another."""
     moved = tensor.to(device=other.device, dtype=other.dtype)
     if isinstance(other, DTensor):
         return distribute_tensor(moved, other.device_mesh, other.placements)
     return moved
 
 
-def on(batch: Batch, device: torch.device) -> Batch:
-    """A batch with all its tensors on a device."""
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch with all tensors on a device."""
     return Batch(
         batch.keys,
         {name: column.to(device) for name, column in batch.tokens.items()},
         batch.labels.to(device),
         batch.stage,
-        tuple({name: part.to(device) for name, part in shown.items()} for shown in batch.shown),
+        tuple({name: part.to(device) for name, part in image.items()} for image in batch.images),
     )
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
-    """The layers that are gathered one after another: what stands in lists of modules that are alike."""
+    """The layers that are sharded one by one: the members of module lists."""
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 1]
     return [layer for layers in lists for layer in layers]
 
 
 @contextmanager
 def _environment(name: str, value: str) -> Iterator[None]:
-    """A variable set for a while."""
+    """An environment variable, set within the context."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

@@ -1,4 +1,4 @@
-"""Where a run stands: its weights, its optimiser, the best so far; kept in a checkpoint and taken up from it."""
+"""The state of a run: weights, optimiser, best adapters so far; saved in a checkpoint and restored from it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from amrg.training.recipe import Recipe
 
 
 class RunState:
-    """The state of a run, with the adapters that were best."""
+    """The state of a run, with its best adapters."""
 
     def __init__(self, folder: Path, recipe: Recipe, stepper: Stepper) -> None:
-        """Take up the checkpoint in a run's folder, where there is one.
+        """Restore the checkpoint in a run's folder, if there is one.
 
         Raises:
-            TuningError: it is none of this version of amrg.
+            TuningError: it is damaged or from another version of amrg.
         """
         self.path = folder / checkpoints.FILE_NAME
         self.state = CheckpointState()
@@ -30,41 +30,43 @@ class RunState:
         found = checkpoints.load_checkpoint(self.path)
         if found is not None:
             self.state, tensors = found
-            self._put_back(tensors)
+            self._restore(tensors)
 
-    def _put_back(self, tensors: dict[str, Tensor]) -> None:
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
         parameters = self._stepper.parameters
-        checkpoints.restore(parameters, checkpoints.under("now", tensors))
-        checkpoints.restore_moments(self._stepper.optimiser, parameters, checkpoints.under("moments", tensors))
-        self.best = checkpoints.under("best", tensors)
+        checkpoints.restore(parameters, checkpoints.select_prefix("current", tensors))
+        checkpoints.restore_optimiser(
+            self._stepper.optimiser, parameters, checkpoints.select_prefix("optimiser", tensors)
+        )
+        self.best = checkpoints.select_prefix("best", tensors)
 
-    def now(self, **changed: Any) -> None:
-        """Change the state."""
+    def update(self, **changed: Any) -> None:
+        """Change fields of the state."""
         self.state = self.state.model_copy(update=changed)
 
-    def saw(self, seen: ValidationResult) -> None:
-        """Take in a validation: the best so far, or one more without a gain; the run may end here.
+    def record_validation(self, result: ValidationResult) -> None:
+        """Record a validation: a new best, or one more without improvement; may set why the run ends.
 
-        Where the metric is as high as it was, the lower loss is the better; but a lower loss alone is no gain.
+        At an equal metric the lower loss is better, but a lower loss alone is not an improvement.
         """
-        value, before = seen.values[self._recipe.validation.metric], self.state
-        gained = before.best is None or value > before.best
-        if gained or (value == before.best and before.loss is not None and seen.loss < before.loss):
+        value, before = result.values[self._recipe.validation.metric], self.state
+        improved = before.best is None or value > before.best
+        if improved or (value == before.best and before.loss is not None and result.loss < before.loss):
             self.best = checkpoints.snapshot(self._stepper.parameters)
-            self.now(best=value, best_step=before.step, loss=seen.loss, texts=seen.texts)
-        self.now(stale=0 if gained else before.stale + 1)
+            self.update(best=value, best_step=before.step, loss=result.loss, texts=result.texts)
+        self.update(stale=0 if improved else before.stale + 1)
         if before.step == self._recipe.steps:
-            self.now(stopped="all steps were taken")
+            self.update(stopped="all steps done")
         elif self.state.stale >= self._recipe.validation.patience:
-            self.now(stopped=f"no gain in {self.state.stale} validations")
+            self.update(stopped=f"no improvement in {self.state.stale} validations")
 
     def save(self, writes: bool) -> None:
-        """Keep all of it in a checkpoint. Every process calls it, because a sharded tensor is gathered by all."""
+        """Save a checkpoint. Every process calls this, because all of them gather a sharded tensor."""
         parameters = self._stepper.parameters
         tensors = {
-            **checkpoints.beneath("now", checkpoints.snapshot(parameters)),
-            **checkpoints.beneath("moments", checkpoints.moments(self._stepper.optimiser, parameters)),
-            **checkpoints.beneath("best", self.best),
+            **checkpoints.add_prefix("current", checkpoints.snapshot(parameters)),
+            **checkpoints.add_prefix("optimiser", checkpoints.optimiser_state(self._stepper.optimiser, parameters)),
+            **checkpoints.add_prefix("best", self.best),
         }
         if writes:
             checkpoints.save_checkpoint(self.path, self.state, tensors)

@@ -16,13 +16,13 @@ from amrg.metrics.statistics import bootstrap
 from amrg.metrics.summaries import metric_scores
 from amrg.metrics.validation import WatchedMetric, draft_pair, watched_metrics, without_category
 from amrg.models.decode import decode_texts
-from amrg.training.data.collating import Padding, collate, prompts
-from amrg.training.data.prepared import Prepared
+from amrg.training.data.collating import Padding, collate, collate_prompts
+from amrg.training.data.prepared import PreparedData
 from amrg.training.data.samples import Sample
 from amrg.training.errors import TuningError
-from amrg.training.loop.distributed import DeviceGroup, on
+from amrg.training.loop.distributed import DeviceGroup, to_device
 from amrg.training.loop.lora import ReportLoss, eval_mode, image_tokens_of
-from amrg.training.outputs.artifacts import settings_of
+from amrg.training.outputs.artifacts import adapter_settings
 from amrg.training.recipe import Recipe
 
 
@@ -42,7 +42,7 @@ class ValidationResult:
 class Validator:
     """Drafts the same cases of the validation part again and again."""
 
-    def __init__(self, prepared: Prepared, recipe: Recipe) -> None:
+    def __init__(self, prepared: PreparedData, recipe: Recipe) -> None:
         """Refuse a metric that would have no value.
 
         Raises:
@@ -59,11 +59,11 @@ class Validator:
 
     def look(self, loss: ReportLoss, devices: DeviceGroup) -> ValidationResult:
         """Draft the validation cases and compute the loss of their references; each process on its share."""
-        max_new_tokens = settings_of(self._prepared, self._recipe).max_new_tokens
+        max_new_tokens = adapter_settings(self._prepared, self._recipe).max_new_tokens
         drafts = DraftWriter(self._prepared, max_new_tokens, self._recipe.micro_batch_size)
-        with eval_mode(loss), devices.together(loss), devices.computing():
-            texts = devices.each(self.samples, lambda share: drafts.write(loss.model, share))
-            losses = devices.each(self.samples, lambda share: self._losses(loss, share))
+        with eval_mode(loss), devices.unsharded(loss), devices.autocast():
+            texts = devices.map_shards(self.samples, lambda share: drafts.write(loss.model, share))
+            losses = devices.map_shards(self.samples, lambda share: self._losses(loss, share))
         labelled = sum(len(sample.answer) for sample in self.samples)
         values = validation_values(texts, self.samples)
         return ValidationResult(tuple(texts), values, unscored(texts, self.samples), sum(losses) / labelled)
@@ -72,16 +72,16 @@ class Validator:
         """Nats a case."""
         pad, device = Padding.of(self._prepared.loaded), self._prepared.loaded.model.device
         parts = (
-            collate(part, self._prepared.shown, pad) for part in in_batches(samples, self._recipe.micro_batch_size)
+            collate(part, self._prepared.features, pad) for part in in_batches(samples, self._recipe.micro_batch_size)
         )
-        return [value for part in parts for value in loss.by_case(on(part, device)).tolist()]
+        return [value for part in parts for value in loss.by_case(to_device(part, device)).tolist()]
 
 
 @dataclass(frozen=True)
 class DraftWriter:
     """How drafts are written: greedily, `batch_size` together, up to `max_new_tokens` tokens each."""
 
-    prepared: Prepared
+    prepared: PreparedData
     max_new_tokens: int
     batch_size: int = 8
 
@@ -93,7 +93,7 @@ class DraftWriter:
     def _written(self, model: Any, samples: Sequence[Sample]) -> list[str]:
         """The drafts of one batch."""
         loaded = self.prepared.loaded
-        batch = on(prompts(samples, self.prepared.shown, Padding.of(loaded)), model.device)
+        batch = to_device(collate_prompts(samples, self.prepared.features, Padding.of(loaded)), model.device)
         image_tokens = image_tokens_of(model, loaded.backbone, batch)
         return decode_texts(loaded, batch.tokens, image_tokens, self.max_new_tokens, model)
 

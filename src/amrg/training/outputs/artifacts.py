@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: the best adapter as PEFT has it, how it is asked, and how it came about."""
+"""The outputs of a run: the best adapter in PEFT's format, its settings, predictions, `training.json`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
-from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
 from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
+from amrg.metrics.prediction import Prediction
 from amrg.metrics.validation import WatchedMetric
 from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE
 from amrg.models.settings import FILE_NAME as SETTINGS_FILE
 from amrg.models.settings import ModelSettings
-from amrg.training.data.prepared import DataUsed, Prepared
+from amrg.training.data.prepared import DataUsed, PreparedData
 from amrg.training.data.samples import Sample
 from amrg.training.outputs.run_folder import DONE
 from amrg.training.recipe import Recipe
@@ -31,11 +31,10 @@ PREDICTIONS = "predictions-validation.jsonl"
 _SOFTWARE = ("amrg", "torch", "transformers", "peft", "accelerate", "safetensors")
 
 
-class Tuned(Value):
-    """A finished run: where it is, how good its best adapter was on the validation part and after which step.
+class TrainedAdapter(Value):
+    """A finished run in short: its folder, the best value on the validation part and its step.
 
-    `steps` were taken, `trainable` parameters trained, in `seconds` of training and validation with at most
-    `peak_bytes` of memory; `stopped` says why it ended.
+    `trainable` is the number of trained parameters, `seconds` of training and validation, `stopped` why the run ended.
     """
 
     folder: Path
@@ -49,7 +48,7 @@ class Tuned(Value):
 
 
 class Hardware(Value):
-    """What a run was trained on."""
+    """The hardware of a run."""
 
     device: str
     processes: int
@@ -63,20 +62,20 @@ class Hardware(Value):
         return cls(device=name, processes=processes, machine=platform.machine(), cores=os.cpu_count() or 1)
 
 
-class Training(Value):
-    """`training.json`: how an adapter came about. `figures` are the best's on `n` validation cases, None undefined.
+class TrainingRecord(Value):
+    """`training.json`: how an adapter was trained. `metrics` are its values on `n` validation cases, None if undefined.
 
-    `intervals` are 95 % bootstrap intervals over cases; None where there is none. `micro_batch_size` is the last one
-    used: smaller than in the recipe if memory ran out on the way. `left_out` has the skipped cases of both parts, each
-    with the reason.
+    `intervals` are 95 % bootstrap intervals over cases; None if there is none. `micro_batch_size` is the last one used:
+    smaller than in the recipe if memory ran out on the way. `skipped` has the unused cases of both parts, each with the
+    reason.
     """
 
     best_step: int
     best: float
     metric: WatchedMetric
-    figures: dict[str, float | None]
-    intervals: dict[str, tuple[float, float] | None] = Field(default_factory=dict)
-    n: int | None = None
+    metrics: dict[str, float | None]
+    intervals: dict[str, tuple[float, float] | None]
+    n: int
     unscored: int
     steps: int
     trainable: int
@@ -86,63 +85,66 @@ class Training(Value):
     base: str
     revision: str | None
     weights_hash: str | None
-    micro_batch_size: int | None = None
+    micro_batch_size: int
     data: DataUsed
-    left_out: dict[str, str] = Field(default_factory=dict)
+    skipped: dict[str, str]
     hardware: Hardware
     software: dict[str, str]
 
-    def tuned(self, folder: Path) -> Tuned:
+    def summary(self, folder: Path) -> TrainedAdapter:
         """The run in short."""
-        return Tuned(folder=folder, **{name: getattr(self, name) for name in Tuned.model_fields if name != "folder"})
+        return TrainedAdapter(
+            folder=folder, **{name: getattr(self, name) for name in TrainedAdapter.model_fields if name != "folder"}
+        )
 
 
-def software() -> dict[str, str]:
-    """Versions of what decides a run beside its recipe."""
+def software_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that influence a run."""
     return {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE}
 
 
-def read_training(folder: Path) -> Training:
-    """How the adapter in a finished run's folder came about."""
-    return Training.model_validate_json((folder / DONE).read_bytes())
+def read_training(folder: Path) -> TrainingRecord:
+    """`training.json` of a finished run."""
+    return TrainingRecord.model_validate_json((folder / DONE).read_bytes())
 
 
 def write_adapter(folder: Path, model: PeftModel, tensors: Mapping[str, Tensor]) -> None:
-    """Write adapters as PEFT names them, with its configuration: `tensors` are those trained, by parameter."""
-    with tempfile.TemporaryDirectory() as beside:
-        model.peft_config["default"].save_pretrained(beside)
-        config = json.loads((Path(beside) / CONFIG_FILE).read_text(encoding="utf-8"))
+    """Write adapter weights and configuration in PEFT's format; `tensors` are the trained ones by parameter name."""
+    with tempfile.TemporaryDirectory() as temporary:
+        model.peft_config["default"].save_pretrained(temporary)
+        config = json.loads((Path(temporary) / CONFIG_FILE).read_text(encoding="utf-8"))
     write_text(folder / CONFIG_FILE, [json.dumps(config | {"inference_mode": True}, indent=2, sort_keys=True)])
-    # Without embeddings, which LoRA never touches here; PEFT would ask the hub about them.
+    # Without embeddings, which are never trained here; PEFT would query the hub about them.
     named = get_peft_model_state_dict(model, state_dict=dict(tensors), save_embedding_layers=False)
     with atomic_write(folder / WEIGHTS_FILE) as partial:
         save_file({name: t.contiguous() for name, t in named.items()}, partial, {"format": "pt"})
-        partial.chmod((folder / CONFIG_FILE).stat().st_mode)  # safetensors would keep it from all others
+        partial.chmod((folder / CONFIG_FILE).stat().st_mode)  # safetensors makes it readable by its owner only
 
 
-def write_settings(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
-    """How the adapter is to be asked: as it was in training."""
-    write_text(folder / SETTINGS_FILE, [settings_of(prepared, recipe).model_dump_json(indent=2)])
+def write_settings(folder: Path, prepared: PreparedData, recipe: Recipe) -> None:
+    """Write the settings of training, for drafting with the adapter."""
+    write_text(folder / SETTINGS_FILE, [adapter_settings(prepared, recipe).model_dump_json(indent=2)])
 
 
-def settings_of(prepared: Prepared, recipe: Recipe) -> ModelSettings:
-    """The settings of training; answers may be a quarter longer than the longest that was learned.
+def adapter_settings(prepared: PreparedData, recipe: Recipe) -> ModelSettings:
+    """The settings of training; `max_new_tokens` is a quarter above the longest training answer.
 
-    A recipe that names its settings is taken at its word.
+    Settings in the recipe are used unchanged.
     """
     settings = prepared.loaded.settings
     if recipe.settings is not None:
         return settings
-    learned = max(len(sample.answer) for sample in prepared.train)
-    return settings.model_copy(update={"max_new_tokens": max(16, learned * 5 // 4)})
+    max_length = max(len(sample.answer) for sample in prepared.train)
+    return settings.model_copy(update={"max_new_tokens": max(16, max_length * 5 // 4)})
 
 
 def write_predictions(folder: Path, samples: Sequence[Sample], texts: Sequence[str]) -> None:
-    """The drafts of the best adapter on the validation part."""
-    lines = [{"key": s.key, "text": text} for s, text in zip(samples, texts, strict=True)]
-    write_text(folder / PREDICTIONS, [json.dumps(line, ensure_ascii=False) for line in lines])
+    """Write the drafts of the best adapter for the validation part, as predictions that `amrg benchmark` scores."""
+    predictions = [Prediction(key=s.key, text=text) for s, text in zip(samples, texts, strict=True)]
+    lines = [json.dumps(p.model_dump(mode="json", exclude_none=True), ensure_ascii=False) for p in predictions]
+    write_text(folder / PREDICTIONS, lines)
 
 
-def write_training(folder: Path, training: Training) -> None:
-    """Say how it came about, and with that, that the run is finished."""
+def write_training(folder: Path, training: TrainingRecord) -> None:
+    """Write `training.json`, which marks the run as finished."""
     write_text(folder / DONE, [training.model_dump_json(indent=2)])

@@ -1,4 +1,4 @@
-"""What a run's folder is a run of, and how far it is. Another run is never mixed into it."""
+"""The run in a folder: its recipe, data and base, and its status. Two runs are never mixed in one folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from amrg.core.files import write_text
 from amrg.core.values import Value, flatten
 from amrg.models.adapters import CONFIG_FILE, RECIPE_FILE, TRAINING_FILE
-from amrg.training.data.prepared import DataUsed, Prepared
+from amrg.training.data.prepared import DataUsed, PreparedData
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Recipe
 
@@ -30,100 +30,100 @@ the last `micro_batch_size`.
 
 
 class RunStatus(StrEnum):
-    """How far the run in a folder is."""
+    """The status of the run in a folder."""
 
-    NONE = "none"
-    UNFINISHED = "unfinished"
+    NEW = "new"
+    INTERRUPTED = "interrupted"
     FINISHED = "finished"
 
 
-class RunOf(Value):
-    """What decides a run: its recipe, its data, and the weights that it starts from, by hash or hub commit."""
+class RunSpec(Value):
+    """A run: its recipe, its data, and the weights of its base, by hash or hub commit."""
 
     recipe: Recipe
     data: DataUsed
     weights: str | None
 
     @classmethod
-    def of(cls, prepared: Prepared, recipe: Recipe) -> RunOf:
-        """The run of a recipe on what was prepared."""
+    def of(cls, prepared: PreparedData, recipe: Recipe) -> RunSpec:
+        """The run of a recipe on prepared data."""
         loaded = prepared.loaded
         return cls(recipe=recipe, data=prepared.data, weights=loaded.weights_hash or loaded.revision)
 
 
 def run_status(folder: Path) -> RunStatus:
-    """How far the run in a folder is; a folder without one, or none at all, has none."""
+    """The status of the run in a folder; a missing folder, or one without a run, is new."""
     if (folder / DONE).is_file():
         return RunStatus.FINISHED
-    return RunStatus.UNFINISHED if (folder / RUN).is_file() else RunStatus.NONE
+    return RunStatus.INTERRUPTED if (folder / RUN).is_file() else RunStatus.NEW
 
 
-def refuse_different_run(folder: Path, run: RunOf) -> None:
-    """Hold a folder to the run that is in it.
+def refuse_different_run(folder: Path, run: RunSpec) -> None:
+    """Refuse a folder with a different run.
 
     Raises:
-        TuningError: it holds another, or an adapter that no run of amrg left.
+        TuningError: it has a different run, or an adapter that is not from amrg.
     """
-    if run_status(folder) is RunStatus.NONE:
-        _refuse_stranger(folder)
+    if run_status(folder) is RunStatus.NEW:
+        _refuse_foreign_adapter(folder)
         return
     differing = list(differences(read_run(folder), run))
     if differing:
         raise TuningError(
-            f"{folder}: holds a run of another recipe, data set or base ({'; '.join(differing)}): "
-            "name another folder, or ask for the same"
+            f"{folder}: the folder contains a different run ({'; '.join(differing)}); "
+            "use an empty folder, or repeat the same run to resume it"
         )
 
 
-def refuse_another_recipe(folder: Path, recipe: Recipe) -> None:
-    """Hold a folder to the recipe of the run that is in it: what is known before anything is loaded.
+def refuse_different_recipe(folder: Path, recipe: Recipe) -> None:
+    """Refuse a folder with a run of another recipe, before anything is loaded.
 
     Raises:
-        TuningError: it holds a run of another recipe, or an adapter that no run of amrg left.
+        TuningError: it has a run of another recipe, or an adapter that is not from amrg.
     """
-    if run_status(folder) is RunStatus.NONE:
-        _refuse_stranger(folder)
+    if run_status(folder) is RunStatus.NEW:
+        _refuse_foreign_adapter(folder)
         return
     there = read_run(folder)
     refuse_different_run(folder, there.model_copy(update={"recipe": recipe}))
 
 
-def read_run(folder: Path) -> RunOf:
-    """What the run in a folder is.
+def read_run(folder: Path) -> RunSpec:
+    """The run in a folder.
 
     Raises:
         TuningError: it was written by another version of amrg.
     """
     try:
-        return RunOf.model_validate_json((folder / RUN).read_bytes())
+        return RunSpec.model_validate_json((folder / RUN).read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise TuningError(
-            f"{folder / RUN}: {where or 'the file'} is not as this version of amrg writes it; name another folder"
+            f"{folder / RUN}: {where or 'the file'} is not in the format of this version of amrg; use another folder"
         ) from error
 
 
-def write_run(folder: Path, run: RunOf) -> None:
-    """Say what a folder is a run of; `recipe.json` alone is what another run can be started with."""
+def write_run(folder: Path, run: RunSpec) -> None:
+    """Write the run of a folder; `recipe.json` is for starting further runs with the same recipe."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECIPE, [run.recipe.model_dump_json(indent=2)])
     write_text(folder / RUN, [run.model_dump_json(indent=2)])
 
 
-def differences(there: RunOf, asked: RunOf) -> Iterator[str]:
-    """Where two runs differ, field by field; the same weights may lie elsewhere by now."""
-    before, now = (dict(flatten(run.model_dump(mode="json"))) for run in (there, asked))
-    moved = {"recipe.base"} if there.weights is not None and there.weights == asked.weights else set()
+def differences(stored: RunSpec, requested: RunSpec) -> Iterator[str]:
+    """The fields in which two runs differ; the same weights may have moved to another path."""
+    before, now = (dict(flatten(run.model_dump(mode="json"))) for run in (stored, requested))
+    moved = {"recipe.base"} if stored.weights is not None and stored.weights == requested.weights else set()
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name) and name not in MAY_DIFFER | moved:
-            yield f"{name} is {_told(before, name)} there and {_told(now, name)} here"
+            yield f"{name}: the folder has {_value(before, name)}, this run {_value(now, name)}"
 
 
-def _refuse_stranger(folder: Path) -> None:
+def _refuse_foreign_adapter(folder: Path) -> None:
     if (folder / CONFIG_FILE).is_file():
-        raise TuningError(f"{folder}: holds an adapter of something else; name an empty folder")
+        raise TuningError(f"{folder}: the folder contains an adapter from elsewhere; use an empty folder")
 
 
-def _told(document: Mapping[str, Any], name: str) -> str:
-    return json.dumps(document[name], ensure_ascii=False) if name in document else "nothing"
+def _value(document: Mapping[str, Any], name: str) -> str:
+    return json.dumps(document[name], ensure_ascii=False) if name in document else "no value"

@@ -1,4 +1,4 @@
-"""`summary.html` and `summary.md`: a finished run on one page that opens offline, and what to do with it next."""
+"""`summary.html` and `summary.md`: a finished run on one page that opens offline, with advice on what to do next."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from amrg.core.values import flatten
 from amrg.metrics.validation import WatchedMetric
 from amrg.models.card import figure_words
 from amrg.training.data.samples import Sample
-from amrg.training.outputs.artifacts import Training
-from amrg.training.outputs.curves import Curve, chart, defined, smoothed
+from amrg.training.outputs.artifacts import TrainingRecord
+from amrg.training.outputs.curves import Curve, chart, drop_undefined, smooth
 from amrg.training.outputs.logs import LOG, VALIDATION
 from amrg.training.recipe import Recipe
 
 PAGE, TEXT = "summary.html", "summary.md"
-_SHOWN = 5  # drafts beside their references
+_MAX_DRAFTS = 5
 
-Rows = dict[str, list[float]]
+Columns = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
 class DraftRow:
-    """A case of the validation part: what was to be written, and what was."""
+    """A validation case: its reference text and its draft."""
 
     key: str
     reference: str
@@ -37,105 +37,105 @@ class DraftRow:
 
 
 def write_summary(
-    folder: Path, recipe: Recipe, training: Training, samples: Sequence[Sample], texts: Sequence[str]
+    folder: Path, recipe: Recipe, record: TrainingRecord, samples: Sequence[Sample], texts: Sequence[str]
 ) -> None:
-    """Write the page and the text of a run into its folder, from its logs and how it went.
+    """Write both files of a finished run into its folder, from its logs and its record.
 
     Raises:
         OSError: they cannot be written.
     """
-    taken, watched = (rows_of(folder / name) for name in (LOG, VALIDATION))
-    drafts = [DraftRow(s.key, s.text, t) for s, t in zip(samples[:_SHOWN], texts, strict=False)]
-    given = {
+    training, validation = (read_columns(folder / name) for name in (LOG, VALIDATION))
+    drafts = [DraftRow(s.key, s.text, t) for s, t in zip(samples[:_MAX_DRAFTS], texts, strict=False)]
+    context = {
         "name": folder.resolve().name,
-        "training": training,
+        "record": record,
         "recipe": list(flatten(recipe.model_dump(mode="json"))),
-        "figures": {
-            name: "not defined" if value is None else figure_words(value, training.intervals.get(name))
-            for name, value in training.figures.items()
+        "metrics": {
+            name: "not defined" if value is None else figure_words(value, record.intervals.get(name))
+            for name, value in record.metrics.items()
         },
-        "facts": facts(training, len(samples), taken),
-        "charts": charts(taken, watched),
+        "facts": run_facts(record, len(samples), training),
+        "charts": draw_charts(training, validation),
         "drafts": drafts,
-        "next": list(advice(recipe, training, watched)),
+        "advice": list(advice(recipe, record, validation)),
     }
     for file in (PAGE, TEXT):
-        write_text(folder / file, _environment().get_template(file).render(given).splitlines())
+        write_text(folder / file, _environment().get_template(file).render(context).splitlines())
 
 
-def rows_of(path: Path) -> Rows:
+def read_columns(path: Path) -> Columns:
     """The columns of a log."""
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
 
-def facts(training: Training, watched: int, taken: Rows) -> dict[str, str]:
-    """A run in a few lines."""
-    seconds = sum(taken["seconds"]) or math.nan
-    cases = sum(rate * time for rate, time in zip(taken["exams_per_second"], taken["seconds"], strict=True))
-    tokens = sum(rate * time for rate, time in zip(taken["tokens_per_second"], taken["seconds"], strict=True))
+def run_facts(record: TrainingRecord, n: int, training: Columns) -> dict[str, str]:
+    """A run in a few lines; `n` validation cases were used."""
+    seconds = sum(training["seconds"]) or math.nan
+    cases = sum(rate * time for rate, time in zip(training["exams_per_second"], training["seconds"], strict=True))
+    tokens = sum(rate * time for rate, time in zip(training["tokens_per_second"], training["seconds"], strict=True))
     return {
-        "base": training.base + (f" at {training.revision}" if training.revision else ""),
-        "data": f"{training.data.name}, split {training.data.split}: {training.data.n_train} cases learned, "
-        f"{watched} of {training.data.n_validation} validation cases watched",
-        "left out": f"{len(training.left_out)} cases",
-        "best": f"{training.metric.value} {training.best:.3f} (n = {watched}) after step {training.best_step}",
-        "ended": f"after {training.steps} steps: {training.stopped}",
-        "drafts without a category": f"{training.unscored} of {watched}, counted as not right",
-        "parameters trained": f"{training.trainable:,}",
-        "time": f"{training.seconds:.0f} s with validation",
-        "held at once": f"{training.micro_batch_size} exams a device, at the end",
+        "base": record.base + (f" at {record.revision}" if record.revision else ""),
+        "data": f"{record.data.name}, split {record.data.split}: {record.data.n_train} training cases, "
+        f"{n} of {record.data.n_validation} validation cases",
+        "skipped": f"{len(record.skipped)} cases",
+        "best": f"{record.metric.value} {record.best:.3f} (n = {n}) after step {record.best_step}",
+        "ended": f"after {record.steps} steps: {record.stopped}",
+        "drafts without a category": f"{record.unscored} of {n}, counted as wrong",
+        "trainable parameters": f"{record.trainable:,}",
+        "time": f"{record.seconds:.0f} s with validation",
+        "micro-batch size": f"{record.micro_batch_size} exams per device at the end",
         "throughput": f"{cases / seconds:.2f} exams/s, {tokens / seconds:.0f} tokens/s",
-        "peak memory": f"{training.peak_bytes / 2**30:.2f} GiB",
-        "hardware": f"{training.hardware.device} ({training.hardware.machine})",
-        "processes": str(training.hardware.processes),
-        "software": ", ".join(f"{name} {version}" for name, version in training.software.items()),
+        "peak memory": f"{record.peak_bytes / 2**30:.2f} GiB",
+        "hardware": f"{record.hardware.device} ({record.hardware.machine})",
+        "processes": str(record.hardware.processes),
+        "software": ", ".join(f"{name} {version}" for name, version in record.software.items()),
     }
 
 
-def charts(taken: Rows, watched: Rows) -> dict[str, Markup]:
-    """Loss, what is watched, rate, throughput and memory over the steps."""
-    steps, looked = [int(s) for s in taken["step"]], [int(s) for s in watched["step"]]
-    metrics = [Curve(m.value, *defined(looked, watched[m.value]), marked=True) for m in WatchedMetric]
-    memory = [b / 2**30 for b in taken["peak_bytes"]]
-    shown = {
-        "Loss, nats a token": [
-            Curve("training, smoothed", steps, smoothed(taken["loss"])),
-            Curve("validation", looked, watched["loss"], marked=True),
+def draw_charts(training: Columns, validation: Columns) -> dict[str, Markup]:
+    """Loss, validation metrics, learning rate, throughput and memory over the steps."""
+    steps, validated = [int(s) for s in training["step"]], [int(s) for s in validation["step"]]
+    metrics = [Curve(m.value, *drop_undefined(validated, validation[m.value]), marked=True) for m in WatchedMetric]
+    memory = [b / 2**30 for b in training["peak_bytes"]]
+    curves = {
+        "Loss, nats per token": [
+            Curve("training, smoothed", steps, smooth(training["loss"])),
+            Curve("validation", validated, validation["loss"], marked=True),
         ],
         "Validation": metrics,
-        "Learning rate": [Curve("learning rate", steps, taken["learning_rate"])],
-        "Exams a second": [Curve("exams a second", steps, smoothed(taken["exams_per_second"]))],
+        "Learning rate": [Curve("learning rate", steps, training["learning_rate"])],
+        "Exams per second": [Curve("exams per second", steps, smooth(training["exams_per_second"]))],
         "Peak memory, GiB": [Curve("GiB", steps, memory)],
     }
-    return {title: chart(f"c{i}", _told(title, of), of) for i, (title, of) in enumerate(shown.items())}
+    return {title: chart(f"c{i}", _describe(title, of), of) for i, (title, of) in enumerate(curves.items())}
 
 
-def _told(title: str, curves: Sequence[Curve]) -> str:
+def _describe(title: str, curves: Sequence[Curve]) -> str:
     ends = (f"{c.label} from {c.values[0]:.3g} to {c.values[-1]:.3g}" for c in curves if c.values)
     return f"{title} over the steps: {'; '.join(ends)}."
 
 
-def advice(recipe: Recipe, training: Training, watched: Rows) -> Iterator[str]:
-    """What to do next, by how the run went."""
+def advice(recipe: Recipe, record: TrainingRecord, validation: Columns) -> Iterator[str]:
+    """What to do next, depending on how the run went."""
     yield (
-        "These figures chose the adapter, so they flatter it: score it on the test part, once, with "
-        f"`amrg benchmark run --data DATA --split {training.data.split} --model FOLDER`, which gives intervals."
+        "These metrics selected the adapter, so they are optimistic: score it on the test part, once, with "
+        f"`amrg benchmark run --data DATA --split {record.data.split} --model FOLDER`, which gives intervals."
     )
-    if training.best_step == training.steps == recipe.steps:
-        yield f"The last step was the best: more steps may still gain (steps is {recipe.steps})."
-    if watched["loss"][-1] > 1.05 * min(watched["loss"]):
-        yield "The validation loss rose again: fewer steps, a lower rate or more dropout may keep more of the gain."
-    if training.unscored:
-        yield f"{training.unscored} drafts name no BI-RADS category: read them below before trusting any mean."
-    if training.best == 0.0:
-        yield "Nothing that is watched was right: look at the drafts; train longer, or raise rate or lora.rank."
-    yield "Compare ranks and scalings on the same split with `amrg sweep`; hand the adapter on with `amrg export`."
+    if record.best_step == record.steps == recipe.steps:
+        yield f"The last step was the best: more steps may improve it (steps is {recipe.steps})."
+    if validation["loss"][-1] > 1.05 * min(validation["loss"]):
+        yield "The validation loss rose at the end: try fewer steps, a lower learning_rate or more lora.dropout."
+    if record.unscored:
+        yield f"{record.unscored} drafts name no BI-RADS category: read them below before you trust any mean."
+    if record.best == 0.0:
+        yield "The monitored metric is 0: read the drafts; train longer, or raise learning_rate or lora.rank."
+    yield "Compare ranks and scalings on the same split with `amrg sweep`; export the adapter with `amrg export`."
 
 
 def _environment() -> Environment:
-    """Templates that escape all they are given where they are HTML, and refuse a name that they are not given."""
+    """Templates: HTML is escaped, and an undefined name is an error."""
     environment = Environment(
         loader=PackageLoader("amrg.training.outputs"),
         autoescape=lambda name: name is not None and name.endswith(".html"),
@@ -143,11 +143,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["commands_marked"] = commands_marked
+    environment.filters["mark_commands"] = mark_commands
     return environment
 
 
-def commands_marked(line: str) -> Markup:
-    """HTML of a line whose commands stand between backticks."""
+def mark_commands(line: str) -> Markup:
+    """HTML of a line with commands between backticks."""
     parts = (Markup("<code>{}</code>" if i % 2 else "{}").format(part) for i, part in enumerate(line.split("`")))
     return Markup("").join(parts)

@@ -1,4 +1,4 @@
-"""A run on the terminal: how far it is, what it learns, how fast, in how much memory, how long it still takes."""
+"""The progress of a run on the terminal: steps, loss, throughput, memory, remaining time."""
 
 from __future__ import annotations
 
@@ -11,48 +11,49 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from amrg.metrics.validation import WatchedMetric
 from amrg.training.callbacks import StepStats
 
-_LAST = 20  # steps that throughput is a mean of
+_WINDOW = 20  # steps over which throughput is averaged
 
 
-class Terminal:
-    """A bar with the last figures beside it, and a line a validation. Used as a context."""
+class TerminalProgress:
+    """A callback with a progress bar, and a line per validation. Used as a context manager."""
 
     def __init__(self, console: Console, metric: WatchedMetric) -> None:
-        """`metric` names what is watched."""
+        """`metric` is the monitored one."""
         self._console, self._metric = console, metric
         columns = (
             TextColumn("training"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[throughput]}"),
             TimeRemainingColumn(),
         )
         self._bars = Progress(*columns, console=console, transient=True)
-        self._task = self._bars.add_task("training", total=None, told="")
-        self._taken: deque[StepStats] = deque(maxlen=_LAST)
+        self._task = self._bars.add_task("training", total=None, throughput="")
+        self._recent: deque[StepStats] = deque(maxlen=_WINDOW)
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> TerminalProgress:
         self._bars.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bars.stop()
 
-    def step(self, taken: StepStats) -> None:
+    def on_step(self, stats: StepStats) -> None:
         """Move the bar."""
-        self._taken.append(taken)
-        self._bars.update(self._task, total=taken.of, completed=taken.step, told=throughput_line(self._taken))
+        self._recent.append(stats)
+        line = throughput_line(self._recent)
+        self._bars.update(self._task, total=stats.total_steps, completed=stats.step, throughput=line)
 
-    def validated(self, step: int, value: float) -> bool:
+    def on_validation(self, step: int, value: float) -> bool:
         """A line above the bar; never stops a run."""
         self._console.print(f"step {step}: {self._metric.value} {value:.4f} on the validation part")
         return False
 
 
-def throughput_line(last: deque[StepStats]) -> str:
-    """The figures beside the bar: those of the last step, throughput over the last few."""
-    now, seconds = last[-1], sum(t.seconds for t in last)
+def throughput_line(recent: deque[StepStats]) -> str:
+    """Loss, learning rate and memory of the last step, throughput over the recent ones."""
+    last, seconds = recent[-1], sum(s.seconds for s in recent)
     return (
-        f"loss {now.loss:.3f}  rate {now.learning_rate:.1e}  {sum(t.cases for t in last) / seconds:.2f} exams/s  "
-        f"{sum(t.tokens for t in last) / seconds:.0f} tokens/s  {now.peak_bytes / 2**30:.2f} GiB"
+        f"loss {last.loss:.3f}  lr {last.learning_rate:.1e}  {sum(s.cases for s in recent) / seconds:.2f} exams/s  "
+        f"{sum(s.tokens for s in recent) / seconds:.0f} tokens/s  {last.peak_bytes / 2**30:.2f} GiB"
     )
