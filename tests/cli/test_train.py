@@ -120,7 +120,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_loaded(
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)  # root, who may run this, may write anywhere
     done = amrg_train(*given, "--out", tmp_path / "run")
     assert (done.exit_code, lines(done)) == (Exit.UNWRITABLE, 1), done.output
-    assert f"amrg: {tmp_path}: cannot be written to" in done.stderr
+    assert f"amrg: {tmp_path}: no permission to write" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 

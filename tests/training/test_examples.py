@@ -221,7 +221,7 @@ def test_cases_without_picture_or_text_are_named_and_the_rest_is_learned(
     assert list(reasons) == [keys[1], keys[2], keys[4]]
     assert "no text" in reasons[keys[1]]
     assert "not DICOM" in reasons[keys[2]]
-    assert "no picture" in reasons[keys[4]]
+    assert "no image" in reasons[keys[4]]
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])
