@@ -64,9 +64,9 @@ class Reader:
             yield Generation(render(truth(min(bright) if bright else None)))
 
 
-def _has_mass(picture: npt.NDArray[np.uint8]) -> bool:
-    """Whether some of the picture is far brighter than most of the breast."""
-    inside = picture[picture > 8]
+def _has_mass(image: npt.NDArray[np.uint8]) -> bool:
+    """Whether some of the image is far brighter than most of the breast."""
+    inside = image[image > 8]
     return bool(inside.size) and float(inside.max()) > 2.5 * float(np.median(inside))
 
 

@@ -135,8 +135,8 @@ class Drawn(Mammogram):
         y, x = np.mgrid[: self.rows, : self.columns]
         inside = ((y - self.rows / 2) / (0.42 * self.rows)) ** 2 + (x / (0.7 * self.columns)) ** 2 < 1
         near = np.exp(-((y - self.spot[0]) ** 2 + (x - self.spot[1]) ** 2) / 400)
-        picture = np.where(inside, 0.4 + 0.6 * near, 0).astype(np.float32)
-        return picture[:, ::-1].copy() if self.laterality is Laterality.RIGHT else picture
+        image = np.where(inside, 0.4 + 0.6 * near, 0).astype(np.float32)
+        return image[:, ::-1].copy() if self.laterality is Laterality.RIGHT else image
 
 
 Spots = dict[tuple[Laterality, View], tuple[int, int]]

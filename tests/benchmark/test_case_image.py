@@ -1,4 +1,4 @@
-"""The picture of a case: the study's views alone in one row, boxes of reference and draft on them."""
+"""The image of a case: the study's views alone in one row, boxes of reference and draft on them."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def drawn(run: Path, key: str) -> tuple[Case, Pair]:
     return read_cases(run, {key})[key]
 
 
-def _marked(picture: Image.Image) -> list[int]:
+def _marked(image: Image.Image) -> list[int]:
     """Which tiles hold pixels in the colour of marks."""
-    pixels = (np.asarray(picture) == np.array(MARK, np.uint8)).all(-1)
+    pixels = (np.asarray(image) == np.array(MARK, np.uint8)).all(-1)
     width = CELL[0] + GAP
-    return [i for i in range(-(-picture.width // width)) if pixels[:, i * width : i * width + CELL[0]].any()]
+    return [i for i in range(-(-image.width // width)) if pixels[:, i * width : i * width + CELL[0]].any()]
 
 
 def test_four_views_in_a_row_with_boxes_on_theirs(run: Path, study: Study) -> None:
-    picture = draw_cases(lambda _: study)(*drawn(run, "case-0"))
-    assert picture is not None
-    assert picture.size == (4 * CELL[0] + 3 * GAP, CELL[1])
-    assert _marked(picture) == [2]  # RCC, LCC, RMLO, LMLO
+    image = draw_cases(lambda _: study)(*drawn(run, "case-0"))
+    assert image is not None
+    assert image.size == (4 * CELL[0] + 3 * GAP, CELL[1])
+    assert _marked(image) == [2]  # RCC, LCC, RMLO, LMLO
     without = draw_cases(lambda _: study)(*drawn(run, "case-1"))
     assert without is not None
     assert _marked(without) == []
@@ -71,13 +71,13 @@ def test_a_study_of_one_view_has_one_tile(run: Path, study: Study) -> None:
     only = study.model_copy(
         update={"mammograms": tuple(m for m in study.mammograms if (m.laterality, m.view) == (SIDE, VIEW))}
     )
-    picture = draw_cases(lambda _: only)(*drawn(run, "case-0"))
-    assert picture is not None
-    assert picture.size == CELL
-    assert _marked(picture) == [0]
+    image = draw_cases(lambda _: only)(*drawn(run, "case-0"))
+    assert image is not None
+    assert image.size == CELL
+    assert _marked(image) == [0]
 
 
-def test_what_cannot_be_read_has_no_picture(run: Path) -> None:
+def test_a_case_that_cannot_be_read_has_no_image(run: Path) -> None:
     def missing(case: Case) -> Study:
         raise ImagingError(f"{case.key}: missing")
 

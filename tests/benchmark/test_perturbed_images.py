@@ -154,7 +154,7 @@ def pair(key: str, side: Laterality | None, drafted: Report) -> Pair:
 
 
 def scored(folder: Path, pairs: Sequence[Pair], drafts: Callable[[Pair], Report]) -> dict[str, float | None]:
-    """Change of finding F1 on mirrored pictures, and the shares of drafts whose sides were swapped and unchanged."""
+    """Change of finding F1 on mirrored images, and the shares of drafts whose sides were swapped and unchanged."""
     path = perturbed_path(folder, Perturbation.MIRRORED)
     path.parent.mkdir()
     write_predictions(path, [Prediction(key=p.key, text=render(drafts(p)), report=drafts(p)) for p in pairs])

@@ -50,13 +50,13 @@ class Read(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def picture(_: Case, __: Pair) -> Image.Image:
+def image(_: Case, __: Pair) -> Image.Image:
     return Image.new("L", (2000, 1000), 90)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run_page(write_run(tmp_path_factory.mktemp("run"), scores_of()), picture)
+    return write_run_page(write_run(tmp_path_factory.mktemp("run"), scores_of()), image)
 
 
 def test_the_page_asks_for_nothing_from_anywhere(made: Path) -> None:
@@ -78,7 +78,7 @@ def test_ids_stand_once_and_every_pointer_has_its_target(made: Path) -> None:
     assert {first or second for first, second in wanted} <= ids.keys()
 
 
-def test_charts_pictures_and_tables_speak_to_those_who_do_not_see_them(made: Path) -> None:
+def test_charts_images_and_tables_are_accessible(made: Path) -> None:
     page = Read(made)
     charts = page.all("svg")
     assert len(charts) > 5
@@ -90,7 +90,7 @@ def test_charts_pictures_and_tables_speak_to_those_who_do_not_see_them(made: Pat
 def test_the_same_folder_makes_the_same_bytes(made: Path) -> None:
     before = made.read_bytes()
     with mpl.rc_context({"font.size": 30, "svg.fonttype": "path"}):
-        assert write_run_page(made.parent, picture).read_bytes() == before
+        assert write_run_page(made.parent, image).read_bytes() == before
 
 
 def test_no_name_and_no_text_gets_out_of_its_place(tmp_path: Path) -> None:
@@ -197,12 +197,12 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, message: s
         ({"birads_accuracy_7_worst": READ, "density_accuracy": READ}, Answer.YES),
         ({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}, Answer.PARTLY),
         ({"birads_accuracy_7_worst": GUESSED}, Answer.NO),
-        # Better than blind, but as good with black pictures: memory of the labels, not reading.
+        # Better than blind, but as good with black images: memory of the labels, not reading.
         ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7), {"blanked": (-0.1, 0.1)})}, Answer.NO),
         ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}, Answer.YES),
         ({"birads_accuracy_7_worst": Row(0.8, 0.5)}, Answer.UNKNOWN),
         ({"mammogreen_false_findings": READ}, Answer.UNKNOWN),  # no main metric
-        # Fewer errors are better: pictures that matter make them more.
+        # Fewer errors are better: images that matter make them more.
         ({"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (0.1, 0.3)}, higher=False)}, Answer.YES),
         ({"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (-0.3, -0.1)}, higher=False)}, Answer.NO),
     ],

@@ -139,7 +139,7 @@ def test_a_case_that_cannot_be_read_is_stored_with_its_reason_and_not_scored(tmp
     drawn = draw(tmp_path / "drawn", SIDES)
     data = imported(drawn, tmp_path / "data", TRAIN).folder
     (drawn / "study-3" / "LMLO.dcm").unlink()
-    (drawn / "study-0" / "LMLO.dcm").write_bytes(b"no picture")
+    (drawn / "study-0" / "LMLO.dcm").write_bytes(b"no image")
     references = go(RunConfig(data, "some", tmp_path / "run"))
     failed = [p for p in predictions(tmp_path / "run" / "predictions.jsonl") if p.text is None]
     assert [(p.key, p.report) for p in failed] == [("study-3", None)]
