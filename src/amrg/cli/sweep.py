@@ -29,9 +29,7 @@ Ranks = Annotated[str, typer.Option(help="LoRA ranks, separated by commas.")]
 Alphas = Annotated[str, typer.Option(help="LoRA alphas: numbers, or multiples of the rank such as 2x.")]
 Seeds = Annotated[str, typer.Option(help="Seeds that every configuration is run with, to measure the seed variance.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe in JSON; omitted fields are default.")]
-Changes = Annotated[
-    list[str] | None, typer.Option("--set", help="A field of the recipe, as steps=200; can be given again.")
-]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="A field of the recipe, as steps=200; repeatable.")]
 Storage = Annotated[
     str | None, typer.Option(help="postgresql://USER@HOST/DATABASE, to share among machines. Default: a file in --out.")
 ]

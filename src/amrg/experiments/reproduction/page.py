@@ -31,7 +31,7 @@ COLUMNS = {
 _BASELINE_ROLES = (Role.BLIND, Role.RETRIEVAL, Role.ORACLE)
 
 
-class TestResult(Value):
+class BackboneResult(Value):
     """The best configuration of one backbone by the validation part of one split, scored on its test part."""
 
     split: str
@@ -49,13 +49,13 @@ class Reproduction(Value):
     dataset_hash: str
     cases: int
     sweep: Sweep
-    tested: tuple[TestResult, ...]
+    tested: tuple[BackboneResult, ...]
     published: tuple[PublishedResult, ...] = PUBLISHED
     comparable: tuple[str, ...] = COMPARABLE
     not_comparable: tuple[str, ...] = NOT_COMPARABLE
 
     @classmethod
-    def of(cls, info: Info, sweep: Sweep, tested: Sequence[TestResult]) -> Reproduction:
+    def of(cls, info: Info, sweep: Sweep, tested: Sequence[BackboneResult]) -> Reproduction:
         """Of a finished experiment."""
         software, cases = f"amrg {__version__}", info.counts["cases"]
         return cls(software=software, dataset_hash=info.hash, cases=cases, sweep=sweep, tested=tuple(tested))

@@ -18,7 +18,7 @@ from amrg.benchmark.scoring.score_run import score_run
 from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.core.progress import Progress
 from amrg.datasets import Dataset, import_dataset, importer_of, make_split, open_dataset
-from amrg.experiments.reproduction.page import Reproduction, TestResult, write_reproduction
+from amrg.experiments.reproduction.page import BackboneResult, Reproduction, write_reproduction
 from amrg.experiments.sweep.config import SweepCallbacks, SweepConfig
 from amrg.experiments.sweep.definition import Sweep, SweepBase, SweepError
 from amrg.experiments.sweep.run import sweep_and_score
@@ -71,7 +71,7 @@ def reproduce(experiment: Experiment, callbacks: SweepCallbacks) -> Reproduction
     dataset = import_dmid(experiment, callbacks.progress)
     for split in experiment.splits:
         dataset.write_split(make_split(dataset, split))
-    results: list[TestResult] = []
+    results: list[BackboneResult] = []
     for split in experiment.splits:
         swept = _sweep(experiment, split, callbacks)
         results += [_test(experiment, split, swept, base, callbacks.progress) for base in swept.best_of]
@@ -122,14 +122,14 @@ def _sweep(experiment: Experiment, split: str, callbacks: SweepCallbacks) -> Swe
     return swept
 
 
-def _test(experiment: Experiment, split: str, swept: SweepScores, base: str, progress: Progress) -> TestResult:
+def _test(experiment: Experiment, split: str, swept: SweepScores, base: str, progress: Progress) -> BackboneResult:
     """The best of one backbone scored on the test part: the only use of that part."""
     best = swept.configuration(swept.best_of[base])
     trial = best_trial(best)
     folder = experiment.out / "runs" / f"{split}-{base}"
     adapter = experiment.out / "sweeps" / split / (trial.folder or "")
     scores = _scores(experiment, split, adapter, folder, progress)
-    return TestResult(
+    return BackboneResult(
         split=split, base=base, configuration=best.label, seed=trial.point.seed if trial.point else 0, scores=scores
     )
 
