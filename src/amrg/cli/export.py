@@ -36,7 +36,7 @@ def export(
     merge: Annotated[
         bool | None, typer.Option("--merge/--adapter", help="A whole model, or the adapter by itself.")
     ] = None,
-    dtype: Annotated[Stored | None, typer.Option(help="Type of merged weights; the base's, if left out.")] = None,
+    dtype: Annotated[Stored | None, typer.Option(help="Type of merged weights; default the base's.")] = None,
     engine: Annotated[Engine | None, typer.Option("--for", help="Refuse what this engine cannot serve.")] = None,
     gguf: Annotated[
         Path | None, typer.Option(help="Checkout of llama.cpp: convert the merged model with its script too.")

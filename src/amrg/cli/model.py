@@ -34,9 +34,7 @@ def list_all(as_json: AsJson = False) -> None:
 
 @app.command()
 def card(
-    model: Annotated[
-        Path | None, typer.Argument(help="Folder of a checkpoint; the embedded model if left out.")
-    ] = None,
+    model: Annotated[Path | None, typer.Argument(help="Folder of a checkpoint; default the embedded model.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a model's card: what it is, how it was trained, what it measured, with n and intervals."""
