@@ -173,7 +173,7 @@ class _Scorer:
     def _compare_with_best(
         self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], resamples: Resamples
     ) -> list[Configuration]:
-        """Every other scored configuration minus the best, by the selection metric: over seeds of both, Holm's p."""
+        """Every other scored configuration minus the best, by the selection metric: over the seeds of both, Holm p."""
         best = self.best(rows)
         others = [row.label for row in rows if seeds[row.label] and row.label != best]
         if best is None or not others:
@@ -188,7 +188,7 @@ class _Scorer:
         return [row.model_copy(update={"from_best": found.get(row.label)}) for row in rows]
 
     def _difference(self, first: Seeds, second: Seeds, resamples: Resamples) -> Difference:
-        """How far the metric that selects moves, over the seeds that both have; the best has all of them."""
+        """The difference in the selection metric, over the seeds that both have; the best has all of them."""
         both = [seed for seed in first if seed in second]
         better, other = (_join([side[seed] for seed in both])[self.selection] for side in (first, second))
         return resampled_difference(better, other, resamples[len(both)])
