@@ -61,7 +61,7 @@ class Made:
         self._note("prepare", recipe.base)
         if self.all_prepared is not None:
             self.all_prepared.wait()
-        return SimpleNamespace(loaded=SimpleNamespace(weights_hash=self.weights, revision=None))
+        return SimpleNamespace(weights_id=self.weights)
 
     def tune(self, prepared: Any, recipe: Recipe, folder: Path, callback: Callback) -> TrainedAdapter:
         folder.mkdir(exist_ok=True)

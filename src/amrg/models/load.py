@@ -68,6 +68,11 @@ class LoadedModel:
         return sha256_of_text(base or f"{self.hub_name}@{self.revision}", folder_hash(self.adapter))
 
     @property
+    def weights_id(self) -> str | None:
+        """What pins the weights: their hash, or the commit of a hub model in the hub's own cache."""
+        return self.weights_hash or self.revision
+
+    @property
     def source(self) -> str:
         """What transformers finds its files, or its base's, under: a folder or a hub name."""
         return str(self.folder or self.hub_name)

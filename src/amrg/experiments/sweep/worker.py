@@ -93,7 +93,7 @@ class _Worker:
         recipe = self.config.sweep.recipe.model_copy(update={"base": self.base.source})
         cache = self.config.folder / FEATURES
         prepared = self.config.steps.prepare(recipe, self.config.source, cache, self.callbacks.progress)
-        weights = prepared.loaded.weights_hash or prepared.loaded.revision
+        weights = prepared.weights_id
         earlier = self.study.user_attrs.get(WEIGHTS, weights)
         if earlier != weights:
             raise SweepError(

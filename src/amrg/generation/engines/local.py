@@ -30,11 +30,10 @@ class LocalEngine:
     def identity(self) -> ModelIdentity:
         """The model's name, weights, and where and how it computes."""
         loaded = self.loaded
-        commit = getattr(loaded.model.config, "_commit_hash", None)
         template = getattr(loaded.processor, "chat_template", None)
         return ModelIdentity(
             name=loaded.name,
-            weights=loaded.weights_hash or commit,
+            weights=loaded.weights_id,
             device=loaded.model.device.type,
             dtype=str(loaded.model.dtype).removeprefix("torch."),
             chat_template=None if template is None else sha256_of_text(template),

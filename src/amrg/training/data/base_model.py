@@ -94,7 +94,7 @@ def base_fingerprint(loaded: LoadedModel) -> BaseFingerprint:
     Raises:
         TuningError: a hub model whose commit is not known.
     """
-    weights = loaded.weights_hash or loaded.revision
+    weights = loaded.weights_id
     if weights is None:
         raise TuningError(f"model {loaded.name!r}: its hub commit is unknown; set the recipe's revision")
     return BaseFingerprint(weights=weights, processor=weights if loaded.folder is None else _files_hash(loaded.folder))

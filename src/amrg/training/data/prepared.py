@@ -83,6 +83,11 @@ class PreparedData:
     data: DataUsed
     skipped: tuple[SkippedCase, ...] = ()
 
+    @property
+    def weights_id(self) -> str | None:
+        """What pins the base's weights: their hash, or a hub model's commit."""
+        return self.loaded.weights_id
+
 
 def prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress) -> PreparedData:
     """Read a split's train and validation parts, and encode their images as far as no trained module is involved.

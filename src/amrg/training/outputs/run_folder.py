@@ -47,8 +47,7 @@ class RunSpec(Value):
     @classmethod
     def of(cls, prepared: PreparedData, recipe: Recipe) -> RunSpec:
         """The run of a recipe on prepared data."""
-        loaded = prepared.loaded
-        return cls(recipe=recipe, data=prepared.data, weights=loaded.weights_hash or loaded.revision)
+        return cls(recipe=recipe, data=prepared.data, weights=prepared.weights_id)
 
 
 def run_status(folder: Path) -> RunStatus:
