@@ -1,4 +1,4 @@
-"""Gemma 3, tiny with MedGemma's tower and embedded: pictures seen both ways, the plain forward's loss, one template."""
+"""Gemma 3's quirks: the tokens of an image attend to each other in both directions; names of weights on the hub."""
 
 from __future__ import annotations
 
@@ -9,149 +9,66 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from amrg.models.backbones.base import Modules, Tensors
-from amrg.models.embedded.tokenizer import END_OF_TURN
-from amrg.models.load import LoadedModel, load_base, load_model
-from amrg.training.loop.lora import adapters_attached, concatenate
-from tests.models.lessons import (
-    ANSWERS,
-    Compared,
-    columns,
-    compared,
-    recipe,
-    seen,
-    studies,
-    taught_for,
-    whole_chat,
-    written,
-    written_from_pixels,
-)
-from tests.models.tiny import TINY
-
-CLOSE = 1e-5
+from amrg.models.decode import batch_prompts
+from amrg.models.load import load_base
+from tests.models.families import VARIANTS
+from tests.models.studies import Subject
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
-    return load_base(str(TINY["gemma3"](tmp_path_factory.mktemp("gemma3"))))
+@pytest.fixture(scope="module", params=["gemma3", "embedded"])
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    family = VARIANTS[request.param]
+    return Subject(family, family.load(tmp_path_factory.mktemp("base")))
 
 
-@pytest.fixture(scope="module", params=["tiny", "embedded"])
-def loaded(request: pytest.FixtureRequest, tiny: LoadedModel) -> LoadedModel:
-    return tiny if request.param == "tiny" else load_base()
+def image_positions(subject: Subject) -> Tensor:
+    """Positions of image tokens in a prompt of two images."""
+    ids = subject.prompts()[0].tokens["input_ids"]
+    positions: Tensor = (ids == subject.loaded.model.config.image_token_id).nonzero()[:, 0]
+    return positions
 
 
-def own(pixels: tuple[Tensors, ...]) -> dict[str, Tensor]:
-    return concatenate(pixels)
-
-
-# Pictures seen both ways
-
-
-def _changed_by_the_last_token_of_a_picture(loaded: LoadedModel, types: int) -> Tensor:
-    """Which positions of a prompt of two pictures change with the second picture's last token; [T]."""
-    asked = studies(loaded)[0]
-    tokens = columns(loaded, [asked.tokens], "left")
-    tokens["token_type_ids"] = tokens["token_type_ids"] * types
-    before = seen(loaded, asked.pixels)
+def changed_by_the_last_image_token(subject: Subject, types: int) -> Tensor:
+    """Which positions of a prompt of two images change with the second image's last token: bool [T]."""
+    prompt, loaded = subject.prompts()[0], subject.loaded
+    columns = batch_prompts(loaded, [prompt])
+    columns["token_type_ids"] = columns["token_type_ids"] * types
+    before = subject.image_tokens([prompt])
     after = [{"tokens": t["tokens"].clone()} for t in before]
     after[1]["tokens"][-1] += 1.0
     with torch.no_grad():
-        one, other = (loaded.backbone.hidden(loaded.model, tokens, shown)[0] for shown in (before, after))
+        one, other = (loaded.backbone.hidden(loaded.model, columns, tokens)[0] for tokens in (before, after))
     return (one - other).abs().amax(-1) > 1e-4
 
 
-def test_tokens_of_a_picture_see_each_other_both_ways(loaded: LoadedModel) -> None:
-    ids = studies(loaded)[0].tokens["input_ids"]
-    held = (ids == loaded.model.config.image_token_id).nonzero()[:, 0]
-    first, second = held.chunk(2)
-    both_ways = _changed_by_the_last_token_of_a_picture(loaded, 1)
-    assert both_ways[second].all()
-    assert not both_ways[: second[0]].any()  # nor the picture before it: each sees itself alone
+def test_tokens_of_an_image_attend_to_each_other_in_both_directions(subject: Subject) -> None:
+    first, second = image_positions(subject).chunk(2)
+    changed = changed_by_the_last_image_token(subject, 1)
+    assert changed[second].all()
+    assert not changed[: second[0]].any()  # nor the image before it
     assert first[-1] < second[0] - 1
 
 
-def test_without_the_column_they_would_see_backwards_only(loaded: LoadedModel) -> None:
-    ids = studies(loaded)[0].tokens["input_ids"]
-    last = int((ids == loaded.model.config.image_token_id).nonzero()[-1])
-    causal = _changed_by_the_last_token_of_a_picture(loaded, 0)
-    assert not causal[:last].any()
-    assert causal[last:].all()
+def test_without_the_column_they_attend_backwards_only(subject: Subject) -> None:
+    last = int(image_positions(subject)[-1])
+    changed = changed_by_the_last_image_token(subject, 0)
+    assert not changed[:last].any()
+    assert changed[last:].all()
 
 
-# Training
-
-
-def _parts(found: Compared) -> dict[str, float]:
-    """The largest gradient of language model, projector and tower."""
-    parts = {"language": "language_model", "projector": "multi_modal_projector", "tower": "vision_tower"}
-    return {p: max((g for n, g in found.largest.items() if word in n), default=0.0) for p, word in parts.items()}
-
-
-@pytest.mark.parametrize("modules", Modules)
-def test_loss_and_gradients_are_those_of_the_plain_forward(loaded: LoadedModel, modules: Modules) -> None:
-    found = compared(loaded, modules, own)
-    assert found.loss < CLOSE
-    assert found.gradient < CLOSE
-    parts = _parts(found)
-    convolutional = modules is Modules.ALL_LINEAR and hasattr(loaded.model.model.vision_tower, "stages")
-    learned = {
-        "language": True,
-        "projector": modules in (Modules.PROJECTOR, Modules.TOWER),
-        "tower": modules is Modules.TOWER or (modules is Modules.ALL_LINEAR and not convolutional),
-    }
-    assert {part: value > 0 for part, value in parts.items()} == learned
-    assert max(parts.values()) > 10 * CLOSE
-
-
-def test_a_taught_adapter_is_stored_and_found_again(tiny: LoadedModel, tmp_path: Path) -> None:
-    with adapters_attached(tiny, recipe(tiny, Modules.PROJECTOR)) as tuned:
-        losses = taught_for(tiny, tuned, 12)
-        assert losses[-1] < losses[0] - 0.2  # a head drawn at random can be talked into no more
-        tuned.save_pretrained(tmp_path)
-        tiny.settings.save(tmp_path)
-        tuned.eval()
-        answers = written(tiny, studies(tiny))
-    assert written(load_model(str(tmp_path)), studies(tiny)) == answers
-    assert written(tiny, studies(tiny)) != answers  # and the base has forgotten
-
-
-# Asking and writing
-
-
-def test_prompt_and_answer_are_the_chat_templates_own(loaded: LoadedModel) -> None:
-    asked = studies(loaded)[1]
-    answer = loaded.backbone.answer(loaded.processor, ANSWERS[1])
-    line_end = loaded.processor.tokenizer.encode("\n", add_special_tokens=False)
-    assert whole_chat(loaded, ANSWERS[1]) == [*asked.tokens["input_ids"].tolist(), *answer, *line_end]
-    assert answer[-1] == loaded.processor.tokenizer.convert_tokens_to_ids(END_OF_TURN)
-
-
-def test_what_is_written_from_image_tokens_is_written_from_pixels(loaded: LoadedModel) -> None:
-    asked = studies(loaded)
-    assert written(loaded, asked) == written_from_pixels(loaded, asked, own)
-
-
-def test_what_is_written_does_not_depend_on_who_is_asked_beside(loaded: LoadedModel) -> None:
-    asked = studies(loaded)
-    assert len(asked[0].tokens["input_ids"]) < len(asked[1].tokens["input_ids"])
-    assert written(loaded, asked) == [written(loaded, [one])[0] for one in asked]
-
-
-# Names
-
-
-def test_weights_loaded_under_the_hubs_names_are_saved_under_them(tiny: LoadedModel, tmp_path: Path) -> None:
+def test_weights_loaded_under_the_hubs_names_are_saved_under_them(tmp_path: Path) -> None:
     """transformers dropped the tower's inner `vision_model` in memory; files that have it keep it."""
-    assert tiny.folder is not None
-    for file in tiny.folder.glob("*.json*"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    stored = load_file(tiny.folder / "model.safetensors")
+    base = VARIANTS["gemma3"].load(tmp_path / "base").folder
+    assert base is not None
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    for file in base.glob("*.json*"):
+        (hub / file.name).write_bytes(file.read_bytes())
+    stored = load_file(base / "model.safetensors")
     renamed = {n.replace("vision_tower.", "vision_tower.vision_model."): t for n, t in stored.items()}
     assert renamed.keys() != stored.keys()
-    save_file(renamed, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    again = load_base(str(tmp_path))
-    again.model.save_pretrained(tmp_path / "again")
-    kept = load_file(tmp_path / "again" / "model.safetensors")
-    assert kept.keys() == renamed.keys()
-    assert all(torch.equal(kept[name], renamed[name]) for name in renamed)
+    save_file(renamed, hub / "model.safetensors", metadata={"format": "pt"})
+    load_base(str(hub)).model.save_pretrained(tmp_path / "again")
+    saved = load_file(tmp_path / "again" / "model.safetensors")
+    assert saved.keys() == renamed.keys()
+    assert all(torch.equal(saved[name], renamed[name]) for name in renamed)
