@@ -35,7 +35,7 @@ def adapter_for(base: Path | str, folder: Path, lora: Lora = LORA, scale: float 
     (folder / "recipe.json").write_text(recipe.model_dump_json(), encoding="utf-8")
     training = {
         "best_step": 7,
-        "figures": {"birads_accuracy_7_worst_strict": 0.5, "finding_f1_by_place": None},
+        "metrics": {"birads_accuracy_7_worst_strict": 0.5, "finding_f1_by_place": None},
         "intervals": {"birads_accuracy_7_worst_strict": [0.4, 0.6], "finding_f1_by_place": None},
         "n": 96,
         "data": {"name": "drawn", "split": "clean"},

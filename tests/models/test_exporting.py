@@ -281,9 +281,9 @@ def test_the_embedded_model_keeps_heads_and_guard_where_its_tower_is_its_own(tmp
 
 def test_vllm_is_told_what_it_cannot_serve(base: Path, tmp_path: Path) -> None:
     refused = {
-        "whole": (Lora(rank=4, modules=Modules.PROJECTOR), "trained whole"),
-        "dora": (Lora(rank=4, use_dora=True), "no DoRA"),
-        "tower": (Lora(rank=4, modules=Modules.ALL_LINEAR), "leave out"),
+        "whole": (Lora(rank=4, modules=Modules.PROJECTOR), "fully trained modules"),
+        "dora": (Lora(rank=4, use_dora=True), "not support DoRA"),
+        "tower": (Lora(rank=4, modules=Modules.ALL_LINEAR), "silently skip"),
     }
     for name, (lora, said) in refused.items():
         folder = adapter_for(base, tmp_path / name, lora)
@@ -424,7 +424,7 @@ def answers(logits: torch.Tensor) -> Answers:
 
 
 def test_a_taken_folder_and_no_adapter_are_refused(base: Path, adapter: Path, merged: Exported, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="holds something"):
+    with pytest.raises(ModelError, match="is not empty"):
         export_merged(ExportRequest(adapter, merged.folder))
-    with pytest.raises(ModelError, match="no adapter"):
+    with pytest.raises(ModelError, match="not an adapter"):
         export_merged(ExportRequest(base, tmp_path / "out"))

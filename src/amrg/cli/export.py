@@ -1,4 +1,4 @@
-"""`amrg export`: an adapter merged into its base, or by itself, for the hub, vLLM and llama.cpp."""
+"""`amrg export`: an adapter, merged into its base or by itself, for the hub, vLLM and llama.cpp."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from amrg.models.export.gguf import Converted
 
 
-class Stored(StrEnum):
-    """What weights are stored in."""
+class ExportDtype(StrEnum):
+    """Dtype of exported weights."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
 
 
-class Engine(StrEnum):
+class ServingEngine(StrEnum):
     """A serving engine."""
 
     VLLM = "vllm"
 
 
 def export(
-    adapter: Annotated[Path, typer.Argument(help="Folder of an adapter, as `amrg train` leaves it.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder of the export; it must not hold anything.")],
+    adapter: Annotated[Path, typer.Argument(help="Folder of an adapter, as `amrg train` writes it.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the export; must be empty or new.")],
     merge: Annotated[
-        bool | None, typer.Option("--merge/--adapter", help="A whole model, or the adapter by itself.")
+        bool | None, typer.Option("--merge/--adapter", help="Export a full merged model, or only the adapter.")
     ] = None,
-    dtype: Annotated[Stored | None, typer.Option(help="Type of merged weights; default the base's.")] = None,
-    engine: Annotated[Engine | None, typer.Option("--for", help="Refuse what this engine cannot serve.")] = None,
+    dtype: Annotated[ExportDtype | None, typer.Option(help="Dtype of merged weights (default: the base's).")] = None,
+    engine: Annotated[ServingEngine | None, typer.Option("--for", help="Refuse what this engine cannot serve.")] = None,
     gguf: Annotated[
-        Path | None, typer.Option(help="Checkout of llama.cpp: convert the merged model with its script too.")
+        Path | None, typer.Option(help="Checkout of llama.cpp; its script also converts the merged model.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Export a tuned model, and refuse where the export does not answer as what was trained."""
+    """Export a tuned model; refuse if the export does not answer like the trained one."""
     if merge is None:
-        fail(Exit.USAGE, "say --merge for a whole model, or --adapter for the adapter by itself")
+        fail(Exit.USAGE, "--merge (a full model) or --adapter (only the adapter) is required")
     if not merge and (dtype or gguf):
-        fail(Exit.USAGE, "--dtype and --gguf go with --merge: an adapter is kept as it was trained")
+        fail(Exit.USAGE, "--dtype and --gguf require --merge: an adapter is exported unchanged")
     refuse_unwritable(folder)
     with writing(folder), busy("exporting, and comparing base, adapter and export"):
         quieten()
@@ -58,25 +58,27 @@ def export(
         from amrg.models.export.exporting import ExportRequest, export_adapter, export_merged
         from amrg.models.export.gguf import refuse_no_converter, to_gguf
 
-        order = ExportRequest(adapter, folder, getattr(torch, dtype) if dtype else None, for_vllm=engine is Engine.VLLM)
+        request = ExportRequest(
+            adapter, folder, getattr(torch, dtype) if dtype else None, for_vllm=engine is ServingEngine.VLLM
+        )
         try:
             if gguf is not None:
                 refuse_no_converter(gguf)
-            done = export_merged(order) if merge else export_adapter(order)
+            done = export_merged(request) if merge else export_adapter(request)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
         except SafetensorError as error:
-            fail(Exit.UNWRITABLE, f"{folder}: cannot be written ({error}); make room, or name another folder")
+            fail(Exit.UNWRITABLE, f"{folder}: cannot be written ({error}); free some space, or use another folder")
         except (torch.OutOfMemoryError, MemoryError):
             fail(
                 Exit.NO_MODEL,
-                f"{adapter}: memory ran out; the whole base is held in float32 to compare: export where there is more, "
-                "or on the processor with CUDA_VISIBLE_DEVICES=",
+                f"{adapter}: memory ran out; the base is loaded in float32 for the comparison: use a machine with more "
+                "memory, or the CPU with CUDA_VISIBLE_DEVICES=",
             )
         try:
             converted = to_gguf(folder, gguf) if gguf is not None else ()
         except ModelError as error:
-            fail(Exit.NO_MODEL, f"{error}; the merged model in {folder} is whole, its GGUF files alone are missing")
+            fail(Exit.NO_MODEL, f"{error}; the merged model in {folder} is complete; only its GGUF files are missing")
     for warning in done.warnings:
         complain(warning)
     if as_json:
@@ -86,7 +88,7 @@ def export(
 
 
 def _show(done: Exported, converted: tuple[Converted, ...]) -> None:
-    """How base, adapter and export compare, and where the export is."""
+    """The comparison of base, adapter and export, and the export's folder."""
     found = done.comparison
     table = Table("logits of", "largest difference", "relative", "same text")
     for name in ("adapter_from_base", "export_from_base", "export_from_adapter"):

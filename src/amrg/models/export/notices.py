@@ -1,4 +1,4 @@
-"""Whose terms a model derived from a base comes under, and what they ask of who passes it on."""
+"""The terms of a model derived from a base, and what they require for sharing it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from amrg.models.embedded.architecture import NAME
 
 
 class Terms(Value):
-    """A licence: the hub's tag and its address; the notice that a copy must carry, and what it forbids, in short."""
+    """A licence: the hub's tag, its address, the notice that every copy must include, and its restrictions in short."""
 
     name: str
     tag: str
@@ -28,15 +28,15 @@ TERMS = (
         name="Health AI Developer Foundations terms of use",
         tag="health-ai-developer-foundations",
         address=_HAI_DEF + "terms",
-        # The sentence is the one that section 3.1 wants in a "Notice" text file.
+        # Section 3.1 requires this sentence in a "Notice" text file.
         notice="HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of Use found at "
         + _HAI_DEF
         + "terms",
         restrictions=(
-            "This is a model derivative: whoever gets it must be bound by the use restrictions of section 3.2 of the "
-            "terms, and be given a copy of them.",
-            "No clinical use without the authorisation of the health authorities concerned.",
-            f"No use that the prohibited use policy names ({_HAI_DEF}prohibited-use-policy).",
+            "This is a model derivative: every recipient must be bound by the use restrictions of section 3.2 of the "
+            "terms, and receive a copy of them.",
+            "No clinical use without approval by the responsible health authorities.",
+            f"No use that the prohibited use policy lists ({_HAI_DEF}prohibited-use-policy).",
         ),
     ),
     Terms(
@@ -45,8 +45,8 @@ TERMS = (
         address="https://ai.google.dev/gemma/terms",
         notice="Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms",
         restrictions=(
-            "This is a model derivative: whoever gets it must be bound by the use restrictions of section 3.2 of the "
-            "terms, and be given a copy of them.",
+            "This is a model derivative: every recipient must be bound by the use restrictions of section 3.2 of the "
+            "terms, and receive a copy of them.",
         ),
     ),
     Terms(
@@ -56,16 +56,16 @@ TERMS = (
         notice="Built with Qwen. Qwen is licensed under the Qwen RESEARCH LICENSE AGREEMENT, Copyright (c) Alibaba "
         "Cloud. All Rights Reserved.",
         restrictions=(
-            "For research and evaluation only, never commercial.",
+            "For research and evaluation only; no commercial use.",
             "Documentation must say: Built with Qwen.",
         ),
     ),
     Terms(name="MIT", tag="mit", address="https://opensource.org/license/mit"),
 )
 UNKNOWN = Terms(
-    name="not known to amrg: the base's own",
+    name="unknown to amrg: the base's own licence",
     tag="other",
-    restrictions=("The base's licence is not known to amrg: add it here before you pass this on.",),
+    restrictions=("The base's licence is unknown to amrg: add it here before you share this model.",),
 )
 
 
@@ -74,21 +74,21 @@ _GEMMA = "google/gemma-"
 
 
 def terms_of(base: str, files: Path | None = None) -> Terms:
-    """The terms of a base: by its hub name, by a folder named after one, by what the card beside its `files` says.
+    """The terms of a base: by its hub name, by a folder named after one, or by the model card among its `files`.
 
-    `UNKNOWN` where none of them tells. A changed file must say that it was changed under all of them; the card does.
+    `UNKNOWN` if none of these gives them. All terms require that changed files say so; the card and the NOTICE do.
     """
     if base == NAME:
         return APACHE
     known = known_base(base)
     if known is not None:
         return next((t for t in TERMS if t.name == known.licence), UNKNOWN)
-    tags = {"gemma"} if base.startswith(_GEMMA) else _told_beside(files)
+    tags = {"gemma"} if base.startswith(_GEMMA) else _licence_tags(files)
     return next((t for t in TERMS if t.tag in tags), UNKNOWN)
 
 
-def _told_beside(files: Path | None) -> set[str]:
-    """The licence's tags in the front matter of the hub's card: `license`, and `license_name` where that is `other`."""
+def _licence_tags(files: Path | None) -> set[str]:
+    """The licence tags in the front matter of a model card: `license`, and `license_name` if that is `other`."""
     card = None if files is None else files / "README.md"
     if card is None or not card.is_file():
         return set()
@@ -97,7 +97,7 @@ def _told_beside(files: Path | None) -> set[str]:
 
 
 def known_base(base: str) -> CatalogEntry | None:
-    """The known checkpoint that a hub name or a folder stands for."""
+    """The catalog entry of a hub name or a folder."""
     parts = {base, *Path(base).parts}
     return next(
         (k for k in KNOWN if parts & {k.name, k.name.split("/")[1], "models--" + k.name.replace("/", "--")}), None
@@ -106,5 +106,5 @@ def known_base(base: str) -> CatalogEntry | None:
 
 def notice_text(terms: Terms, base: str) -> str:
     """The NOTICE file of a model derived from a base."""
-    lines = [terms.notice, "", f"This model was changed: it is {base}, fine-tuned with amrg.", *terms.restrictions]
+    lines = [terms.notice, "", f"This model was modified: it is {base}, fine-tuned with amrg.", *terms.restrictions]
     return "\n".join(line for line in lines if line or terms.notice).strip() + "\n"
