@@ -98,4 +98,4 @@ def _show(done: Exported, converted: tuple[Converted, ...]) -> None:
     out.print(table)
     for part in converted:
         out.print(f"{part.file}: {part.tensors} tensors")
-    out.print(f"{done.kind} of {done.base}, stored as {done.stored}, in {done.folder}", markup=False)
+    out.print(f"{done.kind} export of {done.base}, stored as {done.stored}, in {done.folder}", markup=False)
