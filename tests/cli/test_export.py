@@ -74,7 +74,11 @@ def test_an_adapter_export_says_what_serving_it_takes(adapter: Path, tmp_path: P
         (("{out}", "--out", "{out}", "--merge"), Exit.NO_MODEL, "not an adapter"),
         (("{adapter}", "--out", "{adapter}", "--merge"), Exit.NO_MODEL, "is not empty"),
         (("{adapter}", "--out", "{out}", "--merge", "--gguf", "{adapter}"), Exit.NO_MODEL, "llama.cpp"),
-        (("{adapter}", "--out", "{out}", "--merge", "--gguf", "{bad}"), Exit.NO_MODEL, "only its GGUF files are missing"),
+        (
+            ("{adapter}", "--out", "{out}", "--merge", "--gguf", "{bad}"),
+            Exit.NO_MODEL,
+            "only its GGUF files are missing",
+        ),
     ],
 )
 def test_a_user_error_is_one_line_and_a_code(
