@@ -99,7 +99,7 @@ def test_model_list_and_card() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("report", "no/such/path"), Exit.UNREADABLE, "no such file or folder"),
         (("report", "{empty}"), Exit.UNREADABLE, "contains no image file"),
@@ -117,14 +117,14 @@ def test_model_list_and_card() -> None:
     ],
 )
 def test_a_user_error_is_one_line_and_a_code(
-    arguments: tuple[str, ...], code: Exit, said: str, drawn: Path, tmp_path: Path
+    arguments: tuple[str, ...], code: Exit, message: str, drawn: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "junk.dcm").write_bytes(b"junk" * 100)
     places = {"empty": tmp_path / "empty", "junk": tmp_path / "junk.dcm", "set": drawn}
     done = run(*(a.format(**places) for a in arguments))
     assert done.exit_code == code
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.output
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
 

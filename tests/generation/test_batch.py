@@ -49,8 +49,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def without_files(study: Study) -> Study:
-    gone = tuple(m.model_copy(update={"source": Path("gone.dcm")}) for m in study.mammograms)
-    return study.model_copy(update={"mammograms": gone})
+    missing = tuple(m.model_copy(update={"source": Path("missing.dcm")}) for m in study.mammograms)
+    return study.model_copy(update={"mammograms": missing})
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ def test_every_study_has_an_outcome_in_order(study: Study, max_batch: int, calls
     engine = Counting((TEXT,), max_batch=max_batch)
     outcomes = list(draft_studies([study, without_files(study), empty, study], engine))
     assert [type(outcome) for outcome in outcomes] == [Drafted, Unreadable, Unreadable, Drafted]
-    assert "gone.dcm" in outcomes[1].message  # type: ignore[union-attr]
+    assert "missing.dcm" in outcomes[1].message  # type: ignore[union-attr]
     assert "no screening view" in outcomes[2].message  # type: ignore[union-attr]
     assert engine.calls == calls
 
 
-def test_studies_are_read_as_they_are_asked_for(study: Study) -> None:
+def test_studies_are_read_as_outcomes_are_requested(study: Study) -> None:
     read = []
 
     def studies() -> Iterator[Study]:

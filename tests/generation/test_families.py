@@ -44,8 +44,7 @@ def test_a_family_that_is_not_gemma_is_scored_by_its_own_words(drawn: Path, tmp_
     TINY["qwen2_5_vl"](base)
     amrg("data", "import", "phantom", drawn, "--out", tmp_path / "data")
     amrg("data", "split", tmp_path / "data", "all-test")
-    asked = ("benchmark", "run", "--data", tmp_path / "data", "--split", "all-test", "--model", base)
-    amrg(
-        *asked, "--score-text", "model", "--perturbed", 0, "--train-data", tmp_path / "data", "--out", tmp_path / "run"
-    )
-    assert "base" in json.loads((tmp_path / "run" / "scores.json").read_text(encoding="utf-8"))["systems"]
+    data, out = tmp_path / "data", tmp_path / "run"
+    command = ("benchmark", "run", "--data", data, "--split", "all-test", "--model", base, "--train-data", data)
+    amrg(*command, "--score-text", "model", "--perturbed", 0, "--out", out)
+    assert "base" in json.loads((out / "scores.json").read_text(encoding="utf-8"))["systems"]

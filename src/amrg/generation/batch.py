@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -42,50 +43,48 @@ Outcome = Drafted | Refused | Unreadable
 
 
 def draft_studies(studies: Iterable[Study], engine: Engine, options: DraftOptions | None = None) -> Iterator[Outcome]:
-    """An outcome a study, in order. Studies are read as they are asked for, `engine.max_batch` at a time."""
-    options = options or DraftOptions()
+    """An outcome a study, in order. Studies are read as outcomes are requested, `engine.max_batch` at a time."""
     remaining = iter(studies)
     while group := list(islice(remaining, max(1, engine.max_batch))):
-        yield from _draft_group(group, engine, options)
+        yield from _draft_group(group, engine, options or DraftOptions())
 
 
 def _draft_group(studies: list[Study], engine: Engine, options: DraftOptions) -> Iterator[Outcome]:
     """The outcomes of studies that the engine takes together."""
-    steps = [_prepared(study, engine) for study in studies]
-    requests = [step.prepared.request for step in steps if isinstance(step, _Prepared)]
+    timings: list[dict[str, float]] = [{} for _ in studies]
+    steps = [_prepare(study, engine, seconds) for study, seconds in zip(studies, timings, strict=True)]
+    requests = [step.request for step in steps if isinstance(step, PreparedStudy)]
     generations = engine.generate(requests, options.accept)
-    for step in steps:
+    for step, seconds in zip(steps, timings, strict=True):
         if isinstance(step, Unreadable):
             yield step
-            continue
-        start = time.perf_counter()
-        generation = next(generations)
-        seconds = {"prepare": step.seconds, "generate": time.perf_counter() - start}
-        yield _finished(step.prepared, generation, engine, options, seconds)
+        else:
+            with _timed(seconds, "generate"):
+                generation = next(generations)
+            yield _finish(step, generation, engine, options, seconds)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A prepared study and how long that took."""
-
-    prepared: PreparedStudy
-    seconds: float
-
-
-def _prepared(study: Study, engine: Engine) -> _Prepared | Unreadable:
-    start = time.perf_counter()
+def _prepare(study: Study, engine: Engine, seconds: dict[str, float]) -> PreparedStudy | Unreadable:
     try:
-        return _Prepared(prepare(study, engine.settings), time.perf_counter() - start)
+        with _timed(seconds, "prepare"):
+            return prepare(study, engine.settings)
     except ImagingError as error:
         return Unreadable(study, str(error))
 
 
-def _finished(
+def _finish(
     prepared: PreparedStudy, generation: Generation, engine: Engine, options: DraftOptions, seconds: dict[str, float]
 ) -> Drafted | Refused:
-    start = time.perf_counter()
     try:
-        draft = finish(prepared, generation, engine.identity, options)
+        with _timed(seconds, "finish"):
+            draft = finish(prepared, generation, engine.identity, options)
     except OutsideDomain as error:
         return Refused(prepared.study, str(error))
-    return Drafted(prepared.study, draft, {**seconds, "finish": time.perf_counter() - start})
+    return Drafted(prepared.study, draft, seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - start
