@@ -191,7 +191,7 @@ def _print(comparisons: list[MetricComparison]) -> None:
     for second in dict.fromkeys(c.second for c in comparisons):
         rows = [c for c in comparisons if c.second == second]
         systems = [Column(name, overflow="fold", min_width=6) for name in (rows[0].first, second)]
-        unwrapped = [Column(name, no_wrap=True) for name in ("difference", "p, Holm's")]
+        unwrapped = [Column(name, no_wrap=True) for name in ("difference", "p, p (Holm)")]
         table = Table(Column("metric", overflow="fold"), Column("n", no_wrap=True), *systems, *unwrapped)
         for c in rows:
             moved = f"{number(c.value, signed=True)}\n{interval(c, signed=True)}"

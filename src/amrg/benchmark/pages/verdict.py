@@ -167,8 +167,8 @@ def _sides(scores: Scores) -> Iterable[str]:
             else ""
         )
         yield (
-            f"With mirrored images, a share of {with_interval(swapped)} of the {swapped.n} drafts with findings or "
-            f"categories of one breast only swapped the sides, as they must{also}."
+            f"With mirrored images, of the {swapped.n} drafts that differ between the breasts a share of "
+            f"{with_interval(swapped)} swapped the sides, as they must{also}."
         )
 
 
