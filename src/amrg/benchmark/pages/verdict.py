@@ -162,7 +162,7 @@ def _sides(scores: Scores) -> Iterable[str]:
     swapped, unchanged = metrics.get("sides_swapped_share"), metrics.get("sides_unchanged_share")
     if swapped is not None and swapped.value is not None:
         also = (
-            f"; {with_interval(unchanged)} did not change them"
+            f"; {with_interval(unchanged)} left them unchanged"
             if unchanged is not None and unchanged.value is not None
             else ""
         )
