@@ -95,7 +95,7 @@ OUTSIDE_DOMAIN = "OUTSIDE THE MODEL'S DOMAIN: these images are unlike its traini
 
 
 def draft_banner(model: str, in_domain: bool | None) -> tuple[str, ...]:
-    """What stands above every output: that it is unverified, which model drafted it, and whether outside its domain."""
+    """The first lines of every output: unverified, drafted by which model, and whether outside its domain."""
     unverified = f"UNVERIFIED DRAFT, written by AI model {model}. Not for clinical use."
     return (unverified, OUTSIDE_DOMAIN) if in_domain is False else (unverified,)
 

@@ -47,8 +47,8 @@ class ModelCard(Value):
 class KnownModel(Value):
     """A model that `--model` takes: the embedded one, one of the hub's, or a folder.
 
-    `available`: it lies on this machine. `revision` is the hub commit that amrg takes, `gated` that its owner wants
-    terms accepted on the hub first.
+    `available`: it is on this machine. `revision` is the hub commit that amrg takes; `gated`: its terms
+    must be accepted on the hub first.
     """
 
     name: str
@@ -61,16 +61,16 @@ class KnownModel(Value):
 
 
 def model_card(folder: Path | None = None) -> ModelCard:
-    """The card stored beside a checkpoint (None: the embedded model's).
+    """The card stored with a checkpoint (None: the embedded model's).
 
     Raises:
         FileNotFoundError: there is no such folder, or the checkpoint has no card.
     """
     path = (folder or EMBEDDED) / FILE_NAME
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder; a card lies beside the weights of a model in a folder")
+        raise FileNotFoundError(f"{path.parent}: no such folder; a card is stored with the weights of a model")
     if not path.is_file():
-        raise FileNotFoundError(f"no {FILE_NAME} beside the model in {path.parent.name}: it was never measured")
+        raise FileNotFoundError(f"no {FILE_NAME} for the model in {path.parent.name}: it was never measured")
     return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
 
 

@@ -14,7 +14,7 @@ _APACHE = "Apache 2.0"
 class CatalogEntry(Value):
     """A hub checkpoint: its family, the commit that amrg takes, whose terms it comes under, whether it is gated.
 
-    `gated`: its owner wants the terms accepted on the hub before it can be downloaded.
+    `gated`: its terms must be accepted on the hub before it can be downloaded.
     """
 
     name: str

@@ -43,7 +43,7 @@ def hub_name(model_type: str, name: str) -> str:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of a checkpoint's weights in order: shards, or the one; none of the folder's other files."""
+    """The files of a checkpoint's weights in order: shards, or the single file; none of the folder's other files."""
     index = folder / INDEX
     if not index.is_file():
         return [folder / SINGLE] if (folder / SINGLE).is_file() else []

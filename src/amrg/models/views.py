@@ -29,7 +29,7 @@ class Hanging(StrEnum):
 
 
 class ViewEncoding(Value):
-    """How a model wants its images: side in pixels, channels, hanging."""
+    """How a model takes its images: side in pixels, channels, hanging."""
 
     size: int = Field(ge=32, le=4096)
     channels: Channels = Channels.GREY
@@ -48,7 +48,7 @@ def model_image(framed: FramedBreast, laterality: Laterality, encoding: ViewEnco
 
 
 def layers(framed: FramedBreast, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
-    """The three channels, hung as the model wants them, before any position is written in: uint8 [size, size, 3]."""
+    """The three channels, oriented as the model takes them, without position: uint8 [size, size, 3]."""
     if encoding.channels is Channels.LAYERS:
         chosen = (stretched(framed), framed.contrast, framed.detail)
     else:
