@@ -12,7 +12,7 @@ from amrg.birads import Category, Composition, Finding, Kind, Laterality, Locati
 from amrg.models import messages
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, WIDTHS, build
 from amrg.models.embedded.tokenizer import END_OF_TURN, build_processor, train_tokenizer, vocabulary
-from amrg.training.embedded.breast_features import BreastFeatures, image_tokens, report_of, said
+from amrg.training.embedded.breast_features import BreastFeatures, findings_in_views, image_tokens, report_of
 from amrg.training.embedded.language_stage import (
     IGNORE,
     Exam,
@@ -92,18 +92,18 @@ def test_cached_features_give_the_loss_of_the_whole_model(processor: Gemma3Proce
 
 
 def test_texts_name_only_what_the_views_show() -> None:
-    both = said([MASS], Laterality.RIGHT, (View.CC, View.MLO))
+    both = findings_in_views([MASS], Laterality.RIGHT, (View.CC, View.MLO))
     assert both[0].laterality is Laterality.RIGHT
     assert both[0].location.quadrant is Quadrant.UPPER_OUTER
     assert both[0].size_mm is None
-    assert said([MASS], Laterality.LEFT, (View.CC,))[0].location.quadrant is Quadrant.OUTER
-    assert said([MASS], Laterality.LEFT, (View.MLO,))[0].location.quadrant is Quadrant.UPPER
+    assert findings_in_views([MASS], Laterality.LEFT, (View.CC,))[0].location.quadrant is Quadrant.OUTER
+    assert findings_in_views([MASS], Laterality.LEFT, (View.MLO,))[0].location.quadrant is Quadrant.UPPER
     only_cc = MASS.model_copy(update={"views": (View.CC,)})
-    assert said([only_cc], Laterality.LEFT, (View.MLO,)) == []
+    assert findings_in_views([only_cc], Laterality.LEFT, (View.MLO,)) == []
 
 
 def test_target_texts_parse_back_to_their_reports() -> None:
-    sides = {Laterality.LEFT: said([MASS], Laterality.LEFT, (View.CC, View.MLO)), Laterality.RIGHT: []}
+    sides = {Laterality.LEFT: findings_in_views([MASS], Laterality.LEFT, (View.CC, View.MLO)), Laterality.RIGHT: []}
     report = report_of(Composition.C, sides)
     assert parse(exam_text(report)).report.stated() == report.stated()
     assert [a.category for a in report.assessments] == [Category.NEGATIVE, Category.SUSPICIOUS]

@@ -6,7 +6,7 @@ import numpy as np
 
 from amrg.birads import Category, Finding, Kind, Laterality, Location, Margin, Quadrant, Shape, View
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
-from amrg.training.embedded.phantom_shards import SeenLesion
+from amrg.training.embedded.phantom_shards import ViewLesion
 from amrg.training.embedded.targets import IGNORE, grid_targets
 
 MASS = Finding(
@@ -20,7 +20,7 @@ MASS = Finding(
 
 
 def test_a_lesion_marks_its_cells_and_its_token_and_nothing_else() -> None:
-    targets = grid_targets((SeenLesion(MASS, (100.0, 40.0, 120.0, 60.0)),), View.CC, (384, 240), 16, 3)
+    targets = grid_targets((ViewLesion(MASS, (100.0, 40.0, 120.0, 60.0)),), View.CC, (384, 240), 16, 3)
     cells = targets.cells.reshape(24, 15, len(KINDS))[..., KINDS.index(Kind.MASS)]
     assert cells[3, 6] == 1  # 96..112 x 48..64 holds most of the box
     assert np.nansum(cells) <= 4
@@ -36,7 +36,7 @@ def test_a_lesion_marks_its_cells_and_its_token_and_nothing_else() -> None:
 def test_each_view_is_asked_only_what_it_shows() -> None:
     asked = {}
     for view in (View.CC, View.MLO):
-        place = grid_targets((SeenLesion(MASS, (100.0, 40.0, 120.0, 60.0)),), view, (384, 240), 16, 3).attributes[
+        place = grid_targets((ViewLesion(MASS, (100.0, 40.0, 120.0, 60.0)),), view, (384, 240), 16, 3).attributes[
             "place"
         ]
         asked[view] = ATTRIBUTES["place"][place[place != IGNORE][0]]

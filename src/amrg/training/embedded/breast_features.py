@@ -1,7 +1,7 @@
-"""Breasts as the language stage sees them: cached image tokens and the findings they show.
+"""Breasts for the language stage: cached image tokens and their findings.
 
-The tower sees every chest wall at the left, so a breast's features are those of either side: exams are put
-together from any two breasts of one composition, which multiplies what was drawn.
+The tower gets every image with the chest wall at the left, so features do not depend on the side: an exam combines any
+two breasts of one composition, which multiplies the drawn exams.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ _HALF: dict[View, dict[Quadrant, Quadrant]] = {
 
 @dataclass(frozen=True)
 class BreastFeatures:
-    """One breast: tokens float16 [2, tokens, width] for CC and MLO, and what is to be said of it."""
+    """One breast: tokens float16 [2, tokens, width] for CC and MLO, composition and findings."""
 
     tokens: npt.NDArray[np.float16]
     composition: Composition
     findings: tuple[Finding, ...]
 
 
-def features_of(tower: nn.Module, key: str, job: DrawJob) -> npt.NDArray[np.float16]:
-    """Image tokens of a shard, not yet normed, float16 [exams, 4, tokens, width]; computed once a tower."""
+def shard_features(tower: nn.Module, key: str, job: DrawJob) -> npt.NDArray[np.float16]:
+    """Image tokens of a shard, not yet normed, float16 [exams, 4, tokens, width]; computed once per tower."""
     path = job.stem.with_suffix(f".{key}.npy")
     if path.is_file():
-        kept: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
-        return kept
+        cached: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
+        return cached
     shard = load_shard(job)
-    found = [_exam_tokens(tower, shard.pictures[i : i + 8]) for i in range(0, len(shard.pictures), 8)]
+    found = [_exam_tokens(tower, shard.images[i : i + 8]) for i in range(0, len(shard.images), 8)]
     features = np.concatenate(found).astype(np.float16)
     partial = path.with_suffix(".partial.npy")
     np.save(partial, features)
@@ -71,7 +71,7 @@ def features_of(tower: nn.Module, key: str, job: DrawJob) -> npt.NDArray[np.floa
 
 
 def _key(tower: nn.Module) -> str:
-    """Eight hex digits that stand for a tower's weights, so that no other tower's features are taken for its own."""
+    """Eight hexadecimal digits of a tower's weights, so that features of different towers are not confused."""
     found = 0
     for name, tensor in tower.state_dict().items():
         found = crc32(tensor.contiguous().numpy().tobytes(), crc32(name.encode(), found))
@@ -85,21 +85,21 @@ def _exam_tokens(tower: nn.Module, exams: npt.NDArray[np.uint8]) -> npt.NDArray[
 
 
 @torch.inference_mode()
-def image_tokens(tower: nn.Module, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def image_tokens(tower: nn.Module, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Pictures uint8 [views, size, size, 3] to image tokens [views, tokens, width]."""
-    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
     with torch.autocast("cpu", torch.bfloat16):
         tokens: npt.NDArray[np.float32] = tower(pixel_values=pixels).last_hidden_state.float().numpy()
     return tokens
 
 
 def breasts(tower: nn.Module, jobs: Sequence[DrawJob]) -> list[BreastFeatures]:
-    """Both breasts of every exam of the shards, as a tower sees them."""
+    """Both breasts of every exam of the shards, as encoded by a tower."""
     found = []
     key = _key(tower)
     for job in jobs:
         shard = load_shard(job)
-        for truth, tokens in zip(shard.truths, features_of(tower, key, job), strict=True):
+        for truth, tokens in zip(shard.truths, shard_features(tower, key, job), strict=True):
             for side in Laterality:
                 rows = [i for i, (laterality, _) in enumerate(VIEW_ORDER) if laterality is side]
                 findings = tuple(f for f in truth.findings if f.laterality is side)
@@ -108,19 +108,19 @@ def breasts(tower: nn.Module, jobs: Sequence[DrawJob]) -> list[BreastFeatures]:
     return found
 
 
-def said(findings: Sequence[Finding], laterality: Laterality, views: Sequence[View]) -> list[Finding]:
-    """What can be said of a breast from the views at hand, as findings on `laterality`.
+def findings_in_views(findings: Sequence[Finding], laterality: Laterality, views: Sequence[View]) -> list[Finding]:
+    """The findings of a breast that the available views show, as findings on `laterality`.
 
-    A finding seen in none of them is left out; with one view only, a quadrant is named by the half that view shows.
-    Sizes and views are not taught: the marks on the picture tell both.
+    A finding in none of these views is omitted; with a single view, a quadrant becomes the half that this view shows.
+    Sizes and views are not trained.
     """
-    seen = [f for f in findings if not f.views or set(f.views) & set(views)]
+    visible = [f for f in findings if not f.views or set(f.views) & set(views)]
     half = _HALF.get(views[0], {}) if len(views) == 1 else {}
-    return [_as_said(f, laterality, half) for f in seen]
+    return [_stripped(f, laterality, half) for f in visible]
 
 
-def _as_said(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quadrant]) -> Finding:
-    """One finding on a side, its quadrant cut to a half where only one view is there."""
+def _stripped(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quadrant]) -> Finding:
+    """One finding on a side, without size, views and boxes; its quadrant reduced to a half if there is one view."""
     quadrant = finding.location.quadrant
     location = Location(quadrant=half.get(quadrant, quadrant) if quadrant else None, depth=finding.location.depth)
     update = {
@@ -135,7 +135,7 @@ def _as_said(finding: Finding, laterality: Laterality, half: dict[Quadrant, Quad
 
 
 def report_of(composition: Composition, sides: dict[Laterality, list[Finding]]) -> Report:
-    """The report of an exam put together: a category a breast, of its worst finding or 1; advice by the worst."""
+    """The report of a combined exam: a category per breast, of its worst finding or 1; advice by the worst."""
     findings = tuple(
         f for side in Laterality for f in sorted(sides.get(side, []), key=lambda f: f.suspicion, reverse=True)
     )

@@ -1,6 +1,6 @@
-"""`make model`: draw phantoms, teach the tower to see, teach the language model to write, fit the guard.
+"""`make model`: draw phantoms, train the tower, train the language model, fit the guard.
 
-Every stage writes into the run folder and is skipped or resumed when started again: kill it at any point.
+Every stage writes to the run folder, and is skipped or resumed when started again after an interruption.
 Run as `python -m amrg.training.embedded.build RUN_FOLDER`.
 """
 
@@ -41,10 +41,10 @@ VOCABULARY = 1024
 
 
 class EmbeddedRecipe(Value):
-    """Everything that decides the embedded model. Stored beside its weights.
+    """Everything that determines the embedded model. Saved with its weights.
 
-    The language stage has exams of its own: features of pictures that the tower was taught on are surer than those of
-    pictures it meets later, and a language model taught on them would trust what it sees too much.
+    The language stage has its own exams: features of the tower's training images are more certain than those of new
+    images, and a language model trained on them would rely on them too much.
     """
 
     software: str = __version__
@@ -59,7 +59,7 @@ class EmbeddedRecipe(Value):
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(200, gt=0)
     tower: Schedule = Schedule(steps=9000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=300, ema_decay=0.998)
-    tower_ends: int = Field(7500, gt=0)  # where fresh exams take over
+    tower_ends: int = Field(7500, gt=0)  # where new exams are added
     fresh_rich_first_seed: int = 10_000
     fresh_rich_exams: int = Field(1800, gt=0)
     fresh_screening_first_seed: int = 510_000
@@ -71,14 +71,14 @@ class EmbeddedRecipe(Value):
     tower_whole: Schedule = Schedule(
         steps=800, batch_size=16, peak_learning_rate=4e-4, warmup_steps=50, ema_decay=0.995, seed=2
     )
-    few_views: int = Field(1200, ge=0)  # steps of the language stage that mostly show one view or one breast
+    few_views: int = Field(1200, ge=0)  # steps of the language stage with mostly one view or one breast
     language: Schedule = Schedule(
         steps=5500, batch_size=16, peak_learning_rate=1.5e-3, warmup_steps=100, ema_decay=0.995
     )
 
 
-def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
-    """All shards of the recipe, drawn where missing."""
+def draw_phantoms(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
+    """All shards of the recipe; missing ones are drawn."""
     encoding = SETTINGS.encoding
     parts = {
         "rich": ("faint-rich", recipe.rich_first_seed, recipe.rich_exams),
@@ -97,46 +97,48 @@ def drawn(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
     return plan
 
 
-def teach_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> VisionModel:
-    """Train the tower with its heads on faint lesions, then mostly on fresh exams, at last on whole pictures.
+def train_tower(recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], folder: Path) -> VisionModel:
+    """Train the tower with its heads on faint lesions, then mostly on new exams, finally on uncropped images.
 
-    Returns averaged weights.
+    Returns a model with averaged weights.
     """
     torch.manual_seed(recipe.tower.seed)
-    seer = VisionModel(AutoModel.from_config(tower_config()), WIDTHS)
-    shown = _samples(plan["held out"])[:320]
+    vision_model = VisionModel(AutoModel.from_config(tower_config()), WIDTHS)
+    held_out = _samples(plan["held out"])[:320]
     pools = {name: _samples(plan[name]) for name in ("rich", "screening", "fresh rich", "fresh screening")}
     first = [(0.7, pools["rich"]), (0.3, pools["screening"])]
     draw = Batches(first, recipe.tower)
-    seer = _teach_tower(StageRun(seer, recipe.tower, folder / "tower"), draw, recipe.tower_ends, shown)
+    vision_model = _train_round(
+        StageRun(vision_model, recipe.tower, folder / "tower"), draw, recipe.tower_ends, held_out
+    )
     mixed = list(zip((0.25, 0.1, 0.45, 0.2), pools.values(), strict=True))
     draw = Batches(mixed, recipe.tower_again, recipe.zoom)
-    again = StageRun(seer, recipe.tower_again, folder / "tower-again")
-    seer = _teach_tower(again, draw, recipe.tower_again.steps, shown)
-    # Cut pictures never show what lies far from the breast; without this round the tower takes it for lesions.
+    again = StageRun(vision_model, recipe.tower_again, folder / "tower-again")
+    vision_model = _train_round(again, draw, recipe.tower_again.steps, held_out)
+    # Cropped images have no background far from the breast; without this round the tower finds lesions there.
     draw = Batches(mixed, recipe.tower_whole, recipe.zoom, columns=SIZE)
-    whole = StageRun(seer, recipe.tower_whole, folder / "tower-whole")
-    return _teach_tower(whole, draw, recipe.tower_whole.steps, shown)
+    whole = StageRun(vision_model, recipe.tower_whole, folder / "tower-whole")
+    return _train_round(whole, draw, recipe.tower_whole.steps, held_out)
 
 
-def _teach_tower(run: StageRun, draw: Batches, ends: int, shown: Sequence[ViewSample]) -> VisionModel:
-    """One round, up to step `ends`; returns a seer with averaged weights."""
-    seer = run.module
-    assert isinstance(seer, VisionModel)  # what this round trains
+def _train_round(run: StageRun, draw: Batches, ends: int, held_out: Sequence[ViewSample]) -> VisionModel:
+    """One round, up to step `ends`; returns a model with averaged weights."""
+    vision_model = run.module
+    assert isinstance(vision_model, VisionModel)  # what this round trains
     run.resume()
     while run.step < ends:
-        run.train(lambda step: vision_loss(seer, *draw(step)), until=min(ends, (run.step // 500 + 1) * 500))
-        figures = vision_metrics(_averaged(run), shown)
-        log.info("%s step %d: %s", run.folder.name, run.step, _shown(figures))
+        run.train(lambda step: vision_loss(vision_model, *draw(step)), until=min(ends, (run.step // 500 + 1) * 500))
+        metrics = vision_metrics(_averaged(run), held_out)
+        log.info("%s step %d: %s", run.folder.name, run.step, _format(metrics))
     return _averaged(run)
 
 
-def teach_language(
-    recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], seer: VisionModel, folder: Path
+def train_language(
+    recipe: EmbeddedRecipe, plan: dict[str, list[DrawJob]], vision_model: VisionModel, folder: Path
 ) -> tuple[StageRun, PreTrainedTokenizerFast]:
     """Train the language model on cached features of the finished tower."""
     rich, screening, held_out = (
-        breasts(seer.tower, plan[name]) for name in ("language rich", "language screening", "held out")
+        breasts(vision_model.tower, plan[name]) for name in ("language rich", "language screening", "held out")
     )
     make = ExamMaker([(0.35, rich), (0.65, screening)], recipe.language.seed, recipe.few_views)
     tokenizer = train_tokenizer(_corpus(make, recipe.language.steps), VOCABULARY)
@@ -144,31 +146,31 @@ def teach_language(
     torch.manual_seed(recipe.language.seed)
     model = build(vocabulary(tokenizer))
     some = torch.from_numpy(np.concatenate([b.tokens for b in rich[:1000]]).astype(np.float32)).flatten(0, 1)
-    fit_projector(model, seer.heads, some)
-    model.model.vision_tower.load_state_dict(seer.tower.state_dict())
+    fit_projector(model, vision_model.heads, some)
+    model.model.vision_tower.load_state_dict(vision_model.tower.state_dict())
     model.model.vision_tower.requires_grad_(False).eval()
     run = StageRun(model, recipe.language, folder / "language")
     run.resume()
-    shown = ExamMaker([(1.0, held_out)], recipe.language.seed, few_views=0).whole(recipe.held_out_exams // 2)
-    reader = Reader(prompts, tokenizer, shown)
+    exams = ExamMaker([(1.0, held_out)], recipe.language.seed, few_views=0).full_exams(recipe.held_out_exams // 2)
+    reader = Reader(prompts, tokenizer, exams)
     while run.step < recipe.language.steps:
         run.train(
             lambda step: language_loss(model, make(step, recipe.language.batch_size), prompts),
             until=(run.step // 500 + 1) * 500,
         )
-        log.info("language step %d: %s", run.step, _shown(reader.metrics(model)))
+        log.info("language step %d: %s", run.step, _format(reader.metrics(model)))
     return run, tokenizer
 
 
 def _corpus(make: ExamMaker, first: int) -> Iterator[str]:
-    """Texts to learn the tokenizer from: reports, and as often the words of the prompt."""
+    """Training texts of the tokenizer: reports, and as often the text of the prompt."""
     for step in range(first, first + 200):
         yield from (exam.text for exam in make(step, 16))
         yield from (view_name(*view) for view in VIEW_ORDER)
         yield SETTINGS.instruction
 
 
-def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, seer: VisionModel, out: Path) -> None:
+def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, vision_model: VisionModel, out: Path) -> None:
     """Write the checkpoint folder: weights, processor, settings, heads."""
     out.mkdir(parents=True, exist_ok=True)
     model = run.module
@@ -178,20 +180,20 @@ def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, seer: VisionMode
     model.save_pretrained(out)
     build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW).save_pretrained(out)
     SETTINGS.save(out)
-    save_heads(seer.heads, out)
+    save_heads(vision_model.heads, out)
 
 
-def fit(seer: VisionModel, plan: dict[str, list[DrawJob]], out: Path) -> None:
-    """Fit the guard on training phantoms; its threshold leaves all but one in a hundred held-out exams in."""
-    train = [s for name in ("screening", "rich") for job in plan[name][:8] for s in _statistics(seer, job)]
-    held_out = [s for job in plan["held out"] for s in _statistics(seer, job)]
+def fit(vision_model: VisionModel, plan: dict[str, list[DrawJob]], out: Path) -> None:
+    """Fit the guard on training phantoms; its threshold accepts 99 % of held-out exams."""
+    train = [s for name in ("screening", "rich") for job in plan[name][:8] for s in _statistics(vision_model, job)]
+    held_out = [s for job in plan["held out"] for s in _statistics(vision_model, job)]
     fit_guard(np.concatenate(train), held_out, quantile=0.99, margin=1.1).save(out)
 
 
-def _statistics(seer: VisionModel, job: DrawJob) -> list[Array]:
+def _statistics(vision_model: VisionModel, job: DrawJob) -> list[Array]:
     """Feature statistics of every exam of a shard: [4, features] each."""
     shard = load_shard(job)
-    return [view_statistics(*extract_features(seer.tower, with_position(exam))) for exam in shard.pictures]
+    return [view_statistics(*extract_features(vision_model.tower, with_position(exam))) for exam in shard.images]
 
 
 def _samples(part: Sequence[DrawJob]) -> list[ViewSample]:
@@ -199,24 +201,24 @@ def _samples(part: Sequence[DrawJob]) -> list[ViewSample]:
 
 
 def _averaged(run: StageRun) -> VisionModel:
-    """A seer with a run's averaged weights, for use."""
+    """A vision model with a run's averaged weights, in evaluation mode."""
     averaged = VisionModel(AutoModel.from_config(tower_config()), WIDTHS)
     averaged.load_state_dict(run.averaged_state())
     return averaged.eval()
 
 
-def _shown(figures: dict[str, float]) -> str:
-    return " ".join(f"{name} {value:.3f}" for name, value in figures.items())
+def _format(metrics: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.3f}" for name, value in metrics.items())
 
 
 def build_model(recipe: EmbeddedRecipe, folder: Path, out: Path) -> None:
-    """The whole of it: phantoms to a checkpoint folder with its recipe and training logs."""
+    """From phantoms to a checkpoint folder with its recipe and training logs."""
     started = time.monotonic()
-    plan = drawn(recipe, folder / "exams")
-    seer = teach_tower(recipe, plan, folder)
-    run, tokenizer = teach_language(recipe, plan, seer, folder)
-    assemble(run, tokenizer, seer, out)
-    fit(seer, plan, out)
+    plan = draw_phantoms(recipe, folder / "exams")
+    vision_model = train_tower(recipe, plan, folder)
+    run, tokenizer = train_language(recipe, plan, vision_model, folder)
+    assemble(run, tokenizer, vision_model, out)
+    fit(vision_model, plan, out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for stage in ("tower", "tower-again", "tower-whole", "language"):
         shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
@@ -226,8 +228,8 @@ def build_model(recipe: EmbeddedRecipe, folder: Path, out: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of `make model`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where pictures, checkpoints and logs go (about 8 GB)")
-    parser.add_argument("--recipe", type=Path, help="JSON of a recipe; the built-in one where not given")
+    parser.add_argument("folder", type=Path, help="folder for images, checkpoints and logs (about 8 GB)")
+    parser.add_argument("--recipe", type=Path, help="recipe in JSON (default: the built-in one)")
     parser.add_argument("--out", type=Path, default=EMBEDDED, help="checkpoint folder (the package's own)")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -1,4 +1,4 @@
-"""Teach the language model to write what the tower sees, on cached features."""
+"""Train the language model to write reports from the tower's cached features."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from amrg.birads import Composition, Laterality, Report, Style, View, render
 from amrg.models.embedded.heads import FindingHeads, rms_norm
 from amrg.models.embedded.tokenizer import END_OF_TURN
 from amrg.models.settings import ModelSettings, messages
-from amrg.training.embedded.breast_features import BreastFeatures, report_of, said
+from amrg.training.embedded.breast_features import BreastFeatures, findings_in_views, report_of
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
 
 IGNORE = -100
-PROMINENCE = 6.0  # how far a sure finding stands out, in units of a text embedding's spread
+PROMINENCE = 6.0  # size of a certain finding, in units of a text embedding's standard deviation
 Views = tuple[tuple[Laterality, View], ...]
 
 
 def exam_text(report: Report) -> str:
-    """The text that the embedded model is taught to write: one fixed wording, findings before categories."""
+    """The target text of the embedded model: one fixed wording, findings before categories."""
     return render(report, Style.CLINICAL, wording=0)
 
 
 @dataclass(frozen=True)
 class Exam:
-    """One exam to learn from: the views at hand, their image tokens [views, tokens, width], the text to write."""
+    """One training exam: the available views, their image tokens [views, tokens, width], the target text."""
 
     views: Views
     tokens: Tensor
@@ -39,10 +39,10 @@ class Exam:
 
 
 class ExamMaker:
-    """Puts exams together from two breasts of one pool and composition, from `(seed, step)` alone.
+    """Combines two breasts of one pool and composition to an exam, determined by `(seed, step)` only.
 
-    All exams of a step have the same views, so that none is padded. Up to step `few_views` most steps show one view or
-    one breast: reading a picture is learned there at a fraction of the cost, before four are read together.
+    All exams of a step have the same views, so none is padded. Up to step `few_views` most steps have one view or one
+    breast: single images are learned at a fraction of the cost, before four are read together.
     """
 
     def __init__(self, pools: Sequence[tuple[float, Sequence[BreastFeatures]]], seed: int, few_views: int) -> None:
@@ -57,7 +57,7 @@ class ExamMaker:
         views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
         return [self._exam(views, rng) for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))]
 
-    def whole(self, count: int) -> list[Exam]:
+    def full_exams(self, count: int) -> list[Exam]:
         """`count` exams with all four views, the same at every call."""
         rng = np.random.default_rng(self._seed)
         return [self._exam(VIEW_ORDER, rng) for _ in range(count)]
@@ -65,11 +65,11 @@ class ExamMaker:
     def _exam(self, views: Views, rng: np.random.Generator) -> Exam:
         pool = self._pools[int(rng.choice(len(self._pools), p=self._shares))]
         composition = list(pool)[int(rng.integers(len(pool)))]
-        alike = pool[composition]
-        pair = {side: alike[int(rng.integers(len(alike)))] for side in Laterality}
+        candidates = pool[composition]
+        pair = {side: candidates[int(rng.integers(len(candidates)))] for side in Laterality}
         tokens = np.stack([pair[side].tokens[(View.CC, View.MLO).index(view)] for side, view in views])
         sides = {
-            side: said(pair[side].findings, side, [v for s, v in views if s is side])
+            side: findings_in_views(pair[side].findings, side, [v for s, v in views if s is side])
             for side in Laterality
             if any(s is side for s, _ in views)
         }
@@ -77,12 +77,12 @@ class ExamMaker:
 
 
 def _by_composition(pool: Sequence[BreastFeatures]) -> dict[Composition, list[BreastFeatures]]:
-    there = {c: [b for b in pool if b.composition == c] for c in Composition}
-    return {c: alike for c, alike in there.items() if alike}
+    grouped = {c: [b for b in pool if b.composition == c] for c in Composition}
+    return {c: group for c, group in grouped.items() if group}
 
 
 def _few(rng: np.random.Generator) -> Views:
-    """One view, or now and then both of one breast."""
+    """One view, or sometimes both of one breast."""
     return _single(rng) if rng.random() < 0.65 else _one_breast(rng)
 
 
@@ -98,7 +98,7 @@ def _one_breast(rng: np.random.Generator) -> Views:
 
 
 def _views(rng: np.random.Generator) -> Views:
-    """All four views mostly; now and then what an incomplete study has."""
+    """Mostly all four views; sometimes those of an incomplete study."""
     draw = rng.random()
     if draw < 0.75:
         return VIEW_ORDER
@@ -106,32 +106,32 @@ def _views(rng: np.random.Generator) -> Views:
         return _one_breast(rng)
     if draw < 0.95:
         return _single(rng)
-    lost = int(rng.integers(4))
-    return tuple(v for i, v in enumerate(VIEW_ORDER) if i != lost)
+    missing = int(rng.integers(4))
+    return tuple(v for i, v in enumerate(VIEW_ORDER) if i != missing)
 
 
 class Prompts:
-    """Token numbers of the prompt for each set of views, made by the processor itself."""
+    """Token ids of the prompt for each set of views, from the processor itself."""
 
     def __init__(self, processor: Gemma3Processor, settings: ModelSettings) -> None:
         self._processor = processor
         self._settings = settings
-        self._known: dict[Views, tuple[list[int], list[int]]] = {}
+        self._cached: dict[Views, tuple[list[int], list[int]]] = {}
         self.end: int = processor.tokenizer.convert_tokens_to_ids(END_OF_TURN)
 
     def prompt(self, views: Views) -> tuple[list[int], list[int]]:
-        """Input and token-type numbers of the prompt, up to where the model's turn begins."""
-        if views not in self._known:
+        """Input ids and token type ids of the prompt, up to the start of the model's turn."""
+        if views not in self._cached:
             blank = [Image.new("RGB", (8, 8))] * len(views)
             chat = messages(views, blank, self._settings)
             made = self._processor.apply_chat_template(
                 [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
             )
-            self._known[views] = (made["input_ids"][0].tolist(), made["token_type_ids"][0].tolist())
-        return self._known[views]
+            self._cached[views] = (made["input_ids"][0].tolist(), made["token_type_ids"][0].tolist())
+        return self._cached[views]
 
     def answer(self, text: str) -> list[int]:
-        """Token numbers of the answer, its end included."""
+        """Token ids of the answer, end token included."""
         numbers: list[int] = self._processor.tokenizer.encode(text, add_special_tokens=False)
         return [*numbers, self.end]
 
@@ -139,8 +139,8 @@ class Prompts:
 def collate_exams(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:
     """Right-padded inputs with labels on the answer only, its end of turn included."""
     rows = [(*prompts.prompt(e.views), prompts.answer(e.text)) for e in exams]
-    longest = max(len(p) + len(a) for p, _, a in rows)
-    shape = (len(rows), longest)
+    length = max(len(p) + len(a) for p, _, a in rows)
+    shape = (len(rows), length)
     made = {
         "input_ids": torch.full(shape, pad),
         "token_type_ids": torch.zeros(shape, dtype=torch.long),
@@ -157,16 +157,16 @@ def collate_exams(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str
 
 
 def fit_projector(model: Gemma3ForConditionalGeneration, heads: FindingHeads, tokens: Tensor) -> None:
-    """Start the projector from what the heads read: places where something lies stand out from the first step.
+    """Initialise the projector from the heads' outputs: places with findings are prominent from the first step.
 
-    Ridge regression from normed image tokens [n, width] to the heads' probabilities (attributes times the surest
-    kind), scaled to the size of text embeddings; the dimensions left over stay random.
+    Ridge regression from normed image tokens [n, width] to the heads' probabilities (attributes times the most probable
+    kind), scaled to the size of text embeddings; the remaining dimensions stay random.
     """
     normed = rms_norm(tokens)
     with torch.inference_mode():
         kinds = heads.kinds(normed).sigmoid()
-        sure = kinds.amax(-1, keepdim=True)
-        read = [kinds, *(sure * logits.softmax(-1) for logits in heads.token_attributes(normed).values())]
+        highest = kinds.amax(-1, keepdim=True)
+        read = [kinds, *(highest * logits.softmax(-1) for logits in heads.token_attributes(normed).values())]
     wanted = torch.cat(read, -1).double()
     x = normed.double()
     ridge = 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.double)
@@ -187,7 +187,7 @@ def project(model: Gemma3ForConditionalGeneration, pooled: Tensor) -> Tensor:
 def language_loss(
     model: Gemma3ForConditionalGeneration, exams: Sequence[Exam], prompts: Prompts
 ) -> tuple[Tensor, Mapping[str, float]]:
-    """Cross-entropy of the answers' tokens, the pictures' tokens given."""
+    """Cross-entropy of the answers' tokens, given the image tokens."""
     batch = collate_exams(exams, prompts, model.config.get_text_config().pad_token_id)
     labels = batch.pop("labels")
     with torch.autocast("cpu", torch.bfloat16):
@@ -197,9 +197,9 @@ def language_loss(
             mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)},
             use_cache=False,
         ).last_hidden_state
-        asked = labels[:, 1:] != IGNORE  # logits only where there is something to learn
-        logits = model.lm_head(hidden[:, :-1][asked])
-    wanted = labels[:, 1:][asked]
-    loss = torch.nn.functional.cross_entropy(logits.float(), wanted)
-    right = (logits.argmax(-1) == wanted).float().mean()
+        labelled = labels[:, 1:] != IGNORE  # logits only for labelled positions
+        logits = model.lm_head(hidden[:, :-1][labelled])
+    targets = labels[:, 1:][labelled]
+    loss = torch.nn.functional.cross_entropy(logits.float(), targets)
+    right = (logits.argmax(-1) == targets).float().mean()
     return loss, {"token_accuracy": float(right)}

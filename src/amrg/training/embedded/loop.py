@@ -1,7 +1,7 @@
-"""The optimisation loop that both stages of the embedded model share: resumable, averaged, logged.
+"""The optimisation loop of both stages of the embedded model: resumable, averaged, logged.
 
-Everything a step draws at random comes from `(seed, step)`, so a run killed at any point and started again
-ends with the weights of one that never stopped. Checkpoints are safetensors, written whole or not at all.
+All random numbers of a step follow from `(seed, step)`, so an interrupted run ends with the same weights as an
+uninterrupted one. Checkpoints are safetensors, written atomically.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Schedule(Value):
 
 
 StepLoss = Callable[[int], tuple[Tensor, Mapping[str, float]]]
-"""The loss of a step, and figures for the log."""
+"""The loss of a step, and values for the log."""
 
 
 @dataclass
 class StageRun:
-    """A run in a folder: the module trained, its averaged copy, and where checkpoints and the log go."""
+    """A run in a folder: the trained module, its averaged copy, checkpoints and log."""
 
     module: nn.Module
     schedule: Schedule
@@ -57,9 +57,9 @@ class StageRun:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._parameters = dict(self.module.named_parameters())
-        # Running statistics are averaged with the weights that made them.
-        self._followed = {k: v for k, v in self.module.state_dict(keep_vars=True).items() if v.is_floating_point()}
-        self.averaged = {k: v.detach().clone().float() for k, v in self._followed.items()}
+        # Running statistics are averaged with the weights.
+        self._sources = {k: v for k, v in self.module.state_dict(keep_vars=True).items() if v.is_floating_point()}
+        self.averaged = {k: v.detach().clone().float() for k, v in self._sources.items()}
         self._optimiser = torch.optim.AdamW(
             _decay_groups(self._parameters, self.schedule.weight_decay), lr=0.0, betas=(0.9, 0.98), fused=True
         )
@@ -69,7 +69,7 @@ class StageRun:
         return self.folder / "checkpoint.safetensors"
 
     def resume(self) -> bool:
-        """Take up the last checkpoint where there is one."""
+        """Load the last checkpoint, if there is one."""
         if not self._checkpoint.is_file():
             return False
         stored = load_file(self._checkpoint)
@@ -87,7 +87,7 @@ class StageRun:
         return True
 
     def save(self) -> None:
-        """Write a checkpoint; the old one stays until the new one is whole."""
+        """Write a checkpoint; the old one remains until the new one is complete."""
         tensors = {f"model.{k}": v.contiguous() for k, v in self.module.state_dict().items()}
         tensors["step"] = torch.tensor(self.step)
         tensors |= {f"averaged.{name}": average for name, average in self.averaged.items()}
@@ -133,9 +133,9 @@ class StageRun:
         nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.max_grad_norm)
         self._optimiser.step()
         self.step += 1
-        keep = min(self.schedule.ema_decay, (1 + self.step) / (10 + self.step))
+        decay = min(self.schedule.ema_decay, (1 + self.step) / (10 + self.step))
         averaged = list(self.averaged.values())
-        torch._foreach_lerp_(averaged, [t.detach().float() for t in self._followed.values()], 1 - keep)
+        torch._foreach_lerp_(averaged, [t.detach().float() for t in self._sources.values()], 1 - decay)
 
     def _log(self, loss: float, figures: Mapping[str, float]) -> None:
         """Append a row to log.csv every 25 steps, and at the last."""

@@ -1,4 +1,4 @@
-"""Training exams: phantoms drawn once, framed as the model sees them, and kept as memory-mapped pictures."""
+"""Training exams: phantoms drawn once, framed for the model, and stored as memory-mapped images."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ POPULATIONS: dict[str, Population] = {
     "faint-screening": FAINT_SCREENING,
     "faint-rich": FAINT_RICH,
 }
-SHARD = 50  # exams a shard: what a killed run loses at most, a process
+SHARD = 50  # exams per shard: the most that an interruption loses per process
 
 
 @dataclass(frozen=True)
-class SeenLesion:
-    """A finding on one picture: `box` is left, top, right, bottom in the picture's pixels."""
+class ViewLesion:
+    """A finding in one image: `box` is left, top, right, bottom in image pixels."""
 
     finding: Finding
     box: tuple[float, float, float, float]
@@ -55,7 +55,7 @@ class DrawJob:
 
     @property
     def stem(self) -> Path:
-        """Path of the shard without its endings."""
+        """Path of the shard without suffixes."""
         return self.folder / f"{self.population}-{self.first:08d}-{self.count}"
 
 
@@ -63,12 +63,12 @@ class DrawJob:
 class Shard:
     """Drawn exams in the order RCC, LCC, RMLO, LMLO, and their truth.
 
-    `pictures` are layers uint8 [exams, 4, size, size, 3], to which position is added when they are used.
+    `images` are layers uint8 [exams, 4, size, size, 3] without position, which is added on use.
     """
 
-    pictures: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8]
     truths: tuple[Report, ...]
-    lesions: tuple[tuple[tuple[SeenLesion, ...], ...], ...]  # exam, view, lesion
+    lesions: tuple[tuple[tuple[ViewLesion, ...], ...], ...]  # exam, view, lesion
 
 
 VIEW_ORDER: tuple[tuple[Laterality, View], ...] = (
@@ -86,7 +86,7 @@ def jobs(folder: Path, population: str, first: int, count: int, encoding: ViewEn
 
 
 def draw_shards(todo: list[DrawJob], processes: int = 2) -> Iterator[DrawJob]:
-    """Draw the shards that are not there yet; yields each as it is done. Same seeds, same bytes."""
+    """Draw the missing shards; yields each when it is done. Same seeds, same bytes."""
     missing = [job for job in todo if not job.stem.with_suffix(".json").is_file()]
     yield from (job for job in todo if job not in missing)
     if not missing:
@@ -96,19 +96,19 @@ def draw_shards(todo: list[DrawJob], processes: int = 2) -> Iterator[DrawJob]:
 
 
 def _draw_shard(job: DrawJob) -> DrawJob:
-    """Draw one shard and write it; the truth file comes last and marks the shard as whole."""
+    """Draw one shard and write it; the truth file comes last and marks the shard as complete."""
     job.folder.mkdir(parents=True, exist_ok=True)
     size = job.encoding.size
-    pictures = np.empty((job.count, 4, size, size, 3), np.uint8)
+    images = np.empty((job.count, 4, size, size, 3), np.uint8)
     records = []
     for i in range(job.count):
         exam = draw_exam(job.first + i, Size.SMALL, POPULATIONS[job.population])
         lesions = []
         for j, view in enumerate(exam.views):
-            pictures[i, j], seen = frame_drawn(exam, view, job.encoding)
-            lesions.append([[s.finding.model_dump(mode="json"), s.box] for s in seen])
+            images[i, j], visible = frame_drawn(exam, view, job.encoding)
+            lesions.append([[s.finding.model_dump(mode="json"), s.box] for s in visible])
         records.append({"truth": exam.truth.model_dump(mode="json"), "lesions": lesions})
-    np.save(job.stem.with_suffix(".npy"), pictures)
+    np.save(job.stem.with_suffix(".npy"), images)
     partial = job.stem.with_suffix(".partial")
     partial.write_text(json.dumps(records), encoding="utf-8")
     partial.rename(job.stem.with_suffix(".json"))
@@ -117,21 +117,21 @@ def _draw_shard(job: DrawJob) -> DrawJob:
 
 def frame_drawn(
     exam: PhantomExam, view: DrawnView, encoding: ViewEncoding
-) -> tuple[npt.NDArray[np.uint8], tuple[SeenLesion, ...]]:
-    """One drawn view as layers without position yet, with its lesions in the picture's pixels."""
+) -> tuple[npt.NDArray[np.uint8], tuple[ViewLesion, ...]]:
+    """One drawn view as layers without position, with its lesions in image pixels."""
     top = float(2**view.bits_stored - 1)
     framed = frame_breast(view.pixels.astype(np.float32) / top, view.laterality, encoding.size)
     lesions = tuple(
-        SeenLesion(exam.truth.findings[x.finding], box_to_image(x.box, framed, encoding)) for x in view.lesions
+        ViewLesion(exam.truth.findings[x.finding], box_to_image(x.box, framed, encoding)) for x in view.lesions
     )
     return layers(framed, view.laterality, encoding), lesions
 
 
 def load_shard(job: DrawJob) -> Shard:
-    """Open a shard; pictures stay on disk until touched."""
+    """Open a shard; images are memory-mapped."""
     records = json.loads(job.stem.with_suffix(".json").read_text(encoding="utf-8"))
     lesions = tuple(
-        tuple(tuple(SeenLesion(Finding.model_validate(f), tuple(b)) for f, b in view) for view in r["lesions"])
+        tuple(tuple(ViewLesion(Finding.model_validate(f), tuple(b)) for f, b in view) for view in r["lesions"])
         for r in records
     )
     truths = tuple(Report.model_validate(r["truth"]) for r in records)

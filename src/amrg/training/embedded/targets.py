@@ -1,4 +1,4 @@
-"""Dense targets: what lies where in one picture, as arrays on the tower's grids."""
+"""Dense targets: the findings of one image as arrays on the tower's grids."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy.typing as npt
 
 from amrg.birads import View
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS, attribute_values
-from amrg.training.embedded.phantom_shards import SeenLesion
+from amrg.training.embedded.phantom_shards import ViewLesion
 
 IGNORE = -100
 
 
 @dataclass(frozen=True)
 class GridTargets:
-    """Targets of one picture.
+    """Targets of one image.
 
-    `cells` float32 [cells, kinds]: share of the cell that the finding covers, thresholded: 1, 0, or NaN to ignore.
-    `tokens` the same on the pooled grid. `attributes` name to int64 [tokens], -100 where nothing is asked.
+    `cells` float32 [cells, kinds]: whether the finding covers the cell: 1, 0, or NaN to ignore.
+    `tokens` the same on the pooled grid. `attributes` name to int64 [tokens], -100 for no target.
     """
 
     cells: npt.NDArray[np.float32]
@@ -28,14 +28,14 @@ class GridTargets:
 
 
 def grid_targets(
-    lesions: tuple[SeenLesion, ...], view: View, size: tuple[int, int], cell: int, pool: int
+    lesions: tuple[ViewLesion, ...], view: View, size: tuple[int, int], cell: int, pool: int
 ) -> GridTargets:
-    """Lay the lesions of one picture of `size` (rows, columns) on cells of `cell` pixels and tokens of `pool` cells."""
+    """The lesions of one image of `size` (rows, columns) on cells of `cell` pixels and tokens of `pool` cells."""
     token = cell * pool
     cells = np.zeros((size[0] // cell * (size[1] // cell), len(KINDS)), np.float32)
     tokens = np.zeros((size[0] // token * (size[1] // token), len(KINDS)), np.float32)
     attributes = {name: np.full(len(tokens), IGNORE, np.int64) for name in ATTRIBUTES}
-    for lesion in sorted(lesions, key=lambda x: -_area(x.box)):  # small ones last: they win a shared token
+    for lesion in sorted(lesions, key=lambda x: -_area(x.box)):  # small ones last: they take a shared token
         kind = KINDS.index(lesion.finding.kind)
         _mark(cells[:, kind], _cover(lesion.box, size, cell))
         positive = _mark(tokens[:, kind], _cover(lesion.box, size, token))
@@ -50,11 +50,11 @@ def _area(box: tuple[float, float, float, float]) -> float:
 
 
 def _cover(box: tuple[float, float, float, float], size: tuple[int, int], step: int) -> npt.NDArray[np.float32]:
-    """What each grid square of `step` pixels holds of the most it could: overlap over the smaller of the two."""
+    """The overlap of each grid square of `step` pixels with a box, over the smaller area of the two."""
     down = _overlap(box[1], box[3], size[0] // step, step)
     across = _overlap(box[0], box[2], size[1] // step, step)
-    most = max(1e-6, min(_area(box), float(step**2)))
-    return np.outer(down, across).ravel() / np.float32(most)
+    smaller = max(1e-6, min(_area(box), float(step**2)))
+    return np.outer(down, across).ravel() / np.float32(smaller)
 
 
 def _overlap(low: float, high: float, count: int, step: int) -> npt.NDArray[np.float32]:
@@ -67,7 +67,8 @@ def _overlap(low: float, high: float, count: int, step: int) -> npt.NDArray[np.f
 def _mark(column: npt.NDArray[np.float32], cover: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """Write one lesion into one kind's column in place; returns where it is positive.
 
-    Squares that hold half of what they could are positive, as is always the fullest; a brush is not asked about.
+    Squares with at least half of the possible overlap are positive, and always the one with the most; others with
+    little overlap are ignored.
     """
     positive = cover >= 0.5
     positive[int(cover.argmax())] = True
