@@ -46,10 +46,10 @@ def adapter_for(base: Path | str, folder: Path, lora: Lora = LORA, scale: float 
 
 def as_cached(cache: Path, name: str, commit: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a hub model in a hub's cache of one's own, empty yet, which is asked offline from now on."""
-    kept = cache / f"models--{name.replace('/', '--')}"
-    (kept / "refs").mkdir(parents=True)
-    (kept / "refs" / "main").write_text(commit, encoding="utf-8")
-    (kept / "snapshots" / commit).mkdir(parents=True)
+    cached = cache / f"models--{name.replace('/', '--')}"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text(commit, encoding="utf-8")
+    (cached / "snapshots" / commit).mkdir(parents=True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    return kept / "snapshots" / commit
+    return cached / "snapshots" / commit

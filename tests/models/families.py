@@ -38,10 +38,10 @@ def by_chat_template(loaded: LoadedModel, views: Views, images: Images, answer: 
 def by_phi_template(loaded: LoadedModel, views: Views, images: Images, answer: str) -> list[int]:
     """By the tokenizer's template, which knows text alone: the images are named in it."""
     chat = chat_of(loaded.settings, views, images)
-    shown = [item["image"] for item in chat[0]["content"] if item["type"] == "image"]
+    chat_images = [item["image"] for item in chat[0]["content"] if item["type"] == "image"]
     turns = [*_as_text(chat), {"role": "assistant", "content": answer}]
     text = loaded.processor.tokenizer.apply_chat_template(turns, tokenize=False)
-    ids: list[int] = loaded.processor(text, shown)["input_ids"].tolist()
+    ids: list[int] = loaded.processor(text, chat_images)["input_ids"].tolist()
     return ids
 
 

@@ -46,9 +46,9 @@ def rms_norm(x: Array, weights: Weights, name: str) -> Array:
 # The tower
 
 
-def clip_layers(weights: Weights, told: Mapping[str, Any], crop: Array) -> list[Array]:
+def clip_layers(weights: Weights, config: Mapping[str, Any], crop: Array) -> list[Array]:
     """States [1 + patches, width] of one crop [3, size, size] after every layer."""
-    side, size = told["patch_size"], told["image_size"]
+    side, size = config["patch_size"], config["image_size"]
     kernel = weights[CLIP + "embeddings.patch_embedding.weight"]
     rows = [weights[CLIP + "embeddings.class_embedding"]]
     for top in range(0, size, side):
@@ -58,23 +58,23 @@ def clip_layers(weights: Weights, told: Mapping[str, Any], crop: Array) -> list[
     states = np.stack(rows) + weights[CLIP + "embeddings.position_embedding.weight"]
     states = layer_norm(states, weights, CLIP + "pre_layrnorm")
     after = []
-    for n in range(told["num_hidden_layers"]):
+    for n in range(config["num_hidden_layers"]):
         name = f"{CLIP}encoder.layers.{n}."
-        states = states + clip_attention(layer_norm(states, weights, name + "layer_norm1"), weights, name, told)
+        states = states + clip_attention(layer_norm(states, weights, name + "layer_norm1"), weights, name, config)
         inner = linear(layer_norm(states, weights, name + "layer_norm2"), weights, name + "mlp.fc1")
         states = states + linear(inner / (1 + np.exp(-1.702 * inner)), weights, name + "mlp.fc2")  # quick GELU
         after.append(states)
     return after
 
 
-def clip_attention(x: Array, weights: Weights, name: str, told: Mapping[str, Any]) -> Array:
-    heads = told["num_attention_heads"]
+def clip_attention(x: Array, weights: Weights, name: str, config: Mapping[str, Any]) -> Array:
+    heads = config["num_attention_heads"]
     q, k, v = (np.split(linear(x, weights, f"{name}self_attn.{p}_proj"), heads, -1) for p in "qkv")
-    seen = [
+    attended = [
         np.stack([softmax(key @ row / math.sqrt(len(row))) @ value for row in query])
         for query, key, value in zip(q, k, v, strict=True)
     ]
-    return linear(np.concatenate(seen, -1), weights, name + "self_attn.out_proj")
+    return linear(np.concatenate(attended, -1), weights, name + "self_attn.out_proj")
 
 
 # From tower to image tokens
@@ -107,43 +107,43 @@ def lines(weights: Weights, crops: Array, rows: int, columns: int) -> list[Array
 # The language model
 
 
-def language_layers(weights: Weights, told: Mapping[str, Any], states: Array) -> list[Array]:
+def language_layers(weights: Weights, config: Mapping[str, Any], states: Array) -> list[Array]:
     """States [T, width] after every layer, from embeddings, then normed at last."""
     after = []
-    for n in range(told["num_hidden_layers"]):
+    for n in range(config["num_hidden_layers"]):
         name = f"model.layers.{n}."
-        states = states + attention(rms_norm(states, weights, name + "input_layernorm"), weights, name, told)
+        states = states + attention(rms_norm(states, weights, name + "input_layernorm"), weights, name, config)
         both = linear(rms_norm(states, weights, name + "post_attention_layernorm"), weights, name + "mlp.gate_up_proj")
-        gate, up = both[:, : told["intermediate_size"]], both[:, told["intermediate_size"] :]
+        gate, up = both[:, : config["intermediate_size"]], both[:, config["intermediate_size"] :]
         states = states + linear(up * gate / (1 + np.exp(-gate)), weights, name + "mlp.down_proj")
         after.append(states)
     return [*after, rms_norm(states, weights, "model.norm")]
 
 
-def attention(x: Array, weights: Weights, name: str, told: Mapping[str, Any]) -> Array:
-    heads, groups = told["num_attention_heads"], told["num_key_value_heads"]
-    width = told["hidden_size"] // heads
+def attention(x: Array, weights: Weights, name: str, config: Mapping[str, Any]) -> Array:
+    heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
+    width = config["hidden_size"] // heads
     fused = np.split(linear(x, weights, name + "self_attn.qkv_proj"), heads + 2 * groups, -1)
-    queries = [turned(q, told) for q in fused[:heads]]
-    keys = [turned(k, told) for k in fused[heads : heads + groups]]
+    queries = [turned(q, config) for q in fused[:heads]]
+    keys = [turned(k, config) for k in fused[heads : heads + groups]]
     values = fused[heads + groups :]
-    seen = []
+    attended = []
     for head, query in enumerate(queries):
         key, value = keys[head * groups // heads], values[head * groups // heads]
         rows = [softmax(key[: t + 1] @ query[t] / math.sqrt(width)) @ value[: t + 1] for t in range(len(x))]
-        seen.append(np.stack(rows))
-    return linear(np.concatenate(seen, -1), weights, name + "self_attn.o_proj")
+        attended.append(np.stack(rows))
+    return linear(np.concatenate(attended, -1), weights, name + "self_attn.o_proj")
 
 
-def turned(x: Array, told: Mapping[str, Any]) -> Array:
+def turned(x: Array, config: Mapping[str, Any]) -> Array:
     """Each half-width pair of a head [T, width] turned by its position, short or long by the number of positions."""
-    before, half = told["original_max_position_embeddings"], x.shape[1] // 2
-    factors = told["rope_scaling"]["long_factor" if len(x) > before else "short_factor"]
-    scale = math.sqrt(1 + math.log(told["max_position_embeddings"] / before) / math.log(before))
+    before, half = config["original_max_position_embeddings"], x.shape[1] // 2
+    factors = config["rope_scaling"]["long_factor" if len(x) > before else "short_factor"]
+    scale = math.sqrt(1 + math.log(config["max_position_embeddings"] / before) / math.log(before))
     found = np.empty_like(x)
     for t in range(len(x)):
         for i in range(half):
-            angle = t / (factors[i] * told["rope_theta"] ** (2 * i / x.shape[1]))
+            angle = t / (factors[i] * config["rope_theta"] ** (2 * i / x.shape[1]))
             found[t, i] = scale * (x[t, i] * math.cos(angle) - x[t, i + half] * math.sin(angle))
             found[t, i + half] = scale * (x[t, i + half] * math.cos(angle) + x[t, i] * math.sin(angle))
     return found

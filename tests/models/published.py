@@ -88,7 +88,7 @@ def on_meta(published: Published) -> tuple[Any, list[str]]:
     backbone = backbone_of(published.config["model_type"])
     if backbone is None:
         raise KeyError(f"{published.name}: no family takes model_type {published.config['model_type']!r}")
-    model, told = backbone.model_class.from_pretrained(
+    model, info = backbone.model_class.from_pretrained(
         None,
         config=backbone.model_class.config_class.from_dict(published.config),
         state_dict={n: torch.empty(shape, device="meta") for n, shape in tensors_of(published).items()},
@@ -96,7 +96,7 @@ def on_meta(published: Published) -> tuple[Any, list[str]]:
         ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
-    wrong = {*told["missing_keys"], *told["unexpected_keys"], *(key for key, *_ in told["mismatched_keys"])}
+    wrong = {*info["missing_keys"], *info["unexpected_keys"], *(key for key, *_ in info["mismatched_keys"])}
     return model, sorted(wrong)
 
 
@@ -107,8 +107,8 @@ def written(model: Any) -> Shapes:
     loading used. One that was built from a configuration has used none, and is written without Gemma 3's inner
     `vision_model`, which serving engines want.
     """
-    kept = remove_tied_weights_from_state_dict(model.state_dict(), model)
-    return {name: tuple(tensor.shape) for name, tensor in revert_weight_conversion(model, kept).items()}
+    tensors = remove_tied_weights_from_state_dict(model.state_dict(), model)
+    return {name: tuple(tensor.shape) for name, tensor in revert_weight_conversion(model, tensors).items()}
 
 
 def _read(path: Path) -> Published:

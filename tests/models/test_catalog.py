@@ -71,14 +71,14 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("empty_cache")
 @pytest.mark.parametrize("trouble", TROUBLE)
 def test_a_model_that_does_not_come_is_one_line(trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    make, said = TROUBLE[trouble]
+    make, message = TROUBLE[trouble]
 
     def refuse(*args: object, **kwargs: object) -> str:
         raise make()
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(transformers.utils.hub, "hf_hub_download", refuse)
-    with pytest.raises(ModelError, match=said) as refused:
+    with pytest.raises(ModelError, match=message) as refused:
         load_base(NAME)
     assert "\n" not in str(refused.value)
     assert NAME in str(refused.value)

@@ -99,9 +99,9 @@ def test_under_forty_megabytes(checkpoint: Path) -> None:
     assert sum(f.stat().st_size for f in checkpoint.glob("*.safetensors")) < 40e6
 
 
-@pytest.mark.parametrize(("name", "said"), [("no-such-folder", "no such folder"), ("./gone/there", "no such folder")])
-def test_a_missing_model_is_one_clear_line(name: str, said: str) -> None:
-    with pytest.raises(ModelError, match=said) as refused:
+@pytest.mark.parametrize(("name", "message"), [("no-such-folder", "no such folder"), ("./no/folder", "no such folder")])
+def test_a_missing_model_is_one_clear_line(name: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as refused:
         load_model(name)
     assert "\n" not in str(refused.value)
 

@@ -41,9 +41,9 @@ def ask(loaded: LoadedModel, number: int, instruction: str = "Report.", seed: in
     """A study of so many views: the first two square, the third upright."""
     drawn = np.random.default_rng(seed + number)
     sides = [(2 * CROP, 2 * CROP), (2 * CROP, 2 * CROP), (3 * CROP, CROP)][:number]
-    shown = [drawn.integers(0, 256, (*side, 3), dtype=np.uint8) for side in sides]
+    images = [drawn.integers(0, 256, (*side, 3), dtype=np.uint8) for side in sides]
     settings = loaded.settings.model_copy(update={"instruction": instruction})
-    return loaded.backbone.build_prompt(loaded.processor, settings, VIEWS[:number], shown)
+    return loaded.backbone.build_prompt(loaded.processor, settings, VIEWS[:number], images)
 
 
 def image_tokens(loaded: LoadedModel, prompts: list[Prompt]) -> list[Tensors]:
@@ -55,19 +55,19 @@ def image_tokens(loaded: LoadedModel, prompts: list[Prompt]) -> list[Tensors]:
 
 def test_a_prompt_has_the_published_form(loaded: LoadedModel) -> None:
     text = loaded.processor.tokenizer.decode(ask(loaded, 2).tokens["input_ids"])
-    shown = "<|image|>" * TOKENS
+    places = "<|image|>" * TOKENS
     # The tokenizer begins every text between pictures anew, as the published processor has it do.
-    expected = f"<s><|user|>\nRCC\n{shown}<s>\nLCC\n{shown}<s>\nReport.<|end|>\n<|assistant|>"
+    expected = f"<s><|user|>\nRCC\n{places}<s>\nLCC\n{places}<s>\nReport.<|end|>\n<|assistant|>"
     assert re.sub(r" +", "", text) == expected
 
 
 @pytest.mark.parametrize(("size", "crops"), [(2 * CROP, 4), (2 * CROP + 1, 9), (4 * CROP, 16)])
 def test_the_size_of_the_settings_is_honoured(loaded: LoadedModel, size: int, crops: int) -> None:
     settings = loaded.settings.model_copy(update={"encoding": ViewEncoding(size=size)})
-    asked = loaded.backbone.build_prompt(
+    prompt = loaded.backbone.build_prompt(
         loaded.processor, settings, VIEWS[:1], [np.zeros((size, size, 3), dtype=np.uint8)]
     )
-    assert asked.pixels["pixel_values"].shape[1] == 1 + crops
+    assert prompt.pixels["pixel_values"].shape[1] == 1 + crops
     stored = loaded.backbone.load_processor(str(loaded.folder), None, settings)
     assert stored.image_processor.num_crops == crops
 
@@ -117,41 +117,41 @@ def test_a_second_pass_is_as_good_as_the_first(loaded: LoadedModel) -> None:
 
 def test_what_is_written_is_what_the_whole_text_makes_likeliest(loaded: LoadedModel) -> None:
     # The answer passes the position at which rope factors change, where what is in the cache is worth nothing more.
-    asked = ask(loaded, 2, "Report. " * 17)
-    tokens, seen = batch_prompts(loaded, [asked]), image_tokens(loaded, [asked])
+    prompt = ask(loaded, 2, "Report. " * 17)
+    tokens, encoded = batch_prompts(loaded, [prompt]), image_tokens(loaded, [prompt])
     begun = tokens["input_ids"].shape[1]
     assert begun < TURN - 3 < TURN + 3 < begun + 24
-    (written,) = loaded.backbone.generate(loaded.model, tokens, seen, DecodingSettings(24, -1, 0))
+    (written,) = loaded.backbone.generate(loaded.model, tokens, encoded, DecodingSettings(24, -1, 0))
     whole = torch.cat([tokens["input_ids"], torch.tensor([written])], 1)
     with torch.no_grad():
         for n, token in enumerate(written):
             read = whole[:, : begun + n]
-            logits = loaded.model(input_ids=read, **loaded.backbone.model_inputs(loaded.model, seen)).logits
+            logits = loaded.model(input_ids=read, **loaded.backbone.model_inputs(loaded.model, encoded)).logits
             assert int(logits[0, -1].argmax()) == token
 
 
 @pytest.mark.parametrize("words", [2, 17])
 def test_a_batch_padded_on_the_left_writes_what_each_study_does_alone(loaded: LoadedModel, words: int) -> None:
     # With 17 words, the first passes the turn on its way, and the second is past it from the start.
-    asked = [ask(loaded, 2, "Report. " * words), ask(loaded, 3, "Report. " * words), ask(loaded, 1)]
+    prompts = [ask(loaded, 2, "Report. " * words), ask(loaded, 3, "Report. " * words), ask(loaded, 1)]
     subject = Subject(FAMILIES["phi3_v"], loaded)
-    together = subject.generate(asked, 24)
-    assert together == subject.generate_from_pixels(asked, 24)
-    assert together == [subject.generate([study], 24)[0] for study in asked]
+    together = subject.generate(prompts, 24)
+    assert together == subject.generate_from_pixels(prompts, 24)
+    assert together == [subject.generate([study], 24)[0] for study in prompts]
 
 
 def test_padding_changes_nothing_past_the_turn(loaded: LoadedModel) -> None:
     # One study shorter than the turn beside one longer: each has its own rope factors.
-    asked = [ask(loaded, 1), ask(loaded, 3, "Report. " * 40)]
-    lengths = [len(a.tokens["input_ids"]) for a in asked]
+    prompts = [ask(loaded, 1), ask(loaded, 3, "Report. " * 40)]
+    lengths = [len(a.tokens["input_ids"]) for a in prompts]
     assert lengths[0] < TURN < lengths[1]
-    left = batch_prompts(loaded, asked)
+    left = batch_prompts(loaded, prompts)
     counts = left["attention_mask"].sum(1).tolist()
     right = {n: torch.stack([row.roll(c) for row, c in zip(t, counts, strict=True)]) for n, t in left.items()}
     for tokens in (left, right):
         with torch.no_grad():
-            together = loaded.backbone.hidden(loaded.model, tokens, image_tokens(loaded, asked))
-            for n, study in enumerate(asked):
+            together = loaded.backbone.hidden(loaded.model, tokens, image_tokens(loaded, prompts))
+            for n, study in enumerate(prompts):
                 alone = loaded.backbone.hidden(
                     loaded.model, batch_prompts(loaded, [study]), image_tokens(loaded, [study])
                 )
@@ -187,9 +187,9 @@ def test_embeddings_that_are_stored_twice_are_read_once(loaded: LoadedModel, tmp
     stored = load_file(loaded.folder / "model.safetensors")
     stored["model.vision_embed_tokens.wte.weight"] = stored["model.embed_tokens.weight"].clone()
     save_file(stored, tmp_path / "model.safetensors", {"format": "pt"})
-    _, told = loaded.backbone.model_class.from_pretrained(tmp_path, output_loading_info=True)
-    assert not told["unexpected_keys"]
-    assert not told["missing_keys"]
+    _, info = loaded.backbone.model_class.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["unexpected_keys"]
+    assert not info["missing_keys"]
 
 
 def test_files_as_published_are_read_and_their_code_is_not_run(tmp_path: Path, loaded: LoadedModel) -> None:

@@ -32,7 +32,7 @@ def model(folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path) -> dict[str, Any]:
+def config(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return found
 
@@ -58,11 +58,11 @@ def assert_close(found: Tensor, expected: by_hand.Array) -> None:
 
 
 @pytest.mark.parametrize("length", [SHORT, LONG])
-def test_every_layer_of_the_language_model(model: Any, told: Any, weights: Any, length: int) -> None:
+def test_every_layer_of_the_language_model(model: Any, config: Any, weights: Any, length: int) -> None:
     ids = torch.randint(3, 300, (1, length), generator=torch.Generator().manual_seed(1))
     body = model.model
     found = outputs([*body.layers, body.norm], lambda: body(input_ids=ids))
-    expected = by_hand.language_layers(weights, told, weights["model.embed_tokens.weight"][ids[0].numpy()])
+    expected = by_hand.language_layers(weights, config, weights["model.embed_tokens.weight"][ids[0].numpy()])
     for layer, hand in zip(found, expected, strict=True):
         assert_close(layer[0], hand)
 
@@ -75,12 +75,12 @@ def test_short_and_long_factors_differ(model: Any) -> None:
     assert (short - long[:, :TURN]).abs().max() > 1e-2
 
 
-def test_every_layer_of_the_tower(model: Any, told: Any, weights: Any) -> None:
+def test_every_layer_of_the_tower(model: Any, config: Any, weights: Any) -> None:
     crops = torch.randn(2, 3, CROP, CROP, generator=torch.Generator().manual_seed(2))
     tower = model.model.vision_embed_tokens.img_processor.vision_model
     found = outputs(tower.encoder.layers, lambda: tower(pixel_values=crops))
     for n, crop in enumerate(crops):
-        expected = by_hand.clip_layers(weights, told["img_processor"], crop.double().numpy())
+        expected = by_hand.clip_layers(weights, config["img_processor"], crop.double().numpy())
         for layer, hand in zip(found, expected, strict=True):
             assert_close(layer[n], hand)
         with torch.no_grad():
@@ -97,24 +97,24 @@ def test_image_tokens(model: Any, weights: Any, rows: int, columns: int) -> None
     assert len(found) == Cutting(num_img_tokens=4, crop_size=CROP).tokens(*size.tolist())
 
 
-def test_from_pixels_to_the_last_layer(model: Any, told: Any, weights: Any) -> None:
+def test_from_pixels_to_the_last_layer(model: Any, config: Any, weights: Any) -> None:
     drawn = np.random.default_rng(4).integers(0, 256, (30, 50, 3), dtype=np.uint8)
     made = Cutting(num_img_tokens=4, crop_size=CROP)([Image.fromarray(drawn)])
     crops, rows, columns = by_hand.cut(Image.fromarray(drawn), 4, CROP)
-    states = [by_hand.clip_layers(weights, told["img_processor"], crop)[-2][1:] for crop in crops]
+    states = [by_hand.clip_layers(weights, config["img_processor"], crop)[-2][1:] for crop in crops]
     tokens = by_hand.image_tokens(weights, np.stack(states), rows, columns)
-    ids = [5, 9] + [told["image_token_id"]] * len(tokens) + [7, 11]
+    ids = [5, 9] + [config["image_token_id"]] * len(tokens) + [7, 11]
     embedded = weights["model.embed_tokens.weight"][ids]
     embedded[2:-2] = tokens
     with torch.no_grad():
         found = model.model(input_ids=torch.tensor([ids]), **made).last_hidden_state
-    assert_close(found[0], by_hand.language_layers(weights, told, embedded)[-1])
+    assert_close(found[0], by_hand.language_layers(weights, config, embedded)[-1])
 
 
 @pytest.mark.parametrize("length", [SHORT, LONG])
-def test_text_alone_is_transformers_phi3(folder: Path, model: Any, told: Any, length: int) -> None:
-    scaling = {**told["rope_scaling"], "type": "longrope"}
-    others = {k: v for k, v in told.items() if k not in ("model_type", "rope_scaling")}
+def test_text_alone_is_transformers_phi3(folder: Path, model: Any, config: Any, length: int) -> None:
+    scaling = {**config["rope_scaling"], "type": "longrope"}
+    others = {k: v for k, v in config.items() if k not in ("model_type", "rope_scaling")}
     vanilla = Phi3ForCausalLM(Phi3Config(**others, rope_scaling=scaling)).eval()
     stored = load_file(folder / "model.safetensors")
     vanilla.load_state_dict({n: t for n, t in stored.items() if "vision_embed_tokens" not in n})
@@ -124,8 +124,8 @@ def test_text_alone_is_transformers_phi3(folder: Path, model: Any, told: Any, le
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-def test_the_tower_is_transformers_clip(folder: Path, model: Any, told: Any) -> None:
-    parts = {k: v for k, v in told["img_processor"].items() if k not in ("name", "model_name")}
+def test_the_tower_is_transformers_clip(folder: Path, model: Any, config: Any) -> None:
+    parts = {k: v for k, v in config["img_processor"].items() if k not in ("name", "model_name")}
     clip = CLIPVisionModel(CLIPVisionConfig(hidden_size=parts.pop("image_dim_out"), **parts)).eval()
     stored = load_file(folder / "model.safetensors")
     clip.load_state_dict({n.removeprefix(by_hand.CLIP): t for n, t in stored.items() if n.startswith(by_hand.CLIP)})

@@ -29,7 +29,7 @@ def test_an_export_has_the_published_names(name: str) -> None:
     assert renamed == tensors_of(published)
 
 
-def test_a_checkpoint_that_lacks_a_tensor_or_has_another_is_told() -> None:
+def test_a_checkpoint_that_lacks_a_tensor_or_has_another_is_reported() -> None:
     published = read_published("HuggingFaceTB/SmolVLM2-256M-Video-Instruct")
     tensors = dict(published.tensors)
     tensors["model.text_model.norm.bias"] = tensors.pop("model.text_model.norm.weight")

@@ -32,9 +32,9 @@ def test_a_mirrored_breast_of_the_other_side_gives_the_same_picture() -> None:
 
 def test_grey_keeps_the_radiologists_hanging() -> None:
     right = np.ascontiguousarray(_left_breast()[:, ::-1])
-    shown = model_image(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, GREY)
-    assert shown[:, 48:].mean() > shown[:, :48].mean()
-    assert (shown[..., 0] == shown[..., 2]).all()
+    image = model_image(frame_breast(right, Laterality.RIGHT, 96), Laterality.RIGHT, GREY)
+    assert image[:, 48:].mean() > image[:, :48].mean()
+    assert (image[..., 0] == image[..., 2]).all()
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)

@@ -34,7 +34,7 @@ _TURNS = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# Qwen2.5-VL is told what it is where nobody says so; Qwen3-VL is not.
+# Qwen2.5-VL gets a default system prompt where the chat has none; Qwen3-VL does not.
 _SYSTEM = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
 )
