@@ -17,6 +17,7 @@ from amrg.training.loop.tuning import tune
 from amrg.training.recipe import Recipe
 from tests.training.forked import forking
 from tests.training.small import base, fabricated
+from tests.training.tracing import traced
 
 HUNG = 3600.0
 """Seconds after which a process is taken to hang, and is ended: far beyond what compiling takes on any machine."""
@@ -51,7 +52,7 @@ def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool,
     tuning.SAVE_EVERY = 0.0
     folder = Path(str(folder).format(rank=rank))
     try:
-        with mock.patch.object(tuning, "write_summary"):
+        with mock.patch.object(tuning, "write_summary"), traced():
             tune(fabricated(base(bases), recipe), recipe, folder, Speaking(folder, breaks_at))
     except TuningError as error:
         folder.with_suffix(".refused").write_text(str(error), encoding="utf-8")

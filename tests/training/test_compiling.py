@@ -29,6 +29,7 @@ from tests.training.comparing import same_but_rounded, state_of
 from tests.training.killing import NEVER, SAME, spawned
 from tests.training.several import in_processes
 from tests.training.small import RECIPE, base, fabricated
+from tests.training.tracing import traced
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for processors with g++"),
@@ -57,17 +58,28 @@ def gradients(prepared: PreparedData, recipe: Recipe, batch: Batch) -> dict[str,
         return {name: p.grad.clone() for name, p in trainable(model).items() if p.grad is not None}
 
 
-@pytest.mark.parametrize(("family", "again"), [*((family, True) for family in sorted(TINY)), ("gemma3", False)])
-def test_compiled_layers_have_the_same_gradients(family: str, again: bool, bases: Path) -> None:
-    """`again`: with gradient checkpointing."""
+TRACED = [(family, True) for family in sorted(TINY)] + [("gemma3", False)]
+
+
+@pytest.mark.parametrize(("family", "checkpointing"), TRACED)
+def test_traced_layers_have_the_same_gradients(family: str, checkpointing: bool, bases: Path) -> None:
+    with traced():
+        same_gradients(family, checkpointing, bases)
+
+
+def test_compiled_layers_have_the_same_gradients(bases: Path) -> None:
+    same_gradients("gemma3", True, bases)
+
+
+def same_gradients(family: str, checkpointing: bool, bases: Path) -> None:
+    """Gradients through compiled layers are those of plain ones, and the model is then as it was."""
     prepared = fabricated(base(bases, family))
     batch = collate(prepared.train[:3], prepared.features, Padding.of(prepared.loaded))
     before, made = state_of(prepared.loaded.model), graphs()
     plain = gradients(prepared, EXACT, batch)
     assert graphs() == made
-    compiled = gradients(
-        prepared, EXACT.model_copy(update={"torch_compile": True, "gradient_checkpointing": again}), batch
-    )
+    recipe = EXACT.model_copy(update={"torch_compile": True, "gradient_checkpointing": checkpointing})
+    compiled = gradients(prepared, recipe, batch)
     assert graphs() > made, "nothing was compiled"
     assert_same_but_rounded(compiled, plain)  # what is compiled adds in another order
     assert state_of(prepared.loaded.model) == before
@@ -90,14 +102,21 @@ def test_a_compiled_run_killed_and_resumed_ends_with_the_bytes_of_never_stopped(
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("sharded", [False, True], ids=["replicated", "sharded"])
-def test_two_processes_compile_to_the_weights_of_one(sharded: bool, bases: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def plain(bases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in one process, not compiled."""
     base(bases)
+    folder = tmp_path_factory.mktemp("plain") / "run"
+    assert in_processes(1, folder, bases, EXACT.model_copy(update={"learning_rate": 1e-3}), False, 0) == [0]
+    return folder
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["replicated", "sharded"])
+def test_two_processes_compile_to_the_weights_of_one(sharded: bool, bases: Path, plain: Path, tmp_path: Path) -> None:
+    """Traced in both, without kernels."""
     recipe = EXACT.model_copy(update={"torch_compile": True, "learning_rate": 1e-3})
-    assert in_processes(1, tmp_path / "one", bases, recipe.model_copy(update={"torch_compile": False}), False, 0) == [0]
     assert in_processes(2, tmp_path / "two", bases, recipe, sharded, 0) == [0, 0]
-    found, wanted = (load_file(tmp_path / run / "adapter_model.safetensors") for run in ("two", "one"))
-    same_but_rounded(found, wanted)
+    same_but_rounded(*(load_file(run / "adapter_model.safetensors") for run in (tmp_path / "two", plain)))
 
 
 def test_a_machine_without_a_compiler_is_told_of(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
