@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring blind-dmid example show-data show-tuning show-sweep bench-training layout pictures clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing blind-dmid example show-data show-tuning show-sweep bench-training layout pictures clean
 
 setup: $(READY)
 
@@ -54,13 +54,17 @@ model-card: $(READY)
 	$(BIN)/python -m amrg.benchmark.model_card
 
 parser-figures: $(READY)
-	$(BIN)/python -m tests.birads.dmid
+	$(BIN)/python scripts/parser_figures.py
 
 bench-scoring: $(READY)
 	$(BIN)/python scripts/bench_scoring.py
 
+# Reports a second through the parser, and how its time grows with the length of odd texts.
+bench-parsing: $(READY)
+	$(BIN)/python scripts/bench_parsing.py
+
 blind-dmid: $(READY)
-	$(BIN)/python -m tests.datasets.blind_dmid
+	$(BIN)/python scripts/blind_dmid.py
 
 # The run that docs/example shows: the embedded model on phantoms, baselines that learned from others beside it.
 example: $(READY)

@@ -8,17 +8,16 @@ together from single lines of real DMID reports where `../shared` has them, else
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from dmid_data import DMID, dmid_reports
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from rouge_score.rouge_scorer import RougeScorer
@@ -47,7 +46,6 @@ from amrg.metrics.metric import Array, Metric
 from amrg.metrics.text import bleu, cider, ptb, rouge
 from amrg.metrics.text.suite import text_metrics, text_warnings
 
-DMID = Path("..") / "shared" / "data" / "dmid" / "reports.jsonl"
 Texts = list[str]
 T = TypeVar("T")
 Values = dict[str, Array]
@@ -188,12 +186,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=10_000, help="pairs of reports")
     given = parser.parse_args(arguments)
     make: Maker = rendered_pair
-    if DMID.is_file():
-        rows = [json.loads(line)["text"] for line in DMID.read_text(encoding="utf-8").splitlines()]
-        make = partial(written_pair, [text.split("\r\n") for text in rows])
+    if DMID.is_dir():
+        make = partial(written_pair, [text.split("\r\n") for text in dmid_reports().values()])
     drafts, references = texts_of(make, given.count)
     words = sum(len(text.split()) for text in (*drafts, *references)) / (2 * given.count)
-    source = "lines of real DMID reports, recombined" if DMID.is_file() else "reports rendered from random facts"
+    source = "lines of real DMID reports, recombined" if DMID.is_dir() else "reports rendered from random facts"
     tokenizer = "Java PTBTokenizer" if shutil.which("java") else "no Java here: amrg's own tokens"
     sys.stdout.write(f"{given.count} pairs, all texts distinct, {words:.0f} words a text: {source}; one process;\n")
     sys.stdout.write(f"peers: rouge-score (stemmed and not), pycocoevalcap ({tokenizer})\n")

@@ -11,12 +11,12 @@ the real one's at most.
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from dmid_data import DMID, dmid_reports
 from PIL import Image
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig, SiglipVisionConfig
 
@@ -28,7 +28,6 @@ from amrg.phantom import SCREENING, Size, draw_exam
 
 STEP = 16
 """Exams a step: the notebook's 4 x 4."""
-DMID = Path("..") / "shared" / "data" / "dmid" / "reports.jsonl"
 INSTRUCTION = "Write the mammography report of this picture: composition, BI-RADS category, findings."
 PIECES = 335
 """Tokens that the tokenizer learns: so few that a DMID report takes about 150 tokens, as longer reports take of
@@ -138,9 +137,8 @@ def write_checkpoint(folder: Path, shape: Shape, texts: list[str]) -> None:
 
 def reports(count: int) -> list[str]:
     """Texts of real DMID reports where they are here, else rendered from drawn exams."""
-    if DMID.is_file():
-        lines = DMID.read_text(encoding="utf-8").splitlines()[:count]
-        return [json.loads(line)["text"].replace("\r\n", "\n").strip() for line in lines]
+    if DMID.is_dir():
+        return [text.replace("\r\n", "\n").strip() for text in list(dmid_reports().values())[:count]]
     truths = (draw_exam(seed, Size.SMALL, SCREENING).truth for seed in range(count))
     return [render(truth, Style.DMID) for truth in truths]
 

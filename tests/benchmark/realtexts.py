@@ -5,15 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from dmid_data import DMID, dmid_reports
 
-from tests.birads.dmid import FOLDER, texts
-
-needs_dmid = pytest.mark.skipif(not FOLDER.exists(), reason="the DMID reports are not here")
+needs_dmid = pytest.mark.skipif(not DMID.exists(), reason="the DMID reports are not here")
 
 
 def real_pairs() -> tuple[list[str], list[str]]:
     """Drafts and references."""
-    references = list(texts().values())
+    references = list(dmid_reports().values())
     drafts = references[:]
     random.Random(0).shuffle(drafts)
     drafts[0], drafts[1], references[2] = "", " \r\n", ""

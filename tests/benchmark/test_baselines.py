@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from dmid_data import DMID, dmid_reports
 from rouge_score.rouge_scorer import RougeScorer
 
 from amrg.benchmark.baselines.retrieval import LINES, ROWS, embed_images, load_embeddings, retrieval_baseline
@@ -23,7 +24,6 @@ from amrg.birads import Assessment, Category, Composition, Laterality, Report, V
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.imaging import ImagingError, Mammogram, Study
 from amrg.metrics.errors import BenchmarkError
-from tests.birads.dmid import FOLDER, texts
 
 C, D = Category, Composition
 
@@ -43,9 +43,11 @@ def case(key: str, text: str, category: Category | None = None, density: Composi
 
 
 def real() -> list[Case]:
-    if not FOLDER.is_dir():
+    if not DMID.is_dir():
         pytest.skip("the real DMID reports are not here")
-    return [case(key, text).model_copy(update={"reference": parse(text).report}) for key, text in texts().items()]
+    return [
+        case(key, text).model_copy(update={"reference": parse(text).report}) for key, text in dmid_reports().items()
+    ]
 
 
 def rouge_l(reference: str, text: str) -> float:

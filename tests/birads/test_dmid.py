@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import pytest
+from dmid_data import DMID, dmid_reports
+from parser_figures import NAMED_ACR, WRONG_LABELS, agreements, f1, named_categories, shares
 
 from amrg.birads import parse
-from tests.birads.dmid import FOLDER, NAMED_ACR, WRONG_LABELS, agreements, f1, named_categories, shares, texts
 
-pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the DMID reports are not here")
+pytestmark = pytest.mark.skipif(not DMID.is_dir(), reason="the DMID reports are not here")
 
 LEAST = {"mass": 0.98, "calcification": 0.97, "normal": 0.99}
 
 
 def test_every_letter_and_every_category_named_is_found() -> None:
-    for image, text in texts().items():
+    for image, text in dmid_reports().items():
         report = parse(text).report
         letters = {found.lower() for found in NAMED_ACR.findall(text)}
         assert letters == {str(report.composition)}, (image, text)

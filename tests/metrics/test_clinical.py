@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dmid_data
 import numpy as np
 import pytest
 
@@ -10,7 +11,6 @@ from amrg.metrics.bulk_parsing import read_reports
 from amrg.metrics.clinical.contradictions import compares
 from amrg.metrics.clinical.suite import clinical_metrics
 from tests.benchmark.making import by_name, made, values, written
-from tests.birads import dmid
 
 ERRORS = ("hallucinated", "omitted", "contradictions", "invented", "misplaced", "mammogreen_")
 
@@ -65,9 +65,9 @@ def test_an_invented_comparison_is_counted_over_cases_without_a_prior() -> None:
     assert found["mammogreen_false_findings"] == 1 / 4
 
 
-@pytest.mark.skipif(not dmid.FOLDER.is_dir(), reason="the DMID reports are not beside this checkout")
+@pytest.mark.skipif(not dmid_data.DMID.is_dir(), reason="the DMID reports are not beside this checkout")
 def test_real_reports_against_themselves_are_perfect() -> None:
-    real = list(dmid.texts().values())
+    real = list(dmid_data.dmid_reports().values())
     reports = [r for r in read_reports(real) if r is not None]
     metrics = clinical_metrics([made(r, r) for r in reports])
     expected = {m.name: float(m.higher_is_better) for m in metrics}

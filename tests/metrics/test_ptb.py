@@ -6,12 +6,12 @@ import random
 import shutil
 
 import pytest
+from dmid_data import dmid_reports
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from amrg.birads import Style, parse, render
 from amrg.metrics.text.ptb import ptb_tokens
 from tests.benchmark.realtexts import needs_dmid, real_pairs
-from tests.birads.dmid import texts
 
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java to run Stanford's tokenizer with")
 
@@ -55,7 +55,7 @@ def test_the_examples_are_what_the_jar_does() -> None:
 @needs_java
 @needs_dmid
 def test_equals_the_jar_on_every_real_report_and_on_rendered_ones() -> None:
-    real = list(texts().values())
+    real = list(dmid_reports().values())
     reports = [parse(text).report for text in random.Random(0).sample(real, 60)]
     rendered = [render(report, style, wording) for report in reports for style in Style for wording in range(3)]
     expected = jar_tokens([*real, *rendered])

@@ -6,11 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dmid_data import DMID, write_published
+
 from amrg.benchmark.scoring.blind import as_markdown, blind_scores
 from amrg.benchmark.scoring.measure import OptionalMetrics
 from amrg.datasets import import_dataset, importer_of, open_dataset
 from amrg.metrics.text.meteorjar import missing_meteor_jar
-from tests.datasets.replicas import DMID, dmid_replica
 
 SPLITS = ("image-407-51-52", "last-52", "clean")
 SEEDS = 20
@@ -22,7 +23,8 @@ def main() -> None:
         sys.exit("the real DMID reports are not here; with the whole data set: amrg benchmark blind DIR")
     extras = OptionalMetrics(meteor_jar=missing_meteor_jar() is None)
     with tempfile.TemporaryDirectory() as folder:
-        published, imported = dmid_replica(Path(folder) / "published", 0), Path(folder) / "imported"
+        published, imported = Path(folder) / "published", Path(folder) / "imported"
+        write_published(published)
         for _ in import_dataset(importer_of("dmid"), published, imported):
             pass
         dataset = open_dataset(imported)

@@ -1,49 +1,72 @@
-"""The parser's figures on the real reports of DMID: `make parser-figures` prints them, `test_dmid.py` holds them.
+"""The parser's figures on the real reports of DMID: `make parser-figures` prints them, a test holds them.
 
-`labels.csv` names only the lesion that was marked, so a report may tell of more; some labels are wrong.
+`labels.csv` names only the lesion that was marked, so a report may name more; some labels are wrong.
 """
 
 from __future__ import annotations
 
-import csv
+import argparse
 import json
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from dmid_data import dmid_labels, dmid_reports
 
-from amrg.birads import ASYMMETRIES, SUSPICIOUS_MORPHOLOGY, Finding, Kind, Report, parse
+from amrg.birads import (
+    ASYMMETRIES,
+    SUSPICIOUS_MORPHOLOGY,
+    Category,
+    Composition,
+    Finding,
+    Kind,
+    Location,
+    Negative,
+    Report,
+    parse,
+)
+from amrg.birads.report import Assessment
 from amrg.metrics.agreement import Agreement, Count
 from amrg.metrics.intervals import percentiles, wilson
-from tests.birads.annotations import annotated
 
-FOLDER = Path(__file__).parents[3] / "shared" / "data" / "dmid"
+ANNOTATIONS = Path(__file__).parents[1] / "tests" / "birads" / "dmid_annotations.json"
+"""Eighty reports read by hand."""
 MASS_LIKE = {Kind.MASS, Kind.DISTORTION, *ASYMMETRIES}
 NAMED_ACR = re.compile(r"ACR[\s:-]*(?:type|category)?[\s:-]*([A-D])\b", re.I)
 NAMED_CATEGORIES = re.compile(r"B[IA]+RD?A?R?D?S?\s*[:-]?\s*((?:[0-6]\s*[abc]?\b[\s,&]*(?:and)?\s*)+)", re.I)
 
 WRONG_LABELS = {
     "Img135": "the report denies any opacity or calcification: the label, or the report, is another image's",
-    "Img302": "the report tells of an ill-defined opacity with retraction: no normal mammogram",
-    "Img306": "what was marked is a skin lesion, which the report tells from a mass and denies one",
-    "Img307": "what was marked is a skin lesion, which the report tells from a mass and denies one",
+    "Img302": "the report describes an ill-defined opacity with retraction: no normal mammogram",
+    "Img306": "what was marked is a skin lesion, which the report distinguishes from a mass, and it denies one",
+    "Img307": "what was marked is a skin lesion, which the report distinguishes from a mass, and it denies one",
 }
 """Disagreements of label and report in which the label is wrong, and why."""
 
 
-def texts() -> dict[str, str]:
-    """Image id to report, as the data set ships it."""
-    lines = (FOLDER / "reports.jsonl").read_text(encoding="utf-8").splitlines()
-    return {row["image_id"]: row["text"] for row in map(json.loads, lines)}
+def annotated(path: Path = ANNOTATIONS) -> dict[str, Report]:
+    """Image id to the report as read by hand."""
+    reports = json.loads(path.read_text(encoding="utf-8"))["reports"]
+    return {image: _report(entry) for image, entry in reports.items()}
 
 
-def labels() -> dict[str, str]:
-    """Image id to the abnormality marked on it."""
-    with (FOLDER / "labels.csv").open(encoding="utf-8", newline="") as file:
-        return {row["image_id"]: row["abnormality"] for row in csv.DictReader(file)}
+def _report(entry: dict[str, Any]) -> Report:
+    return Report(
+        composition=Composition(entry["composition"]),
+        findings=tuple(_finding(f) for f in entry["findings"]),
+        negatives=tuple(Negative(kind=Kind(k)) for k in entry["negatives"]),
+        assessments=tuple(Assessment(category=Category(c)) for c in entry["categories"]),
+    )
+
+
+def _finding(entry: dict[str, Any]) -> Finding:
+    place = Location(quadrant=entry.get("quadrant"), depth=entry.get("depth"))
+    rest = {k: v for k, v in entry.items() if k not in ("quadrant", "depth")}
+    return Finding(location=place, **rest)
 
 
 def named_categories(text: str) -> set[str]:
@@ -52,17 +75,17 @@ def named_categories(text: str) -> set[str]:
     return {c.replace(" ", "").upper() for c in re.findall(r"[0-6]\s?[abc]?\b", found, re.I)}
 
 
-def tells_of_mass(report: Report) -> bool:
+def has_mass(report: Report) -> bool:
     """A mass, asymmetry or distortion."""
     return any(f.kind in MASS_LIKE for f in report.findings)
 
 
-def tells_of_calcifications(report: Report) -> bool:
+def has_calcifications(report: Report) -> bool:
     """Calcifications, alone or within another finding."""
     return any(Kind.CALCIFICATIONS in (f.kind, *f.associated) for f in report.findings)
 
 
-def tells_of_nothing(report: Report) -> bool:
+def has_nothing(report: Report) -> bool:
     """Neither a mass nor a suspicious calcification."""
     return not any(f.kind is Kind.MASS or _is_suspicious(f) for f in report.findings)
 
@@ -90,12 +113,12 @@ class Share:
 
 def shares() -> list[Share]:
     """Agreement with the labels, abnormality by abnormality."""
-    parsed = {image: parse(text).report for image, text in texts().items()}
-    marked = labels()
+    parsed = {image: parse(text).report for image, text in dmid_reports().items()}
+    marked = {row["image_id"]: row["abnormality"] for row in dmid_labels()}
     rules: dict[str, tuple[set[str], Callable[[Report], bool]]] = {
-        "mass": ({"mass", "both"}, tells_of_mass),
-        "calcification": ({"calcification", "both"}, tells_of_calcifications),
-        "normal": ({"normal"}, tells_of_nothing),
+        "mass": ({"mass", "both"}, has_mass),
+        "calcification": ({"calcification", "both"}, has_calcifications),
+        "normal": ({"normal"}, has_nothing),
     }
     made = []
     for name, (wanted, agrees) in rules.items():
@@ -104,10 +127,10 @@ def shares() -> list[Share]:
     return made
 
 
-def agreements() -> list[Agreement]:
+def agreements(annotations: Path = ANNOTATIONS) -> list[Agreement]:
     """The parser against each report read by hand."""
-    real, made = texts(), []
-    for image, truth in annotated().items():
+    real, made = dmid_reports(), []
+    for image, truth in annotated(annotations).items():
         counted = Agreement()
         counted.add(parse(real[image]).report, truth)
         made.append(counted)
@@ -130,13 +153,16 @@ def f1_interval(counted: list[Agreement], part: str) -> tuple[float, float]:
 
 def main() -> None:
     """Print every figure, and every disagreement with its text."""
-    real = texts()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--annotations", type=Path, default=ANNOTATIONS, help="reports read by hand, as JSON")
+    given = parser.parse_args()
+    real = dmid_reports()
     for share in shares():
         low, high = wilson(share.n - len(share.wrong), share.n)
         sys.stdout.write(f"figure parser_{share.name}_agreement {share.value:.4f} {share.n} {low:.4f} {high:.4f}\n")
         for image in share.wrong:
             sys.stdout.write(f"  {image}: {WRONG_LABELS.get(image, 'misread')}\n    {' '.join(real[image].split())}\n")
-    counted = agreements()
+    counted = agreements(given.annotations)
     for part in ("findings", "places", "descriptors", "denials"):
         low, high = f1_interval(counted, part)
         sys.stdout.write(f"figure parser_{part}_f1 {f1(counted, part):.4f} {len(counted)} {low:.4f} {high:.4f}\n")
