@@ -77,7 +77,7 @@ example: $(READY)
 	cp $(EXAMPLE)/run/report.html $(EXAMPLE)/run/manifest.json docs/example
 	$(BIN)/amrg benchmark table $(EXAMPLE)/run > docs/example/table.md
 
-# What docs/show tells: the embedded model tuned to another report style and to another site's pictures. An hour.
+# The results in docs/show: the embedded model tuned to another report style and to another site's images. An hour.
 show-data: $(READY)
 	$(BIN)/amrg phantom $(SHOW)/drawn-style-train --count 2400 --seed 3200000 --size small --workers 2
 	$(BIN)/amrg phantom $(SHOW)/drawn-style-test --count 300 --seed 3300000 --size small --workers 2
@@ -98,7 +98,7 @@ show-tuning: show-data
 	done
 	$(BIN)/python scripts/show_tuning.py $(SHOW)
 
-# The sweep that docs/show/sweep.html shows: 5 ranks x 3 scalings of the embedded model on the other site's exams.
+# The sweep in docs/show/sweep.html: 5 ranks x 3 scalings of the embedded model on the other site's exams.
 show-sweep: show-data
 	$(BIN)/amrg sweep --data $(SHOW)/shifted-train --split clean --out $(SHOW)/sweep --ranks 4,8,16,32,64 --alphas 1x,2x,4x --no-prune $(SWEEP)
 
