@@ -1,7 +1,7 @@
-"""Figures by the least probability of a drafted finding: the table of docs/decisions/0008-low-confidence-findings.md.
+"""Metrics by the confidence threshold of findings: the table of docs/decisions/0008-low-confidence-findings.md.
 
 Run as `.venv/bin/python scripts/evidence_figures.py [COUNT]`. Exams are held-out phantoms from seed 900,000: the
-embedded model was never trained on them, and its card is measured on others.
+embedded model was not trained on them, and its card is measured on others.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from amrg.benchmark.model_card import Pair, figures
 from amrg.birads import Report, parse
 from amrg.generation import Engine
 from amrg.generation.drafting import prepare, view_features
@@ -19,10 +19,14 @@ from amrg.generation.engines.local import load_engine
 from amrg.generation.evidence import remove_duplicates, remove_low_confidence
 from amrg.generation.places import locate_findings
 from amrg.imaging import read_studies
+from amrg.metrics.clinical.suite import clinical_metrics
+from amrg.metrics.metric import by_name
+from amrg.metrics.validation import draft_pair
 from amrg.phantom import SCREENING, Size, draw_exam, write_exam
 
 FIRST_SEED = 900_000
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8)
+RATES = ("birads_accuracy_7_worst", "abnormal_sensitivity_0_3_4_5_6", "abnormal_specificity_0_3_4_5_6")
 
 
 def drafted(engine: Engine, seed: int) -> tuple[Report, Report]:
@@ -46,12 +50,12 @@ def row(name: str, drafts: Sequence[tuple[Report, Report]], threshold: float | N
         (truth, report if threshold is None else remove_low_confidence(report, threshold).report)
         for truth, report in drafts
     ]
-    pairs = [Pair(seed, truth, report, False) for seed, (truth, report) in enumerate(reports)]
-    value = {f.name: f.value for f in figures(pairs, on="")}
-    invented = value["invented_findings_an_exam"]
-    either = invented + value["misplaced_findings_an_exam"]
-    rates = [value[n] for n in ("birads_accuracy", "abnormal_sensitivity", "normal_specificity")]
-    return " | ".join([f"| {name}", *(f"{v:.3f}" for v in (value["finding_f1"], either, invented, *rates))]) + " |"
+    pairs = [replace(draft_pair(str(i), truth, ""), report=report) for i, (truth, report) in enumerate(reports)]
+    value = {name: metric.value for name, metric in by_name(clinical_metrics(pairs)).items()}
+    invented = value["invented_findings_a_report_by_kind"]
+    either = invented + value["misplaced_findings_a_report_by_place"]
+    numbers = (value["finding_f1_by_place"], either, invented, *(value[rate] for rate in RATES))
+    return " | ".join([f"| {name}", *(f"{v:.3f}" for v in numbers)]) + " |"
 
 
 def main() -> None:
@@ -60,7 +64,7 @@ def main() -> None:
     engine = load_engine()
     drafts = [drafted(engine, seed) for seed in range(FIRST_SEED, FIRST_SEED + count)]
     print(f"{count} exams from seed {FIRST_SEED}, {sum(len(truth.findings) for truth, _ in drafts)} true findings")
-    print("| threshold | finding F1 | not in the truth | of a kind not there | BI-RADS | sensitivity | specificity |")
+    print("| threshold | F1 by place | not in the truth | of a kind not there | BI-RADS | sensitivity | specificity |")
     print("|" + "---|" * 7)
     print(row("none", drafts, None))
     for threshold in THRESHOLDS:

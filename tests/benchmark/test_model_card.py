@@ -1,76 +1,79 @@
-"""The card's figures on pairs made by hand: what is right counts, what is wrong does, what is unscored is said."""
+"""The card's numbers are a benchmark run's: the same exams, run again by the command, give the same."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from typer.testing import CliRunner
 
-from amrg.benchmark.model_card import Pair, blank_figures, figures
-from amrg.birads import Assessment, Category, Composition, Finding, Kind, Laterality, Location, Quadrant, Report
+from amrg.benchmark.layout import SCORES, Perturbation
+from amrg.benchmark.model_card import BLANKED_METRICS, METRICS, SPLIT, Exams, card_metrics, card_of, score_exams
+from amrg.cli import app
+from amrg.generation.engines.local import local_engine
+from amrg.metrics.scores import MetricScore, Scores
+from amrg.models import ModelCard, model_card
+from amrg.models.card import CardMetric
+from amrg.models.load import load_model
+from amrg.phantom import Size
 
-MASS = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.UPPER_OUTER))
-ELSEWHERE = MASS.model_copy(update={"location": Location(quadrant=Quadrant.LOWER_INNER)})
-
-
-def _report(category: Category | None, *findings: Finding) -> Report:
-    assessments = () if category is None else (Assessment(category=category, laterality=Laterality.LEFT),)
-    return Report(composition=Composition.B, findings=findings, assessments=assessments)
-
-
-def _pairs(truth: Report, drafted: Report, count: int = 4) -> list[Pair]:
-    return [Pair(seed, truth, drafted, refused=False) for seed in range(count)]
+EXAMS = Exams(Size.SMALL, 3)
 
 
-def _values(pairs: list[Pair]) -> dict[str, float]:
-    normal = Pair(99, _report(Category.NEGATIVE), _report(Category.NEGATIVE), refused=True)
-    return {f.name: f.value for f in figures([*pairs, normal], "a test")}
+def quiet(what: str, done: int, count: int) -> None:
+    """No progress."""
 
 
-def test_a_perfect_draft() -> None:
-    truth = _report(Category.SUSPICIOUS, MASS)
-    found = _values(_pairs(truth, truth))
-    assert found["birads_accuracy"] == found["density_accuracy"] == found["finding_f1"] == 1.0
-    assert found["invented_findings_an_exam"] == found["unscored"] == 0.0
-    assert found["refused_by_guard"] == pytest.approx(1 / 5)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("card")
 
 
-def test_a_finding_in_the_wrong_quadrant_is_misplaced_and_no_agreement() -> None:
-    found = _values(_pairs(_report(Category.SUSPICIOUS, MASS), _report(Category.SUSPICIOUS, ELSEWHERE)))
-    assert found["finding_f1"] == 0.0
-    assert found["misplaced_findings_an_exam"] == pytest.approx(4 / 5)
-    assert found["invented_findings_an_exam"] == 0.0
-    assert found["birads_accuracy"] == 1.0
+@pytest.fixture(scope="module")
+def scores(folder: Path) -> Scores:
+    return score_exams(EXAMS, local_engine(load_model()), folder, 1, quiet)
 
 
-def test_a_finding_of_a_kind_that_is_not_there_is_invented() -> None:
-    other = MASS.model_copy(update={"kind": Kind.DISTORTION})
-    found = _values(_pairs(_report(Category.SUSPICIOUS, MASS), _report(Category.SUSPICIOUS, MASS, other)))
-    assert found["invented_findings_an_exam"] == pytest.approx(4 / 5)
-    assert found["misplaced_findings_an_exam"] == 0.0
+def same(metric: CardMetric, score: MetricScore) -> bool:
+    return (metric.value, metric.low, metric.high, metric.n, metric.unscored, metric.about) == (
+        *(score.value, score.low, score.high, score.n, score.unscored, score.about),
+    )
 
 
-def test_four_a_and_four_b_are_one_category_here_and_three_is_another() -> None:
-    truth = _report(Category.LOW_SUSPICION, MASS)
-    assert _values(_pairs(truth, _report(Category.MODERATE_SUSPICION, MASS)))["birads_accuracy"] == 1.0
-    wrong = _values(_pairs(truth, _report(Category.PROBABLY_BENIGN, MASS)))
-    assert wrong["birads_accuracy"] == pytest.approx(1 / 5)
-    assert wrong["abnormal_sensitivity"] == 1.0
+def test_the_command_gives_the_cards_numbers_on_the_same_exams(folder: Path, scores: Scores, tmp_path: Path) -> None:
+    metrics = list(card_metrics(scores, EXAMS.described))
+    assert [m.name for m in metrics] == [*METRICS, *BLANKED_METRICS]
+    data = str(folder / "small-3" / "data")
+    options = ["--data", data, "--split", SPLIT, "--perturbed", "3", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, ["benchmark", "run", *options])
+    assert done.exit_code == 0, done.output
+    again = Scores.model_validate_json((tmp_path / "run" / SCORES).read_bytes())
+    plain, blanked = metrics[: len(METRICS)], metrics[len(METRICS) :]
+    assert all(same(m, again.systems[again.system].metrics[m.name]) for m in plain)
+    assert all(same(m, again.perturbed[Perturbation.BLANKED].metrics[m.name]) for m in blanked)
 
 
-def test_a_draft_without_a_category_is_unscored_and_never_a_zero() -> None:
-    pairs = [
-        *_pairs(_report(Category.SUSPICIOUS, MASS), _report(None, MASS)),
-        *_pairs(_report(Category.SUSPICIOUS, MASS), _report(Category.SUSPICIOUS, MASS)),
-    ]
-    found = {
-        f.name: f
-        for f in figures([*pairs, Pair(99, _report(Category.NEGATIVE), _report(Category.NEGATIVE), False)], "x")
-    }
-    assert found["unscored"].value == 4
-    assert (found["birads_accuracy"].value, found["birads_accuracy"].n) == (1.0, 5)
+def test_measured_again_nothing_is_drawn_or_drafted(folder: Path, scores: Scores) -> None:
+    def files() -> dict[Path, int]:
+        return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.suffix in (".dcm", ".parquet")}
+
+    before = files()
+    assert score_exams(EXAMS, local_engine(load_model()), folder, 1, quiet) == scores
+    assert files() == before
 
 
-def test_blanked_pictures_stand_beside_the_majority() -> None:
-    pairs = _pairs(_report(Category.SUSPICIOUS, MASS), _report(Category.SUSPICIOUS, MASS), 3)
-    pairs += _pairs(_report(Category.NEGATIVE), _report(Category.NEGATIVE), 1)
-    found = {f.name: f.value for f in blank_figures(_report(Category.NEGATIVE), pairs, "a test")}
-    assert (found["blank_birads_accuracy"], found["majority_birads_share"]) == (0.25, 0.75)
+def test_the_card_states_model_metrics_and_how_they_are_defined(scores: Scores, tmp_path: Path) -> None:
+    card = card_of(load_model(), list(card_metrics(scores, EXAMS.described)))
+    assert ModelCard.model_validate_json(card.model_dump_json()) == card
+    assert card.weights_sha256
+    assert {m.images for m in card.metrics} == {"images as drawn", "images blanked"}
+    assert all(m.about and "3 small phantom exams" in m.on and m.n + m.unscored == 3 for m in card.metrics)
+
+
+def test_the_shipped_card_is_of_the_shipped_weights_and_names_the_same_metrics() -> None:
+    card = model_card()
+    assert card.weights_sha256 == load_model().weights_hash
+    assert {m.name for m in card.metrics} == {*METRICS, *BLANKED_METRICS}
+    printed = json.loads(CliRunner().invoke(app, ["model", "card", "--json"]).stdout)
+    assert ModelCard.model_validate_json(json.dumps(printed)) == card

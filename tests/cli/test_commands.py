@@ -93,9 +93,13 @@ def test_model_list_and_card() -> None:
     listed = json.loads(run("model", "list", "--json").stdout)
     assert listed[0] == {**listed[0], "name": "amrg-embedded", "available": True}
     card = json.loads(run("model", "card", "--json").stdout)
-    for figure in card["figures"]:
-        assert figure["low"] <= figure["value"] <= figure["high"]
-        assert figure["n"] > 0
+    assert card["metrics"]
+    for metric in card["metrics"]:
+        assert metric["low"] <= metric["value"] <= metric["high"]
+        assert metric["n"] > 0
+        assert metric["about"]
+    printed = run("model", "card").stdout
+    assert all(metric["about"][:20] in printed for metric in card["metrics"])
 
 
 @pytest.mark.parametrize(

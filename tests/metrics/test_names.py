@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from amrg.benchmark.model_card import BLANKED_METRICS, METRICS
 from amrg.benchmark.scoring.blind import TABLE_METRICS
 from amrg.benchmark.scoring.image_dependence import sides_moved
 from amrg.benchmark.scoring.measure import open_metrics, pairs_of
@@ -128,5 +129,12 @@ def test_no_other_code_computes_a_number_under_a_metric_name() -> None:
 
 def test_lists_of_names_hold_only_what_there_is() -> None:
     names = {metric.name for metric in everything()} | NOT_HERE
-    listed = {*MAIN_METRICS, *TABLE_METRICS, *COLUMNS, *(metric.value for metric in WatchedMetric)}
+    listed = {
+        *MAIN_METRICS,
+        *TABLE_METRICS,
+        *COLUMNS,
+        *METRICS,
+        *BLANKED_METRICS,
+        *(metric.value for metric in WatchedMetric),
+    }
     assert listed - names == set()

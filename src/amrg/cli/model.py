@@ -52,7 +52,16 @@ def card(
     for limit in found.limits:
         out.print(f"- {limit}")
     out.print("training: " + ", ".join(f"{name} {value}" for name, value in found.training.items()))
-    table = Table("figure", "value", "95 % interval", "n", "on")
-    for f in found.figures:
-        table.add_row(f.name, f"{f.value:.3f}", f"{f.low:.3f} to {f.high:.3f}", str(f.n), f.on)
-    out.print(table)
+    for on in dict.fromkeys(metric.on for metric in found.metrics):
+        table = Table("metric", "images", "value", "95 % interval", "n", "unscored", title=on, title_justify="left")
+        for m in (m for m in found.metrics if m.on == on):
+            between = None if m.low is None or m.high is None else (m.low, m.high)
+            row = (_number(m.value), "" if between is None else " to ".join(map(_number, between)))
+            table.add_row(m.name, m.images, *row, str(m.n), str(m.unscored))
+        out.print(table)
+    for name, about in {metric.name: metric.about for metric in found.metrics}.items():
+        out.print(f"[bold]{name}[/bold]: {about}")
+
+
+def _number(value: float | None) -> str:
+    return "no value" if value is None else f"{value:.3f}"

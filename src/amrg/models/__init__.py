@@ -4,7 +4,7 @@ Listed here is what needs no torch. To load a model, import `amrg.models.load`; 
 `amrg.models.backbones`.
 """
 
-from amrg.models.card import Figure, ModelCard, list_models, model_card
+from amrg.models.card import ModelCard, list_models, model_card
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS, Place, attribute_values, place_in_view
 from amrg.models.errors import ModelError
 from amrg.models.settings import ModelSettings, messages, view_name
@@ -24,7 +24,6 @@ __all__ = [
     "COMPOSITIONS",
     "KINDS",
     "Channels",
-    "Figure",
     "Hanging",
     "ModelCard",
     "ModelError",

@@ -14,19 +14,26 @@ FILE_NAME = "card.json"
 EMBEDDED = Path(__file__).parent / "embedded" / "checkpoint"
 
 
-class Figure(Value):
-    """One measured figure: a mean over `n` with its 95 % interval, and what it was measured on."""
+class CardMetric(Value):
+    """One metric of the benchmark, under the benchmark's name: value and 95 % interval, None where it has none.
+
+    `n` cases are scored, `unscored` cannot be. `images` says whether they were changed, `about` how the metric is
+    defined, `on` which exams it was measured on.
+    """
 
     name: str
-    value: float
+    images: str
+    value: float | None
+    low: float | None
+    high: float | None
     n: int
-    low: float
-    high: float
+    unscored: int
+    about: str
     on: str
 
 
-def figure_words(value: float, between: Sequence[float] | None) -> str:
-    """A figure as a table has it, with its interval where there is one."""
+def value_with_interval(value: float, between: Sequence[float] | None) -> str:
+    """A metric as a table has it, with its interval where there is one."""
     return f"{value:.3f}" + (" [{:.3f}, {:.3f}]".format(*between) if between else "")
 
 
@@ -41,7 +48,7 @@ class ModelCard(Value):
     weights_sha256: str
     licence: str
     training: dict[str, str | int | float]
-    figures: tuple[Figure, ...]
+    metrics: tuple[CardMetric, ...]
 
 
 class KnownModel(Value):

@@ -10,7 +10,7 @@ from typing import Any
 
 from amrg import __version__
 from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE, is_adapter, read_training_file, stored_shapes
-from amrg.models.card import FILE_NAME, ModelCard, figure_words
+from amrg.models.card import FILE_NAME, ModelCard, value_with_interval
 from amrg.models.export.notices import Terms, notice_text
 from amrg.models.export.verifying import ExportComparison
 from amrg.models.hubnames import weight_files
@@ -67,7 +67,7 @@ def _card(folder: Path, origin: Origin) -> ModelCard:
         weights_sha256=folder_hash(folder),
         licence=origin.terms.name,
         training=_training_facts(origin),
-        figures=(),
+        metrics=(),
     )
 
 
@@ -94,7 +94,7 @@ def _metrics(training: Mapping[str, Any]) -> dict[str, str]:
     """Validation metrics, with their intervals if recorded."""
     between = training.get("intervals", {})
     return {
-        name: figure_words(value, between.get(name))
+        name: value_with_interval(value, between.get(name))
         for name, value in training.get("metrics", {}).items()
         if value is not None
     }

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from amrg.core.files import write_text
 from amrg.core.values import flatten
 from amrg.metrics.validation import WatchedMetric
-from amrg.models.card import figure_words
+from amrg.models.card import value_with_interval
 from amrg.training.data.samples import Sample
 from amrg.training.outputs.artifacts import TrainingRecord
 from amrg.training.outputs.curves import Curve, chart, drop_undefined, smooth
@@ -51,7 +51,7 @@ def write_summary(
         "record": record,
         "recipe": list(flatten(recipe.model_dump(mode="json"))),
         "metrics": {
-            name: "not defined" if value is None else figure_words(value, record.intervals.get(name))
+            name: "not defined" if value is None else value_with_interval(value, record.intervals.get(name))
             for name, value in record.metrics.items()
         },
         "facts": run_facts(record, len(samples), training),
