@@ -51,7 +51,7 @@ model: $(READY)
 	$(BIN)/python -m amrg.training.embedded.build runs/embedded
 
 model-card: $(READY)
-	$(BIN)/python -m amrg.benchmark.model_card
+	$(BIN)/python -m amrg.benchmark.model_card --workers 2
 
 parser-figures: $(READY)
 	$(BIN)/python scripts/parser_figures.py

@@ -98,7 +98,7 @@ def test_model_list_and_card() -> None:
         assert metric["low"] <= metric["value"] <= metric["high"]
         assert metric["n"] > 0
         assert metric["about"]
-    printed = run("model", "card").stdout
+    printed = " ".join(run("model", "card").stdout.split())
     assert all(metric["about"][:20] in printed for metric in card["metrics"])
 
 
