@@ -1,9 +1,9 @@
-"""Fine-tune a proportionally shrunk MedGemma by Google's notebook and by amrg, on the same exams in one run.
+"""Fine-tune a proportionally shrunk MedGemma with Google's notebook and with amrg, on the same exams in one run.
 
 Run from the repository's root: `make bench-training`, or `python scripts/bench_training.py`. Every run is a process of
-its own with two threads, one after another, ours before and after the peer. Memory is the most that a process held less
-what it held before a model was loaded (interpreter and libraries, which an accelerator would not hold). `--quick` tries
-the benchmark itself, at a size whose figures mean nothing.
+its own with two threads, one after another, ours before and after the peer. Memory is the maximum of a process minus
+its memory before a model was loaded (interpreter and libraries, which would not be on a GPU). `--quick` tests
+the benchmark itself, at a size whose results mean nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RUNS = Path(__file__).with_name("bench_training_runs.py")
 GB = 1024**2  # kB
 RANKS, ALPHAS = (4, 8, 16, 32, 64), 3
 TRAINING = 407
-"""DMID's training images as AMRG's split is told of: what a trial of the sweep is reckoned with."""
+"""DMID's training images in AMRG's split, as reported: the size of a trial's epoch."""
 PROMPT = 60
 EPOCHS = 3
 ALONE = {"OMP_NUM_THREADS": str(THREADS), "MALLOC_MMAP_THRESHOLD_": "65536"}
@@ -67,8 +67,8 @@ class Bench:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"{options}: left with {process.returncode}\n{(folder / 'err').read_text()[-2000:]}")
-        told = json.loads((folder / "out").read_text().splitlines()[-1])
-        return replace(Measured(**told), peak_kb=used.ru_maxrss, wall=time.perf_counter() - began)
+        result = json.loads((folder / "out").read_text().splitlines()[-1])
+        return replace(Measured(**result), peak_kb=used.ru_maxrss, wall=time.perf_counter() - began)
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,17 @@ def headline(bench: Bench) -> tuple[Measured, Measured]:
     peer = bench.run(Peer(bench.steps))
     after = bench.run(Ours(bench.steps))
     theirs, mine = Speed.of([peer], STEP), Speed.of([before, after], STEP)
-    seeing = mean(m.seeing / max(m.exams, 1) for m in (before, after))
+    encoding = mean(m.encoding / max(m.exams, 1) for m in (before, after))
     once = mean(compiling(m) for m in (before, after))
-    amortised = {epochs: 1 / (1 / mine.a_second + (seeing + once / TRAINING) / epochs) for epochs in (1, EPOCHS, 20)}
+    amortised = {epochs: 1 / (1 / mine.a_second + (encoding + once / TRAINING) / epochs) for epochs in (1, EPOCHS, 20)}
     figure("peer_exams_a_second", theirs.a_second, f"the notebook, {peer.trainable:,} parameters; {theirs.steps}")
     figure("exams_a_second", mine.a_second, f"amrg, {before.trainable:,} parameters; {mine.steps}")
-    figure("seeing_seconds_an_exam", seeing, "amrg: framing, asking, tower and projector, once an exam")
+    figure("seeing_seconds_an_exam", encoding, "amrg: image, prompt, tower and projector, once per exam")
     figure("compiling_seconds", once, "amrg, once a run")
     for epochs, value in amortised.items():
-        figure(f"exams_a_second_{epochs}_epochs", value, f"amrg, seeing and compiling over {epochs} x {TRAINING} exams")
+        figure(
+            f"exams_a_second_{epochs}_epochs", value, f"amrg, with encoding and compiling, {epochs} x {TRAINING} exams"
+        )
     figure("peer_held_gb", theirs.held, f"and {peer.bare_kb / GB:.2f} before the model is loaded")
     figure("held_gb", mine.held, f"amrg, and {before.bare_kb / GB:.2f} before the model is loaded")
     sys.stdout.write(f"ratio training-speed {amortised[EPOCHS] / theirs.a_second:.2f}\n")
@@ -134,11 +136,11 @@ def ablation(bench: Bench) -> None:
         "amrg, not compiled: logits of the report alone, tower's work done before": (
             plain := Ours(2, batch_size=exams, torch_compile=False)
         ),
-        "amrg, not compiled, without gradient checkpointing, one exam at once": replace(
+        "amrg, not compiled, without gradient checkpointing, micro-batches of one exam": replace(
             plain, micro_batch_size=1, checkpointing=False
         ),
         "amrg": Ours(2, batch_size=exams),
-        "amrg, without gradient checkpointing, one exam at once": Ours(
+        "amrg, without gradient checkpointing, micro-batches of one exam": Ours(
             2, batch_size=exams, micro_batch_size=1, checkpointing=False
         ),
         "amrg, LoRA in all linear layers: the tower in every step": Ours(2, batch_size=exams, modules="all-linear"),
@@ -169,8 +171,8 @@ def agreement(bench: Bench) -> None:
     )
     theirs, mine = bench.run(peer).losses, bench.run(ours).losses
     apart = max(abs(a - b) for a, b in zip(theirs, mine, strict=True))
-    shown = ", ".join(f"{a:.5f} {b:.5f}" for a, b in zip(theirs, mine, strict=True))
-    figure("loss_apart", apart, f"at most 0.001; step by step, the notebook's Trainer and amrg: {shown}")
+    pairs = ", ".join(f"{a:.5f} {b:.5f}" for a, b in zip(theirs, mine, strict=True))
+    figure("loss_apart", apart, f"at most 0.001; step by step, the notebook's Trainer and amrg: {pairs}")
     if apart > 1e-3:
         raise SystemExit("the losses differ where the objectives agree")
 
@@ -188,12 +190,14 @@ def sweep(bench: Bench, ours: Measured, peer: Measured) -> None:
     once = mean(compiling(m) for m in (*ends.values(), ours))
     figure("compiling_again_seconds", again, "amrg, where another trial of the rank has compiled")
     trials = sum(ALPHAS * steps * step + once + (ALPHAS - 1) * again for step in (seconds | middle).values())
-    starting = ours.wall - sum(ours.seconds) - ours.seeing
-    mine = starting + TRAINING * ours.seeing / max(ours.exams, 1) + trials
+    starting = ours.wall - sum(ours.seconds) - ours.encoding
+    mine = starting + TRAINING * ours.encoding / max(ours.exams, 1) + trials
     theirs = len(RANKS) * ALPHAS * (peer.wall - sum(peer.seconds) + steps * mean(peer.seconds[1:]))
     about = f"{steps} steps of {STEP} a trial"
     figure(
-        "sweep_seconds", mine, f"amrg: started and seen once; {about}; ranks 4, 16, 64 measured, 8 and 32 between them"
+        "sweep_seconds",
+        mine,
+        f"amrg: started and encoded once; {about}; ranks 4, 16, 64 measured, 8 and 32 between them",
     )
     figure("sweep_peer_seconds", theirs, f"15 processes of the notebook's recipe; {about}; rank 16 measured, all alike")
     sys.stdout.write(f"ratio sweep-time {theirs / mine:.2f}\n")
@@ -212,7 +216,7 @@ def introduce(shape: Shape, texts: Sequence[str], base: Path) -> None:
         )
     sys.stdout.write(
         f"one picture an exam, reports of {answer} tokens; LoRA of rank 16, float32, {THREADS} threads; "
-        "the notebook's nf4 and bfloat16 are left out, for it and for amrg\n"
+        "without the notebook's nf4 and bfloat16, for both\n"
     )
 
 

@@ -71,11 +71,11 @@ class Shape:
     def work(self, tokens: int) -> dict[str, int]:
         """Floating-point operations of one sample forward, logits of every token; `tokens` hold its one picture's."""
         matrices = self.parameters()
-        seen = 4 * self.patches**2 * self.tower_width * self.tower_layers
-        read = 4 * tokens**2 * self.heads * self.head_width * self.layers
+        attention_tower = 4 * self.patches**2 * self.tower_width * self.tower_layers
+        attention_body = 4 * tokens**2 * self.heads * self.head_width * self.layers
         return {
-            "tower": 2 * self.patches * matrices["tower"] + seen,
-            "body": 2 * tokens * matrices["body"] + read,
+            "tower": 2 * self.patches * matrices["tower"] + attention_tower,
+            "body": 2 * tokens * matrices["body"] + attention_body,
             "head": 2 * tokens * matrices["head"],
         }
 

@@ -1,10 +1,10 @@
 """The contenders of `bench_training.py`, a process each: Google's MedGemma notebook, and `amrg.training`.
 
-The peer is the recipe of google-health/medgemma `notebooks/fine_tune_with_hugging_face.ipynb`, written anew: eager
+The peer is the recipe of google-health/medgemma `notebooks/fine_tune_with_hugging_face.ipynb`, reimplemented: eager
 attention, LoRA of rank and alpha 16 and dropout 0.05 in all linear layers, lm_head and embed_tokens trained whole,
 prompt tokens in the loss, logits of the whole sequence, non-reentrant gradient checkpointing, fused AdamW, 2e-4 linear
-after a warm-up, clipped at 0.3, 4 exams at once and 4 times that a step. What a processor cannot do is left out: nf4,
-and bfloat16 for both. `Peer` has a field for each thing that amrg does otherwise, to measure them one by one.
+after a warm-up, clipped at 0.3, micro-batches of 4 exams, 4 per step. Without what a CPU cannot do: nf4, and
+bfloat16 for both. `Peer` has a field for each thing that amrg does otherwise, to measure them one by one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Peer:
     steps: int
     saved: bool = True  # lm_head and embed_tokens trained whole
     modules: str = "all-linear"  # or `language`, the language model's linear layers
-    report_only: bool = False  # prompt tokens are left out of the loss
+    report_only: bool = False  # no loss on prompt tokens
     attention: str = "eager"
     checkpointing: bool = True
     dropout: float = 0.05
@@ -100,16 +100,16 @@ class Ours:
 
 @dataclass
 class Measured:
-    """What a run told: seconds and loss of each step, seconds before the first, how much memory at what time."""
+    """The measurements of a run: seconds and loss of each step, seconds before the first, memory."""
 
     seconds: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    starting: float = 0.0  # loading; of ours, what prepare does beside seeing the pictures too
-    seeing: float = 0.0  # of ours: the pictures of all exams through the tower
+    starting: float = 0.0  # loading; in amrg also `prepare` without encoding images
+    encoding: float = 0.0  # in amrg: the images of all exams through the tower
     exams: int = 0  # how many those are
     bare_kb: int = 0  # resident memory before the model is loaded
     trainable: int = 0
-    peak_kb: int = 0  # the process's most; told by who started it
+    peak_kb: int = 0  # maximum of the process, measured by its parent
     wall: float = 0.0
 
 
@@ -292,7 +292,7 @@ def run_ours(base: Path, data: Path, ours: Ours, folder: Path) -> Measured:
     measured = Measured(bare_kb=resident_kb())
     began = time.perf_counter()
     prepared = _prepared(base, data, ours, folder, measured)
-    measured.starting = time.perf_counter() - began - measured.seeing
+    measured.starting = time.perf_counter() - began - measured.encoding
     tuned = tune(prepared, ours.recipe(base), folder / "run", Stopwatch(measured))
     measured.trainable = tuned.trainable
     return measured
@@ -306,7 +306,7 @@ def _prepared(base: Path, data: Path, ours: Ours, folder: Path, measured: Measur
         now = time.perf_counter()
         began.setdefault(what, now)
         if what.startswith("computing") and done == of:
-            measured.seeing, measured.exams = now - began["building prompts"], of
+            measured.encoding, measured.exams = now - began["building prompts"], of
 
     return prepare(ours.recipe(base), DataSource(data, "clean"), folder / "cache", progress)
 
