@@ -35,7 +35,7 @@ def test_the_notebooks_trainer_and_amrg_lose_the_same_where_their_objectives_agr
         "accumulate": 1,
         "our_order": True,
     }
-    peer = runs.run_peer(base, data, runs.Peer(3, our_order=True, **options, **alike), tmp_path / "peer")
+    peer = runs.run_peer(base, data, runs.Peer(3, **options, **alike), tmp_path / "peer")
     assert len(ours.losses) == 3
     assert ours.losses == pytest.approx(peer.losses, rel=ROUNDING)
     whole = runs.run_peer(base, data, runs.Peer(1, accumulate=1), tmp_path / "whole")
