@@ -114,7 +114,7 @@ def test_no_two_calls_make_the_same_name() -> None:
 
 
 def test_no_other_code_computes_a_number_under_a_metric_name() -> None:
-    """No dictionary pairs a metric's name with a value that is computed there."""
+    """No dictionary pairs a metric's name with a value that is computed there, and a card names none of its own."""
     names = {metric.name for metric in everything()} | NOT_HERE
     paired = [
         f"{file}:{key.lineno} {key.value}"
@@ -125,6 +125,13 @@ def test_no_other_code_computes_a_number_under_a_metric_name() -> None:
         if isinstance(key, ast.Constant) and key.value in names and not isinstance(value, ast.Constant)
     ]
     assert paired == []
+    named_by_the_card = [
+        f"{file}:{call.lineno}"
+        for file, tree in parsed()
+        for call in calls(tree, "CardMetric")
+        if any(k.arg == "name" and not isinstance(k.value, ast.Name) for k in call.keywords)
+    ]
+    assert named_by_the_card == []
 
 
 def test_lists_of_names_hold_only_what_there_is() -> None:

@@ -52,16 +52,12 @@ def card(
     for limit in found.limits:
         out.print(f"- {limit}")
     out.print("training: " + ", ".join(f"{name} {value}" for name, value in found.training.items()))
-    for on in dict.fromkeys(metric.on for metric in found.metrics):
-        table = Table("metric", "images", "value", "95 % interval", "n", "unscored", title=on, title_justify="left")
-        for m in (m for m in found.metrics if m.on == on):
-            between = None if m.low is None or m.high is None else (m.low, m.high)
-            row = (_number(m.value), "" if between is None else " to ".join(map(_number, between)))
-            table.add_row(m.name, m.images, *row, str(m.n), str(m.unscored))
-        out.print(table)
-    for name, about in {metric.name: metric.about for metric in found.metrics}.items():
+    for on, images in dict.fromkeys((metric.on, metric.images) for metric in found.metrics):
+        table = Table(Column("metric", no_wrap=True), "value", "95 % interval", "n")
+        for m in (m for m in found.metrics if (m.on, m.images) == (on, images)):
+            interval = "" if m.low is None or m.high is None else f"{m.low:.3f} to {m.high:.3f}"
+            n = f"{m.n}, {m.unscored} unscored" if m.unscored else str(m.n)
+            table.add_row(m.name, "no value" if m.value is None else f"{m.value:.3f}", interval, n)
+        out.print(f"{on}, {images}:", table, sep="\n")
+    for name, about in dict.fromkeys((metric.name, metric.about) for metric in found.metrics):
         out.print(f"[bold]{name}[/bold]: {about}")
-
-
-def _number(value: float | None) -> str:
-    return "no value" if value is None else f"{value:.3f}"
