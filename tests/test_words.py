@@ -71,7 +71,10 @@ ALLOWED = {"src/amrg/birads/parser/realwords.py": {"lesson", "lessons"}}
 """A list of English words that no misspelling may be corrected from."""
 
 NAME = re.compile(rf"(?:^|_)({'|'.join(NAMES)})(?=_|$)")
-WORDS = [(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), instead) for pattern, instead in PROSE.items()]
+WORDS = [
+    (re.compile(rf"\b(?:{pattern})\b".replace(" ", r"\s+"), re.IGNORECASE), instead)
+    for pattern, instead in PROSE.items()
+]
 
 
 def checked_files() -> list[Path]:
