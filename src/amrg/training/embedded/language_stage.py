@@ -167,10 +167,10 @@ def fit_projector(model: Gemma3ForConditionalGeneration, heads: FindingHeads, to
         kinds = heads.kinds(normed).sigmoid()
         highest = kinds.amax(-1, keepdim=True)
         read = [kinds, *(highest * logits.softmax(-1) for logits in heads.token_attributes(normed).values())]
-    wanted = torch.cat(read, -1).double()
+    targets = torch.cat(read, -1).double()
     x = normed.double()
     ridge = 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.double)
-    weights = torch.linalg.solve(x.T @ x + ridge, x.T @ wanted).float()
+    weights = torch.linalg.solve(x.T @ x + ridge, x.T @ targets).float()
     matrix = model.model.multi_modal_projector.mm_input_projection_weight
     with torch.no_grad():
         torch.nn.init.normal_(matrix, std=0.5 * x.shape[1] ** -0.5)

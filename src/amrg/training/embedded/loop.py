@@ -110,7 +110,7 @@ class StageRun:
         last = time.monotonic()
         stop = min(self.schedule.steps, until or self.schedule.steps)
         while self.step < stop:
-            loss, figures = loss_of(self.step)
+            loss, metrics = loss_of(self.step)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise FloatingPointError(
@@ -118,7 +118,7 @@ class StageRun:
                     f"lower peak_learning_rate (now {self.schedule.peak_learning_rate}) and resume"
                 )
             self._update(loss)
-            self._log(value, figures)
+            self._log(value, metrics)
             if time.monotonic() - last > save_every:
                 self.save()
                 last = time.monotonic()
@@ -137,7 +137,7 @@ class StageRun:
         averaged = list(self.averaged.values())
         torch._foreach_lerp_(averaged, [t.detach().float() for t in self._sources.values()], 1 - decay)
 
-    def _log(self, loss: float, figures: Mapping[str, float]) -> None:
+    def _log(self, loss: float, metrics: Mapping[str, float]) -> None:
         """Append a row to log.csv every 25 steps, and at the last."""
         if self.step % 25 and self.step < self.schedule.steps:
             return
@@ -146,8 +146,8 @@ class StageRun:
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if fresh:
-                writer.writerow(["time", "step", "learning_rate", "loss", *figures])
-            values = [f"{v:.4f}" for v in figures.values()]
+                writer.writerow(["time", "step", "learning_rate", "loss", *metrics])
+            values = [f"{v:.4f}" for v in metrics.values()]
             writer.writerow(
                 [
                     f"{time.time():.0f}",

@@ -152,7 +152,7 @@ class _Run:
     def _validate(self, callback: Callback) -> None:
         """Validate, and decide whether the run ends here."""
         started = time.monotonic()
-        result = self._validator.look(self._loss, self._devices)
+        result = self._validator.validate(self._loss, self._devices)
         self._run_state.record_validation(result)
         state, stops = self._run_state.state, False
         if self._logs is not None:

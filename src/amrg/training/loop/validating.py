@@ -1,4 +1,4 @@
-"""What early stopping goes by: metrics of greedy drafts on cases of the validation part, never of the test part."""
+"""Validation for early stopping: metrics of greedy drafts on the validation part, never on the test part."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Validator:
                 "has what it compares: choose another metric, raise validation.cases, or use another split"
             )
 
-    def look(self, loss: ReportLoss, devices: DeviceGroup) -> ValidationResult:
+    def validate(self, loss: ReportLoss, devices: DeviceGroup) -> ValidationResult:
         """Draft the validation cases and compute the loss of their references; each process on its share."""
         max_new_tokens = adapter_settings(self._prepared, self._recipe).max_new_tokens
         drafts = DraftWriter(self._prepared, max_new_tokens, self._recipe.micro_batch_size)
