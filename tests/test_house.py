@@ -41,14 +41,14 @@ def functions() -> Iterator[tuple[str, Function]]:
 
 
 def body(function: Function) -> list[ast.stmt]:
-    """The statements, the docstring left out."""
+    """The statements, without the docstring."""
     return function.body[1:] if ast.get_docstring(function) is not None else function.body
 
 
 def lines(function: Function) -> int:
     """Lines from first to last statement."""
-    told = body(function)
-    return (told[-1].end_lineno or 0) - told[0].lineno + 1 if told else 0
+    statements = body(function)
+    return (statements[-1].end_lineno or 0) - statements[0].lineno + 1 if statements else 0
 
 
 def tracked() -> list[Path]:
@@ -84,8 +84,8 @@ def test_functions_take_six_parameters_at_most() -> None:
 
 
 def test_no_function_body_stands_twice() -> None:
-    seen = Counter(ast.dump(ast.Module(body(f), [])) for _, f in functions() if lines(f) > 2)
-    assert [code for code, times in seen.items() if times > 1] == []
+    bodies = Counter(ast.dump(ast.Module(body(f), [])) for _, f in functions() if lines(f) > 2)
+    assert [code for code, times in bodies.items() if times > 1] == []
 
 
 def test_files_are_short_and_folders_flat() -> None:
@@ -199,7 +199,7 @@ def imported_by(path: Path) -> Iterator[str]:
 
 
 def test_no_test_module_is_imported_and_no_script_imports_tests() -> None:
-    """What tests share lies in modules that hold no test, so that no test runs twice or breaks another's file."""
+    """What tests share is in modules without tests, so that no test runs twice or breaks another's file."""
     shared = [f"{p.relative_to(ROOT)}: {name}" for p in TESTS for name in imported_by(p) if ".test_" in f".{name}"]
     assert shared == []
     scripts = [(p.name, name) for p in (ROOT / "scripts").glob("*.py") for name in imported_by(p)]

@@ -230,8 +230,8 @@ def test_a_lost_vision_layer_is_refused(adapter: Path, tmp_path: Path, monkeypat
     """As unsloth-zoo PR 149 had it."""
 
     def losing(folder: Path, model_type: str) -> None:
-        kept = {hub_name(model_type, n): t for n, t in stored(folder).items() if "encoder.layers.1" not in n}
-        save_file(kept, folder / "model.safetensors", {"format": "pt"})
+        saved = {hub_name(model_type, n): t for n, t in stored(folder).items() if "encoder.layers.1" not in n}
+        save_file(saved, folder / "model.safetensors", {"format": "pt"})
 
     monkeypatch.setattr("amrg.models.export.exporting.rename_to_hub", losing)
     with pytest.raises(ModelError, match=r"vision_tower\.vision_model\.encoder\.layers\.1\S+ as None") as refused:
@@ -250,12 +250,12 @@ def test_modules_trained_whole_that_were_lost_are_refused(base: Path, tmp_path: 
 
 def test_an_adapter_drafts_as_peft_has_it(base: Path, adapter: Path) -> None:
     ours, bare = load_model(str(adapter)), load_base(str(base))
-    said = answers_of(bare).rows
+    message = answers_of(bare).rows
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of transformers, about a name that PEFT still uses
         plain = PeftModel.from_pretrained(load_base(str(base)).model, str(adapter)).merge_and_unload()
     assert all(torch.equal(t, plain.state_dict()[n]) for n, t in ours.model.state_dict().items())
-    assert not torch.allclose(answers_of(ours, said).logits, answers_of(bare, said).logits)
+    assert not torch.allclose(answers_of(ours, message).logits, answers_of(bare, message).logits)
     assert ours.weights_hash not in (None, bare.weights_hash)
     assert (ours.name, ours.folder, ours.adapter) == ("tuned", base, adapter)
 
@@ -263,10 +263,13 @@ def test_an_adapter_drafts_as_peft_has_it(base: Path, adapter: Path) -> None:
 def test_a_missing_base_and_another_base_are_each_one_line(base: Path, adapter: Path, tmp_path: Path) -> None:
     lost = shutil.copytree(adapter, tmp_path / "lost")
     config = json.loads((lost / "adapter_config.json").read_text(encoding="utf-8"))
-    for name, said in ((tmp_path / "gone", "its base is not available"), (TINY["smolvlm"](tmp_path), "does not fit")):
+    for name, message in (
+        (tmp_path / "gone", "its base is not available"),
+        (TINY["smolvlm"](tmp_path), "does not fit"),
+    ):
         config["base_model_name_or_path"] = str(name)
         (lost / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-        with pytest.raises(ModelError, match=f"adapter lost.*{said}") as refused:
+        with pytest.raises(ModelError, match=f"adapter lost.*{message}") as refused:
             load_model(str(lost))
         assert "\n" not in str(refused.value)
 
@@ -285,14 +288,14 @@ def test_vllm_is_told_what_it_cannot_serve(base: Path, tmp_path: Path) -> None:
         "dora": (Lora(rank=4, use_dora=True), "not support DoRA"),
         "tower": (Lora(rank=4, modules=Modules.ALL_LINEAR), "silently skip"),
     }
-    for name, (lora, said) in refused.items():
+    for name, (lora, message) in refused.items():
         folder = adapter_for(base, tmp_path / name, lora)
         (found,) = adapter_obstacles(load_base(str(base)), folder)
-        assert said in found
-        with pytest.raises(ModelError, match=said):
+        assert message in found
+        with pytest.raises(ModelError, match=message):
             export_adapter(ExportRequest(folder, tmp_path / "no", for_vllm=True))
     assert export_merged(ExportRequest(folder, tmp_path / "merged", for_vllm=True)).warnings == ()
-    assert any(said in line for line in export_adapter(ExportRequest(folder, tmp_path / "told")).warnings)
+    assert any(message in line for line in export_adapter(ExportRequest(folder, tmp_path / "reported")).warnings)
 
 
 def test_line_ends_that_vllm_looks_up_must_be_tokens(base: Path, tmp_path: Path) -> None:
@@ -318,13 +321,13 @@ def test_the_card_says_where_it_comes_from_and_whose_terms_it_is_under(base: Pat
     terms = "https://developers.google.com/health-ai-developer-foundations/terms"
     assert f"Health AI Developer Foundations Terms of Use found at {terms}" in notice
     assert "license_name: health-ai-developer-foundations" in page
-    for said in (
+    for message in (
         "Not for clinical use",
         "use restrictions of section 3.2",
         "| data name | drawn |",
         "export from adapter",
     ):
-        assert said in page
+        assert message in page
     card = model_card(done.folder)
     assert card.training["validation birads_accuracy_7_worst_strict"] == "0.500 [0.400, 0.600]"
     assert card.training["validation cases"] == 96
@@ -357,28 +360,28 @@ def test_terms_are_known_by_name_or_by_the_card_beside_the_weights(
 
 
 def test_what_a_base_stores_beside_what_it_is_tied_to_is_not_asked_of_an_export(base: Path, tmp_path: Path) -> None:
-    told = shutil.copytree(base, tmp_path / "told")
-    (file,) = told.glob("*.safetensors")
+    reported = shutil.copytree(base, tmp_path / "reported")
+    (file,) = reported.glob("*.safetensors")
     tensors = load_file(file)
     (embeddings,) = (t for name, t in tensors.items() if "embed_tokens" in name)
     save_file(tensors | {"language_model.lm_head.weight": embeddings.clone()}, file, {"format": "pt"})
-    done = export_merged(ExportRequest(adapter_for(told, tmp_path / "tuned"), tmp_path / "out"))
+    done = export_merged(ExportRequest(adapter_for(reported, tmp_path / "tuned"), tmp_path / "out"))
     assert not any("lm_head" in name for name in stored(done.folder))
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("amrg.json", r"tuned: amrg\.json is damaged \(.*copy it again"),
         ("heads.safetensors", r"heads\.safetensors is damaged \(.*copy it again"),
     ],
 )
-def test_a_damaged_file_beside_weights_is_one_line(name: str, said: str, base: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_beside_weights_is_one_line(name: str, message: str, base: Path, tmp_path: Path) -> None:
     copied = shutil.copytree(base, tmp_path / "base")
     folder = adapter_for(copied, tmp_path / "tuned")
     place = folder if name == "amrg.json" else copied
     (place / name).write_bytes(b'{"encoding": ')
-    with pytest.raises(ModelError, match=said) as raised:
+    with pytest.raises(ModelError, match=message) as raised:
         load_model(str(folder))
     assert "\n" not in str(raised.value)
 
@@ -409,14 +412,14 @@ def test_adapters_have_the_names_that_vllm_has(family: str, tmp_path: Path) -> N
 
 
 def test_what_is_no_number_and_what_is_off_by_more_than_rounding_are_refused() -> None:
-    said = answers(torch.eye(4))
+    message = answers(torch.eye(4))
     moved, off = answers(torch.eye(4).roll(1, 1)), answers(torch.eye(4).roll(1, 1) + 0.01 * torch.randn(4, 4))
-    refuse_unlike(compare_answers(said, moved, moved, torch.float32), "tuned")
-    refuse_unlike(compare_answers(said, moved, off, torch.bfloat16), "tuned")
+    refuse_unlike(compare_answers(message, moved, moved, torch.float32), "tuned")
+    refuse_unlike(compare_answers(message, moved, off, torch.bfloat16), "tuned")
     with pytest.raises(ModelError, match=r"differs from the adapter .*at most 1e-03 as float32.*--dtype float32"):
-        refuse_unlike(compare_answers(said, moved, off, torch.float32), "tuned")
+        refuse_unlike(compare_answers(message, moved, off, torch.float32), "tuned")
     with pytest.raises(ModelError, match="NaN"):
-        refuse_unlike(compare_answers(said, moved, answers(torch.full((4, 4), torch.nan)), torch.float32), "tuned")
+        refuse_unlike(compare_answers(message, moved, answers(torch.full((4, 4), torch.nan)), torch.float32), "tuned")
 
 
 def answers(logits: torch.Tensor) -> Answers:

@@ -49,7 +49,7 @@ def base(folder: Path, family: str = "gemma3") -> LoadedModel:
 def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> PreparedData:
     """`count` cases to learn and two to watch, seen as far as the recipe's modules leave them alone."""
     stage = stage_of(loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules))
-    asked = {
+    requested = {
         key: loaded.backbone.build_prompt(
             loaded.processor, loaded.settings, VIEWS, [_picture(f"{key} {v}") for v in VIEWS]
         )
@@ -57,18 +57,18 @@ def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> 
     }
     samples = tuple(
         Sample(key, dict(a.tokens), tuple(loaded.backbone.answer(loaded.processor, text)), text, parse(text).report)
-        for (key, a), text in zip(asked.items(), TEXTS * count, strict=False)
+        for (key, a), text in zip(requested.items(), TEXTS * count, strict=False)
     )
 
-    shown = {key: _shown(loaded, a, stage) for key, a in asked.items()}
+    shown = {key: _shown(loaded, a, stage) for key, a in requested.items()}
     data = DataUsed(name="made-up", split="some", dataset_hash="0", split_hash="0", n_train=count, n_validation=2)
     return PreparedData(loaded, samples[:count], samples[count:], FeatureCache(stage, shown.__getitem__), data)
 
 
-def _shown(loaded: LoadedModel, asked: Prompt, stage: Stage) -> Parts:
+def _shown(loaded: LoadedModel, requested: Prompt, stage: Stage) -> Parts:
     if stage is Stage.PIXELS:
-        return (asked.pixels,)
-    flat = encode_images(loaded, asked, stage)
+        return (requested.pixels,)
+    flat = encode_images(loaded, requested, stage)
     numbers = range(len(VIEWS))
     return tuple({n.split(".", 1)[1]: t for n, t in flat.items() if n.startswith(f"{i}.")} for i in numbers)
 

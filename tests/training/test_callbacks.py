@@ -86,8 +86,8 @@ def test_the_terminal_tells_how_far_how_well_how_fast_and_in_how_much_memory() -
             terminal.on_step(taken(step))
         assert terminal.on_validation(2, 0.25) is False
     shown = written.getvalue()
-    for told in ("2/8", "loss 2.000", "lr 1.0e-03", "8.00 exams/s", "2000 tokens/s", "3.00 GiB"):
-        assert told in shown, told
+    for reported in ("2/8", "loss 2.000", "lr 1.0e-03", "8.00 exams/s", "2000 tokens/s", "3.00 GiB"):
+        assert reported in shown, reported
     assert "step 2: birads_accuracy_7_worst_strict 0.2500 on the validation part" in shown
 
 

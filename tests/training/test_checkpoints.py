@@ -28,7 +28,7 @@ def never_stopped(bases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def learned(folder: Path) -> list[tuple[str, ...]]:
+def trained(folder: Path) -> list[tuple[str, ...]]:
     """What the log says of every step but how long it took."""
     with (folder / "log.csv").open(encoding="utf-8") as file:
         return [(row["step"], row["loss"], row["learning_rate"], row["grad_norm"]) for row in csv.DictReader(file)]
@@ -55,8 +55,8 @@ def test_killed_and_resumed_ends_with_the_bytes_of_never_stopped(
     assert spawned(folder, bases, RECIPE, save_every, NEVER) == 0
     for name in SAME:
         assert (folder / name).read_bytes() == (never_stopped / name).read_bytes(), name
-    assert learned(folder) == learned(never_stopped)
-    assert [step for step, *_ in learned(folder)] == [str(step) for step in range(1, RECIPE.steps + 1)]
+    assert trained(folder) == trained(never_stopped)
+    assert [step for step, *_ in trained(folder)] == [str(step) for step in range(1, RECIPE.steps + 1)]
     assert {p.name for p in folder.iterdir()} == {p.name for p in never_stopped.iterdir()}
 
 

@@ -66,9 +66,9 @@ def test_samples_are_asked_as_drafting_asks_and_answer_with_the_text(
     for sample in made.train:
         case = dataset.case(sample.key)
         views, pictures = FramingJob(case, dataset.root, loaded.settings.encoding).images()
-        asked = loaded.backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
-        assert all(torch.equal(column, asked.tokens[name]) for name, column in sample.prompt.items())
-        assert sample.prompt.keys() == asked.tokens.keys()
+        requested = loaded.backbone.build_prompt(loaded.processor, loaded.settings, views, pictures)
+        assert all(torch.equal(column, requested.tokens[name]) for name, column in sample.prompt.items())
+        assert sample.prompt.keys() == requested.tokens.keys()
         assert (sample.text, sample.reference) == (case.text, case.reference)
         assert tokenizer.decode(sample.answer) == case.text.strip() + "<end_of_turn>"
     assert [f"{side}{view}" for side, view in views] == ["RCC", "LCC", "RMLO", "LMLO"]
@@ -93,14 +93,14 @@ def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_pat
 
 
 def test_what_is_left_untold_is_in_no_rendered_text(source: DataSource) -> None:
-    told = (
+    reported = (
         "INDICATION: Screening mammogram.\nTECHNIQUE: Mammography, BI-RADS 5th edition.\nFINDINGS:\n"
         "Left breast, upper outer quadrant: oval mass, 9 mm, on CC and MLO views (BI-RADS 3).\n"
         "IMPRESSION:\nLeft breast: BI-RADS 3.\n"
     )
     dataset = open_dataset(source.data)
-    case = dataset.case(dataset.keys()[0]).model_copy(update={"reference": parse(told).report})
-    assert target_text(case, Recipe(target_text=TargetText.CLINICAL)) == told
+    case = dataset.case(dataset.keys()[0]).model_copy(update={"reference": parse(reported).report})
+    assert target_text(case, Recipe(target_text=TargetText.CLINICAL)) == reported
     assert target_text(case, Recipe(target_text=TargetText.CLINICAL, omit=tuple(OmittableFact))) == (
         "TECHNIQUE: Mammography, BI-RADS 5th edition.\nFINDINGS:\n"
         "Left breast, upper outer quadrant: oval mass (BI-RADS 3).\nIMPRESSION:\nLeft breast: BI-RADS 3.\n"
@@ -183,12 +183,12 @@ def test_broken_off_it_goes_on_where_it_was(source: DataSource, recipe: Recipe, 
     class Stopped(Exception):
         pass
 
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
 
     def stopping(at: int) -> Callable[[str, int, int], None]:
         def progress(what: str, done: int, of: int) -> None:
-            told.append((what, done, of))
-            if len(told) == at:
+            reported.append((what, done, of))
+            if len(reported) == at:
                 raise Stopped
 
         return progress
@@ -199,8 +199,8 @@ def test_broken_off_it_goes_on_where_it_was(source: DataSource, recipe: Recipe, 
     prepare(recipe, source, tmp_path, stopping(0))
     stored = [{p.relative_to(c): p.read_bytes() for p in c.rglob("*.safetensors")} for c in (tmp_path, cache)]
     assert stored[0] == {path: stored[1][path] for path in stored[0]}
-    assert told[-1] == ("computing image tokens", VALIDATION, VALIDATION)
-    assert {what for what, _, _ in told} == {"reading images", "building prompts", "computing image tokens"}
+    assert reported[-1] == ("computing image tokens", VALIDATION, VALIDATION)
+    assert {what for what, _, _ in reported} == {"reading images", "building prompts", "computing image tokens"}
 
 
 def test_cases_without_picture_or_text_are_named_and_the_rest_is_learned(

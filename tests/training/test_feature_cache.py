@@ -16,10 +16,10 @@ class Disk:
     """Reads parts of 800 bytes a case, and remembers which it was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def read(self, key: str) -> Parts:
-        self.asked.append(key)
+        self.requested.append(key)
         return ({"tokens": torch.zeros(100)}, {"tokens": torch.ones(100)})
 
 
@@ -36,7 +36,7 @@ def test_memory_holds_what_fits(most: int, read: str) -> None:
     shown = FeatureCache(Stage.IMAGE_TOKENS, disk.read, most)
     for key in "abcabbaa":
         assert [part["tokens"].sum().item() for part in shown.of(key)] == [0, 100]
-    assert "".join(disk.asked) == read
+    assert "".join(disk.requested) == read
 
 
 def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +49,6 @@ def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monk
     shown = FeatureCache(Stage.FEATURES, disk.read)  # a quarter of 4000 bytes for two: room for none
     shown.of("a")
     shown.of("a")
-    assert disk.asked == ["a", "a"]
+    assert disk.requested == ["a", "a"]
     (tmp_path / "memory.max").write_text("max\n")
     assert available_memory() >= whole

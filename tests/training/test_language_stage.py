@@ -51,9 +51,9 @@ def test_labels_stand_on_the_answer_and_its_end_only(processor: Gemma3Processor)
     exams = _maker()(1, 3)
     batch = collate_exams(exams, Prompts(processor, SETTINGS), pad=0)
     for exam, ids, labels in zip(exams, batch["input_ids"], batch["labels"], strict=True):
-        asked = labels != IGNORE
-        assert (ids[asked] == labels[asked]).all()
-        answer = processor.tokenizer.decode(labels[asked])
+        requested = labels != IGNORE
+        assert (ids[requested] == labels[requested]).all()
+        answer = processor.tokenizer.decode(labels[requested])
         assert answer == exam.text + END_OF_TURN
 
 

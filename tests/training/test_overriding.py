@@ -33,7 +33,7 @@ def test_fields_are_set_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("lora.rnk=8", "lora.rnk=8: a recipe has no field 'lora.rnk'; did you mean lora.rank"),
         ("rate=1e-3", "a recipe has no field 'rate'; did you mean learning_rate?"),
@@ -49,10 +49,10 @@ def test_fields_are_set_by_name() -> None:
         ('lora={"rnk": 3}', "a recipe has no field 'lora.rnk'; did you mean lora.rank"),
     ],
 )
-def test_what_is_not_allowed_is_named(change: str, said: str) -> None:
+def test_what_is_not_allowed_is_named(change: str, message: str) -> None:
     with pytest.raises(RecipeError) as raised:
         override(Recipe(), [change])
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert str(raised.value).startswith(change)
     assert "\n" not in str(raised.value)
 
@@ -66,7 +66,7 @@ def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "cannot be read"),
         ("{", "is not JSON"),
@@ -74,10 +74,10 @@ def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
         ("[]", "recipe is []"),
     ],
 )
-def test_a_recipe_file_that_is_none_is_refused(content: str | None, said: str, tmp_path: Path) -> None:
+def test_a_recipe_file_that_is_none_is_refused(content: str | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(RecipeError, match=r"recipe\.json: ") as raised:
         read_recipe(path)
-    assert said in str(raised.value)
+    assert message in str(raised.value)

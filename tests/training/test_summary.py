@@ -40,8 +40,8 @@ def test_the_page_opens_offline_and_shows_the_run(run: Path, prepared: PreparedD
     assert set(re.findall(r"url\(#([^)]+)\)|href=\"#([^\"]+)\"", page)) <= {(i, "") for i in ids} | {
         ("", i) for i in ids
     }
-    for told in ("UNVERIFIED", "lora.rank", "6,144", "made-up, split some", prepared.validation[0].text, "(n = 2)"):
-        assert told in page, told
+    for reported in ("UNVERIFIED", "lora.rank", "6,144", "made-up, split some", prepared.validation[0].text, "(n = 2)"):
+        assert reported in page, reported
     text = (run / "summary.md").read_text(encoding="utf-8")
     assert "- lora.rank: 4" in text
     assert "score it on the test part" in text
@@ -68,14 +68,14 @@ def test_advice_follows_from_how_the_run_went(run: Path) -> None:
     training = read_training(run)
     watched = read_columns(run / "validation.csv")
     best_last = training.model_copy(update={"best_step": 6, "best": 0.5, "unscored": 0})
-    told = " ".join(advice(RECIPE, best_last, watched))
-    assert "more steps may improve it (steps is 6)" in told
-    assert "loss rose" not in told
+    reported = " ".join(advice(RECIPE, best_last, watched))
+    assert "more steps may improve it (steps is 6)" in reported
+    assert "loss rose" not in reported
     best_early = best_last.model_copy(update={"best_step": 3, "unscored": 2})
-    told = " ".join(advice(RECIPE, best_early, {"loss": [1.0, 1.2]}))
-    assert "loss rose at the end" in told
-    assert "2 drafts name no BI-RADS category" in told
-    assert "more steps" not in told
+    reported = " ".join(advice(RECIPE, best_early, {"loss": [1.0, 1.2]}))
+    assert "loss rose at the end" in reported
+    assert "2 drafts name no BI-RADS category" in reported
+    assert "more steps" not in reported
 
 
 def test_charts_have_the_same_bytes_every_time() -> None:

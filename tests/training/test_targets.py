@@ -34,13 +34,13 @@ def test_a_lesion_marks_its_cells_and_its_token_and_nothing_else() -> None:
 
 
 def test_each_view_is_asked_only_what_it_shows() -> None:
-    asked = {}
+    requested = {}
     for view in (View.CC, View.MLO):
         place = grid_targets((ViewLesion(MASS, (100.0, 40.0, 120.0, 60.0)),), view, (384, 240), 16, 3).attributes[
             "place"
         ]
-        asked[view] = ATTRIBUTES["place"][place[place != IGNORE][0]]
-    assert asked == {View.CC: "outer", View.MLO: "upper"}
+        requested[view] = ATTRIBUTES["place"][place[place != IGNORE][0]]
+    assert requested == {View.CC: "outer", View.MLO: "upper"}
 
 
 def test_no_lesion_no_target() -> None:

@@ -85,19 +85,19 @@ def test_what_is_read_is_what_was_stored(whole: Path) -> None:
 
 
 def test_nothing_is_computed_twice(whole: Path) -> None:
-    asked: list[str] = []
-    told: list[tuple[int, int]] = []
+    requested: list[str] = []
+    reported: list[tuple[int, int]] = []
     store = TensorStore(whole, Of(), SHARD)
-    store.fill(KEYS, partial(map, asked.append), lambda *done: told.append(done))
-    assert (asked, told) == ([], [])
+    store.fill(KEYS, partial(map, requested.append), lambda *done: reported.append(done))
+    assert (requested, reported) == ([], [])
 
 
 def test_a_key_without_tensors_stays_absent_and_progress_counts_it(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     store = TensorStore(tmp_path, Of())
     store.fill(KEYS[:2], each, silent)
-    store.fill(KEYS[:4], lambda keys: (None if k == KEYS[2] else made(k) for k in keys), lambda *d: told.append(d))
-    assert told == [(3, 4), (4, 4)]
+    store.fill(KEYS[:4], lambda keys: (None if k == KEYS[2] else made(k) for k in keys), lambda *d: reported.append(d))
+    assert reported == [(3, 4), (4, 4)]
     assert [key in store for key in KEYS[:5]] == [True, True, False, True, False]
 
 
@@ -156,7 +156,7 @@ def killed_writing(share: float, times: int) -> Callable[[Path], object]:
 
 
 def test_killed_at_any_moment_it_loses_no_whole_shard(whole: Path, tmp_path: Path) -> None:
-    expected, kept = shards(whole), []
+    expected, saved = shards(whole), []
     deaths = (killed_at(KEYS[0]), killed_writing(0.5, 2), killed_at(KEYS[5]), killed_writing(1, 1), killed_at(KEYS[23]))
     for death in deaths:
         process = forked(partial(death, tmp_path))
@@ -164,8 +164,8 @@ def test_killed_at_any_moment_it_loses_no_whole_shard(whole: Path, tmp_path: Pat
         assert process.exitcode == -signal.SIGKILL
         found = {name: held for name, held in shards(tmp_path).items() if name.endswith(".safetensors")}
         assert found == {name: expected[name] for name in found}
-        kept.append(len(found))
-    assert kept == [0, 1, 2, 2, 11]
+        saved.append(len(found))
+    assert saved == [0, 1, 2, 2, 11]
     filled(tmp_path)
     assert shards(tmp_path) == expected
 

@@ -243,7 +243,7 @@ CPU_IS_FULL = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't al
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"),
+    ("failure", "message"),
     [
         (
             float("nan"),
@@ -260,16 +260,16 @@ CPU_IS_FULL = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't al
     ids=["nan", "inf", "cuda", "memory", "cpu"],
 )
 def test_a_failure_is_one_line_and_costs_no_checkpoint(
-    failure: Exception | float, said: str, never_failed: Path, prepared: PreparedData, tmp_path: Path
+    failure: Exception | float, message: str, never_failed: Path, prepared: PreparedData, tmp_path: Path
 ) -> None:
     before = state_of(prepared.loaded.model)
-    with failing(5, failure), pytest.raises(TuningError, match=said) as raised:
+    with failing(5, failure), pytest.raises(TuningError, match=message) as raised:
         tuned(prepared, RECIPE, tmp_path / "run")
     assert "\n" not in str(raised.value)
     assert state_of(prepared.loaded.model) == before
-    kept = checkpoints.load_checkpoint(tmp_path / "run" / checkpoints.FILE_NAME)
-    assert kept is not None
-    assert kept[0].step == 3
+    saved = checkpoints.load_checkpoint(tmp_path / "run" / checkpoints.FILE_NAME)
+    assert saved is not None
+    assert saved[0].step == 3
     assert run_status(tmp_path / "run") is RunStatus.INTERRUPTED
     tuned(prepared, RECIPE, tmp_path / "run")
     run, never = ((folder / "adapter_model.safetensors").read_bytes() for folder in (tmp_path / "run", never_failed))
@@ -315,9 +315,9 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert "\n" not in str(raised.value)
     assert not list((tmp_path / "run").glob("*.partial")), "it takes the room that is wanted"
-    kept = checkpoints.load_checkpoint(tmp_path / "run" / checkpoints.FILE_NAME)
-    assert kept is not None
-    assert kept[0].step == 2
+    saved = checkpoints.load_checkpoint(tmp_path / "run" / checkpoints.FILE_NAME)
+    assert saved is not None
+    assert saved[0].step == 2
     assert tuned(prepared, RECIPE, tmp_path / "run").steps == 6
 
 

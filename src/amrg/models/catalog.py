@@ -1,6 +1,6 @@
 """Checkpoints of the hub that amrg was built for, each held to one commit.
 
-Where a checkpoint's names and shapes are data (`amrg.models.published`), the commit is the one its sources name.
+Where the shapes of its tensors are recorded (`tests/models/published`), the commit is the one its sources name.
 """
 
 from __future__ import annotations
