@@ -93,6 +93,22 @@ def test_files_are_short_and_folders_flat() -> None:
     assert [p.name for p in SOURCES if len(p.relative_to(ROOT / "src" / "amrg").parts) > 3] == []
 
 
+def test_no_folder_is_crowded() -> None:
+    files = Counter(str(p.parent.relative_to(ROOT)) for p in SOURCES if p.name != "__init__.py")
+    # The importers are one file a data set: splitting them further would hide the list.
+    assert {folder: n for folder, n in files.items() if n > 15 and not folder.endswith(("importers", "phantom"))} == {}
+
+
+def test_a_public_class_name_stands_once() -> None:
+    names = Counter(
+        node.name
+        for path in SOURCES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, times in names.items() if times > 1] == []
+
+
 def test_every_room_that_gives_names_lists_them() -> None:
     rooms = [p for p in SOURCES if p.name == "__init__.py" and p.parent.parent.name == "amrg"]
     giving = {p.parent.name: p.read_text(encoding="utf-8") for p in rooms}
@@ -141,6 +157,9 @@ def test_docs_name_only_what_there_is() -> None:
         wrong += [f"{page.name}: make {t}" for t in re.findall(r"\bmake ([a-z][a-z-]+)", code) if t not in targets]
         wrong += [f"{page.name}: {s}" for s in re.findall(r"\bscripts/\w+(?:\.py)?", code) if not (ROOT / s).is_file()]
         links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+        files = re.findall(r"`(?:src/amrg/)?([a-z_]+(?:/\w+)+\.py)`", text)
+        places = (ROOT, ROOT / "src" / "amrg")
+        wrong += [f"{page.name}: {f}" for f in files if not any((place / f).is_file() for place in places)]
         wrong += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
     assert wrong == []
 
