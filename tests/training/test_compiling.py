@@ -29,7 +29,6 @@ from tests.training.comparing import same_but_rounded, state_of
 from tests.training.killing import NEVER, SAME, spawned
 from tests.training.several import in_processes
 from tests.training.small import RECIPE, base, fabricated
-from tests.training.tracing import traced
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for processors with g++"),
@@ -58,21 +57,11 @@ def gradients(prepared: PreparedData, recipe: Recipe, batch: Batch) -> dict[str,
         return {name: p.grad.clone() for name, p in trainable(model).items() if p.grad is not None}
 
 
-TRACED = [(family, True) for family in sorted(TINY)] + [("gemma3", False)]
+EVERY_FAMILY = [(family, True) for family in sorted(TINY)] + [("gemma3", False)]
 
 
-@pytest.mark.parametrize(("family", "checkpointing"), TRACED)
-def test_traced_layers_have_the_same_gradients(family: str, checkpointing: bool, bases: Path) -> None:
-    with traced():
-        same_gradients(family, checkpointing, bases)
-
-
-def test_compiled_layers_have_the_same_gradients(bases: Path) -> None:
-    same_gradients("gemma3", True, bases)
-
-
-def same_gradients(family: str, checkpointing: bool, bases: Path) -> None:
-    """Gradients through compiled layers are those of plain ones, and the model is then as it was."""
+@pytest.mark.parametrize(("family", "checkpointing"), EVERY_FAMILY)
+def test_compiled_layers_have_the_same_gradients(family: str, checkpointing: bool, bases: Path) -> None:
     prepared = fabricated(base(bases, family))
     batch = collate(prepared.train[:3], prepared.features, Padding.of(prepared.loaded))
     before, made = state_of(prepared.loaded.model), graphs()

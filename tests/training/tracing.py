@@ -1,7 +1,7 @@
 """Layers that torch traces and differentiates without writing C++ for them.
 
-Which layers are compiled, with what shapes, masks and hooks, is amrg's doing and is tested of every family and in
-several processes; the kernels are torch's, take a minute of g++ a family, and are tested of one.
+Several processes test which layers are compiled, with what hooks: that is amrg's doing. The kernels are torch's, and
+are tested in one process.
 """
 
 from __future__ import annotations

@@ -30,6 +30,10 @@ from amrg.experiments.sweep.pruning import STARTUP_TRIALS, make_pruner
 
 DEFINITION, DATABASE = "definition.json", "studies.sqlite3"
 FILLED = "filled"
+ATTEMPTS, PAUSE = 30, 1.0
+"""How often a database is opened whose tables another machine creates right now, and the seconds between."""
+CREATED_MEANWHILE = ("23505", "42P07", "42710")
+"""SQLSTATE of what exists already: a unique value, a table, an object."""
 _POSTGRESQL = "postgresql://"
 
 
@@ -137,11 +141,14 @@ def open_storage(folder: Path, url: str | None) -> Any:
     address = url.replace(_POSTGRESQL, "postgresql+psycopg://", 1)
     options = {"poolclass": NullPool}  # a connection a call: none goes stale over a trial of hours, none stays open
     try:
-        try:
-            return RDBStorage(address, engine_kwargs=options)
-        except (IntegrityError, ProgrammingError):  # another machine creates the tables right now
-            time.sleep(2.0)
-            return RDBStorage(address, engine_kwargs=options)
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return RDBStorage(address, engine_kwargs=options)
+            except (IntegrityError, ProgrammingError) as error:
+                if getattr(error.orig, "sqlstate", None) not in CREATED_MEANWHILE:
+                    raise
+                time.sleep(PAUSE)
+        return RDBStorage(address, engine_kwargs=options)
     except (OperationalError, ArgumentError, IntegrityError, ProgrammingError, ValueError) as error:
         named, reason = _without_password(url), str(getattr(error, "orig", error)).strip().splitlines()[-1]
         raise SweepError(
