@@ -57,6 +57,23 @@ def test_same_input_same_report(drawn: Path, tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_an_edited_report_is_left_and_named_and_stale_files_are_removed(drawn: Path, tmp_path: Path) -> None:
+    command = ("report", drawn, "--out", tmp_path)
+    assert run(*command).exit_code == Exit.OK
+    (folder,) = tmp_path.iterdir()
+    (folder / "report.txt").write_text("read and signed", encoding="utf-8")
+    again = run(*command, "--style", "dmid", "--format", "text,json", "--json")
+    assert again.exit_code == Exit.EDITED
+    assert (folder / "report.txt").read_text(encoding="utf-8") == "read and signed"
+    (line,) = (line for line in again.stderr.splitlines() if line.startswith("amrg: "))
+    assert "report.txt: changed since amrg wrote it" in line
+    assert "rename it" in line
+    (entry,) = json.loads(again.stdout)["reports"]
+    assert (entry["edited"], entry["removed"]) == (["report.txt"], ["report.png"])
+    assert Draft.model_validate_json((folder / "report.json").read_bytes()) == Draft.model_validate(entry["draft"])
+    assert not (folder / "report.png").exists()
+
+
 def test_a_real_mammogram_gets_no_draft_unless_forced(tmp_path: Path) -> None:
     refused = run("report", REAL, "--out", tmp_path / "no")
     assert refused.exit_code == Exit.OUTSIDE_DOMAIN

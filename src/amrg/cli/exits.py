@@ -18,6 +18,7 @@ class Exit(IntEnum):
     UNWRITABLE = 7
     LEAK = 8
     TUNING = 9
+    EDITED = 10
 
 
 MEANING: dict[Exit, str] = {
@@ -31,4 +32,5 @@ MEANING: dict[Exit, str] = {
     Exit.UNWRITABLE: "the output cannot be written",
     Exit.LEAK: "a split has the same report or patient on both sides",
     Exit.TUNING: "training cannot start or resume; the last checkpoint is intact",
+    Exit.EDITED: "an output file was edited since amrg wrote it, and was left as it is",
 }

@@ -77,7 +77,7 @@ class _Results:
     as_json: bool
     reports: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[Exit, list[dict[str, str]]] = field(
-        default_factory=lambda: {Exit.OUTSIDE_DOMAIN: [], Exit.UNREADABLE: []}
+        default_factory=lambda: {Exit.OUTSIDE_DOMAIN: [], Exit.UNREADABLE: [], Exit.EDITED: []}
     )
 
     def add(self, outcome: Outcome) -> None:
@@ -101,14 +101,25 @@ class _Results:
         study, draft = drafted.study, drafted.draft
         uid = study.study_instance_uid
         with writing(self.folder), busy("writing"):
-            place = write_draft(study, draft, self.folder, self.formats)
-        document = draft.model_dump(mode="json")
-        self.reports.append({"study_instance_uid": uid, "folder": place.name, "draft": document})
+            saved = write_draft(study, draft, self.folder, self.formats)
+        self.reports.append(
+            {
+                "study_instance_uid": uid,
+                "folder": saved.folder.name,
+                "edited": saved.edited,
+                "removed": saved.removed,
+                "draft": draft.model_dump(mode="json"),
+            }
+        )
         if not self.as_json:
             out.print(render_draft(draft), markup=False, soft_wrap=True)
             if uid in self.truths:
                 out.print(compare(draft.report, self.truths[uid]))
-            out.print(f"written to {place}", style="dim", markup=False, soft_wrap=True)
+            out.print(f"written to {saved.folder}", style="dim", markup=False, soft_wrap=True)
+        for name in saved.removed:
+            err.print(f"removed: {saved.folder / name}, of an earlier draft", markup=False, soft_wrap=True)
+        for name in saved.edited:
+            self._note(Exit.EDITED, study, _edited(saved.folder / name))
 
     def _note(self, code: Exit, study: Study, message: str) -> None:
         self.failures[code].append({"study_instance_uid": study.study_instance_uid, "message": message})
@@ -119,12 +130,20 @@ class _Results:
         return {"reports": self.reports, "refused": refused, "unreadable": unreadable}
 
     def leave(self) -> None:
-        """A line on stderr for every study without a draft; leaves with the first kind's code, if any."""
+        """A line on stderr for every study without a draft and every file left; leaves with the first kind's code."""
         for entry in (entry for entries in self.failures.values() for entry in entries):
             complain(entry["message"])
         for code, entries in self.failures.items():
             if entries:
                 raise typer.Exit(code)
+
+
+def _edited(file: Path) -> str:
+    """The one sentence on a file that a person changed."""
+    return (
+        f"{file}: changed since amrg wrote it, so it is left as it is and is not this draft; "
+        "rename it, or name another --out, to have this draft written"
+    )
 
 
 def inspect(

@@ -8,6 +8,7 @@ from amrg.generation.drafting import DraftOptions, OutsideDomain, draft_report
 from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.outputs import FORMATS, render_draft, write_draft
 from amrg.generation.report_image import report_picture
+from amrg.generation.saving import Saved
 
 __all__ = [
     "FORMATS",
@@ -21,6 +22,7 @@ __all__ = [
     "OutsideDomain",
     "Refused",
     "Request",
+    "Saved",
     "Unreadable",
     "draft_report",
     "draft_studies",

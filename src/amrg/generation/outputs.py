@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from amrg.birads import Draft
 from amrg.birads.draft import NOTES_HEADING
+from amrg.core.hashing import sha256_of_text
 from amrg.generation.report_image import report_picture
+from amrg.generation.saving import Saved, save
 from amrg.imaging import Study
 
 
@@ -21,40 +24,42 @@ def render_draft(draft: Draft) -> str:
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """A format of drafts: its file's name, and what writes it."""
+    """A format of drafts: its file's name, and its content for a draft."""
 
     file: str
-    write: Callable[[Study, Draft, Path], None]
+    content: Callable[[Study, Draft], bytes]
 
 
-def _write_text(study: Study, draft: Draft, path: Path) -> None:
-    path.write_text(render_draft(draft), encoding="utf-8")
+def _text(study: Study, draft: Draft) -> bytes:
+    return render_draft(draft).encode()
 
 
-def _write_json(study: Study, draft: Draft, path: Path) -> None:
-    path.write_text(draft.model_dump_json(indent=2) + "\n", encoding="utf-8")
+def _json(study: Study, draft: Draft) -> bytes:
+    return (draft.model_dump_json(indent=2) + "\n").encode()
 
 
-def _write_png(study: Study, draft: Draft, path: Path) -> None:
-    report_picture(study, draft).save(path, format="PNG")
+def _png(study: Study, draft: Draft) -> bytes:
+    buffer = BytesIO()
+    report_picture(study, draft).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 FORMATS: Mapping[str, OutputFormat] = {
-    "text": OutputFormat("report.txt", _write_text),
-    "json": OutputFormat("report.json", _write_json),
-    "png": OutputFormat("report.png", _write_png),
+    "text": OutputFormat("report.txt", _text),
+    "json": OutputFormat("report.json", _json),
+    "png": OutputFormat("report.png", _png),
 }
 """Every format by its name, as `--format` takes it."""
 
 
-def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]) -> Path:
-    """Write a draft in some of `FORMATS` into a folder named by the study's UID; returns that folder.
+def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]) -> Saved:
+    """Write a draft in some of `FORMATS` into a folder named by the study's UID.
+
+    A file that a person changed is left; files of an earlier draft in formats that are not written now are removed.
 
     Raises:
         ImagingError: a view's file is gone or no longer readable.
     """
-    place = folder / study.study_instance_uid
-    place.mkdir(parents=True, exist_ok=True)
-    for name in formats:
-        FORMATS[name].write(study, draft, place / FORMATS[name].file)
-    return place
+    contents = {FORMATS[name].file: FORMATS[name].content(study, draft) for name in formats}
+    known = [form.file for form in FORMATS.values()]
+    return save(folder / study.study_instance_uid, contents, sha256_of_text(draft.model_dump_json()), known)
