@@ -40,13 +40,14 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Row:
-    """A metric of the tested system: value, best blind value, intervals of its skill and of its change by image."""
+    """A metric of the tested system: value, best blind value, intervals of its skill and of its changes, their p."""
 
     value: float
     blind: float
     skill: tuple[float, float] | None = None
     changes: dict[str, tuple[float, float]] | None = None
     higher: bool = True
+    p: float | None = 0.03
 
 
 READ = Row(0.8, 0.5, (0.4, 0.7), {"blanked": (-0.4, -0.2), "shuffled": (-0.5, -0.1)})
@@ -69,7 +70,7 @@ def measured(name: str, row: Row, value: float, skill: bool = False) -> MetricSc
         value=value,
         low=value - 0.1,
         high=value + 0.1,
-        n=4,
+        n=39,
         unscored=1,
         family=FAMILIES.get(name, Family.FINDINGS),
         about="how it was computed",
@@ -83,20 +84,20 @@ def system_of(rows: dict[str, Row], role: Role) -> SystemScores:
         name: measured(name, row, row.value if role is Role.SYSTEM else row.blind, role is Role.SYSTEM)
         for name, row in rows.items()
     }
-    return SystemScores(role=role, n=5, failed=1 if role is Role.SYSTEM else 0, metrics=metrics)
+    return SystemScores(role=role, n=40, failed=1 if role is Role.SYSTEM else 0, metrics=metrics)
 
 
-def perturbed_of(rows: dict[str, Row]) -> dict[str, PerturbationScores]:
+def perturbed_of(rows: dict[str, Row], n: int = 40) -> dict[str, PerturbationScores]:
     found = {}
     for how in sorted({how for row in rows.values() for how in row.changes or {}}):
         changed = {name: row.changes[how] for name, row in rows.items() if row.changes and how in row.changes}
         found[how] = PerturbationScores(
-            n=5,
+            n=n,
             metrics={
                 name: measured(name, rows[name], rows[name].value + sum(ends) / 2) for name, ends in changed.items()
             },
             change={
-                name: MetricChange(value=sum(ends) / 2, low=ends[0], high=ends[1], p=0.03)
+                name: MetricChange(value=sum(ends) / 2, low=ends[0], high=ends[1], p=rows[name].p)
                 for name, ends in changed.items()
             },
         )
@@ -115,17 +116,19 @@ def cases_of(greens: Sequence[float | None]) -> tuple[CaseScores, ...]:
     )
 
 
-def scores_of(rows: dict[str, Row] | None = None, system: str = "a model", groups: int = 5) -> Scores:
+def scores_of(
+    rows: dict[str, Row] | None = None, system: str = "a model", groups: int = 40, perturbed: int = 40
+) -> Scores:
     given = ROWS if rows is None else rows
     tested = system_of(given, Role.SYSTEM)
     cases = cases_of([0.0, 0.25, 0.5, 1.0, None])
     return Scores(
         software="amrg 0.1.0",
         system=system,
-        data=DataScored(name="made-up", split="clean", part="test", hash="ab" * 32, n=len(cases), groups=groups),
+        data=DataScored(name="made-up", split="clean", part="test", hash="ab" * 32, n=40, groups=groups),
         systems={"constant": system_of(given, Role.BLIND), system: tested, "perfect": system_of(given, Role.PERFECT)},
         subgroups={"density": {"B": tested, "C": system_of(given, Role.BLIND)}},
-        perturbed=perturbed_of(given),
+        perturbed=perturbed_of(given, perturbed),
         confusions={"birads": Confusion(labels=("0", "1", "4"), counts=((0, 0, 0, 0), (0, 31, 7, 2), (0, 3, 11, 1)))},
         cases=cases,
         warnings=("made up for a test",),

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from PIL import Image
 
 from amrg.benchmark.pages.case_selection import select_cases
 from amrg.benchmark.pages.run_page import write_run_page
-from amrg.benchmark.pages.verdict import Answer, verdict
+from amrg.benchmark.pages.verdict import Answer, Support, verdict
 from amrg.datasets import Case
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import Family, families, main_metrics
 from amrg.metrics.pairs import Pair
 from amrg.metrics.scores import CaseScores
+from amrg.metrics.statistics import FEW_GROUPS
 from tests.benchmark.example import GUESSED, MASS, NORMAL, READ, ROWS, Row, cases_of, measured, scores_of, write_run
 
 HOSTILE = "<script>alert('$x$')</script> & 乳腺"
@@ -112,7 +114,7 @@ def test_head_warnings_and_numbers_are_on_the_page(made: Path) -> None:
     for words in (
         "UNVERIFIED. Not for clinical use.",
         "a model on made-up, test part",
-        "5 cases in 5 groups",
+        "40 cases in 40 groups",
         "made up for a test",
         "0.800 [0.700, 0.900]",
         "ab" * 32,
@@ -211,15 +213,55 @@ def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: Answer) -
     assert verdict(scores_of(rows)).answer is answer
 
 
-def test_one_group_of_cases_allows_no_verdict() -> None:
-    assert verdict(scores_of({"birads_accuracy_7_worst": READ}, groups=1)).answer is Answer.UNKNOWN
+@pytest.mark.parametrize(
+    ("groups", "perturbed", "answer"),
+    [
+        (1, 40, Answer.UNKNOWN),
+        (FEW_GROUPS - 1, 40, Answer.UNKNOWN),
+        (40, 2, Answer.UNKNOWN),
+        (40, FEW_GROUPS - 1, Answer.UNKNOWN),
+        (FEW_GROUPS, FEW_GROUPS, Answer.YES),
+    ],
+)
+def test_few_groups_of_cases_allow_no_verdict(tmp_path: Path, groups: int, perturbed: int, answer: Answer) -> None:
+    scores = scores_of({"birads_accuracy_7_worst": READ}, groups=groups, perturbed=perturbed)
+    found = verdict(scores)
+    assert found.answer is answer
+    green = (Read(write_run_page(write_run(tmp_path, scores))).all("span")).count({"class": "sign yes"})
+    if answer is Answer.UNKNOWN:
+        assert "20 groups are required" in found.headline
+        assert "0 of 1 main metric get worse" in " ".join(found.sentences)
+        assert green == (1 if groups >= FEW_GROUPS else 0)  # the skill alone, over enough groups
+    else:
+        assert green == 3
+
+
+@pytest.mark.parametrize("p", [0.5, 0.0501, None])
+def test_a_change_whose_p_is_above_the_limit_shows_nothing(tmp_path: Path, p: float | None) -> None:
+    scores = scores_of({"birads_accuracy_7_worst": replace(READ, p=p), "density_accuracy": replace(READ, p=0.05)})
+    found = verdict(scores)
+    assert found.answer is Answer.PARTLY
+    assert [list(e.worse.values()) for e in found.evidence] == [[Support.NONE] * 2, [Support.YES] * 2]
+    assert "1 of 2 main metrics gets worse" in " ".join(found.sentences)
+    assert Read(write_run_page(write_run(tmp_path, scores))).text.count("not distinguishable") >= 2
+
+
+def test_a_metric_over_few_cases_shows_nothing_next_to_others() -> None:
+    scores = scores_of({"birads_accuracy_7_worst": READ, "density_accuracy": READ})
+    system = scores.systems["a model"]
+    few = {"density_accuracy": system.metrics["density_accuracy"].model_copy(update={"n": 7})}
+    systems = scores.systems | {"a model": system.model_copy(update={"metrics": system.metrics | few})}
+    found = verdict(scores.model_copy(update={"systems": systems}))
+    assert found.headline == "In part: 1 of 2 main metrics shows that the images were read."
+    assert "Fewer than 20 groups of cases show nothing" in " ".join(found.sentences)
 
 
 def test_the_verdict_counts_and_names_what_it_rests_on() -> None:
     found = verdict(scores_of({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}))
     assert found.headline == "In part: 1 of 2 main metrics shows that the images were read."
-    assert "1 of 2 main metrics gets worse, beyond the 95 % interval (birads_accuracy_7_worst)" in " ".join(
-        found.sentences
+    assert (
+        "1 of 2 main metrics gets worse, beyond the 95 % interval and with p at most 0.05 (birads_accuracy_7_worst)"
+        in " ".join(found.sentences)
     )
     assert "not run on perturbed images" not in " ".join(found.sentences)
     untested = verdict(scores_of({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}))

@@ -23,7 +23,7 @@ from amrg.benchmark.pages.report_diff import (
     diff_words,
     is_cut,
 )
-from amrg.benchmark.pages.verdict import WITHOUT_OWN_IMAGES, verdict
+from amrg.benchmark.pages.verdict import MAX_P, WITHOUT_OWN_IMAGES, verdict
 from amrg.benchmark.scoring.read_run import read_cases, read_manifest, read_scores, reference_lengths
 from amrg.core.files import atomic_write
 from amrg.core.values import flatten
@@ -32,6 +32,7 @@ from amrg.metrics import display
 from amrg.metrics.families import families
 from amrg.metrics.pairs import Pair
 from amrg.metrics.scores import CaseScores, Role, Scores, SystemScores
+from amrg.metrics.statistics import FEW_GROUPS
 
 REPORT_FILE = "report.html"
 
@@ -105,6 +106,8 @@ def _context(folder: Path, scores: Scores, images: CaseImages | None) -> dict[st
         "subgroups": charts.subgroup_charts(scores, system),
         "roles": _ROLES,
         "without_own_images": WITHOUT_OWN_IMAGES,
+        "max_p": MAX_P,
+        "few_groups": FEW_GROUPS,
         "max_words": MAX_WORDS,
         "selection": selection,
         "cases": _cases(folder, selection, images),

@@ -9,9 +9,13 @@ from enum import StrEnum
 from amrg.metrics.display import counted, with_interval
 from amrg.metrics.families import main_metrics
 from amrg.metrics.scores import MetricChange, MetricScore, Number, Scores, Skill, SystemScores
+from amrg.metrics.statistics import FEW_GROUPS
 
 WITHOUT_OWN_IMAGES = ("blanked", "shuffled")
 """Perturbations that remove the case's own images, so that a metric must get worse."""
+
+MAX_P = 0.05
+"""Largest p of a change that counts as one."""
 
 
 class Answer(StrEnum):
@@ -23,23 +27,35 @@ class Answer(StrEnum):
     UNKNOWN = "cannot tell"
 
 
+class Support(StrEnum):
+    """What one comparison supports: that the images were read, the contrary, or nothing."""
+
+    YES = "yes"
+    NO = "no"
+    NONE = "not distinguishable"
+
+
 @dataclass(frozen=True)
 class Evidence:
-    """What one metric shows. `better` and `worse` are True where the interval supports that the images were read."""
+    """What one metric shows: `better` than the best blind baseline, `worse` by perturbation; None: not measured.
+
+    `few_groups`: a comparison is over fewer than `FEW_GROUPS` groups, so it supports nothing.
+    """
 
     metric: str
     score: MetricScore
     blind: Number | None
     skill: Skill | None
     changes: dict[str, MetricChange]
-    better: bool | None
-    worse: dict[str, bool | None]
+    better: Support | None
+    worse: dict[str, Support | None]
+    few_groups: bool
 
     @property
     def reads(self) -> bool | None:
         """Whether all that was measured supports that the images were read; None where nothing was measured."""
         signs = [s for s in (self.better, *self.worse.values()) if s is not None]
-        return all(signs) if signs else None
+        return all(s is Support.YES for s in signs) if signs else None
 
 
 @dataclass(frozen=True)
@@ -65,27 +81,43 @@ def _evidence(name: str, scores: Scores, system: SystemScores) -> Evidence:
     score = system.metrics[name]
     skill = score.skill
     blind = scores.systems.get(skill.blind) if skill is not None else None
-    changes = {k: p.change[name] for k, p in scores.perturbed.items() if k in WITHOUT_OWN_IMAGES and name in p.change}
+    groups = min(score.n, scores.data.groups)  # at most: how many groups a metric's cases are of is not stored
+    changed = {k: p for k, p in scores.perturbed.items() if k in WITHOUT_OWN_IMAGES and name in p.change}
+    changed_groups = {k: min(groups, p.n, p.metrics[name].n if name in p.metrics else p.n) for k, p in changed.items()}
+    changes = {k: p.change[name] for k, p in changed.items()}
+    sign = -1 if score.higher_is_better else 1
     return Evidence(
         metric=name,
         score=score,
         blind=blind.metrics.get(name) if blind is not None else None,
         skill=skill,
         changes=changes,
-        better=_above_zero(skill, 1) if skill is not None else None,
-        worse={k: _above_zero(c, -1 if score.higher_is_better else 1) for k, c in changes.items()},
+        better=_support(skill, 1, groups) if skill is not None else None,
+        worse={k: _change_support(c, sign, changed_groups[k]) for k, c in changes.items()},
+        few_groups=min([groups, *changed_groups.values()]) < FEW_GROUPS,
     )
 
 
-def _above_zero(of: Number, sign: int) -> bool | None:
-    """Whether the interval, times `sign`, is above zero; None where there is no interval."""
+def _support(of: Number, sign: int, groups: int) -> Support | None:
+    """YES where the interval, times `sign`, is above zero, NO where it is below; None where there is no interval."""
     if of.low is None or of.high is None:
         return None
-    return min(sign * of.low, sign * of.high) > 0
+    if groups < FEW_GROUPS:
+        return Support.NONE
+    low, high = sorted((sign * of.low, sign * of.high))
+    return Support.YES if low > 0 else Support.NO if high < 0 else Support.NONE
+
+
+def _change_support(change: MetricChange, sign: int, groups: int) -> Support | None:
+    """As `_support`, and NONE too where the change has no p, or one above `MAX_P`."""
+    support = _support(change, sign, groups)
+    if support is None or (change.p is not None and change.p <= MAX_P):
+        return support
+    return Support.NONE
 
 
 def _answer(judged: Sequence[Evidence], scores: Scores) -> Answer:
-    if not judged or scores.data.groups < 2:
+    if all(e.few_groups for e in judged):
         return Answer.UNKNOWN
     reading = sum(e.reads is True for e in judged)
     return Answer.YES if reading == len(judged) else Answer.PARTLY if reading else Answer.NO
@@ -95,9 +127,13 @@ def _headline(answer: Answer, judged: Sequence[Evidence], scores: Scores) -> str
     """The answer in one line."""
     reading = sum(e.reads is True for e in judged)
     if answer is Answer.UNKNOWN:
+        perturbed = [p.n for how, p in scores.perturbed.items() if how in WITHOUT_OWN_IMAGES]
+        drafted_again = f", {counted(min(perturbed), 'case')} on perturbed images" if perturbed else ""
+        required = f"; {FEW_GROUPS} groups are required" if judged else ""
         return (
             f"This run cannot tell whether the images were read: {counted(scores.data.n, 'case')} in "
-            f"{counted(scores.data.groups, 'group')}, {counted(len(judged), 'main metric')} with an interval."
+            f"{counted(scores.data.groups, 'group')}{drafted_again}, "
+            f"{counted(len(judged), 'main metric')} with an interval{required}."
         )
     tail = f"{reading} of {counted(len(judged), 'main metric')} {'shows' if reading == 1 else 'show'}"
     headline = {
@@ -114,17 +150,23 @@ def _sentences(evidence: Sequence[Evidence], scores: Scores) -> Iterable[str]:
     for change in WITHOUT_OWN_IMAGES:
         measured = [e for e in evidence if e.worse.get(change) is not None]
         if measured:
-            worse = [e.metric for e in measured if e.worse[change]]
-            rest = "; the others do not get worse without the case's own images" if len(worse) < len(measured) else ""
+            worse = [e.metric for e in measured if e.worse[change] is Support.YES]
+            rest = "; of the others this cannot be said" if 0 < len(worse) < len(measured) else ""
             yield (
                 f"With {change} images, {len(worse)} of {counted(len(measured), 'main metric')} "
-                f"{'gets' if len(worse) == 1 else 'get'} worse, beyond the 95 % interval"
-                f"{_named(worse, len(measured))}{rest}."
+                f"{'gets' if len(worse) == 1 else 'get'} worse, beyond the 95 % interval and with p "
+                f"at most {MAX_P}{_named(worse, len(measured))}{rest}."
             )
     if not any(e.worse for e in evidence):
         yield (
             "The system was not run on perturbed images, so it was not tested whether its drafts depend on the images: "
             "this verdict is based on the blind baselines alone."
+        )
+    few = [e.metric for e in evidence if e.reads is not None and e.few_groups]
+    if few:
+        yield (
+            f"Fewer than {FEW_GROUPS} groups of cases show nothing, whatever the interval: "
+            f"{len(few)} of {counted(len(evidence), 'main metric')}{_named(few, len(evidence))}."
         )
     yield from _sides(scores)
     with_skill = [(e.skill, e) for e in evidence if e.skill is not None and e.skill.value is not None]
@@ -147,8 +189,8 @@ def _against_blind(evidence: Sequence[Evidence]) -> str:
     judged = [e for e in evidence if e.better is not None]
     if not judged:
         return "No main metric has a skill with an interval: that requires blind baselines and several groups of cases."
-    better = [e.metric for e in judged if e.better]
-    beaten = [e.metric for e in judged if e.skill is not None and _above_zero(e.skill, -1)]
+    better = [e.metric for e in judged if e.better is Support.YES]
+    beaten = [e.metric for e in judged if e.better is Support.NO]
     text = (
         f"{len(better)} of {counted(len(judged), 'main metric')} {'is' if len(better) == 1 else 'are'} better than "
         f"the best blind baseline, beyond the 95 % interval{_named(better, len(judged))}"
