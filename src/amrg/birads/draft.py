@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
 from amrg.birads.lexicon import Category, Laterality, View
 from amrg.birads.renderer.phrasing import SIDE, noun, region
-from amrg.birads.report import Finding, Fraction, Report
+from amrg.birads.report import Finding, Fraction, Report, ViewBox
 from amrg.core.values import Value
 
 NOTES_HEADING = "NOTES (not part of the report):"
@@ -61,9 +62,43 @@ class CategoryChange(Value):
         return f"{whose} category lowered from {self.before} to {self.after} after removal."
 
 
+class DraftedImage(Value):
+    """An image that the draft was made from."""
+
+    laterality: Laterality
+    view: View
+    sop_instance_uid: str
+
+
+class DraftedStudy(Value):
+    """Which study a draft is of. `patient_key` is a hash: no output names the patient."""
+
+    study_instance_uid: str
+    date: datetime.date | None
+    patient_key: str
+    images: tuple[DraftedImage, ...]
+
+    def lines(self) -> Iterator[str]:
+        """The identifiers as every output states them: the study, then each image."""
+        yield f"Study date: {self.date.isoformat() if self.date is not None else 'unknown'}"
+        yield f"Patient key: {self.patient_key}"
+        yield f"Study Instance UID: {self.study_instance_uid}"
+        for image in self.images:
+            yield f"{image.laterality}{image.view} SOP Instance UID: {image.sop_instance_uid}"
+
+
+class ImageBox(Value):
+    """A finding's box on the grid of the image's own file. `finding` counts the report's findings from 1."""
+
+    finding: Annotated[int, Field(ge=1)]
+    sop_instance_uid: str
+    box: ViewBox
+
+
 class Draft(Value):
     """A drafted report with its rendered text, the model's own text, and what a reader must know of both.
 
+    `study` says what it is a draft of, and `boxes` on which image each finding is.
     `in_domain` says whether the guard took the study for one like those that the model was trained on, at
     `domain_distance` from them where at most `domain_threshold` is expected; all None for a model without a guard.
     `problems` are lines: text that was not understood, and rules of consistency that the model's report breaks.
@@ -71,6 +106,7 @@ class Draft(Value):
 
     schema_version: Literal[1] = 1
     banner: tuple[str, ...] = Field(min_length=1)
+    study: DraftedStudy | None = None
     in_domain: bool | None = None
     domain_distance: FiniteFloat | None = None
     domain_threshold: FiniteFloat | None = None
@@ -79,6 +115,7 @@ class Draft(Value):
     category_changes: tuple[CategoryChange, ...] = ()
     problems: tuple[str, ...] = ()
     report: Report
+    boxes: tuple[ImageBox, ...] = ()
     text: str
     model_text: str
 

@@ -57,14 +57,21 @@ def report(
         except TruthError as error:
             fail(Exit.UNREADABLE, str(error))
     results = _Results(folder, chosen, truths, as_json)
-    outcomes = draft_studies(intake.studies, engine, DraftOptions(Style(style), force))
-    for number in range(1, len(intake.studies) + 1):
-        with busy(f"drafting study {number} of {len(intake.studies)}"):
+    studies = sorted(intake.studies, key=_by_date)
+    outcomes = draft_studies(studies, engine, DraftOptions(Style(style), force))
+    for number in range(1, len(studies) + 1):
+        with busy(f"drafting study {number} of {len(studies)}"):
             outcome = next(outcomes)
-        results.add(outcome)
+        results.add(outcome, f"STUDY {number} OF {len(studies)}" if len(studies) > 1 else None)
     if as_json:
         print_json({**results.document(), **_left_over(intake)})
     results.leave()
+
+
+def _by_date(study: Study) -> tuple[bool, str, str, str]:
+    """Earliest first, those without a date last."""
+    date = "" if study.date is None else study.date.isoformat()
+    return study.date is None, date, study.patient_key, study.study_instance_uid
 
 
 @dataclass
@@ -80,21 +87,21 @@ class _Results:
         default_factory=lambda: {Exit.OUTSIDE_DOMAIN: [], Exit.UNREADABLE: [], Exit.EDITED: []}
     )
 
-    def add(self, outcome: Outcome) -> None:
-        """Write a draft, or note why there is none."""
+    def add(self, outcome: Outcome, heading: str | None) -> None:
+        """Write a draft, printed under a heading where there are several, or note why there is none."""
         from amrg.generation import Drafted, Refused
         from amrg.imaging import ImagingError
 
         if isinstance(outcome, Drafted):
             try:
-                self._write(outcome)
+                self._write(outcome, heading)
             except ImagingError as error:  # a view's file went while its study was drafted
                 self._note(Exit.UNREADABLE, outcome.study, str(error))
         else:
             code = Exit.OUTSIDE_DOMAIN if isinstance(outcome, Refused) else Exit.UNREADABLE
             self._note(code, outcome.study, outcome.message)
 
-    def _write(self, drafted: Drafted) -> None:
+    def _write(self, drafted: Drafted, heading: str | None) -> None:
         from amrg.generation import render_draft, write_draft
         from amrg.generation.truth import compare
 
@@ -112,6 +119,8 @@ class _Results:
             }
         )
         if not self.as_json:
+            if heading is not None:
+                out.print(f"{heading}, {study.date or 'no date'}, {uid}", style="bold", markup=False, soft_wrap=True)
             out.print(render_draft(draft), markup=False, soft_wrap=True)
             if uid in self.truths:
                 out.print(compare(draft.report, self.truths[uid]))

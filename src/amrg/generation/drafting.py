@@ -8,6 +8,7 @@ from amrg import __version__
 from amrg.birads import Draft, Laterality, Provenance, Report, Status, Style, View, draft_banner, parse, render
 from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
+from amrg.generation.identifiers import identify, image_boxes
 from amrg.generation.places import ViewFeatures, locate_findings
 from amrg.generation.problems import find_problems
 from amrg.imaging import FramedBreast, ImagingError, Study, hanging_order, missing_views
@@ -101,6 +102,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     report = supported.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
     return Draft(
         banner=draft_banner(identity.name, domain.in_domain),
+        study=identify(study),
         in_domain=domain.in_domain,
         domain_distance=domain.distance,
         domain_threshold=domain.threshold,
@@ -109,6 +111,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         category_changes=supported.category_changes,
         problems=tuple(find_problems(parsed, prepared.request.views, study.prior is not None)),
         report=report,
+        boxes=tuple(image_boxes(report, study)),
         text=render(report, options.style),
         model_text=text,
     )

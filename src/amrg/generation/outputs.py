@@ -16,9 +16,10 @@ from amrg.imaging import Study
 
 
 def render_draft(draft: Draft) -> str:
-    """The draft as plain text: banner, report, and what the report alone does not say."""
+    """The draft as plain text: banner, what it is a draft of, report, and what the report alone does not say."""
     notes = list(draft.notes())
-    lines = [*draft.banner, "", draft.text.rstrip(), *(["", NOTES_HEADING, *notes] if notes else [])]
+    study = [] if draft.study is None else ["", *draft.study.lines()]
+    lines = [*draft.banner, *study, "", draft.text.rstrip(), *(["", NOTES_HEADING, *notes] if notes else [])]
     return "\n".join(lines) + "\n"
 
 

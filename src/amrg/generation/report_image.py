@@ -55,7 +55,9 @@ def report_picture(study: Study, draft: Draft) -> Image.Image:
 
 
 def _report_lines(draft: Draft) -> Iterator[_Line]:
-    """Every line of the panel before it is wrapped: the report, the marks' legend, notes."""
+    """Every line of the panel before it is wrapped: the study, the report, the marks' legend, notes."""
+    for line in draft.study.lines() if draft.study is not None else ():
+        yield _Line(line, 13, FAINT)
     for paragraph in draft.text.splitlines():
         if HEADING.match(paragraph):
             yield _Line("", 4)
@@ -63,6 +65,9 @@ def _report_lines(draft: Draft) -> Iterator[_Line]:
     yield _Line("", 10)
     for number, finding in enumerate(draft.report.findings, 1):
         yield _Line(f"{number}  {_legend(finding)}", 15, FAINT)
+        for box in draft.boxes:
+            if box.finding == number:
+                yield _Line(f"    {box.box.laterality}{box.box.view}  {box.sop_instance_uid}", 13, FAINT)
     notes = list(draft.notes())
     if notes:
         yield _Line("", 10)

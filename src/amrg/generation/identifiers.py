@@ -1,0 +1,30 @@
+"""Which study a draft is of, and on which image each box is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from amrg.birads import DraftedImage, DraftedStudy, ImageBox, Report
+from amrg.imaging import Study, hanging_order
+
+
+def identify(study: Study) -> DraftedStudy:
+    """The identifiers of a study and of its images in hanging order."""
+    images = tuple(
+        DraftedImage(laterality=m.laterality, view=m.view, sop_instance_uid=m.sop_instance_uid)
+        for m in hanging_order(study)
+    )
+    return DraftedStudy(
+        study_instance_uid=study.study_instance_uid, date=study.date, patient_key=study.patient_key, images=images
+    )
+
+
+def image_boxes(report: Report, study: Study) -> Iterator[ImageBox]:
+    """Every box of a report with its image's SOP Instance UID, on the grid of the file: `flipped` views are undone."""
+    images = {(m.laterality, m.view): m for m in study.mammograms}
+    for number, finding in enumerate(report.findings, 1):
+        for box in finding.boxes:
+            image = images[box.laterality, box.view]
+            (one, top), (other, bottom) = image.to_file(box.left, box.top), image.to_file(box.right, box.bottom)
+            edges = {"left": min(one, other), "top": top, "right": max(one, other), "bottom": bottom}
+            yield ImageBox(finding=number, sop_instance_uid=image.sop_instance_uid, box=box.model_copy(update=edges))
