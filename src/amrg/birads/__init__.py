@@ -34,7 +34,8 @@ from amrg.birads.lexicon import (
     Status,
     View,
 )
-from amrg.birads.parser.parsing import Fact, ParsedReport, Span, parse
+from amrg.birads.parser.parsing import Fact, OtherCategory, ParsedReport, Span, parse
+from amrg.birads.parser.standing import Standing
 from amrg.birads.renderer.rendering import WORDINGS, Style, render
 from amrg.birads.report import (
     Assessment,
@@ -78,6 +79,7 @@ __all__ = [
     "Margin",
     "Morphology",
     "Negative",
+    "OtherCategory",
     "ParsedReport",
     "Provenance",
     "Quadrant",
@@ -87,6 +89,7 @@ __all__ = [
     "Report",
     "Shape",
     "Span",
+    "Standing",
     "Status",
     "Style",
     "View",

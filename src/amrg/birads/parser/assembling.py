@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from amrg.birads.lexicon import Category, Distribution, Kind, Laterality, Morphology
 from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, leads_to, same_sort
 from amrg.birads.parser.headings import Section
 from amrg.birads.parser.mentions import Mention
-from amrg.birads.parser.partial_finding import OWNER, PartialFinding
+from amrg.birads.parser.partial_finding import OWNER, WHEREABOUTS, PartialFinding
 from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece
+from amrg.birads.parser.standing import Standing, replaces, standing
 from amrg.birads.parser.tokens import Tokens
 
 _WORDS_OF_A_FINDING = (
@@ -18,14 +19,16 @@ _WORDS_OF_A_FINDING = (
     Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.CHANGE, Concept.BENIGN, Concept.MULTIPLE,
     Concept.CERTAINTY, Concept.SIZE, Concept.DISTANCE, Concept.CLOCK,
 )  # fmt: skip
-_WHEREABOUTS = frozenset(
-    {Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.SIZE, Concept.CLOCK, Concept.DISTANCE}
-)
 _LEADING_ONLY = frozenset({Concept.MULTIPLE})
 _HEADLESS = frozenset(
     {Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.SIZE,
      Concept.CLOCK, Concept.DISTANCE, Concept.DEPTH, Concept.ROUND, Concept.VIEW}
 )  # fmt: skip
+_TELL_APART = frozenset({Concept.SIDE, Concept.CLOCK})
+_PARTS_PLACES = frozenset(
+    {Concept.NOT, Concept.CONTRAST, Concept.LIKENESS, Concept.HISTORY, Concept.INSTEAD, Concept.CATEGORY}
+)
+_JOINS = frozenset(["and", "&", ",", "/", "+"])
 _DENIABLE = frozenset({Concept.SIDE})
 _REPEATED = 200  # findings that a later word can point back to: more than any report has
 
@@ -40,6 +43,15 @@ class Denial:
         self.sides: tuple[Laterality, ...] | None = None
 
 
+class NamedCategory(NamedTuple):
+    """A category named in the text, its side, and where."""
+
+    category: Category
+    side: Laterality | None
+    begin: int
+    end: int
+
+
 class Assembler:
     """Puts findings together, piece after piece, in the order of the text."""
 
@@ -47,11 +59,19 @@ class Assembler:
         self._tokens = tokens
         self.drafts: list[PartialFinding] = []
         self.denials: list[Denial] = []
-        self.categories: list[tuple[Category, Laterality | None, int, int]] = []
+        self.categories: list[NamedCategory] = []
+        self.tentative: list[NamedCategory] = []  # called preliminary: they hold where no other does
+        self.others: list[tuple[Standing, NamedCategory]] = []
+        self.replaced_at: list[int] = []  # where the text changes its categories
 
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read the findings, denials and categories of one piece."""
         _PieceReader(self, self._tokens, piece, found).read()
+
+    def take_categories(self, piece: Piece, found: list[Mention]) -> None:
+        """Read only the categories of a piece that describes no findings."""
+        if any(Concept.CATEGORY in m.means for m in found):
+            _PieceReader(self, self._tokens, piece, found, names=False).read_categories()
 
     def span(self, mention: Mention) -> tuple[int, int]:
         """Where a mention begins and ends in the text."""
@@ -61,13 +81,13 @@ class Assembler:
 class _PieceReader:
     """Reads one piece for an assembler."""
 
-    def __init__(self, into: Assembler, tokens: Tokens, piece: Piece, found: list[Mention]) -> None:
+    def __init__(self, into: Assembler, tokens: Tokens, piece: Piece, found: list[Mention], names: bool = True) -> None:
         self._into = into
         self._tokens = tokens
         self._piece = piece
         self._found = found
         advised = any(Concept.ADVISED in m.means for m in found)
-        self._named = Roles(tokens, found, advised).read()
+        self._named = Roles(tokens, found, advised).read() if names else []
         self._targets: dict[int, PartialFinding | Denial | None] = {}  # by mention of a thing named
         self._new: list[PartialFinding] = []
         self._denied: list[Denial] = []
@@ -79,13 +99,14 @@ class _PieceReader:
             self._targets[named.at] = target = self._target(named)
             if named.role is ClauseRole.COMPANION and isinstance(target, PartialFinding):
                 target.companion = True
+        self._several_places()
         for at, mention in enumerate(self._found):
             if Concept.KIND not in mention.means:
                 self._describe(at, mention)
         self._hand_out_pending()
         self._share_whereabouts()
         self._normal_structures()
-        self._categories()
+        self.read_categories()
         self._finish()
 
     def _target(self, named: NamedThing) -> PartialFinding | Denial | None:
@@ -152,8 +173,46 @@ class _PieceReader:
         drafts = [d for d in reversed(named) if isinstance(d, PartialFinding)]
         return next((d for d in drafts if not d.companion), drafts[0] if drafts else None)
 
+    def _several_places(self) -> None:
+        """Find where one thing named has a second place: `in the right breast at 10 and in the left at 2 o'clock`."""
+        self._elsewhere: dict[int, NamedThing] = {}  # by the first mention of a place of its own
+        for n, named in enumerate(self._named):
+            if named.role is not ClauseRole.FOUND:
+                continue
+            end = self._named[n + 1].at if n + 1 < len(self._named) else len(self._found)
+            groups = self._groups(named.at + 1, end)
+            known = dict(groups[0][1]) if groups else {}
+            for first, places in groups[1:]:
+                if any(c in known and known[c] != v for c, v in places.items()):
+                    self._elsewhere[first] = named
+                    known = dict(places)
+                else:
+                    known |= places
+
+    def _groups(self, first: int, last: int) -> list[tuple[int, dict[Concept, Any]]]:
+        """Places named one after the other, parted by `and` or a comma: the first mention, and its side and clock face."""
+        groups: list[tuple[int, dict[Concept, Any]]] = []
+        end = self._found[first - 1].last
+        for at in range(first, last):
+            mention = self._found[at]
+            if mention.means.keys() & _PARTS_PLACES:
+                break
+            if not mention.means.keys() & WHEREABOUTS:
+                continue
+            parted = bool(_JOINS & set(self._tokens.words[end : mention.first]))
+            if not groups or parted:
+                groups.append((at, {}))
+            groups[-1][1].update({c: v for c, v in mention.means.items() if c in _TELL_APART})
+            end = mention.last
+        return groups
+
     def _describe(self, at: int, mention: Mention) -> None:
         """Hand the words of one mention to the thing they describe."""
+        named = self._elsewhere.get(at)
+        draft = self._targets[named.at] if named is not None else None
+        if named is not None and isinstance(draft, PartialFinding):
+            self._targets[named.at] = other = draft.elsewhere()
+            self._new.append(other)
         if at and Concept.BENIGN in mention.means and self._is_gloss(at):
             return
         if at and Concept.CHANGE in mention.means and self._compares(at):
@@ -185,7 +244,7 @@ class _PieceReader:
             before = [n for n in before if n.role is not ClauseRole.COMPANION] or before
         if before:
             self._put(self._targets[before[-1].at], concept, value, mention)
-        elif any(n.at < at for n in self._named) and concept not in _WHEREABOUTS:
+        elif any(n.at < at for n in self._named) and concept not in WHEREABOUTS:
             return
         elif any(n.at > at for n in self._named):
             self._pending.append((concept, value, mention))
@@ -194,7 +253,7 @@ class _PieceReader:
 
     def _leads(self, at: int, ahead: NamedThing, concept: Concept) -> bool:
         """Whether the words lead up to the thing ahead and do not belong to the one before."""
-        if not leads_to(self._tokens, self._found, at, ahead.at, commas=concept not in _WHEREABOUTS):
+        if not leads_to(self._tokens, self._found, at, ahead.at, commas=concept not in WHEREABOUTS):
             return False
         words = self._tokens.words
         if concept is Concept.CHANGE and words[self._found[at].first - 1] == words[self._found[at].last] == ",":
@@ -203,7 +262,7 @@ class _PieceReader:
             return False
         follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
         has_before = any(n.at < at and isinstance(self._targets[n.at], PartialFinding) for n in self._named)
-        if concept in _WHEREABOUTS and has_before and follows_preposition:
+        if concept in WHEREABOUTS and has_before and follows_preposition:
             return False
         return words[self._found[at].last - 1] != ")"
 
@@ -267,7 +326,7 @@ class _PieceReader:
         for concept, value, mention in self._pending:
             after = [self._targets[n.at] for n in self._named if self._found[n.at].first > mention.first]
             given = [t for t in after if t is not None]
-            for target in given if concept in _WHEREABOUTS - {Concept.SIZE} else given[:1]:
+            for target in given if concept in WHEREABOUTS - {Concept.SIZE} else given[:1]:
                 taken = isinstance(target, PartialFinding) and (
                     concept in target.slots or (concept is Concept.PLACE and bool(target.places))
                 )
@@ -294,23 +353,45 @@ class _PieceReader:
             for kind in mention.means.get(Concept.STRUCTURE, ()):
                 self._deny(kind, mention).sides = sides
 
-    def _categories(self) -> None:
+    def read_categories(self) -> None:
         """Give categories to the finding they rate, else to the breast or the study."""
         after = 0
         for at, mention in enumerate(self._found):
-            if Concept.CATEGORY not in mention.means:
-                continue
-            values = mention.means[Concept.CATEGORY]
-            draft = self._category_target(at)
-            begin, end = self._into.span(mention)
-            if draft is not None:
-                worst = max(values, key=lambda c: c.suspicion)
-                draft.fill(Concept.CATEGORY, (worst, begin, end))
-            last = at
-            if draft is None or self._piece.section is Section.IMPRESSION:
-                side, last = self._category_side(after, at, draft)
-                self._into.categories += [(v, side, begin, end) for v in values]
-            after = last + 1
+            if Concept.CATEGORY in mention.means:
+                after = self._category(after, at, mention) + 1
+
+    def _category(self, after: int, at: int, mention: Mention) -> int:
+        """One mention of categories, and the last mention that it used."""
+        values = mention.means[Concept.CATEGORY]
+        means = standing(self._tokens, self._piece, mention.first, mention.last, len(values))
+        if means is not None and (means is not Standing.SUPERSEDED):
+            side, last = self._category_side(after, at, None)
+            self._into.others += [(means, NamedCategory(v, side, *self._into.span(mention))) for v in values]
+            return last
+        replaces_others = replaces(self._tokens, self._piece, mention.first)
+        draft = self._category_target(at)
+        begin, end = self._into.span(mention)
+        if replaces_others:
+            self._into.replaced_at.append(begin)
+        if draft is not None:
+            self._rate(draft, max(values, key=lambda c: c.suspicion), begin, end)
+        if draft is not None and self._piece.section is not Section.IMPRESSION and not replaces_others:
+            return at
+        side, last = self._category_side(after, at, draft)
+        kept = self._into.tentative if means is Standing.SUPERSEDED else self._into.categories
+        kept += [NamedCategory(v, side, begin, end) for v in values]
+        return last
+
+    def _rate(self, draft: PartialFinding, category: Category, begin: int, end: int) -> None:
+        """Give a finding, and those alike that the same words describe, its category."""
+        for one in draft.alike or [draft]:
+            before = one.slots.get(Concept.CATEGORY)
+            if before is not None and begin in self._into.replaced_at:
+                side = one.value(Concept.SIDE)
+                old = NamedCategory(before[0], side[0] if side and len(side) == 1 else None, *before[1:])
+                self._into.others.append((Standing.SUPERSEDED, old))
+                del one.slots[Concept.CATEGORY]
+            one.fill(Concept.CATEGORY, (category, begin, end))
 
     def _category_target(self, at: int) -> PartialFinding | None:
         """The finding that a category rates, or None."""
@@ -352,6 +433,9 @@ class _PieceReader:
     def _finish(self) -> None:
         """Give sides from headings, then add the new findings, or merge those an impression repeats."""
         for draft in self._new:
+            side = next((d.slots[Concept.SIDE] for d in draft.alike if Concept.SIDE in d.slots), None)
+            if side is not None:  # `masses at 10 and 2 o'clock in the left breast`
+                draft.slots.setdefault(Concept.SIDE, side)
             if Concept.SIDE not in draft.slots and self._piece.side is not None:
                 first = self._tokens.starts[self._piece.first]
                 draft.slots[Concept.SIDE] = ((self._piece.side,), first, first)

@@ -90,7 +90,7 @@ class Roles:
         if "," in words or ":" in words:
             self._instead = False
             self._end_denial()
-        if "-" in words or "–" in words or "—" in words:
+        if "-" in words:
             self._likeness = self._likeness or bool(self.named)
 
     def _end_denial(self) -> None:

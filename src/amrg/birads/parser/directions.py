@@ -13,6 +13,7 @@ _NOT_PLACES_WORDS = (
     "likelihood oblique extremity than back risk grade"
 )
 _NOT_PLACES = frozenset(_NOT_PLACES_WORDS.split())
+_HORIZONTAL = {Quadrant.OUTER, Quadrant.INNER}
 _BOTH = {frozenset({a, b}): Quadrant(f"{a} {b}") for a in _VERTICAL for b in (Quadrant.OUTER, Quadrant.INNER)}
 
 
@@ -29,7 +30,7 @@ def with_quadrants(tokens: Tokens, found: list[Mention]) -> list[Mention]:
             made[-1] = joined
         elif not _is_other(tokens, mention.last):
             made.append(Mention({Concept.PLACE: direction}, False, mention.first, mention.last))
-    return [m for m in made if m.means]
+    return [m for m in made if m.means and m.means.get(Concept.PLACE, m) is not None]
 
 
 def _join(tokens: Tokens, before: Mention, mention: Mention, direction: Quadrant) -> Mention | None:
@@ -39,8 +40,23 @@ def _join(tokens: Tokens, before: Mention, mention: Mention, direction: Quadrant
         return None
     if place in (Quadrant.CENTRAL,):
         return Mention({Concept.PLACE: direction}, False, before.first, mention.last)
-    both = _BOTH.get(frozenset({place, direction}))
+    both = _BOTH.get(frozenset({place, direction})) or _remaining(place, direction)
+    if both is None and {place, direction} in (_VERTICAL, _HORIZONTAL) and not _is_apart(tokens, before, mention):
+        return Mention({Concept.PLACE: None}, False, before.first, mention.last)  # `upper-lower`: no place is left
     return None if both is None else Mention({Concept.PLACE: both}, False, before.first, mention.last)
+
+
+def _remaining(place: Quadrant, direction: Quadrant) -> Quadrant | None:
+    """What `upper outer` and `inner` have in common: upper."""
+    axes = place.value.split()
+    if len(axes) != 2 or direction in (Quadrant(axes[0]), Quadrant(axes[1])):
+        return None
+    return Quadrant(axes[1]) if direction in _VERTICAL else Quadrant(axes[0])
+
+
+def _is_apart(tokens: Tokens, before: Mention, mention: Mention) -> bool:
+    """Whether a space or a line break parts two directions."""
+    return any(c.isspace() for c in tokens.text[tokens.ends[before.last - 1] : tokens.starts[mention.first]])
 
 
 def _after_direction(tokens: Tokens, made: list[Mention], mention: Mention) -> Mention:
@@ -59,7 +75,7 @@ def _after_direction(tokens: Tokens, made: list[Mention], mention: Mention) -> M
 
 def _touch(tokens: Tokens, before: Mention, mention: Mention) -> bool:
     """Whether nothing but a line break, a slash or a dash is between."""
-    return all(w in ("\n", "/", "-", "–") for w in tokens.words[before.last : mention.first])
+    return all(w in ("\n", "/", "-") for w in tokens.words[before.last : mention.first])
 
 
 def _is_other(tokens: Tokens, at: int) -> bool:

@@ -7,7 +7,10 @@ from typing import Any
 
 from amrg.birads.parser.numbers import NumberReader
 from amrg.birads.parser.phrases import ROWS, Concept, forms_of
+from amrg.birads.parser.sections import Piece
+from amrg.birads.parser.sites import Sites
 from amrg.birads.parser.spelling import canonical
+from amrg.birads.parser.statements import find_statement
 from amrg.birads.parser.tokens import Tokens
 
 
@@ -53,13 +56,19 @@ def _tree() -> _Node:
 _ROOT = _tree()
 
 
-def mentions(tokens: Tokens, first: int, last: int) -> list[Mention]:
-    """Everything that tokens `first` to `last` mention, longest phrases first, without overlap."""
+def mentions(tokens: Tokens, piece: Piece, sites: Sites) -> list[Mention]:
+    """Everything that a piece of text mentions, longest phrases first, without overlap."""
     made: list[Mention] = []
-    numbers = NumberReader(tokens, last)
+    last = piece.last
+    numbers = NumberReader(tokens, last, sites)
+    stated = None if any(i in sites.due for i in range(piece.first, last)) else find_statement(tokens, piece)
     words = tokens.words
-    i = first
+    i = piece.first
     while i < last:
+        if stated is not None and i == stated.first:
+            made.append(Mention(stated.means, False, i, stated.last))
+            i = stated.last
+            continue
         number = numbers.at(i)
         if number is not None:
             made.append(Mention({number.concept: number.value}, False, i, number.last))

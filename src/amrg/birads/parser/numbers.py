@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from amrg.birads.lexicon import Category, Composition, Edition
+from amrg.birads.parser.dates import SHORT_MONTHS, read_date
+from amrg.birads.parser.figures import LIST, read_figure
 from amrg.birads.parser.phrases import Concept
+from amrg.birads.parser.sites import Sites
 from amrg.birads.parser.tokens import Tokens
 
-_MONTH_NAMES = "january february march april may june july august september october november december"
-_MONTHS = _MONTH_NAMES.split()
-_MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTHS)
-_DATES = (
-    re.compile(r"(?P<y>[0-9]{4})[-/](?P<m>[0-9]{2})[-/](?P<d>[0-9]{2})(?![0-9])"),
-    re.compile(rf"(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)? (?P<n>{_MONTH})\.?,? (?P<y>[0-9]{{4}})(?![0-9])", re.I),
-    re.compile(rf"(?P<n>{_MONTH})\.? (?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?,? (?P<y>[0-9]{{4}})(?![0-9])", re.I),
-)
-_FIGURES = {str(n): n for n in range(7)} | {
-    word: n for n, word in enumerate(["zero", "one", "two", "three", "four", "five", "six"])
-}
-_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "iva": "4A", "ivb": "4B", "ivc": "4C", "v": "5", "vi": "6"}
-_BETWEEN_WORDS = (
-    "category categories assessment score classification final is of : - – = ( class grade code "
-    "rating level as overall cat right left breast breasts side bilateral both combined , for the "
-    "assigned )"
-)
-_BETWEEN = frozenset(_BETWEEN_WORDS.split())
-_LIST = frozenset([",", "/", "&", "and", "or", "+", "to", "-", "–", "(", ")"])
 _UNITS = {"mm": 1.0, "cm": 10.0}
 _LETTER_LEADS = frozenset(["acr", "composition", "density", "type", "category", "class", "grade", "pattern"])
 _FARTHEST = 12
@@ -47,16 +29,17 @@ class NumberMention:
 class NumberReader:
     """Reads numbers of one stretch of tokens that ends before `last`."""
 
-    def __init__(self, tokens: Tokens, last: int) -> None:
+    def __init__(self, tokens: Tokens, last: int, sites: Sites) -> None:
         self._tokens = tokens
         self._words = tokens.words
         self._last = last
-        self._expected = -1  # the token where a category is due, once BI-RADS was named
+        self._due = sites.due
+        self._month_first = sites.month_first
 
     def at(self, i: int) -> NumberMention | None:
         """The number that begins at token `i`, or None."""
         word = self._words[i]
-        if i == self._expected:
+        if i in self._due:
             return self._categories(i)
         if word in ("birads", "category", "assessment"):
             return self._after_birads(i)
@@ -64,25 +47,19 @@ class NumberReader:
             return self._letter(i)
         if word[0].isdecimal():
             return self._date(i) or self._clock(i) or self._measure(i)
-        return self._date(i) if word[:3] in _SHORT_MONTHS else None
+        return self._date(i) if word[:3] in SHORT_MONTHS else None
 
     def _word(self, i: int) -> str:
         """The word at token `i`, or nothing where the stretch has ended."""
         return self._words[i] if i < self._last else ""
 
     def _after_birads(self, i: int) -> NumberMention | None:
-        """What follows the name BI-RADS: an edition right after it, or a category expected a little further on."""
+        """What follows the name BI-RADS and is no category: an edition or a letter of composition."""
         words = self._words
         if words[i] == "birads" and self._word(i + 1) == "2025":
             return NumberMention(Concept.EDITION, Edition.V2025, i + 2)
         if words[i] != "birads" and i > 0 and words[i - 1] in ("acr", "density", "composition"):
             return self._letter(i)
-        j = i + 1
-        while j < min(self._last, i + _FARTHEST) and words[j] in _BETWEEN:
-            j += 1
-        if self._category(j) is not None:
-            self._expected = j
-            return None
         return self._letter(i) if self._word(i + 1) in ("density", "composition", "category") else None
 
     def _categories(self, i: int) -> NumberMention | None:
@@ -90,71 +67,23 @@ class NumberReader:
         found: list[Category] = []
         end = i
         at = i
-        while (read := self._category(at)) is not None:
-            if found and not self._ends_item(read[1]):
+        while (read := read_figure(self._tokens, at, self._last)) is not None:
+            if found and (not self._ends_item(read[1]) or (at in self._due and at != i)):
                 break
             if read[0] not in found:
                 found.append(read[0])
             at = end = read[1]
-            while self._word(at) in _LIST and at - end < 3:
+            while self._word(at) in LIST and at - end < 3:
                 at += 1
             if self._word(at) == "birads":
                 at += 1
         return NumberMention(Concept.CATEGORY, tuple(found), end) if found else None
 
-    def _category(self, i: int) -> tuple[Category, int] | None:
-        """One category at token `i` and the token after it."""
-        word = self._word(i)
-        if word in _ROMAN:
-            return self._category_with_letter(_ROMAN[word], i)
-        if word not in _FIGURES or self._is_measure(i + 1):
-            return None
-        return self._category_with_letter(str(_FIGURES[word]), i)
-
-    def _category_with_letter(self, value: str, i: int) -> tuple[Category, int] | None:
-        """The category at token `i` with the letter that may follow it."""
-        letter = self._word(i + 1)
-        if value == "4" and letter in ("a", "b", "c") and self._is_suffix(i + 1):
-            return Category(f"4{letter.upper()}"), i + 2
-        if letter == "2025" or (letter.isalpha() and self._adjoins(i + 1)):
-            return None  # an edition, or a figure such as `5th`
-        return Category(value), i + 1
-
-    def _adjoins(self, i: int) -> bool:
-        """Whether token `i` follows without a space (`5th`)."""
-        return i < self._last and self._tokens.touching(i)
-
-    def _is_suffix(self, i: int) -> bool:
-        """Whether the letter at token `i` belongs to the figure before it and is no article."""
-        tokens = self._tokens
-        gap = tokens.starts[i] - tokens.ends[i - 1]
-        if gap == 0 or tokens.words[i] != "a" or tokens.text[tokens.starts[i]] == "A":
-            return True
-        joined = tokens.text[tokens.ends[i - 1]] == "-"
-        return joined or not self._word(i + 1).isalpha()
-
-    def _is_measure(self, i: int) -> bool:
-        """Whether what follows makes the figure before it something other than a category."""
-        return self._word(i) in (
-            "mm",
-            "cm",
-            "month",
-            "months",
-            "o",
-            "x",
-            "%",
-            "th",
-            "st",
-            "nd",
-            "rd",
-            "edition",
-            "year",
-            "years",
-        )
-
     def _ends_item(self, i: int) -> bool:
         """Whether a figure that ends before token `i` ends an item of a list."""
         word = self._word(i)
+        if word in ("lesion", "finding") or (word in ("lesions", "findings") and self._word(i - 2) in ("or", "and")):
+            return True
         return not word or not word[0].isalnum() or word in ("and", "or", "in", "for", "respectively", "birads", "to")
 
     def _letter(self, i: int) -> NumberMention | None:
@@ -175,23 +104,15 @@ class NumberReader:
         return NumberMention(Concept.LETTER, Composition(word), j + 1)
 
     def _date(self, i: int) -> NumberMention | None:
-        """A date whose day, month and year cannot be taken for one another."""
-        tokens = self._tokens
-        for pattern in _DATES:
-            found = pattern.match(tokens.text, tokens.starts[i])
-            if found is None:
-                continue
-            parts = found.groupdict()
-            month = parts.get("m") or str(_SHORT_MONTHS[parts["n"].lower()[:3]])
-            try:
-                date = datetime.date(int(parts["y"]), int(month), int(parts["d"]))
-            except ValueError:
-                return None
-            last = i
-            while last < self._last and tokens.starts[last] < found.end():
-                last += 1
-            return NumberMention(Concept.DATE, date, last)
-        return None
+        """A date; one whose day and month can be taken for one another, a month or a year only says when."""
+        found = read_date(self._tokens.text, self._tokens.starts[i], self._month_first)
+        if found is None or self._word(i + 1) == "edition":
+            return None
+        date, end = found
+        last = i
+        while last < self._last and self._tokens.starts[last] < end:
+            last += 1
+        return NumberMention(Concept.WHEN, True, last) if date is None else NumberMention(Concept.DATE, date, last)
 
     def _clock(self, i: int) -> NumberMention | None:
         """A clock face such as `2 o'clock`."""
@@ -202,6 +123,9 @@ class NumberReader:
             end = i + 1 + len(tail)
             if end <= self._last and tuple(self._words[i + 1 : end]) == tail:
                 return NumberMention(Concept.CLOCK, int(word), end)
+        listed = self._word(i + 1) in ("and", "&", ",") and self._word(i + 2).isdecimal()
+        if listed and tuple(self._words[i + 3 : i + 5]) == ("o", "clock") and i + 5 <= self._last:
+            return NumberMention(Concept.CLOCK, int(word), i + 1)  # `at 10 and 2 o'clock`
         return None
 
     def _measure(self, i: int) -> NumberMention | None:
@@ -231,9 +155,6 @@ class NumberReader:
             if tuple(w for w in self._words[j : j + len(tail)]) == tail and j + len(tail) <= self._last:
                 return j + len(tail)
         return None
-
-
-_SHORT_MONTHS = {name[:3]: n for n, name in enumerate(_MONTHS, 1)}
 
 
 def _is_length(word: str) -> bool:

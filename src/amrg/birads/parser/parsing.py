@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import datetime
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 
-from amrg.birads.parser.assembling import Assembler
+from amrg.birads.lexicon import Category, Laterality
+from amrg.birads.parser.addenda import Parts, find_parts
+from amrg.birads.parser.assembling import Assembler, NamedCategory
 from amrg.birads.parser.directions import with_quadrants
 from amrg.birads.parser.headings import Section
+from amrg.birads.parser.language import foreign_language
 from amrg.birads.parser.mentions import Mention, mentions
+from amrg.birads.parser.normalizing import CleanText, clean
+from amrg.birads.parser.partial_finding import PartialFinding
+from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece, pieces
+from amrg.birads.parser.sites import Sites, find_sites
+from amrg.birads.parser.standing import Standing
 from amrg.birads.parser.studywide import StudyReader
 from amrg.birads.parser.tokens import Tokens, tokenize
 from amrg.birads.report import Assessment, Finding, Negative, Report
@@ -37,12 +46,31 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherCategory:
+    """A category in the text that is not its assessment: how it is meant, its side, and where it stands."""
+
+    standing: Standing
+    category: Category
+    laterality: Laterality | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedReport:
-    """A report read from text: the report, where each fact was found, and the pieces that were not understood."""
+    """A report read from text.
+
+    `facts` say where each value was found, `unread` which pieces were not understood or not used.
+    `other_categories` are those that the text names and that do not hold: earlier, conditional, denied, superseded by
+    an addendum, or of a printed legend. `marker_placement` is set for a mammogram after a procedure that shows a
+    marker, an assessment of its own without a number. `refusal` is the one line that says why nothing was read.
+    """
 
     report: Report
     facts: tuple[Fact, ...]
     unread: tuple[Span, ...]
+    other_categories: tuple[OtherCategory, ...] = ()
+    marker_placement: Span | None = None
+    refusal: str | None = None
 
 
 _FINDING_SECTIONS = frozenset({Section.BODY, Section.FINDINGS, Section.IMPRESSION})
@@ -52,24 +80,24 @@ def parse(text: str) -> ParsedReport:
     """Read a report's narrative.
 
     Never raises on any text, and takes time linear in its length. Nothing is made up: what the text does not
-    say stays unset, a missing category included. `report.narrative` is the text.
+    say stays unset, a missing category included. `report.narrative` is the text. A text in another language than
+    English is not read at all: `refusal` says so.
 
     Args:
-        text: Narrative in any layout: sentences, lists, markdown, JSON.
+        text: Narrative in any layout: sentences, lists, markdown, JSON, HTML, HL7.
 
     Returns:
-        The report, its facts with their spans, and the spans that were not understood.
+        The report, its facts with their spans in the text, and the spans that were not understood or not used.
     """
-    tokens = tokenize(text)
-    assembler, study = Assembler(tokens), StudyReader(tokens)
-    unread: list[Span] = []
+    source = clean(text)
+    language = foreign_language(source.text)
+    if language is not None:
+        return _refused(text, f"not English ({language}): not read")
+    tokens, sites = find_sites(tokenize(source.text))
+    reading = _Reading(source, tokens, find_parts(tokens))
     for piece in pieces(tokens):
-        found = with_quadrants(tokens, mentions(tokens, piece.first, piece.last))
-        study.take(piece, found)
-        if piece.section in _FINDING_SECTIONS:
-            assembler.take(piece, found)
-        unread += _unread_spans(tokens, piece, found)
-    return _result(text, assembler, study, unread)
+        reading.take(piece, with_quadrants(tokens, mentions(tokens, piece, sites)))
+    return reading.result(sites)
 
 
 def read_report(text: str) -> Report:
@@ -77,63 +105,177 @@ def read_report(text: str) -> Report:
     return parse(text).report
 
 
-def _result(text: str, assembler: Assembler, study: StudyReader, unread: list[Span]) -> ParsedReport:
-    """Put the parts together."""
-    facts = [_fact(text, path, *slot) for path, slot in study.facts()]
-    findings: list[Finding] = []
+def _refused(text: str, reason: str) -> ParsedReport:
+    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return ParsedReport(Report(narrative=text), (), (Span(begin, end, text[begin:end]),), refusal=reason)
+
+
+class _Reading:
+    """A text being read, piece after piece."""
+
+    def __init__(self, source: CleanText, tokens: Tokens, parts: Parts) -> None:
+        self._source = source
+        self._tokens = tokens
+        self._parts = parts
+        self._assembler = Assembler(tokens)
+        self._study = StudyReader(tokens)
+        self._pieces: list[tuple[Piece, list[Mention]]] = []
+        self._marker: Mention | None = None
+
+    def take(self, piece: Piece, found: list[Mention]) -> None:
+        """Read one piece."""
+        self._study.take(piece, found)
+        if piece.section in _FINDING_SECTIONS:
+            self._assembler.take(piece, found)
+        elif piece.section is not Section.COMPOSITION:
+            self._assembler.take_categories(piece, found)
+        self._marker = self._marker or next((m for m in found if Concept.MARKER in m.means), None)
+        self._pieces.append((piece, found))
+
+    def result(self, sites: Sites) -> ParsedReport:
+        """Put the parts together."""
+        held, others = settle(self._assembler, self._parts)
+        others += [(Standing.LEGEND, NamedCategory(c, None, begin, end)) for c, begin, end in sites.legend]
+        findings: list[Finding] = []
+        found: list[Fact] = []
+        for draft in self._assembler.drafts:
+            for finding, slots in draft.findings():
+                found += [self._fact(f"findings[{len(findings)}].{path}", *slot) for path, slot in slots]
+                findings.append(finding)
+        assessments = _assessments(held, findings, self._assembler.drafts)
+        unused = [(a.begin, a.end) for a in self._study.settle_advice(assessments)]
+        facts = [self._fact(path, *slot) for path, slot in self._study.facts()] + found
+        negatives, denied = self._negatives()
+        facts += denied
+        for i, (assessment, span) in enumerate(assessments.items()):
+            facts.append(self._fact(f"assessments[{i}].category", assessment.category, *span))
+        report = Report(
+            findings=tuple(findings),
+            negatives=negatives,
+            assessments=tuple(assessments),
+            comparison=self._study.comparison,
+            narrative=self._source.source,
+            **{name: slot[0] for name, slot in self._study.values.items()},
+        )
+        spoken = sorted(others, key=lambda other: other[1].begin)
+        return ParsedReport(
+            report,
+            tuple(facts),
+            self._unread(facts, unused),
+            tuple(OtherCategory(why, n.category, n.side, self._span(n.begin, n.end)) for why, n in spoken),
+            None if self._marker is None else self._span(*self._assembler.span(self._marker)),
+        )
+
+    def _span(self, start: int, end: int) -> Span:
+        """A span of the plain text as one of the text as it came."""
+        start, end = self._source.original(start, end)
+        return Span(start, end, self._source.source[start:end])
+
+    def _fact(self, path: str, value: Value, start: int, end: int) -> Fact:
+        return Fact(path, value, self._span(start, end))
+
+    def _negatives(self) -> tuple[tuple[Negative, ...], list[Fact]]:
+        """What is denied, each once; a denial for both breasts has no side."""
+        made: dict[Negative, Fact] = {}
+        for denial in self._assembler.denials:
+            side = denial.sides[0] if denial.sides and len(denial.sides) == 1 else None
+            negative = Negative(kind=denial.kind, laterality=side)
+            if negative not in made:
+                made[negative] = self._fact(f"negatives[{len(made)}].kind", denial.kind, denial.begin, denial.end)
+        return tuple(made), list(made.values())
+
+    def _unread(self, facts: list[Fact], unused: list[tuple[int, int]]) -> tuple[Span, ...]:
+        """What was not understood, and what was but has no place in the report, in the order of the text."""
+        starts = {fact.span.start for fact in facts}
+        values = {fact.span.text.lower() for fact in facts}
+        spans = list(unused)
+        for piece, found in self._pieces:
+            spans += _not_understood(self._tokens, piece, found)
+            for mention in found:
+                begin, end = self._assembler.span(mention)
+                original = self._source.original(begin, end)
+                if original[0] in starts or self._source.source[slice(*original)].lower() in values:
+                    continue
+                if is_unused(piece, mention):
+                    spans.append((begin, end))
+        return tuple(self._span(start, end) for start, end in _merged(spans))
+
+
+def is_unused(piece: Piece, mention: Mention) -> bool:
+    """Whether a mention that became no fact says where a finding is, how large, or when a prior study was."""
+    if piece.section in (Section.INDICATION, Section.TECHNIQUE):
+        return False
+    if piece.section is Section.COMPARISON:
+        return bool(mention.means.keys() & {Concept.DATE, Concept.WHEN})
+    return bool(mention.means.keys() & {Concept.CLOCK, Concept.DISTANCE, Concept.SIZE, Concept.DATE, Concept.WHEN})
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in their order, each once."""
+    made: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if made and start < made[-1][1]:
+            made[-1] = (made[-1][0], max(made[-1][1], end))
+        else:
+            made.append((start, end))
+    return made
+
+
+def settle(assembler: Assembler, parts: Parts) -> tuple[list[NamedCategory], list[tuple[Standing, NamedCategory]]]:
+    """The categories that hold and those that do not: of what was written at different times the latest holds."""
+
+    def rank(begin: int) -> tuple[int, int]:
+        return parts.rank(begin), bisect_right(assembler.replaced_at, begin)
+
+    stated = assembler.categories or assembler.tentative
+    others = list(assembler.others)
+    if assembler.categories:
+        others += [(Standing.SUPERSEDED, named) for named in assembler.tentative]
+    ranks = {named: rank(named.begin) for named in stated}
+    if not parts.starts and not assembler.replaced_at:
+        return stated, others
     for draft in assembler.drafts:
-        for finding, slots in draft.findings():
-            facts += [_fact(text, f"findings[{len(findings)}].{path}", *slot) for path, slot in slots]
-            findings.append(finding)
-    negatives, denied = _negatives(text, assembler)
-    assessments, assessed = _assessments(text, assembler, findings, facts)
-    report = Report(
-        findings=tuple(findings),
-        negatives=negatives,
-        assessments=assessments,
-        comparison=study.comparison,
-        narrative=text,
-        **{name: slot[0] for name, slot in study.values.items()},
+        slot = draft.slots.get(Concept.CATEGORY)
+        if slot is None:
+            continue
+        sides = draft.value(Concept.SIDE) or (None,)
+        own = NamedCategory(slot[0], sides[0] if len(sides) == 1 else None, *slot[1:])
+        if _is_superseded(own, rank(own.begin), ranks):
+            others.append((Standing.SUPERSEDED, own))
+            del draft.slots[Concept.CATEGORY]
+    held = []
+    for named in stated:
+        if _is_superseded(named, ranks[named], ranks):
+            others.append((Standing.SUPERSEDED, named))
+        else:
+            held.append(named)
+    return held, list(dict.fromkeys(others))
+
+
+def _is_superseded(named: NamedCategory, rank: tuple[int, int], ranks: dict[NamedCategory, tuple[int, int]]) -> bool:
+    """Whether a later part of the text names a category for the same breast, or for both."""
+    return any(
+        later > rank and (other.side is named.side or other.side is None or named.side is None)
+        for other, later in ranks.items()
     )
-    return ParsedReport(report, (*facts, *denied, *assessed), tuple(unread))
-
-
-def _fact(text: str, path: str, value: Value, start: int, end: int) -> Fact:
-    return Fact(path, value, Span(start, end, text[start:end]))
-
-
-def _negatives(text: str, assembler: Assembler) -> tuple[tuple[Negative, ...], list[Fact]]:
-    """What is denied, each once; a denial for both breasts has no side."""
-    made: dict[Negative, Fact] = {}
-    for denial in assembler.denials:
-        side = denial.sides[0] if denial.sides and len(denial.sides) == 1 else None
-        negative = Negative(kind=denial.kind, laterality=side)
-        if negative not in made:
-            made[negative] = _fact(text, f"negatives[{len(made)}].kind", denial.kind, denial.begin, denial.end)
-    return tuple(made), list(made.values())
 
 
 def _assessments(
-    text: str, assembler: Assembler, findings: list[Finding], facts: list[Fact]
-) -> tuple[tuple[Assessment, ...], list[Fact]]:
-    """The categories named for breast or study; where there are none, those of the findings."""
+    held: list[NamedCategory], findings: list[Finding], drafts: list[PartialFinding]
+) -> dict[Assessment, tuple[int, int]]:
+    """The categories named for breast or study, with their spans; where there are none, those of the findings."""
     made: dict[Assessment, tuple[int, int]] = {}
-    for category, side, begin, end in assembler.categories:
-        made.setdefault(Assessment(category=category, laterality=side), (begin, end))
+    for named in held:
+        made.setdefault(Assessment(category=named.category, laterality=named.side), (named.begin, named.end))
     if not made:
-        spans = {f.path: f.span for f in facts}
-        for i, finding in enumerate(findings):
-            span = spans.get(f"findings[{i}].category")
-            if finding.category is not None and span is not None:
-                assessment = Assessment(category=finding.category, laterality=finding.laterality)
-                made.setdefault(assessment, (span.start, span.end))
-    assessed = [
-        _fact(text, f"assessments[{i}].category", a.category, *span) for i, (a, span) in enumerate(made.items())
-    ]
-    return tuple(made), assessed
+        spans = [draft.slots.get(Concept.CATEGORY) for draft in drafts for _ in draft.findings()]
+        for finding, slot in zip(findings, spans, strict=True):
+            if finding.category is not None and slot is not None:
+                made.setdefault(Assessment(category=finding.category, laterality=finding.laterality), slot[1:])
+    return made
 
 
-def _unread_spans(tokens: Tokens, piece: Piece, found: list[Mention]) -> list[Span]:
+def _not_understood(tokens: Tokens, piece: Piece, found: list[Mention]) -> list[tuple[int, int]]:
     """Runs of words in a piece that no mention covers."""
     runs: list[list[int]] = []
     at = piece.first
@@ -142,5 +284,4 @@ def _unread_spans(tokens: Tokens, piece: Piece, found: list[Mention]) -> list[Sp
         if run:
             runs.append([run[0], run[-1]])
         at = last
-    spans = [(tokens.starts[a], tokens.ends[b]) for a, b in runs]
-    return [Span(start, end, tokens.text[start:end]) for start, end in spans]
+    return [(tokens.starts[a], tokens.ends[b]) for a, b in runs]

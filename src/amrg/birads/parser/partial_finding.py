@@ -28,6 +28,9 @@ OWNER = {
     Concept.MORPHOLOGY: Kind.CALCIFICATIONS,
     Concept.DISTRIBUTION: Kind.CALCIFICATIONS,
 }
+WHEREABOUTS = frozenset(
+    {Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.SIZE, Concept.CLOCK, Concept.DISTANCE}
+)
 _FIELDS = {
     Concept.SHAPE: "shape",
     Concept.MARGIN: "margin",
@@ -81,6 +84,7 @@ class PartialFinding:
     associated: list[Slot] = field(default_factory=list)
     views: list[Slot] = field(default_factory=list)
     companion: bool = False  # named as what comes with another finding
+    alike: list[PartialFinding] = field(default_factory=list)  # the same words say that they are elsewhere too
 
     def takes(self, concept: Concept) -> bool:
         """Whether a finding of this kind can have such a descriptor."""
@@ -119,6 +123,18 @@ class PartialFinding:
         if not self.places or listed:
             self.places.append(slot)
 
+    def elsewhere(self) -> PartialFinding:
+        """One more finding that the same words describe, at a place of its own."""
+        other = PartialFinding(self.kind, self.begin, self.end, associated=list(self.associated))
+        for draft in (self, other):
+            plural = draft.slots.get(Concept.MULTIPLE)
+            if plural is not None and plural[1:] == (self.begin, self.end):
+                del draft.slots[Concept.MULTIPLE]  # `masses` here and there: one each
+        other.slots = {c: s for c, s in self.slots.items() if c not in WHEREABOUTS and c is not Concept.CATEGORY}
+        other.alike = self.alike = self.alike or [self]
+        self.alike.append(other)
+        return other
+
     def associate(self, kind: Kind, begin: int, end: int) -> None:
         """Note an associated feature once."""
         if kind is not self.kind and kind not in [k for k, *_ in self.associated]:
@@ -150,7 +166,7 @@ class PartialFinding:
         """The findings of this draft, one a side and place, each with its facts by field."""
         places: list[Slot | None] = list(self.places) or [None]
         if len(self.places) > 1 and not self._several():
-            places = [None]
+            places = [_common(self.places)]
         sides = self.value(Concept.SIDE) or (None,)
         return [self._finding(side, place) for side in sides for place in places]
 
@@ -189,6 +205,14 @@ class PartialFinding:
         facts += [(f"associated[{i}]", slot) for i, slot in enumerate(self.associated)]
         facts += [(f"views[{i}]", slot) for i, slot in enumerate(self.views)]
         return facts
+
+
+def _common(places: list[Slot]) -> Slot | None:
+    """What several quadrants of one finding have in common: `upper outer / upper inner` is upper."""
+    shared = set(places[0][0].value.split()) & {"upper", "lower", "outer", "inner"}
+    for place, *_ in places[1:]:
+        shared &= set(place.value.split())
+    return (Quadrant(shared.pop()), *places[0][1:]) if len(shared) == 1 else None
 
 
 def _outranks(new: Any, old: Any) -> bool:

@@ -52,12 +52,14 @@ class Concept(StrEnum):
     DISTANCE = "distance"
     CLOCK = "clock"
     CATEGORY = "category"
+    MARKER = "marker"  # a mammogram after a procedure, to see its marker
     COMPOSITION = "composition"
     LETTER = "letter"  # composition said by its letter, which outweighs words
     INDICATION = "indication"
     EDITION = "edition"
     PRIOR = "prior"
     DATE = "date"
+    WHEN = "when"  # a date that can be read in two ways, a month or a year
     ADVICE = "advice"
     ADVISED = "advised"  # the verb that makes an advice one
     STRUCTURE = "structure"  # skin, nipple: what can be called normal

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from amrg.birads.lexicon import Composition, Recommendation
+from amrg.birads.lexicon import Composition, Laterality, Recommendation
 from amrg.birads.parser.headings import Section
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece
+from amrg.birads.parser.standing import is_conditional
 from amrg.birads.parser.tokens import Tokens
-from amrg.birads.report import Comparison
+from amrg.birads.report import Assessment, Comparison
 
 Placed = tuple[Any, int, int]
 _TISSUE = frozenset(["breast", "breasts", "parenchyma", "tissue", "mammogram", "composition", "density", "they"])
-_STEPS = list(Recommendation)
+_REQUESTS = frozenset(
+    [
+        "need",
+        "needs",
+        "needed",
+        "request",
+        "requested",
+        "requesting",
+        "await",
+        "awaiting",
+        "awaited",
+        "pending",
+        "obtain",
+        "retrieve",
+        "retrieved",
+        "required",
+        "requires",
+        "outstanding",
+        "recommended",
+        "advised",
+        "sought",
+        "receipt",
+    ]
+)
+_WEAK = frozenset(["needed", "required", "necessary", "indicated", "warranted"])
 _ORDER = [
     Recommendation.ROUTINE,
     Recommendation.SHORT_INTERVAL,
@@ -25,12 +51,22 @@ _ORDER = [
 ]
 
 
+class Advice(NamedTuple):
+    """A step advised, the sides it is for where they are stated, and where."""
+
+    step: Recommendation
+    sides: frozenset[Laterality]
+    begin: int
+    end: int
+
+
 class StudyReader:
     """Gathers what holds for the whole study, piece after piece."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self.values: dict[str, Placed] = {}
+        self.advice: list[Advice] = []
         self._letter = False
         self._available: Placed | None = None
         self._date: Placed | None = None
@@ -111,12 +147,15 @@ class StudyReader:
         words = set(self._tokens.words[piece.first : piece.last])
         for mention in found:
             if Concept.PRIOR in mention.means:
-                value = mention.means[Concept.PRIOR]
+                value = mention.means[Concept.PRIOR] and not self._is_requested(piece, mention)
                 if spoken or self._is_comparison(value, words):
                     self._compare(value, mention)
             if Concept.DATE in mention.means and (spoken or self._available is not None):
                 self._compare(True, mention)
-                self._date = self._date or (mention.means[Concept.DATE], *self._span(mention.first, mention.last))
+                date = (mention.means[Concept.DATE], *self._span(mention.first, mention.last))
+                self._date = date if self._date is None or date[0] > self._date[0] else self._date
+            if Concept.WHEN in mention.means and spoken:
+                self._compare(True, mention)
 
     def _is_comparison(self, value: bool, words: set[str]) -> bool:
         """Whether a piece under no such heading is about a comparison."""
@@ -135,24 +174,57 @@ class StudyReader:
         prior = bool({"prior", "priors", "previous"} & words)
         return compares or (prior and not value and bool(studies & words))
 
+    def _is_requested(self, piece: Piece, mention: Mention) -> bool:
+        """Whether prior studies are asked for, which is no comparison: `need prior mammograms for comparison`."""
+        words = self._tokens.words
+        first, last = mention.first, mention.last
+        while first > piece.first and words[first - 1] not in (",", "("):
+            first -= 1
+        while last < piece.last and words[last] not in (",", ")"):
+            last += 1
+        return bool(_REQUESTS & set(words[first:last]))
+
     def _compare(self, available: bool, mention: Mention) -> None:
         """A denial outweighs the word `prior` next to it."""
         if self._available is None or (self._available[0] and not available and self._date is None):
             self._available = (available, *self._span(mention.first, mention.last))
 
     def _advice(self, piece: Piece, found: list[Mention]) -> None:
-        """The most decisive step advised."""
+        """The steps advised."""
         advised = piece.section is Section.ADVICE or any(
             Concept.ADVISED in m.means or m.means.get(Concept.ADVICE) is Recommendation.SHORT_INTERVAL for m in found
         )
         if not advised or piece.section in (Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON):
             return
         denied = False
+        sides = [m.means[Concept.SIDE] for m in found if Concept.SIDE in m.means]
         for mention in found:
             denied = (denied or Concept.NOT in mention.means) and Concept.CONTRAST not in mention.means
             step = mention.means.get(Concept.ADVICE)
-            if step is None or denied:
+            if step is None or denied or self._depends(piece, mention):
                 continue
-            stands = self.values.get("recommendation")
-            if stands is None or _ORDER.index(step) > _ORDER.index(stands[0]):
-                self._note("recommendation", step, mention, replace=True)
+            side = set(sides[0]) if len(sides) == 1 else {piece.side} if not sides and piece.side else set()
+            self.advice.append(Advice(step, frozenset(side), *self._span(mention.first, mention.last)))
+
+    def _depends(self, piece: Piece, mention: Mention) -> bool:
+        """Whether a step is only advised in case of something: `If it grows, biopsy`, `biopsy may be needed`."""
+        words = self._tokens.words
+        if is_conditional(words, piece.first, mention.first, piece.last):
+            return True
+        last = mention.last
+        while last < piece.last and words[last] not in (",", ")"):
+            last += 1
+        rest = words[mention.last : last]
+        weak = bool({"may", "might", "could"} & set(rest)) and bool(_WEAK & set(rest))
+        return weak or bool({"if", "unless"} & set(rest)) or ("should" in rest and "be" not in rest)
+
+    def settle_advice(self, assessments: Iterable[Assessment]) -> list[Advice]:
+        """Take the most decisive step advised for the breast with the worst category; what was advised for the other."""
+        given = list(assessments)
+        worst = max((a.category.suspicion for a in given), default=0.0)
+        sides = {a.laterality for a in given if a.category.suspicion == worst}
+        fitting = [a for a in self.advice if not a.sides or not sides or None in sides or a.sides & sides]
+        if fitting:
+            best = max(fitting, key=lambda a: _ORDER.index(a.step))
+            self.values["recommendation"] = (best.step, best.begin, best.end)
+        return [a for a in self.advice if a not in fitting]

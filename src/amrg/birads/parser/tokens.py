@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from amrg.birads.parser.spelling import canonical
 
-_TOKEN = re.compile(r"[^\W\d_]+|[0-9]+(?:\.[0-9]+)?|\n|[^\s]")
+_NUMBER = r"[0-9]{1,2} [1-3]/[2348](?=\s?[cm]m\b)|[0-9]+(?:\.[0-9]+|,[0-9]{1,2}(?=\s?(?:[x*]|by\b|[cm]m\b|centim|millim))|/[2348](?=\s?[cm]m\b))?"
+_TOKEN = re.compile(
+    r"(?<![^\W_])[Bb]\.?[ \t]?[Ii][\s._/-]{0,3}[Rr]\.?[ \t]?[Aa]\.?[ \t]?[Dd](?:\.?[ \t]?['`]?[Ss](?![^\W\d_]))?(?![^\W\d_])"
+    rf"|[^\W\d_]+|{_NUMBER}|(?<![\w.])\.[0-9]+(?=\s?[cm]m\b)|\n|[^\s]"
+)
 _NOISE = frozenset("\"'`*_#’‘“”\\~<>")
 _BREAKS = frozenset(".;!?{}[]|•●▪")
 _ENDS = frozenset(").:;!?")
@@ -49,15 +53,34 @@ def tokenize(text: str) -> Tokens:
         word = found.group()
         if word in _NOISE:
             continue
-        if word in "-–—" and _joins(text, found.start()):
+        if word == "-" and _joins(text, found.start()):
             continue
-        if word.lower() in ("rads", "rad") and words and words[-1] == "bi":
-            words[-1], ends[-1] = "birads", found.end()
-            continue
-        words.append(canonical(word.lower()) if word.isalpha() else word)
+        if word.isalpha():
+            word = canonical(word.lower())
+        elif word[0] in "Bb":
+            word = "birads"
+        elif len(word) > 1 and not word.isdecimal():
+            if "," in word and "birads" in words[-3:]:  # `BI-RADS 3,5 mm mass`: a category and a size
+                parts = re.finditer(r"[0-9]+|,", word)
+                for part in parts:
+                    words.append(part.group())
+                    starts.append(found.start() + part.start())
+                    ends.append(found.start() + part.end())
+                continue
+            word = _number(word)
+        words.append(word)
         starts.append(found.start())
         ends.append(found.end())
     return Tokens(text, words, starts, ends)
+
+
+def _number(word: str) -> str:
+    """A number with a decimal point: of `1,2 cm`, `1 1/2 cm` and `.5 cm`."""
+    if "/" in word:
+        *whole, part = word.split()
+        above, below = map(int, part.split("/"))
+        return f"{sum(map(int, whole)) + above / below:.4g}"
+    return ("0" + word) if word[0] == "." else word.replace(",", ".")
 
 
 def _joins(text: str, at: int) -> bool:
@@ -105,7 +128,7 @@ def _breaks_line(tokens: Tokens, at: int, first: int) -> bool:
     before, after = words[at - 1], words[at + 1]
     if before in _UNFINISHED and not tokens.touching(at - 1):  # the a of 4a is no article
         return False
-    if before in _ENDS or after in "-–—" or not after[0].isalnum() or after[0].isdigit():
+    if before in _ENDS or after == "-" or not after[0].isalnum() or after[0].isdigit():
         return before != "," or not after[0].isalnum()
     if "birads" in (words[first], after):
         return words[first] == "birads" or before in _FINISHED or words[at + 2 : at + 3] == [":"]

@@ -1,0 +1,419 @@
+"""Where a text has its categories: after the name BI-RADS, by side, and in printed legends, which are taken out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amrg.birads.lexicon import Category
+from amrg.birads.parser.dates import month_first
+from amrg.birads.parser.figures import FIGURES, LIST, SIDES, ends_item, is_enumeration, read_figure
+from amrg.birads.parser.tokens import Tokens
+
+_LEADS = frozenset(["birads", "category", "categories", "assessment"])
+_DENSITY = frozenset(["acr", "density", "composition", "tissue", "parenchymal"])
+_BETWEEN = frozenset(
+    [
+        "category",
+        "categories",
+        "assessment",
+        "score",
+        "classification",
+        "final",
+        "is",
+        "of",
+        ":",
+        "-",
+        "=",
+        "(",
+        "class",
+        "grade",
+        "code",
+        "rating",
+        "level",
+        "as",
+        "overall",
+        "cat",
+        "right",
+        "left",
+        "rt",
+        "lt",
+        "r",
+        "l",
+        "breast",
+        "breasts",
+        "side",
+        "bilateral",
+        "both",
+        "combined",
+        ",",
+        "for",
+        "the",
+        "assigned",
+        ")",
+        "number",
+        "no#",
+        "#",
+        "remains",
+        ">",
+        "was",
+        "mammographic",
+        "mammogram",
+        "now",
+        "current",
+    ]
+)
+_BREAKS = frozenset(["\n", ".", ";", "|", "[", "]", "{", "}", "•"])
+_GLOSS = frozenset(
+    [
+        "incomplete",
+        "additional",
+        "need",
+        "needs",
+        "negative",
+        "normal",
+        "benign",
+        "probably",
+        "likely",
+        "suspicious",
+        "low",
+        "moderate",
+        "intermediate",
+        "high",
+        "highly",
+        "known",
+        "biopsy",
+        "proven",
+        "malignancy",
+        "malignant",
+        "suggestive",
+        "suspicion",
+        "finding",
+        "findings",
+        "abnormality",
+        "of",
+        "for",
+        "imaging",
+        "evaluation",
+        "lesion",
+        "appearing",
+    ]
+)
+_GLOSS_OPENS = frozenset(
+    [
+        "incomplete",
+        "additional",
+        "need",
+        "needs",
+        "negative",
+        "normal",
+        "benign",
+        "probably",
+        "likely",
+        "suspicious",
+        "suspicion",
+        "low",
+        "moderate",
+        "intermediate",
+        "high",
+        "highly",
+        "known",
+        "biopsy",
+        "proven",
+        "malignancy",
+        "inconclusive",
+        "assessment",
+        "mildly",
+        "moderately",
+        "no",
+        "definitely",
+        "definite",
+    ]
+)
+_LEGEND_NAMES = frozenset(
+    [
+        "legend",
+        "key",
+        "scale",
+        "categories",
+        "classification",
+        "definitions",
+        "explanation",
+        "explained",
+        "meaning",
+        "system",
+    ]
+)
+_FARTHEST = 14
+_ORDER = {c: i for i, c in enumerate(Category)}
+_MAX_LEGEND_GAP = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Tokens at which a category begins, and the categories of printed legends with their spans."""
+
+    due: frozenset[int]
+    legend: tuple[tuple[Category, int, int], ...]
+    month_first: bool | None = None
+
+
+def find_sites(tokens: Tokens) -> tuple[Tokens, Sites]:
+    """The tokens without printed legends and without the breaks inside a category, and where categories begin."""
+    legend, tokens = _take_out_legends(tokens)
+    finder = _Finder(tokens)
+    finder.read()
+    kept, moved = tokens, finder.due
+    if finder.dropped:
+        keep = [i for i in range(len(tokens.words)) if i not in finder.dropped]
+        place = {old: new for new, old in enumerate(keep)}
+        kept = Tokens(
+            tokens.text, *([values[i] for i in keep] for values in (tokens.words, tokens.starts, tokens.ends))
+        )
+        moved = {place[i] for i in finder.due}
+    return kept, Sites(frozenset(moved), tuple(legend), month_first(tokens.text))
+
+
+class _Finder:
+    """Walks over the leads and the sides of a text."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._words = tokens.words
+        self._last = len(tokens.words)
+        self.due: set[int] = set()
+        self.dropped: set[int] = set()
+
+    def read(self) -> None:
+        """Find every category."""
+        for i, word in enumerate(self._words):
+            if word in _LEADS and not (word != "birads" and i and self._words[i - 1] in _DENSITY):
+                self._after_lead(i)
+            elif word in SIDES and (i == 0 or self._words[i - 1] in _BREAKS):
+                self._pair(i)
+
+    def _after_lead(self, i: int) -> None:
+        """The categories that a lead announces: the first one, those of a list, those of the other side."""
+        words = self._words
+        j = i + 1
+        broken, glossed = [], False
+        while j < min(self._last, i + _FARTHEST):
+            if words[j] in _BREAKS:
+                if words[j] == "\n" and not self._is_open(j):
+                    return
+                broken.append(j)
+            elif words[j] in _GLOSS and words[j] not in FIGURES:
+                glossed = True
+            elif words[j] not in _BETWEEN:
+                break
+            j += 1
+        found = read_figure(self._tokens, j, self._last)
+        if found is None or (words[i] == "assessment" and is_enumeration(self._tokens, found[1])):
+            return
+        if (broken or glossed) and not ends_item(self._tokens, found[1]):
+            return
+        if glossed and (broken or words[j - 1] not in ("(", "-", ":", "=", "category", "birads")):
+            return
+        if words[i] == "assessment" and broken:
+            return
+        self._accept(i + 1, j, broken)
+        self._others(found[1])
+
+    def _is_open(self, at: int) -> bool:
+        """Whether the line that ends at token `at` waits for its value."""
+        return self._words[at - 1] in (":", "-", "=", "birads", "category", "\n", "|") or self._words[at - 1] in _BREAKS
+
+    def _accept(self, first: int, at: int, broken: list[int]) -> None:
+        """A category begins at token `at`; the breaks before it part nothing, and letters for sides are spelt out."""
+        self.due.add(at)
+        self.dropped.update(broken)
+        self._spell(first, at)
+
+    def _spell(self, first: int, last: int) -> None:
+        for k in range(first, min(last, self._last)):
+            if self._words[k] in ("r", "l", "rt", "lt"):
+                self._words[k] = SIDES[self._words[k]]
+
+    def _others(self, at: int) -> None:
+        """Categories further on that have a side at them: `2 right, 4 left`; `R: 4 / L: 2`; `from 4 to 2`."""
+        words = self._words
+        first = at
+        while first < self._last:
+            j, broken = first, []
+            while j < min(self._last, first + _FARTHEST) and (
+                words[j] in _BETWEEN
+                or words[j] in _BREAKS
+                or words[j] in _GLOSS
+                or words[j] in LIST
+                or words[j] == "on"
+            ):
+                if words[j] in _LEADS:
+                    return
+                if words[j] in _BREAKS:
+                    broken.append(j)
+                j += 1
+            found = read_figure(self._tokens, j, self._last) if j > first else None
+            if found is None:
+                self._spell_after(first)
+                return
+            before = self._side_before(first, j)
+            if not before and not self._side_after(found[1]):
+                self._spell_after(first)
+                return
+            if not ends_item(self._tokens, found[1]) or (is_enumeration(self._tokens, found[1]) and not before):
+                return
+            self._accept(first, j, broken)
+            first = found[1]
+
+    def _spell_after(self, at: int) -> None:
+        """`4 (L)`: the side of the last category."""
+        if self._side_after(at):
+            self._spell(at, at + 3)
+
+    def _side_before(self, first: int, j: int) -> bool:
+        """Whether a side leads straight up to the figure at token `j`."""
+        k = j - 1
+        while k >= first and self._words[k] in (
+            "breast",
+            "side",
+            "sided",
+            ":",
+            "-",
+            "=",
+            ")",
+            "(",
+            "is",
+            "birads",
+            "category",
+        ):
+            k -= 1
+        return k >= first and self._words[k] in SIDES
+
+    def _side_after(self, at: int) -> bool:
+        """Whether a side follows a figure that ends before token `at`."""
+        k = at
+        while k < min(self._last, at + 4) and self._words[k] in ("(", "on", "in", "the", "for", "of", "-"):
+            k += 1
+        return k < self._last and self._words[k] in SIDES and self._words[k - 1] not in _BREAKS
+
+    def _pair(self, i: int) -> None:
+        """Both sides with a bare category each: `Right breast: 1  Left breast: 4A`."""
+        first = self._item(i)
+        if first is None:
+            return
+        k = first[1]
+        while k < self._last and (self._words[k] in _BREAKS or self._words[k] in (",", ";", "/", "-", "and", "(", ")")
+                                  or self._words[k] in _GLOSS):  # fmt: skip
+            k += 1
+        second = self._item(k) if k < self._last and self._words[k] in SIDES else None
+        if second is not None and SIDES[self._words[i]] != SIDES[self._words[k]]:
+            self._accept(i, first[0], [])
+            self._accept(k, second[0], [])
+
+    def _item(self, i: int) -> tuple[int, int] | None:
+        """Where the figure of `Right breast: 1` begins and ends."""
+        j = i + 1
+        marked = False
+        while j < self._last and self._words[j] in ("breast", "side", "mammogram", ":", "=", "-", "category"):
+            marked = marked or self._words[j] in (":", "=")
+            j += 1
+        found = read_figure(self._tokens, j, self._last) if marked else None
+        if found is None or not ends_item(self._tokens, found[1]) or is_enumeration(self._tokens, found[1]):
+            after = found and self._words[found[1] + 1 : found[1] + 2]
+            if found is None or not after or after[0] not in SIDES:
+                return None
+        return j, found[1]
+
+
+def _take_out_legends(tokens: Tokens) -> tuple[list[tuple[Category, int, int]], Tokens]:
+    """The categories of printed legends, and the tokens without the legends; a ticked category stays."""
+    items = _legend_items(tokens)
+    found: list[tuple[Category, int, int]] = []
+    words, starts, ends = tokens.words, tokens.starts, tokens.ends
+    for run in reversed(_runs(tokens, items)):
+        first, last = _opening(tokens, run[0][1]), _closing(tokens, run[-1][2])
+        ticked = [item for item in run if _is_ticked(tokens, item[1])]
+        new: list[tuple[str, int, int]] = [("\n", starts[first], ends[last - 1])]
+        if len(ticked) == 1:
+            _, a, b = ticked[0]
+            new += [("birads", starts[a], starts[a]), *zip(words[a:b], starts[a:b], ends[a:b], strict=True), new[0]]
+        found += [(c, starts[a], ends[b - 1]) for c, a, b in run if (c, a, b) not in ticked]
+        for values, k in ((words, 0), (starts, 1), (ends, 2)):
+            values[first:last] = [item[k] for item in new]  # type: ignore[index]
+    return sorted(found, key=lambda item: item[1]), tokens
+
+
+def _legend_items(tokens: Tokens) -> list[tuple[Category, int, int]]:
+    """Every figure that its meaning follows: the category, its first token and the one after it."""
+    words = tokens.words
+    places = [i for i, word in enumerate(words) if len(word) == 1 and word in "0123456"]
+    if len(places) < 3:
+        return []
+    items = []
+    for i in places:
+        found = read_figure(tokens, i, len(words))
+        if found is None:
+            continue
+        j = found[1]
+        while j < len(words) and j < found[1] + 4 and words[j] in (":", "-", "=", ")", ".", "(", "\n", "|", ">", "]"):
+            j += 1
+        if j < len(words) and words[j] in _GLOSS_OPENS:
+            items.append((found[0], i, found[1]))
+    return items
+
+
+def _runs(tokens: Tokens, items: list[tuple[Category, int, int]]) -> list[list[tuple[Category, int, int]]]:
+    """Stretches of items in the order of the categories, long enough for a legend."""
+    runs: list[list[tuple[Category, int, int]]] = []
+    direction = 0
+    for item in items:
+        step = _step(runs[-1][-1], item) if runs else 0
+        if step and direction in (0, step):
+            runs[-1].append(item)
+            direction = step
+        else:
+            runs.append([item])
+            direction = 0
+    return [run for run in runs if len(run) >= (3 if _is_named(tokens, run) else 4)]
+
+
+def _step(before: tuple[Category, int, int], after: tuple[Category, int, int]) -> int:
+    """1 or -1 where an item comes next to another in the order of the categories, else 0."""
+    if after[1] - before[2] > _MAX_LEGEND_GAP:
+        return 0
+    steps = _ORDER[after[0]] - _ORDER[before[0]]
+    majors = after[0].major - before[0].major
+    return (steps > 0) - (steps < 0) if abs(majors) <= 1 and steps else 0
+
+
+def _is_named(tokens: Tokens, run: list[tuple[Category, int, int]]) -> bool:
+    """Whether a legend says that it is one, or lists the letters of 4."""
+    first = run[0][1]
+    named = bool(_LEGEND_NAMES & set(tokens.words[max(0, first - 10) : first]))
+    return named or [c.value for c, *_ in run] == ["4A", "4B", "4C"]
+
+
+def _opening(tokens: Tokens, at: int) -> int:
+    """Where the name and the mark of a legend's first item begin."""
+    names = _LEGEND_NAMES | {"birads", "category", "assessment", "acr", ":", "(", ")", "[", "]", "x", "-", "final", "="}
+    while at > 0 and tokens.words[at - 1] in names:
+        at -= 1
+    return at
+
+
+def _closing(tokens: Tokens, at: int) -> int:
+    """Where the meaning of a legend's last item ends."""
+    words = tokens.words
+    while at < len(words) and not words[at].isalpha():
+        at += 1
+    while at < len(words) and words[at] not in ("\n", ".", "|", "]", ";", "birads"):
+        at += 1
+    return at
+
+
+def _is_ticked(tokens: Tokens, at: int) -> bool:
+    """Whether `[x]` or `(x)` stands before an item."""
+    words = tokens.words
+    k = at - 1
+    while k >= 0 and words[k] in ("birads", "category", "-", ":"):
+        k -= 1
+    return k >= 2 and words[k] in ("]", ")") and words[k - 1] == "x" and words[k - 2] in ("[", "(")

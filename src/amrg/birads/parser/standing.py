@@ -1,0 +1,347 @@
+"""Which categories of a text are its assessment, and which only are spoken of: earlier, conditional, denied, general."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from amrg.birads.parser.figures import FIGURES, LIST
+from amrg.birads.parser.headings import Section
+from amrg.birads.parser.sections import Piece
+from amrg.birads.parser.tokens import Tokens
+
+
+class Standing(StrEnum):
+    """How a text means a category that is not its assessment."""
+
+    PRIOR = "prior"
+    CONDITIONAL = "conditional"
+    DENIED = "denied"
+    SUPERSEDED = "superseded"
+    LEGEND = "legend"
+
+
+_PRIOR_SECTIONS = frozenset({Section.INDICATION, Section.COMPARISON, Section.TECHNIQUE})
+_CLAUSE_MARKS = frozenset(
+    [",", ":", "(", ")", "-", ">", "&", "now", "today", "currently", "but", "however", "whereas", "while"]
+)
+_NEGATIONS = frozenset(
+    [
+        "no",
+        "not",
+        "never",
+        "without",
+        "nor",
+        "neither",
+        "cannot",
+        "isn't",
+        "isn",
+        "doesn",
+        "wasn",
+        "don",
+        "unlike",
+        "than",
+    ]
+)
+_MODALS = frozenset(["would", "could", "might", "may", "can", "shall"])
+_CHANGED = frozenset(
+    [
+        "upgraded",
+        "downgraded",
+        "changed",
+        "reclassified",
+        "revised",
+        "updated",
+        "corrected",
+        "amended",
+        "recategorized",
+        "recategorised",
+        "increased",
+        "decreased",
+        "lowered",
+        "raised",
+        "reduced",
+        "upstaged",
+        "downstaged",
+        "modified",
+    ]
+)
+_LINKS = _CHANGED | FIGURES | frozenset(
+    ["be", "become", "becomes", "becoming", "been", "being", "to", "as", "a", "an", "any", "the", "considered", "consider", "assigned", "assign", "classified", "rated", "categorized", "called", "given", "then", "also", "final", "category", "categories", "assessment", "birads", "of", "into", "longer", "meet", "meets", "meeting", "criteria", "for", "evidence", "qualify", "or", "suggest", "lesion", "lesions", "change", "upgrade", "downgrade", "upgrading", "downgrading", "warrant", "warrants", "warranted", "b", "c", "suspicion", "suspicious", "consistent", "with", "compatible", "justify", "support", "finding", "findings", "level", "require", "requires", "prompt", "result", "in", "raise", "raised", "lead", "lower", "it", "this", "have", "has", "new", "overall", "score", "code", "and", "grade"]
+)  # fmt: skip
+_PAST = frozenset(
+    [
+        "previously",
+        "previous",
+        "prior",
+        "formerly",
+        "earlier",
+        "initially",
+        "originally",
+        "original",
+        "recalled",
+        "recall",
+        "callback",
+        "ago",
+        "initial",
+        "before",
+    ]
+)
+_PAST_PAIRS = frozenset(
+    [("last", "year"), ("last", "mammogram"), ("last", "exam"), ("last", "study"), ("last", "examination"), ("last", "report"),
+     ("last", "visit"), ("last", "assessment"), ("last", "time"), ("history", "of"), ("past", "history"), ("called", "back"),
+     ("follow", "of"), ("evaluation", "of"), ("known", "birads"), ("years", "ago"), ("months", "ago"), ("outside", "mammogram"),
+     ("outside", "exam"), ("outside", "study"), ("outside", "report"), ("outside", "birads"), ("outside", "assessment"),
+     ("work", "of"), ("workup", "of"), ("workup", "for"), ("up", "of"), ("old", "report"), ("old", "birads"), ("baseline", "birads")]
+)  # fmt: skip
+_STUDIES = frozenset(
+    [
+        "mammogram",
+        "mammograms",
+        "mammography",
+        "exam",
+        "exams",
+        "examination",
+        "study",
+        "studies",
+        "imaging",
+        "report",
+        "films",
+    ]
+)
+_COMPARED = frozenset(["compared", "comparison", "since", "with", "to", "than", "from", "compare", "versus"])
+_AFTER_PAST = (
+    ("on", "prior"), ("on", "previous"), ("on", "last"), ("on", "outside"), ("on", "earlier"), ("in", "prior"), ("in", "previous"),
+    ("in", "last"), ("at", "prior"), ("at", "last"), ("previously",), ("earlier",), ("formerly",), ("last", "year"),
+    ("initially",), ("originally",), ("at", "outside"), ("from", "prior"), ("from", "previous"), ("from", "last"),
+    ("from", "outside"), ("by", "outside"), ("before",), ("in", "past"), ("prior",), ("at", "that", "time"),
+)  # fmt: skip
+_CONDITIONS = frozenset(["if", "unless", "once", "until", "provided", "depending", "pending", "when", "whenever"])
+_SHORT_CONDITIONS = frozenset(
+    [
+        "needed",
+        "necessary",
+        "clinically",
+        "indicated",
+        "warranted",
+        "possible",
+        "any",
+        "so",
+        "required",
+        "desired",
+        "appropriate",
+        "applicable",
+        "available",
+    ]
+)
+_AFTER_DENIED = (
+    ("is", "not"), ("not", "warranted"), ("not", "assigned"), ("not", "met"), ("excluded",), ("is", "excluded"), ("ruled", "out"),
+    ("is", "ruled", "out"), ("was", "ruled", "out"), ("was", "excluded"), ("not", "justified"), ("not", "appropriate"),
+    ("are", "not"), ("was", "not"), ("not", "applicable"), ("no", "longer"), ("can", "be", "excluded"), ("does", "not"),
+    ("not", "indicated"), ("is", "unlikely"),
+)  # fmt: skip
+_GENERAL_AFTER = frozenset(
+    ["lesions", "findings", "patients", "cases", "categories", "abnormalities", "masses", "women"]
+)
+_GENERAL_VERBS = frozenset(["require", "requires", "should", "need", "needs", "undergo", "have", "carry", "carries", "means", "mean", "denotes", "denote", "indicates", "refers", "corresponds", "implies", "is", "are", "signifies"])  # fmt: skip
+_DEFINES = frozenset(["means", "denotes", "signifies", "refers", "implies", "corresponds"])
+_YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
+_MAX_WORDS = 40
+
+
+def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) -> Standing | None:
+    """How the category at tokens `first` to `last` of a piece is meant; None where it is the assessment.
+
+    Args:
+        tokens: The text's tokens.
+        piece: The sentence or item that the category is in.
+        first: Its first token: the figure, or the phrase that states it.
+        last: The token after it.
+        count: How many categories are listed there.
+    """
+    words = tokens.words
+    if count >= 5 or {"scale", "range", "ranging", "ranges"} & set(words[max(piece.first, first - 6) : first]):
+        return Standing.LEGEND
+    if piece.section in _PRIOR_SECTIONS:
+        return Standing.PRIOR
+    before = _before(words, piece.first, first)
+    after = words[last : min(piece.last, last + _MAX_WORDS)]
+    if is_conditional(words, piece.first, first, piece.last):
+        return Standing.CONDITIONAL
+    linked = _linked(words, piece.first, first)
+    if (
+        linked in _MODALS
+        or (linked == "will" and _CHANGED & set(before))
+        or after[:1] == ["if"]
+        or after[:1] == ["unless"]
+    ):
+        return Standing.CONDITIONAL
+    if linked in _NEGATIONS or linked in ("rather", "instead", "exclude", "excludes", "excluding", "excluded"):
+        return Standing.DENIED
+    if any(tuple(_clause(after)[: len(phrase)]) == phrase for phrase in _AFTER_DENIED):
+        return Standing.DENIED
+    if _is_general(after):
+        return Standing.LEGEND
+    if _is_past(words, before, after, first) or _is_left(words, piece, first, last):
+        return Standing.PRIOR
+    return Standing.SUPERSEDED if {"preliminary", "provisional"} & set(before) else None
+
+
+def is_conditional(words: list[str], first: int, at: int, last: int) -> bool:
+    """Whether what stands at token `at` of a sentence depends on a condition.
+
+    A condition holds for its own part of the sentence, and for the parts after it where it opens one.
+    """
+    part = at
+    while part > first and words[part - 1] not in (",", "(", ")"):
+        part -= 1
+    if _opens_condition(words, part, at) or any(_is_condition(words, k, last) for k in range(part, at)):
+        return True
+    end = part
+    opened = False
+    while end > first:  # the parts before, the nearest first
+        end -= 1
+        begin = end
+        while begin > first and words[begin - 1] not in (",", "(", ")"):
+            begin -= 1
+        if _opens_condition(words, begin, end):
+            opened = True
+            break
+        marks = [k for k in range(begin, end) if _is_condition(words, k, last)]
+        if marks and words[begin] in ("and", "or", "but", "then"):
+            opened = True
+            break
+        end = begin
+    return opened
+
+
+def _opens_condition(words: list[str], begin: int, end: int) -> bool:
+    """Whether a part of a sentence begins with a condition: `If it grows`, `Should it grow`, `In case of`."""
+    k = begin
+    while k < end and (words[k] in ("and", "or", "but", "then", "however", "\n") or not words[k][0].isalnum()):
+        k += 1
+    if k >= end:
+        return False
+    if words[k] == "should" or (words[k] in ("in", "under") and words[k + 1 : k + 2] in (["case"], ["event"])):
+        return True
+    if words[k] in ("in", "under") and words[k + 1 : k + 3] == ["the", "event"]:
+        return True
+    return _is_condition(words, k, end) and not (
+        k + 1 < len(words) and words[k + 1] in _SHORT_CONDITIONS and words[k] == "if"
+    )
+
+
+def _is_condition(words: list[str], k: int, last: int) -> bool:
+    """Whether a word makes what follows depend on something; `when compared` and `once a year` do not."""
+    word = words[k]
+    if word not in _CONDITIONS:
+        return False
+    following = words[k + 1 : min(last, k + 10)]
+    if word in ("when", "once"):
+        return bool(
+            {"available", "obtained", "received", "completed", "performed", "resolved", "stable"} & set(following)
+        )
+    if word == "pending":
+        return bool(following)
+    return True
+
+
+def _before(words: list[str], first: int, at: int) -> list[str]:
+    """The words of the clause before a category."""
+    begin = at
+    while begin > max(first, at - _MAX_WORDS) and words[begin - 1] not in _CLAUSE_MARKS:
+        begin -= 1
+    if begin > first and words[begin - 1] == ":":  # `Prior assessment: BI-RADS 3`, `2019: BI-RADS 3`
+        label = begin - 1
+        while label > max(first, begin - 8) and words[label - 1] not in _CLAUSE_MARKS:
+            label -= 1
+        return words[label:at]
+    if begin > first and words[begin - 1] == "(" and begin - 2 >= first:
+        label = max(first, begin - 7)
+        near = words[label : begin - 1]
+        if {"prior", "previous"} & set(near) and _STUDIES & set(near):
+            return [*near, *words[begin:at], "previously"]
+    return words[begin:at]
+
+
+def _clause(after: list[str]) -> list[str]:
+    """The words of the clause after a category, an opening bracket left out."""
+    made: list[str] = []
+    if after[:1] == ["("] and "birads" in after[: after.index(")") if ")" in after else len(after)]:
+        return made  # `BI-RADS 2 (previously BI-RADS 3)`
+    for k, word in enumerate(after):
+        if word in _CLAUSE_MARKS and not (k == 0 and word == "("):
+            break
+        if word.isalnum() and word not in ("the", "her", "a"):
+            made.append(word)
+    return made
+
+
+def _linked(words: list[str], first: int, at: int) -> str:
+    """The nearest word before a category that is more than a link to it."""
+    k = at - 1
+    while k >= first and (
+        words[k] in _LINKS or words[k] in ("=", "-", ":") or (words[k] in LIST and words[k] not in ",()")
+    ):
+        if words[k] in (":", "-"):
+            return ""
+        k -= 1
+    return words[k] if k >= first else ""
+
+
+def _is_general(after: list[str]) -> bool:
+    """Whether a sentence speaks of a category as such: `BI-RADS 4 lesions require biopsy`, `BI-RADS 3 means ...`."""
+    clause = _clause(after)
+    if clause[:1] and clause[0] in _DEFINES:
+        return True
+    return len(clause) > 1 and clause[0] in _GENERAL_AFTER and bool(_GENERAL_VERBS & set(clause[1:3]))
+
+
+def _is_past(words: list[str], before: list[str], after: list[str], first: int) -> bool:
+    """Whether a category is an earlier one."""
+    clause = _clause(after)
+    if any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_PAST):
+        return True
+    dated = clause[:2] if clause[:1] == ["in"] or after[:1] == ["("] else []
+    if any(_YEAR.match(w) for w in dated) or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"]):
+        return True
+    if any(pair in _PAST_PAIRS for pair in zip(before, before[1:], strict=False)):
+        return True
+    if before[:1] and _YEAR.match(before[0]) and ":" in before:
+        return True
+    for k, word in enumerate(before):
+        if word not in _PAST or (word == "before" and before[k - 1 : k] in (["than"], ["as"])):
+            continue
+        study = bool(_STUDIES & set(before[k + 1 : k + 3]))
+        compared = bool(_COMPARED & set(before[max(0, k - 3) : k]))
+        if word in ("prior", "previous", "original", "earlier") and study and compared and before[-1] != "previously":
+            continue
+        if word in ("prior", "previous") and before[max(0, k - 1) : k] in (["no"], ["without"]):
+            continue
+        return True
+    return False
+
+
+def _is_left(words: list[str], piece: Piece, first: int, last: int) -> bool:
+    """Whether a category is the one that another replaces: the 4 of `from BI-RADS 4 to BI-RADS 2`."""
+    k = first - 1
+    while k >= piece.first and words[k] in ("birads", "category", "a", "the", "assessment"):
+        k -= 1
+    if k < piece.first or words[k] != "from":
+        return False
+    follows = words[last : last + 4]
+    return "to" in follows[:3] or bool(_CHANGED & set(words[max(piece.first, k - 5) : k]))
+
+
+_REPLACES = _CHANGED - {"increased", "decreased"}
+
+
+def replaces(tokens: Tokens, piece: Piece, first: int) -> bool:
+    """Whether a category takes the place of those before it: `the assessment is changed to BI-RADS 2`."""
+    words = tokens.words
+    k = first - 1
+    while k >= piece.first and words[k] in ("birads", "category", "a", "the", "assessment", "final"):
+        k -= 1
+    if k < piece.first or words[k] not in ("to", "as"):
+        return False
+    return bool(_REPLACES & set(words[max(piece.first, k - 8) : k]))
