@@ -186,7 +186,11 @@ HELD = [
     ("IMPRESSION: BI-RADS 0.\nADDENDUM 03/04/2024: Final assessment: Benign.", ["2"], ["superseded 0"]),
     ("BI-RADS 4.\n***AMENDED REPORT***\nBI-RADS 2.", ["2"], ["superseded 4"]),
     ("BI-RADS 4.\nCORRECTION: should read BI-RADS 3.", ["3"], ["superseded 4"]),
-    ("Right breast: BI-RADS 2. Left breast: BI-RADS 4.\nADDENDUM: Left breast: BI-RADS 2.", ["R 2", "L 2"], ["superseded 4"]),
+    (
+        "Right breast: BI-RADS 2. Left breast: BI-RADS 4.\nADDENDUM: Left breast: BI-RADS 2.",
+        ["R 2", "L 2"],
+        ["superseded 4"],
+    ),
     ("BI-RADS 0.\nADDENDUM 1: BI-RADS 4.\nADDENDUM 2: BI-RADS 2.", ["2"], ["superseded 0", "superseded 4"]),
     ("ADDENDUM: BI-RADS 2.\nEND OF ADDENDUM\nIMPRESSION: BI-RADS 0.", ["2"], ["superseded 0"]),
     ("ADDENDUM: BI-RADS 2.\n\nORIGINAL REPORT:\nIMPRESSION: BI-RADS 0.", ["2"], ["superseded 0"]),
@@ -200,9 +204,7 @@ HELD = [
 
 
 @pytest.mark.parametrize(("text", "expected", "apart"), HELD)
-def test_t3_the_assessment_that_holds_is_told_from_all_others(
-    text: str, expected: list[str], apart: list[str]
-) -> None:
+def test_t3_the_assessment_that_holds_is_told_from_all_others(text: str, expected: list[str], apart: list[str]) -> None:
     assert assessed(text) == expected
     assert others(text) == apart
     for other in parse(text).other_categories:
@@ -375,7 +377,10 @@ def test_a_size_is_read_whole(text: str, size: int) -> None:
             "Masses are seen in the right breast at 10 o'clock and in the left breast at 2 o'clock. BI-RADS 4.",
             [("R", None, 10), ("L", None, 2)],
         ),
-        ("A mass in the right breast at 10 o'clock and another in the left breast.", [("R", None, 10), ("L", None, None)]),
+        (
+            "A mass in the right breast at 10 o'clock and another in the left breast.",
+            [("R", None, 10), ("L", None, None)],
+        ),
         ("Masses at 10 o'clock and 2 o'clock in the left breast.", [("L", None, 10), ("L", None, 2)]),
         ("Masses at 10 and 2 o'clock in the left breast.", [("L", None, 10), ("L", None, 2)]),
         (

@@ -12,10 +12,12 @@ _CHANGES = frozenset(["amended", "corrected", "revised", "supplemental", "supple
 _PARTS = frozenset(
     ["report", "reports", "impression", "assessment", "birads", "conclusion", "reading", "interpretation"]
 )
-_STARTS = frozenset(["\n", ".", "|", "-", "=", "#", "[", "]", "•", ";", "!"])
+_STARTS_WORDS = ". | - = # [ ] • ; !"
+_STARTS = frozenset(_STARTS_WORDS.split()) | {"\n"}
 _RESTARTS = frozenset(
     ["exam", "examination", "indication", "technique", "history", "procedure", "clinical", "comparison"]
 )
+_CONCLUSIONS = frozenset(["findings", "impression", "conclusion"])
 _LATER = frozenset(["will", "follow", "pending", "follows"])
 
 
@@ -38,24 +40,19 @@ def find_parts(tokens: Tokens) -> Parts:
     if not (_NAMES | _CHANGES | {"original", "preliminary"}) & set(words):
         return Parts()
     found: list[tuple[int, int | None]] = []  # where a part begins, and its number; 0 is the report
+    top = next((i for i, w in enumerate(words) if w[0].isalnum()), 0)
     on_top = False
     for i, word in enumerate(words):
         begins = i == 0 or words[i - 1] in _STARTS
-        if _ends_addendum(words, i) and found:
+        back = _ends_addendum(words, i) and bool(found)
+        if begins and found and found[0][0] <= top and found[-1][1] != 0 and _is_heading(words, i):
+            stated = "birads" in words[found[-1][0] : i]
+            back = back or word in _RESTARTS or (stated and word in _CONCLUSIONS)
+        if back:
             found.append((i, 0))
             on_top = True
         elif begins and _opens_addendum(words, i):
             found.append((i, _number(words, i)))
-        elif (
-            begins
-            and found
-            and found[0][0] <= _first_word(words)
-            and found[-1][1] != 0
-            and word in _RESTARTS
-            and _is_heading(words, i)
-        ):
-            found.append((i, 0))
-            on_top = True
     addenda = [n for n, (_, number) in enumerate(found) if number != 0]
     order = sorted(addenda, key=lambda n: found[n][1] or 0) if all(found[n][1] for n in addenda) else addenda
     if on_top and order is addenda and found and found[-1][1] == 0:
@@ -66,17 +63,12 @@ def find_parts(tokens: Tokens) -> Parts:
     return Parts(tuple(tokens.starts[i] for i, _ in found), tuple(ranks))
 
 
-def _first_word(words: list[str]) -> int:
-    """The first token that is a word."""
-    return next((i for i, w in enumerate(words) if w[0].isalnum()), 0)
-
-
 def _opens_addendum(words: list[str], i: int) -> bool:
     """Whether an addendum begins at token `i`."""
     following = words[i + 1 : i + 9]
     line = following[: following.index("\n")] if "\n" in following else following
     if words[i] in _NAMES:
-        return not _LATER & set(line[:4]) and not words[i - 1 : i] == ["end"]
+        return not _LATER & set(line[:4]) and words[i - 1 : i] != ["end"]
     if words[i] not in _CHANGES or not following:
         return False
     if words[i] == "final":

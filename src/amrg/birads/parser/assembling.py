@@ -176,15 +176,19 @@ class _PieceReader:
     def _several_places(self) -> None:
         """Find where one thing named has a second place: `in the right breast at 10 and in the left at 2 o'clock`."""
         self._elsewhere: dict[int, NamedThing] = {}  # by the first mention of a place of its own
+        self._first_side: dict[int, Mention] = {}  # the side of the first place, by the thing named
         for n, named in enumerate(self._named):
             if named.role is not ClauseRole.FOUND:
                 continue
             end = self._named[n + 1].at if n + 1 < len(self._named) else len(self._found)
-            groups = self._groups(named.at + 1, end)
+            apart = _TELL_APART | {Concept.SIZE} if self._found[named.at].plural else _TELL_APART
+            groups = [(at, {c: v for c, v in p.items() if c in apart}) for at, p in self._groups(named.at + 1, end)]
             known = dict(groups[0][1]) if groups else {}
             for first, places in groups[1:]:
                 if any(c in known and known[c] != v for c, v in places.items()):
                     self._elsewhere[first] = named
+                    sides = (m for m in self._found[groups[0][0] : first] if Concept.SIDE in m.means)
+                    self._first_side.update({named.at: side for side in sides if named.at not in self._first_side})
                     known = dict(places)
                 else:
                     known |= places
@@ -202,7 +206,7 @@ class _PieceReader:
             parted = bool(_JOINS & set(self._tokens.words[end : mention.first]))
             if not groups or parted:
                 groups.append((at, {}))
-            groups[-1][1].update({c: v for c, v in mention.means.items() if c in _TELL_APART})
+            groups[-1][1].update({c: v for c, v in mention.means.items() if c in WHEREABOUTS})
             end = mention.last
         return groups
 
@@ -211,6 +215,9 @@ class _PieceReader:
         named = self._elsewhere.get(at)
         draft = self._targets[named.at] if named is not None else None
         if named is not None and isinstance(draft, PartialFinding):
+            side = self._first_side.get(named.at)
+            if side is not None:  # `bilateral masses: right 10 o'clock, left 2 o'clock`
+                draft.slots[Concept.SIDE] = (side.means[Concept.SIDE], *self._into.span(side))
             self._targets[named.at] = other = draft.elsewhere()
             self._new.append(other)
         if at and Concept.BENIGN in mention.means and self._is_gloss(at):
@@ -260,7 +267,10 @@ class _PieceReader:
             return False  # `calcifications, new, and a mass`: describes what comes before
         if OWNER.get(concept, ahead.kind) is not ahead.kind and self._is_separated(at, ahead):
             return False
-        follows_preposition = at > 0 and Concept.PREPOSITION in self._found[at - 1].means
+        before = at - 1
+        while before > 0 and Concept.THE in self._found[before].means:
+            before -= 1
+        follows_preposition = before >= 0 and Concept.PREPOSITION in self._found[before].means
         has_before = any(n.at < at and isinstance(self._targets[n.at], PartialFinding) for n in self._named)
         if concept in WHEREABOUTS and has_before and follows_preposition:
             return False
@@ -424,7 +434,9 @@ class _PieceReader:
         for i in range(at + 1, len(self._found)):
             mention = self._found[i]
             between = self._tokens.words[self._found[at].last : mention.first]
-            if Concept.CATEGORY in mention.means or "," in between or Concept.KIND in mention.means:
+            if Concept.CATEGORY in mention.means or Concept.KIND in mention.means:
+                return None
+            if "," in between and (between != [","] or any(Concept.CATEGORY in m.means for m in self._found[i:])):
                 return None
             if Concept.SIDE in mention.means:
                 return i

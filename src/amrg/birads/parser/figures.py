@@ -12,31 +12,10 @@ _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "iva": "4A", "ivb": "4B", 
 FIGURES = frozenset(_FIGURES) | frozenset(_ROMAN)
 SIDES = {"right": "right", "left": "left", "rt": "right", "lt": "left", "r": "right", "l": "left"}
 """Words for a side, with the one that the word table knows."""
-LIST = frozenset([",", "/", "&", "and", "or", "+", "to", "-", "(", ")"])
-_MEASURES = frozenset(
-    [
-        "mm",
-        "cm",
-        "month",
-        "months",
-        "week",
-        "weeks",
-        "o",
-        "x",
-        "%",
-        "th",
-        "st",
-        "nd",
-        "rd",
-        "edition",
-        "year",
-        "years",
-        "day",
-        "days",
-        "view",
-        "views",
-    ]
-)
+_LIST_WORDS = ", / & and or + to - ( )"
+LIST = frozenset(_LIST_WORDS.split())
+_MEASURES_WORDS = "mm cm month months week weeks o x % th st nd rd edition year years day days view views"
+_MEASURES = frozenset(_MEASURES_WORDS.split())
 _ENDS = frozenset(
     "\n . , ; : ( ) | [ ] { } - / & + = • > and or in on for at to with respectively birads right left rt lt r l both "
     "bilateral bilaterally category benign negative probably suspicious suggestive highly known incomplete low moderate high "

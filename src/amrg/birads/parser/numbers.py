@@ -73,6 +73,8 @@ class NumberReader:
             if read[0] not in found:
                 found.append(read[0])
             at = end = read[1]
+            if self._words[i - 1] in ("from", "birads") and "from" in self._words[max(0, i - 3) : i]:
+                break  # `from 4 to 2` is no list
             while self._word(at) in LIST and at - end < 3:
                 at += 1
             if self._word(at) == "birads":

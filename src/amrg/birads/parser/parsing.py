@@ -194,7 +194,8 @@ class _Reading:
             for mention in found:
                 begin, end = self._assembler.span(mention)
                 original = self._source.original(begin, end)
-                if original[0] in starts or self._source.source[slice(*original)].lower() in values:
+                loose = Concept.WHEN in mention.means
+                if not loose and (original[0] in starts or self._source.source[slice(*original)].lower() in values):
                     continue
                 if is_unused(piece, mention):
                     spans.append((begin, end))
@@ -275,12 +276,17 @@ def _assessments(
     return made
 
 
+def _counts(word: str, piece: Piece) -> bool:
+    """Whether a token that nothing covers is worth naming; a digit alone numbers an item."""
+    return word[0].isalnum() and (len(word) > 1 or (word.isdecimal() and piece.last - piece.first > 1))
+
+
 def _not_understood(tokens: Tokens, piece: Piece, found: list[Mention]) -> list[tuple[int, int]]:
     """Runs of words in a piece that no mention covers."""
     runs: list[list[int]] = []
     at = piece.first
     for first, last in [*((m.first, m.last) for m in found), (piece.last, piece.last)]:
-        run = [i for i in range(at, first) if tokens.words[i][0].isalnum() and len(tokens.words[i]) > 1]
+        run = [i for i in range(at, first) if _counts(tokens.words[i], piece)]
         if run:
             runs.append([run[0], run[-1]])
         at = last

@@ -286,7 +286,7 @@ _STUDY = (
     (Concept.ADVICE, Recommendation.SURGICAL, "surgical excision; excision; surgical consultation; surgical removal; "
      "definitive surgery; surgical biopsy; surgery; excisional biopsy; surgical referral; surgical management; "
      "surgical treatment; definitive treatment"),
-    (Concept.ADVISED, True, "recommended; recommend; advised; advise; suggested; needs; needed; should; warranted; "
+    (Concept.ADVISED, True, "recommended; recommend; advised; advise; suggested; need; needs; needed; should; warranted; "
      "recommendation; required; indicated; recommends; advice; requires; follow up; correlation; consider; "
      "management; recommendations; next; plan; return; resume; continue; proceed; is suggested"),
     (Concept.STRUCTURE, (Kind.SKIN_THICKENING,), "skin"),

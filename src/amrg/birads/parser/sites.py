@@ -11,141 +11,33 @@ from amrg.birads.parser.tokens import Tokens
 
 _LEADS = frozenset(["birads", "category", "categories", "assessment"])
 _DENSITY = frozenset(["acr", "density", "composition", "tissue", "parenchymal"])
-_BETWEEN = frozenset(
-    [
-        "category",
-        "categories",
-        "assessment",
-        "score",
-        "classification",
-        "final",
-        "is",
-        "of",
-        ":",
-        "-",
-        "=",
-        "(",
-        "class",
-        "grade",
-        "code",
-        "rating",
-        "level",
-        "as",
-        "overall",
-        "cat",
-        "right",
-        "left",
-        "rt",
-        "lt",
-        "r",
-        "l",
-        "breast",
-        "breasts",
-        "side",
-        "bilateral",
-        "both",
-        "combined",
-        ",",
-        "for",
-        "the",
-        "assigned",
-        ")",
-        "number",
-        "no#",
-        "#",
-        "remains",
-        ">",
-        "was",
-        "mammographic",
-        "mammogram",
-        "now",
-        "current",
-    ]
+_BETWEEN_WORDS = (
+    "category categories assessment score classification final is of : - = ( class grade code rating level as "
+    "overall cat right left rt lt r l breast breasts side bilateral both combined , for the assigned ) number no# "
+    "# remains > was mammographic mammogram now current should read reads changed upgraded "
+    "downgraded revised updated reclassified from to"
 )
-_BREAKS = frozenset(["\n", ".", ";", "|", "[", "]", "{", "}", "•"])
-_GLOSS = frozenset(
-    [
-        "incomplete",
-        "additional",
-        "need",
-        "needs",
-        "negative",
-        "normal",
-        "benign",
-        "probably",
-        "likely",
-        "suspicious",
-        "low",
-        "moderate",
-        "intermediate",
-        "high",
-        "highly",
-        "known",
-        "biopsy",
-        "proven",
-        "malignancy",
-        "malignant",
-        "suggestive",
-        "suspicion",
-        "finding",
-        "findings",
-        "abnormality",
-        "of",
-        "for",
-        "imaging",
-        "evaluation",
-        "lesion",
-        "appearing",
-    ]
+_BETWEEN = frozenset(_BETWEEN_WORDS.split())
+_BREAKS_WORDS = ". ; | [ ] { } •"
+_BREAKS = frozenset(_BREAKS_WORDS.split()) | {"\n"}
+_GLOSS_WORDS = (
+    "incomplete additional need needs negative normal benign probably likely suspicious low moderate intermediate "
+    "high highly known biopsy proven malignancy malignant suggestive suspicion finding findings abnormality of "
+    "for imaging evaluation lesion appearing"
 )
-_GLOSS_OPENS = frozenset(
-    [
-        "incomplete",
-        "additional",
-        "need",
-        "needs",
-        "negative",
-        "normal",
-        "benign",
-        "probably",
-        "likely",
-        "suspicious",
-        "suspicion",
-        "low",
-        "moderate",
-        "intermediate",
-        "high",
-        "highly",
-        "known",
-        "biopsy",
-        "proven",
-        "malignancy",
-        "inconclusive",
-        "assessment",
-        "mildly",
-        "moderately",
-        "no",
-        "definitely",
-        "definite",
-    ]
+_GLOSS = frozenset(_GLOSS_WORDS.split())
+_GLOSS_OPENS_WORDS = (
+    "incomplete additional need needs negative normal benign probably likely suspicious suspicion low moderate "
+    "intermediate high highly known biopsy proven malignancy inconclusive assessment mildly moderately no "
+    "definitely definite"
 )
-_LEGEND_NAMES = frozenset(
-    [
-        "legend",
-        "key",
-        "scale",
-        "categories",
-        "classification",
-        "definitions",
-        "explanation",
-        "explained",
-        "meaning",
-        "system",
-    ]
-)
+_GLOSS_OPENS = frozenset(_GLOSS_OPENS_WORDS.split())
+_LEGEND_NAMES_WORDS = "legend key scale categories classification definitions explanation explained meaning system"
+_LEGEND_NAMES = frozenset(_LEGEND_NAMES_WORDS.split())
 _FARTHEST = 14
 _ORDER = {c: i for i, c in enumerate(Category)}
 _MAX_LEGEND_GAP = 45
+_WHOSE = frozenset(["right", "left", "rt", "lt", "overall", "breast"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +147,7 @@ class _Finder:
             if found is None:
                 self._spell_after(first)
                 return
-            before = self._side_before(first, j)
+            before = self._side_before(first, j) or self._is_next_in_time(first, j)
             if not before and not self._side_after(found[1]):
                 self._spell_after(first)
                 return
@@ -263,6 +155,12 @@ class _Finder:
                 return
             self._accept(first, j, broken)
             first = found[1]
+
+    def _is_next_in_time(self, first: int, j: int) -> bool:
+        """`was 3, now 2` and `from 4 to 2`."""
+        if self._words[j - 1] == "to":
+            return "from" in self._words[max(0, first - 6) : first]
+        return bool({"now", "currently", "today"} & set(self._words[first:j]))
 
     def _spell_after(self, at: int) -> None:
         """`4 (L)`: the side of the last category."""
@@ -366,7 +264,7 @@ def _runs(tokens: Tokens, items: list[tuple[Category, int, int]]) -> list[list[t
     runs: list[list[tuple[Category, int, int]]] = []
     direction = 0
     for item in items:
-        step = _step(runs[-1][-1], item) if runs else 0
+        step = _step(tokens, runs[-1][-1], item) if runs else 0
         if step and direction in (0, step):
             runs[-1].append(item)
             direction = step
@@ -376,13 +274,14 @@ def _runs(tokens: Tokens, items: list[tuple[Category, int, int]]) -> list[list[t
     return [run for run in runs if len(run) >= (3 if _is_named(tokens, run) else 4)]
 
 
-def _step(before: tuple[Category, int, int], after: tuple[Category, int, int]) -> int:
-    """1 or -1 where an item comes next to another in the order of the categories, else 0."""
-    if after[1] - before[2] > _MAX_LEGEND_GAP:
+def _step(tokens: Tokens, before: tuple[Category, int, int], after: tuple[Category, int, int]) -> int:
+    """1 or -1 where an item comes next to another in the order of the categories and no breast is named, else 0."""
+    if after[1] - before[2] > _MAX_LEGEND_GAP or abs(after[0].major - before[0].major) > 1:
+        return 0
+    if _WHOSE & set(tokens.words[before[2] : after[1]]):
         return 0
     steps = _ORDER[after[0]] - _ORDER[before[0]]
-    majors = after[0].major - before[0].major
-    return (steps > 0) - (steps < 0) if abs(majors) <= 1 and steps else 0
+    return (steps > 0) - (steps < 0)
 
 
 def _is_named(tokens: Tokens, run: list[tuple[Category, int, int]]) -> bool:

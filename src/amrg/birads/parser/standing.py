@@ -1,4 +1,4 @@
-"""Which categories of a text are its assessment, and which only are spoken of: earlier, conditional, denied, general."""
+"""Which categories of a text are its assessment, and which it only speaks of: earlier, conditional, denied, general."""
 
 from __future__ import annotations
 
@@ -22,71 +22,30 @@ class Standing(StrEnum):
 
 
 _PRIOR_SECTIONS = frozenset({Section.INDICATION, Section.COMPARISON, Section.TECHNIQUE})
-_CLAUSE_MARKS = frozenset(
-    [",", ":", "(", ")", "-", ">", "&", "now", "today", "currently", "but", "however", "whereas", "while"]
-)
-_NEGATIONS = frozenset(
-    [
-        "no",
-        "not",
-        "never",
-        "without",
-        "nor",
-        "neither",
-        "cannot",
-        "isn't",
-        "isn",
-        "doesn",
-        "wasn",
-        "don",
-        "unlike",
-        "than",
-    ]
-)
+_CLAUSE_MARKS_WORDS = ", : ( ) - > & now today currently but however whereas while"
+_CLAUSE_MARKS = frozenset(_CLAUSE_MARKS_WORDS.split())
+_NEGATIONS_WORDS = "no not never without nor neither cannot isn doesn wasn don aren unlike than"
+_NEGATIONS = frozenset(_NEGATIONS_WORDS.split())
 _MODALS = frozenset(["would", "could", "might", "may", "can", "shall"])
-_CHANGED = frozenset(
-    [
-        "upgraded",
-        "downgraded",
-        "changed",
-        "reclassified",
-        "revised",
-        "updated",
-        "corrected",
-        "amended",
-        "recategorized",
-        "recategorised",
-        "increased",
-        "decreased",
-        "lowered",
-        "raised",
-        "reduced",
-        "upstaged",
-        "downstaged",
-        "modified",
-    ]
+_CHANGED_WORDS = (
+    "upgraded downgraded changed reclassified revised updated corrected amended recategorized recategorised "
+    "increased decreased lowered raised reduced upstaged downstaged modified"
 )
-_LINKS = _CHANGED | FIGURES | frozenset(
-    ["be", "become", "becomes", "becoming", "been", "being", "to", "as", "a", "an", "any", "the", "considered", "consider", "assigned", "assign", "classified", "rated", "categorized", "called", "given", "then", "also", "final", "category", "categories", "assessment", "birads", "of", "into", "longer", "meet", "meets", "meeting", "criteria", "for", "evidence", "qualify", "or", "suggest", "lesion", "lesions", "change", "upgrade", "downgrade", "upgrading", "downgrading", "warrant", "warrants", "warranted", "b", "c", "suspicion", "suspicious", "consistent", "with", "compatible", "justify", "support", "finding", "findings", "level", "require", "requires", "prompt", "result", "in", "raise", "raised", "lead", "lower", "it", "this", "have", "has", "new", "overall", "score", "code", "and", "grade"]
-)  # fmt: skip
-_PAST = frozenset(
-    [
-        "previously",
-        "previous",
-        "prior",
-        "formerly",
-        "earlier",
-        "initially",
-        "originally",
-        "original",
-        "recalled",
-        "recall",
-        "callback",
-        "ago",
-        "initial",
-        "before",
-    ]
+_CHANGED = frozenset(_CHANGED_WORDS.split())
+_LINKS_WORDS = (
+    "be become becomes becoming been being to as a an any the considered consider assigned assign classified "
+    "rated categorized called given then also final category categories assessment birads of into longer meet "
+    "meets meeting criteria for evidence qualify or suggest lesion lesions change upgrade downgrade upgrading "
+    "downgrading warrant warrants warranted b c suspicion suspicious consistent with compatible justify support "
+    "finding findings level require requires prompt result in raise raised lead lower it this have has new "
+    "overall score code and grade t"
 )
+_LINKS = _CHANGED | FIGURES | frozenset(_LINKS_WORDS.split())  # fmt: skip
+_PAST_WORDS = (
+    "previously previous prior formerly earlier initially originally original recalled recall callback ago "
+    "initial before"
+)
+_PAST = frozenset(_PAST_WORDS.split())
 _PAST_PAIRS = frozenset(
     [("last", "year"), ("last", "mammogram"), ("last", "exam"), ("last", "study"), ("last", "examination"), ("last", "report"),
      ("last", "visit"), ("last", "assessment"), ("last", "time"), ("history", "of"), ("past", "history"), ("called", "back"),
@@ -94,46 +53,22 @@ _PAST_PAIRS = frozenset(
      ("outside", "exam"), ("outside", "study"), ("outside", "report"), ("outside", "birads"), ("outside", "assessment"),
      ("work", "of"), ("workup", "of"), ("workup", "for"), ("up", "of"), ("old", "report"), ("old", "birads"), ("baseline", "birads")]
 )  # fmt: skip
-_STUDIES = frozenset(
-    [
-        "mammogram",
-        "mammograms",
-        "mammography",
-        "exam",
-        "exams",
-        "examination",
-        "study",
-        "studies",
-        "imaging",
-        "report",
-        "films",
-    ]
-)
-_COMPARED = frozenset(["compared", "comparison", "since", "with", "to", "than", "from", "compare", "versus"])
+_STUDIES_WORDS = "mammogram mammograms mammography exam exams examination study studies imaging report films"
+_STUDIES = frozenset(_STUDIES_WORDS.split())
+_COMPARED_WORDS = "compared comparison since with to than from compare versus"
+_COMPARED = frozenset(_COMPARED_WORDS.split())
 _AFTER_PAST = (
     ("on", "prior"), ("on", "previous"), ("on", "last"), ("on", "outside"), ("on", "earlier"), ("in", "prior"), ("in", "previous"),
     ("in", "last"), ("at", "prior"), ("at", "last"), ("previously",), ("earlier",), ("formerly",), ("last", "year"),
     ("initially",), ("originally",), ("at", "outside"), ("from", "prior"), ("from", "previous"), ("from", "last"),
     ("from", "outside"), ("by", "outside"), ("before",), ("in", "past"), ("prior",), ("at", "that", "time"),
 )  # fmt: skip
-_CONDITIONS = frozenset(["if", "unless", "once", "until", "provided", "depending", "pending", "when", "whenever"])
-_SHORT_CONDITIONS = frozenset(
-    [
-        "needed",
-        "necessary",
-        "clinically",
-        "indicated",
-        "warranted",
-        "possible",
-        "any",
-        "so",
-        "required",
-        "desired",
-        "appropriate",
-        "applicable",
-        "available",
-    ]
+_CONDITIONS_WORDS = "if unless once until provided depending pending when whenever"
+_CONDITIONS = frozenset(_CONDITIONS_WORDS.split())
+_SHORT_CONDITIONS_WORDS = (
+    "needed necessary clinically indicated warranted possible any so required desired appropriate applicable available"
 )
+_SHORT_CONDITIONS = frozenset(_SHORT_CONDITIONS_WORDS.split())
 _AFTER_DENIED = (
     ("is", "not"), ("not", "warranted"), ("not", "assigned"), ("not", "met"), ("excluded",), ("is", "excluded"), ("ruled", "out"),
     ("is", "ruled", "out"), ("was", "ruled", "out"), ("was", "excluded"), ("not", "justified"), ("not", "appropriate"),
@@ -143,7 +78,11 @@ _AFTER_DENIED = (
 _GENERAL_AFTER = frozenset(
     ["lesions", "findings", "patients", "cases", "categories", "abnormalities", "masses", "women"]
 )
-_GENERAL_VERBS = frozenset(["require", "requires", "should", "need", "needs", "undergo", "have", "carry", "carries", "means", "mean", "denotes", "denote", "indicates", "refers", "corresponds", "implies", "is", "are", "signifies"])  # fmt: skip
+_GENERAL_VERBS_WORDS = (
+    "require requires should need needs undergo have carry carries means mean denotes denote indicates refers "
+    "corresponds implies is are signifies"
+)
+_GENERAL_VERBS = frozenset(_GENERAL_VERBS_WORDS.split())  # fmt: skip
 _DEFINES = frozenset(["means", "denotes", "signifies", "refers", "implies", "corresponds"])
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _MAX_WORDS = 40
@@ -301,6 +240,8 @@ def _is_past(words: list[str], before: list[str], after: list[str], first: int) 
     """Whether a category is an earlier one."""
     clause = _clause(after)
     if any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_PAST):
+        return True
+    if words[first - 1] == "was" and {"now", "currently", "today"} & set(after):
         return True
     dated = clause[:2] if clause[:1] == ["in"] or after[:1] == ["("] else []
     if any(_YEAR.match(w) for w in dated) or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"]):

@@ -53,39 +53,16 @@ _MAX_WORDS = max(map(len, _PHRASES))
 _FIRST_WORDS = frozenset(words[0] for words in _PHRASES)
 _LEADS = frozenset(["birads", "category", "assessment"])
 _MARKS = frozenset([":", "-", ",", "(", ")", "/", "=", ";"])
-_OPENING = _LEADS | _MARKS | frozenset(
-    ["final", "overall", "the", "is", "of", "right", "left", "rt", "lt", "breast", "breasts", "side", "mammogram", "impression", "conclusion", "bilateral", "both", "as", "for", "classification", "code", "score", "study", "exam", "examination", "mammographic", "mammography"]
-)  # fmt: skip
-_TAIL = _MARKS | frozenset(
-    [
-        "finding",
-        "findings",
-        "s",
-        "abnormality",
-        "abnormalities",
-        "mammogram",
-        "mammography",
-        "mammographic",
-        "study",
-        "exam",
-        "examination",
-        "category",
-        "assessment",
-        "bilateral",
-        "bilaterally",
-        "right",
-        "left",
-        "rt",
-        "lt",
-        "breast",
-        "breasts",
-        "in",
-        "the",
-        "both",
-        "on",
-        "sides",
-    ]
+_OPENING_WORDS = (
+    "final overall the is of right left rt lt breast breasts side mammogram impression conclusion bilateral both "
+    "as for classification code score study exam examination mammographic mammography"
 )
+_OPENING = _LEADS | _MARKS | frozenset(_OPENING_WORDS.split())  # fmt: skip
+_TAIL_WORDS = (
+    "finding findings s abnormality abnormalities mammogram mammography mammographic study exam examination "
+    "category assessment bilateral bilaterally right left rt lt breast breasts in the both on sides"
+)
+_TAIL = _MARKS | frozenset(_TAIL_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,30 +17,11 @@ from amrg.birads.report import Assessment, Comparison
 
 Placed = tuple[Any, int, int]
 _TISSUE = frozenset(["breast", "breasts", "parenchyma", "tissue", "mammogram", "composition", "density", "they"])
-_REQUESTS = frozenset(
-    [
-        "need",
-        "needs",
-        "needed",
-        "request",
-        "requested",
-        "requesting",
-        "await",
-        "awaiting",
-        "awaited",
-        "pending",
-        "obtain",
-        "retrieve",
-        "retrieved",
-        "required",
-        "requires",
-        "outstanding",
-        "recommended",
-        "advised",
-        "sought",
-        "receipt",
-    ]
+_REQUESTS_WORDS = (
+    "need needs needed request requested requesting await awaiting awaited pending obtain retrieve retrieved "
+    "required requires outstanding recommended advised sought receipt"
 )
+_REQUESTS = frozenset(_REQUESTS_WORDS.split())
 _WEAK = frozenset(["needed", "required", "necessary", "indicated", "warranted"])
 _ORDER = [
     Recommendation.ROUTINE,
