@@ -67,7 +67,7 @@ PROSE = {
 }
 """Words of messages, docstrings, comments and pages, and what to use instead."""
 
-ALLOWED = {"src/amrg/birads/parser/realwords.py": {"lesson", "lessons"}}
+ALLOWED = {"src/amrg/birads/text/realwords.py": {"lesson", "lessons"}}
 """A list of English words that no misspelling may be corrected from."""
 
 NAME = re.compile(rf"(?:^|_)({'|'.join(NAMES)})(?=_|$)")

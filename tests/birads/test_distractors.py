@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
+from dmid_data import DMID, dmid_reports
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amrg.birads import Category, parse
-from tests.birads.dmid import FOLDER, texts
 
-pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the DMID reports are not here")
+pytestmark = pytest.mark.skipif(not DMID.is_dir(), reason="the DMID reports are not here")
 
 CATEGORIES = [c.value for c in Category]
 NAMES = [
@@ -76,7 +76,7 @@ def insert(text: str, lines: list[str], seed: int) -> str:
     return "\n\n".join(parts)
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, deadline=None, max_examples=10)
 @given(
     lines=st.lists(distractors, min_size=1, max_size=3),
     head=st.sampled_from(["{report}", *HEADS]),
@@ -88,7 +88,7 @@ def insert(text: str, lines: list[str], seed: int) -> str:
 def test_the_assessment_of_a_real_report_stays(
     lines: list[str], head: str, name: str, category: str, dash: str, seed: int
 ) -> None:
-    for image, text in texts().items():
+    for image, text in dmid_reports().items():
         plain = text.replace("BIRADS", "BI-RADS")
         changed = insert(head.format(report=plain, name=name, category=category), lines, seed)
         changed = changed.replace("BI-RADS", f"BI{dash}RADS")

@@ -220,7 +220,8 @@ LEGENDS = [
     "Category 0 - Need additional imaging evaluation\nCategory 1 - Negative\nCategory 2 - Benign finding(s)\n"
     "Category 3 - Probably benign; short interval follow-up suggested\nCategory 4 - Suspicious abnormality\n"
     "Category 5 - Highly suggestive of malignancy\nCategory 6 - Known biopsy-proven malignancy",
-    "BI-RADS key: 6 known malignancy, 5 highly suggestive, 4 suspicious, 3 probably benign, 2 benign, 1 negative, 0 incomplete.",
+    "BI-RADS key: 6 known malignancy, 5 highly suggestive, 4 suspicious, 3 probably benign, 2 benign, 1 negative, "
+    "0 incomplete.",
     "BI-RADS\n0. Incomplete\n1. Negative\n2. Benign\n3. Probably benign\n4A. Low suspicion\n4B. Moderate suspicion\n"
     "4C. High suspicion\n5. Highly suggestive of malignancy\n6. Known malignancy",
 ]
@@ -279,10 +280,14 @@ def test_t4_sides_are_read_in_all_usual_forms(text: str, expected: list[str]) ->
 
 
 FOREIGN = {
-    "German": "Befund: Unregelmäßiger Herdbefund oben außen links, ca. 12 mm. Beurteilung: BI-RADS 4 links, BI-RADS 2 rechts.",
-    "French": "Masse spiculée du quadrant supéro-externe du sein gauche. Classification ACR 5 à gauche, BI-RADS 2 à droite.",
-    "Spanish": "Nódulo espiculado en el cuadrante superior externo de la mama izquierda. BI-RADS 4 izquierda, BI-RADS 1 derecha.",
-    "Portuguese": "Nódulo irregular no quadrante superior externo da mama esquerda. BI-RADS 4 à esquerda, BI-RADS 2 à direita.",
+    "German": "Befund: Unregelmäßiger Herdbefund oben außen links, ca. 12 mm. Beurteilung: BI-RADS "
+    "4 links, BI-RADS 2 rechts.",
+    "French": "Masse spiculée du quadrant supéro-externe du sein gauche. Classification ACR 5 à "
+    "gauche, BI-RADS 2 à droite.",
+    "Spanish": "Nódulo espiculado en el cuadrante superior externo de la mama izquierda. BI-RADS 4 "
+    "izquierda, BI-RADS 1 derecha.",
+    "Portuguese": "Nódulo irregular no quadrante superior externo da mama esquerda. BI-RADS 4 à "
+    "esquerda, BI-RADS 2 à direita.",
     "Italian": "Nodulo irregolare nel quadrante superiore esterno della mammella sinistra. BI-RADS 4.",
     "Dutch": "Onregelmatige massa in het laterale bovenkwadrant van de linker borst. BI-RADS 4.",
     "Polish": "W prawej piersi zmiana nie jest podejrzana. BI-RADS 2.",
@@ -304,7 +309,8 @@ def test_t5_another_language_is_not_read_and_says_so(language: str) -> None:
     assert parsed.refusal.startswith("not English (")
     assert parsed.refusal.endswith("): not read")
     assert parsed.facts == ()
-    assert parsed.report.assessments == parsed.report.findings == ()
+    assert not parsed.report.assessments
+    assert not parsed.report.findings
     assert [s.text for s in parsed.unread] == [text]
     if language in ("German", "French", "Spanish", "Portuguese", "Italian", "Dutch"):
         assert language in parsed.refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.tokens import Tokens
 
 _NAMES = frozenset(["addendum", "addenda", "amendment", "correction", "corrigendum", "erratum"])
 _CHANGES = frozenset(["amended", "corrected", "revised", "supplemental", "supplementary", "updated", "final"])
@@ -42,10 +42,11 @@ def find_parts(tokens: Tokens) -> Parts:
     found: list[tuple[int, int | None]] = []  # where a part begins, and its number; 0 is the report
     top = next((i for i, w in enumerate(words) if w[0].isalnum()), 0)
     on_top = False
+    marked = any(_ends_addendum(words, i) for i in range(len(words)))
     for i, word in enumerate(words):
         begins = i == 0 or words[i - 1] in _STARTS
         back = _ends_addendum(words, i) and bool(found)
-        if begins and found and found[0][0] <= top and found[-1][1] != 0 and _is_heading(words, i):
+        if begins and found and not marked and found[0][0] <= top and found[-1][1] != 0 and _is_heading(words, i):
             stated = "birads" in words[found[-1][0] : i]
             back = back or word in _RESTARTS or (stated and word in _CONCLUSIONS)
         if back:
@@ -77,7 +78,7 @@ def _opens_addendum(words: list[str], i: int) -> bool:
 
 
 def _ends_addendum(words: list[str], i: int) -> bool:
-    """Whether the report as it was begins at token `i`, or goes on."""
+    """Whether the report as it was begins or resumes at token `i`."""
     if words[i] == "original":
         return words[i + 1 : i + 2] in (["report"], ["interpretation"], ["reading"], [":"], ["dictation"], ["text"])
     if words[i] == "end":

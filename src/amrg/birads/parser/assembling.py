@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from amrg.birads.lexicon import Category, Distribution, Kind, Laterality, Morphology
 from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, leads_to, same_sort
-from amrg.birads.parser.headings import Section
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.parser.partial_finding import OWNER, WHEREABOUTS, PartialFinding
-from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece
 from amrg.birads.parser.standing import Standing, replaces, standing
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.headings import Section
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
 
 _WORDS_OF_A_FINDING = (
     Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.ROUND,
@@ -176,7 +176,7 @@ class _PieceReader:
     def _several_places(self) -> None:
         """Find where one thing named has a second place: `in the right breast at 10 and in the left at 2 o'clock`."""
         self._elsewhere: dict[int, NamedThing] = {}  # by the first mention of a place of its own
-        self._first_side: dict[int, Mention] = {}  # the side of the first place, by the thing named
+        self._first_side: dict[int, Mention | None] = {}  # the side of the first place, by the thing named
         for n, named in enumerate(self._named):
             if named.role is not ClauseRole.FOUND:
                 continue
@@ -187,14 +187,14 @@ class _PieceReader:
             for first, places in groups[1:]:
                 if any(c in known and known[c] != v for c, v in places.items()):
                     self._elsewhere[first] = named
-                    sides = (m for m in self._found[groups[0][0] : first] if Concept.SIDE in m.means)
-                    self._first_side.update({named.at: side for side in sides if named.at not in self._first_side})
+                    between = self._found[groups[0][0] : first]
+                    self._first_side.setdefault(named.at, next((m for m in between if Concept.SIDE in m.means), None))
                     known = dict(places)
                 else:
                     known |= places
 
     def _groups(self, first: int, last: int) -> list[tuple[int, dict[Concept, Any]]]:
-        """Places named one after the other, parted by `and` or a comma: the first mention, and its side and clock face."""
+        """Places named one after the other, parted by `and` or a comma: the first mention, and what it states."""
         groups: list[tuple[int, dict[Concept, Any]]] = []
         end = self._found[first - 1].last
         for at in range(first, last):
@@ -388,8 +388,8 @@ class _PieceReader:
         if draft is not None and self._piece.section is not Section.IMPRESSION and not replaces_others:
             return at
         side, last = self._category_side(after, at, draft)
-        kept = self._into.tentative if means is Standing.SUPERSEDED else self._into.categories
-        kept += [NamedCategory(v, side, begin, end) for v in values]
+        stated = self._into.tentative if means is Standing.SUPERSEDED else self._into.categories
+        stated += [NamedCategory(v, side, begin, end) for v in values]
         return last
 
     def _rate(self, draft: PartialFinding, category: Category, begin: int, end: int) -> None:

@@ -7,8 +7,8 @@ from enum import Enum, auto
 
 from amrg.birads.lexicon import ASYMMETRIES, Kind
 from amrg.birads.parser.mentions import Mention
-from amrg.birads.parser.phrases import Concept
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
 
 ASSOCIABLE = frozenset(
     {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from amrg.birads.lexicon import Quadrant
 from amrg.birads.parser.mentions import Mention
-from amrg.birads.parser.phrases import Concept
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
 
 _VERTICAL = {Quadrant.UPPER, Quadrant.LOWER}
 _NOT_PLACES_WORDS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amrg.birads.lexicon import Category
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.tokens import Tokens
 
 _FIGURES = {str(n): str(n) for n in range(7)} | {
     word: str(n) for n, word in enumerate(["zero", "one", "two", "three", "four", "five", "six"])
@@ -16,11 +16,12 @@ _LIST_WORDS = ", / & and or + to - ( )"
 LIST = frozenset(_LIST_WORDS.split())
 _MEASURES_WORDS = "mm cm month months week weeks o x % th st nd rd edition year years day days view views"
 _MEASURES = frozenset(_MEASURES_WORDS.split())
-_ENDS = frozenset(
-    "\n . , ; : ( ) | [ ] { } - / & + = • > and or in on for at to with respectively birads right left rt lt r l both "
-    "bilateral bilaterally category benign negative probably suspicious suggestive highly known incomplete low moderate high "
-    "intermediate as is was".replace("\n", " ").split()
-) | {"\n"}
+_ENDS_WORDS = (
+    ". , ; : ( ) | [ ] { } - / & + = • > and or in on for at to with respectively birads right left rt lt r l both "
+    "bilateral bilaterally category benign negative probably suspicious suggestive highly known incomplete low "
+    "moderate high intermediate as is was"
+)
+_ENDS = frozenset(_ENDS_WORDS.split()) | {"\n"}
 
 
 def read_figure(tokens: Tokens, i: int, last: int) -> tuple[Category, int] | None:

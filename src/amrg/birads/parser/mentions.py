@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from amrg.birads.parser.numbers import NumberReader
-from amrg.birads.parser.phrases import ROWS, Concept, forms_of
 from amrg.birads.parser.sections import Piece
 from amrg.birads.parser.sites import Sites
-from amrg.birads.parser.spelling import canonical
 from amrg.birads.parser.statements import find_statement
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.phrases import ROWS, Concept, forms_of
+from amrg.birads.text.spelling import canonical
+from amrg.birads.text.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from amrg.birads.lexicon import Category, Composition, Edition
-from amrg.birads.parser.dates import SHORT_MONTHS, read_date
 from amrg.birads.parser.figures import LIST, read_figure
-from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sites import Sites
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.dates import SHORT_MONTHS, read_date
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
 
 _UNITS = {"mm": 1.0, "cm": 10.0}
 _LETTER_LEADS = frozenset(["acr", "composition", "density", "type", "category", "class", "grade", "pattern"])

@@ -11,18 +11,18 @@ from amrg.birads.lexicon import Category, Laterality
 from amrg.birads.parser.addenda import Parts, find_parts
 from amrg.birads.parser.assembling import Assembler, NamedCategory
 from amrg.birads.parser.directions import with_quadrants
-from amrg.birads.parser.headings import Section
-from amrg.birads.parser.language import foreign_language
 from amrg.birads.parser.mentions import Mention, mentions
-from amrg.birads.parser.normalizing import CleanText, clean
 from amrg.birads.parser.partial_finding import PartialFinding
-from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece, pieces
 from amrg.birads.parser.sites import Sites, find_sites
 from amrg.birads.parser.standing import Standing
 from amrg.birads.parser.studywide import StudyReader
-from amrg.birads.parser.tokens import Tokens, tokenize
 from amrg.birads.report import Assessment, Finding, Negative, Report
+from amrg.birads.text.headings import Section
+from amrg.birads.text.language import foreign_language
+from amrg.birads.text.normalizing import CleanText, clean
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens, tokenize
 
 Value = StrEnum | int | bool | datetime.date
 

@@ -16,8 +16,8 @@ from amrg.birads.lexicon import (
     Shape,
     View,
 )
-from amrg.birads.parser.phrases import Concept
 from amrg.birads.report import Finding, Location
+from amrg.birads.text.phrases import Concept
 
 Slot = tuple[Any, int, int]  # value, begin and end in the text
 

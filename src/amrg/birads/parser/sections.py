@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amrg.birads.lexicon import Laterality
-from amrg.birads.parser.headings import PHRASES, SPEAKING, Section
-from amrg.birads.parser.spelling import canonical
-from amrg.birads.parser.tokens import Segment, Tokens, segments
+from amrg.birads.text.headings import PHRASES, SPEAKING, Section
+from amrg.birads.text.spelling import canonical
+from amrg.birads.text.tokens import Segment, Tokens, segments
 
 _HEADINGS = {
     tuple(map(canonical, phrase.split())): section

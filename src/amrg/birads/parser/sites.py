@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amrg.birads.lexicon import Category
-from amrg.birads.parser.dates import month_first
 from amrg.birads.parser.figures import FIGURES, LIST, SIDES, ends_item, is_enumeration, read_figure
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.dates import month_first
+from amrg.birads.text.tokens import Tokens
 
 _LEADS = frozenset(["birads", "category", "categories", "assessment"])
 _DENSITY = frozenset(["acr", "density", "composition", "tissue", "parenchymal"])
@@ -54,15 +54,14 @@ def find_sites(tokens: Tokens) -> tuple[Tokens, Sites]:
     legend, tokens = _take_out_legends(tokens)
     finder = _Finder(tokens)
     finder.read()
-    kept, moved = tokens, finder.due
+    remaining, moved = tokens, finder.due
     if finder.dropped:
         keep = [i for i in range(len(tokens.words)) if i not in finder.dropped]
         place = {old: new for new, old in enumerate(keep)}
-        kept = Tokens(
-            tokens.text, *([values[i] for i in keep] for values in (tokens.words, tokens.starts, tokens.ends))
-        )
+        words, starts, ends = tokens.words, tokens.starts, tokens.ends
+        remaining = Tokens(tokens.text, [words[i] for i in keep], [starts[i] for i in keep], [ends[i] for i in keep])
         moved = {place[i] for i in finder.due}
-    return kept, Sites(frozenset(moved), tuple(legend), month_first(tokens.text))
+    return remaining, Sites(frozenset(moved), tuple(legend), month_first(tokens.text))
 
 
 class _Finder:
@@ -235,8 +234,9 @@ def _take_out_legends(tokens: Tokens) -> tuple[list[tuple[Category, int, int]], 
             _, a, b = ticked[0]
             new += [("birads", starts[a], starts[a]), *zip(words[a:b], starts[a:b], ends[a:b], strict=True), new[0]]
         found += [(c, starts[a], ends[b - 1]) for c, a, b in run if (c, a, b) not in ticked]
-        for values, k in ((words, 0), (starts, 1), (ends, 2)):
-            values[first:last] = [item[k] for item in new]  # type: ignore[index]
+        words[first:last] = [word for word, _, _ in new]
+        starts[first:last] = [start for _, start, _ in new]
+        ends[first:last] = [end for *_, end in new]
     return sorted(found, key=lambda item: item[1]), tokens
 
 

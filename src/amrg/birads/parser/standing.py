@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from itertools import pairwise
 
 from amrg.birads.parser.figures import FIGURES, LIST
-from amrg.birads.parser.headings import Section
 from amrg.birads.parser.sections import Piece
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.headings import Section
+from amrg.birads.text.tokens import Tokens
 
 
 class Standing(StrEnum):
@@ -26,6 +27,8 @@ _CLAUSE_MARKS_WORDS = ", : ( ) - > & now today currently but however whereas whi
 _CLAUSE_MARKS = frozenset(_CLAUSE_MARKS_WORDS.split())
 _NEGATIONS_WORDS = "no not never without nor neither cannot isn doesn wasn don aren unlike than"
 _NEGATIONS = frozenset(_NEGATIONS_WORDS.split())
+_DENIALS = _NEGATIONS | {"rather", "instead", "exclude", "excludes", "excluding", "excluded"}
+_RANGES = frozenset(["scale", "range", "ranging", "ranges"])
 _MODALS = frozenset(["would", "could", "might", "may", "can", "shall"])
 _CHANGED_WORDS = (
     "upgraded downgraded changed reclassified revised updated corrected amended recategorized recategorised "
@@ -46,22 +49,25 @@ _PAST_WORDS = (
     "initial before"
 )
 _PAST = frozenset(_PAST_WORDS.split())
-_PAST_PAIRS = frozenset(
-    [("last", "year"), ("last", "mammogram"), ("last", "exam"), ("last", "study"), ("last", "examination"), ("last", "report"),
-     ("last", "visit"), ("last", "assessment"), ("last", "time"), ("history", "of"), ("past", "history"), ("called", "back"),
-     ("follow", "of"), ("evaluation", "of"), ("known", "birads"), ("years", "ago"), ("months", "ago"), ("outside", "mammogram"),
-     ("outside", "exam"), ("outside", "study"), ("outside", "report"), ("outside", "birads"), ("outside", "assessment"),
-     ("work", "of"), ("workup", "of"), ("workup", "for"), ("up", "of"), ("old", "report"), ("old", "birads"), ("baseline", "birads")]
-)  # fmt: skip
+_PAST_PAIRS = frozenset([
+    ("last", "year"), ("last", "mammogram"), ("last", "exam"), ("last", "study"), ("last", "examination"),
+    ("last", "report"), ("last", "visit"), ("last", "assessment"), ("last", "time"), ("history", "of"),
+    ("past", "history"), ("called", "back"), ("follow", "of"), ("evaluation", "of"), ("known", "birads"),
+    ("years", "ago"), ("months", "ago"), ("outside", "mammogram"), ("outside", "exam"), ("outside", "study"),
+    ("outside", "report"), ("outside", "birads"), ("outside", "assessment"), ("work", "of"), ("workup", "of"),
+    ("workup", "for"), ("up", "of"), ("old", "report"), ("old", "birads"), ("baseline", "birads"),
+])  # fmt: skip
 _STUDIES_WORDS = "mammogram mammograms mammography exam exams examination study studies imaging report films"
 _STUDIES = frozenset(_STUDIES_WORDS.split())
 _COMPARED_WORDS = "compared comparison since with to than from compare versus"
 _COMPARED = frozenset(_COMPARED_WORDS.split())
 _AFTER_PAST = (
-    ("on", "prior"), ("on", "previous"), ("on", "last"), ("on", "outside"), ("on", "earlier"), ("in", "prior"), ("in", "previous"),
-    ("in", "last"), ("at", "prior"), ("at", "last"), ("previously",), ("earlier",), ("formerly",), ("last", "year"),
-    ("initially",), ("originally",), ("at", "outside"), ("from", "prior"), ("from", "previous"), ("from", "last"),
-    ("from", "outside"), ("by", "outside"), ("before",), ("in", "past"), ("prior",), ("at", "that", "time"),
+
+    ("on", "prior"), ("on", "previous"), ("on", "last"), ("on", "outside"), ("on", "earlier"), ("in", "prior"),
+    ("in", "previous"), ("in", "last"), ("at", "prior"), ("at", "last"), ("previously",), ("earlier",),
+    ("formerly",), ("last", "year"), ("initially",), ("originally",), ("at", "outside"), ("from", "prior"),
+    ("from", "previous"), ("from", "last"), ("from", "outside"), ("by", "outside"), ("before",), ("in", "past"),
+    ("prior",), ("at", "that", "time"),
 )  # fmt: skip
 _CONDITIONS_WORDS = "if unless once until provided depending pending when whenever"
 _CONDITIONS = frozenset(_CONDITIONS_WORDS.split())
@@ -70,10 +76,11 @@ _SHORT_CONDITIONS_WORDS = (
 )
 _SHORT_CONDITIONS = frozenset(_SHORT_CONDITIONS_WORDS.split())
 _AFTER_DENIED = (
-    ("is", "not"), ("not", "warranted"), ("not", "assigned"), ("not", "met"), ("excluded",), ("is", "excluded"), ("ruled", "out"),
-    ("is", "ruled", "out"), ("was", "ruled", "out"), ("was", "excluded"), ("not", "justified"), ("not", "appropriate"),
-    ("are", "not"), ("was", "not"), ("not", "applicable"), ("no", "longer"), ("can", "be", "excluded"), ("does", "not"),
-    ("not", "indicated"), ("is", "unlikely"),
+
+    ("is", "not"), ("not", "warranted"), ("not", "assigned"), ("not", "met"), ("excluded",), ("is", "excluded"),
+    ("ruled", "out"), ("is", "ruled", "out"), ("was", "ruled", "out"), ("was", "excluded"), ("not", "justified"),
+    ("not", "appropriate"), ("are", "not"), ("was", "not"), ("not", "applicable"), ("no", "longer"),
+    ("can", "be", "excluded"), ("does", "not"), ("not", "indicated"), ("is", "unlikely"),
 )  # fmt: skip
 _GENERAL_AFTER = frozenset(
     ["lesions", "findings", "patients", "cases", "categories", "abnormalities", "masses", "women"]
@@ -99,31 +106,22 @@ def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) ->
         count: How many categories are listed there.
     """
     words = tokens.words
-    if count >= 5 or {"scale", "range", "ranging", "ranges"} & set(words[max(piece.first, first - 6) : first]):
-        return Standing.LEGEND
-    if piece.section in _PRIOR_SECTIONS:
-        return Standing.PRIOR
-    before = _before(words, piece.first, first)
-    after = words[last : min(piece.last, last + _MAX_WORDS)]
-    if is_conditional(words, piece.first, first, piece.last):
-        return Standing.CONDITIONAL
-    linked = _linked(words, piece.first, first)
-    if (
-        linked in _MODALS
-        or (linked == "will" and _CHANGED & set(before))
-        or after[:1] == ["if"]
-        or after[:1] == ["unless"]
-    ):
-        return Standing.CONDITIONAL
-    if linked in _NEGATIONS or linked in ("rather", "instead", "exclude", "excludes", "excluding", "excluded"):
-        return Standing.DENIED
-    if any(tuple(_clause(after)[: len(phrase)]) == phrase for phrase in _AFTER_DENIED):
-        return Standing.DENIED
-    if _is_general(after):
-        return Standing.LEGEND
-    if _is_past(words, before, after, first) or _is_left(words, piece, first, last):
-        return Standing.PRIOR
-    return Standing.SUPERSEDED if {"preliminary", "provisional"} & set(before) else None
+    before, after = _before(words, piece.first, first), words[last : min(piece.last, last + _MAX_WORDS)]
+    linked, clause = _linked(words, piece.first, first), _clause(after)
+    modal = (
+        linked in _MODALS or (linked == "will" and bool(_CHANGED & set(before))) or after[:1] in (["if"], ["unless"])
+    )
+    denied = linked in _DENIALS or any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_DENIED)
+    kinds = (
+        (Standing.LEGEND, count >= 5 or bool(_RANGES & set(words[max(piece.first, first - 6) : first]))),
+        (Standing.PRIOR, piece.section in _PRIOR_SECTIONS),
+        (Standing.CONDITIONAL, modal or is_conditional(words, piece.first, first, piece.last)),
+        (Standing.DENIED, denied),
+        (Standing.LEGEND, _is_general(clause)),
+        (Standing.PRIOR, _is_past(before) or _is_past_after(clause, after) or _is_left(words, piece, first, last)),
+        (Standing.SUPERSEDED, bool({"preliminary", "provisional"} & set(before))),
+    )
+    return next((kind for kind, holds in kinds if holds), None)
 
 
 def is_conditional(words: list[str], first: int, at: int, last: int) -> bool:
@@ -204,7 +202,7 @@ def _before(words: list[str], first: int, at: int) -> list[str]:
 
 
 def _clause(after: list[str]) -> list[str]:
-    """The words of the clause after a category, an opening bracket left out."""
+    """The words of the clause after a category, without an opening bracket."""
     made: list[str] = []
     if after[:1] == ["("] and "birads" in after[: after.index(")") if ")" in after else len(after)]:
         return made  # `BI-RADS 2 (previously BI-RADS 3)`
@@ -228,46 +226,51 @@ def _linked(words: list[str], first: int, at: int) -> str:
     return words[k] if k >= first else ""
 
 
-def _is_general(after: list[str]) -> bool:
+def _is_general(clause: list[str]) -> bool:
     """Whether a sentence speaks of a category as such: `BI-RADS 4 lesions require biopsy`, `BI-RADS 3 means ...`."""
-    clause = _clause(after)
     if clause[:1] and clause[0] in _DEFINES:
         return True
     return len(clause) > 1 and clause[0] in _GENERAL_AFTER and bool(_GENERAL_VERBS & set(clause[1:3]))
 
 
-def _is_past(words: list[str], before: list[str], after: list[str], first: int) -> bool:
-    """Whether a category is an earlier one."""
-    clause = _clause(after)
-    if any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_PAST):
-        return True
-    if words[first - 1] == "was" and {"now", "currently", "today"} & set(after):
-        return True
+def _is_past_after(clause: list[str], after: list[str]) -> bool:
+    """Whether what follows a category makes it an earlier one: `on the prior exam`, `in 2019`, `2 years ago`."""
     dated = clause[:2] if clause[:1] == ["in"] or after[:1] == ["("] else []
-    if any(_YEAR.match(w) for w in dated) or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"]):
-        return True
-    if any(pair in _PAST_PAIRS for pair in zip(before, before[1:], strict=False)):
+    return (
+        any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_PAST)
+        or any(_YEAR.match(w) for w in dated)
+        or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"])
+    )
+
+
+def _is_past(before: list[str]) -> bool:
+    """Whether the words before a category make it an earlier one."""
+    if any(pair in _PAST_PAIRS for pair in pairwise(before)):
         return True
     if before[:1] and _YEAR.match(before[0]) and ":" in before:
         return True
-    for k, word in enumerate(before):
-        if word not in _PAST or (word == "before" and before[k - 1 : k] in (["than"], ["as"])):
-            continue
-        study = bool(_STUDIES & set(before[k + 1 : k + 3]))
-        compared = bool(_COMPARED & set(before[max(0, k - 3) : k]))
-        if word in ("prior", "previous", "original", "earlier") and study and compared and before[-1] != "previously":
-            continue
-        if word in ("prior", "previous") and before[max(0, k - 1) : k] in (["no"], ["without"]):
-            continue
+    return any(word in _PAST and not _is_comparison(before, k) for k, word in enumerate(before))
+
+
+def _is_comparison(before: list[str], k: int) -> bool:
+    """Whether a word such as `prior` belongs to what the study is compared with, or to no prior at all."""
+    word, leading = before[k], before[max(0, k - 1) : k]
+    if word == "before":
+        return leading in (["than"], ["as"])
+    if word in ("prior", "previous") and leading in (["no"], ["without"]):
         return True
-    return False
+    study = bool(_STUDIES & set(before[k + 1 : k + 3]))
+    compared = bool(_COMPARED & set(before[max(0, k - 3) : k]))
+    return word in ("prior", "previous", "original", "earlier") and study and compared and before[-1] != "previously"
 
 
 def _is_left(words: list[str], piece: Piece, first: int, last: int) -> bool:
-    """Whether a category is the one that another replaces: the 4 of `from BI-RADS 4 to BI-RADS 2`."""
+    """Whether another category replaces this one: the 4 of `from BI-RADS 4 to BI-RADS 2` and of `was 4, now 2`."""
     k = first - 1
     while k >= piece.first and words[k] in ("birads", "category", "a", "the", "assessment"):
         k -= 1
+    if k >= piece.first and words[k] == "was":
+        return bool({"now", "currently", "today"} & set(words[last : piece.last]))
     if k < piece.first or words[k] != "from":
         return False
     follows = words[last : last + 4]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from amrg.birads.lexicon import Category, Recommendation
-from amrg.birads.parser.headings import Section
-from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece
-from amrg.birads.parser.tokens import Tokens
+from amrg.birads.text.headings import Section
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
 
 _IMAGING = {Concept.ADVICE: Recommendation.ADDITIONAL_IMAGING, Concept.ADVISED: True}
 _PRIORS = {Concept.PRIOR: False}
@@ -26,19 +26,22 @@ _ROWS: tuple[tuple[Category | None, dict[Concept, Any], str], ...] = (
     (Category.KNOWN_MALIGNANCY, {}, "known biopsy proven malignancy; biopsy proven malignancy; known malignancy; "
      "known cancer; known biopsy proven cancer; proven malignancy"),
     (Category.INCOMPLETE, {}, "incomplete; inconclusive"),
-    (Category.INCOMPLETE, _IMAGING, "incomplete need additional imaging evaluation; need additional imaging evaluation; "
+    (Category.INCOMPLETE, _IMAGING, "incomplete need additional imaging evaluation; "
+     "need additional imaging evaluation; "
      "incomplete needs additional imaging evaluation; needs additional imaging evaluation; "
      "incomplete additional imaging evaluation needed; additional imaging evaluation needed; "
      "incomplete additional imaging needed; incomplete need additional imaging; additional imaging needed; "
      "need additional imaging; incomplete needs additional imaging; incomplete need additional evaluation; "
      "incomplete need additional imaging evaluation and or prior mammograms for comparison; "
      "need additional imaging evaluation and or prior mammograms for comparison"),
-    (Category.INCOMPLETE, _PRIORS, "incomplete need prior mammograms for comparison; need prior mammograms for comparison; "
+    (Category.INCOMPLETE, _PRIORS, "incomplete need prior mammograms for comparison; "
+     "need prior mammograms for comparison; "
      "incomplete needs prior mammograms for comparison; needs prior mammograms for comparison; "
      "incomplete prior mammograms needed for comparison; prior mammograms needed for comparison; "
      "incomplete prior mammograms for comparison needed; incomplete need prior mammograms; need prior mammograms; "
      "incomplete need previous mammograms for comparison; incomplete prior mammograms needed; need priors; "
-     "incomplete need priors; incomplete need prior studies for comparison; incomplete need prior mammogram for comparison"),
+     "incomplete need priors; incomplete need prior studies for comparison; "
+     "incomplete need prior mammogram for comparison"),
     (None, {Concept.MARKER: True}, "post procedure mammogram for marker placement; "
      "post procedure mammograms for marker placement; postprocedure mammogram for marker placement; "
      "post procedure mammography for marker placement; post biopsy mammogram for marker placement; marker placement; "

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from amrg.birads.lexicon import Composition, Laterality, Recommendation
-from amrg.birads.parser.headings import Section
 from amrg.birads.parser.mentions import Mention
-from amrg.birads.parser.phrases import Concept
 from amrg.birads.parser.sections import Piece
 from amrg.birads.parser.standing import is_conditional
-from amrg.birads.parser.tokens import Tokens
 from amrg.birads.report import Assessment, Comparison
+from amrg.birads.text.headings import Section
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
 
 Placed = tuple[Any, int, int]
 _TISSUE = frozenset(["breast", "breasts", "parenchyma", "tissue", "mammogram", "composition", "density", "they"])
@@ -200,7 +200,7 @@ class StudyReader:
         return weak or bool({"if", "unless"} & set(rest)) or ("should" in rest and "be" not in rest)
 
     def settle_advice(self, assessments: Iterable[Assessment]) -> list[Advice]:
-        """Take the most decisive step advised for the breast with the worst category; what was advised for the other."""
+        """Take the most decisive step advised for the breast with the worst category; return what is for the other."""
         given = list(assessments)
         worst = max((a.category.suspicion for a in given), default=0.0)
         sides = {a.laterality for a in given if a.category.suspicion == worst}

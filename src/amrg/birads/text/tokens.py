@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from amrg.birads.parser.spelling import canonical
+from amrg.birads.text.spelling import canonical
 
-_NUMBER = r"[0-9]{1,2} [1-3]/[2348](?=\s?[cm]m\b)|[0-9]+(?:\.[0-9]+|,[0-9]{1,2}(?=\s?(?:[x*]|by\b|[cm]m\b|centim|millim))|/[2348](?=\s?[cm]m\b))?"
-_TOKEN = re.compile(
-    r"(?<![^\W_])[Bb]\.?[ \t]?[Ii][\s._/-]{0,3}[Rr]\.?[ \t]?[Aa]\.?[ \t]?[Dd](?:\.?[ \t]?['`]?[Ss](?![^\W\d_]))?(?![^\W\d_])"
-    rf"|[^\W\d_]+|{_NUMBER}|(?<![\w.])\.[0-9]+(?=\s?[cm]m\b)|\n|[^\s]"
+_NAME = (
+    r"(?<![^\W_])[Bb]\.?[ \t]?[Ii][\s._/-]{0,3}[Rr]\.?[ \t]?[Aa]\.?[ \t]?[Dd]"
+    r"(?:\.?[ \t]?['`]?[Ss](?![^\W\d_]))?(?![^\W\d_])"
+)  # BI-RADS, BIRAD, BI RAD'S, B.I.R.A.D.S
+_NUMBER = (
+    r"[0-9]{1,2} [1-3]/[2348](?=\s?[cm]m\b)|(?<![\w.])\.[0-9]+(?=\s?[cm]m\b)"
+    r"|[0-9]+(?:\.[0-9]+|,[0-9]{1,2}(?=\s?(?:[x*]|by\b|[cm]m\b|centim|millim))|/[2348](?=\s?[cm]m\b))?"
 )
+_TOKEN = re.compile(rf"{_NAME}|[^\W\d_]+|{_NUMBER}|\n|[^\s]")
 _NOISE = frozenset("\"'`*_#’‘“”\\~<>")
 _BREAKS = frozenset(".;!?{}[]|•●▪")
 _ENDS = frozenset(").:;!?")

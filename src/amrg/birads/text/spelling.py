@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import lru_cache
 
-from amrg.birads.parser.headings import PHRASES
-from amrg.birads.parser.phrases import ALIASES, CLINICAL
-from amrg.birads.parser.phrases import KNOWN as PHRASE_WORDS
-from amrg.birads.parser.realwords import REAL_WORDS
+from amrg.birads.text.headings import PHRASES
+from amrg.birads.text.phrases import ALIASES, CLINICAL
+from amrg.birads.text.phrases import KNOWN as PHRASE_WORDS
+from amrg.birads.text.realwords import REAL_WORDS
 
 HEADING_WORDS = frozenset(" ".join(PHRASES.values()).replace(";", "").split())
 KNOWN = PHRASE_WORDS | HEADING_WORDS

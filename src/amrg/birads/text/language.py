@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from amrg.birads.parser.foreign import FOREIGN_WORDS
-from amrg.birads.parser.spelling import KNOWN
+from amrg.birads.text.foreign import FOREIGN_WORDS
+from amrg.birads.text.spelling import KNOWN
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _ENGLISH_WORDS = (

@@ -37,12 +37,12 @@ def read_date(text: str, at: int, month_first: bool | None) -> tuple[datetime.da
             parts = found.groupdict()
             month = parts.get("m") or str(SHORT_MONTHS[parts["n"].lower()[:3]])
             date = _day(int(parts["y"]), int(month), int(parts["d"]))
-            return date and (date, found.end())
+            return None if date is None else (date, found.end())
     numeric = _NUMERIC_DATE.match(text, at)
     if numeric is not None and not (numeric[2] == "." and len(numeric[4]) == 2):
         return _read_numeric(numeric, month_first)
     loose = _LOOSE_DATE.match(text, at)
-    return loose and (None, loose.end())
+    return None if loose is None else (None, loose.end())
 
 
 def _read_numeric(found: re.Match[str], month_first: bool | None) -> tuple[datetime.date | None, int] | None:
@@ -52,7 +52,7 @@ def _read_numeric(found: re.Match[str], month_first: bool | None) -> tuple[datet
     if month_first is None and a != b:
         return (None, found.end()) if _day(year, a, b) or _day(year, b, a) else None
     date = _day(year, b, a) if month_first is False else _day(year, a, b)
-    return date and (date, found.end())
+    return None if date is None else (date, found.end())
 
 
 def _day(year: int, month: int, day: int) -> datetime.date | None:

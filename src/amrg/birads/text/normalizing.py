@@ -48,6 +48,8 @@ _OWN = {
 }  # fmt: skip
 _KEPT = frozenset("ªº°«»")
 _BULLETS = frozenset("◦■□◆◇►▶▸‣➢➤➔○◉❖★☆✦✧⦁⁌⁍▫●▪•")
+_BY_CATEGORY = {"Zs": " ", "Pd": "-", "Nd": "0"} | dict.fromkeys(("Cf", "Mn", "Me", "Cc", "Co", "Cn", "Cs"), "")
+"""By the Unicode category: spaces, dashes, digits (of their value), and what has no place on the page."""
 _HL7 = {"H": "", "N": "", "T": "&", "S": "^", "R": "~", "F": "|", "E": "\\"}
 
 
@@ -178,16 +180,10 @@ def _plain(char: str) -> str:
         return "•"
     if "\x80" <= char <= "\x9f":  # Windows-1252 read as Latin-1
         return "".join(map(_plain, bytes([ord(char)]).decode("cp1252", "ignore")))
-    category = unicodedata.category(char)
-    if category in ("Cf", "Mn", "Me", "Cc", "Co", "Cn", "Cs"):
-        return ""
-    if category == "Zs":
-        return " "
-    if category == "Pd":
-        return "-"
-    if category == "Nd":
-        return str(unicodedata.decimal(char))
-    return unicodedata.normalize("NFKC", char)
+    by_category = _BY_CATEGORY.get(unicodedata.category(char))
+    if by_category is None:
+        return unicodedata.normalize("NFKC", char)
+    return str(unicodedata.decimal(char)) if by_category == "0" else by_category
 
 
 _HANDLERS: dict[str, Callable[[str, str, re.Match[str]], str]] = {
