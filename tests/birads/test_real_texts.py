@@ -390,7 +390,7 @@ def test_a_size_is_read_whole(text: str, size: int) -> None:
         ("Masses at 10 o'clock and 2 o'clock in the left breast.", [("L", None, 10), ("L", None, 2)]),
         ("Masses at 10 and 2 o'clock in the left breast.", [("L", None, 10), ("L", None, 2)]),
         (
-            "Masses in the upper outer quadrant of the right breast and in the lower inner quadrant of the left breast.",
+            "Masses in the upper outer quadrant of the right breast and the lower inner quadrant of the left breast.",
             [("R", "upper outer", None), ("L", "lower inner", None)],
         ),
         (

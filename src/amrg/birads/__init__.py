@@ -36,6 +36,7 @@ from amrg.birads.lexicon import (
 )
 from amrg.birads.parser.parsing import Fact, OtherCategory, ParsedReport, Span, parse
 from amrg.birads.parser.standing import Standing
+from amrg.birads.renderer.facility import Facility
 from amrg.birads.renderer.rendering import WORDINGS, Style, render
 from amrg.birads.report import (
     Assessment,
@@ -69,6 +70,7 @@ __all__ = [
     "DraftedImage",
     "DraftedStudy",
     "Edition",
+    "Facility",
     "Fact",
     "Finding",
     "ImageBox",

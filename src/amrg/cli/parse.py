@@ -18,16 +18,27 @@ def parse_file(
     file: Annotated[Path, typer.Argument(help="Text file with one report; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Parse a narrative report: findings, categories, composition, each with the text it came from."""
+    """Parse a narrative report: findings, categories, composition, each with the text it came from.
+
+    Categories that are not the assessment (earlier, conditional, denied, superseded, of a printed legend) are listed
+    apart. A text without words, or in another language than English, is not read: exit code 3.
+    """
     from amrg.birads import check, parse
 
-    parsed = parse(_text(file))
+    text = _text(file)
+    if not text.strip():
+        fail(Exit.UNREADABLE, f"{_name(file)}: no text in it; expected a report")
+    parsed = parse(text)
+    if parsed.refusal is not None:
+        fail(Exit.UNREADABLE, f"{_name(file)}: {parsed.refusal}; expected a report in English")
     violations = check(parsed.report)
     if as_json:
         print_json(
             {
                 "report": parsed.report.model_dump(mode="json"),
                 "facts": [asdict(fact) for fact in parsed.facts],
+                "other_categories": [asdict(other) for other in parsed.other_categories],
+                "marker_placement": None if parsed.marker_placement is None else asdict(parsed.marker_placement),
                 "unread": [asdict(span) for span in parsed.unread],
                 "violations": [asdict(v) for v in violations],
             }
@@ -37,14 +48,22 @@ def parse_file(
     for fact in parsed.facts:
         table.add_row(fact.path, str(fact.value), fact.span.text)
     out.print(table)
+    for other in parsed.other_categories:
+        out.print(f"not the assessment: {other.standing} {other.category} ({other.span.text!r})", markup=False)
+    if parsed.marker_placement is not None:
+        out.print(f"assessment without a category: {parsed.marker_placement.text!r}", markup=False)
     for span in parsed.unread:
         out.print(f"not read: {span.text!r}", markup=False)
     for violation in violations:
         out.print(f"{violation.rule}: {violation.message}", markup=False)
 
 
+def _name(file: Path) -> str:
+    return "standard input" if str(file) == "-" else file.name
+
+
 def _text(file: Path) -> str:
-    """The report's text, UTF-8 or, where it is not, Latin-1 as old systems write."""
+    """The report's text, UTF-8 or UTF-16 by its mark, or, where it is neither, Latin-1 as old systems write."""
     if str(file) == "-":
         return sys.stdin.read()
     try:
@@ -54,6 +73,8 @@ def _text(file: Path) -> str:
             Exit.UNREADABLE,
             f"{file.name}: cannot be read ({error.strerror}); expected a text file, or - for standard input",
         )
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", "replace")
     if b"\x00" in raw:
         fail(Exit.UNREADABLE, f"{file.name}: contains NUL bytes; expected a report as plain text")
     try:

@@ -196,7 +196,7 @@ def _before(words: list[str], first: int, at: int) -> list[str]:
     if begin > first and words[begin - 1] == "(" and begin - 2 >= first:
         label = max(first, begin - 7)
         near = words[label : begin - 1]
-        if {"prior", "previous"} & set(near) and _STUDIES & set(near):
+        if {"prior", "previous"} & set(near) and _STUDIES & set(near) and not {"need", "needs", "needed"} & set(near):
             return [*near, *words[begin:at], "previously"]
     return words[begin:at]
 

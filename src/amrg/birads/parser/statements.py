@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from amrg.birads.lexicon import Category, Recommendation
+from amrg.birads.lexicon import Category
 from amrg.birads.parser.sections import Piece
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
 
-_IMAGING = {Concept.ADVICE: Recommendation.ADDITIONAL_IMAGING, Concept.ADVISED: True}
+_IMAGING: dict[Concept, Any] = {}
 _PRIORS = {Concept.PRIOR: False}
 _ROWS: tuple[tuple[Category | None, dict[Concept, Any], str], ...] = (
     (Category.NEGATIVE, {}, "negative"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amrg.birads.lexicon import Category, Change, Composition, Indication, Kind, Laterality, Recommendation
+from amrg.birads.renderer.facility import Facility, assessment_words, density_sentence
 from amrg.birads.renderer.phrasing import (
     CHANGE,
     EDITION,
@@ -59,14 +60,16 @@ _ADVICE = (
 _DENIED: dict[Kind, str] = {}
 
 
-def render_clinical(report: Report, wording: int) -> str:
+def render_clinical(report: Report, wording: int, facility: Facility | None = None) -> str:
     """A report in the clinical style; parts that it does not state are omitted."""
-    return _text([*_opening(report), *_composition(report), *_findings(report, wording), *_impression(report, wording)])
+    findings, impression = _findings(report, wording), _impression(report, wording, facility)
+    return _text([*_opening(report), *_composition(report, facility), *findings, *impression])
 
 
-def render_impression_first(report: Report, wording: int) -> str:
+def render_impression_first(report: Report, wording: int, facility: Facility | None = None) -> str:
     """The same parts with the conclusion at the top, for who reads no further; indication and technique come last."""
-    return _text([*_impression(report, wording), *_composition(report), *_findings(report, wording), *_opening(report)])
+    findings, impression = _findings(report, wording), _impression(report, wording, facility)
+    return _text([*impression, *_composition(report, facility), *findings, *_opening(report)])
 
 
 def _text(lines: list[str]) -> str:
@@ -82,8 +85,12 @@ def _opening(report: Report) -> list[str]:
     return lines
 
 
-def _composition(report: Report) -> list[str]:
-    return [] if report.composition is None else [f"BREAST COMPOSITION: {_COMPOSITION[report.composition]}"]
+def _composition(report: Report, facility: Facility | None) -> list[str]:
+    if report.composition is None:
+        return []
+    fixed = facility is Facility.US
+    text = density_sentence(report, report.composition) if fixed else _COMPOSITION[report.composition]
+    return [f"BREAST COMPOSITION: {text}"]
 
 
 def _findings(report: Report, wording: int) -> list[str]:
@@ -105,7 +112,7 @@ def _on_side(side: Laterality | None) -> str:
     return "" if side is None else f" in the {SIDE[side]} breast"
 
 
-def _impression(report: Report, wording: int) -> list[str]:
+def _impression(report: Report, wording: int, facility: Facility | None) -> list[str]:
     """Categories a side, and the advice."""
     if not report.assessments and report.recommendation is None:
         return []
@@ -113,7 +120,10 @@ def _impression(report: Report, wording: int) -> list[str]:
     for side, found in categories(report.assessments):
         who = "Overall" if side is None else f"{SIDE[side].capitalize()} breast"
         meaning = f" ({_MEANING[Category(found[0])]})" if wording and len(found) == 1 else ""
-        lines.append(f"{who}: BI-RADS {join_words(found)}{meaning}.")
+        if facility is Facility.US:
+            lines.append(f"{who}: {assessment_words(report, found)} (BI-RADS {join_words(found)}).")
+        else:
+            lines.append(f"{who}: BI-RADS {join_words(found)}{meaning}.")
     if report.recommendation is not None:
         lines.append(f"RECOMMENDATION: {_ADVICE[wording][report.recommendation]}")
     return lines

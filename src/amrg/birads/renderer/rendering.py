@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from amrg.birads.renderer.clinical import render_clinical, render_impression_first
 from amrg.birads.renderer.dmid import render_dmid
+from amrg.birads.renderer.facility import Facility
 from amrg.birads.report import Report
 
 
@@ -21,14 +22,19 @@ class Style(StrEnum):
 WORDINGS = 3
 """Number of wordings that each style has."""
 
-_STYLES: dict[Style, Callable[[Report, int], str]] = {
+_FIXED_WORDING: dict[Style, Callable[[Report, int, Facility | None], str]] = {
     Style.CLINICAL: render_clinical,
-    Style.DMID: render_dmid,
     Style.IMPRESSION_FIRST: render_impression_first,
 }
+"""The styles that can take the wording that a law fixes."""
 
 
-def render(report: Report, style: Style = Style.CLINICAL, wording: int | None = None) -> str:
+def render(
+    report: Report,
+    style: Style = Style.CLINICAL,
+    wording: int | None = None,
+    facility: Facility | None = None,
+) -> str:
     """Write a report as narrative.
 
     `parse(render(r, style, wording)).report.stated() == r.stated()` holds for every report without `flaws`.
@@ -41,8 +47,19 @@ def render(report: Report, style: Style = Style.CLINICAL, wording: int | None = 
             as the radiologists of that data set do. `IMPRESSION_FIRST` has the clinical parts with the
             conclusion at the top.
         wording: Which wording, counted modulo `WORDINGS`; None is 0, the plainest and shortest.
+        facility: Where the report is issued: with `US` the assessments and the breast density have the words that
+            21 CFR 900.12(c)(1) fixes, the latter in the singular for an exam of one breast.
 
     Returns:
         The narrative, ending with a line break.
+
+    Raises:
+        ValueError: The DMID style with a facility: its words are those of that data set.
     """
-    return _STYLES[Style(style)](report, (wording or 0) % WORDINGS)
+    style, number = Style(style), (wording or 0) % WORDINGS
+    fixed = _FIXED_WORDING.get(style)
+    if fixed is not None:
+        return fixed(report, number, None if facility is None else Facility(facility))
+    if facility is not None:
+        raise ValueError(f"style {style} has no wording for facility {facility}; expected clinical or impression-first")
+    return render_dmid(report, number)

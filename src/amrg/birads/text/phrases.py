@@ -375,6 +375,12 @@ ROWS: tuple[tuple[Concept, object, str], ...] = (
     *((Concept.KIND, kind, phrases) for kind, phrases in _KINDS),
     (Concept.KIND, Kind.SKIN_RETRACTION, _TWO_RETRACTIONS),
     (Concept.ALSO, Kind.NIPPLE_RETRACTION, _TWO_RETRACTIONS),
+    (
+        Concept.FILL,
+        True,
+        "incomplete : need additional imaging evaluation; incomplete need additional imaging evaluation",
+    ),
+    (Concept.PRIOR, False, "incomplete : need prior mammograms for comparison"),
     (Concept.CERTAINTY, True, "maybe retracted; may be retracted"),
 )
 
