@@ -47,7 +47,7 @@ def find_parts(tokens: Tokens) -> Parts:
         begins = i == 0 or words[i - 1] in _STARTS
         back = _ends_addendum(words, i) and bool(found)
         if begins and found and not marked and found[0][0] <= top and found[-1][1] != 0 and _is_heading(words, i):
-            stated = "birads" in words[found[-1][0] : i]
+            stated = bool({"birads", "category", "assessment"} & set(words[found[-1][0] : i]))
             back = back or word in _RESTARTS or (stated and word in _CONCLUSIONS)
         if back:
             found.append((i, 0))

@@ -77,10 +77,19 @@ class _Finder:
     def read(self) -> None:
         """Find every category."""
         for i, word in enumerate(self._words):
-            if word in _LEADS and not (word != "birads" and i and self._words[i - 1] in _DENSITY):
-                self._after_lead(i)
+            if word in _LEADS:
+                if not self._is_of_density(i):
+                    self._after_lead(i)
             elif word in SIDES and (i == 0 or self._words[i - 1] in _BREAKS):
                 self._pair(i)
+
+    def _is_of_density(self, i: int) -> bool:
+        """Whether a lead announces breast density: `density category 3`, `breast density: BI-RADS 3`."""
+        k = i - 1
+        while k >= 0 and self._words[k] in (":", "is", "birads", "category", "-", "="):
+            k -= 1
+        named = k >= 0 and self._words[k] in _DENSITY
+        return named and (self._words[i] != "birads" or self._words[k] != "acr")
 
     def _after_lead(self, i: int) -> None:
         """The categories that a lead announces: the first one, those of a list, those of the other side."""
@@ -129,7 +138,7 @@ class _Finder:
         words = self._words
         first = at
         while first < self._last:
-            j, broken = first, []
+            j = first
             while j < min(self._last, first + _FARTHEST) and (
                 words[j] in _BETWEEN
                 or words[j] in _BREAKS
@@ -139,8 +148,6 @@ class _Finder:
             ):
                 if words[j] in _LEADS:
                     return
-                if words[j] in _BREAKS:
-                    broken.append(j)
                 j += 1
             found = read_figure(self._tokens, j, self._last) if j > first else None
             if found is None:
@@ -152,7 +159,7 @@ class _Finder:
                 return
             if not ends_item(self._tokens, found[1]) or (is_enumeration(self._tokens, found[1]) and not before):
                 return
-            self._accept(first, j, broken)
+            self._accept(first, j, [])
             first = found[1]
 
     def _is_next_in_time(self, first: int, j: int) -> bool:

@@ -50,6 +50,7 @@ _PAST_WORDS = (
 )
 _PAST = frozenset(_PAST_WORDS.split())
 _PAST_PAIRS = frozenset([
+    ("status", "post"), ("s", "p"),
     ("last", "year"), ("last", "mammogram"), ("last", "exam"), ("last", "study"), ("last", "examination"),
     ("last", "report"), ("last", "visit"), ("last", "assessment"), ("last", "time"), ("history", "of"),
     ("past", "history"), ("called", "back"), ("follow", "of"), ("evaluation", "of"), ("known", "birads"),
@@ -69,13 +70,15 @@ _AFTER_PAST = (
     ("from", "previous"), ("from", "last"), ("from", "outside"), ("by", "outside"), ("before",), ("in", "past"),
     ("prior",), ("at", "that", "time"),
 )  # fmt: skip
-_CONDITIONS_WORDS = "if unless once until provided depending pending when whenever"
+_CONDITIONS_WORDS = "if unless once until provided depending when whenever"
 _CONDITIONS = frozenset(_CONDITIONS_WORDS.split())
 _SHORT_CONDITIONS_WORDS = (
     "needed necessary clinically indicated warranted possible any so required desired appropriate applicable available"
 )
 _SHORT_CONDITIONS = frozenset(_SHORT_CONDITIONS_WORDS.split())
 _AFTER_DENIED = (
+    ("was", "dictated"), ("in", "error"), ("was", "in", "error"), ("is", "in", "error"), ("is", "incorrect"),
+    ("was", "incorrect"), ("is", "wrong"), ("was", "entered"), ("was", "reported", "in", "error"),
 
     ("is", "not"), ("not", "warranted"), ("not", "assigned"), ("not", "met"), ("excluded",), ("is", "excluded"),
     ("ruled", "out"), ("is", "ruled", "out"), ("was", "ruled", "out"), ("was", "excluded"), ("not", "justified"),
@@ -178,8 +181,6 @@ def _is_condition(words: list[str], k: int, last: int) -> bool:
         return bool(
             {"available", "obtained", "received", "completed", "performed", "resolved", "stable"} & set(following)
         )
-    if word == "pending":
-        return bool(following)
     return True
 
 
@@ -190,7 +191,7 @@ def _before(words: list[str], first: int, at: int) -> list[str]:
         begin -= 1
     if begin > first and words[begin - 1] == ":":  # `Prior assessment: BI-RADS 3`, `2019: BI-RADS 3`
         label = begin - 1
-        while label > max(first, begin - 8) and words[label - 1] not in _CLAUSE_MARKS:
+        while label > max(first, begin - 14) and words[label - 1] not in _CLAUSE_MARKS:
             label -= 1
         return words[label:at]
     if begin > first and words[begin - 1] == "(" and begin - 2 >= first:
@@ -239,6 +240,7 @@ def _is_past_after(clause: list[str], after: list[str]) -> bool:
     return (
         any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_PAST)
         or any(_YEAR.match(w) for w in dated)
+        or bool({"biopsied", "excised", "resected"} & set(clause[:3]))
         or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"])
     )
 

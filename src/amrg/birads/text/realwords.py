@@ -10,7 +10,7 @@ afield aground aided aides alight allocated allocation alone alter altogether am
 appealed appealing appeals appearances appreciate appreciates approximate architectures arenas arias articles
 asking assent asses associate associates aster attending attracted attraction atypical auction auspicious
 auxiliary aversion avoid avoidable awhile backs bacterial barge bases basking batty bears beast beasts beings
-bering beside bettering bickering biddle binding bindings birds blacks bland blight bling block blower blowers
+bering beside bettering bickering biddle binding bindings biopsied birds blacks bland blight bling block blower blowers
 boarders boeing boing bolder booking borden bother bothering bound bounded bower bowers breaching breath bright
 bring brown bumps cafes cages cakes called calls calms cancel cancers canes cannon capacities capes capillary
 captained cares casey cashing casing castes castings casts cation causal cause caused caves caving ceases centre
