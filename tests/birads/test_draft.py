@@ -15,6 +15,7 @@ from amrg.birads import (
     DraftedStudy,
     Finding,
     ImageBox,
+    IncompleteAssessment,
     Kind,
     Laterality,
     Location,
@@ -43,6 +44,14 @@ _changes = st.builds(
     before=st.sampled_from(Category),
     after=st.sampled_from(Category),
 )
+_incomplete = st.builds(
+    IncompleteAssessment,
+    laterality=maybe(st.sampled_from(Laterality)),
+    missing_views=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), min_size=1, max_size=4).map(
+        tuple
+    ),
+    before=st.sampled_from(Category),
+)
 _distances = maybe(st.floats(allow_nan=False, allow_infinity=False))
 _images = st.builds(
     DraftedImage, laterality=st.sampled_from(Laterality), view=st.sampled_from(View), sop_instance_uid=st.text()
@@ -67,6 +76,7 @@ _drafts = st.builds(
     missing_views=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), max_size=4).map(tuple),
     removed=st.lists(_removed, max_size=3).map(tuple),
     category_changes=st.lists(_changes, max_size=2).map(tuple),
+    incomplete=st.lists(_incomplete, max_size=2).map(tuple),
     problems=st.lists(st.text(), max_size=2).map(tuple),
     report=reports(),
     text=st.text(),
@@ -83,7 +93,11 @@ def test_a_draft_is_exact_through_json(draft: Draft) -> None:
     assert again == draft
     assert again.model_dump_json() == draft.model_dump_json()
     assert len(list(draft.notes())) == (
-        bool(draft.missing_views) + len(draft.removed) + len(draft.category_changes) + len(draft.problems)
+        bool(draft.missing_views)
+        + len(draft.removed)
+        + len(draft.category_changes)
+        + len(draft.incomplete)
+        + len(draft.problems)
     )
 
 
@@ -125,6 +139,15 @@ def test_a_banner_names_the_model_and_says_when_it_is_outside_its_domain() -> No
     for in_domain in (True, None):
         assert draft_banner("m", in_domain) == ("UNVERIFIED DRAFT, written by AI model m. Not for clinical use.",)
     assert "OUTSIDE THE MODEL'S DOMAIN" in draft_banner("m", False)[1]
+
+
+def test_an_incomplete_study_is_named_in_banner_and_notes() -> None:
+    views = ((Laterality.LEFT, View.CC), (Laterality.LEFT, View.MLO))
+    assert draft_banner("m", False, views)[2].startswith("INCOMPLETE STUDY: LCC, LMLO missing.")
+    left = IncompleteAssessment(laterality=Laterality.LEFT, missing_views=views[:1], before=Category.NEGATIVE)
+    assert left.line == "Left breast category 0, not 1: LCC missing."
+    overall = IncompleteAssessment(laterality=None, missing_views=views, before=Category.BENIGN)
+    assert overall.line == "Overall category 0, not 2: LCC, LMLO missing."
 
 
 def test_a_finding_without_a_side_is_named_by_its_kind() -> None:

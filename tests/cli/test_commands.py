@@ -74,6 +74,29 @@ def test_studies_are_drafted_in_order_of_date_each_under_a_heading(drawn: Path, 
     ]
 
 
+@pytest.mark.parametrize("damage", ["absent", "truncated"])
+def test_a_study_that_lacks_a_view_is_not_cleared_and_has_an_exit_code(
+    drawn: Path, tmp_path: Path, damage: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    for file in drawn.rglob("*.dcm"):
+        content = file.read_bytes()
+        lacking = (d := pydicom.dcmread(file)).ImageLaterality == "L" and d.ViewPosition == "CC"
+        if not lacking:
+            (tmp_path / "in" / file.name).write_bytes(content)
+        elif damage == "truncated":
+            (tmp_path / "in" / file.name).write_bytes(content[: len(content) // 2])
+    done = run("report", tmp_path / "in", "--out", tmp_path / "out", "--force")
+    assert done.exit_code == Exit.INCOMPLETE, done.output
+    assert "LCC missing" in done.stderr
+    (folder,) = (tmp_path / "out").iterdir()
+    draft = Draft.model_validate_json((folder / "report.json").read_bytes())
+    assert draft.missing_views == (("L", "CC"),)
+    cleared = {a.laterality for a in draft.report.assessments if a.category.value in ("1", "2")}
+    assert cleared <= {"R"}
+    assert "INCOMPLETE STUDY: LCC missing" in (folder / "report.txt").read_text(encoding="utf-8")
+
+
 def test_an_edited_report_is_left_and_named_and_stale_files_are_removed(drawn: Path, tmp_path: Path) -> None:
     command = ("report", drawn, "--out", tmp_path)
     assert run(*command).exit_code == Exit.OK

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.birads import ImageBox, Laterality, Status, Style, View
+from amrg.birads import Category, ImageBox, Laterality, Status, Style, View
 from amrg.generation import (
     Drafted,
     DraftOptions,
@@ -100,6 +100,29 @@ def test_a_draft_states_what_the_model_wrote_and_where_it_came_from(study: Study
     assert draft.report.status is Status.DRAFT
     assert draft.report.provenance is not None
     assert draft.report.provenance.model == "fixed"
+
+
+CLEAR = "IMPRESSION:\nRight breast: BI-RADS 1.\nLeft breast: BI-RADS 2.\nRECOMMENDATION: Routine screening."
+
+
+def test_an_incomplete_study_is_not_cleared_in_any_output(study: Study) -> None:
+    whole = draft_report(study, FixedEngine((CLEAR,)))
+    assert [a.category for a in whole.report.assessments] == [Category.NEGATIVE, Category.BENIGN]
+    assert (whole.incomplete, whole.missing_views, len(whole.banner)) == ((), (), 1)
+    without = study.model_copy(
+        update={"mammograms": tuple(m for m in study.mammograms if (m.laterality, m.view) != ("L", "CC"))}
+    )
+    draft = draft_report(without, FixedEngine((CLEAR,)))
+    assert [a.category for a in draft.report.assessments] == [Category.NEGATIVE, Category.INCOMPLETE]
+    assert [i.line for i in draft.incomplete] == ["Left breast category 0, not 2: LCC missing."]
+    text = render_draft(draft)
+    assert "Left breast: BI-RADS 0." in text
+    assert "INCOMPLETE STUDY: LCC missing." in text.splitlines()[1]
+    assert "Left breast category 0, not 2: LCC missing." in text
+    assert "RECOMMENDATION: Additional imaging." in text
+    (scored,) = draft_studies([without], FixedEngine((CLEAR,)), DraftOptions(require_views=False))
+    assert isinstance(scored, Drafted)
+    assert scored.draft.report.assessments == whole.report.assessments
 
 
 def test_a_study_outside_the_domain_is_refused_unless_forced_and_nothing_is_decoded_for_it(study: Study) -> None:

@@ -62,6 +62,24 @@ class CategoryChange(Value):
         return f"{whose} category lowered from {self.before} to {self.after} after removal."
 
 
+class IncompleteAssessment(Value):
+    """A category 1 or 2 that was raised to 0: of one breast that was not seen in full, or of the whole study.
+
+    `missing_views` are those of CC and MLO that the breast, or either breast, lacks; `before` is the category that the
+    views there are would have.
+    """
+
+    laterality: Laterality | None
+    missing_views: tuple[tuple[Laterality, View], ...] = Field(min_length=1)
+    before: Category
+
+    @property
+    def line(self) -> str:
+        """The line that the radiologist reads."""
+        whose = "Overall" if self.laterality is None else f"{SIDE[self.laterality].capitalize()} breast"
+        return f"{whose} category {Category.INCOMPLETE}, not {self.before}: {_names(self.missing_views)} missing."
+
+
 class DraftedImage(Value):
     """An image that the draft was made from."""
 
@@ -113,6 +131,7 @@ class Draft(Value):
     missing_views: tuple[tuple[Laterality, View], ...] = ()
     removed: tuple[RemovedFinding, ...] = ()
     category_changes: tuple[CategoryChange, ...] = ()
+    incomplete: tuple[IncompleteAssessment, ...] = ()
     problems: tuple[str, ...] = ()
     report: Report
     boxes: tuple[ImageBox, ...] = ()
@@ -122,19 +141,29 @@ class Draft(Value):
     def notes(self) -> Iterator[str]:
         """What the report alone does not say, line by line: missing views, what was removed or changed, problems."""
         if self.missing_views:
-            yield f"Missing views: {', '.join(f'{side}{view}' for side, view in self.missing_views)}."
+            yield f"Missing views: {_names(self.missing_views)}."
         yield from (removed.line for removed in self.removed)
         yield from (change.line for change in self.category_changes)
+        yield from (assessment.line for assessment in self.incomplete)
         yield from self.problems
 
 
 OUTSIDE_DOMAIN = "OUTSIDE THE MODEL'S DOMAIN: these images are unlike its training images. Do not rely on this draft."
 
 
-def draft_banner(model: str, in_domain: bool | None) -> tuple[str, ...]:
-    """The first lines of every output: unverified, drafted by which model, and whether outside its domain."""
-    unverified = f"UNVERIFIED DRAFT, written by AI model {model}. Not for clinical use."
-    return (unverified, OUTSIDE_DOMAIN) if in_domain is False else (unverified,)
+def draft_banner(
+    model: str, in_domain: bool | None, missing_views: tuple[tuple[Laterality, View], ...] = ()
+) -> tuple[str, ...]:
+    """The first lines of every output: unverified, drafted by which model, outside its domain, of missing views."""
+    lines = [f"UNVERIFIED DRAFT, written by AI model {model}. Not for clinical use."]
+    lines += [OUTSIDE_DOMAIN] if in_domain is False else []
+    if missing_views:
+        lines.append(f"INCOMPLETE STUDY: {_names(missing_views)} missing. A breast not seen in full is not cleared.")
+    return tuple(lines)
+
+
+def _names(views: tuple[tuple[Laterality, View], ...]) -> str:
+    return ", ".join(f"{side}{view}" for side, view in views)
 
 
 def describe_finding(finding: Finding) -> str:

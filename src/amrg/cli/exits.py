@@ -19,6 +19,7 @@ class Exit(IntEnum):
     LEAK = 8
     TUNING = 9
     EDITED = 10
+    INCOMPLETE = 11
 
 
 MEANING: dict[Exit, str] = {
@@ -33,4 +34,5 @@ MEANING: dict[Exit, str] = {
     Exit.LEAK: "a split has the same report or patient on both sides",
     Exit.TUNING: "training cannot start or resume; the last checkpoint is intact",
     Exit.EDITED: "an output file was edited since amrg wrote it, and was left as it is",
+    Exit.INCOMPLETE: "a draft was written, but views are missing or files could not be read",
 }

@@ -66,12 +66,18 @@ def report(
     if as_json:
         print_json({**results.document(), **_left_over(intake)})
     results.leave()
+    if intake.problems:
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
 def _by_date(study: Study) -> tuple[bool, str, str, str]:
     """Earliest first, those without a date last."""
     date = "" if study.date is None else study.date.isoformat()
     return study.date is None, date, study.patient_key, study.study_instance_uid
+
+
+_FAILURES = (Exit.OUTSIDE_DOMAIN, Exit.UNREADABLE, Exit.INCOMPLETE, Exit.EDITED)
+"""What may become of a study besides a draft of all of it; the first that happened is the exit code."""
 
 
 @dataclass
@@ -83,9 +89,7 @@ class _Results:
     truths: Mapping[str, Report]
     as_json: bool
     reports: list[dict[str, Any]] = field(default_factory=list)
-    failures: dict[Exit, list[dict[str, str]]] = field(
-        default_factory=lambda: {Exit.OUTSIDE_DOMAIN: [], Exit.UNREADABLE: [], Exit.EDITED: []}
-    )
+    failures: dict[Exit, list[dict[str, str]]] = field(default_factory=lambda: {code: [] for code in _FAILURES})
 
     def add(self, outcome: Outcome, heading: str | None) -> None:
         """Write a draft, printed under a heading where there are several, or note why there is none."""
@@ -125,6 +129,9 @@ class _Results:
             if uid in self.truths:
                 out.print(compare(draft.report, self.truths[uid]))
             out.print(f"written to {saved.folder}", style="dim", markup=False, soft_wrap=True)
+        if draft.missing_views:
+            views = ", ".join(f"{side}{view}" for side, view in draft.missing_views)
+            self._note(Exit.INCOMPLETE, study, f"study {uid}: {views} missing; a breast not seen in full is not cleared")
         for name in saved.removed:
             err.print(f"removed: {saved.folder / name}, of an earlier draft", markup=False, soft_wrap=True)
         for name in saved.edited:
@@ -139,7 +146,7 @@ class _Results:
         return {"reports": self.reports, "refused": refused, "unreadable": unreadable}
 
     def leave(self) -> None:
-        """A line on stderr for every study without a draft and every file left; leaves with the first kind's code."""
+        """A line on stderr for all that is not as it should be; leaves with the code of the first kind."""
         for entry in (entry for entries in self.failures.values() for entry in entries):
             complain(entry["message"])
         for code, entries in self.failures.items():

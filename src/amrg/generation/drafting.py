@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from amrg import __version__
 from amrg.birads import Draft, Laterality, Provenance, Report, Status, Style, View, draft_banner, parse, render
+from amrg.generation.completeness import withhold_clearance
 from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
@@ -32,10 +33,15 @@ class PreparedStudy:
 
 @dataclass(frozen=True)
 class DraftOptions:
-    """How drafts are written: the style of the rendered text, and whether studies outside the domain are drafted."""
+    """How drafts are written: the style of the rendered text, and whether studies outside the domain are drafted.
+
+    `require_views`: no 1 or 2 for a breast without its CC or its MLO. A benchmark scores what the model states, so it
+    sets this to False.
+    """
 
     style: Style = Style.CLINICAL
     force: bool = False
+    require_views: bool = True
 
     @property
     def accept(self) -> Accept | None:
@@ -99,16 +105,19 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     provenance = Provenance(
         software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=domain.in_domain
     )
-    report = supported.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
+    missing = tuple(missing_views(study))
+    complete = withhold_clearance(supported.report, missing if options.require_views else ())
+    report = complete.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
     return Draft(
-        banner=draft_banner(identity.name, domain.in_domain),
+        banner=draft_banner(identity.name, domain.in_domain, missing),
         study=identify(study),
         in_domain=domain.in_domain,
         domain_distance=domain.distance,
         domain_threshold=domain.threshold,
-        missing_views=tuple(missing_views(study)),
+        missing_views=missing,
         removed=supported.removed,
         category_changes=supported.category_changes,
+        incomplete=complete.incomplete,
         problems=tuple(find_problems(parsed, prepared.request.views, study.prior is not None)),
         report=report,
         boxes=tuple(image_boxes(report, study)),

@@ -20,7 +20,10 @@ from amrg.metrics.prediction import Prediction
 
 @dataclass(frozen=True)
 class Drafter:
-    """Drafts studies with one engine, out-of-domain ones by force, so that no case is lost."""
+    """Drafts studies with one engine, out-of-domain ones by force, so that no case is lost.
+
+    Categories are scored as the model states them, also of data sets whose cases are single views.
+    """
 
     engine: Engine
     score_text: ScoreText
@@ -29,7 +32,7 @@ class Drafter:
         """A study's draft, or why there is none."""
         by_model = self.score_text is ScoreText.MODEL
         style = Style.CLINICAL if by_model else Style(self.score_text.value)
-        (outcome,) = draft_studies([study], self.engine, DraftOptions(style, force=True))
+        (outcome,) = draft_studies([study], self.engine, DraftOptions(style, force=True, require_views=False))
         return outcome
 
     def predict(self, key: str, study: Study) -> Prediction:
