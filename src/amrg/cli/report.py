@@ -131,7 +131,8 @@ class _Results:
             out.print(f"written to {saved.folder}", style="dim", markup=False, soft_wrap=True)
         if draft.missing_views:
             views = ", ".join(f"{side}{view}" for side, view in draft.missing_views)
-            self._note(Exit.INCOMPLETE, study, f"study {uid}: {views} missing; a breast not seen in full is not cleared")
+            message = f"study {uid}: {views} missing; a breast not seen in full is not cleared"
+            self._note(Exit.INCOMPLETE, study, message)
         for name in saved.removed:
             err.print(f"removed: {saved.folder / name}, of an earlier draft", markup=False, soft_wrap=True)
         for name in saved.edited:
