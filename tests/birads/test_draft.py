@@ -61,6 +61,7 @@ _studies = st.builds(
     study_instance_uid=st.text(),
     date=maybe(st.dates()),
     patient_key=st.text(),
+    prior_date=maybe(st.dates()),
     images=st.lists(_images, max_size=4).map(tuple),
 )
 BOX = ViewBox(laterality=Laterality.RIGHT, view=View.CC, left=1, top=2, right=30.5, bottom=4)

@@ -166,6 +166,13 @@ def test_every_output_names_study_and_images_and_no_patient(study: Study) -> Non
     assert "Study date: unknown" in render_draft(undated)
 
 
+def test_a_prior_that_was_not_used_is_named_with_its_date(study: Study) -> None:
+    prior = study.model_copy(update={"date": datetime.date(2021, 1, 5)})
+    draft = draft_report(study.model_copy(update={"prior": prior}), FixedEngine((TEXT,)))
+    assert "Comparison: mammogram of 2021-01-05 (not used)" in render_draft(draft).splitlines()
+    assert "Comparison" not in render_draft(draft_report(study, FixedEngine((TEXT,))))
+
+
 def test_every_box_names_its_image_and_is_on_the_grid_of_its_file(study: Study) -> None:
     def boxes(flipped: bool) -> list[ImageBox]:
         mammograms = tuple(m.model_copy(update={"flipped": flipped}) for m in study.mammograms)

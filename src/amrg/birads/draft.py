@@ -89,16 +89,22 @@ class DraftedImage(Value):
 
 
 class DraftedStudy(Value):
-    """Which study a draft is of. `patient_key` is a hash: no output names the patient."""
+    """Which study a draft is of. `patient_key` is a hash: no output names the patient.
+
+    `prior_date` is that of the patient's latest earlier study at the same path, which no draft is compared with.
+    """
 
     study_instance_uid: str
     date: datetime.date | None
     patient_key: str
+    prior_date: datetime.date | None = None
     images: tuple[DraftedImage, ...]
 
     def lines(self) -> Iterator[str]:
         """The identifiers as every output states them: the study, then each image."""
         yield f"Study date: {self.date.isoformat() if self.date is not None else 'unknown'}"
+        if self.prior_date is not None:
+            yield f"Comparison: mammogram of {self.prior_date.isoformat()} (not used)"
         yield f"Patient key: {self.patient_key}"
         yield f"Study Instance UID: {self.study_instance_uid}"
         for image in self.images:

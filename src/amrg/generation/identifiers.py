@@ -15,7 +15,11 @@ def identify(study: Study) -> DraftedStudy:
         for m in hanging_order(study)
     )
     return DraftedStudy(
-        study_instance_uid=study.study_instance_uid, date=study.date, patient_key=study.patient_key, images=images
+        study_instance_uid=study.study_instance_uid,
+        date=study.date,
+        patient_key=study.patient_key,
+        prior_date=study.prior.date if study.prior is not None else None,
+        images=images,
     )
 
 
