@@ -255,6 +255,12 @@ PATTERNS = {
     "mass\n": 20_000,
     "a : b ": 20_000,
     "with spiculated margin and ": 4_000,
+    "BI-RADS ": 20_000,
+    "right: 1 ": 10_000,
+    "ADDENDUM: BI-RADS 2. ": 4_000,
+    "1 negative ": 10_000,
+    "&amp;": 40_000,
+    "\u0412I ": 40_000,
 }
 """Text to how often it is repeated: long enough that quadratic work would take minutes to hours."""
 

@@ -86,7 +86,7 @@ class _Finder:
     def _is_of_density(self, i: int) -> bool:
         """Whether a lead announces breast density: `density category 3`, `breast density: BI-RADS 3`."""
         k = i - 1
-        while k >= 0 and self._words[k] in (":", "is", "birads", "category", "-", "="):
+        while k >= max(0, i - 6) and self._words[k] in (":", "is", "birads", "category", "-", "="):
             k -= 1
         named = k >= 0 and self._words[k] in _DENSITY
         return named and (self._words[i] != "birads" or self._words[k] != "acr")
@@ -320,6 +320,6 @@ def _is_ticked(tokens: Tokens, at: int) -> bool:
     """Whether `[x]` or `(x)` stands before an item."""
     words = tokens.words
     k = at - 1
-    while k >= 0 and words[k] in ("birads", "category", "-", ":"):
+    while k >= max(0, at - 6) and words[k] in ("birads", "category", "-", ":"):
         k -= 1
     return k >= 2 and words[k] in ("]", ")") and words[k - 1] == "x" and words[k - 2] in ("[", "(")
