@@ -166,6 +166,8 @@ def test_model_list_and_card() -> None:
         (("report", "{empty}"), Exit.UNREADABLE, "contains no image file"),
         (("report", "{junk}"), Exit.UNREADABLE, "not DICOM"),
         (("report", "{set}", "--style", "poem"), Exit.USAGE, "--style is 'poem'"),
+        (("report", "{set}", "--facility", "moon"), Exit.USAGE, "--facility is 'moon'"),
+        (("report", "{set}", "--facility", "us", "--style", "dmid"), Exit.USAGE, "no wording for --facility"),
         (("report", "{set}", "--format", "doc"), Exit.USAGE, "--format is 'doc'"),
         (("report", "{set}", "--model", "no-such-model"), Exit.NO_MODEL, "no such folder"),
         (("report", "{set}", "--truth", "none.jsonl"), Exit.UNREADABLE, "none.jsonl"),

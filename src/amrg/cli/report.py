@@ -31,6 +31,9 @@ def report(
         str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one by default.")
     ] = None,
     style: Annotated[str, typer.Option(help="clinical, dmid or impression-first.")] = "clinical",
+    facility: Annotated[
+        str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
+    ] = None,
     formats: Annotated[str | None, typer.Option("--format", help="Any of text,json,png; all by default.")] = None,
     truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")] = None,
     force: Annotated[bool, typer.Option(help="Draft even outside the model's domain.")] = False,
@@ -41,7 +44,7 @@ def report(
     intake = _intake(path)
     with busy("loading the model"):
         quieten()
-        from amrg.birads import Style
+        from amrg.birads import Facility, Style
         from amrg.generation import DraftOptions, draft_studies
         from amrg.generation.engines.local import load_engine
         from amrg.generation.truth import TruthError, load_truth
@@ -49,6 +52,10 @@ def report(
 
         if style not in tuple(Style):
             fail(Exit.USAGE, f"--style is {style!r}; expected {' or '.join(Style)}")
+        if facility is not None and facility not in tuple(Facility):
+            fail(Exit.USAGE, f"--facility is {facility!r}; expected {' or '.join(Facility)}")
+        if facility is not None and style == Style.DMID:
+            fail(Exit.USAGE, "--style dmid has no wording for --facility; expected clinical or impression-first")
         try:
             truths = load_truth(truth) if truth is not None else {}
             engine = load_engine(model)
@@ -58,7 +65,9 @@ def report(
             fail(Exit.UNREADABLE, str(error))
     results = _Results(folder, chosen, truths, as_json)
     studies = sorted(intake.studies, key=_by_date)
-    outcomes = draft_studies(studies, engine, DraftOptions(Style(style), force))
+    outcomes = draft_studies(
+        studies, engine, DraftOptions(Style(style), force, facility=None if facility is None else Facility(facility))
+    )
     for number in range(1, len(studies) + 1):
         with busy(f"drafting study {number} of {len(studies)}"):
             outcome = next(outcomes)

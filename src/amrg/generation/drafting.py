@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amrg import __version__
-from amrg.birads import Draft, Laterality, Provenance, Report, Status, Style, View, draft_banner, parse, render
+from amrg.birads import (
+    Draft,
+    Facility,
+    Laterality,
+    Provenance,
+    Report,
+    Status,
+    Style,
+    View,
+    draft_banner,
+    parse,
+    render,
+)
 from amrg.generation.completeness import withhold_clearance
 from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
@@ -36,12 +48,13 @@ class DraftOptions:
     """How drafts are written: the style of the rendered text, and whether studies outside the domain are drafted.
 
     `require_views`: no 1 or 2 for a breast without its CC or its MLO. A benchmark scores what the model states, so it
-    sets this to False.
+    sets this to False. `facility`: where the report is issued, if the law there fixes words of the text.
     """
 
     style: Style = Style.CLINICAL
     force: bool = False
     require_views: bool = True
+    facility: Facility | None = None
 
     @property
     def accept(self) -> Accept | None:
@@ -121,7 +134,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         problems=tuple(find_problems(parsed, prepared.request.views, study.prior is not None)),
         report=report,
         boxes=tuple(image_boxes(report, study)),
-        text=render(report, options.style),
+        text=render(report, options.style, facility=options.facility),
         model_text=text,
     )
 
