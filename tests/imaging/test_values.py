@@ -7,7 +7,9 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from amrg.imaging.presentation import presentation, window
+from amrg.imaging.header import Header, header_of
+from amrg.imaging.presentation import presentation
+from amrg.imaging.windows import window
 
 X = np.array([[0, 500, 1000, 1500, 2000]], np.float32)
 
@@ -39,12 +41,12 @@ def test_what_the_standard_forbids_is_named(width: float, function: str) -> None
         window(X, 0, width, function)
 
 
-def _header(**attributes: object) -> Dataset:
+def _header(**attributes: object) -> Header:
     header = Dataset()
     header.PhotometricInterpretation = "MONOCHROME2"
     for name, value in attributes.items():
         setattr(header, name, value)
-    return header
+    return header_of(header)
 
 
 def test_monochrome1_is_inverted_after_the_window() -> None:

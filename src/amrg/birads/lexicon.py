@@ -23,7 +23,7 @@ class Laterality(StrEnum):
 
 
 class View(StrEnum):
-    """Mammographic projection, as DICOM ViewPosition (0018,5101) writes it."""
+    """Mammographic projection, as DICOM ViewPosition (0018,5101) and the ACR's labels write it."""
 
     CC = "CC"
     MLO = "MLO"
@@ -32,6 +32,10 @@ class View(StrEnum):
     LMO = "LMO"
     XCCL = "XCCL"
     XCCM = "XCCM"
+    XCC = "XCC"
+    FB = "FB"
+    SIO = "SIO"
+    ISO = "ISO"
 
 
 class Composition(StrEnum):

@@ -7,7 +7,7 @@ from pathlib import Path
 from amrg.core.hashing import sha256_of_text
 from amrg.datasets.case import Case
 from amrg.imaging import ImagingError, Study, read_mammogram
-from amrg.imaging.intake import best_of_each_view
+from amrg.imaging.grouping import best_of_each_view
 
 
 def study_of(case: Case, root: Path) -> Study:

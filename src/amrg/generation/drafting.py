@@ -131,7 +131,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         removed=supported.removed,
         category_changes=supported.category_changes,
         incomplete=complete.incomplete,
-        problems=tuple(find_problems(parsed, prepared.request.views, study.prior is not None)),
+        problems=(*study.remarks(), *find_problems(parsed, prepared.request.views, study.prior is not None)),
         report=report,
         boxes=tuple(image_boxes(report, study)),
         text=render(report, options.style, facility=options.facility),

@@ -7,6 +7,7 @@ from amrg.imaging.reading import read_mammogram
 from amrg.imaging.sheet import Mark, contact_sheet
 from amrg.imaging.study import (
     SCREENING_VIEWS,
+    ImageKind,
     Intake,
     Intent,
     Mammogram,
@@ -21,6 +22,7 @@ from amrg.imaging.writing import MammogramToWrite, write_mammogram
 __all__ = [
     "SCREENING_VIEWS",
     "FramedBreast",
+    "ImageKind",
     "ImagingError",
     "Intake",
     "Intent",

@@ -8,10 +8,8 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-import pydicom
-
-from amrg.imaging.decoding import read_header
-from amrg.imaging.errors import ImagingError
+from amrg.imaging.errors import ImagingError, first_line
+from amrg.imaging.header import referenced_files
 
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 2**30  # unpacked: two hundred full-size studies
@@ -52,9 +50,11 @@ def _unpack(path: Path) -> Path:
         with zipfile.ZipFile(path) as archive:
             _refuse_hostile(path.name, archive)
             archive.extractall(folder)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+    except ImagingError:
+        raise
+    except Exception as error:  # zipfile and its decoders raise what their parts raise on broken bytes
         raise ImagingError(
-            f"{path.name}: the zip cannot be unpacked ({error}); pack it again without a password"
+            f"{path.name}: the zip cannot be unpacked ({first_line(error)}); pack it again without a password"
         ) from error
     return folder
 
@@ -78,13 +78,9 @@ def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
 
 def _dicomdir_files(path: Path) -> list[Path]:
     """The files that a DICOMDIR lists (PS3.10 8.6) and that exist."""
-    read_header(path)
-    directory = pydicom.dcmread(path)
     found = []
-    for record in directory.get("DirectoryRecordSequence") or []:
-        if parts := record.get("ReferencedFileID"):
-            names = [parts] if isinstance(parts, str) else list(parts)
-            file = path.parent.joinpath(*names)
-            if file.is_file() and path.parent.resolve() in file.resolve().parents:
-                found.append(file)
+    for names in referenced_files(path):
+        file = path.parent.joinpath(*names)
+        if file.is_file() and path.parent.resolve() in file.resolve().parents:
+            found.append(file)
     return sorted(found)

@@ -5,44 +5,25 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
-from PIL import Image, UnidentifiedImageError
-from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
 
-from amrg.imaging.errors import ImagingError
+from amrg.imaging.codestream import codestream_size
+from amrg.imaging.errors import ImagingError, first_line, named_errors
+from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
 from amrg.imaging.presentation import presentation
 
 IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
 MAX_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
+MAX_PIXELS = 2**27  # 134 million; a film of 24 x 30 cm at 0.025 mm has 115 million
 MIN_SIDE = 64
+_GREY_MODES = frozenset({"L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 Values = npt.NDArray[np.float32]
-
-
-def read_header(path: Path) -> Dataset:
-    """The header of a DICOM file, read leniently.
-
-    Raises:
-        ImagingError: not DICOM, or broken before its pixels.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd values are checked where they matter
-            return pydicom.dcmread(path, stop_before_pixels=True)
-    except InvalidDicomError as error:
-        raise ImagingError(
-            f"{path.name}: not DICOM (no DICM prefix at byte 128); expected a DICOM file, PNG, TIFF, PGM or JPEG"
-        ) from error
-    except OSError as error:
-        raise ImagingError(
-            f"{path.name}: cannot be opened ({error.strerror or error}); check the file and its permissions"
-        ) from error
-    except Exception as error:  # pydicom raises what its parts raise on broken bytes
-        raise ImagingError(f"{path.name}: damaged DICOM header ({_first_line(error)}); send the file again") from error
 
 
 def refuse_absurd(name: str, rows: int, columns: int) -> None:
@@ -51,10 +32,10 @@ def refuse_absurd(name: str, rows: int, columns: int) -> None:
     Raises:
         ImagingError: a side beyond the limits.
     """
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in (rows, columns)):
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in (rows, columns)) or rows * columns > MAX_PIXELS:
         raise ImagingError(
             f"{name}: (0028,0010) Rows x (0028,0011) Columns is {rows} x {columns}; expected sides of "
-            f"{MIN_SIDE} to {MAX_SIDE} pixels"
+            f"{MIN_SIDE} to {MAX_SIDE} pixels and at most {MAX_PIXELS // 10**6} million in all"
         )
 
 
@@ -71,10 +52,18 @@ def presentation_values(path: Path) -> Values:
 def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
     """Presentation values and notes of a file; cached for the last four (the second argument is its time).
 
+    Every value is a number in 0..1: this is the only way out for pixels, and it is checked here.
+
     Raises:
         ImagingError: no pixel data, truncated, blank, absurd dimensions, unsupported syntax.
     """
-    values, notes = _plain_image(path) if path.suffix.lower() in IMAGE_ENDINGS else _dicom(path)
+    read = _plain_image if path.suffix.lower() in IMAGE_ENDINGS else _dicom
+    with named_errors(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values, notes = read(path)
+    low, high = float(values.min()), float(values.max())
+    if not (values.ndim == 2 and 0 <= low <= high <= 1):  # false for a value that is no number
+        raise ImagingError(f"{path.name}: the pixels do not give values of 0 to 1; expected a grey image")
     if float(values[::4, ::4].max() - values[::4, ::4].min()) < 1e-4:
         raise ImagingError(f"{path.name}: the image is blank (one value everywhere); expected a breast")
     values.setflags(write=False)
@@ -84,63 +73,97 @@ def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
 def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
     """Values of a DICOM file."""
     header = read_header(path)
-    rows, columns = header.get("Rows"), header.get("Columns")
-    if not isinstance(rows, int) or not isinstance(columns, int):
+    rows, columns = header.integer("Rows"), header.integer("Columns")
+    if rows is None or columns is None:
         raise ImagingError(f"{path.name}: no (0028,0010) Rows or (0028,0011) Columns; expected a DICOM image")
     refuse_absurd(path.name, rows, columns)
+    element, keyword, syntax = read_pixel_element(path)
+    if element is None or not element.value:
+        raise ImagingError(f"{path.name}: no (7FE0,0010) Pixel Data; expected an image, found a header only")
+    if keyword != "PixelData":
+        raise ImagingError(f"{path.name}: pixels are in {keyword}; expected integers in (7FE0,0010) Pixel Data")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path)
-            if "PixelData" not in dataset:
-                raise ImagingError(f"{path.name}: no (7FE0,0010) Pixel Data; expected an image, found a header only")
-            stored = (
-                pixel_array(dataset, index=0)
-                if dataset.get("NumberOfFrames", 1) not in (None, 1)
-                else pixel_array(dataset)
-            )
-            if stored.ndim == 3:  # colour secondary captures of grey films
-                stored = stored.mean(-1)
-            return presentation(stored, dataset)
+        _refuse_another_size(path.name, element, syntax, (rows, columns))
+        stored = pixel_array(_pixel_dataset(header, element, syntax), index=0)
+        if stored.ndim == 3:  # colour secondary captures of grey films
+            stored = stored.mean(-1)
     except ImagingError:
         raise
     except Exception as error:  # decoders raise what their libraries raise
-        syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
-        named = getattr(syntax, "name", "missing or not a UID")
         raise ImagingError(
-            f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({_first_line(error)}); transfer syntax {named}; "
-            "the file is truncated or damaged, or its syntax is not supported: send it again uncompressed"
+            f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({first_line(error)}); transfer syntax "
+            f"{syntax_name(syntax)}; the file is truncated or damaged, or its syntax is not supported: send it again "
+            "uncompressed"
         ) from error
+    if stored.shape != (rows, columns):
+        raise ImagingError(f"{path.name}: (7FE0,0010) Pixel Data gives {stored.shape}; expected {rows} x {columns}")
+    return presentation(stored, header)
+
+
+def _refuse_another_size(name: str, element: Any, syntax: str, size: tuple[int, int]) -> None:
+    """Refuse a compressed image whose own size is not the header's, before its decoder allocates memory for it.
+
+    Raises:
+        ImagingError: naming both sizes.
+    """
+    found = codestream_size(element.value, syntax)
+    if found is not None and found != size:
+        raise ImagingError(
+            f"{name}: the compressed image is {found[0]} x {found[1]}, but (0028,0010) Rows x (0028,0011) Columns is "
+            f"{size[0]} x {size[1]}; the file is damaged: send it again"
+        )
+
+
+def _pixel_dataset(header: Header, element: Any, syntax: str) -> Dataset:
+    """The Image Pixel module (PS3.3 C.7.6.3) of plain values, for a decoder to take."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.Rows, dataset.Columns = header.integer("Rows"), header.integer("Columns")
+    allocated = header.integer("BitsAllocated") or 16
+    dataset.BitsAllocated = allocated
+    dataset.BitsStored = bits = header.integer("BitsStored") or allocated
+    dataset.HighBit = bits - 1
+    dataset.PixelRepresentation = header.integer("PixelRepresentation") or 0
+    dataset.SamplesPerPixel = samples = header.integer("SamplesPerPixel") or 1
+    if samples > 1:
+        dataset.PlanarConfiguration = header.integer("PlanarConfiguration") or 0
+    dataset.PhotometricInterpretation = header.term("PhotometricInterpretation") or "MONOCHROME2"
+    dataset.NumberOfFrames = max(1, header.integer("NumberOfFrames") or 1)
+    dataset[element.tag] = element
+    dataset["PixelData"].VR = "OB" if element.length == 0xFFFFFFFF or allocated <= 8 else "OW"
+    return dataset
 
 
 def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
     """Values of a PNG, TIFF or PGM: the full range of its type is the range of the image."""
     try:
-        with warnings.catch_warnings(), _open_plain_image(path) as image:
+        with _open_plain_image(path) as image:
             refuse_absurd(path.name, image.height, image.width)
-            raw = np.asarray(image.convert("L") if image.mode in ("RGB", "RGBA", "P", "LA", "1") else image)
+            raw = np.asarray(image if image.mode in _GREY_MODES else image.convert("L"))
+    except ImagingError:
+        raise
     except Image.DecompressionBombError as error:
         raise ImagingError(
             f"{path.name}: the image is too large; expected sides of {MIN_SIDE} to {MAX_SIDE} pixels"
         ) from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, ImagingError):
-            raise
+    except Exception as error:  # Pillow raises what its parts raise on broken bytes
         raise ImagingError(
-            f"{path.name}: not a readable image ({_first_line(error)}); expected PNG, TIFF, PGM or JPEG"
+            f"{path.name}: not a readable image ({first_line(error)}); expected PNG, TIFF, PGM or JPEG"
         ) from error
+    notes = ["not DICOM: no pixel spacing, read as For Presentation"]
     values = raw.astype(np.float32)
+    number = np.isfinite(values)
+    if not number.all():
+        if number.mean() < 0.5:
+            raise ImagingError(f"{path.name}: most pixels are no numbers; expected a grey image")
+        values = np.where(number, values, np.float32(0))
+        notes.append("pixels that are no numbers are displayed as background")
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
-    return np.clip(values / top, 0, 1), ("not DICOM: no pixel spacing, read as For Presentation",)
+    return np.clip(values / np.float32(top), 0, 1), tuple(notes)
 
 
 def _open_plain_image(path: Path) -> Image.Image:
     """Open without Pillow's warning about large images: `refuse_absurd` has our own limit."""
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     return Image.open(path)
-
-
-def _first_line(error: BaseException) -> str:
-    """The first line of an error, short."""
-    text = str(error).strip().splitlines()
-    return (text[0].rstrip(".") if text else type(error).__name__)[:160]

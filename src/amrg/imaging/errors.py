@@ -2,6 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class ImagingError(ValueError):
     """A file that cannot be read as a mammogram: one line with file, tag, found, expected, what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, short; its type where it says nothing."""
+    text = str(error).strip().splitlines()
+    return (text[0].rstrip(".") if text else type(error).__name__)[:160]
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Whatever is raised over the bytes of a file leaves as an `ImagingError` that names it.
+
+    Raises:
+        ImagingError: in place of any other exception.
+    """
+    try:
+        yield
+    except ImagingError:
+        raise
+    except MemoryError as error:
+        raise ImagingError(f"{path.name}: needs more memory than there is; expected one mammogram a file") from error
+    except OSError as error:
+        raise ImagingError(
+            f"{path.name}: cannot be opened ({error.strerror or error}); check the file and its permissions"
+        ) from error
+    except Exception as error:  # parsers and decoders raise what their parts raise on broken bytes
+        raise ImagingError(f"{path.name}: damaged or no image ({first_line(error)}); send the file again") from error

@@ -1,126 +1,215 @@
-"""Laterality and view: read from the header in a fixed order, conflicts noted."""
+"""Laterality and view: the evidence of every source is gathered first, and judged once."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from pydicom.dataset import Dataset
+from enum import IntEnum, StrEnum
 
 from amrg.birads import Laterality, View
+from amrg.core.values import Value
+from amrg.imaging.codes import coded_view
+from amrg.imaging.header import Header
+from amrg.imaging.labels import side_in, view_in
 
-# SNOMED CT and SRT codes of CID 4014 "View for Mammography" (PS3.16) that can be a screening projection.
-VIEW_CODES: dict[str, View] = {
-    "399162004": View.CC,
-    "R-10242": View.CC,
-    "399368009": View.MLO,
-    "R-10226": View.MLO,
-    "399260004": View.ML,
-    "R-10224": View.ML,
-    "399352003": View.LM,
-    "R-10228": View.LM,
-    "399099002": View.LMO,
-    "R-10230": View.LMO,
-    "399192008": View.XCCL,
-    "R-1024A": View.XCCL,
-    "399101009": View.XCCM,
-    "R-1024B": View.XCCM,
-}
-_SIDE = re.compile(r"(?<![A-Z])(?:(RIGHT|R|RT)|(LEFT|L|LT))(?=[^A-Z]|CC|MLO|ML|LM|XCC|$)")
-_VIEW = re.compile(r"(?<![A-Z])(?:[RL]|RT|LT|LEFT|RIGHT)?(XCCL|XCCM|CC|LMO|MLO|LM|ML)(?:RT|LT|[RL])?(?![A-Z])")
-_SIDE_AFTER = re.compile(r"(?:CC|MLO|ML|LM)(R|L)T?(?![A-Z])")
+_RIGHT_CODES, _LEFT_CODES = {"24028007", "G-A100"}, {"7771000", "G-A101"}  # PS3.16 CID 244
+# Free text in which makers put side and view; a study's description may name both sides, so it is none of them.
+_DESCRIPTIONS = (
+    ("SeriesDescription (0008,103E)", "SeriesDescription"),
+    ("ProtocolName (0018,1030)", "ProtocolName"),
+    ("AcquisitionDeviceProcessingDescription (0018,1400)", "AcquisitionDeviceProcessingDescription"),
+    ("BodyPartExamined (0018,0015)", "BodyPartExamined"),
+    ("ImageComments (0020,4000)", "ImageComments"),
+    ("ImageType (0008,0008)", "ImageType"),
+)
+
+
+class Verdict(StrEnum):
+    """What the sources of one fact say together."""
+
+    AGREED = "agreed"
+    ONE_SOURCE = "settled by one source"
+    OVERRULED = "settled by the stronger sources"
+    TABLE = "settled by the data set's table"
+    CONTRADICTORY = "contradictory"
+    MISSING = "missing"
+
+
+class Strength(IntEnum):
+    """How much a source is worth: a file's name, free text, an attribute with terms or codes of its own."""
+
+    NAME = 0
+    TEXT = 1
+    CODED = 2
+
+
+class Source(Value):
+    """One source of side or view: its name with its tag, and the value that it gives."""
+
+    name: str
+    value: str
+    strength: Strength
+
+
+class Judgement(Value):
+    """Side or view of one image: the value, None where contradictory or missing, and why."""
+
+    verdict: Verdict
+    value: str | None = None
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The sources and what they say, for people."""
+        return ", ".join(f"{source.value} by {source.name}" for source in self.sources) or "no source"
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Laterality and view, None where no source gives them, and notes on sources that disagree."""
+    """The judgements on laterality and view, and notes on sources that disagree."""
 
-    laterality: Laterality | None
-    view: View | None
-    notes: tuple[str, ...]
+    side: Judgement
+    projection: Judgement
+    notes: tuple[str, ...] = ()
+
+    @property
+    def laterality(self) -> Laterality | None:
+        """The side, None where it is missing or contradictory."""
+        return Laterality(self.side.value) if self.side.value else None
+
+    @property
+    def view(self) -> View | None:
+        """The view, None where it is missing or contradictory."""
+        return View(self.projection.value) if self.projection.value else None
 
 
-def identity(header: Dataset, file_name: str) -> Identity:
-    """Laterality and view of a header, by the first source in `SIDES` and `VIEWS` that gives them."""
-    sides = [(name, side) for name, read in SIDES if (side := read(header, file_name)) is not None]
-    views = [(name, view) for name, read in VIEWS if (view := read(header, file_name)) is not None]
-    notes = [*_conflicts("laterality", sides), *_conflicts("view", views)]
-    return Identity(sides[0][1] if sides else None, views[0][1] if views else None, tuple(notes))
+def identity(header: Header, file_name: str) -> Identity:
+    """Laterality and view by every source of a header and a file's name."""
+    side, view = _judge(tuple(_sides(header, file_name))), _judge(tuple(_views(header, file_name)))
+    return Identity(side, view, (*_disagreements("laterality", side), *_disagreements("view", view)))
 
 
 def merge_identity(found: Identity, laterality: Laterality | None, view: View | None) -> Identity:
     """An identity in which the side and view of a table come first, with a note where the file disagrees."""
-    sides = [(name, side) for name, side in (("the table", laterality), ("the file", found.laterality)) if side]
-    views = [(name, stated) for name, stated in (("the table", view), ("the file", found.view)) if stated]
-    notes = (*found.notes, *_conflicts("laterality", sides), *_conflicts("view", views))
-    return Identity(sides[0][1] if sides else None, views[0][1] if views else None, notes)
+    side, side_notes = _with_table("laterality", found.side, laterality)
+    projection, view_notes = _with_table("view", found.projection, view)
+    return Identity(side, projection, (*found.notes, *side_notes, *view_notes))
 
 
-def side_in(text: str) -> Laterality | None:
-    """The side that a free text names: `RCC`, `LEFT_MLO`, `CCRT`; None where it names none or both."""
-    upper = text.upper()
-    found = {bool(m.group(1)) for m in _SIDE.finditer(upper)}
-    found |= {m.group(1) == "R" for m in _SIDE_AFTER.finditer(upper)}
-    if len(found) != 1:
-        return None
-    return Laterality.RIGHT if found.pop() else Laterality.LEFT
+def _with_table(what: str, found: Judgement, stated: str | None) -> tuple[Judgement, list[str]]:
+    if stated is None:
+        return found, []
+    source = Source(name="the table", value=str(stated), strength=Strength.CODED)
+    merged = Judgement(verdict=Verdict.TABLE, value=str(stated), sources=(source, *found.sources))
+    if found.verdict is Verdict.CONTRADICTORY:
+        return merged, [f"{what} is {stated} by the table; the file contradicts itself ({found.line})"]
+    if found.value in (None, stated):
+        return merged, []
+    return merged, [f"{what} is {stated} by the table, but {found.value} by the file: the first is used"]
 
 
-def view_in(text: str) -> View | None:
-    """The view that a free text names; None where it names none or several."""
-    found = {m.group(1) for m in _VIEW.finditer(text.upper())}
-    return View(found.pop()) if len(found) == 1 else None
+def _judge(sources: tuple[Source, ...]) -> Judgement:
+    """One judgement on all sources.
+
+    A file's name never outweighs a header. One attribute of its own terms does not outweigh a text that disagrees:
+    nobody knows which of them is wrong. Two that agree do.
+    """
+    if not sources:
+        return Judgement(verdict=Verdict.MISSING)
+    if len({source.value for source in sources}) == 1:
+        verdict = Verdict.AGREED if len(sources) > 1 else Verdict.ONE_SOURCE
+        return Judgement(verdict=verdict, value=sources[0].value, sources=sources)
+    strongest = max(source.strength for source in sources)
+    values = [source.value for source in sources if source.strength == strongest]
+    weaker = {source.value for source in sources if Strength.NAME < source.strength < strongest} - {values[0]}
+    if len(set(values)) > 1 or (weaker and len(values) < 2):
+        return Judgement(verdict=Verdict.CONTRADICTORY, sources=sources)
+    return Judgement(verdict=Verdict.OVERRULED, value=values[0], sources=sources)
 
 
-def _text(header: Dataset, keyword: str) -> str:
-    value = header.get(keyword)
-    return " ".join(str(v) for v in value) if isinstance(value, (list, tuple)) else str(value or "")
-
-
-def _side(keyword: str) -> Callable[[Dataset, str], Laterality | None]:
-    def read(header: Dataset, _: str) -> Laterality | None:
-        value = _text(header, keyword).strip().upper()
-        return Laterality(value) if value in ("R", "L") else None
-
-    return read
-
-
-def _coded_view(header: Dataset, _: str) -> View | None:
-    """View Code Sequence (0054,0220)."""
-    items = header.get("ViewCodeSequence") or []
-    return VIEW_CODES.get(str(items[0].get("CodeValue", ""))) if len(items) else None
-
-
-def _text_view(keyword: str) -> Callable[[Dataset, str], View | None]:
-    return lambda header, _: view_in(_text(header, keyword))
-
-
-def _text_side(keyword: str) -> Callable[[Dataset, str], Laterality | None]:
-    return lambda header, _: side_in(_text(header, keyword))
-
-
-SIDES: tuple[tuple[str, Callable[[Dataset, str], Laterality | None]], ...] = (
-    ("ImageLaterality (0020,0062)", _side("ImageLaterality")),
-    ("Laterality (0020,0060)", _side("Laterality")),
-    ("FrameLaterality (0020,9072)", _side("FrameLaterality")),
-    ("SeriesDescription (0008,103E)", _text_side("SeriesDescription")),
-    ("file name", lambda _, name: side_in(name)),
-)
-VIEWS: tuple[tuple[str, Callable[[Dataset, str], View | None]], ...] = (
-    ("ViewCodeSequence (0054,0220)", _coded_view),
-    ("ViewPosition (0018,5101)", _text_view("ViewPosition")),
-    # CBIS-DDSM writes the view where the standard expects directions.
-    ("PatientOrientation (0020,0020)", _text_view("PatientOrientation")),
-    ("SeriesDescription (0008,103E)", _text_view("SeriesDescription")),
-    ("file name", lambda _, name: view_in(name)),
-)
-
-
-def _conflicts(what: str, found: list[tuple[str, Laterality]] | list[tuple[str, View]]) -> list[str]:
-    """One note for every later source that disagrees with the first."""
+def _disagreements(what: str, found: Judgement) -> list[str]:
+    """A note for every weaker source that disagrees."""
+    if found.verdict is not Verdict.OVERRULED:
+        return []
+    first = next(source for source in found.sources if source.value == found.value)
     return [
-        f"{what} is {found[0][1]} by {found[0][0]}, but {value} by {name}: the first is used"
-        for name, value in found[1:]
-        if value != found[0][1]
+        f"{what} is {found.value} by {first.name}, but {source.value} by {source.name}: the first is used"
+        for source in found.sources
+        if source.value != found.value
     ]
+
+
+def _sides(header: Header, file_name: str) -> Iterator[Source]:
+    """Every source of a side."""
+    for name, keyword in (
+        ("ImageLaterality (0020,0062)", "ImageLaterality"),
+        ("Laterality (0020,0060)", "Laterality"),
+        ("FrameLaterality (0020,9072)", "FrameLaterality"),
+    ):
+        if side := _side_term(header.term(keyword)):
+            yield Source(name=name, value=side, strength=Strength.CODED)
+    for region in header.sequence("AnatomicRegionSequence"):
+        for item in region.sequence("AnatomicRegionModifierSequence"):
+            if (code := item.text("CodeValue")) in _RIGHT_CODES | _LEFT_CODES:
+                side = Laterality.RIGHT if code in _RIGHT_CODES else Laterality.LEFT
+                yield Source(name="AnatomicRegionModifierSequence (0008,2220)", value=side, strength=Strength.CODED)
+    if side := _side_by_orientation(header.texts("PatientOrientation")):
+        name = f"PatientOrientation (0020,0020) {'/'.join(header.texts('PatientOrientation'))}"
+        yield Source(name=name, value=side, strength=Strength.CODED)
+    for name, keyword in (("ViewPosition (0018,5101)", "ViewPosition"), *_DESCRIPTIONS):
+        text = header.text(keyword)
+        side = _breast_side(text) if keyword == "BodyPartExamined" else side_in(text)
+        if side:
+            yield Source(name=name, value=side, strength=Strength.TEXT)
+    if side := side_in(file_name):
+        yield Source(name="file name", value=side, strength=Strength.NAME)
+
+
+def _side_term(text: str) -> Laterality | None:
+    """R and L, and the words that some write for them; B and U are no side of one breast."""
+    return {"R": Laterality.RIGHT, "L": Laterality.LEFT}.get(text) or (side_in(text) if len(text) > 1 else None)
+
+
+def _breast_side(text: str) -> Laterality | None:
+    """`RBREAST`, `BREAST LEFT`, `RIGHT BREAST`."""
+    return side_in(text.upper().replace("BREAST", " BREAST "))
+
+
+def _side_by_orientation(directions: tuple[str, ...]) -> Laterality | None:
+    """The breast that PatientOrientation describes as it hangs (PS3.3 C.7.6.1.1.1).
+
+    Rows of a left breast run forwards (A) and its columns towards the right side of the body (R); P and L for the
+    right one. Other pairs describe a mirrored or turned image of either, and say nothing of the side.
+    """
+    if len(directions) != 2:
+        return None
+    row, column = (text.upper() for text in directions)
+    if row.startswith("A") and "R" in column and "L" not in column:
+        return Laterality.LEFT
+    if row.startswith("P") and "L" in column and "R" not in column and set(column) <= set("HFALPR"):
+        return Laterality.RIGHT
+    return None
+
+
+def _views(header: Header, file_name: str) -> Iterator[Source]:
+    """Every source of a view."""
+    found = list(_stated_views(header, file_name))
+    directed = [s for s in found if s.value in (View.XCCL, View.XCCM)]
+    # An exaggerated view without a direction says the same as one with it, only less.
+    yield from ((s for s in found if s.value != View.XCC) if directed else found)
+
+
+def _stated_views(header: Header, file_name: str) -> Iterator[Source]:
+    for item in header.sequence("ViewCodeSequence"):
+        if view := coded_view(item):
+            yield Source(name="ViewCodeSequence (0054,0220)", value=view, strength=Strength.CODED)
+    position = header.text("ViewPosition")
+    if view := view_in(position):
+        strength = Strength.CODED if position.upper() in tuple(View) else Strength.TEXT
+        yield Source(name="ViewPosition (0018,5101)", value=view, strength=strength)
+    # CBIS-DDSM writes the view where the standard expects directions.
+    for name, keyword in (("PatientOrientation (0020,0020)", "PatientOrientation"), *_DESCRIPTIONS):
+        if view := view_in(header.text(keyword)):
+            yield Source(name=name, value=view, strength=Strength.TEXT)
+    if view := view_in(file_name):
+        yield Source(name="file name", value=view, strength=Strength.NAME)

@@ -2,91 +2,182 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_modality_lut
+
+from amrg.imaging.header import Header
+from amrg.imaging.outside import is_inverse, outside_image
+from amrg.imaging.tables import Table, table_in
+from amrg.imaging.windows import windows_in
 
 Values = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 
-def presentation(stored: npt.NDArray[np.generic], header: Dataset) -> tuple[Values, tuple[str, ...]]:
+@dataclass(frozen=True)
+class _Display:
+    """One way to display values, and its name for notes."""
+
+    name: str
+    apply: Callable[[Values], Values]
+
+
+def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[Values, tuple[str, ...]]:
     """Stored values [H, W] to presentation values in 0..1, bright = dense, and notes on what was assumed.
 
-    Modality LUT or rescale; then VOI LUT Sequence, else the first window, else the image's own range; then
-    inversion for MONOCHROME1 (PS3.3 C.7.6.3.1.2) or Presentation LUT Shape INVERSE (C.11.6), never for both.
+    Modality LUT or rescale; then the first of VOI LUT Sequence, windows and the image's own range that shows anything;
+    then inversion for MONOCHROME1 (PS3.3 C.7.6.3.1.2) or Presentation LUT Shape INVERSE (C.11.6), never for both.
+    Padding, what is outside the collimator and frames of scanned films are 0, and count in no statistic.
     """
-    values = np.asarray(apply_modality_lut(stored, header), np.float32)
-    if str(header.get("PresentationIntentType", "")).upper() == "FOR PROCESSING":
-        return _develop(values), ("For Processing: displayed as the inverted logarithm of the exposure",)
-    notes: tuple[str, ...] = ()
-    if header.get("VOILUTSequence"):
-        displayed = _voi_table(values, header.VOILUTSequence[0])
-    elif header.get("WindowCenter") is not None and header.get("WindowWidth") is not None:
-        displayed = window(values, *_first_window(header))
+    notes: list[str] = []
+    stored = _stored_bits(stored, header, notes)
+    outside = outside_image(stored, header, notes)
+    values = _modality(stored, header, notes)
+    sample = _sample(values, outside.uncounted)
+    if header.term("PresentationIntentType") == "FOR PROCESSING":
+        displayed = _develop(values, sample, header, notes)
     else:
-        displayed = _own_range(values)
-        notes = ("no window in the file: displayed over its own range of values",)
-    inverse = header.get("PhotometricInterpretation") == "MONOCHROME1"
-    inverse |= str(header.get("PresentationLUTShape", "")).upper() == "INVERSE"
-    return (1 - displayed if inverse else displayed), notes
+        displayed = _display(values, sample, header, notes)
+    if outside.hidden is not None:
+        displayed = np.where(outside.hidden, np.float32(0), displayed)
+    return displayed, tuple(dict.fromkeys(notes))
 
 
-def window(values: Values, center: float, width: float, function: str = "LINEAR") -> Values:
-    """Window values to 0..1 by VOI LUT Function (0028,1056).
+def _stored_bits(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> npt.NDArray[Any]:
+    """The values at their stated bits (PS3.5 8.1.1): shifted down where High Bit lies above Bits Stored."""
+    bits, high = header.integer("BitsStored"), header.integer("HighBit")
+    if bits is None or high is None or not np.issubdtype(stored.dtype, np.integer):
+        return stored
+    shift = high + 1 - bits
+    if not 0 < shift < 16 or not (stored & (2**shift - 1) == 0).all():
+        return stored
+    notes.append(f"(0028,0102) High Bit is {high} with {bits} bits: values shifted down by {shift}")
+    shifted: npt.NDArray[Any] = stored >> shift
+    return shifted
 
-    Raises:
-        ValueError: a function other than LINEAR, LINEAR_EXACT and SIGMOID, or a width the function does not allow.
+
+def _modality(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> Values:
+    """Modality LUT Sequence, else rescale (PS3.3 C.11.1); values that would make every pixel the same are ignored."""
+    signed = header.integer("PixelRepresentation") == 1
+    for item in header.sequence("ModalityLUTSequence"):
+        if (table := table_in(item, signed)) is not None:
+            return table.look_up(np.asarray(stored, np.float32))
+        notes.append("(0028,3000) Modality LUT Sequence has no usable table: ignored")
+    slope, intercept = header.number("RescaleSlope"), header.number("RescaleIntercept")
+    if slope == 0 or (slope is None and any(header.texts("RescaleSlope"))):
+        notes.append(f"(0028,1053) Rescale Slope is {header.text('RescaleSlope')[:20]!r}: read as 1")
+        slope = None
+    if intercept is None and any(header.texts("RescaleIntercept")):
+        notes.append(f"(0028,1052) Rescale Intercept is {header.text('RescaleIntercept')[:20]!r}: read as 0")
+    if (slope or 1.0) == 1.0 and not intercept:
+        return stored.astype(np.float32)
+    rescaled = stored.astype(np.float64) * (slope or 1.0) + (intercept or 0.0)
+    return np.clip(rescaled, -1e30, 1e30).astype(np.float32)
+
+
+def _sample(values: Values, outside: Mask | None) -> Values:
+    """Every eighth value of every eighth row, without those outside the image."""
+    sample = values[::8, ::8]
+    if outside is None:
+        return sample
+    inside = sample[~outside[::8, ::8]]
+    return inside if inside.size else sample
+
+
+def _display(values: Values, sample: Values, header: Header, notes: list[str]) -> Values:
+    """By the first VOI that shows anything, inverted where the header asks for it."""
+    whole = _own_range(sample)
+    chosen = None
+    stated = list(_stated(sample, header, notes))
+    for display in stated:
+        if _shows(display.apply(sample), whole(sample)):
+            chosen = display
+            break
+        notes.append(f"{display.name} shows nothing of the image: ignored")
+    if chosen is None:
+        usable = "usable " if header.texts("WindowCenter") or header.sequence("VOILUTSequence") else ""
+        notes.append(f"no {usable}window in the file: displayed over its own range of values")
+    displayed = chosen.apply(values) if chosen is not None else whole(values)
+    return 1 - displayed if is_inverse(header) else displayed
+
+
+def _stated(sample: Values, header: Header, notes: list[str]) -> Iterator[_Display]:
+    """The ways that the header states: tables first, then windows (PS3.3 C.11.2.1: either may be used)."""
+    signed = bool(sample.min() < 0)
+    for number, item in enumerate(header.sequence("VOILUTSequence"), 1):
+        table = table_in(item, signed)
+        if table is None:
+            notes.append(f"(0028,3010) VOI LUT Sequence, item {number}, has no usable table: ignored")
+        else:
+            if table.white != 2**table.bits - 1:
+                notes.append(
+                    f"VOI LUT states {table.bits} bits, its entries reach {table.white:g}: their range is used"
+                )
+            yield _Display(f"VOI LUT {number}", _table_display(table))
+    for window in windows_in(header, notes):
+        yield _Display(f"window {window.center:g}/{window.width:g}", window.apply)
+
+
+def _table_display(table: Table) -> Callable[[Values], Values]:
+    return lambda values: _clip(table.look_up(values) / np.float32(table.white))
+
+
+def _shows(displayed: Values, whole: Values) -> bool:
+    """Whether a display tells values apart that the whole range does.
+
+    One that shows nothing gives nearly one value to all that is not background, or only black and white.
     """
-    if width < 1 if function == "LINEAR" else width <= 0:
-        expected = "1 or more" if function == "LINEAR" else "more than 0"
-        raise ValueError(f"(0028,1051) Window Width is {width:g}; expected {expected} for {function}")
-    if function == "SIGMOID":  # PS3.3 C.11.2.1.3.1
-        return np.asarray(1 / (1 + np.exp(-4 * (values - center) / width)), np.float32)
-    if function == "LINEAR_EXACT":  # PS3.3 C.11.2.1.3.2
-        return _clip((values - center) / np.float32(width) + np.float32(0.5))
-    if function == "LINEAR":  # PS3.3 C.11.2.1.2.1; a width of 1 is a threshold
-        if width == 1:
-            return np.asarray(values > center - 0.5, np.float32)
-        return _clip((values - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5))
-    raise ValueError(f"(0028,1056) VOI LUT Function is {function!r}; expected LINEAR, LINEAR_EXACT or SIGMOID")
+    grey = (displayed > 0.004) & (displayed < 0.996)
+    tissue = (whole > 0.004) & (whole < 0.996)
+    if not tissue.any():
+        return True  # two values only: no display does better
+    if grey[tissue].mean() < 0.05:
+        return False
+    low, high = np.percentile(displayed[tissue], (1, 99))
+    return bool(high - low >= 0.1)
+
+
+def _own_range(sample: Values) -> Callable[[Values], Values]:
+    """From the lowest value to the 99.9th percentile: a label burnt in does not darken the breast."""
+    low, high = float(sample.min()), float(np.percentile(sample, 99.9))
+    if high <= low:  # less than a thousandth of the image is brighter
+        high = float(sample.max())
+    return lambda values: _clip((values - low) / max(1e-6, high - low))
+
+
+def _develop(values: Values, sample: Values, header: Header, notes: list[str]) -> Values:
+    """A For Processing image as a presentation image, by Pixel Intensity Relationship and its Sign (PS3.3 C.8.11.3).
+
+    (0028,1040): LIN is proportional to the exposure, LOG to its logarithm. (0028,1041): 1 where lower values are less
+    exposure, -1 where they are more. Less exposure is denser, so brighter. Where the relationship is absent it is LIN;
+    where the sign is absent it is -1 for LOG displayed bright (MONOCHROME2), else 1.
+    """
+    relationship = header.term("PixelIntensityRelationship") or "LIN"
+    sign = header.number("PixelIntensityRelationshipSign")
+    if sign not in (1, -1):
+        bright = header.term("PhotometricInterpretation") != "MONOCHROME1"
+        sign = -1 if relationship in ("LOG", "DISP") and bright else 1
+    if relationship == "LIN" and sign == -1:
+        top = float(sample.max())
+        values, sample = top - values, top - sample  # back to exposure: more is more
+    if relationship == "LIN":
+        values, sample = np.log(np.maximum(values, 1.0)), np.log(np.maximum(sample, 1.0))
+        notes.append("For Processing: displayed as the inverted logarithm of the exposure")
+    elif sign == 1:
+        notes.append(f"For Processing, {relationship}: displayed inverted")
+    else:
+        notes.append(f"For Processing, {relationship}, sign -1: displayed over its own range")
+    low, high = (float(v) for v in np.percentile(sample, (0.5, 99.5)))
+    width = max(1e-6, high - low)
+    if relationship != "LIN" and sign == -1:
+        return _clip((values - low) / width)
+    return _clip((high - values) / width)
 
 
 def _clip(values: npt.NDArray[np.floating]) -> Values:
     """Cut to 0..1."""
     return np.asarray(np.clip(values, 0, 1), np.float32)
-
-
-def _first_window(header: Dataset) -> tuple[float, float, str]:
-    """The first of the windows, with its function."""
-
-    def first(value: object) -> float:
-        many = value if isinstance(value, (list, tuple)) or hasattr(value, "__getitem__") else [value]
-        return float(many[0])
-
-    function = str(header.get("VOILUTFunction") or "LINEAR").strip().upper()
-    return first(header.WindowCenter), first(header.WindowWidth), function
-
-
-def _voi_table(values: Values, item: Dataset) -> Values:
-    """VOI LUT Sequence (PS3.3 C.11.2.1.1): entries below the first and above the last take the end entries."""
-    count, first, bits = (int(x) for x in item.LUTDescriptor)
-    raw = item.LUTData
-    table = np.frombuffer(raw, np.uint16) if isinstance(raw, bytes) else np.asarray(raw)
-    table = table[: count or 65536].astype(np.float32) / float(2**bits - 1)
-    index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)
-    return _clip(table[index])
-
-
-def _own_range(values: Values) -> Values:
-    """From the lowest value to the 99.9th percentile: a label burnt in does not darken the breast."""
-    sample = values[::8, ::8]
-    low, high = float(sample.min()), float(np.percentile(sample, 99.9))
-    return _clip((values - low) / max(1e-6, high - low))
-
-
-def _develop(values: Values) -> Values:
-    """A raw detector image as a presentation image: more exposure is darker, in logarithms."""
-    log = np.log(np.maximum(values, 1.0))
-    low, high = np.percentile(log[::8, ::8], (0.5, 99.5))
-    return _clip((high - log) / max(1e-6, float(high - low)))

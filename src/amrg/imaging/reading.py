@@ -6,15 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset
 
 from amrg.birads import Laterality, View
 from amrg.core.hashing import sha256_of_file
-from amrg.imaging.decoding import IMAGE_ENDINGS, read_header, read_values
-from amrg.imaging.errors import ImagingError
+from amrg.imaging.decoding import IMAGE_ENDINGS, read_values
+from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.framing import find_breast
-from amrg.imaging.identity import Identity, identity, merge_identity, side_in, view_in
-from amrg.imaging.study import Intent, Mammogram
+from amrg.imaging.header import Header, read_header
+from amrg.imaging.identity import Identity, Verdict, identity, merge_identity
+from amrg.imaging.kinds import Classified
+from amrg.imaging.study import ImageKind, Intent, Mammogram
+
+
+class Contradiction(ImagingError):
+    """A file whose sources contradict each other on side or view."""
 
 
 def read_plain_image(path: Path) -> Mammogram:
@@ -23,16 +28,19 @@ def read_plain_image(path: Path) -> Mammogram:
     Raises:
         ImagingError: unreadable, or a name that does not give both.
     """
-    return _mammogram(path, _identity_from_name(path), Dataset(), _uid_of_bytes(path))
+    with named_errors(path):
+        return _mammogram(path, identity(Header(), path.stem), Header(), _uid_of_bytes(path))
 
 
-def read_dicom(path: Path, header: Dataset) -> Mammogram:
+def read_dicom(path: Path, header: Header, kind: Classified) -> Mammogram:
     """A DICOM file as a mammogram.
 
     Raises:
+        Contradiction: its sources contradict each other on side or view.
         ImagingError: unreadable pixels, or a header without side or view.
     """
-    return _mammogram(path, identity(header, path.stem), header, _uid(path, header))
+    with named_errors(path):
+        return _mammogram(path, identity(header, path.stem), header, _uid(path, header), kind)
 
 
 def read_mammogram(path: Path, laterality: Laterality | None = None, view: View | None = None) -> Mammogram:
@@ -46,22 +54,16 @@ def read_mammogram(path: Path, laterality: Laterality | None = None, view: View 
     """
     if not path.is_file():
         raise ImagingError(f"{path.name}: no such file in {path.parent.name}; check that the data set is complete")
-    if path.suffix.lower() in IMAGE_ENDINGS:
-        return _mammogram(
-            path, merge_identity(_identity_from_name(path), laterality, view), Dataset(), _uid_of_bytes(path)
-        )
-    header = read_header(path)
-    return _mammogram(path, merge_identity(identity(header, path.stem), laterality, view), header, _uid(path, header))
+    with named_errors(path):
+        plain = path.suffix.lower() in IMAGE_ENDINGS
+        header = Header() if plain else read_header(path)
+        who = merge_identity(identity(header, path.stem), laterality, view)
+        return _mammogram(path, who, header, _uid_of_bytes(path) if plain else _uid(path, header))
 
 
-def _identity_from_name(path: Path) -> Identity:
-    """Side and view by the file's name alone."""
-    return Identity(side_in(path.stem), view_in(path.stem), ())
-
-
-def _uid(path: Path, header: Dataset) -> str:
+def _uid(path: Path, header: Header) -> str:
     """SOP Instance UID of a header."""
-    if uid := str(header.get("SOPInstanceUID") or ""):
+    if uid := header.text("SOPInstanceUID"):
         return uid
     raise ImagingError(f"{path.name}: no (0008,0018) SOP Instance UID; expected one in every DICOM object")
 
@@ -71,11 +73,12 @@ def _uid_of_bytes(path: Path) -> str:
     return "2.25." + str(int(sha256_of_file(path)[:30], 16))
 
 
-def _mammogram(path: Path, who: Identity, header: Dataset, uid: str) -> Mammogram:
+def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classified | None = None) -> Mammogram:
     laterality, view = _require_side_and_view(path, who)
     values, notes = read_values(path, path.stat().st_mtime_ns)
     flipped, turned = _orientation(values, laterality, view)
-    for_processing = str(header.get("PresentationIntentType", "")).upper() == Intent.FOR_PROCESSING
+    for_processing = header.term("PresentationIntentType") == Intent.FOR_PROCESSING
+    damaged = tuple(f"{keyword} cannot be read: taken as absent" for keyword in header.damaged)
     return Mammogram(
         sop_instance_uid=uid,
         laterality=laterality,
@@ -86,7 +89,11 @@ def _mammogram(path: Path, who: Identity, header: Dataset, uid: str) -> Mammogra
         source=path,
         intent=Intent.FOR_PROCESSING if for_processing else Intent.FOR_PRESENTATION,
         flipped=flipped,
-        notes=(*who.notes, *notes, *turned),
+        kind=kind.kind if kind else ImageKind.FULL_FIELD,
+        implant={"YES": True, "NO": False}.get(header.term("BreastImplantPresent")),
+        side_evidence=who.side,
+        view_evidence=who.projection,
+        notes=(*header.notes, *who.notes, *(kind.notes if kind else ()), *notes, *damaged, *turned),
     )
 
 
@@ -94,8 +101,12 @@ def _require_side_and_view(path: Path, who: Identity) -> tuple[Laterality, View]
     """Side and view, both known.
 
     Raises:
+        Contradiction: sources contradict each other.
         ImagingError: neither header nor name gives one of them.
     """
+    for what, found in (("side", who.side), ("view", who.projection)):
+        if found.verdict is Verdict.CONTRADICTORY:
+            raise Contradiction(f"{path.name}: contradictory {what}: {found.line}; correct the file and send it again")
     if who.laterality is None:
         raise ImagingError(
             f"{path.name}: no side in (0020,0062) ImageLaterality, (0020,0060) Laterality and the file name; "
@@ -114,29 +125,23 @@ def _name_hint(path: Path) -> str:
     return "; name it like RCC.png or P1_LEFT_MLO.png" if path.suffix.lower() in IMAGE_ENDINGS else ""
 
 
-def spacing(header: Dataset) -> tuple[float, float] | None:
+def spacing(header: Header) -> tuple[float, float] | None:
     """Pixel spacing in the plane of the breast, (row, column) in mm.
 
     Imager Pixel Spacing (0018,1164) over Estimated Radiographic Magnification Factor (0018,1114), PS3.3 C.8.7.1.1.3;
     Pixel Spacing (0028,0030) only where there is no other.
     """
-    pair = _pair(header.get("ImagerPixelSpacing"))
+    pair = _pair(header.numbers("ImagerPixelSpacing"))
     if pair is None:
-        return _pair(header.get("PixelSpacing"))
-    try:
-        factor = float(header.get("EstimatedRadiographicMagnificationFactor") or 1.0)
-    except (TypeError, ValueError):
-        factor = 1.0
-    return (pair[0] / factor, pair[1] / factor) if factor > 0 else pair
+        return _pair(header.numbers("PixelSpacing"))
+    factor = header.number("EstimatedRadiographicMagnificationFactor") or 1.0
+    return (pair[0] / factor, pair[1] / factor) if 0.01 < factor < 100 else pair
 
 
-def _pair(value: object) -> tuple[float, float] | None:
+def _pair(numbers: tuple[float | None, ...]) -> tuple[float, float] | None:
     """Two positive numbers, or None."""
-    try:
-        row, column = (float(x) for x in value)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        return None
-    return (row, column) if 0 < row < 10 and 0 < column < 10 else None
+    found = [number for number in numbers if number is not None and 0 < number < 10]
+    return (found[0], found[1]) if len(found) == len(numbers) == 2 else None
 
 
 def _orientation(values: npt.NDArray[np.float32], laterality: Laterality, view: View) -> tuple[bool, tuple[str, ...]]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
 from amrg.imaging.decoding import presentation_values
+from amrg.imaging.identity import Judgement
 
 SCREENING_VIEWS: tuple[tuple[Laterality, View], ...] = tuple(
     (side, view) for view in (View.CC, View.MLO) for side in Laterality
@@ -25,10 +26,20 @@ class Intent(StrEnum):
     FOR_PROCESSING = "FOR PROCESSING"
 
 
+class ImageKind(StrEnum):
+    """How an image came about, best first: of two images of one view the better kind is read."""
+
+    FULL_FIELD = "full field"
+    SYNTHETIC = "synthetic 2D"
+    SECONDARY_CAPTURE = "secondary capture"
+
+
 class Mammogram(Value):
     """One view. `flipped`: the file's rows are mirrored to hang it as its laterality requires.
 
     `source` is the file; `pixel_spacing_mm` is (row, column) in the plane of the breast, None where unknown.
+    `side_evidence` and `view_evidence` say which sources settled side and view, None where nothing was judged.
+    `implant` is Breast Implant Present (0028,1300), None where the file does not say.
     """
 
     sop_instance_uid: str
@@ -40,6 +51,10 @@ class Mammogram(Value):
     source: Path
     intent: Intent = Intent.FOR_PRESENTATION
     flipped: bool = False
+    kind: ImageKind = ImageKind.FULL_FIELD
+    implant: bool | None = None
+    side_evidence: Judgement | None = None
+    view_evidence: Judgement | None = None
     notes: tuple[str, ...] = ()
 
     def pixels(self) -> npt.NDArray[np.float32]:
@@ -57,13 +72,25 @@ class Mammogram(Value):
 
 
 class Study(Value):
-    """The mammograms of one examination. `patient_key` is a hash: never the PatientID itself."""
+    """The mammograms of one examination. `patient_key` is a hash: never the PatientID itself.
+
+    `notes` say what was done with its files, `problems` which of them are not used although they may be views of it.
+    `grouped_by` is what holds the views together: StudyInstanceUID, a file's folder, or the part of its name that is
+    the patient.
+    """
 
     study_instance_uid: str
     patient_key: str
     date: datetime.date | None
     mammograms: tuple[Mammogram, ...]
     prior: Study | None = None
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    grouped_by: str = ""
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of a report on this study must know of how its files were read: problems, then notes."""
+        return (*(f"Not used: {line}." for line in self.problems), *(f"{line}." for line in self.notes))
 
 
 class SetAside(Value):

@@ -9,24 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from amrg.birads import Laterality, View
+from amrg.imaging.codes import MODIFIER_CONCEPTS, code_of
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.1.2"  # Digital Mammography X-Ray Image Storage - For Presentation
 _SOFTWARE = "amrg"
 _DATE, _TIME = "20200101", "120000"
-
-# PS3.16 CID 4014, View for Mammography
-_VIEW_CODES = {
-    View.CC: ("399162004", "cranio-caudal"),
-    View.MLO: ("399368009", "medio-lateral oblique"),
-    View.ML: ("399260004", "medio-lateral"),
-    View.LM: ("399352003", "latero-medial"),
-    View.LMO: ("399099002", "latero-medial oblique"),
-    View.XCCL: ("399265009", "cranio-caudal exaggerated laterally"),
-    View.XCCM: ("399101009", "cranio-caudal exaggerated medially"),
-}
 
 
 @dataclass(frozen=True)
@@ -34,6 +26,7 @@ class MammogramToWrite:
     """One image to write.
 
     `pixels` is uint16 [H, W], MONOCHROME2, as the image hangs: chest wall at the right edge for the right breast.
+    `modifiers` are pydicom's keywords of PS3.16 CID 4015, such as `ImplantDisplaced`.
     Files of equal `study_key` make one study; UIDs follow from it, so that equal input gives equal bytes.
     """
 
@@ -45,6 +38,7 @@ class MammogramToWrite:
     study_key: str
     patient_id: str
     number: int = 1
+    modifiers: tuple[str, ...] = ()
 
 
 def study_uid(study_key: str) -> str:
@@ -110,9 +104,9 @@ def _series_and_equipment(ds: Dataset, mammogram: MammogramToWrite) -> None:
 def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
     """DX Anatomy Imaged, PS3.3 C.8.11.2; DX Detector, C.8.11.4; Mammography Image, C.8.11.7."""
     ds.ImageLaterality = mammogram.laterality.value
-    ds.AnatomicRegionSequence = Sequence([_code("76752008", "SCT", "Breast")])
-    code = _code(_VIEW_CODES[mammogram.view][0], "SCT", _VIEW_CODES[mammogram.view][1])
-    code.ViewModifierCodeSequence = Sequence()
+    ds.AnatomicRegionSequence = Sequence([_code(codes.SCT.Breast)])
+    code = _code(code_of(mammogram.view))
+    code.ViewModifierCodeSequence = Sequence([_code(MODIFIER_CONCEPTS[name]) for name in mammogram.modifiers])
     ds.ViewCodeSequence = Sequence([code])
     ds.ViewPosition = mammogram.view.value
     ds.PatientOrientation = _orientation(mammogram)
@@ -129,16 +123,18 @@ def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
 def _orientation(mammogram: MammogramToWrite) -> list[str]:
     """Row and column direction, PS3.3 C.7.6.1.1.1: rows run from the chest wall forwards on the left breast."""
     across, medial = ("P", "L") if mammogram.laterality is Laterality.RIGHT else ("A", "R")
-    if mammogram.view in {View.CC, View.XCCL, View.XCCM}:
+    if mammogram.view in {View.CC, View.XCC, View.XCCL, View.XCCM}:
         return [across, medial]  # lateral at the top, so columns run towards the middle of the body
-    oblique = mammogram.view in {View.MLO, View.LMO}
+    if mammogram.view is View.FB:
+        return [across, "R" if medial == "L" else "L"]
+    oblique = mammogram.view in {View.MLO, View.LMO, View.SIO, View.ISO}
     return [across, "F" + medial if oblique else "F"]
 
 
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
+def _code(code: Code) -> Dataset:
     """A coded entry, PS3.3 table 8.8-1."""
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
     return item
 
 

@@ -37,8 +37,9 @@ from amrg.datasets.tables.cells import LETTERS, Cells
 from amrg.datasets.tables.grouping import group_rows, labels_of
 from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
 from amrg.imaging import ImagingError
-from amrg.imaging.decoding import read_header
-from amrg.imaging.identity import identity, side_in, view_in
+from amrg.imaging.header import read_header
+from amrg.imaging.identity import identity
+from amrg.imaging.labels import side_in, view_in
 
 _CLASSES: dict[str, dict[str, Any]] = {
     "NORM": {},
@@ -176,8 +177,8 @@ def _inspect(path: Path, image: ImageRef, odd: Odd) -> _ImageFile:
     for what, table, file in (("side", image.laterality, stated.laterality), ("view", image.view, stated.view)):
         if table and file and table != file:
             odd(Oddity(where=image.file, found=f"{what} {file}", expected=f"{table}, as in the table"))
-    rows, columns = header.get("Rows"), header.get("Columns")
-    size = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
+    rows, columns = header.integer("Rows"), header.integer("Columns")
+    size = (rows, columns) if rows is not None and columns is not None else None
     return _ImageFile(image, size, ())
 
 

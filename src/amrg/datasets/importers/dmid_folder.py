@@ -12,7 +12,7 @@ from amrg.datasets.importer import DatasetError, Odd, Oddity
 from amrg.datasets.tables.grouping import WHERE, Row
 from amrg.datasets.tables.readers import xlsx_cells
 from amrg.imaging import ImagingError
-from amrg.imaging.decoding import read_header
+from amrg.imaging.header import read_header
 
 TABLE, REPORTS, DICOM, TIFF, MASKS = "Metadata.xlsx", "Reports", "DICOM_Images", "TIFF Images", "ROI_Masks"
 COLUMNS = ("image", "view", "density", "class", "severity", "x", "y", "radius")
@@ -98,7 +98,7 @@ def _patients(root: Path, _: int) -> dict[int, str]:
     found = {}
     for number, paths in images_in(root)[0].items():
         try:
-            found[number] = str(read_header(paths[0]).get("PatientID", "") or "").strip()
+            found[number] = read_header(paths[0]).text("PatientID")
         except ImagingError:  # `Dmid.case` reports it
             continue
     shared = Counter(found.values())

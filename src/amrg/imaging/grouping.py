@@ -1,0 +1,169 @@
+"""Files to studies: one examination of one woman, the best image of each view, the prior, and what to say of it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from amrg.core.hashing import sha256_of_text
+from amrg.imaging.patients import OnePatient, Patient, doubt, one_patient
+from amrg.imaging.study import ImageKind, Intent, Mammogram, Problem, SetAside, Study
+
+_KINDS = list(ImageKind)
+
+
+@dataclass(frozen=True)
+class StudyKey:
+    """What holds the files of a study together, what that is, and the patient where it is no UID."""
+
+    value: str
+    by: str
+    patient: str = ""
+
+    @property
+    def uid(self) -> str:
+        """The Study Instance UID, or one that follows from the key."""
+        return self.value if re.fullmatch(r"[\d.]+", self.value) else "2.25." + str(self._number)
+
+    @property
+    def _number(self) -> int:
+        return int(sha256_of_text(self.value)[:30], 16)
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """One mammogram with what groups it."""
+
+    mammogram: Mammogram
+    patient: Patient
+    key: StudyKey
+    date: datetime.date | None
+
+
+@dataclass
+class FileGroup:
+    """The files of one study: read, set aside, and lines on those that are not used."""
+
+    read: list[ReadFile] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Studies, and what is left over of their files."""
+
+    studies: tuple[Study, ...]
+    set_aside: tuple[SetAside, ...]
+    problems: tuple[Problem, ...]
+
+
+def group_studies(groups: Mapping[StudyKey, FileGroup]) -> Grouped:
+    """The studies of groups of files, each of one woman; groups that are not are refused file by file."""
+    studies: list[tuple[Study, Patient]] = []
+    spare: list[SetAside] = []
+    problems: list[Problem] = []
+    for key, group in groups.items():
+        if not group.read:
+            continue
+        whose = one_patient(one.patient for one in group.read)
+        if whose.refusal is not None:
+            problems += _refused(group.read, whose.refusal)
+            continue
+        study, left = _study(key, group, whose)
+        studies.append((study, whose.patient))
+        spare += left
+    ordered = sorted(studies, key=lambda s: (s[0].patient_key, s[0].date or datetime.date.min, s[0].study_instance_uid))
+    return Grouped(tuple(_with_priors(ordered)), tuple(spare), tuple(problems))
+
+
+def _refused(read: list[ReadFile], why: str) -> Iterator[Problem]:
+    """A problem for every file of a study that names two women; both are named by a file of each."""
+    groups: dict[Patient, list[str]] = {}
+    for one in read:
+        groups.setdefault(one.patient, []).append(one.mammogram.source.name)
+    sides = " and ".join(", ".join(names) for names in groups.values())
+    for one in read:
+        name = one.mammogram.source.name
+        yield Problem(
+            file=name,
+            message=f"{name}: one StudyInstanceUID (0020,000D) with two patients: {sides}: {why}; expected one patient "
+            "a study: correct the files and send them again",
+        )
+
+
+def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, list[SetAside]]:
+    """One study of a group, and the images of views that have a better one."""
+    chosen, spare_views = best_of_each_view([one.mammogram for one in group.read])
+    spare = [SetAside(file=m.source.name, reason=_duplicate_reason(m, chosen)) for m in spare_views]
+    study = Study(
+        study_instance_uid=key.uid,
+        patient_key=whose.patient.key or sha256_of_text(key.value)[:16],
+        date=min((one.date for one in group.read if one.date is not None), default=None),
+        mammograms=tuple(chosen),
+        notes=(*([whose.note] if whose.note else ()), *_view_notes(chosen), *_aside_notes((*group.set_aside, *spare))),
+        problems=tuple(group.problems),
+        grouped_by=key.by,
+    )
+    return study, spare
+
+
+def best_of_each_view(mammograms: Iterable[Mammogram]) -> tuple[list[Mammogram], list[Mammogram]]:
+    """The best of every view, and the others: by kind, then for presentation, then unmodified, then the most pixels."""
+    best: dict[tuple[str, str], Mammogram] = {}
+    ordered = sorted(mammograms, key=_goodness)
+    for m in ordered:
+        best.setdefault((m.laterality, m.view), m)
+    chosen = sorted(best.values(), key=lambda m: (m.view != "CC", m.view, m.laterality != "R"))
+    return chosen, [m for m in ordered if m not in chosen]
+
+
+def _goodness(m: Mammogram) -> tuple[int, bool, bool, int, str]:
+    modified = any(note.startswith("view modifier") for note in m.notes)
+    return _KINDS.index(m.kind), m.intent is Intent.FOR_PROCESSING, modified, -m.rows * m.columns, m.source.name
+
+
+def _duplicate_reason(m: Mammogram, chosen: Iterable[Mammogram]) -> str:
+    used = next(c for c in chosen if (c.laterality, c.view) == (m.laterality, m.view))
+    if used.kind is not m.kind:
+        return f"a second {m.laterality}{m.view}: a {m.kind} image, the {used.kind} one is read"
+    return f"a second {m.laterality}{m.view}: the image for presentation, or else the largest, is read"
+
+
+def _view_notes(mammograms: Iterable[Mammogram]) -> Iterator[str]:
+    """What was done with the views, a line a fact with the views that it holds for; implants."""
+    views: dict[str, list[str]] = {}
+    for m in mammograms:
+        implant = ("breast implant present (0028,1300)",) if m.implant else ()
+        for note in (*implant, *m.notes):
+            views.setdefault(note, []).append(f"{m.laterality}{m.view}")
+    for note, names in views.items():
+        yield f"{', '.join(names)}: {note}"
+
+
+def _aside_notes(items: Iterable[SetAside]) -> Iterator[str]:
+    """What of the study was set aside, a line a reason."""
+    files: dict[str, list[str]] = {}
+    for item in items:
+        files.setdefault(item.reason, []).append(item.file)
+    for reason, names in files.items():
+        yield f"Set aside, {reason}: {names[0] if len(names) == 1 else f'{len(names)} files'}"
+
+
+def _with_priors(studies: list[tuple[Study, Patient]]) -> Iterator[Study]:
+    """Every study with the latest earlier one that is the same woman's beyond doubt, or a line why there is none."""
+    for study, patient in studies:
+        earlier = [one for one in studies if one[0].date and study.date and one[0].date < study.date]
+        prior, why = None, None
+        for other, their_patient in sorted(earlier, key=lambda s: s[0].date or datetime.date.min, reverse=True):
+            if their_patient.identifier != patient.identifier:
+                continue  # another woman, or an exam without PatientID beside one that has it
+            reason = doubt(patient, their_patient)
+            if reason is None:
+                prior = other
+                break
+            why = why or reason
+        line = (f"An earlier exam is not used as prior: {why}",) if why else ()
+        yield study.model_copy(update={"prior": prior, "notes": (*study.notes, *line)})

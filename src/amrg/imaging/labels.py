@@ -1,0 +1,60 @@
+"""Side and view in free text: descriptions, ViewPosition, file names."""
+
+from __future__ import annotations
+
+import re
+
+from amrg.birads import Laterality, View
+
+_RIGHT = "RIGHT|RECHTS?|DROITE?|DERECH[AO]|DIREIT[AO]|DESTR[AO]|RT|R"
+_LEFT = "LEFT|LINKS?|GAUCHE|IZQUIERD[AO]|ESQUERD[AO]|SINISTR[AO]|LT|L"
+_PROJECTIONS = "XCCL|XCCM|XCC|CC|LMO|MLO|LM|ML|FB|SIO|ISO"
+_MODIFIERS = "ID|RL|RM|RI|RS|TAN|AT|CV|MAG|SPOT|NP|AC|IMF|AX"  # the ACR's labels after a view
+_SIDE = re.compile(
+    rf"(?<![A-Z])(?:({_RIGHT})|({_LEFT}))(?=[^A-Z]|$|(?:[MS])?(?:{_PROJECTIONS})(?:{_MODIFIERS}|[MS])?(?![A-Z]))"
+)
+_SIDE_AFTER = re.compile(rf"(?<![A-Z])(?:{_PROJECTIONS})(R|L)T?(?![A-Z])")
+_VIEW = re.compile(rf"(?<![A-Z])(?:{_RIGHT}|{_LEFT})?[MS]?({_PROJECTIONS})(?:{_MODIFIERS}|[MS]|RT|LT|[RL])?(?![A-Z])")
+_SPELLED = (
+    (re.compile(r"CRANIO[\s_-]*CAUDAL(?:E|IS)?"), "CC"),
+    (re.compile(r"CAUDO[\s_-]*CRANIAL(?:E|IS)?"), "FB"),
+    (re.compile(r"MEDIO[\s_-]*LATERAL[\s_-]*OBLIQUE"), "MLO"),
+    (re.compile(r"LATERO[\s_-]*MEDIAL[\s_-]*OBLIQUE"), "LMO"),
+    (re.compile(r"MEDIO[\s_-]*LATERAL"), "ML"),
+    (re.compile(r"LATERO[\s_-]*MEDIAL"), "LM"),
+)
+# Words that hold an R or L of their own: the muscle and rolled views name no side.
+_NO_SIDE = re.compile(r"(?<=[A-Z])[\s_-](?:RL|RM|RI|RS)(?![A-Z])")
+_LABEL_START = re.compile(
+    rf"(?<![A-Z])(?:{_RIGHT}|{_LEFT})(?:[\s_-]*(?:{_PROJECTIONS}))?(?![A-Z])|(?<![A-Z])(?:{_PROJECTIONS})[RL]?T?(?![A-Z])"
+)
+
+
+def _spelled_short(text: str) -> str:
+    """Capitals, with projections that are written out as their labels."""
+    text = text.upper()
+    for pattern, label in _SPELLED:
+        text = pattern.sub(label, text)
+    return text
+
+
+def side_in(text: str) -> Laterality | None:
+    """The side that a free text names: `RCC`, `LEFT_MLO`, `CCRT`; None where it names none or both."""
+    short = _NO_SIDE.sub("", _spelled_short(text))
+    found = {bool(m.group(1)) for m in _SIDE.finditer(short)}
+    found |= {m.group(1) == "R" for m in _SIDE_AFTER.finditer(short)}
+    if len(found) != 1:
+        return None
+    return Laterality.RIGHT if found.pop() else Laterality.LEFT
+
+
+def view_in(text: str) -> View | None:
+    """The view that a free text names; None where it names none or several."""
+    found = {m.group(1) for m in _VIEW.finditer(_spelled_short(text))}
+    return View(found.pop()) if len(found) == 1 else None
+
+
+def before_label(stem: str) -> str:
+    """The part of a file's name before its side and view, such as `P0` of `P0_LEFT_CC`; empty where there is none."""
+    found = _LABEL_START.search(stem.upper())
+    return stem[: found.start()].strip(" _-.") if found else ""

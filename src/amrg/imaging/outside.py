@@ -1,0 +1,162 @@
+"""What of an image is no part of the patient: padding, beyond the collimator, frames of scanned films."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from amrg.imaging.header import Header
+
+Mask = npt.NDArray[np.bool_]
+Stored = npt.NDArray[Any]
+
+THIN = 0.04  # of a side: a thinner frame stays in the image, and the search for the breast cuts it
+_MAX_FRAME = 0.2  # of a side
+_FEW = 64  # pixels: smaller patches of the padding value are tissue that happens to have it
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Which pixels, bool [H, W], are displayed as background, and which count in no statistic; None for none."""
+
+    hidden: Mask | None = None
+    uncounted: Mask | None = None
+
+
+def outside_image(stored: Stored, header: Header, notes: list[str]) -> Outside:
+    """What of the stored values is no part of the patient."""
+    hidden = _either(_padding(stored, header, notes), _beyond_collimator(stored, header, notes))
+    frame, depth = _frame(stored, header)
+    if frame is not None and depth > THIN * min(stored.shape):
+        notes.append(f"a white frame of {depth} pixels at the edge is displayed as background")
+        hidden = _either(hidden, frame)
+    return Outside(hidden, _either(hidden, frame))
+
+
+def _either(one: Mask | None, other: Mask | None) -> Mask | None:
+    """The union of two masks; None where it is empty or would leave nothing of the image."""
+    masks = [mask for mask in (one, other) if mask is not None]
+    both = np.logical_or.reduce(masks) if masks else None
+    return None if both is None or both.mean() > 0.98 else both
+
+
+def is_inverse(header: Header) -> bool:
+    """Whether low values are displayed white: MONOCHROME1 (PS3.3 C.7.6.3.1.2) or LUT shape INVERSE (C.11.6)."""
+    monochrome1 = header.term("PhotometricInterpretation") == "MONOCHROME1"
+    return monochrome1 or header.term("PresentationLUTShape") == "INVERSE"
+
+
+def _padding(stored: Stored, header: Header, notes: list[str]) -> Mask | None:
+    """Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121), both included (PS3.3 C.7.5.1.1.2)."""
+    value, limit = (_as_stored(header.integer(k), stored) for k in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    if value is None:
+        return None
+    low, high = sorted((value, value if limit is None else limit))
+    mask: Mask = (stored >= low) & (stored <= high)
+    if not mask.any():
+        return None
+    if low > stored.min() or high >= stored.max() or is_inverse(header):
+        mask = _large_patches(mask)
+        if not mask.any():
+            return None
+        notes.append(f"pixel padding {low} to {high} is displayed as background")
+    return mask
+
+
+def _as_stored(value: int | None, stored: Stored) -> int | None:
+    """A padding value in the pixels' own sign: US or SS by Pixel Representation, whatever the element says."""
+    if value is None or not np.issubdtype(stored.dtype, np.signedinteger):
+        return value % 2**16 if value is not None and value < 0 else value
+    return value - 2**16 if value >= 2**15 else value
+
+
+def _large_patches(mask: Mask) -> Mask:
+    """Patches that touch the edge of the image or are large: a pixel of tissue may have the padding value too."""
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = sizes >= max(_FEW, 1e-4 * mask.size)
+    edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    keep[np.unique(np.concatenate(edges))] = True
+    keep[0] = False
+    return np.asarray(keep[labels], np.bool_)
+
+
+def _beyond_collimator(stored: Stored, header: Header, notes: list[str]) -> Mask | None:
+    """X-Ray Collimator (PS3.3 C.8.7.3): rows and columns count from 1; shapes intersect."""
+    shapes = {text.upper() for text in header.texts("CollimatorShape")}
+    inside: Mask = np.ones(stored.shape, np.bool_)
+    if "RECTANGULAR" in shapes:
+        left, right, top, bottom = (
+            header.integer(f"Collimator{name}Edge")
+            for name in ("LeftVertical", "RightVertical", "UpperHorizontal", "LowerHorizontal")
+        )
+        rectangle = np.zeros_like(inside)
+        rectangle[max(0, top or 0) : _to(bottom), max(0, left or 0) : _to(right)] = True
+        inside &= rectangle
+    if "CIRCULAR" in shapes:
+        inside &= _circle(stored.shape, header)
+    if "POLYGONAL" in shapes:
+        inside &= _polygon(stored.shape, header)
+    if inside.all() or inside.mean() < 0.05:  # nothing is cut, or what is stated is no collimator
+        return None
+    notes.append("what is outside the collimator is displayed as background")
+    return ~inside
+
+
+def _to(edge: int | None) -> int | None:
+    """The end of a slice before an edge that counts from 1; the end of the image where it is absent."""
+    return None if edge is None or edge < 2 else edge - 1
+
+
+def _circle(shape: tuple[int, ...], header: Header) -> Mask:
+    center, radius = header.numbers("CenterOfCircularCollimator"), header.number("RadiusOfCircularCollimator")
+    if len(center) != 2 or None in center or not radius:
+        return np.ones(shape, np.bool_)
+    y, x = np.ogrid[1 : shape[0] + 1, 1 : shape[1] + 1]
+    return np.asarray((y - center[0]) ** 2 + (x - center[1]) ** 2 <= radius**2)
+
+
+def _polygon(shape: tuple[int, ...], header: Header) -> Mask:
+    points = [number for number in header.numbers("VerticesOfThePolygonalCollimator") if number is not None]
+    if len(points) < 6 or len(points) % 2:
+        return np.ones(shape, np.bool_)
+    drawn = Image.new("L", (shape[1], shape[0]))
+    corners = [(column - 1, row - 1) for row, column in zip(points[::2], points[1::2], strict=True)]
+    ImageDraw.Draw(drawn).polygon(corners, fill=1)
+    return np.asarray(drawn, np.bool_)
+
+
+def _frame(stored: Stored, header: Header) -> tuple[Mask | None, int]:
+    """The white border of a scanned film or an unexposed edge, and its depth: lines that are white from end to end.
+
+    What is displayed white of a For Processing image is the least exposure.
+    """
+    low, high = float(stored.min()), float(stored.max())
+    exposure = header.term("PresentationIntentType") == "FOR PROCESSING"
+    sign = header.number("PixelIntensityRelationshipSign")
+    white = low if (sign != -1 if exposure else is_inverse(header)) else high
+    depths = _border(stored, white, 0.02 * (high - low))
+    if high <= low or not any(depths) or max(depths) > _MAX_FRAME * min(stored.shape):
+        return None, 0
+    top, bottom, left, right = depths
+    frame = np.ones(stored.shape, np.bool_)
+    frame[top : stored.shape[0] - bottom, left : stored.shape[1] - right] = False
+    return frame, max(depths)
+
+
+def _border(stored: Stored, extreme: float, tolerance: float) -> tuple[int, int, int, int]:
+    """How many lines at top, bottom, left and right have 99 % of their pixels at an extreme."""
+    depths = []
+    for lines in (stored, stored[::-1], stored.T, stored.T[::-1]):
+        depth = 0
+        for line in lines[: len(lines) // 2]:
+            if np.mean(np.abs(line.astype(np.float32) - extreme) <= tolerance) < 0.99:
+                break
+            depth += 1
+        depths.append(depth)
+    return depths[0], depths[1], depths[2], depths[3]
