@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
+from pydicom.uid import UncompressedTransferSyntaxes
 
 from amrg.imaging.codestream import codestream_size
 from amrg.imaging.errors import ImagingError, first_line, named_errors
@@ -22,6 +23,7 @@ IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
 MAX_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
 MAX_PIXELS = 2**27  # 134 million; a film of 24 x 30 cm at 0.025 mm has 115 million
 MIN_SIDE = 64
+_UNCOMPRESSED = {str(uid) for uid in UncompressedTransferSyntaxes}
 _GREY_MODES = frozenset({"L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 Values = npt.NDArray[np.float32]
 
@@ -64,8 +66,12 @@ def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
     low, high = float(values.min()), float(values.max())
     if not (values.ndim == 2 and 0 <= low <= high <= 1):  # false for a value that is no number
         raise ImagingError(f"{path.name}: the pixels do not give values of 0 to 1; expected a grey image")
-    if float(values[::4, ::4].max() - values[::4, ::4].min()) < 1e-4:
+    sample = values[::4, ::4]
+    low, high = float(sample.min()), float(sample.max())
+    if high - low < 1e-4:
         raise ImagingError(f"{path.name}: the image is blank (one value everywhere); expected a breast")
+    if not ((sample > low + 1e-4) & (sample < high - 1e-4)).any():
+        raise ImagingError(f"{path.name}: the image shows nothing (two values only); expected a breast")
     values.setflags(write=False)
     return values, notes
 
@@ -122,9 +128,10 @@ def _pixel_dataset(header: Header, element: Any, syntax: str) -> Dataset:
     dataset.Rows, dataset.Columns = header.integer("Rows"), header.integer("Columns")
     allocated = header.integer("BitsAllocated") or 16
     dataset.BitsAllocated = allocated
-    dataset.BitsStored = bits = header.integer("BitsStored") or allocated
+    dataset.PixelRepresentation = signed = header.integer("PixelRepresentation") or 0
+    native = syntax in _UNCOMPRESSED and not signed  # the decoder would cut values above Bits Stored off
+    dataset.BitsStored = bits = (None if native else header.integer("BitsStored")) or allocated
     dataset.HighBit = bits - 1
-    dataset.PixelRepresentation = header.integer("PixelRepresentation") or 0
     dataset.SamplesPerPixel = samples = header.integer("SamplesPerPixel") or 1
     if samples > 1:
         dataset.PlanarConfiguration = header.integer("PlanarConfiguration") or 0

@@ -1,11 +1,12 @@
 """A DICOM header as plain values, read once and in one place, so that no later access can fail.
 
 pydicom reads values late: on broken bytes every access to a dataset can raise, with whatever its parts raise. Here the
-raw bytes of the attributes that amrg uses are turned into strings and numbers at once; what cannot be read is named.
+raw bytes of the attributes that amrg uses become strings and numbers in one pass; what cannot be read is named.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 import warnings
@@ -25,6 +26,8 @@ from pydicom.uid import ImplicitVRLittleEndian as ImplicitVR
 from pydicom.values import convert_SQ
 
 from amrg.imaging.errors import ImagingError, first_line, named_errors
+
+logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what is odd is a note here, no line on stderr
 
 MAX_ELEMENTS = 20_000  # top-level elements; a mammogram has a few hundred, misread pixels have millions
 MAX_INFLATED = 2**30  # bytes of a deflated data set
@@ -60,6 +63,7 @@ _FRAMES = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 _NESTED = frozenset(_SEQUENCES.split())
 KEYWORDS = (*_ATTRIBUTES.split(), *_SEQUENCES.split(), "LUTData")
 _TAGS = {int(tag): keyword for keyword in KEYWORDS if (tag := tag_for_keyword(keyword)) is not None}
+_TAGS[0x60000102] = "OverlayBitPosition"  # a repeating group, of which pydicom's dictionary gives no single tag
 _PIXEL_TAGS = {int(tag): keyword for keyword in _PIXELS if (tag := tag_for_keyword(keyword)) is not None}
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "US or SS": "H", "SV": "q", "UV": "Q"}
 _WORDS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}

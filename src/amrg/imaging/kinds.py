@@ -177,8 +177,8 @@ def _modifiers(header: Header) -> Iterator[str]:
 
 def _meaning(item: Header) -> str:
     """The keyword that the meaning of a maker's own code comes to."""
-    said = _by_words(item.text("CodeMeaning").upper())
-    return next((keyword for keyword, what in _MODIFIED.items() if said and what.startswith(said)), "")
+    named = _by_words(item.text("CodeMeaning").upper())
+    return next((keyword for keyword, what in _MODIFIED.items() if named and what.startswith(named)), "")
 
 
 def _by_modifier(header: Header) -> str | None:

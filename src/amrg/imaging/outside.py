@@ -60,6 +60,10 @@ def _padding(stored: Stored, header: Header, notes: list[str]) -> Mask | None:
     mask: Mask = (stored >= low) & (stored <= high)
     if not mask.any():
         return None
+    levels, left = np.unique(stored[::8, ::8]), np.unique(stored[::8, ::8][~mask[::8, ::8]])
+    if len(left) < len(levels) / 2:
+        notes.append(f"pixel padding {low} to {high} would hide most of the image: ignored")
+        return None
     if low > stored.min() or high >= stored.max() or is_inverse(header):
         mask = _large_patches(mask)
         if not mask.any():
@@ -76,14 +80,11 @@ def _as_stored(value: int | None, stored: Stored) -> int | None:
 
 
 def _large_patches(mask: Mask) -> Mask:
-    """Patches that touch the edge of the image or are large: a pixel of tissue may have the padding value too."""
+    """Patches that are large: a pixel of tissue may have the padding value too."""
     labels, count = ndimage.label(mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    keep = sizes >= max(_FEW, 1e-4 * mask.size)
-    edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    keep[np.unique(np.concatenate(edges))] = True
-    keep[0] = False
-    return np.asarray(keep[labels], np.bool_)
+    sizes[0] = 0
+    return np.asarray((sizes >= _FEW)[labels], np.bool_)
 
 
 def _beyond_collimator(stored: Stored, header: Header, notes: list[str]) -> Mask | None:

@@ -75,6 +75,8 @@ def _name(text: str, identifier: str) -> tuple[str, ...]:
     first = text.split("=", maxsplit=1)[0].strip()
     if (per_view := PER_VIEW_ID.match(first)) is not None:
         first = per_view["patient"]
+    if not first.isprintable():  # damaged, or of a character set that the file does not name
+        return ()
     if first == identifier or _PLACEHOLDER.fullmatch(first.upper()):
         return ()
     plain = "".join(c for c in unicodedata.normalize("NFKD", first.casefold()) if not unicodedata.combining(c))

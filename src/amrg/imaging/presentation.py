@@ -48,16 +48,21 @@ def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[Values, tupl
 
 
 def _stored_bits(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> npt.NDArray[Any]:
-    """The values at their stated bits (PS3.5 8.1.1): shifted down where High Bit lies above Bits Stored."""
-    bits, high = header.integer("BitsStored"), header.integer("HighBit")
-    if bits is None or high is None or not np.issubdtype(stored.dtype, np.integer):
+    """The values at their stated bits (PS3.5 8.1.1): shifted down where High Bit is above Bits Stored.
+
+    Overlays in unused bits (retired) are cut off; other values above Bits Stored are taken as they are.
+    """
+    bits, high = header.integer("BitsStored") or 0, header.integer("HighBit")
+    if stored.dtype.kind != "u" or not 0 < bits < 8 * stored.dtype.itemsize or int(stored.max()) < 2**bits:
         return stored
-    shift = high + 1 - bits
-    if not 0 < shift < 16 or not (stored & (2**shift - 1) == 0).all():
-        return stored
-    notes.append(f"(0028,0102) High Bit is {high} with {bits} bits: values shifted down by {shift}")
-    shifted: npt.NDArray[Any] = stored >> shift
-    return shifted
+    shift = 0 if high is None else high + 1 - bits
+    if 0 < shift < 16 and not (stored & (2**shift - 1)).any():
+        notes.append(f"(0028,0102) High Bit is {high} with {bits} bits: values shifted down by {shift}")
+        return stored >> shift
+    if header.integer("OverlayBitPosition"):
+        return stored & (2**bits - 1)
+    notes.append(f"values above the {bits} bits of (0028,0101) Bits Stored are taken as they are")
+    return stored
 
 
 def _modality(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> Values:
@@ -135,7 +140,7 @@ def _shows(displayed: Values, whole: Values) -> bool:
     tissue = (whole > 0.004) & (whole < 0.996)
     if not tissue.any():
         return True  # two values only: no display does better
-    if grey[tissue].mean() < 0.05:
+    if grey[tissue].mean() < 0.05 or np.unique(displayed).size <= min(8, np.unique(whole).size // 2):
         return False
     low, high = np.percentile(displayed[tissue], (1, 99))
     return bool(high - low >= 0.1)

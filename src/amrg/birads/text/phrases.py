@@ -230,6 +230,10 @@ _PLACES = (
     (Concept.VIEW, (View.LMO,), "lmo; lateromedial oblique"),
     (Concept.VIEW, (View.XCCL,), "xccl; exaggerated lateral craniocaudal"),
     (Concept.VIEW, (View.XCCM,), "xccm; exaggerated medial craniocaudal"),
+    (Concept.VIEW, (View.XCC,), "xcc"),
+    (Concept.VIEW, (View.FB,), "fb; caudocranial"),
+    (Concept.VIEW, (View.SIO,), "sio; superolateral to inferomedial oblique"),
+    (Concept.VIEW, (View.ISO,), "iso; inferomedial to superolateral oblique"),
 )  # fmt: skip
 
 _STUDY = (

@@ -19,7 +19,8 @@ SIDES: Mapping[str, Laterality] = {
     "R": Laterality.RIGHT,
     "RIGHT": Laterality.RIGHT,
 }
-VIEWS: Mapping[str, View] = {view.value: view for view in View}
+_NOT_IMPORTED = {View.XCC, View.FB, View.SIO, View.ISO}  # rare projections: cases of data sets leave them out
+VIEWS: Mapping[str, View] = {view.value: view for view in View if view not in _NOT_IMPORTED}
 CATEGORIES: Mapping[str, Category] = {category.value: category for category in Category}
 LETTERS: Mapping[str, Composition] = dict(zip("ABCD", Composition, strict=True))
 NUMERALS: Mapping[str, Composition] = dict(zip("1234", Composition, strict=True))

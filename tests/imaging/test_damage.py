@@ -1,0 +1,187 @@
+"""Damaged bytes: one line for the file, the rest of the folder read, and no other exception, ever."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from amrg.imaging import ImagingError, read_mammogram, read_studies
+from amrg.imaging.decoding import presentation_values
+from scripts.fuzz_imaging import run, seeds_in
+from tests.imaging.changed import Change, change, put_raw, read_changed, write_exam
+
+FILES = 500
+SEED = 20_260_101
+
+
+def test_five_hundred_damaged_files_raise_nothing_and_stay_small(tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcomes = run(tmp_path, iter(range(FILES)), SEED)
+    assert not outcomes.failures, "\n".join(outcomes.failures[:5])
+    assert sum(outcomes.counts.values()) == FILES
+    assert outcomes.counts["read"] > 0
+    assert outcomes.counts["problem"] > 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 512 * 1024  # KiB
+
+
+def test_the_files_that_are_damaged_are_good_ones(tmp_path: Path) -> None:
+    for path in seeds_in(tmp_path):
+        assert len(read_studies(path).studies) == 1, path.name
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        put_raw("SeriesDescription", "ZZ", b"R CC"),
+        put_raw("PixelSpacing", "DS", b"0.4\\"),
+        put_raw("PixelSpacing", "DS", b"\xff\xfe\x00"),
+        put_raw("PatientName", "PN", b"\x1b$B\xff\xff"),
+        put_raw("SpecificCharacterSet", "CS", b"NO SUCH SET "),
+        put_raw("StudyDate", "DA", b"yesterday "),
+        put_raw("NumberOfFrames", "IS", b"one "),
+        put_raw("EstimatedRadiographicMagnificationFactor", "DS", b"x.y "),
+        put_raw("PixelPaddingValue", "US", b"\x00"),
+        put_raw("RescaleSlope", "DS", b"inf "),
+        put_raw("VOILUTSequence", "SQ", b"\xfe\xff\x00\xe0\xff\xff\xff\x7f"),
+        put_raw("ViewCodeSequence", "SQ", b"no items here "),
+        put_raw("SharedFunctionalGroupsSequence", "SQ", b"\xfe\xff\x00\xe0\x04\x00\x00\x00abcd"),
+    ],
+    ids=str,
+)
+def test_a_broken_attribute_costs_neither_file_nor_folder(tmp_path: Path, how: Change) -> None:
+    intake = read_changed(tmp_path, how)
+    assert not intake.problems
+    assert len(intake.studies[0].mammograms) == 4
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "Columns", "BitsAllocated"])
+def test_a_broken_pixel_attribute_is_one_line(tmp_path: Path, keyword: str) -> None:
+    intake = read_changed(tmp_path, put_raw(keyword, "US", b"\x07"))
+    assert len(intake.studies[0].mammograms) in (3, 4)  # bits allocated are known by the pixels' default
+    assert all("\n" not in problem.message for problem in intake.problems)
+    assert list(intake.studies[0].problems) == [problem.message for problem in intake.problems]
+
+
+def test_a_study_names_the_view_that_it_lacks_for_damage(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    path = folder / "RCC.dcm"
+    path.write_bytes(path.read_bytes()[:-20_000])
+    (study,) = read_studies(folder).studies
+    assert len(study.mammograms) == 3
+    assert len(study.problems) == 1
+    assert "RCC.dcm" in study.remarks()[0]
+
+
+def test_a_sequence_without_end_loses_nothing_else(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    data = (folder / "RCC.dcm").read_bytes()
+    at = data.index(b"\x08\x00\x60\x00CS")
+    (folder / "RCC.dcm").write_bytes(data[:at] + b"\x08\x00\x51\x00SQ\x00\x00\xff\xff\xff\xff" + data[at:])
+    intake = read_studies(folder)
+    assert [problem.file for problem in intake.problems] == ["RCC.dcm"]
+    assert len(intake.studies[0].mammograms) == 3
+
+
+def test_nesting_without_end_is_refused(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    data = (folder / "RCC.dcm").read_bytes()
+    at = data.index(b"\x28\x00\x02\x00US")
+    opening = b"\x28\x00\x10\x30SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    (folder / "RCC.dcm").write_bytes(data[:at] + opening * 3000 + data[at:])
+    intake = read_studies(folder)
+    assert [problem.file for problem in intake.problems] == ["RCC.dcm"]
+
+
+def test_millions_of_elements_are_no_header(tmp_path: Path) -> None:
+    path = write_exam(tmp_path / "exam") / "RCC.dcm"
+    data = path.read_bytes()
+    at = data.index(b"\x28\x00\x02\x00US")
+    path.write_bytes(data[:at] + b"\x28\x00\x03\x00US\x00\x00" * 50_000 + data[at:])
+    with pytest.raises(ImagingError, match="over 20000 elements"):
+        read_mammogram(path)
+
+
+def test_a_deflated_bomb_is_refused(tmp_path: Path) -> None:
+    path = write_exam(tmp_path / "exam") / "RCC.dcm"
+    ds = pydicom.dcmread(path)
+    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    ds.save_as(path, enforce_file_format=True)
+    data = path.read_bytes()
+    start = 144 + pydicom.filereader.read_file_meta_info(path).FileMetaInformationGroupLength
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = bytes(2**24)
+    bomb = b"".join(deflater.compress(zeros) for _ in range(80)) + deflater.flush()
+    path.write_bytes(data[:start] + bomb)
+    with pytest.raises(ImagingError, match="inflates to over 1 GiB"):
+        read_mammogram(path)
+
+
+def test_a_compressed_image_of_another_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = write_exam(tmp_path / "exam") / "RCC.dcm"
+    ds = pydicom.dcmread(path)
+    ds.compress("1.2.840.10008.1.2.4.90")
+    data = bytes(ds.PixelData)
+    at = data.index(b"\xff\x4f\xff\x51") + 8
+    ds.PixelData = data[:at] + (60_000).to_bytes(4, "big") * 2 + data[at + 8 :]
+    ds["PixelData"].is_undefined_length = True
+    ds.save_as(path, enforce_file_format=True)
+    with pytest.raises(ImagingError, match="the compressed image is 60000 x 60000"):
+        read_mammogram(path)
+
+
+def test_float_images_with_values_that_are_no_numbers(tmp_path: Path) -> None:
+    values = np.zeros((200, 160), np.float32)
+    values[50:150, :80] = np.linspace(0.2, 200, 80)
+    values[:5] = np.nan
+    Image.fromarray(values).save(tmp_path / "A_LEFT_CC.tif")
+    assert np.isfinite(presentation_values(tmp_path / "A_LEFT_CC.tif")).all()
+    Image.fromarray(np.full_like(values, np.nan)).save(tmp_path / "B_LEFT_CC.tif")
+    with pytest.raises(ImagingError, match="no numbers"):
+        presentation_values(tmp_path / "B_LEFT_CC.tif")
+
+
+@pytest.mark.parametrize("meta", [False, True], ids=["bare", "no preamble"])
+def test_a_data_set_without_preamble_is_read(tmp_path: Path, meta: bool) -> None:
+    folder = write_exam(tmp_path / "exam")
+    data = (folder / "RCC.dcm").read_bytes()
+    length = pydicom.dcmread(folder / "RCC.dcm").file_meta.FileMetaInformationGroupLength
+    (folder / "RCC.dcm").write_bytes(data[132:] if meta else data[144 + length :])
+    (study,) = read_studies(folder).studies
+    assert len(study.mammograms) == 4
+    assert any("no preamble" in note for note in study.notes)
+
+
+def test_a_damaged_archive_is_one_line(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    archive = tmp_path / "exam.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in sorted(folder.glob("*.dcm")):
+            packed.write(file, file.name)
+    data = bytearray(archive.read_bytes())
+    data[200:260] = bytes(60)
+    archive.write_bytes(bytes(data))
+    with pytest.raises(ImagingError, match=r"exam.zip: the zip cannot be unpacked"):
+        read_studies(archive)
+
+
+def test_a_damaged_dicomdir_is_one_line(tmp_path: Path) -> None:
+    shutil.copy(write_exam(tmp_path / "exam") / "RCC.dcm", tmp_path / "DICOMDIR")
+    with pytest.raises(ImagingError, match="contains no image file"):
+        read_studies(tmp_path / "DICOMDIR")
+
+
+def test_changed_files_do_not_warn(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    change(folder / "RCC.dcm", put_raw("StudyDate", "DA", b"20201345"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_studies(folder).studies[0].mammograms) == 4

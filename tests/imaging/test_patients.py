@@ -1,0 +1,276 @@
+"""Whose an exam is, which exam is its prior, and which evidence settles side and view."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from amrg.birads import Laterality, View
+from amrg.imaging import Intake, Study, read_studies
+from amrg.imaging.identity import Verdict
+from tests.imaging.changed import Change, breast, change, change_all, put, put_raw, read_changed, write_exam
+
+NAME, BIRTH = "DOE^JANE", "19600102"
+
+
+def _two_exams(tmp_path: Path, first: dict[str, object], second: dict[str, object]) -> Study:
+    """The later of two exams, of 2018 and 2020, each with the given patient."""
+    common = {"PatientID": "1001", "PatientName": NAME, "PatientBirthDate": BIRTH}
+    for key, year, who in (("old", "2018", first), ("new", "2020", second)):
+        change_all(write_exam(tmp_path / "both" / key, key), put(StudyDate=f"{year}0305", **{**common, **who}))
+    studies = sorted(read_studies(tmp_path / "both").studies, key=lambda s: str(s.date))
+    assert len(studies) == 2
+    assert studies[0].prior is None
+    return studies[1]
+
+
+def test_p1_the_same_woman_has_a_prior_without_a_note(tmp_path: Path) -> None:
+    later = _two_exams(tmp_path, {}, {})
+    assert later.prior is not None
+    assert not later.notes
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"IssuerOfPatientID": "A"}, {"IssuerOfPatientID": "a "}),
+        ({"IssuerOfPatientID": "A"}, {}),
+        ({"PatientID": " 1001"}, {}),
+        ({"PatientID": "1001^^^A"}, {"IssuerOfPatientID": "A"}),
+        ({"PatientName": "DOE^JANE^M"}, {}),
+        ({"PatientName": "Doe^Jane"}, {}),
+        ({"PatientName": "", "PatientBirthDate": ""}, {}),
+        ({"PatientSex": "O"}, {}),
+    ],
+)
+def test_p1_what_does_not_contradict_is_the_same_woman(
+    tmp_path: Path, first: dict[str, object], second: dict[str, object]
+) -> None:
+    assert _two_exams(tmp_path, first, second).prior is not None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ({"PatientID": "", "PatientName": "ROE^MARY"}, {"PatientID": ""}, "is empty"),
+        ({"PatientID": ""}, {"PatientID": ""}, "is empty"),
+        ({"PatientID": "  "}, {"PatientID": ""}, "is empty"),
+        ({"PatientID": "ANONYMOUS"}, {"PatientID": "ANONYMOUS"}, "is empty"),
+        ({"PatientID": "000"}, {"PatientID": "0"}, "is empty"),
+        ({"IssuerOfPatientID": "A"}, {"IssuerOfPatientID": "B"}, "another issuer"),
+        ({"PatientID": "1001^^^A"}, {"PatientID": "1001^^^B"}, "another issuer"),
+        ({"IssuerOfPatientID": "A", "PatientName": ""}, {}, "only one of them names its issuer"),
+        ({"PatientName": "ROE^MARY"}, {}, "PatientName"),
+        ({"PatientBirthDate": "19700102"}, {}, "PatientBirthDate"),
+        ({"PatientSex": "M"}, {}, "PatientSex"),
+    ],
+)
+def test_p1_no_prior_of_another_woman_and_a_line_why(
+    tmp_path: Path, first: dict[str, object], second: dict[str, object], why: str
+) -> None:
+    later = _two_exams(tmp_path, first, second)
+    assert later.prior is None
+    assert why in " ".join(later.remarks())
+    assert NAME not in " ".join(later.remarks())
+    assert "1001" not in " ".join(later.remarks())
+
+
+def test_p1_another_id_is_another_woman_without_a_word(tmp_path: Path) -> None:
+    later = _two_exams(tmp_path, {"PatientID": "2002"}, {})
+    assert later.prior is None
+    assert not later.notes
+
+
+def test_p1_exams_without_id_have_keys_of_their_own(tmp_path: Path) -> None:
+    _two_exams(tmp_path, {"PatientID": ""}, {"PatientID": ""})
+    assert len({study.patient_key for study in read_studies(tmp_path / "both").studies}) == 2
+
+
+def _spelled(tmp_path: Path, left: dict[str, object], right: dict[str, object]) -> Intake:
+    """One study whose left views name a patient, and whose right views do so otherwise."""
+    folder = write_exam(tmp_path / "exam")
+    for path in sorted(folder.glob("*.dcm")):
+        who = left if path.name.startswith("L") else right
+        change(path, put(**{"PatientID": "1001", "PatientName": NAME, "PatientBirthDate": BIRTH, **who}))
+    return read_studies(folder)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"PatientID": "1001^^^OLD"},
+        {"PatientID": " 1001"},
+        {"PatientID": "01001"},
+        {"PatientID": "OLD-77"},
+        {"PatientID": "", "IssuerOfPatientID": "OLD"},
+        {"IssuerOfPatientID": "OLD"},
+    ],
+)
+def test_p2_two_spellings_are_one_study(tmp_path: Path, left: dict[str, object]) -> None:
+    (study,) = _spelled(tmp_path, left, {}).studies
+    assert len(study.mammograms) == 4
+    if str(left.get("PatientID", "")).strip() not in ("1001", ""):
+        assert "spelled" in study.notes[0]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"PatientID": "1001^^^OLD", "PatientName": "ROE^MARY"},
+        {"PatientBirthDate": "19700101"},
+        {"PatientID": " 1001", "PatientSex": "M"},
+        {"PatientID": "2002", "PatientName": ""},
+        {"PatientID": "2002", "PatientBirthDate": ""},
+    ],
+)
+def test_p2_two_women_in_one_study_are_refused_and_both_are_named(tmp_path: Path, left: dict[str, object]) -> None:
+    intake = _spelled(tmp_path, left, {"PatientSex": "F"})
+    assert not intake.studies
+    assert len(intake.problems) == 4
+    for problem in intake.problems:
+        assert "LCC.dcm, LMLO.dcm and RCC.dcm, RMLO.dcm" in problem.message
+        assert "DOE" not in problem.message
+
+
+def _contradiction(tmp_path: Path, how: Change, name: str = "LCC") -> str:
+    """The line on a view that is not used; the others are."""
+    intake = read_changed(tmp_path, how, name)
+    assert [problem.file for problem in intake.problems] == [f"{name}.dcm"]
+    (study,) = intake.studies
+    assert len(study.mammograms) == 3
+    assert study.problems == (intake.problems[0].message,)
+    assert "contradictory" in study.remarks()[0]
+    return study.problems[0]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        put(ImageLaterality="R"),
+        put(ImageLaterality="R", SeriesDescription=""),
+        put(Laterality="R", PatientOrientation=""),
+        put(FrameLaterality="R"),
+        put(SeriesDescription="R CC", PatientOrientation=""),
+        put(ImageLaterality="", PatientOrientation="", SeriesDescription="R CC", ProtocolName="LEFT CC"),
+    ],
+)
+def test_p3_sides_that_contradict_each_other(tmp_path: Path, how: Change) -> None:
+    assert "side" in _contradiction(tmp_path, how)
+
+
+@pytest.mark.parametrize(
+    "how", [put(ViewPosition="MLO"), put(ViewPosition="", SeriesDescription="L MLO"), put(ViewPosition="ML")]
+)
+def test_p3_views_that_contradict_each_other(tmp_path: Path, how: Change) -> None:
+    assert "view" in _contradiction(tmp_path, how)
+
+
+def test_p3_a_text_against_two_attributes_is_noted(tmp_path: Path) -> None:
+    intake = read_changed(tmp_path, put(SeriesDescription="R MLO"), "LCC")
+    (study,) = intake.studies
+    assert len(study.mammograms) == 4
+    lcc = next(m for m in study.mammograms if (m.laterality, m.view) == ("L", "CC"))
+    assert lcc.side_evidence is not None
+    assert lcc.side_evidence.verdict is Verdict.OVERRULED
+    assert "laterality is L by ImageLaterality" in " ".join(study.notes)
+    assert "view is CC by ViewCodeSequence" in " ".join(study.notes)
+
+
+def test_p3_only_the_picture_lies_the_other_way(tmp_path: Path) -> None:
+    mirrored = np.ascontiguousarray(breast("R")[:, ::-1]).tobytes()
+    (study,) = read_changed(tmp_path, put(PixelData=mirrored)).studies
+    rcc = study.mammograms[0]
+    assert rcc.flipped
+    assert any("RCC: mirrored" in note for note in study.notes)
+
+
+@pytest.mark.parametrize("orientation", [["P", "R"], ["A", "L"], ["A", "F"], "CC", ["", ""], ["X", "Y"], ["A"]])
+def test_p3_an_orientation_of_a_turned_image_says_nothing_of_the_side(tmp_path: Path, orientation: object) -> None:
+    intake = read_changed(tmp_path, put(PatientOrientation=orientation))
+    assert len(intake.studies[0].mammograms) == 4
+
+
+def test_p3_the_judgement_and_its_sources_are_in_the_json(tmp_path: Path) -> None:
+    (study,) = read_studies(write_exam(tmp_path)).studies
+    document = json.loads(study.model_dump_json())
+    evidence = document["mammograms"][0]["side_evidence"]
+    assert (evidence["verdict"], evidence["value"]) == ("agreed", "R")
+    assert "ImageLaterality (0020,0062)" in [source["name"] for source in evidence["sources"]]
+
+
+def _image(path: Path, side: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((breast(side) // 16).astype(np.uint8)).save(path)
+
+
+def test_p4_the_part_before_side_and_view_is_the_patient(tmp_path: Path) -> None:
+    for name in ("P0_LEFT_CC", "P1_LEFT_CC", "P2_RIGHT_CC", "P2_LEFT_CC", "P-3.RCC", "IMG 4 LMLO"):
+        _image(tmp_path / f"{name}.png", "R" if "R" in name.replace("LEFT", "") else "L")
+    studies = read_studies(tmp_path).studies
+    assert sorted(len(study.mammograms) for study in studies) == [1, 1, 1, 1, 2]
+    assert {study.grouped_by for study in studies} == {"file name"}
+    assert len({study.patient_key for study in studies}) == 5
+
+
+def test_p4_names_without_a_patient_go_by_their_folder(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        for name in ("RCC", "LCC", "RMLO", "LMLO"):
+            _image(tmp_path / folder / f"{name}.png", name[0])
+    studies = read_studies(tmp_path).studies
+    assert [len(study.mammograms) for study in studies] == [4, 4]
+    assert {study.grouped_by for study in studies} == {"folder"}
+
+
+@pytest.mark.parametrize(
+    ("how", "side", "view"),
+    [
+        (put(ViewPosition="RIGHT CC"), "R", "CC"),
+        (put(ViewPosition="", SeriesDescription="RCC"), "R", "CC"),
+        (put(ViewPosition="", ProtocolName="Mammo R-CC"), "R", "CC"),
+        (put(ViewPosition="", BodyPartExamined="RBREAST", SeriesDescription="CC"), "R", "CC"),
+        (put(ViewPosition="", ImageComments="Right Cranio-Caudal"), "R", "CC"),
+        (put(ViewPosition="", SeriesDescription="Mammographie CC rechts"), "R", "CC"),
+        (put(ViewPosition="MLO", Laterality="R"), "R", "MLO"),
+        (put(ViewPosition="", SeriesDescription="RIGHT MEDIOLATERAL OBLIQUE"), "R", "MLO"),
+        (put(ViewPosition="CC", FrameLaterality="R"), "R", "CC"),
+        (put(ViewPosition="CC", ImageLaterality="RIGHT"), "R", "CC"),
+        (put(ViewPosition="CC", PatientOrientation=["P", "L"]), "R", "CC"),
+        (put(ViewPosition="MLO", PatientOrientation=["P", "FL"]), "R", "MLO"),
+    ],
+)
+def test_k6_side_and_view_wherever_makers_put_them(tmp_path: Path, how: Change, side: str, view: str) -> None:
+    def only(ds: pydicom.Dataset) -> None:
+        ds.ImageLaterality, ds.PatientOrientation, ds.SeriesDescription = "", "", ""
+        del ds.ViewCodeSequence
+        how(ds)
+
+    path = change(write_exam(tmp_path) / "RCC.dcm", only)
+    renamed = tmp_path / "0001.dcm"
+    shutil.move(path, renamed)
+    (study,) = read_studies(renamed).studies
+    (mammogram,) = study.mammograms
+    assert (mammogram.laterality, mammogram.view) == (Laterality(side), View(view))
+    assert mammogram.side_evidence is not None
+    assert mammogram.view_evidence is not None
+    assert mammogram.side_evidence.verdict in (Verdict.ONE_SOURCE, Verdict.AGREED)
+
+
+def test_k6_a_side_by_its_anatomic_region(tmp_path: Path) -> None:
+    def how(ds: pydicom.Dataset) -> None:
+        ds.ImageLaterality, ds.PatientOrientation, ds.SeriesDescription = "", "", ""
+        item = pydicom.Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "24028007", "SCT", "Right"
+        ds.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = pydicom.Sequence([item])
+
+    path = change(write_exam(tmp_path) / "RCC.dcm", how, tmp_path / "1.dcm")
+    assert read_studies(path).studies[0].mammograms[0].laterality is Laterality.RIGHT
+
+
+def test_a_date_that_is_none_gives_no_prior(tmp_path: Path) -> None:
+    assert read_changed(tmp_path, put_raw("StudyDate", "DA", b"2020.0.1")).studies[0].date is not None
