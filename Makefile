@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing blind-dmid example show-data show-tuning show-sweep bench-training layout pictures clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing blind-dmid example show-data show-tuning show-sweep bench-training fuzz layout pictures clean
 
 setup: $(READY)
 
@@ -109,6 +109,11 @@ bench-training: $(READY)
 # The pictures that the README opens with.
 pictures: example
 	$(BIN)/python scripts/readme_pictures.py $(EXAMPLE)/run
+
+# Damaged files read: 20,000 of them, or FILES=; ends with 1 on any exception that is not amrg's own.
+FILES ?= 20000
+fuzz: $(READY)
+	$(BIN)/python scripts/fuzz_imaging.py --count $(FILES)
 
 # Files a folder and imports between folders.
 layout: $(READY)

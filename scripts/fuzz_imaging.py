@@ -178,6 +178,7 @@ class Outcomes:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     slowest: tuple[float, int] = (0.0, -1)
+    growth_mib: float = 0.0
 
 
 def check(path: Path) -> str:
@@ -205,6 +206,7 @@ def run(folder: Path, numbers: Iterator[int], seed: int) -> Outcomes:
     outcomes = Outcomes()
     paths = seeds_in(folder / "good")
     seeds = [path.read_bytes() for path in paths]
+    before = peak_mib()
     for number in numbers:
         which, data = damaged(seeds, number, seed)
         path = folder / f"LEFT_CC{paths[which].suffix}"
@@ -218,7 +220,13 @@ def run(folder: Path, numbers: Iterator[int], seed: int) -> Outcomes:
             outcomes.counts["FAILURE"] += 1
             outcomes.failures.append(f"--seed {seed} --only {number} ({paths[which].name})\n{traceback.format_exc()}")
         outcomes.slowest = max(outcomes.slowest, (time.perf_counter() - start, number))
+    outcomes.growth_mib = peak_mib() - before
     return outcomes
+
+
+def peak_mib() -> float:
+    """The most memory that this process ever had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> int:
@@ -234,7 +242,7 @@ def main() -> int:
         outcomes = run(Path(folder), iter(range(begin, begin + count)), options.seed)
     print(f"{count} files of seed {options.seed}: {dict(outcomes.counts.most_common())}")
     print(f"slowest: file {outcomes.slowest[1]}, {outcomes.slowest[0]:.2f} s")
-    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    print(f"peak memory: {peak_mib():.0f} MiB, {outcomes.growth_mib:.0f} MiB above that of the good files")
     for failure in outcomes.failures[:20]:
         print(failure)
     return bool(outcomes.failures)

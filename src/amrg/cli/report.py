@@ -16,7 +16,7 @@ from amrg.cli.exits import Exit
 if TYPE_CHECKING:
     from amrg.birads import Report
     from amrg.generation import Drafted, Outcome
-    from amrg.imaging import Intake, Study
+    from amrg.imaging import Intake, Mammogram, Study
 
 StudyPath = Annotated[Path, typer.Argument(help="Folder, zip, DICOMDIR or single file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -206,6 +206,8 @@ def _show(intake: Intake, sheets: list[Path]) -> None:
     """Studies view by view, what was set aside, what went wrong, where the contact sheets are."""
     for number, study in enumerate(intake.studies, 1):
         out.print(_views(number, study))
+        for line in (*map(_evidence, study.mammograms), *study.remarks()):
+            out.print(f"study {number}: {line}", markup=False, soft_wrap=True)
     for item in intake.set_aside:
         out.print(f"set aside: {item.file}: {item.reason}", markup=False)
     for problem in intake.problems:
@@ -261,9 +263,21 @@ def _views(number: int, study: Study) -> Table:
     from amrg.imaging import missing_views
 
     missing = ", ".join(f"{side}{view}" for side, view in missing_views(study)) or "none"
-    table = Table("view", "pixels", "spacing mm", "intent", "notes", title=f"study {number}, missing views: {missing}")
+    grouped = f", grouped by {study.grouped_by}" if study.grouped_by else ""
+    title = f"study {number}{grouped}, missing views: {missing}"
+    table = Table("view", "kind", "pixels", "spacing mm", "intent", "notes", title=title)
     for m in study.mammograms:
         spacing = f"{m.pixel_spacing_mm[0]:.3f} x {m.pixel_spacing_mm[1]:.3f}" if m.pixel_spacing_mm else "unknown"
         intent = m.intent.value.lower()
-        table.add_row(f"{m.laterality}{m.view}", f"{m.rows} x {m.columns}", spacing, intent, "; ".join(m.notes))
+        size = f"{m.rows} x {m.columns}"
+        table.add_row(f"{m.laterality}{m.view}", m.kind.value, size, spacing, intent, "; ".join(m.notes))
     return table
+
+
+def _evidence(m: Mammogram) -> str:
+    """How side and view of a mammogram were settled, and by which sources."""
+    parts = []
+    for what, judgement in (("side", m.side_evidence), ("view", m.view_evidence)):
+        if judgement is not None:
+            parts.append(f"{what} {judgement.verdict} ({judgement.line})")
+    return f"{m.laterality}{m.view}: {'; '.join(parts)}"

@@ -2,6 +2,7 @@
 
 from amrg.imaging.errors import ImagingError
 from amrg.imaging.framing import FramedBreast, frame_breast
+from amrg.imaging.identity import EvidenceSource, Judgement, Verdict
 from amrg.imaging.intake import read_studies
 from amrg.imaging.reading import read_mammogram
 from amrg.imaging.sheet import Mark, contact_sheet
@@ -21,17 +22,20 @@ from amrg.imaging.writing import MammogramToWrite, write_mammogram
 
 __all__ = [
     "SCREENING_VIEWS",
+    "EvidenceSource",
     "FramedBreast",
     "ImageKind",
     "ImagingError",
     "Intake",
     "Intent",
+    "Judgement",
     "Mammogram",
     "MammogramToWrite",
     "Mark",
     "Problem",
     "SetAside",
     "Study",
+    "Verdict",
     "contact_sheet",
     "frame_breast",
     "hanging_order",

@@ -73,7 +73,7 @@ _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Header:
-    """The attributes of a DICOM object that amrg uses, by keyword, as strings as they stand in the file.
+    """The attributes of a DICOM object that amrg uses, by keyword, as the strings of the file.
 
     `items` are sequences, `raw` is bulk data in the byte order of its element, `damaged` names what could not be read.
     """

@@ -43,7 +43,7 @@ class Strength(IntEnum):
     CODED = 2
 
 
-class Source(Value):
+class EvidenceSource(Value):
     """One source of side or view: its name with its tag, and the value that it gives."""
 
     name: str
@@ -56,12 +56,14 @@ class Judgement(Value):
 
     verdict: Verdict
     value: str | None = None
-    sources: tuple[Source, ...] = ()
+    sources: tuple[EvidenceSource, ...] = ()
 
     @property
     def line(self) -> str:
         """The sources and what they say, for people."""
-        return ", ".join(f"{source.value} by {source.name}" for source in self.sources) or "no source"
+        values = dict.fromkeys(source.value for source in self.sources)
+        names = {value: ", ".join(s.name for s in self.sources if s.value == value) for value in values}
+        return "; ".join(f"{value} by {name}" for value, name in names.items()) or "no source"
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def merge_identity(found: Identity, laterality: Laterality | None, view: View | 
 def _with_table(what: str, found: Judgement, stated: str | None) -> tuple[Judgement, list[str]]:
     if stated is None:
         return found, []
-    source = Source(name="the table", value=str(stated), strength=Strength.CODED)
+    source = EvidenceSource(name="the table", value=str(stated), strength=Strength.CODED)
     merged = Judgement(verdict=Verdict.TABLE, value=str(stated), sources=(source, *found.sources))
     if found.verdict is Verdict.CONTRADICTORY:
         return merged, [f"{what} is {stated} by the table; the file contradicts itself ({found.line})"]
@@ -108,7 +110,7 @@ def _with_table(what: str, found: Judgement, stated: str | None) -> tuple[Judgem
     return merged, [f"{what} is {stated} by the table, but {found.value} by the file: the first is used"]
 
 
-def _judge(sources: tuple[Source, ...]) -> Judgement:
+def _judge(sources: tuple[EvidenceSource, ...]) -> Judgement:
     """One judgement on all sources.
 
     A file's name never outweighs a header. One attribute of its own terms does not outweigh a text that disagrees:
@@ -139,7 +141,7 @@ def _disagreements(what: str, found: Judgement) -> list[str]:
     ]
 
 
-def _sides(header: Header, file_name: str) -> Iterator[Source]:
+def _sides(header: Header, file_name: str) -> Iterator[EvidenceSource]:
     """Every source of a side."""
     for name, keyword in (
         ("ImageLaterality (0020,0062)", "ImageLaterality"),
@@ -147,22 +149,24 @@ def _sides(header: Header, file_name: str) -> Iterator[Source]:
         ("FrameLaterality (0020,9072)", "FrameLaterality"),
     ):
         if side := _side_term(header.term(keyword)):
-            yield Source(name=name, value=side, strength=Strength.CODED)
+            yield EvidenceSource(name=name, value=side, strength=Strength.CODED)
     for region in header.sequence("AnatomicRegionSequence"):
         for item in region.sequence("AnatomicRegionModifierSequence"):
             if (code := item.text("CodeValue")) in _RIGHT_CODES | _LEFT_CODES:
                 side = Laterality.RIGHT if code in _RIGHT_CODES else Laterality.LEFT
-                yield Source(name="AnatomicRegionModifierSequence (0008,2220)", value=side, strength=Strength.CODED)
+                yield EvidenceSource(
+                    name="AnatomicRegionModifierSequence (0008,2220)", value=side, strength=Strength.CODED
+                )
     if side := _side_by_orientation(header.texts("PatientOrientation")):
         name = f"PatientOrientation (0020,0020) {'/'.join(header.texts('PatientOrientation'))}"
-        yield Source(name=name, value=side, strength=Strength.CODED)
+        yield EvidenceSource(name=name, value=side, strength=Strength.CODED)
     for name, keyword in (("ViewPosition (0018,5101)", "ViewPosition"), *_DESCRIPTIONS):
         text = header.text(keyword)
         side = _breast_side(text) if keyword == "BodyPartExamined" else side_in(text)
         if side:
-            yield Source(name=name, value=side, strength=Strength.TEXT)
+            yield EvidenceSource(name=name, value=side, strength=Strength.TEXT)
     if side := side_in(file_name):
-        yield Source(name="file name", value=side, strength=Strength.NAME)
+        yield EvidenceSource(name="file name", value=side, strength=Strength.NAME)
 
 
 def _side_term(text: str) -> Laterality | None:
@@ -191,7 +195,7 @@ def _side_by_orientation(directions: tuple[str, ...]) -> Laterality | None:
     return None
 
 
-def _views(header: Header, file_name: str) -> Iterator[Source]:
+def _views(header: Header, file_name: str) -> Iterator[EvidenceSource]:
     """Every source of a view."""
     found = list(_stated_views(header, file_name))
     directed = [s for s in found if s.value in (View.XCCL, View.XCCM)]
@@ -199,17 +203,17 @@ def _views(header: Header, file_name: str) -> Iterator[Source]:
     yield from ((s for s in found if s.value != View.XCC) if directed else found)
 
 
-def _stated_views(header: Header, file_name: str) -> Iterator[Source]:
+def _stated_views(header: Header, file_name: str) -> Iterator[EvidenceSource]:
     for item in header.sequence("ViewCodeSequence"):
         if view := coded_view(item):
-            yield Source(name="ViewCodeSequence (0054,0220)", value=view, strength=Strength.CODED)
+            yield EvidenceSource(name="ViewCodeSequence (0054,0220)", value=view, strength=Strength.CODED)
     position = header.text("ViewPosition")
     if view := view_in(position):
         strength = Strength.CODED if position.upper() in tuple(View) else Strength.TEXT
-        yield Source(name="ViewPosition (0018,5101)", value=view, strength=strength)
+        yield EvidenceSource(name="ViewPosition (0018,5101)", value=view, strength=strength)
     # CBIS-DDSM writes the view where the standard expects directions.
     for name, keyword in (("PatientOrientation (0020,0020)", "PatientOrientation"), *_DESCRIPTIONS):
         if view := view_in(header.text(keyword)):
-            yield Source(name=name, value=view, strength=Strength.TEXT)
+            yield EvidenceSource(name=name, value=view, strength=Strength.TEXT)
     if view := view_in(file_name):
-        yield Source(name="file name", value=view, strength=Strength.NAME)
+        yield EvidenceSource(name="file name", value=view, strength=Strength.NAME)
