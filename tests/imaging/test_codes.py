@@ -12,7 +12,14 @@ from pydicom.sr.codedict import codes
 
 from amrg.birads import Laterality, View
 from amrg.imaging import MammogramToWrite, read_studies, write_mammogram
-from amrg.imaging.codes import MODIFIER_CONCEPTS, MODIFIER_KEYWORDS, SPECIMEN, VIEW_CONCEPTS, VIEW_KEYWORDS, code_of
+from amrg.imaging.evidence.codes import (
+    MODIFIER_CONCEPTS,
+    MODIFIER_KEYWORDS,
+    SPECIMEN,
+    VIEW_CONCEPTS,
+    VIEW_KEYWORDS,
+    code_of,
+)
 
 WHOLE = ("NippleInProfile", "AnteriorCompression", "InfraMammaryFold")
 

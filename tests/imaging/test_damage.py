@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from amrg.imaging import ImagingError, read_mammogram, read_studies
-from amrg.imaging.decoding import presentation_values
+from amrg.imaging.pixels.decoding import presentation_values
 from tests.imaging.changed import Change, change, put_raw, read_changed, write_exam
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

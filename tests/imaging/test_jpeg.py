@@ -14,7 +14,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import HTJ2KLossless, JPEGExtended12Bit, JPEGLosslessSV1
 
 from amrg.imaging import read_studies
-from amrg.imaging.decoding import presentation_values
+from amrg.imaging.pixels.decoding import presentation_values
 from amrg.phantom import Size, draw_exam, write_exam
 
 

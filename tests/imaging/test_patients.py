@@ -13,7 +13,7 @@ from PIL import Image
 
 from amrg.birads import Laterality, View
 from amrg.imaging import Intake, Study, read_studies
-from amrg.imaging.identity import Verdict
+from amrg.imaging.evidence.identity import EvidenceVerdict
 from tests.imaging.changed import Change, breast, change, change_all, put, put_raw, read_changed, write_exam
 
 NAME, BIRTH = "DOE^JANE", "19600102"
@@ -177,7 +177,7 @@ def test_p3_a_text_against_two_attributes_is_noted(tmp_path: Path) -> None:
     assert len(study.mammograms) == 4
     lcc = next(m for m in study.mammograms if (m.laterality, m.view) == ("L", "CC"))
     assert lcc.side_evidence is not None
-    assert lcc.side_evidence.verdict is Verdict.OVERRULED
+    assert lcc.side_evidence.verdict is EvidenceVerdict.OVERRULED
     assert "laterality is L by ImageLaterality" in " ".join(study.notes)
     assert "view is CC by ViewCodeSequence" in " ".join(study.notes)
 
@@ -258,7 +258,7 @@ def test_k6_side_and_view_wherever_makers_put_them(tmp_path: Path, how: Change, 
     assert (mammogram.laterality, mammogram.view) == (Laterality(side), View(view))
     assert mammogram.side_evidence is not None
     assert mammogram.view_evidence is not None
-    assert mammogram.side_evidence.verdict in (Verdict.ONE_SOURCE, Verdict.AGREED)
+    assert mammogram.side_evidence.verdict in (EvidenceVerdict.ONE_SOURCE, EvidenceVerdict.AGREED)
 
 
 def test_k6_a_side_by_its_anatomic_region(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from amrg.imaging.header import Header, header_of
-from amrg.imaging.presentation import presentation
-from amrg.imaging.windows import window
+from amrg.imaging.pixels.presentation import presentation
+from amrg.imaging.pixels.windows import window
 
 X = np.array([[0, 500, 1000, 1500, 2000]], np.float32)
 

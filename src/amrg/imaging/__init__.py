@@ -1,14 +1,14 @@
 """Files to studies and mammograms, framing of the breast, and writing MG DICOM. Knows no model."""
 
 from amrg.imaging.errors import ImagingError
+from amrg.imaging.evidence.identity import EvidenceJudgement, EvidenceSource, EvidenceVerdict
+from amrg.imaging.evidence.kinds import ImageKind
 from amrg.imaging.framing import FramedBreast, frame_breast
-from amrg.imaging.identity import EvidenceSource, Judgement, Verdict
 from amrg.imaging.intake import read_studies
 from amrg.imaging.reading import read_mammogram
 from amrg.imaging.sheet import Mark, contact_sheet
 from amrg.imaging.study import (
     SCREENING_VIEWS,
-    ImageKind,
     Intake,
     Intent,
     Mammogram,
@@ -22,20 +22,20 @@ from amrg.imaging.writing import MammogramToWrite, write_mammogram
 
 __all__ = [
     "SCREENING_VIEWS",
+    "EvidenceJudgement",
     "EvidenceSource",
+    "EvidenceVerdict",
     "FramedBreast",
     "ImageKind",
     "ImagingError",
     "Intake",
     "Intent",
-    "Judgement",
     "Mammogram",
     "MammogramToWrite",
     "Mark",
     "Problem",
     "SetAside",
     "Study",
-    "Verdict",
     "contact_sheet",
     "frame_breast",
     "hanging_order",

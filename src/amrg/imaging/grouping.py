@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from amrg.core.hashing import sha256_of_text
-from amrg.imaging.patients import OnePatient, Patient, doubt, one_patient
-from amrg.imaging.study import ImageKind, Intent, Mammogram, Problem, SetAside, Study
+from amrg.imaging.evidence.kinds import ImageKind
+from amrg.imaging.evidence.patients import OnePatient, Patient, doubt, one_patient
+from amrg.imaging.study import Intent, Mammogram, Problem, SetAside, Study
 
 _KINDS = list(ImageKind)
 

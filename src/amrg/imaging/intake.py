@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amrg.imaging.containers import files_of
-from amrg.imaging.decoding import IMAGE_ENDINGS
 from amrg.imaging.errors import ImagingError, named_errors
+from amrg.imaging.evidence.kinds import classify
+from amrg.imaging.evidence.labels import before_label
+from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
 from amrg.imaging.grouping import FileGroup, ReadFile, StudyKey, group_studies
 from amrg.imaging.header import Header, read_header
-from amrg.imaging.kinds import classify
-from amrg.imaging.labels import before_label
-from amrg.imaging.patients import PER_VIEW_ID, Patient, date_in, patient_of
+from amrg.imaging.pixels.decoding import IMAGE_ENDINGS
 from amrg.imaging.reading import read_dicom, read_plain_image
 from amrg.imaging.study import Intake, Problem, SetAside
 

@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from amrg.birads import Laterality, View
 from amrg.core.hashing import sha256_of_file
-from amrg.imaging.decoding import IMAGE_ENDINGS, read_values
 from amrg.imaging.errors import ImagingError, named_errors
+from amrg.imaging.evidence.identity import EvidenceVerdict, Identity, identity, merge_identity
+from amrg.imaging.evidence.kinds import Classified, ImageKind
 from amrg.imaging.framing import find_breast
 from amrg.imaging.header import Header, read_header
-from amrg.imaging.identity import Identity, Verdict, identity, merge_identity
-from amrg.imaging.kinds import Classified
-from amrg.imaging.study import ImageKind, Intent, Mammogram
+from amrg.imaging.pixels.decoding import IMAGE_ENDINGS, read_values
+from amrg.imaging.study import Intent, Mammogram
 
 
 class Contradiction(ImagingError):
@@ -105,7 +105,7 @@ def _require_side_and_view(path: Path, who: Identity) -> tuple[Laterality, View]
         ImagingError: neither header nor name gives one of them.
     """
     for what, found in (("side", who.side), ("view", who.projection)):
-        if found.verdict is Verdict.CONTRADICTORY:
+        if found.verdict is EvidenceVerdict.CONTRADICTORY:
             raise Contradiction(f"{path.name}: contradictory {what}: {found.line}; correct the file and send it again")
     if who.laterality is None:
         raise ImagingError(

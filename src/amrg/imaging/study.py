@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
-from amrg.imaging.decoding import presentation_values
-from amrg.imaging.identity import Judgement
+from amrg.imaging.evidence.identity import EvidenceJudgement
+from amrg.imaging.evidence.kinds import ImageKind
+from amrg.imaging.pixels.decoding import presentation_values
 
 SCREENING_VIEWS: tuple[tuple[Laterality, View], ...] = tuple(
     (side, view) for view in (View.CC, View.MLO) for side in Laterality
@@ -24,14 +25,6 @@ class Intent(StrEnum):
 
     FOR_PRESENTATION = "FOR PRESENTATION"
     FOR_PROCESSING = "FOR PROCESSING"
-
-
-class ImageKind(StrEnum):
-    """How an image came about, best first: of two images of one view the better kind is read."""
-
-    FULL_FIELD = "full field"
-    SYNTHETIC = "synthetic 2D"
-    SECONDARY_CAPTURE = "secondary capture"
 
 
 class Mammogram(Value):
@@ -53,8 +46,8 @@ class Mammogram(Value):
     flipped: bool = False
     kind: ImageKind = ImageKind.FULL_FIELD
     implant: bool | None = None
-    side_evidence: Judgement | None = None
-    view_evidence: Judgement | None = None
+    side_evidence: EvidenceJudgement | None = None
+    view_evidence: EvidenceJudgement | None = None
     notes: tuple[str, ...] = ()
 
     def pixels(self) -> npt.NDArray[np.float32]:

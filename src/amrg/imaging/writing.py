@@ -14,7 +14,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from amrg.birads import Laterality, View
-from amrg.imaging.codes import MODIFIER_CONCEPTS, code_of
+from amrg.imaging.evidence.codes import MODIFIER_CONCEPTS, code_of
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.1.2"  # Digital Mammography X-Ray Image Storage - For Presentation
 _SOFTWARE = "amrg"

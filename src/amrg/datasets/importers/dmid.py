@@ -37,9 +37,9 @@ from amrg.datasets.tables.cells import LETTERS, Cells
 from amrg.datasets.tables.grouping import group_rows, labels_of
 from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
 from amrg.imaging import ImagingError
+from amrg.imaging.evidence.identity import identity
+from amrg.imaging.evidence.labels import side_in, view_in
 from amrg.imaging.header import read_header
-from amrg.imaging.identity import identity
-from amrg.imaging.labels import side_in, view_in
 
 _CLASSES: dict[str, dict[str, Any]] = {
     "NORM": {},

@@ -8,9 +8,9 @@ from enum import IntEnum, StrEnum
 
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
-from amrg.imaging.codes import coded_view
+from amrg.imaging.evidence.codes import coded_view
+from amrg.imaging.evidence.labels import side_in, view_in
 from amrg.imaging.header import Header
-from amrg.imaging.labels import side_in, view_in
 
 _RIGHT_CODES, _LEFT_CODES = {"24028007", "G-A100"}, {"7771000", "G-A101"}  # PS3.16 CID 244
 # Free text in which makers put side and view; a study's description may name both sides, so it is none of them.
@@ -24,7 +24,7 @@ _DESCRIPTIONS = (
 )
 
 
-class Verdict(StrEnum):
+class EvidenceVerdict(StrEnum):
     """What the sources of one fact say together."""
 
     AGREED = "agreed"
@@ -51,10 +51,10 @@ class EvidenceSource(Value):
     strength: Strength
 
 
-class Judgement(Value):
+class EvidenceJudgement(Value):
     """Side or view of one image: the value, None where contradictory or missing, and why."""
 
-    verdict: Verdict
+    verdict: EvidenceVerdict
     value: str | None = None
     sources: tuple[EvidenceSource, ...] = ()
 
@@ -70,8 +70,8 @@ class Judgement(Value):
 class Identity:
     """The judgements on laterality and view, and notes on sources that disagree."""
 
-    side: Judgement
-    projection: Judgement
+    side: EvidenceJudgement
+    projection: EvidenceJudgement
     notes: tuple[str, ...] = ()
 
     @property
@@ -98,40 +98,40 @@ def merge_identity(found: Identity, laterality: Laterality | None, view: View | 
     return Identity(side, projection, (*found.notes, *side_notes, *view_notes))
 
 
-def _with_table(what: str, found: Judgement, stated: str | None) -> tuple[Judgement, list[str]]:
+def _with_table(what: str, found: EvidenceJudgement, stated: str | None) -> tuple[EvidenceJudgement, list[str]]:
     if stated is None:
         return found, []
     source = EvidenceSource(name="the table", value=str(stated), strength=Strength.CODED)
-    merged = Judgement(verdict=Verdict.TABLE, value=str(stated), sources=(source, *found.sources))
-    if found.verdict is Verdict.CONTRADICTORY:
+    merged = EvidenceJudgement(verdict=EvidenceVerdict.TABLE, value=str(stated), sources=(source, *found.sources))
+    if found.verdict is EvidenceVerdict.CONTRADICTORY:
         return merged, [f"{what} is {stated} by the table; the file contradicts itself ({found.line})"]
     if found.value in (None, stated):
         return merged, []
     return merged, [f"{what} is {stated} by the table, but {found.value} by the file: the first is used"]
 
 
-def _judge(sources: tuple[EvidenceSource, ...]) -> Judgement:
+def _judge(sources: tuple[EvidenceSource, ...]) -> EvidenceJudgement:
     """One judgement on all sources.
 
     A file's name never outweighs a header. One attribute of its own terms does not outweigh a text that disagrees:
     nobody knows which of them is wrong. Two that agree do.
     """
     if not sources:
-        return Judgement(verdict=Verdict.MISSING)
+        return EvidenceJudgement(verdict=EvidenceVerdict.MISSING)
     if len({source.value for source in sources}) == 1:
-        verdict = Verdict.AGREED if len(sources) > 1 else Verdict.ONE_SOURCE
-        return Judgement(verdict=verdict, value=sources[0].value, sources=sources)
+        verdict = EvidenceVerdict.AGREED if len(sources) > 1 else EvidenceVerdict.ONE_SOURCE
+        return EvidenceJudgement(verdict=verdict, value=sources[0].value, sources=sources)
     strongest = max(source.strength for source in sources)
     values = [source.value for source in sources if source.strength == strongest]
     weaker = {source.value for source in sources if Strength.NAME < source.strength < strongest} - {values[0]}
     if len(set(values)) > 1 or (weaker and len(values) < 2):
-        return Judgement(verdict=Verdict.CONTRADICTORY, sources=sources)
-    return Judgement(verdict=Verdict.OVERRULED, value=values[0], sources=sources)
+        return EvidenceJudgement(verdict=EvidenceVerdict.CONTRADICTORY, sources=sources)
+    return EvidenceJudgement(verdict=EvidenceVerdict.OVERRULED, value=values[0], sources=sources)
 
 
-def _disagreements(what: str, found: Judgement) -> list[str]:
+def _disagreements(what: str, found: EvidenceJudgement) -> list[str]:
     """A note for every weaker source that disagrees."""
-    if found.verdict is not Verdict.OVERRULED:
+    if found.verdict is not EvidenceVerdict.OVERRULED:
         return []
     first = next(source for source in found.sources if source.value == found.value)
     return [

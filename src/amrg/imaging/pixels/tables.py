@@ -13,7 +13,7 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Table:
+class LookupTable:
     """A look-up table: float32 entries, the input value of the first, and the bits that an entry is stated to have."""
 
     entries: Values
@@ -36,7 +36,7 @@ class Table:
         return self.entries[index]
 
 
-def table_in(item: Header, signed: bool) -> Table | None:
+def table_in(item: Header, signed: bool) -> LookupTable | None:
     """The table of a LUT item, None where it has no usable one.
 
     `signed`: whether the values that are looked up can be negative, which makes the first mapped value signed,
@@ -52,7 +52,7 @@ def table_in(item: Header, signed: bool) -> Table | None:
         return None
     if signed and first >= 2**15:
         first -= 2**16
-    return Table(entries.astype(np.float32), first, min(max(bits, 1), 16))
+    return LookupTable(entries.astype(np.float32), first, min(max(bits, 1), 16))
 
 
 def _entries(data: bytes, count: int, big_endian: bool) -> npt.NDArray[np.generic]:

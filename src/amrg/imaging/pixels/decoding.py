@@ -14,10 +14,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import UncompressedTransferSyntaxes
 
-from amrg.imaging.codestream import codestream_size
 from amrg.imaging.errors import ImagingError, first_line, named_errors
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
-from amrg.imaging.presentation import presentation
+from amrg.imaging.pixels.codestream import codestream_size
+from amrg.imaging.pixels.presentation import presentation
 
 IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
 MAX_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000

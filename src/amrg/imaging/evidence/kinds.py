@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pydicom.uid import UID
 
-from amrg.imaging.codes import MODIFIER_CONCEPTS, is_specimen, modifier
+from amrg.imaging.evidence.codes import MODIFIER_CONCEPTS, is_specimen, modifier
 from amrg.imaging.header import Header
-from amrg.imaging.study import ImageKind
 
 MAGNIFIED = 1.3  # Estimated Radiographic Magnification Factor; contact views have 1.0 to 1.1
 _NO_IMAGE = {"SR": "a structured report", "PR": "a presentation state", "KO": "a key object selection"}
@@ -123,6 +123,14 @@ _TEXTS = (
     "ImageComments",
 )
 _ALL_TEXTS = (*_TEXTS, "PaddleDescription", "PerformedProcedureStepDescription", "DerivationDescription", "ImageType")
+
+
+class ImageKind(StrEnum):
+    """How an image came about, best first: of two images of one view the better kind is read."""
+
+    FULL_FIELD = "full field"
+    SYNTHETIC = "synthetic 2D"
+    SECONDARY_CAPTURE = "secondary capture"
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.imaging.header import Header
-from amrg.imaging.outside import is_inverse, outside_image
-from amrg.imaging.tables import Table, table_in
-from amrg.imaging.windows import windows_in
+from amrg.imaging.pixels.outside import is_inverse, outside_image
+from amrg.imaging.pixels.tables import LookupTable, table_in
+from amrg.imaging.pixels.windows import windows_in
 
 Values = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -58,9 +58,9 @@ def _stored_bits(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> 
     shift = 0 if high is None else high + 1 - bits
     if 0 < shift < 16 and not (stored & (2**shift - 1)).any():
         notes.append(f"(0028,0102) High Bit is {high} with {bits} bits: values shifted down by {shift}")
-        return stored >> shift
+        return np.asarray(np.right_shift(stored, shift))
     if header.integer("OverlayBitPosition"):
-        return stored & (2**bits - 1)
+        return np.asarray(np.bitwise_and(stored, 2**bits - 1))
     notes.append(f"values above the {bits} bits of (0028,0101) Bits Stored are taken as they are")
     return stored
 
@@ -127,7 +127,7 @@ def _stated(sample: Values, header: Header, notes: list[str]) -> Iterator[_Displ
         yield _Display(f"window {window.center:g}/{window.width:g}", window.apply)
 
 
-def _table_display(table: Table) -> Callable[[Values], Values]:
+def _table_display(table: LookupTable) -> Callable[[Values], Values]:
     return lambda values: _clip(table.look_up(values) / np.float32(table.white))
 
 
