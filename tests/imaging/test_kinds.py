@@ -255,6 +255,10 @@ def test_k3_by_attributes(tmp_path: Path, how: Change, reason: str) -> None:
         put(SeriesDescription="R CC 2D Combo"),
         put(ImageType=["ORIGINAL", "PRIMARY", "", "TOMO_2D"]),
         put(SeriesDescription="R CC Views"),
+        put(ProtocolName="Tomo + 2D R CC"),
+        put(SeriesDescription="R CC Tomo + 2D"),
+        put(PerformedProcedureStepDescription="MAMMO DIAGNOSTIC POST BIOPSY"),
+        put(StudyDescription="MAMMO TOMOSYNTHESIS BILATERAL"),
         put(SeriesDescription="Screening mammogram, R CC"),
         put(EstimatedRadiographicMagnificationFactor=1.07),
         put(PaddleDescription="24CM SCREENING"),
@@ -267,6 +271,15 @@ def test_k3_standard_views_stay(tmp_path: Path, how: Change) -> None:
     assert not intake.problems
     assert len(intake.studies[0].mammograms) == 4
     assert intake.studies[0].mammograms[0].kind is ImageKind.FULL_FIELD
+
+
+def test_k3_a_long_code_value(tmp_path: Path) -> None:
+    def how(ds: pydicom.Dataset) -> None:
+        item = pydicom.Dataset()
+        item.LongCodeValue, item.CodingSchemeDesignator = "399209000", "SCT"
+        ds.ViewModifierCodeSequence = Sequence([item])
+
+    _is_set_aside(tmp_path, how, "implant-displaced")
 
 
 def test_k3_an_implant_is_stated(tmp_path: Path) -> None:

@@ -41,10 +41,11 @@ _ATTRIBUTES = """
     ConversionType PresentationIntentType Manufacturer SeriesDescription ManufacturerModelName
     DerivationDescription PatientName PatientID IssuerOfPatientID PatientBirthDate PatientSex BodyPartExamined
     ProtocolName ViewPosition PaddleDescription AcquisitionDeviceProcessingDescription
-    PerformedProcedureStepDescription ImageComments StudyInstanceUID SeriesInstanceUID PatientOrientation
+    ImageComments StudyInstanceUID SeriesInstanceUID PatientOrientation
     Laterality ImageLaterality FrameLaterality PartialView BreastImplantPresent QualityControlImage
     CalibrationImage VOILUTFunction PresentationLUTShape FrameType PhotometricInterpretation
-    PixelIntensityRelationship CollimatorShape CodeValue CodingSchemeDesignator CodeMeaning UniversalEntityID
+    PixelIntensityRelationship CollimatorShape CodeValue LongCodeValue CodingSchemeDesignator CodeMeaning
+    UniversalEntityID
     OrganExposed AcquisitionContrast VolumetricProperties ReferencedFileID Rows Columns NumberOfFrames
     BitsAllocated BitsStored HighBit PixelRepresentation SamplesPerPixel PlanarConfiguration WindowCenter
     WindowWidth RescaleSlope RescaleIntercept PixelPaddingValue PixelPaddingRangeLimit
@@ -111,6 +112,11 @@ class Header:
         """The first value as a whole number; None where there is none."""
         found = self.number(keyword)
         return int(found) if found is not None and found == int(found) else None
+
+    @property
+    def code(self) -> str:
+        """The code value of a coded item (PS3.3 table 8.8-1), long or short."""
+        return self.text("CodeValue") or self.text("LongCodeValue")
 
     def sequence(self, keyword: str) -> tuple[Header, ...]:
         """The items of a sequence; empty where it is absent."""

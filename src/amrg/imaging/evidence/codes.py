@@ -52,7 +52,7 @@ def code_of(view: View) -> Code:
 
 def coded_view(item: Header) -> View | None:
     """The projection of a View Code Sequence item, by its code or else by its meaning; None for any other."""
-    if item.text("CodeValue") in _EXAGGERATED_VALUES:
+    if item.code in _EXAGGERATED_VALUES:
         return View.XCC
     return _VIEWS.get(_keyword(item, VIEW_KEYWORDS, VIEW_CONCEPTS))
 
@@ -69,7 +69,7 @@ def modifier(item: Header) -> str:
 
 def _keyword(item: Header, by_value: Mapping[str, str], concepts: Mapping[str, Code]) -> str:
     """The keyword of a coded item: by its value, else by its meaning (makers' own codes with the standard's words)."""
-    if found := by_value.get(item.text("CodeValue")):
+    if found := by_value.get(item.code):
         return found
     meaning = _letters(item.text("CodeMeaning"))
     return next((keyword for keyword, code in concepts.items() if meaning and _letters(code.meaning) == meaning), "")

@@ -152,7 +152,7 @@ def _sides(header: Header, file_name: str) -> Iterator[EvidenceSource]:
             yield EvidenceSource(name=name, value=side, strength=Strength.CODED)
     for region in header.sequence("AnatomicRegionSequence"):
         for item in region.sequence("AnatomicRegionModifierSequence"):
-            if (code := item.text("CodeValue")) in _RIGHT_CODES | _LEFT_CODES:
+            if (code := item.code) in _RIGHT_CODES | _LEFT_CODES:
                 side = Laterality.RIGHT if code in _RIGHT_CODES else Laterality.LEFT
                 yield EvidenceSource(
                     name="AnatomicRegionModifierSequence (0008,2220)", value=side, strength=Strength.CODED

@@ -64,7 +64,7 @@ _SYNTHETIC = re.compile(
     r"(?:TOMO|DBT)[ _-]?(?:GENERATED|DERIVED)[ _-]?2D)(?![A-Z])"
 )
 _TOMOSYNTHESIS = re.compile(
-    r"(?<![A-Z])(TOMO(?![ _-]?2D)\w*|DBT|BT[ _-]?(?:SLICE|VOL)\w*|SMART[ _-]?SLICE\w*|6MM[ _-]?SLAB\w*|SLABS?|"
+    r"(?<![A-Z])(TOMO(?!\w*[ _+/&-]*2D)\w*|DBT|BT[ _-]?(?:SLICE|VOL)\w*|SMART[ _-]?SLICE\w*|6MM[ _-]?SLAB\w*|SLABS?|"
     r"(?:1|0\.5)[ _-]?MM[ _-]?(?:PLANE|SLICE)S?|3D[ _-]?(?:MAMMO\w*|RECON\w*|VOL\w*|SLICE\w*))(?![A-Z])"
 )
 _NOT = r"(?<!NON[ _-])(?<!NOT[ _-])(?<!NO[ _-])(?<!W/O[ _-])(?<!WITHOUT[ _-])"
@@ -115,14 +115,11 @@ _LABELS = {
     "CV": _MODIFIED["Cleavage"],
     "AT": _MODIFIED["AxillaryTail"],
 }
-_TEXTS = (
-    "SeriesDescription",
-    "ViewPosition",
-    "ProtocolName",
-    "AcquisitionDeviceProcessingDescription",
-    "ImageComments",
-)
-_ALL_TEXTS = (*_TEXTS, "PaddleDescription", "PerformedProcedureStepDescription", "DerivationDescription", "ImageType")
+_DEVICE = "AcquisitionDeviceProcessingDescription"
+_TEXTS = ("SeriesDescription", "ViewPosition", "ProtocolName", _DEVICE, "ImageComments")
+_ALL_TEXTS = (*_TEXTS, "PaddleDescription", "DerivationDescription", "ImageType")
+# A protocol names all that it acquires, so it says nothing of one image's origin.
+_ORIGINS = ("SeriesDescription", "ViewPosition", _DEVICE, "ImageComments", "DerivationDescription")
 
 
 class ImageKind(StrEnum):
@@ -224,7 +221,7 @@ def _synthetic_sign(header: Header, frames: int) -> str | None:
     types = {text.upper() for keyword in ("ImageType", "FrameType") for text in header.texts(keyword)}
     if found := types & _SYNTHETIC_TYPES:
         return f"ImageType (0008,0008) {min(found)}"
-    for name in (*_TEXTS, "DerivationDescription", "PerformedProcedureStepDescription"):
+    for name in _ORIGINS:
         match = _SYNTHETIC.search(header.text(name).upper())
         if match and frames == 1 and not _TOMOSYNTHESIS_ONLY.search(header.text(name).upper()):
             return f"{name} {match[1]}"
@@ -241,6 +238,6 @@ def _tomosynthesis(header: Header, frames: int) -> str | None:
     types = {text.upper() for keyword in ("ImageType", "FrameType") for text in header.texts(keyword)}
     if any(_TOMOSYNTHESIS_TYPES.fullmatch(text) for text in types) or header.term("VolumetricProperties") == "VOLUME":
         return "a tomosynthesis image"
-    if any(_TOMOSYNTHESIS.search(header.text(name).upper()) for name in (*_TEXTS, "DerivationDescription")):
+    if any(_TOMOSYNTHESIS.search(header.text(name).upper()) for name in _ORIGINS):
         return "a tomosynthesis image"
     return "a tomosynthesis volume or another multi-frame object" if frames > 1 else None

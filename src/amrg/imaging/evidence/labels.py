@@ -13,7 +13,7 @@ _MODIFIERS = "ID|RL|RM|RI|RS|TAN|AT|CV|MAG|SPOT|NP|AC|IMF|AX"  # the ACR's label
 _SIDE = re.compile(
     rf"(?<![A-Z])(?:({_RIGHT})|({_LEFT}))(?=[^A-Z]|$|(?:[MS])?(?:{_PROJECTIONS})(?:{_MODIFIERS}|[MS])?(?![A-Z]))"
 )
-_SIDE_AFTER = re.compile(rf"(?<![A-Z])(?:{_PROJECTIONS})(R|L)T?(?![A-Z])")
+_SIDE_AFTER = re.compile(rf"(?<![A-Z])(?!XCCLT?(?![A-Z]))(?:{_PROJECTIONS})(R|L)T?(?![A-Z])")
 _VIEW = re.compile(rf"(?<![A-Z])(?:{_RIGHT}|{_LEFT})?[MS]?({_PROJECTIONS})(?:{_MODIFIERS}|[MS]|RT|LT|[RL])?(?![A-Z])")
 _SPELLED = (
     (re.compile(r"CRANIO[\s_-]*CAUDAL(?:E|IS)?"), "CC"),
