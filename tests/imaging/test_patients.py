@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from amrg.birads import Laterality, View
 from amrg.imaging import Intake, Study, read_studies
 from amrg.imaging.evidence.identity import EvidenceVerdict
+from amrg.imaging.grouping import StudyKey
 from tests.imaging.changed import Change, breast, change, change_all, put, put_raw, read_changed, write_exam
 
 NAME, BIRTH = "DOE^JANE", "19600102"
@@ -274,3 +276,9 @@ def test_k6_a_side_by_its_anatomic_region(tmp_path: Path) -> None:
 
 def test_a_date_that_is_none_gives_no_prior(tmp_path: Path) -> None:
     assert read_changed(tmp_path, put_raw("StudyDate", "DA", b"2020.0.1")).studies[0].date is not None
+
+
+@pytest.mark.parametrize("value", ["..", ".", "1..2", "1.2.", "../1.2", "1." + "2" * 70, "\u0661.2"])
+def test_what_is_no_uid_never_names_a_study(value: str) -> None:
+    assert StudyKey("1.2.840.1", "Study Instance UID").uid == "1.2.840.1"
+    assert re.fullmatch(r"2\.25\.[0-9]+", StudyKey(value, "Study Instance UID").uid)

@@ -13,6 +13,7 @@ from amrg.imaging.evidence.patients import OnePatient, Patient, doubt, one_patie
 from amrg.imaging.study import Intent, Mammogram, Problem, SetAside, Study
 
 _KINDS = list(ImageKind)
+_UID = re.compile(r"(?=.{1,64}$)[0-9]+(?:\.[0-9]+)*")  # PS3.5 9.1; leading zeros are read
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class StudyKey:
     @property
     def uid(self) -> str:
         """The Study Instance UID, or one that follows from the key."""
-        return self.value if re.fullmatch(r"[\d.]+", self.value) else "2.25." + str(self._number)
+        return self.value if _UID.fullmatch(self.value) else "2.25." + str(self._number)
 
     @property
     def _number(self) -> int:
