@@ -15,8 +15,7 @@ from amrg.benchmark.scoring.score_run import Submission, score_submission, write
 from amrg.benchmark.scoring.scoring import ScoringOptions, score
 from amrg.benchmark.submissions import Outputs
 from amrg.birads import Report
-from amrg.datasets.case import ReferenceSource
-from amrg.datasets.tables.labels import NO_FINDINGS
+from amrg.datasets.case import NO_FINDINGS, ReferenceSource
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import MetricScore, Role, Scores
 from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED, case, written

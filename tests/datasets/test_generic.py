@@ -81,8 +81,7 @@ def test_jsonl_and_references_from_categories(tmp_path: Path) -> None:
     assert two.group == "case-2"
     reported = [(oddity.where, oddity.found) for oddity in dataset.oddities()]
     assert reported == [
-        ("cases.jsonl line 3, birads", "seven"),
-        ("cases.jsonl line 3", "no report and no category; skipped"),
+        ("cases.jsonl line 3, birads", "seven; the case is set aside"),
         ("cases.jsonl line 4, text_file", "gone.txt: No such file or directory"),
         ("cases.jsonl line 4", "no report and no category; skipped"),
     ]
@@ -112,7 +111,7 @@ def test_jsonl_and_references_from_categories(tmp_path: Path) -> None:
         ("cases.csv", "id,files,text,text_file\na,x,b,c\n", "cases.csv line 2: both text and text_file"),
         ("cases.jsonl", '{"id": 1, "files": []}\n{"id"', "cases.jsonl line 2: not JSON"),
         ("cases.jsonl", "[1]\n", "cases.jsonl line 1: found list, expected a JSON object"),
-        ("cases.jsonl", '{"id": 1}\n', "cases.jsonl line 1: missing files; found id"),
+        ("cases.jsonl", '{"id": 1}\n', "cases.jsonl line 1: missing column files; found id"),
         ("cases.txt", "", "found neither; expected either cases.csv or cases.jsonl"),
     ],
 )

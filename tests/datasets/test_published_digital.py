@@ -22,7 +22,7 @@ from amrg.birads import (
     Shape,
     View,
 )
-from amrg.datasets.tables.labels import NO_FINDINGS
+from amrg.datasets.case import NO_FINDINGS
 from tests.datasets.published import LEFT, RIGHT, box, found_by_place, imported, judged
 from tests.datasets.replicas_digital import embed, rsna, vindr_mammo, write_csv
 

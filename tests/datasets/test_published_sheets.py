@@ -10,8 +10,8 @@ import pytest
 
 from amrg.birads import Category, Composition, Finding, Kind, Laterality, Location, Quadrant, View
 from amrg.datasets import ReferenceSource
+from amrg.datasets.case import NO_FINDINGS
 from amrg.datasets.importers.docx import text_of
-from amrg.datasets.tables.labels import NO_FINDINGS
 from tests.datasets.published import LEFT, RIGHT, box, found_by_place, imported, judged
 from tests.datasets.replicas_sheets import CMMD_IMAGES, CONTRAST_PART, MAMMOGRAPHY_PART, cdd_cesm, cmmd, kau_bcmd
 

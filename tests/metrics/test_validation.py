@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from amrg.benchmark.scoring.measure import open_metrics, pairs_of
 from amrg.birads import Report, parse, render
 from amrg.datasets import Case, ReferenceSource
-from amrg.datasets.tables.labels import NO_FINDINGS
+from amrg.datasets.case import NO_FINDINGS
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.metric import Metric, by_name
 from amrg.metrics.pairs import Pair

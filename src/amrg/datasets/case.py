@@ -9,6 +9,12 @@ from pydantic import Field
 from amrg.birads import Laterality, Report, View
 from amrg.core.values import Value
 
+NO_FINDINGS = "the data set publishes no findings: that its reference lists none says nothing of the pictures"
+"""A note of a case."""
+
+NOT_READ = "the report was not read: "
+"""The start of a note of a case, which ends with the reason."""
+
 
 class ReferenceSource(StrEnum):
     """Where a reference report comes from. Text rendered from labels is not scored as a radiologist's by default."""
@@ -49,3 +55,14 @@ class Case(Value):
     labels: dict[str, str] = Field(default_factory=dict)
     published_split: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> str | None:
+        """Why the text was not read as facts, such as another language; None where it was."""
+        reasons = (note.removeprefix(NOT_READ) for note in self.notes if note.startswith(NOT_READ))
+        return next(reasons, None)
+
+    @property
+    def findings_known(self) -> bool:
+        """Whether a reference without findings means that there are none."""
+        return NO_FINDINGS not in self.notes and self.unread is None

@@ -72,4 +72,5 @@ def _values(case: Case) -> Iterator[tuple[str, str]]:
     for image in case.images:
         yield "view", f"{image.laterality or '?'}{image.view or '?'}"
     for finding in case.reference.findings or (None,):
-        yield "finding", "none" if finding is None else finding.kind.value
+        none = "none" if case.findings_known else "not known"
+        yield "finding", none if finding is None else finding.kind.value

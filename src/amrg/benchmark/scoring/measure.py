@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from amrg.birads import Report
 from amrg.datasets.case import Case, ReferenceSource
-from amrg.datasets.tables.labels import NO_FINDINGS
 from amrg.metrics.bulk_parsing import read_reports
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.errors import BenchmarkError
@@ -44,7 +43,7 @@ def _pair(case: Case, prediction: Prediction, report: Report | None) -> Pair:
         report=report if prediction.text is not None else None,
         views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),
         has_prior=case.reference.comparison is not None and case.reference.comparison.available,
-        findings_known=NO_FINDINGS not in case.notes,
+        findings_known=case.findings_known,
         refused=prediction.refused,
         subgroups=subgroups_of(case),
     )

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from amrg.birads import Category, Finding, Kind, ViewBox, parse
+from amrg.birads import Category, Finding, Kind, ViewBox
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
 from amrg.datasets.importers.docx import text_of
@@ -40,6 +40,7 @@ from amrg.datasets.tables.labels import (
     composition_of,
     image_of,
     join_views,
+    read_reference,
     report_of,
     worst_by_side,
 )
@@ -98,7 +99,7 @@ class CddCesm:
         images = tuple(image for cells in flat if (image := _image(root, cells)) is not None)
         known = KnownLabels(key=item.key, group=item.key, images=images, labels=labels_of(rows))
         if (text := _report(root, item.key, odd)) is not None:
-            return _case_with_report(self.about, known, text, boxes)
+            return _case_with_report(self.about, known, text, boxes, odd)
         sheets = [Cells(row, odd) for row in item.rows if _SHEET in row]
         return _case_from_tables(self.about, known, _Sheets(flat, sheets, boxes), odd)
 
@@ -188,11 +189,11 @@ def _document(root: Path, name: str) -> bytes | None:
     return None
 
 
-def _case_with_report(about: About, known: KnownLabels, text: str, boxes: list[ViewBox]) -> Case:
+def _case_with_report(about: About, known: KnownLabels, text: str, boxes: list[ViewBox], odd: Odd) -> Case:
     """A case with the radiologist's text on the low-energy images."""
     heading = _CONTRAST.search(text)
     low_energy, contrast = (text[: heading.start()], text[heading.start() :]) if heading is not None else (text, "")
-    report = parse(low_energy).report
+    report, unread = read_reference(low_energy, f"{known.key}, report", odd)
     findings, notes = assign_boxes(report.findings, boxes)
     return Case(
         key=known.key,
@@ -204,7 +205,7 @@ def _case_with_report(about: About, known: KnownLabels, text: str, boxes: list[V
         reference=report.model_copy(update={"findings": findings}),
         text=low_energy,
         labels=known.labels | ({"report on contrast enhancement": contrast} if contrast else {}),
-        notes=notes,
+        notes=(*unread, *notes),
     )
 
 

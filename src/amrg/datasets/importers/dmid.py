@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amrg.birads import ASYMMETRIES, Finding, Kind, Laterality, Margin, Report, View, ViewBox, parse
+from amrg.birads import ASYMMETRIES, Finding, Kind, Laterality, Margin, Report, View, ViewBox
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, Item, Odd, Oddity
 from amrg.datasets.importers.dmid_folder import (
@@ -35,7 +35,7 @@ from amrg.datasets.importers.dmid_folder import (
 from amrg.datasets.splits.groups import patient_group, text_group
 from amrg.datasets.tables.cells import LETTERS, Cells
 from amrg.datasets.tables.grouping import group_rows, labels_of
-from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
+from amrg.datasets.tables.labels import KnownLabels, case_from_labels, read_reference, report_of
 from amrg.imaging import ImagingError
 from amrg.imaging.evidence.identity import identity
 from amrg.imaging.evidence.labels import side_in, view_in
@@ -105,7 +105,8 @@ class Dmid:
         known = KnownLabels(item.key, group, (source.image,), labels_of(item.rows), notes=source.notes)
         if text is None:
             return _from_labels(self.about, known, item, lesions, odd)
-        reference, untied = _with_boxes(parse(text).report, lesions)
+        report, unread = read_reference(text, f"{REPORTS}, {item.key}", odd)
+        reference, untied = _with_boxes(report, lesions)
         return Case(
             key=item.key,
             dataset=self.about.name,
@@ -116,7 +117,7 @@ class Dmid:
             reference=reference,
             text=text,
             labels=known.labels,
-            notes=(*known.notes, *untied),
+            notes=(*known.notes, *unread, *untied),
         )
 
 

@@ -1,10 +1,10 @@
-"""A hospital's own set: `cases.csv` or `cases.jsonl` in a folder, with the files next to it (docs/datasets.md).
+"""A hospital's own set: `cases.csv`, `.tsv`, `.xlsx` or `.jsonl` in a folder, the files next to it (docs/datasets.md).
 
 | column | meaning |
 |---|---|
 | `id` | the case; rows of one id are one case, and their files add up |
 | `files` | images below the folder, separated by `;` |
-| `text` or `text_file` | the radiologist's report, or a UTF-8 file below the folder that has it |
+| `text` or `text_file` | the radiologist's report, or a text file below the folder that has it |
 | `patient` | whose examination it is; stored as a hash. Without it, cases of the same text are one group |
 | `laterality`, `view` | one for all files of the row, or one a file separated by `;`; if empty, read from the files |
 | `masks` | mask files of the row's first image, separated by `;` |
@@ -17,24 +17,43 @@ object of further columns.
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from amrg.birads import Assessment, Laterality, Report, parse
-from amrg.datasets.case import Case, ImageRef, ReferenceSource
+from amrg.birads import Assessment, Laterality, Report
+from amrg.datasets.case import NO_FINDINGS, Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
-from amrg.datasets.splits.groups import patient_group, text_group
-from amrg.datasets.tables.cells import CATEGORIES, LETTERS, SIDES, VIEWS, Cells
+from amrg.datasets.splits.groups import case_group, patient_group, text_group
+from amrg.datasets.splits.rules import published_part
+from amrg.datasets.store import PARTS
+from amrg.datasets.tables.cells import SIDES, VIEWS, plain_number, stated
+from amrg.datasets.tables.columns import KnownColumns
+from amrg.datasets.tables.grades import CATEGORIES_IN_WORDS, DENSITIES_IN_WORDS, read_category, read_density
 from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_line_numbers
-from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
-from amrg.datasets.tables.readers import Numbered, numbered_csv_rows
+from amrg.datasets.tables.labels import KnownLabels, case_from_labels, read_reference, report_of
+from amrg.datasets.tables.readers import Numbered
+from amrg.datasets.tables.spreadsheets import read_text, table_rows, text_lines
 
-CSV, JSONL = "cases.csv", "cases.jsonl"
-REQUIRED = ("id", "files")
-_SINGLE = ("text", "text_file", "patient", "split", "birads", "birads_right", "birads_left", "density")
-_OWN = {*REQUIRED, *_SINGLE, "laterality", "view", "masks"} - {"birads", "birads_right", "birads_left", "density"}
+TABLES = ("cases.csv", "cases.tsv", "cases.xlsx", "cases.jsonl")
+_GRADES = ("birads", "birads_right", "birads_left", "density")
+_LISTS = ("files", "masks", "laterality", "view")
+_FREE = ("id", "files", "masks", "text", "text_file")
+COLUMNS = KnownColumns(
+    required=("id", "files"),
+    optional=("text", "text_file", "patient", "laterality", "view", "masks", "split", *_GRADES),
+    synonyms={
+        **dict.fromkeys(("patientid", "pid", "mrn", "subject", "subjectid"), "patient"),
+        **dict.fromkeys(("image", "images", "filename", "filenames", "imagefile", "imagefiles", "path"), "files"),
+        **dict.fromkeys(("side", "lateral"), "laterality"),
+        **{"biradsr": "birads_right", "biradsl": "birads_left"},
+    },
+)
+_OWN = {*COLUMNS.required, *COLUMNS.optional} - set(_GRADES)
+_READERS: dict[str, Callable[[str], object]] = dict.fromkeys(_GRADES, read_category) | {"density": read_density}
 _JUDGED: tuple[tuple[str, Laterality | None], ...] = (
     ("birads_right", Laterality.RIGHT),
     ("birads_left", Laterality.LEFT),
@@ -44,7 +63,7 @@ T = TypeVar("T")
 
 
 class Generic:
-    """Imports the folder with `cases.csv` or `cases.jsonl`. All rows are checked before the first case."""
+    """Imports the folder with one of `TABLES`. All rows are checked before the first case."""
 
     about = About(
         name="generic",
@@ -58,9 +77,10 @@ class Generic:
         """Cases in the order in which their ids first occur.
 
         Raises:
-            DatasetError: no table or two, a column missing, or an invalid row, with its line.
+            DatasetError: no table or two, a column missing or misspelled, or an invalid row, with its line.
         """
-        return group_rows((row["id"].strip(), row) for row in map(_checked_row, _rows(root)))
+        check = _RowChecks(root.resolve(), odd)
+        return group_rows((row["id"], row) for row in map(check.checked, _rows(root, odd)))
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One case; without report and category there is nothing to compare a draft with, and it is skipped."""
@@ -75,6 +95,7 @@ class Generic:
         )
         if text is None:
             return self._from_labels(known, item, odd)
+        reference, notes = read_reference(text, f"{item.rows[0][WHERE]}, text", odd)
         return Case(
             key=known.key,
             dataset=self.about.name,
@@ -82,82 +103,173 @@ class Generic:
             source=ReferenceSource.RADIOLOGIST,
             licence=self.about.licence,
             images=known.images,
-            reference=parse(text).report,
+            reference=reference,
             text=text,
             labels=known.labels,
             published_split=known.published_split,
+            notes=notes,
         )
 
     def _from_labels(self, known: KnownLabels, item: Item, odd: Odd) -> Case | None:
-        """A case without a report, its reference rendered from categories and density."""
+        """A case without a report, its reference rendered from categories and density; None if one is not readable."""
         report = _report_from_labels(item, odd)
+        if report is None:
+            return None
         if not report.assessments and report.composition is None:
-            where = str(item.rows[0][WHERE])
+            where = item.rows[0][WHERE]
             odd(Oddity(where=where, found="no report and no category; skipped", expected="text, or birads"))
             return None
-        return case_from_labels(self.about, known, report)
+        return case_from_labels(self.about, KnownLabels(**{**vars(known), "notes": (NO_FINDINGS,)}), report)
 
 
-def _rows(root: Path) -> Iterator[Row]:
+def _rows(root: Path, odd: Odd) -> Iterator[Row]:
     """The rows of the one table in the folder, each with its line."""
-    there = [root / name for name in (CSV, JSONL) if (root / name).is_file()]
+    there = [root / name for name in TABLES if (root / name).is_file()]
     if len(there) != 1:
         found = " and ".join(path.name for path in there) or "neither"
-        raise DatasetError(f"{root}: found {found}; expected either {CSV} or {JSONL}")
-    numbered = numbered_csv_rows(there[0], REQUIRED) if there[0].name == CSV else _objects(there[0])
-    return with_line_numbers(there[0], numbered)
+        raise DatasetError(f"{root}: found {found}; expected either cases.csv or cases.jsonl, cases.tsv or cases.xlsx")
+    path = there[0]
+    return with_line_numbers(path, _objects(path, odd) if path.suffix == ".jsonl" else table_rows(path, COLUMNS, odd))
 
 
-def _objects(path: Path) -> Iterator[Numbered]:
+def _objects(path: Path, odd: Odd) -> Iterator[Numbered]:
     """The objects of a JSONL file as rows of text."""
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                found = json.loads(line)
-            except ValueError as error:
-                raise DatasetError(f"{path.name} line {number}: not JSON in UTF-8 ({error})") from error
-            if not isinstance(found, dict):
-                raise DatasetError(f"{path.name} line {number}: found {type(found).__name__}, expected a JSON object")
-            if missing := [name for name in REQUIRED if name not in found]:
-                raise DatasetError(f"{path.name} line {number}: missing {', '.join(missing)}; found {', '.join(found)}")
-            labels = found.pop("labels", None)
-            yield number, _as_row(found | (labels if isinstance(labels, dict) else {}))
+    for number, line in enumerate(text_lines(path, odd), start=1):
+        if not line.strip():
+            continue
+        where = f"{path.name} line {number}"
+        try:
+            found = json.loads(line, object_pairs_hook=list)
+        except ValueError as error:
+            raise DatasetError(f"{where}: not JSON ({error}); expected one object a line") from error
+        if not _is_object(found):
+            kind = type(json.loads(line)).__name__
+            raise DatasetError(f"{where}: found {kind}, expected a JSON object")
+        yield number, _as_row(where, found)
 
 
-def _as_row(found: dict[str, Any]) -> Row:
-    """Values as a table writes them."""
-    return {name: ";".join(map(str, v)) if isinstance(v, list) else _cell(v) for name, v in found.items()}
+def _is_object(found: object) -> bool:
+    """Whether it is an object, as a list of its pairs."""
+    return isinstance(found, list) and all(isinstance(pair, tuple) for pair in found) and found != []
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _checked_row(row: Row) -> Row:
-    """The row itself, if it is valid.
-
-    Raises:
-        DatasetError: no id, a path outside the folder, an unknown side or view, or a number of them other than one or
-            one a file.
-    """
-    where = row[WHERE]
-    if not row["id"].strip():
-        raise DatasetError(f"{where}: id is empty; expected the name of the case")
-    files = _split_cell(row, "files")
-    for name in (*files, *_split_cell(row, "masks"), *_split_cell(row, "text_file")):
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in name:
-            raise DatasetError(f"{where}: {name!r} is outside the folder; expected a path below it")
-    _one_a_file(row, "laterality", SIDES, len(files))
-    _one_a_file(row, "view", VIEWS, len(files))
+def _as_row(where: str, pairs: list[tuple[str, Any]]) -> Row:
+    """Values as a table writes them; `labels` are columns of their own."""
+    own = [(name, value) for name, value in pairs if name != "labels"]
+    names = COLUMNS.resolve(where, [name for name, _ in own])
+    row = {name: _cell(where, name, value) for name, (_, value) in zip(names, own, strict=True)}
+    for name, value in pairs:
+        if name == "labels":
+            row |= _labels(where, value, row)
     return row
+
+
+def _labels(where: str, found: object, row: Row) -> Row:
+    """The columns below `labels`, none of them one of the row's own."""
+    if found is not None and not _is_object(found) and found != []:
+        raise DatasetError(f"{where}: labels is {found!r}; expected an object of names and values")
+    pairs = found if isinstance(found, list) else []
+    for name, _ in pairs:
+        if name in row or COLUMNS.known(name) is not None:
+            raise DatasetError(f"{where}: labels has {name!r}, a column of its own; give it once, outside of labels")
+    return {name: value if isinstance(value, str) else json.dumps(_plain(value)) for name, value in pairs}
+
+
+def _plain(value: object) -> object:
+    """A JSON value whose objects are lists of pairs, with objects again."""
+    if _is_object(value) and isinstance(value, list):
+        return {name: _plain(inner) for name, inner in value}
+    return value
+
+
+def _cell(where: str, name: str, value: object) -> str:
+    """One value of an object as a cell."""
+    if isinstance(value, list):
+        if name not in _LISTS or not all(isinstance(part, str) for part in value):
+            raise DatasetError(f"{where}: {name} is a list or an object; expected a text or a number")
+        return ";".join(value)
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass
+class _RowChecks:
+    """Checks of rows alone and against each other: one image belongs to one case, or to cases of one patient."""
+
+    root: Path
+    odd: Odd
+    _owners: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+
+    def checked(self, row: Row) -> Row:
+        """The row with its cells as they are meant.
+
+        Raises:
+            DatasetError: no id, a path outside the folder, an unknown split, side or view, a number of them other than
+                one or one a file, or an image that an earlier row gives to someone else.
+        """
+        where = row[WHERE]
+        if not row["id"].strip():
+            raise DatasetError(f"{where}: id is empty; expected the name of the case")
+        files = self._paths(row, "files")
+        row = row | {name: stated(row[name]) for name in COLUMNS.optional if name in row and name not in _FREE}
+        row |= {
+            "id": row["id"].strip(),
+            "files": ";".join(files),
+            "masks": ";".join(self._paths(row, "masks")),
+            "text": row.get("text", "") if stated(row.get("text", "")) else "",
+            "text_file": ";".join(self._paths(row, "text_file")),
+            "patient": plain_number(row.get("patient", "")),
+            "split": _published_split(row),
+        }
+        _one_a_file(row, "laterality", SIDES, len(files))
+        _one_a_file(row, "view", VIEWS, len(files))
+        for file in files:
+            self._own(file, row)
+        return row
+
+    def _paths(self, row: Row, column: str) -> list[str]:
+        """The paths of a cell, below the folder."""
+        paths = []
+        for name in _split_cell(row, column):
+            path = PurePosixPath(name.replace("\\", "/"))
+            if path.is_absolute() and path.is_relative_to(self.root):
+                path = path.relative_to(self.root)
+            if path.is_absolute() or ".." in path.parts or ":" in name:
+                raise DatasetError(f"{row[WHERE]}: {name!r} is outside the folder; expected a path below it")
+            paths.append(path.as_posix())
+        return paths
+
+    def _own(self, file: str, row: Row) -> None:
+        """Note whose an image is.
+
+        Raises:
+            DatasetError: an earlier row of another case has it, and not both name the same patient.
+        """
+        case, patient, where = self._owners.setdefault(file, (row["id"], row["patient"], row[WHERE]))
+        if where == row[WHERE]:
+            return
+        if case != row["id"] and not (patient and patient == row["patient"]):
+            whose = "of two patients" if patient and row["patient"] else "of two cases without one patient"
+            raise DatasetError(
+                f"{row[WHERE]}: {file} is also the image of {where}, {whose}; "
+                "expected one id, or one patient for both rows"
+            )
+        self.odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: also in {where}", expected="each image once"))
+
+
+def _published_split(row: Row) -> str:
+    """The part of a row in train, validation or test; empty where it names none."""
+    cell = row.get("split", "")
+    part = published_part(cell)
+    if cell and part is None:
+        near = difflib.get_close_matches(cell.casefold(), PARTS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise DatasetError(f"{row[WHERE]}: split is {cell!r}; expected {', '.join(PARTS[:-1])} or {PARTS[-1]}{hint}")
+    return part or ""
 
 
 def _split_cell(row: Row, column: str) -> list[str]:
     """The parts of a cell."""
-    return [part.strip() for part in row.get(column, "").split(";") if part.strip()]
+    return [part.strip() for part in stated(row.get(column, "")).split(";") if part.strip()]
 
 
 def _one_a_file(row: Row, column: str, terms: dict[str, T] | Any, files: int) -> list[T | None]:
@@ -187,10 +299,24 @@ def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
     )
     masks = tuple(_split_cell(row, "masks"))
     for number, (file, side, view) in enumerate(zip(files, sides, views, strict=True)):
-        if not (root / file).is_file():
-            odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: no such file", expected="an image"))
-            continue
-        yield ImageRef(file=file.replace("\\", "/"), laterality=side, view=view, masks=masks if number == 0 else ())
+        if file in files[:number]:
+            odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: named twice", expected="each image once"))
+        elif not (root / file).is_file():
+            odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: {_absence(root, file)}", expected="an image"))
+        else:
+            yield ImageRef(file=file, laterality=side, view=view, masks=masks if number == 0 else ())
+
+
+def _absence(root: Path, file: str) -> str:
+    """Why a path is no image file, with the likely cause."""
+    path = root / file
+    if path.is_dir():
+        return "a folder; name its files, separated by ;"
+    if any((root / part.strip()).is_file() for delimiter in ",| " for part in file.split(delimiter)):
+        return "no such file; several files are separated by ;"
+    others = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = [other.name for other in others if other.name.casefold() == path.name.casefold()]
+    return f"no such file; there is {near[0]}" if near else "no such file"
 
 
 def _single_value(item: Item, column: str) -> str:
@@ -214,14 +340,15 @@ def _text(root: Path, item: Item, odd: Odd) -> str | None:
         raise DatasetError(f"{item.rows[0][WHERE]}: both text and text_file are given; expected one of them")
     if not file:
         return text or None
+    where = f"{item.rows[0][WHERE]}, text_file"
     try:
-        read = (root / file).read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        found = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
-        odd(Oddity(where=f"{item.rows[0][WHERE]}, text_file", found=f"{file}: {found}", expected="a report in UTF-8"))
+        read = read_text(root / file, odd)
+    except (OSError, DatasetError) as error:
+        found = str(error.strerror) if isinstance(error, OSError) else "not text"
+        odd(Oddity(where=where, found=f"{file}: {found}", expected="a report in UTF-8"))
         return None
     if not read.strip():
-        odd(Oddity(where=f"{item.rows[0][WHERE]}, text_file", found=f"{file}: empty", expected="a report in UTF-8"))
+        odd(Oddity(where=where, found=f"{file}: empty", expected="a report in UTF-8"))
         return None
     return read
 
@@ -230,12 +357,19 @@ def _group(dataset: str, key: str, patient: str, text: str | None) -> str:
     """A patient, else those of one text, else the case alone."""
     if patient:
         return patient_group(dataset, patient)
-    return text_group(text) if text and text.strip() else f"case-{key}"
+    return text_group(text) if text else case_group(key)
 
 
-def _report_from_labels(item: Item, odd: Odd) -> Report:
-    """Categories and density of a case as a report."""
-    cells = Cells({WHERE: item.rows[0][WHERE], **{name: _single_value(item, name) for name in _SINGLE}}, odd)
-    found: Iterable[tuple[Laterality | None, Any]] = ((side, cells.term(name, CATEGORIES)) for name, side in _JUDGED)
-    assessments = [Assessment(category=category, laterality=side) for side, category in found if category]
-    return report_of((), assessments, cells.term("density", LETTERS))
+def _report_from_labels(item: Item, odd: Odd) -> Report | None:
+    """Categories and density of a case as a report; None, and odd, where one of them cannot be read."""
+    cells = {name: cell for name in _GRADES if (cell := _single_value(item, name))}
+    unread = [name for name, cell in cells.items() if _READERS[name](cell) is None]
+    for name in unread:
+        where = next(row[WHERE] for row in item.rows if row.get(name))
+        expected = DENSITIES_IN_WORDS if name == "density" else CATEGORIES_IN_WORDS
+        odd(Oddity(where=f"{where}, {name}", found=f"{cells[name]}; the case is set aside", expected=expected))
+    if unread:
+        return None
+    grades = [(side, read_category(cells.get(name, ""))) for name, side in _JUDGED]
+    assessments = [Assessment(category=category, laterality=side) for side, category in grades if category is not None]
+    return report_of((), assessments, read_density(cells.get("density", "")))

@@ -18,12 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from amrg.birads import Category, Composition
-from amrg.datasets.case import Case, ImageRef
+from amrg.datasets.case import NO_FINDINGS, Case, ImageRef
 from amrg.datasets.importer import About, DatasetError, Item, Odd, Oddity
 from amrg.datasets.tables.cells import CATEGORIES, SIDES, Cells, without_repeats
 from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_row_numbers
 from amrg.datasets.tables.labels import (
-    NO_FINDINGS,
     Judgement,
     KnownLabels,
     assessments_of,

@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from amrg.birads import Category
-from amrg.datasets.case import Case, ImageRef
+from amrg.datasets.case import NO_FINDINGS, Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd
 from amrg.datasets.tables.cells import LETTERS, Cells, plain_number, without_repeats
 from amrg.datasets.tables.grouping import group_rows, labels_of, with_line_numbers
 from amrg.datasets.tables.labels import (
-    NO_FINDINGS,
     KnownLabels,
     assessments_of,
     case_from_labels,

@@ -7,7 +7,7 @@ import unicodedata
 
 from amrg.core.hashing import sha256_of_text
 
-_TEXT = "text-"
+_TEXT, _CASE = "text-", "case-"
 _WORD = re.compile(r"\w+")
 
 
@@ -26,6 +26,11 @@ def text_group(text: str) -> str:
     return _TEXT + sha256_of_text(" ".join(fold(text)))[:16]
 
 
+def case_group(key: str) -> str:
+    """The group of a case alone, where neither patient nor text is known."""
+    return f"{_CASE}{key}"
+
+
 def is_patient(group: str) -> bool:
-    """Whether a group is a patient (or an examination), not only a text."""
-    return not group.startswith(_TEXT)
+    """Whether a group is a patient (or an examination), not only a text or a case."""
+    return not group.startswith((_TEXT, _CASE))

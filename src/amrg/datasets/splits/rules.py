@@ -130,16 +130,23 @@ def _in_order(dataset: Dataset, lists: Iterable[Iterable[str]]) -> Lists:
     return [k for k in keys if k in train], [k for k in keys if k in validation], [k for k in keys if k in test]
 
 
+def published_part(stated: str) -> str | None:
+    """The part that a data set names in its own word, None for another word."""
+    word = stated.strip().casefold()
+    return next((part for part, names in _PUBLISHED.items() if word in names), None)
+
+
 def _published(dataset: Dataset, _: int) -> Lists:
     """As the data set itself publishes; cases without a published part are in none."""
     lists: dict[str, list[str]] = {part: [] for part in PARTS}
     for case in dataset.cases():
         if case.published_split is None:
             continue
-        stated = case.published_split.strip().lower()
-        part = next((part for part, names in _PUBLISHED.items() if stated in names), None)
+        part = published_part(case.published_split)
         if part is None:
-            raise DatasetError(f"{case.key}: published split {stated!r}; expected training, validation or test")
+            raise DatasetError(
+                f"{case.key}: published split {case.published_split!r}; expected training, validation or test"
+            )
         lists[part].append(case.key)
     if not any(lists.values()):
         raise DatasetError(f"{dataset.info.name}: publishes no split; use the split clean")

@@ -25,7 +25,13 @@ CATEGORIES: Mapping[str, Category] = {category.value: category for category in C
 LETTERS: Mapping[str, Composition] = dict(zip("ABCD", Composition, strict=True))
 NUMERALS: Mapping[str, Composition] = dict(zip("1234", Composition, strict=True))
 DENSITY_ORDER = list(Composition)
-_EMPTY = frozenset({"", "N/A", "NA", "NAN", "NONE", "NULL", "_"})
+_EMPTY = frozenset({"", "N/A", "NA", "NAN", "NONE", "NULL", "_", "#N/A", "N.A.", "<NA>", "-", "--"})
+
+
+def stated(cell: str) -> str:
+    """A cell without the space around it; empty for N/A and the like."""
+    stripped = cell.strip()
+    return "" if stripped.upper() in _EMPTY else stripped
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,7 @@ class Cells:
 
     def text(self, column: str) -> str:
         """A cell without the space around it; empty for N/A and the like."""
-        cell = self.row.get(column, "").strip()
-        return "" if cell.upper() in _EMPTY else cell
+        return stated(self.row.get(column, ""))
 
     def term(self, column: str, terms: Mapping[str, T]) -> T | None:
         """The term of a cell, by its upper-case text; None where empty, and unknown ones are odd."""

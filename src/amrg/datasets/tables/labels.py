@@ -10,14 +10,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amrg.birads import Assessment, Category, Composition, Finding, Laterality, Report, Style, View, ViewBox, render
-from amrg.datasets.case import Case, ImageRef, ReferenceSource
+from amrg.birads import (
+    Assessment,
+    Category,
+    Composition,
+    Finding,
+    Laterality,
+    Report,
+    Style,
+    View,
+    ViewBox,
+    parse,
+    render,
+)
+from amrg.datasets.case import NO_FINDINGS, NOT_READ, Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, Odd, Oddity
 from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, agreed_value, density, suspicion
 from amrg.datasets.tables.grouping import WHERE
 
 NO_IMAGES = "none of its pictures is in the folder"
-NO_FINDINGS = "the data set publishes no findings: that its reference lists none says nothing of the pictures"
 Side = Laterality | None
 Categories = Mapping[str, Category | None]
 Compositions = Mapping[str, Composition]
@@ -46,11 +57,36 @@ def case_from_labels(about: About, known: KnownLabels, report: Report) -> Case:
         licence=about.licence,
         images=known.images,
         reference=report,
-        text=render(report, Style.CLINICAL, wording=0),
+        text=render_known(report, Style.CLINICAL, known.notes),
         labels=known.labels,
         published_split=known.published_split,
         notes=(*known.notes, *missing),
     )
+
+
+def render_known(report: Report, style: Style, notes: Sequence[str]) -> str:
+    """A reference as text, plainest wording; `notes` are those of its case.
+
+    Where the data set publishes no findings, no sentence says that there are none.
+    """
+    text = render(report, style, wording=0)
+    if NO_FINDINGS not in notes or report.findings or report.negatives:
+        return text
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if line.strip() not in ("FINDINGS:", "No finding described."))
+
+
+def read_reference(text: str, where: str, odd: Odd) -> tuple[Report, tuple[str, ...]]:
+    """A radiologist's text as a report, and the notes of its case. A text that is not read is odd, and noted: its
+    report has no facts, which is not the same as a normal exam.
+    """
+    parsed = parse(text)
+    understood = parsed.facts or parsed.other_categories or parsed.marker_placement
+    if understood and parsed.refusal is None:
+        return parsed.report, ()
+    reason = parsed.refusal or "nothing in it was understood"
+    odd(Oddity(where=where, found=f"{reason}; its reference is unread", expected="a report in English"))
+    return parsed.report, (f"{NOT_READ}{reason}",)
 
 
 def report_of(

@@ -6,7 +6,9 @@ import csv
 import datetime
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from openpyxl import load_workbook
 
@@ -68,14 +70,7 @@ def xlsx_cells(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list
     Raises:
         DatasetError: the file is missing, is no XLSX, or has no such sheet.
     """
-    _check_there(path)
-    try:
-        with warnings.catch_warnings():  # styles and validations that openpyxl does not know change no cell
-            warnings.simplefilter("ignore")
-            book = load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # a broken file ends in any of zipfile's, xml's and openpyxl's own
-        raise DatasetError(f"{path.name}: not a readable XLSX workbook ({error}); download the file again") from error
-    try:
+    with _workbook(path) as book:
         if sheet is not None and sheet not in book.sheetnames:
             raise DatasetError(f"{path.name}: no sheet {sheet!r}; found the sheets {', '.join(book.sheetnames)}")
         page = book[sheet] if sheet is not None else book.worksheets[0]
@@ -83,8 +78,30 @@ def xlsx_cells(path: Path, sheet: str | None = None) -> Iterator[tuple[int, list
         for number, row in enumerate(page.iter_rows(values_only=True), start=1):
             if any(value is not None for value in row):
                 yield number, [_as_text(value) for value in row]
-    finally:
-        book.close()
+
+
+def sheet_names(path: Path) -> list[str]:
+    """The sheets of a workbook in order.
+
+    Raises:
+        DatasetError: the file is missing, or is no XLSX.
+    """
+    with _workbook(path) as book:
+        return [sheet.title for sheet in book.worksheets]
+
+
+@contextmanager
+def _workbook(path: Path) -> Iterator[Any]:
+    """An XLSX file, open."""
+    _check_there(path)
+    try:
+        with warnings.catch_warnings():  # styles and validations that openpyxl does not know change no cell
+            warnings.simplefilter("ignore")
+            book = load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # a broken file ends in any of zipfile's, xml's and openpyxl's own
+        raise DatasetError(f"{path.name}: not a readable XLSX workbook ({error}); download the file again") from error
+    with closing(book):
+        yield book
 
 
 def check_columns(path: Path, found: Sequence[str], required: Sequence[str]) -> None:

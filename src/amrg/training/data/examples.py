@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from amrg.birads import Laterality, Report, Style, View, render
+from amrg.birads import Laterality, Report, Style, View
 from amrg.datasets import Case, Dataset, study_of
+from amrg.datasets.tables.labels import render_known
 from amrg.imaging import ImagingError, hanging_order
 from amrg.models import ViewEncoding, frame_for, model_image
 from amrg.models.backbones.base import Images, Tensors, Views
@@ -53,17 +54,23 @@ class Example:
 
 
 def build_examples(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[list[Example], list[SkippedCase]]:
-    """The examples of some cases in their order, and the cases without a target text."""
-    found = [Example(case, target_text(case, recipe)) for case in map(dataset.case, keys)]
-    empty = [(example.key, "its report has no text") for example in found if not example.text.strip()]
-    return [example for example in found if example.text.strip()], empty
+    """The examples of some cases in their order, and the cases without a target text, each with the reason."""
+    found, skipped = [], []
+    for case in map(dataset.case, keys):
+        if case.unread is not None and recipe.target_text is not TargetText.PUBLISHED:
+            skipped.append((case.key, f"its report was not read: {case.unread}"))
+        elif not (text := target_text(case, recipe)).strip():
+            skipped.append((case.key, "its report has no text"))
+        else:
+            found.append(Example(case, text))
+    return found, skipped
 
 
 def target_text(case: Case, recipe: Recipe) -> str:
     """The reference as published, or its facts without the omitted ones, rendered in a report style."""
     if recipe.target_text is TargetText.PUBLISHED:
         return case.text
-    return render(_without(case.reference, recipe.omit), Style(recipe.target_text.value))
+    return render_known(_without(case.reference, recipe.omit), Style(recipe.target_text.value), case.notes)
 
 
 def _without(report: Report, omit: Sequence[OmittableFact]) -> Report:

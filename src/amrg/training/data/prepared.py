@@ -21,7 +21,6 @@ from pathlib import Path
 from amrg.core.progress import Progress
 from amrg.core.values import Value
 from amrg.datasets import Dataset, Split, open_dataset
-from amrg.datasets.tables.labels import NO_FINDINGS
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.base_model import (
@@ -183,7 +182,7 @@ def _samples(loaded: LoadedModel, prompts: Mapping[str, Tensors], examples: Sequ
             text=example.text,
             reference=example.reference,
             group=example.case.group,
-            findings_known=NO_FINDINGS not in example.case.notes,
+            findings_known=example.case.findings_known,
         )
         for example in examples
         if example.key in prompts
