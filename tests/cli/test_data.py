@@ -46,6 +46,31 @@ def test_without_a_folder_named_it_goes_to_one_of_the_set_s_name(
     assert (tmp_path / "data" / "dmid" / "dataset.json").read_bytes() == (folder / "dataset.json").read_bytes()
 
 
+def test_import_names_oddities_and_cases_without_a_patient(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    rows = [f"c{i},gone-{i}.png,2," for i in range(7)]
+    (tmp_path / "set" / "cases.csv").write_text(
+        "\n".join(["id,files,birads,patient", *rows, "p,,1,A"]), encoding="utf-8"
+    )
+    done = run("import", "generic", tmp_path / "set", "--out", tmp_path / "out")
+    assert done.exit_code == Exit.OK, done.output
+    notes = [line for line in done.stderr.splitlines() if line.startswith("amrg: note: ")]
+    assert notes[0] == "amrg: note: cases.csv line 2, files: gone-0.png: no such file; expected an image"
+    assert notes[5] == f"amrg: note: and 2 more in {tmp_path / 'out' / 'oddities.jsonl'}"
+    assert notes[6].startswith("amrg: note: 7 of 8 cases name no patient: a split keeps those of one report text")
+    assert len(notes) == 7
+
+
+def test_a_table_without_a_usable_case_can_be_corrected_and_imported_again(tmp_path: Path) -> None:
+    table = tmp_path / "cases.csv"
+    table.write_text("id,files,birads\na,,seven\n", encoding="utf-8")
+    refused = run("import", "generic", tmp_path, "--out", tmp_path / "out")
+    assert refused.exit_code == Exit.UNREADABLE
+    assert "no case of generic found; cases.csv line 2, birads: seven" in refused.stderr
+    table.write_text("id,files,birads\na,,4a\n", encoding="utf-8")
+    assert run("import", "generic", tmp_path, "--out", tmp_path / "out").exit_code == Exit.OK
+
+
 def test_stats_count(folder: Path) -> None:
     document = json.loads(run("stats", folder, "--json").stdout)
     assert (document["cases"], document["missing_images"], document["patients"]) == (120, 118, 0)

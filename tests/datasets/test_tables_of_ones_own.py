@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from amrg.birads import Category, Composition
+from amrg.birads import Category, Composition, Report
 from amrg.datasets import Dataset, DatasetError, ReferenceSource, import_dataset, importer_of, is_patient, open_dataset
 from amrg.datasets.case import NO_FINDINGS
 from amrg.datasets.tables.grades import read_category, read_density
@@ -138,7 +138,7 @@ def test_a_text_that_is_not_read_is_no_normal_exam(text: str, reason: str, tmp_p
     dataset = imported(tmp_path, f"id,files,text\na,,{text}\n")
     [case], [oddity] = dataset.cases(), dataset.oddities()
     assert (case.text, case.unread, case.findings_known) == (text, reason, False)
-    assert not (case.reference.findings or case.reference.negatives or case.reference.assessments)
+    assert case.reference == Report(narrative=text)
     assert (oddity.where, oddity.found) == ("cases.csv line 2, text", f"{reason}; its reference is unread")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from amrg.datasets import Dataset, LeakCheck, Stats
 
 app = typer.Typer(help="Data sets: import, count, split, check for leaks.", no_args_is_help=True)
+_MAX_NAMED = 5  # oddities
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A data set folder, written by amrg data import.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -75,6 +77,8 @@ def import_folder(
         for done in import_dataset(importer_of(name), path, folder):
             status.update(f"importing: {done.cases:,} cases")
         dataset = open_dataset(folder)
+    _note_oddities(dataset)
+    _note_patients(dataset)
     if as_json:
         print_json({"out": str(folder), **dataset.info.model_dump(mode="json", by_alias=True)})
         return
@@ -84,6 +88,29 @@ def import_folder(
     if odd := counts["oddities"]:
         oddities = f"{odd:,} oddities" if odd > 1 else "1 oddity"
         out.print(f"{oddities} (missing or unexpected data): see {folder / 'oddities.jsonl'}", markup=False)
+
+
+def _note_oddities(dataset: Dataset) -> None:
+    """The first oddities on stderr, each with its place and what was expected."""
+    for oddity in islice(dataset.oddities(), _MAX_NAMED):
+        _note(f"{oddity.where}: {oddity.found}; expected {oddity.expected}")
+    if (more := dataset.info.counts["oddities"] - _MAX_NAMED) > 0:
+        _note(f"and {more:,} more in {dataset.folder / 'oddities.jsonl'}")
+
+
+def _note_patients(dataset: Dataset) -> None:
+    """How many cases name no patient, and what a split keeps together instead."""
+    from amrg.datasets import is_patient
+
+    groups = [case.group for case in dataset.cases()]
+    if unknown := sum(not is_patient(group) for group in groups):
+        cases = f"{unknown:,} of {len(groups):,} cases name no patient"
+        _note(f"{cases}: a split keeps those of one report text together, not those of one patient")
+
+
+def _note(message: str) -> None:
+    """A line on stderr that is no error."""
+    err.print(f"amrg: note: {message}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -128,6 +155,7 @@ def split(
     dataset = _open(folder)
     with _one_line(), writing(folder), busy("splitting"):
         made = dataset.write_split(make_split(dataset, name, seed))
+        _note_patients(dataset)
     sizes = {part: len(made.keys(part)) for part in ("train", "validation", "test")}
     if as_json:
         lists = {"train", "validation", "test"}

@@ -165,10 +165,13 @@ def _finish(job: _Job, parts: Sequence[Path], tail: Sequence[Oddity]) -> None:
         )
     facts = [read_facts(path).model_copy(update={"oddities": ()}) for path in parts]
     if not sum(f.cases for f in facts):
-        raise DatasetError(f"{job.root}: no case of {job.importer.about.name} found; check that this is its folder")
+        first = next(_oddities(parts, tail), None)
+        for path in parts:  # nothing worth resuming: the table will change
+            path.unlink()
+        raise DatasetError(_no_case(job, first))
     if (job.out / INFO).is_file():
         return
-    count = write_text(job.out / ODDITIES, _lines(parts, tail))
+    count = write_text(job.out / ODDITIES, (oddity.model_dump_json() for oddity in _oddities(parts, tail)))
     counts = {
         "cases": sum(f.cases for f in facts),
         "images": sum(f.images for f in facts),
@@ -179,7 +182,15 @@ def _finish(job: _Job, parts: Sequence[Path], tail: Sequence[Oddity]) -> None:
     write_text(job.out / INFO, [info.as_json()])
 
 
-def _lines(parts: Sequence[Path], tail: Sequence[Oddity]) -> Iterator[str]:
-    """Every oddity as a line of JSON, part by part, then those found after the last case."""
+def _no_case(job: _Job, first: Oddity | None) -> str:
+    """The message for a folder without a case, with the first reason."""
+    name = job.importer.about.name
+    if first is None:
+        return f"{job.root}: no case of {name} found; check that this is its folder"
+    return f"{job.root}: no case of {name} found; {first.where}: {first.found}; expected {first.expected}"
+
+
+def _oddities(parts: Sequence[Path], tail: Sequence[Oddity]) -> Iterator[Oddity]:
+    """Every oddity, part by part, then those found after the last case."""
     of_parts = (oddity for path in parts for oddity in read_facts(path).oddities)
-    return (oddity.model_dump_json() for oddity in chain(of_parts, tail))
+    return chain(of_parts, tail)

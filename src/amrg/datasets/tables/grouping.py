@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from amrg.datasets.importer import Item
@@ -32,7 +34,7 @@ def group_rows(rows: Iterable[tuple[str, Row]]) -> Iterator[Item]:
 
     The tables need not be sorted. Rows wait in a temporary database on disk, so memory stays bounded for any number.
     """
-    with closing(sqlite3.connect("")) as waiting:  # an empty name is a private file that goes with the connection
+    with _disk_errors(), closing(sqlite3.connect("")) as waiting:  # without a name: a private file, closed with it
         waiting.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, key TEXT, cells TEXT)")
         waiting.executemany("INSERT INTO row (key, cells) VALUES (?, ?)", ((key, json.dumps(row)) for key, row in rows))
         waiting.execute("CREATE INDEX by_key ON row (key)")
@@ -40,6 +42,16 @@ def group_rows(rows: Iterable[tuple[str, Row]]) -> Iterator[Item]:
         for (key,) in keys:
             found = waiting.execute("SELECT cells FROM row WHERE key = ? ORDER BY number", (key,))
             yield Item(key, tuple(json.loads(cells) for (cells,) in found))
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A temporary folder that is full, as the system's own error."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        folder = tempfile.gettempdir()
+        raise OSError(errno.ENOSPC, f"rows of the table cannot be kept there: {error}", folder) from error
 
 
 def labels_of(rows: Iterable[Row]) -> dict[str, str]:
