@@ -9,9 +9,13 @@ from amrg.birads import (
     RULES,
     Assessment,
     Category,
+    Finding,
+    Kind,
     Laterality,
+    Location,
     Report,
     View,
+    ViewBox,
     check,
     parse,
     usual_recommendation,
@@ -69,10 +73,71 @@ def test_rules_that_need_the_study_or_the_narrative() -> None:
     assert "descriptor-of-another-kind" in broken(report.model_copy(update={"findings": (odd,)}))
 
 
+def placed(side: Laterality, view: View, over: float, behind: float, **place: object) -> Report:
+    box = ViewBox(
+        laterality=side, view=view, left=0, top=0, right=9, bottom=9, off_nipple_line=over, behind_nipple=behind
+    )
+    return Report(findings=(Finding(kind=Kind.MASS, laterality=side, location=Location(**place), boxes=(box,)),))
+
+
+@pytest.mark.parametrize(
+    ("view", "over", "behind", "place", "message"),
+    [
+        (
+            View.CC,
+            0.2,
+            0.5,
+            {"quadrant": "lower inner"},
+            "said to be lower inner, its box on RCC is on the outer side of",
+        ),
+        (View.CC, -0.2, 0.5, {"quadrant": "outer"}, "its box on RCC is on the inner side of the nipple line"),
+        (View.MLO, 0.5, 0.5, {"quadrant": "lower inner"}, "its box on RMLO is above the nipple line"),
+        (View.ML, 0.2, 0.5, {"quadrant": "lower"}, "its box on RML is above the nipple line"),
+        (View.MLO, -0.2, 0.5, {"quadrant": "axilla"}, "its box on RMLO is below the nipple line"),
+        (View.CC, -0.2, 0.5, {"clock": 9}, "said to be at 9 o'clock, its box on RCC is on the inner side of"),
+        (View.MLO, 0.9, 0.9, {"clock": 6}, "said to be at 6 o'clock, its box on RMLO is above"),
+        (View.CC, 0.6, 0.5, {"quadrant": "central"}, "its box on RCC is far on the outer side of the nipple line"),
+        (
+            View.CC,
+            0.0,
+            0.2,
+            {"depth": "posterior"},
+            "its box on RCC is 20% of the way from the nipple to the chest wall",
+        ),
+    ],
+)
+def test_a_place_that_its_box_contradicts_is_named(
+    view: View, over: float, behind: float, place: dict[str, object], message: str
+) -> None:
+    (found,) = [
+        v for v in check(placed(Laterality.RIGHT, view, over, behind, **place)) if v.rule == "place-against-box"
+    ]
+    assert message in found.message
+    assert found.path == "findings[0].boxes[0]"
+
+
+@pytest.mark.parametrize(
+    ("view", "over", "behind", "place"),
+    [
+        (View.CC, 0.05, 0.5, {"quadrant": "inner"}),  # on the nipple line
+        (View.MLO, 0.2, 0.6, {"quadrant": "lower"}),  # where the oblique line may be above it
+        (View.CC, 0.5, 0.5, {"quadrant": "upper"}),  # not told from above
+        (View.SIO, 0.5, 0.5, {"quadrant": "lower"}),
+        (View.CC, 0.25, 0.2, {"quadrant": "retroareolar"}),
+        (View.CC, 0.3, 0.45, {"clock": 9, "depth": "anterior"}),
+    ],
+)
+def test_a_place_that_its_box_does_not_contradict_is_left(
+    view: View, over: float, behind: float, place: dict[str, object]
+) -> None:
+    assert "place-against-box" not in broken(placed(Laterality.RIGHT, view, over, behind, **place))
+
+
 def test_every_rule_is_broken_here() -> None:
     here = {rule for rule, *_ in BROKEN} | {
         "comparison-without-prior",
         "side-against-view",
+        "place-against-box",
         "composition-against-narrative",
         "category-against-narrative",
         "descriptor-of-another-kind",

@@ -19,6 +19,7 @@ from amrg.birads import (
     Kind,
     Laterality,
     Location,
+    PlaceChange,
     Quadrant,
     RemovalReason,
     RemovedFinding,
@@ -44,12 +45,12 @@ _changes = st.builds(
     before=st.sampled_from(Category),
     after=st.sampled_from(Category),
 )
+_views = st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), min_size=1, max_size=4).map(tuple)
+_place_changes = st.builds(PlaceChange, finding=findings(), quadrant=st.sampled_from(Quadrant), views=_views)
 _incomplete = st.builds(
     IncompleteAssessment,
     laterality=maybe(st.sampled_from(Laterality)),
-    missing_views=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), min_size=1, max_size=4).map(
-        tuple
-    ),
+    missing_views=_views,
     before=st.sampled_from(Category),
 )
 _distances = maybe(st.floats(allow_nan=False, allow_infinity=False))
@@ -77,6 +78,7 @@ _drafts = st.builds(
     missing_views=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), max_size=4).map(tuple),
     removed=st.lists(_removed, max_size=3).map(tuple),
     category_changes=st.lists(_changes, max_size=2).map(tuple),
+    place_changes=st.lists(_place_changes, max_size=2).map(tuple),
     incomplete=st.lists(_incomplete, max_size=2).map(tuple),
     problems=st.lists(st.text(), max_size=2).map(tuple),
     report=reports(),
@@ -97,6 +99,7 @@ def test_a_draft_is_exact_through_json(draft: Draft) -> None:
         bool(draft.missing_views)
         + len(draft.removed)
         + len(draft.category_changes)
+        + len(draft.place_changes)
         + len(draft.incomplete)
         + len(draft.problems)
     )
@@ -116,12 +119,14 @@ def test_the_lines_that_a_radiologist_reads() -> None:
     bare = MASS.model_copy(update={"location": Location()})
     duplicate = RemovedFinding(finding=bare, reason=RemovalReason.DUPLICATE, probability=0.9)
     lowered = CategoryChange(laterality=Laterality.RIGHT, before=Category.SUSPICIOUS, after=Category.BENIGN)
+    moved = PlaceChange(finding=MASS, quadrant=Quadrant.UPPER_INNER, views=((Laterality.RIGHT, View.CC),))
     overall = CategoryChange(laterality=None, before=Category.LOW_SUSPICION, after=Category.NEGATIVE)
     draft = EMPTY.model_copy(
         update={
             "missing_views": ((Laterality.RIGHT, View.CC), (Laterality.LEFT, View.MLO)),
             "removed": (low, nowhere, duplicate),
             "category_changes": (lowered, overall),
+            "place_changes": (moved,),
             "problems": ("No BI-RADS category: the model named none.",),
         }
     )
@@ -132,6 +137,7 @@ def test_the_lines_that_a_radiologist_reads() -> None:
         "Removed, duplicate: mass, right breast (no separate location).",
         "Right breast category lowered from 4 to 2 after removal.",
         "Overall category lowered from 4A to 1 after removal.",
+        "Place corrected to upper inner quadrant (shown on RCC): mass, right breast, upper outer quadrant.",
         "No BI-RADS category: the model named none.",
     ]
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from amrg.birads import Finding, Kind, Laterality, Report, View
-from amrg.generation.places import ViewFeatures, locate_findings
-from amrg.imaging import frame_breast
-from amrg.models import KINDS, Channels, Hanging, ViewEncoding
+from amrg.birads import Finding, Kind, Laterality, Location, Quadrant, Report, View, ViewBox, describe_finding, render
+from amrg.generation import ImageFeatures, draft_report
+from amrg.generation.drafting import prepare
+from amrg.generation.engines.fixed import SETTINGS, FixedEngine
+from amrg.generation.places import ViewFeatures, follow_boxes, locate_findings
+from amrg.imaging import Study, frame_breast, read_studies
+from amrg.models import KINDS, Channels, Hanging, ViewEncoding, box_to_image
+from amrg.phantom import RICH, Size, draw_exam, write_exam
+from amrg.phantom.scene import draw_scene
+from amrg.phantom.texture import WIDTH_MM
 
 ENCODING = ViewEncoding(size=96, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
 
@@ -55,3 +63,74 @@ def test_the_other_breast_and_unsure_cells_mark_nothing() -> None:
         (finding,) = locate_findings(Report(findings=(mass,)), [view], ENCODING).findings
         assert finding.boxes == ()
         assert finding.probability is None
+
+
+def test_each_of_two_findings_gets_the_place_where_it_is_said_to_be() -> None:
+    outer, inner = (
+        Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=quadrant))
+        for quadrant in (Quadrant.OUTER, Quadrant.INNER)
+    )
+    view = _features(Laterality.LEFT, {(1, 1): 0.6, (4, 2): 0.9})  # the lower one, at the inner side, is surer
+    placed = locate_findings(Report(findings=(outer, inner)), [view], ENCODING)
+    assert [f.probability for f in placed.findings] == [np.float32(0.6), np.float32(0.9)]
+    assert follow_boxes(placed) == (placed, ())
+
+
+def test_a_place_follows_its_boxes_and_the_change_is_named() -> None:
+    said = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.LOWER_INNER))
+    view = _features(Laterality.LEFT, {(1, 1): 0.9})
+    located = locate_findings(Report(findings=(said,)), [view], ENCODING)
+    report, changes = follow_boxes(located)
+    assert [f.location.quadrant for f in report.findings] == [Quadrant.LOWER_OUTER]
+    assert [c.line for c in changes] == [
+        "Place corrected to lower outer quadrant (shown on LCC): mass, left breast, lower inner quadrant."
+    ]
+    several = located.model_copy(update={"findings": (located.findings[0].model_copy(update={"multiple": True}),)})
+    assert follow_boxes(several) == (several, ())
+
+
+def _half_drawn(seed: int, box: ViewBox, margin: float) -> Quadrant | None:
+    """The half of the breast that a box is in, from the drawn anatomy; None within a margin of the nipple line."""
+    outline = draw_scene(seed, RICH).breasts[box.laterality].outline(box.view)
+    across, down = ((a + b) / 2 * Size.SMALL.pitch_mm for a, b in ((box.left, box.right), (box.top, box.bottom)))
+    over = outline.nipple[1] - down
+    behind = outline.nipple[0] - (across if box.laterality is Laterality.LEFT else WIDTH_MM - across)
+    near, tilt = margin * outline.nipple[0], 0.37 if box.view is View.MLO else 0.0
+    upper, lower = (Quadrant.OUTER, Quadrant.INNER) if box.view is View.CC else (Quadrant.UPPER, Quadrant.LOWER)
+    return upper if over > near + tilt * behind else lower if over < -near else None
+
+
+@pytest.mark.parametrize("seed", [920_003, 920_010])
+@pytest.mark.parametrize("said", [Quadrant.LOWER_INNER, Quadrant.UPPER_OUTER, Quadrant.CENTRAL, Quadrant.AXILLA])
+def test_text_and_box_agree_or_a_note_says_so(seed: int, said: Quadrant, tmp_path: Path) -> None:
+    """Findings that are located where they are drawn, and all said to be in one place."""
+    exam = draw_exam(seed, Size.SMALL, RICH)
+    write_exam(exam, tmp_path)
+    (study,) = read_studies(tmp_path).studies
+    findings = tuple(f.model_copy(update={"location": Location(quadrant=said)}) for f in exam.truth.findings)
+    text = render(exam.truth.model_copy(update={"findings": findings}))
+    draft = draft_report(study, FixedEngine((text,), _features_of(study, exam.truth)))
+    compared = 0
+    for finding in draft.report.findings:
+        for box in finding.boxes:
+            place = finding.location.quadrant
+            half = _half_drawn(seed, box, 0.4 if place is Quadrant.CENTRAL else 0.12)
+            if half is None or place is None or (place is Quadrant.AXILLA and half is not Quadrant.LOWER):
+                continue
+            note = f"{describe_finding(finding)}: said to be {place}, its box on {box.laterality}{box.view}"
+            assert half.value in place.value.split() or any(note in line for line in draft.problems)
+            compared += 1
+    assert compared or said in (Quadrant.CENTRAL, Quadrant.AXILLA)
+
+
+def _features_of(study: Study, truth: Report) -> ImageFeatures:
+    """Features that mark every finding where it is drawn."""
+    prepared = prepare(study, SETTINGS)
+    cells = np.zeros((len(prepared.framed), 64, 64, len(KINDS)), np.float32)
+    for n, (key, framed) in enumerate(zip(prepared.request.views, prepared.framed, strict=True)):
+        for finding in truth.findings:
+            for box in finding.boxes:
+                if (box.laterality, box.view) == key:
+                    left, top, right, bottom = map(round, box_to_image(box, framed, SETTINGS.encoding))
+                    cells[n, top : bottom + 1, left : right + 1, KINDS.index(finding.kind)] = 0.9
+    return ImageFeatures(cells.reshape(len(cells), -1, len(KINDS)), np.zeros((len(cells), 2)), None)

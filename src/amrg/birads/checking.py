@@ -14,12 +14,12 @@ from amrg.birads.lexicon import (
     Laterality,
     Margin,
     Morphology,
-    Quadrant,
     Recommendation,
     Shape,
     View,
 )
 from amrg.birads.parser.parsing import read_report
+from amrg.birads.placement import FROM_ABOVE, FROM_THE_SIDE, INNER, LOWER, OUTER, UPPER, clock_faces, contradictions
 from amrg.birads.report import Assessment, Finding, Report
 from amrg.birads.validity import flaws
 
@@ -46,13 +46,6 @@ class StudyContext:
 Faults = Iterator[tuple[str, str]]  # path and message
 Rule = Callable[[Report, StudyContext], Faults]
 
-_UPPER = {Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER}
-_LOWER = {Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER, Quadrant.LOWER}
-_OUTER = {Quadrant.UPPER_OUTER, Quadrant.LOWER_OUTER, Quadrant.OUTER}
-_INNER = {Quadrant.UPPER_INNER, Quadrant.LOWER_INNER, Quadrant.INNER}
-_FROM_ABOVE = {View.CC, View.XCC, View.XCCL, View.XCCM, View.FB}  # tell outer from inner
-_FROM_THE_SIDE = {View.MLO, View.ML, View.LM, View.LMO}  # tell upper from lower
-_TRUE_LATERAL = {View.ML, View.LM}
 _ADVICE = {  # the usual one first
     0: (Recommendation.ADDITIONAL_IMAGING,),
     1: (Recommendation.ROUTINE,),
@@ -152,9 +145,9 @@ def _quadrant_against_view(report: Report, context: StudyContext) -> Faults:
         place, views = finding.location.quadrant, set(finding.views)
         if place is None or not views:
             continue
-        if views <= _FROM_ABOVE and place in _UPPER | _LOWER:
+        if views <= FROM_ABOVE and place in UPPER | LOWER:
             yield f"findings[{i}].location.quadrant", f"{place} cannot be determined from {_view_names(views)} alone"
-        if views <= _FROM_THE_SIDE and place in _OUTER | _INNER:
+        if views <= FROM_THE_SIDE and place in OUTER | INNER:
             yield f"findings[{i}].location.quadrant", f"{place} cannot be determined from {_view_names(views)} alone"
 
 
@@ -188,17 +181,11 @@ def _clock_against_quadrant(report: Report, context: StudyContext) -> Faults:
             yield f"findings[{i}].location.clock", f"{clock} o'clock is not {place}, expected one of {sorted(expected)}"
 
 
-def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
-    """Clock faces of a quadrant as one looks at the patient; empty where any will do."""
-    left_half, right_half = {7, 8, 9, 10, 11, 12, 6}, {1, 2, 3, 4, 5, 6, 12}
-    allowed = set(range(1, 13))
-    if place in _UPPER:
-        allowed &= {9, 10, 11, 12, 1, 2, 3}
-    if place in _LOWER:
-        allowed &= {3, 4, 5, 6, 7, 8, 9}
-    if side is not None and place in _OUTER | _INNER:
-        allowed &= left_half if (place in _OUTER) == (side is Laterality.RIGHT) else right_half
-    return allowed if place in _UPPER | _LOWER | _OUTER | _INNER else set()
+def _place_against_box(report: Report, context: StudyContext) -> Faults:
+    """A finding is where its boxes show it: quadrant, clock face and depth against the nipple line of each view."""
+    for i, finding in enumerate(report.findings):
+        for j, message in contradictions(finding):
+            yield f"findings[{i}].boxes[{j}]", message
 
 
 def _comparison_without_prior(report: Report, context: StudyContext) -> Faults:
@@ -283,6 +270,7 @@ _FUNCTIONS: dict[str, Rule] = {
     "quadrant-against-view": _quadrant_against_view,
     "side-against-view": _side_against_view,
     "clock-against-quadrant": _clock_against_quadrant,
+    "place-against-box": _place_against_box,
     "comparison-without-prior": _comparison_without_prior,
     "change-without-prior": _change_without_prior,
     "advice-against-category": _advice_against_category,

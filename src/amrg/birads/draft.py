@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from amrg.birads.lexicon import Category, Laterality, View
+from amrg.birads.lexicon import Category, Laterality, Quadrant, View
 from amrg.birads.renderer.phrasing import SIDE, noun, region
 from amrg.birads.report import Finding, Fraction, Report, ViewBox
 from amrg.core.values import Value
@@ -60,6 +60,23 @@ class CategoryChange(Value):
         """The line that the radiologist reads."""
         whose = "Overall" if self.laterality is None else f"{SIDE[self.laterality].capitalize()} breast"
         return f"{whose} category lowered from {self.before} to {self.after} after removal."
+
+
+class PlaceChange(Value):
+    """A quadrant that boxes contradicted, and the one that they show instead.
+
+    `finding` is as drafted; `views` are those whose boxes contradicted it.
+    """
+
+    finding: Finding
+    quadrant: Quadrant
+    views: tuple[tuple[Laterality, View], ...] = Field(min_length=1)
+
+    @property
+    def line(self) -> str:
+        """The line that the radiologist reads."""
+        what = describe_finding(self.finding)
+        return f"Place corrected to {region(self.quadrant)} (shown on {_names(self.views)}): {what}."
 
 
 class IncompleteAssessment(Value):
@@ -137,6 +154,7 @@ class Draft(Value):
     missing_views: tuple[tuple[Laterality, View], ...] = ()
     removed: tuple[RemovedFinding, ...] = ()
     category_changes: tuple[CategoryChange, ...] = ()
+    place_changes: tuple[PlaceChange, ...] = ()
     incomplete: tuple[IncompleteAssessment, ...] = ()
     problems: tuple[str, ...] = ()
     report: Report
@@ -150,6 +168,7 @@ class Draft(Value):
             yield f"Missing views: {_names(self.missing_views)}."
         yield from (removed.line for removed in self.removed)
         yield from (change.line for change in self.category_changes)
+        yield from (change.line for change in self.place_changes)
         yield from (assessment.line for assessment in self.incomplete)
         yield from self.problems
 

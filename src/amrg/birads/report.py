@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from amrg.birads.lexicon import (
     Category,
@@ -34,7 +34,12 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class ViewBox(Value):
-    """A box around a finding on one view, in pixels of the original image: left, top, right, bottom."""
+    """A box around a finding on one view, in pixels of the original image: left, top, right, bottom.
+
+    `off_nipple_line` is how far its centre is above the level of the nipple (on views from above: to the outer side),
+    negative below, and `behind_nipple` how far towards the chest wall, both as shares of the distance from nipple to
+    chest wall; None where the nipple is not known.
+    """
 
     laterality: Laterality
     view: View
@@ -42,6 +47,8 @@ class ViewBox(Value):
     top: float
     right: float
     bottom: float
+    off_nipple_line: FiniteFloat | None = None
+    behind_nipple: FiniteFloat | None = None
 
 
 class Location(Value):

@@ -22,7 +22,7 @@ from amrg.generation.completeness import withhold_clearance
 from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
-from amrg.generation.places import ViewFeatures, locate_findings
+from amrg.generation.places import ViewFeatures, follow_boxes, locate_findings
 from amrg.generation.problems import find_problems
 from amrg.imaging import FramedBreast, ImagingError, Study, hanging_order, missing_views
 from amrg.models.settings import ModelSettings
@@ -115,11 +115,12 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     study, text = prepared.study, generation.text
     parsed = parse(text)
     supported = _supported(parsed.report, prepared, generation.features)
+    placed, place_changes = follow_boxes(supported.report)
     provenance = Provenance(
         software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=domain.in_domain
     )
     missing = tuple(missing_views(study))
-    complete = withhold_clearance(supported.report, missing if options.require_views else ())
+    complete = withhold_clearance(placed, missing if options.require_views else ())
     report = complete.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
     return Draft(
         banner=draft_banner(identity.name, domain.in_domain, missing),
@@ -130,8 +131,9 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         missing_views=missing,
         removed=supported.removed,
         category_changes=supported.category_changes,
+        place_changes=place_changes,
         incomplete=complete.incomplete,
-        problems=(*study.remarks(), *find_problems(parsed, prepared.request.views, study.prior is not None)),
+        problems=(*study.remarks(), *find_problems(parsed, report, prepared.request.views, study.prior is not None)),
         report=report,
         boxes=tuple(image_boxes(report, study)),
         text=render(report, options.style, facility=options.facility),

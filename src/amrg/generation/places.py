@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
 
-from amrg.birads import Finding, Kind, Laterality, Report, View
-from amrg.imaging import FramedBreast
+from amrg.birads import Finding, Kind, Laterality, Location, PlaceChange, Report, View, ViewBox
+from amrg.birads.placement import agrees, quadrant_shown
+from amrg.imaging import FramedBreast, NippleView, find_nipple
 from amrg.models import KINDS, ViewEncoding, box_from_image
 
 FLOOR = 0.25  # probability below which a cell marks nothing
@@ -27,41 +29,109 @@ class ViewFeatures:
     cells: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Region:
+    """A place that the features mark on one view, and the probability of its most probable cell."""
+
+    box: ViewBox
+    probability: float
+
+
 def locate_findings(report: Report, views: Sequence[ViewFeatures], encoding: ViewEncoding) -> Report:
     """The report with a box a view and a probability for every finding that the features locate.
 
-    The n-th finding of a kind in a breast gets the n-th most probable region of that kind.
+    The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where
+    it is said to be, in the order of probability where that decides nothing.
     """
-    rank: Counter[tuple[Kind, Laterality | None]] = Counter()
-    findings = []
-    for finding in report.findings:
-        key = (finding.kind, finding.laterality)
-        findings.append(_located(finding, rank[key], views, encoding))
-        rank[key] += 1
-    return report.model_copy(update={"findings": tuple(findings)})
+    regions: dict[int, list[Region]] = defaultdict(list)
+    for view in views:
+        nipple = find_nipple(view.framed, view.laterality)
+        for kind, members in _by_kind(report.findings, view.laterality).items():
+            marked = _regions(view, kind, encoding, nipple)[: len(members)]
+            for member, region in _paired([report.findings[i] for i in members], marked):
+                regions[members[member]].append(region)
+    counts = {side: sum(view.laterality is side for view in views) for side in Laterality}
+    findings = tuple(
+        _located(finding, regions[i], counts[finding.laterality]) if finding.laterality and regions[i] else finding
+        for i, finding in enumerate(report.findings)
+    )
+    return report.model_copy(update={"findings": findings})
 
 
-def _located(finding: Finding, rank: int, views: Sequence[ViewFeatures], encoding: ViewEncoding) -> Finding:
-    boxes, best = [], 0.0
-    of_breast = [view for view in views if view.laterality is finding.laterality]
-    for view in of_breast:
-        regions = _regions(view.cells[..., KINDS.index(finding.kind)])
-        if rank < len(regions):
-            probability, rows, columns = regions[rank]
-            best = max(best, probability)
-            cell = encoding.size / len(view.cells)
-            edges = (columns.start * cell, rows.start * cell, columns.stop * cell, rows.stop * cell)
-            boxes.append(box_from_image(edges, (view.laterality, view.view), view.framed, encoding))
-    if not boxes:
+def follow_boxes(report: Report) -> tuple[Report, tuple[PlaceChange, ...]]:
+    """The report with every quadrant that a box contradicts replaced by the one that the boxes show."""
+    findings = tuple(_moved(finding) for finding in report.findings)
+    changes = tuple(
+        PlaceChange(finding=before, quadrant=after.location.quadrant, views=_contradicting(before))
+        for before, after in zip(report.findings, findings, strict=True)
+        if after is not before and after.location.quadrant is not None
+    )
+    return report.model_copy(update={"findings": findings}), changes
+
+
+def _contradicting(finding: Finding) -> tuple[tuple[Laterality, View], ...]:
+    """The views on which a finding's box is not in its quadrant."""
+    said = Location(quadrant=finding.location.quadrant)
+    return tuple((box.laterality, box.view) for box in finding.boxes if not agrees(said, box))
+
+
+def _moved(finding: Finding) -> Finding:
+    """A finding in the quadrant that its boxes show; itself where that is the one it is said to be in."""
+    quadrant = quadrant_shown(finding)
+    if quadrant is finding.location.quadrant:
         return finding
+    return finding.model_copy(update={"location": finding.location.model_copy(update={"quadrant": quadrant})})
+
+
+def _by_kind(findings: Sequence[Finding], side: Laterality) -> dict[Kind, list[int]]:
+    """The findings of a breast by their kind, as indices."""
+    grouped: dict[Kind, list[int]] = defaultdict(list)
+    for i, finding in enumerate(findings):
+        if finding.laterality is side:
+            grouped[finding.kind].append(i)
+    return grouped
+
+
+def _paired(findings: Sequence[Finding], regions: Sequence[Region]) -> list[tuple[int, Region]]:
+    """Findings with their regions: as few as possible are somewhere else than said, and the order is kept if it can."""
+    cost = np.array(
+        [
+            [
+                (i - j) ** 2 + (0 if agrees(finding.location, region.box) else 1_000_000)
+                for j, region in enumerate(regions)
+            ]
+            for i, finding in enumerate(findings)
+        ]
+    ).reshape(len(findings), len(regions))
+    rows, columns = linear_sum_assignment(cost)
+    return [(int(i), regions[j]) for i, j in zip(rows, columns, strict=True)]
+
+
+def _located(finding: Finding, regions: Sequence[Region], views: int) -> Finding:
+    """A finding with its places; `views` is the number of views of its breast."""
+    boxes = tuple(region.box for region in regions)
     # A place missed on one view does not mean that the finding is visible on the other alone, so that is not stated.
-    everywhere = tuple(b.view for b in boxes) if len(boxes) == len(of_breast) else ()
-    return finding.model_copy(update={"boxes": tuple(boxes), "probability": best, "views": everywhere})
+    everywhere = tuple(b.view for b in boxes) if len(boxes) == views else ()
+    best = max(region.probability for region in regions)
+    return finding.model_copy(update={"boxes": boxes, "probability": best, "views": everywhere})
 
 
-def _regions(grid: npt.NDArray[np.float32]) -> list[tuple[float, slice, slice]]:
-    """Connected regions above the floor, most probable first: peak probability, rows, columns."""
+def _regions(view: ViewFeatures, kind: Kind, encoding: ViewEncoding, nipple: NippleView | None) -> list[Region]:
+    """Connected regions above the floor, most probable first."""
+    grid = view.cells[..., KINDS.index(kind)]
     labels, _ = ndimage.label(grid >= FLOOR)
-    found = ndimage.find_objects(labels)
-    regions = [(float(grid[rows, columns].max()), rows, columns) for rows, columns in found]
-    return sorted(regions, key=lambda region: -region[0])
+    cell = encoding.size / len(grid)
+    regions = []
+    for rows, columns in ndimage.find_objects(labels):
+        edges = (columns.start * cell, rows.start * cell, columns.stop * cell, rows.stop * cell)
+        box = box_from_image(edges, (view.laterality, view.view), view.framed, encoding)
+        regions.append(Region(_with_position(box, view.framed, nipple), float(grid[rows, columns].max())))
+    return sorted(regions, key=lambda region: -region.probability)
+
+
+def _with_position(box: ViewBox, framed: FramedBreast, nipple: NippleView | None) -> ViewBox:
+    """A box with the position of its centre as seen from the nipple, where that is known."""
+    if nipple is None:
+        return box
+    over, behind = nipple.position(*framed.to_framed((box.left + box.right) / 2, (box.top + box.bottom) / 2))
+    return box.model_copy(update={"off_nipple_line": over, "behind_nipple": behind})

@@ -7,16 +7,25 @@ from collections.abc import Iterator, Sequence
 
 from amrg.birads import Laterality, ParsedReport, Report, View, Violation, check
 from amrg.birads.draft import describe_finding
+from amrg.birads.placement import contradictions
 
 _ITEM = re.compile(r"(findings|assessments)\[(\d+)\]")
 
 
-def find_problems(parsed: ParsedReport, views: Sequence[tuple[Laterality, View]], has_prior: bool) -> Iterator[str]:
-    """A line for every piece of the model's text that was not understood, and for every rule that its report breaks."""
+def find_problems(
+    parsed: ParsedReport, drafted: Report, views: Sequence[tuple[Laterality, View]], has_prior: bool
+) -> Iterator[str]:
+    """A line for every piece of the model's text that was not understood, and for every rule that its report breaks.
+
+    `drafted` is the report of the draft: what has boxes there is held against them.
+    """
     for span in parsed.unread:
         yield f'Not understood in the model\'s text: "{" ".join(span.text.split())}"'
     for violation in check(parsed.report, views, has_prior):
         yield f"Inconsistent, {_subject(parsed.report, violation)}: {violation.message}."
+    for i, finding in enumerate(drafted.findings):
+        for _, message in contradictions(finding):
+            yield f"Inconsistent, finding {i + 1}, {describe_finding(finding)}: {message}."
     if parsed.report.worst is None:
         yield "No BI-RADS category: the model named none."
 

@@ -5,6 +5,7 @@ from amrg.imaging.evidence.identity import EvidenceJudgement, EvidenceSource, Ev
 from amrg.imaging.evidence.kinds import ImageKind
 from amrg.imaging.framing import FramedBreast, frame_breast
 from amrg.imaging.intake import read_studies
+from amrg.imaging.nipple import NippleView, find_nipple
 from amrg.imaging.reading import read_mammogram
 from amrg.imaging.sheet import Mark, contact_sheet
 from amrg.imaging.study import (
@@ -33,10 +34,12 @@ __all__ = [
     "Mammogram",
     "MammogramToWrite",
     "Mark",
+    "NippleView",
     "Problem",
     "SetAside",
     "Study",
     "contact_sheet",
+    "find_nipple",
     "frame_breast",
     "hanging_order",
     "missing_views",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from amrg.birads import Laterality, Location, Quadrant
-from amrg.birads.checking import clock_faces
+from amrg.birads.placement import clock_faces
 
 
 class Fit(Enum):

@@ -1,0 +1,120 @@
+"""Whether the place that a finding is said to have is the one where its boxes are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, radians, tan
+
+from amrg.birads.lexicon import Depth, Laterality, Quadrant, View
+from amrg.birads.report import Finding, Location, ViewBox
+
+UPPER = frozenset({Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER})
+LOWER = frozenset({Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER, Quadrant.LOWER})
+OUTER = frozenset({Quadrant.UPPER_OUTER, Quadrant.LOWER_OUTER, Quadrant.OUTER})
+INNER = frozenset({Quadrant.UPPER_INNER, Quadrant.LOWER_INNER, Quadrant.INNER})
+FROM_ABOVE = frozenset({View.CC, View.XCC, View.XCCL, View.XCCM, View.FB})
+"""Views that tell outer from inner."""
+FROM_THE_SIDE = frozenset({View.MLO, View.ML, View.LM, View.LMO})
+"""Views that tell upper from lower."""
+
+_CLEAR = 0.07  # shares of the way from nipple to chest wall: nearer to the nipple line than this, either half is right
+_OFF_AXIS = 0.3  # farther from the nipple line than this is not central
+_OBLIQUE_LINE = {View.MLO: tan(radians(20)), View.LMO: tan(radians(20))}  # the nipple line rises to the muscle
+_THIRDS = {Depth.ANTERIOR: (-inf, 1 / 3), Depth.MIDDLE: (1 / 3, 2 / 3), Depth.POSTERIOR: (2 / 3, inf)}
+_DEPTH_SLACK = {View.MLO: 1 / 4, View.LMO: 1 / 4}  # an oblique view shows a place at another depth than one from above
+_ON_AXIS = frozenset({Quadrant.CENTRAL, Quadrant.RETROAREOLAR})
+_TAIL = frozenset({Quadrant.AXILLARY_TAIL, Quadrant.AXILLA})
+_HALVES = {Quadrant.UPPER: UPPER | _TAIL, Quadrant.LOWER: LOWER, Quadrant.OUTER: OUTER, Quadrant.INNER: INNER}
+_OPPOSITE = {
+    Quadrant.UPPER: Quadrant.LOWER,
+    Quadrant.LOWER: Quadrant.UPPER,
+    Quadrant.OUTER: Quadrant.INNER,
+    Quadrant.INNER: Quadrant.OUTER,
+}
+_SIDE_OF_LINE = {
+    Quadrant.UPPER: "above",
+    Quadrant.LOWER: "below",
+    Quadrant.OUTER: "on the outer side of",
+    Quadrant.INNER: "on the inner side of",
+}
+
+
+def half_shown(box: ViewBox, clear: float = _CLEAR) -> Quadrant | None:
+    """The half of the breast that a box is in: outer or inner from above, upper or lower from the side.
+
+    None where the view does not tell, the nipple is not known, or the box is within `clear` of the nipple line. That
+    line is level but on oblique views, where it rises to the muscle by an unknown angle of up to 20 degrees.
+    """
+    if box.off_nipple_line is None or box.behind_nipple is None:
+        return None
+    over = box.off_nipple_line - max(0.0, box.behind_nipple) * _OBLIQUE_LINE.get(box.view, 0.0)
+    names = _axis(box.view)
+    if names is None:
+        return None
+    return names[0] if over > clear else names[1] if box.off_nipple_line < -clear else None
+
+
+def contradictions(finding: Finding) -> Iterator[tuple[int, str]]:
+    """Boxes that are where the finding is said not to be: the box's index, and what is said and shown."""
+    for number, box in enumerate(finding.boxes):
+        for said, shown in _contradictions(finding.location, finding.laterality, box):
+            yield number, f"said to be {said}, its box on {box.laterality}{box.view} is {shown}"
+
+
+def agrees(location: Location, box: ViewBox) -> bool:
+    """Whether nothing of a place said is contradicted by a box."""
+    return not any(_contradictions(location, box.laterality, box))
+
+
+def quadrant_shown(finding: Finding) -> Quadrant | None:
+    """The finding's quadrant, each half that its boxes contradict replaced by the half that they show.
+
+    As it is said for several lesions alike, of which the boxes may be one, and next to a clock face.
+    """
+    quadrant = finding.location.quadrant
+    if quadrant is None or finding.multiple or finding.location.clock is not None:
+        return quadrant
+    shown = {half for box in finding.boxes if (half := half_shown(box)) is not None}
+    for half in shown:
+        opposite = _OPPOSITE[half]
+        if opposite not in shown and quadrant in _HALVES[opposite] - _TAIL:
+            quadrant = Quadrant(quadrant.value.replace(opposite.value, half.value))
+    return quadrant
+
+
+def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
+    """Clock faces of a quadrant as one looks at the patient; empty where any will do."""
+    left_half, right_half = {7, 8, 9, 10, 11, 12, 6}, {1, 2, 3, 4, 5, 6, 12}
+    allowed = set(range(1, 13))
+    if place in UPPER:
+        allowed &= {9, 10, 11, 12, 1, 2, 3}
+    if place in LOWER:
+        allowed &= {3, 4, 5, 6, 7, 8, 9}
+    if side is not None and place in OUTER | INNER:
+        allowed &= left_half if (place in OUTER) == (side is Laterality.RIGHT) else right_half
+    return allowed if place in UPPER | LOWER | OUTER | INNER else set()
+
+
+def _axis(view: View) -> tuple[Quadrant, Quadrant] | None:
+    """The halves that a view tells apart, the upper one of the image first."""
+    if view in FROM_ABOVE:
+        return Quadrant.OUTER, Quadrant.INNER
+    return (Quadrant.UPPER, Quadrant.LOWER) if view in FROM_THE_SIDE else None
+
+
+def _contradictions(location: Location, side: Laterality | None, box: ViewBox) -> Iterator[tuple[str, str]]:
+    """What is said of a place and not shown by a box, and what the box shows."""
+    half, far = half_shown(box), half_shown(box, _OFF_AXIS)
+    if half is not None:
+        shown = f"{_SIDE_OF_LINE[half]} the nipple line"
+        if location.quadrant in _HALVES[_OPPOSITE[half]]:
+            yield str(location.quadrant), shown
+        if location.clock is not None and location.clock not in clock_faces(half, side):
+            yield f"at {location.clock} o'clock", shown
+    if far is not None and location.quadrant in _ON_AXIS:
+        yield str(location.quadrant), f"far {_SIDE_OF_LINE[far]} the nipple line"
+    if location.depth is not None and box.behind_nipple is not None:
+        least, most = _THIRDS[location.depth]
+        slack = _DEPTH_SLACK.get(box.view, 1 / 6)
+        if not least - slack <= box.behind_nipple <= most + slack:
+            yield f"at {location.depth} depth", f"{box.behind_nipple:.0%} of the way from the nipple to the chest wall"
