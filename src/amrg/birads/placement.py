@@ -39,7 +39,7 @@ _SIDE_OF_LINE = {
 }
 
 
-def half_shown(box: ViewBox, clear: float = _CLEAR) -> Quadrant | None:
+def half_of_box(box: ViewBox, clear: float = _CLEAR) -> Quadrant | None:
     """The half of the breast that a box is in: outer or inner from above, upper or lower from the side.
 
     None where the view does not tell, the nipple is not known, or the box is within `clear` of the nipple line. That
@@ -57,8 +57,8 @@ def half_shown(box: ViewBox, clear: float = _CLEAR) -> Quadrant | None:
 def contradictions(finding: Finding) -> Iterator[tuple[int, str]]:
     """Boxes that are where the finding is said not to be: the box's index, and what is said and shown."""
     for number, box in enumerate(finding.boxes):
-        for said, shown in _contradictions(finding.location, finding.laterality, box):
-            yield number, f"said to be {said}, its box on {box.laterality}{box.view} is {shown}"
+        for stated, actual in _contradictions(finding.location, finding.laterality, box):
+            yield number, f"said to be {stated}, its box on {box.laterality}{box.view} is {actual}"
 
 
 def agrees(location: Location, box: ViewBox) -> bool:
@@ -66,7 +66,7 @@ def agrees(location: Location, box: ViewBox) -> bool:
     return not any(_contradictions(location, box.laterality, box))
 
 
-def quadrant_shown(finding: Finding) -> Quadrant | None:
+def quadrant_by_boxes(finding: Finding) -> Quadrant | None:
     """The finding's quadrant, each half that its boxes contradict replaced by the half that they show.
 
     As it is said for several lesions alike, of which the boxes may be one, and next to a clock face.
@@ -74,10 +74,10 @@ def quadrant_shown(finding: Finding) -> Quadrant | None:
     quadrant = finding.location.quadrant
     if quadrant is None or finding.multiple or finding.location.clock is not None:
         return quadrant
-    shown = {half for box in finding.boxes if (half := half_shown(box)) is not None}
-    for half in shown:
+    halves = {half for box in finding.boxes if (half := half_of_box(box)) is not None}
+    for half in halves:
         opposite = _OPPOSITE[half]
-        if opposite not in shown and quadrant in _HALVES[opposite] - _TAIL:
+        if opposite not in halves and quadrant in _HALVES[opposite] - _TAIL:
             quadrant = Quadrant(quadrant.value.replace(opposite.value, half.value))
     return quadrant
 
@@ -104,13 +104,13 @@ def _axis(view: View) -> tuple[Quadrant, Quadrant] | None:
 
 def _contradictions(location: Location, side: Laterality | None, box: ViewBox) -> Iterator[tuple[str, str]]:
     """What is said of a place and not shown by a box, and what the box shows."""
-    half, far = half_shown(box), half_shown(box, _OFF_AXIS)
+    half, far = half_of_box(box), half_of_box(box, _OFF_AXIS)
     if half is not None:
-        shown = f"{_SIDE_OF_LINE[half]} the nipple line"
+        actual = f"{_SIDE_OF_LINE[half]} the nipple line"
         if location.quadrant in _HALVES[_OPPOSITE[half]]:
-            yield str(location.quadrant), shown
+            yield str(location.quadrant), actual
         if location.clock is not None and location.clock not in clock_faces(half, side):
-            yield f"at {location.clock} o'clock", shown
+            yield f"at {location.clock} o'clock", actual
     if far is not None and location.quadrant in _ON_AXIS:
         yield str(location.quadrant), f"far {_SIDE_OF_LINE[far]} the nipple line"
     if location.depth is not None and box.behind_nipple is not None:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
 from amrg.birads import Finding, Kind, Laterality, Location, PlaceChange, Report, View, ViewBox
-from amrg.birads.placement import agrees, quadrant_shown
+from amrg.birads.placement import agrees, quadrant_by_boxes
 from amrg.imaging import FramedBreast, NippleView, find_nipple
 from amrg.models import KINDS, ViewEncoding, box_from_image
 
@@ -71,13 +71,13 @@ def follow_boxes(report: Report) -> tuple[Report, tuple[PlaceChange, ...]]:
 
 def _contradicting(finding: Finding) -> tuple[tuple[Laterality, View], ...]:
     """The views on which a finding's box is not in its quadrant."""
-    said = Location(quadrant=finding.location.quadrant)
-    return tuple((box.laterality, box.view) for box in finding.boxes if not agrees(said, box))
+    stated = Location(quadrant=finding.location.quadrant)
+    return tuple((box.laterality, box.view) for box in finding.boxes if not agrees(stated, box))
 
 
 def _moved(finding: Finding) -> Finding:
     """A finding in the quadrant that its boxes show; itself where that is the one it is said to be in."""
-    quadrant = quadrant_shown(finding)
+    quadrant = quadrant_by_boxes(finding)
     if quadrant is finding.location.quadrant:
         return finding
     return finding.model_copy(update={"location": finding.location.model_copy(update={"quadrant": quadrant})})
