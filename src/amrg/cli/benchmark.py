@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 
-from amrg.cli.console import busy, complain, fail, out, print_json, writing
+from amrg.cli.console import ResultTable, busy, complain, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
     from amrg.metrics.families import main_metrics
 
     of = f"{scores.system}: {system.n} cases, {system.failed} failed"
-    table = Table(Column("metric", no_wrap=True), "value, 95 % interval", "n", "best blind", "skill", title=of)
+    table = ResultTable("metric", "value, 95 % interval", "n", "best blind", "skill", title=of)
     for name in main_metrics(system.metrics):
         metric = system.metrics[name]
         if metric.skill is None:
@@ -185,14 +184,12 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
 
 
 def _print(comparisons: list[MetricComparison]) -> None:
-    """A table of differences for each pair of systems; numbers are not wrapped on a narrow terminal."""
+    """A table of differences for each pair of systems."""
     from amrg.metrics.display import counted, interval, number, p_value
 
     for second in dict.fromkeys(c.second for c in comparisons):
         rows = [c for c in comparisons if c.second == second]
-        systems = [Column(name, overflow="fold", min_width=6) for name in (rows[0].first, second)]
-        unwrapped = [Column(name, no_wrap=True) for name in ("difference", "p, p (Holm)")]
-        table = Table(Column("metric", overflow="fold"), Column("n", no_wrap=True), *systems, *unwrapped)
+        table = ResultTable("metric", "n", rows[0].first, second, "difference", "p, p (Holm)")
         for c in rows:
             moved = f"{number(c.value, signed=True)}\n{interval(c, signed=True)}"
             both = f"{p_value(c.p)}\n{p_value(c.p_holm)}"

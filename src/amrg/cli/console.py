@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,80 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from rich.text import Text
 
 from amrg.cli.exits import Exit
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+UNBOUNDED = 100_000  # columns of what is no terminal: a pipe or a file has no width
+UNBROKEN = 32  # characters: a table's cell up to this length stays on one line
+_NARROWEST = 20  # columns of a cell that may be wrapped
+
+
+class _Console(Console):
+    """A console that wraps lines only on a terminal."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and rows."""
+        found = super().size
+        return found if self.is_terminal else ConsoleDimensions(UNBOUNDED, found.height)
+
+    @size.setter
+    def size(self, new: tuple[int, int]) -> None:
+        self._width, self._height = new
+
+
+out = _Console(highlight=False)
+err = _Console(stderr=True, highlight=False)
+
+
+def say(text: object, style: str | None = None) -> None:
+    """A line on stdout as it is: no markup in it is read, and no terminal breaks it, so that a path can be copied."""
+    out.print(str(text), style=style, markup=False, soft_wrap=True)
+
+
+def note(text: object) -> None:
+    """A line on stderr as it is, like `say`."""
+    err.print(str(text), markup=False, soft_wrap=True)
+
+
+class ResultTable(Table):
+    """A table that cuts nothing: a name, a number or an interval stays on one line, longer texts wrap at words.
+
+    Where a terminal is too narrow for that, every row is printed as lines of `column: value`.
+    """
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table, or its rows one below the other."""
+        widths = [self._least_width(console, options, column) for column in self.columns]
+        if sum(widths) + 3 * len(widths) + 1 <= options.max_width:
+            for column, width in zip(self.columns, widths, strict=True):
+                column.min_width = width
+                column.overflow = "fold"
+            yield from super().__rich_console__(console, options)
+            return
+        if self.title:
+            yield Text(str(self.title), style="italic")
+        headers = [str(column.header) for column in self.columns]
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            for header, cell in zip(headers, row, strict=True):
+                if value := " ".join(str(cell).split()):
+                    line = console.render_str(f"{header}: {value}" if header else value)
+                    if line.cell_len > options.max_width and len(value) <= options.max_width and header:
+                        yield Text(f"{header}:")
+                        line = console.render_str(value)
+                    yield line
+            yield Text("")
+
+    def _least_width(self, console: Console, options: ConsoleOptions, column: Column) -> int:
+        """Columns of the screen that a column needs."""
+        wide = options.update(width=UNBOUNDED)
+        cells = [Measurement.get(console, wide, cell) for cell in (column.header, *column.cells)]
+        return max(cell.maximum if cell.maximum <= UNBROKEN else max(cell.minimum, _NARROWEST) for cell in cells)
 
 
 def fail(code: Exit, message: str) -> NoReturn:
@@ -46,7 +114,16 @@ def writing(folder: Path) -> Iterator[None]:
         named, why = _error_file(error) or folder, error.strerror or error
         if _is_input(error, named, folder):
             fail(Exit.UNREADABLE, f"{named}: cannot be read ({why}); change its permissions, or name another file")
-        fail(Exit.UNWRITABLE, f"{named}: cannot be written ({why}); name another folder, or free disk space")
+        fail(Exit.UNWRITABLE, f"{named}: cannot be written ({why}); {_remedy(error, folder)}")
+
+
+def _remedy(error: OSError, folder: Path) -> str:
+    """What to do where a file cannot be written: how much is free where the disk is full."""
+    if error.errno not in _FULL:
+        return "name another folder, or free disk space"
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**20
+    return f"{free:,.0f} MiB are free there: free disk space, or name another folder, then run the same command again"
 
 
 def refuse_unwritable(folder: Path) -> None:
@@ -58,7 +135,8 @@ def refuse_unwritable(folder: Path) -> None:
         fail(Exit.UNWRITABLE, f"{there}: no permission to write, so {folder} cannot be written; name another folder")
 
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = (*_FULL, errno.EROFS)
 
 
 def _error_file(error: OSError) -> Path | None:

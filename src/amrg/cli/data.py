@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from amrg.cli.console import busy, complain, err, fail, out, print_json, writing
+from amrg.cli.console import ResultTable, busy, complain, err, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def list_all(as_json: AsJson = False) -> None:
     if as_json:
         print_json([{"name": a.name, "title": a.title, "licence": a.licence, "url": a.url} for a in known])
         return
-    table = Table("name", "title", "licence")
+    table = ResultTable("name", "title", "licence")
     for about in known:
         table.add_row(about.name, about.title, about.licence)
     out.print(table)
@@ -134,7 +133,7 @@ def _show_stats(dataset: Dataset, counted: Stats) -> None:
         out.print(f"{name.replace('_', ' ')}: {value:,}")
     out.print(f"splits: {', '.join(dataset.splits()) or 'none'}")
     for name, counts in counted.tables.items():
-        table = Table(name, "n")
+        table = ResultTable(name, "n")
         for value, n in counts.items():
             table.add_row(value, f"{n:,}")
         out.print(table)
@@ -201,7 +200,9 @@ def _as_document(found: LeakCheck) -> dict[str, Any]:
 def _show_check(found: LeakCheck) -> None:
     """One split's leaks and the verdict."""
     verdict = "no leaks" if found.is_clean else "leaks"
-    table = Table("part", "compared with", "shared", "cases", "of", "share", title=f"split {found.split}: {verdict}")
+    table = ResultTable(
+        "part", "compared with", "shared", "cases", "of", "share", title=f"split {found.split}: {verdict}"
+    )
     for leak in found.leaks:
         n = len(leak.cases)
         table.add_row(leak.held_out, leak.against, leak.kind, str(n), str(leak.of), f"{leak.share:.1%}")

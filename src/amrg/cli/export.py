@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from amrg.cli.console import busy, complain, fail, out, print_json, quieten, refuse_unwritable, writing
+from amrg.cli.console import (
+    ResultTable,
+    busy,
+    complain,
+    fail,
+    out,
+    print_json,
+    quieten,
+    refuse_unwritable,
+    writing,
+)
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -90,7 +99,7 @@ def export(
 def _show(done: Exported, converted: tuple[Converted, ...]) -> None:
     """The comparison of base, adapter and export, and the export's folder."""
     found = done.comparison
-    table = Table("logits of", "largest difference", "relative", "same text")
+    table = ResultTable("logits of", "largest difference", "relative", "same text")
     for name in ("adapter_from_base", "export_from_base", "export_from_adapter"):
         difference = getattr(found, name)
         same = "yes" if difference.same_text else "no"

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
 
-from amrg.cli.console import fail, out, print_json
+from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
 
 app = typer.Typer(help="Models: list them, read their cards.", no_args_is_help=True)
@@ -24,7 +23,7 @@ def list_all(as_json: AsJson = False) -> None:
     if as_json:
         print_json([model.model_dump(mode="json") for model in known])
         return
-    table = Table(Column("name", no_wrap=True), "what", "licence", "here")
+    table = ResultTable("name", "what", "licence", "here")
     for model in known:
         here = "yes" if model.available else "no, gated" if model.gated else "no"
         table.add_row(model.name, model.what, model.licence, here)
@@ -47,13 +46,12 @@ def card(
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    out.print(f"[bold]{found.name}[/bold]  {found.parameters:,} parameters, {found.licence}")
-    out.print(found.summary, found.intended_use, sep="\n")
-    for limit in found.limits:
-        out.print(f"- {limit}")
+    say(f"{found.name}  {found.parameters:,} parameters, {found.licence}", "bold")
+    for line in (found.summary, found.intended_use, *(f"- {limit}" for limit in found.limits)):
+        out.print(line, markup=False)
     out.print("training: " + ", ".join(f"{name} {value}" for name, value in found.training.items()))
     for on, images in dict.fromkeys((metric.on, metric.images) for metric in found.metrics):
-        table = Table(Column("metric", no_wrap=True), "value", "95 % interval", "n")
+        table = ResultTable("metric", "value", "95 % interval", "n")
         for m in (m for m in found.metrics if (m.on, m.images) == (on, images)):
             interval = "" if m.low is None or m.high is None else f"{m.low:.3f} to {m.high:.3f}"
             n = f"{m.n}, {m.unscored} unscored" if m.unscored else str(m.n)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
 
-from amrg.cli.console import fail, out, print_json
+from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
+from amrg.core.plurals import counted
 
 
 def parse_file(
@@ -44,18 +45,18 @@ def parse_file(
             }
         )
         return
-    table = Table("fact", "value", "text", title=f"{len(parsed.facts)} facts")
+    table = ResultTable("fact", "value", "text", title=counted(len(parsed.facts), "fact"))
     for fact in parsed.facts:
-        table.add_row(fact.path, str(fact.value), fact.span.text)
+        table.add_row(fact.path, escape(str(fact.value)), escape(fact.span.text))
     out.print(table)
     for other in parsed.other_categories:
-        out.print(f"not the assessment: {other.standing} {other.category} ({other.span.text!r})", markup=False)
+        say(f"not the assessment: {other.standing} {other.category} ({other.span.text!r})")
     if parsed.marker_placement is not None:
-        out.print(f"assessment without a category: {parsed.marker_placement.text!r}", markup=False)
+        say(f"assessment without a category: {parsed.marker_placement.text!r}")
     for span in parsed.unread:
-        out.print(f"not read: {span.text!r}", markup=False)
+        say(f"not read: {span.text!r}")
     for violation in violations:
-        out.print(f"{violation.rule}: {violation.message}", markup=False)
+        say(f"{violation.rule}: {violation.message}")
 
 
 def _name(file: Path) -> str:

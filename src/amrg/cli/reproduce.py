@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from amrg.cli.console import bars, busy, fail, out, print_json, quieten, refuse_unwritable
+from amrg.cli.console import ResultTable, bars, busy, fail, out, print_json, quieten, refuse_unwritable
 from amrg.cli.exits import Exit
 from amrg.cli.sweep import (
     ALPHAS,
@@ -83,7 +82,7 @@ def _report(reproduction: Reproduction, folder: Path, as_json: bool) -> None:
         return
     from amrg.experiments.reproduction.page import main_cells
 
-    table = Table("best by validation", "split", "ROUGE-L", "BI-RADS accuracy", title="on the test part")
+    table = ResultTable("best by validation", "split", "ROUGE-L", "BI-RADS accuracy", title="on the test part")
     for cells in main_cells(reproduction):
         table.add_row(*cells)
     out.print(table)

@@ -8,10 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from amrg.cli.benchmark import exit_on_benchmark_error
-from amrg.cli.console import bars, busy, complain, err, fail, out, print_json, quieten, refuse_unwritable, writing
+from amrg.cli.console import (
+    ResultTable,
+    bars,
+    busy,
+    complain,
+    err,
+    fail,
+    out,
+    print_json,
+    quieten,
+    refuse_unwritable,
+    writing,
+)
 from amrg.cli.exits import Exit
 from amrg.cli.train import INTERRUPTED, refusing
 
@@ -185,7 +196,7 @@ def report(scores: SweepScores, folder: Path, as_json: bool) -> None:
     selection = selection_heading(scores.selection)
     names = ("backbone", "rank", "alpha", selection, "BI-RADS accuracy", "difference from best", "status")
     columns = [table.header.index(name) for name in names if name in table.header]
-    printed = Table(*(table.header[i] for i in columns), title=f"best: {scores.best or 'none yet'}")
+    printed = ResultTable(*(table.header[i] for i in columns), title=f"best: {scores.best or 'none yet'}")
     for row in table.rows:
         printed.add_row(*(row[i] for i in columns))
     out.print(printed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amrg.core.plurals import counted as counted  # noqa: PLC0414 - numbers and their units are written together
 from amrg.metrics.scores import Number
 
 MINUS = "\N{MINUS SIGN}"
@@ -35,11 +36,6 @@ def p_value(p: float | None) -> str:
     if p is None:
         return ""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """`1 case`, `2 cases`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def shortened(text: str, length: int) -> str:
