@@ -108,11 +108,13 @@ class DraftedImage(Value):
 class DraftedStudy(Value):
     """Which study a draft is of. `patient_key` is a hash: no output names the patient.
 
+    `accession_number` is that of the order, empty where the files name none.
     `prior_date` is that of the patient's latest earlier study at the same path, which no draft is compared with.
     """
 
     study_instance_uid: str
     date: datetime.date | None
+    accession_number: str = ""
     patient_key: str
     prior_date: datetime.date | None = None
     images: tuple[DraftedImage, ...]
@@ -122,6 +124,8 @@ class DraftedStudy(Value):
         yield f"Study date: {self.date.isoformat() if self.date is not None else 'unknown'}"
         if self.prior_date is not None:
             yield f"Comparison: mammogram of {self.prior_date.isoformat()} (not used)"
+        if self.accession_number:
+            yield f"Accession number: {self.accession_number}"
         yield f"Patient key: {self.patient_key}"
         yield f"Study Instance UID: {self.study_instance_uid}"
         for image in self.images:

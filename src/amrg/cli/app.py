@@ -9,10 +9,12 @@ from amrg.cli.benchmark import app as benchmark
 from amrg.cli.benchmark_run import run as run_benchmark
 from amrg.cli.data import app as data
 from amrg.cli.export import export
+from amrg.cli.groups import Root, complete
+from amrg.cli.inspect import inspect
 from amrg.cli.model import app as models
 from amrg.cli.parse import parse_file
 from amrg.cli.phantom import phantom
-from amrg.cli.report import inspect, report
+from amrg.cli.report import report
 from amrg.cli.reproduce import app as reproduce
 from amrg.cli.sweep import sweep
 from amrg.cli.train import train
@@ -22,7 +24,7 @@ app = typer.Typer(
     help="From a mammography study to a draft BI-RADS report. Drafts are unverified and not for clinical use.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    cls=Root,
 )
 app.command("report")(report)
 app.command("inspect")(inspect)
@@ -36,6 +38,7 @@ app.add_typer(models, name="model")
 app.add_typer(reproduce, name="reproduce")
 benchmark.command("run")(run_benchmark)
 app.add_typer(benchmark, name="benchmark")
+complete(app)
 
 
 @app.callback(invoke_without_command=True)

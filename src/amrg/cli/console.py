@@ -114,21 +114,53 @@ def writing(folder: Path) -> Iterator[None]:
         named, why = _error_file(error) or folder, error.strerror or error
         if _is_input(error, named, folder):
             fail(Exit.UNREADABLE, f"{named}: cannot be read ({why}); change its permissions, or name another file")
-        fail(Exit.UNWRITABLE, f"{named}: cannot be written ({why}); {_remedy(error, folder)}")
+        fail(Exit.UNWRITABLE, unwritable(error, folder))
 
 
-def _remedy(error: OSError, folder: Path) -> str:
-    """What to do where a file cannot be written: how much is free where the disk is full."""
-    if error.errno not in _FULL:
+def is_full(error: OSError) -> bool:
+    """Whether a file could not be written because there is no room left for it."""
+    return error.errno in _FULL
+
+
+def unwritable(error: OSError, folder: Path) -> str:
+    """The one sentence on a file that could not be written: how much is free where the disk is full."""
+    named = _error_file(error) or folder
+    return f"{named}: cannot be written ({error.strerror or error}); {_remedy(error, named)}"
+
+
+def _remedy(error: OSError, named: Path) -> str:
+    if error.errno == errno.EFBIG:
+        return "a limit on the size of files is lower (ulimit -f): raise it, or name another folder"
+    if not is_full(error):
         return "name another folder, or free disk space"
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(there).free / 2**20
-    return f"{free:,.0f} MiB are free there: free disk space, or name another folder, then run the same command again"
+    return (
+        f"{_free(named) / 2**20:,.1f} MiB are free there: free disk space, or name another folder, "
+        "then run the same command again"
+    )
+
+
+def refuse_no_room(folder: Path, needed: int) -> None:
+    """Exit with one line where a folder's disk has less than the needed bytes free."""
+    if (free := _free(folder)) < needed:
+        fail(
+            Exit.UNWRITABLE,
+            f"{folder}: {needed / 2**20:,.0f} MiB are needed, {free / 2**20:,.0f} MiB are free there; "
+            "free disk space, or name another folder",
+        )
+
+
+def _free(path: Path) -> int:
+    """Free bytes of the disk that a path, or the nearest folder above it that exists, is on."""
+    return shutil.disk_usage(_nearest(path)).free
+
+
+def _nearest(path: Path) -> Path:
+    return next(there for there in (path.absolute(), *path.absolute().parents) if os.path.lexists(there))
 
 
 def refuse_unwritable(folder: Path) -> None:
     """Exit with one line where a folder cannot be created or written to. The folder is not created yet."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+    there = _nearest(folder)
     if not there.is_dir():
         fail(Exit.UNWRITABLE, f"{there}: not a folder, so {folder} cannot be created; name another folder")
     if not os.access(there, os.W_OK | os.X_OK):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from amrg.core.errors import AmrgError
+
 
 class Exit(IntEnum):
     """What the process returns."""
@@ -20,6 +22,7 @@ class Exit(IntEnum):
     TUNING = 9
     EDITED = 10
     INCOMPLETE = 11
+    INTERRUPTED = 130
 
 
 MEANING: dict[Exit, str] = {
@@ -35,4 +38,24 @@ MEANING: dict[Exit, str] = {
     Exit.TUNING: "training cannot start or resume; the last checkpoint is intact",
     Exit.EDITED: "an output file was edited since amrg wrote it, and was left as it is",
     Exit.INCOMPLETE: "a draft was written, but views are missing or files could not be read",
+    Exit.INTERRUPTED: "interrupted with Ctrl-C; files that were written are complete",
 }
+
+EXIT_OF: dict[str, Exit] = {
+    "BenchmarkError": Exit.UNREADABLE,
+    "DatasetError": Exit.UNREADABLE,
+    "ImagingError": Exit.UNREADABLE,
+    "JarError": Exit.USAGE,
+    "ModelError": Exit.NO_MODEL,
+    "OutsideDomain": Exit.OUTSIDE_DOMAIN,
+    "PhantomError": Exit.UNREADABLE,
+    "RecipeError": Exit.USAGE,
+    "TruthError": Exit.UNREADABLE,
+    "TuningError": Exit.TUNING,
+}
+"""The exit code of every kind of error, by its class; one that is not listed has that of its base class."""
+
+
+def exit_of(kind: type[AmrgError]) -> Exit:
+    """The exit code of a kind of error."""
+    return next((EXIT_OF[base.__name__] for base in kind.__mro__ if base.__name__ in EXIT_OF), Exit.BUG)

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from amrg.cli.console import err, fail, out, print_json, writing
+from amrg.cli.console import err, fail, print_json, refuse_no_room, say, writing
 from amrg.cli.exits import Exit
+from amrg.core.plurals import counted
 
 
 def phantom(
@@ -30,12 +31,14 @@ def phantom(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Draw phantom exams: four DICOM views a study, with their truth in cases.jsonl."""
-    from amrg.phantom import POPULATIONS, PhantomError, Size, draw_set
+    from amrg.phantom import CASES, POPULATIONS, PhantomError, Size, draw_set
 
     if size not in tuple(Size):
         fail(Exit.USAGE, f"--size is {size!r}; expected {' or '.join(Size)}")
     if population not in POPULATIONS:
         fail(Exit.USAGE, f"--population is {population!r}; expected one of {', '.join(POPULATIONS)}")
+    if not (folder / CASES).exists():  # a set that is resumed has some of it
+        refuse_no_room(folder, count * Size(size).study_bytes)
     folders = []
     try:
         with writing(folder), Progress(console=err, transient=True) as progress:
@@ -49,5 +52,4 @@ def phantom(
         settings = {"out": str(folder), "count": count, "seed": seed, "size": size, "population": population}
         print_json({**settings, "studies": folders})
     else:
-        exams = f"{count} {population} exam{'s' if count > 1 else ''}"
-        out.print(f"{exams} of size {size} from seed {seed} in {folder}")
+        say(f"{counted(count, f'{population} exam')} of size {size} from seed {seed} in {folder}")

@@ -1,25 +1,31 @@
-"""`amrg report` and `amrg inspect`: studies in, drafts or a contact sheet out."""
+"""`amrg report`: studies in, drafts out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from amrg.cli.console import busy, complain, err, fail, out, print_json, quieten, writing
+from amrg.cli.console import busy, complain, fail, note, out, print_json, quieten, say, writing
 from amrg.cli.exits import Exit
+from amrg.cli.study_input import AsJson, StudyPath, read_input, refuse_without_study
+from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
     from amrg.birads import Report
-    from amrg.generation import Drafted, Outcome
-    from amrg.imaging import Intake, Mammogram, Study
+    from amrg.generation import Drafted, DraftOptions, Engine, Outcome, Saved
+    from amrg.imaging import Intake, Study
 
-StudyPath = Annotated[Path, typer.Argument(help="Folder, zip, DICOMDIR or single file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+def _styles() -> list[str]:
+    """Values of --style for the shell's completion."""
+    from amrg.birads import Style
+
+    return list(Style)
 
 
 def report(
@@ -30,48 +36,26 @@ def report(
     model: Annotated[
         str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one by default.")
     ] = None,
-    style: Annotated[str, typer.Option(help="clinical, dmid or impression-first.")] = "clinical",
+    style: Annotated[
+        str, typer.Option(help="clinical, dmid or impression-first.", autocompletion=_styles)
+    ] = "clinical",
     facility: Annotated[
         str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
     ] = None,
     formats: Annotated[str | None, typer.Option("--format", help="Any of text,json,png; all by default.")] = None,
     truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")] = None,
-    force: Annotated[bool, typer.Option(help="Draft even outside the model's domain.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Draft even outside the model's domain.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draft the BI-RADS report of every study at PATH."""
-    chosen = _formats(formats)
-    intake = _intake(path)
-    with busy("loading the model"):
-        quieten()
-        from amrg.birads import Facility, Style
-        from amrg.generation import DraftOptions, draft_studies
-        from amrg.generation.engines.local import load_engine
-        from amrg.generation.truth import TruthError, load_truth
-        from amrg.models import ModelError
-
-        if style not in tuple(Style):
-            fail(Exit.USAGE, f"--style is {style!r}; expected {' or '.join(Style)}")
-        if facility is not None and facility not in tuple(Facility):
-            fail(Exit.USAGE, f"--facility is {facility!r}; expected {' or '.join(Facility)}")
-        if facility is not None and style == Style.DMID:
-            fail(Exit.USAGE, "--style dmid has no wording for --facility; expected clinical or impression-first")
-        try:
-            truths = load_truth(truth) if truth is not None else {}
-            engine = load_engine(model)
-        except ModelError as error:
-            fail(Exit.NO_MODEL, str(error))
-        except TruthError as error:
-            fail(Exit.UNREADABLE, str(error))
-    results = _Results(folder, chosen, truths, as_json)
-    studies = sorted(intake.studies, key=_by_date)
-    outcomes = draft_studies(
-        studies, engine, DraftOptions(Style(style), force, facility=None if facility is None else Facility(facility))
-    )
-    for number in range(1, len(studies) + 1):
-        with busy(f"drafting study {number} of {len(studies)}"):
-            outcome = next(outcomes)
-        results.add(outcome, f"STUDY {number} OF {len(studies)}" if len(studies) > 1 else None)
+    chosen, options = _formats(formats), _options(style, facility, force)
+    results = _Results(folder, chosen, as_json)
+    with results.interruptible():
+        intake = read_input(path)
+        refuse_without_study(path, intake)
+        engine, results.truths = _load(model, truth)
+        results.studies = intake.studies
+        _draft(results, engine, options)
     if as_json:
         print_json({**results.document(), **_left_over(intake)})
     results.leave()
@@ -79,10 +63,47 @@ def report(
         raise typer.Exit(Exit.INCOMPLETE)
 
 
-def _by_date(study: Study) -> tuple[bool, str, str, str]:
-    """Earliest first, those without a date last."""
-    date = "" if study.date is None else study.date.isoformat()
-    return study.date is None, date, study.patient_key, study.study_instance_uid
+def _options(style: str, facility: str | None, force: bool) -> DraftOptions:
+    """How drafts are written; leaves with one line where an option has no such value."""
+    from amrg.birads import Facility, Style
+    from amrg.generation import DraftOptions
+
+    if style not in tuple(Style):
+        fail(Exit.USAGE, f"--style is {style!r}; expected {' or '.join(Style)}")
+    if facility is not None and facility not in tuple(Facility):
+        fail(Exit.USAGE, f"--facility is {facility!r}; expected {' or '.join(Facility)}")
+    if facility is not None and style == Style.DMID:
+        fail(Exit.USAGE, "--style dmid has no wording for --facility; expected clinical or impression-first")
+    return DraftOptions(Style(style), force, facility=None if facility is None else Facility(facility))
+
+
+def _load(model: str | None, truth: Path | None) -> tuple[Engine, Mapping[str, Report]]:
+    """The model and the truth of a phantom set; leaves with one line where either cannot be read."""
+    with busy("loading the model"):
+        quieten()
+        from amrg.generation.engines.local import load_engine
+        from amrg.generation.truth import TruthError, load_truth
+        from amrg.models import ModelError
+
+        try:
+            truths = load_truth(truth) if truth is not None else {}
+            return load_engine(model), truths
+        except ModelError as error:
+            fail(Exit.NO_MODEL, str(error))
+        except TruthError as error:
+            fail(Exit.UNREADABLE, str(error))
+
+
+def _draft(results: _Results, engine: Engine, options: DraftOptions) -> None:
+    """Draft all studies, one after the other."""
+    from amrg.generation import draft_studies
+
+    count = len(results.studies)
+    outcomes = draft_studies(results.studies, engine, options)
+    for number in range(1, count + 1):
+        with busy(f"drafting study {number} of {count}"):
+            outcome = next(outcomes)
+        results.add(outcome, f"STUDY {number} OF {count}" if count > 1 else None)
 
 
 _FAILURES = (Exit.OUTSIDE_DOMAIN, Exit.UNREADABLE, Exit.INCOMPLETE, Exit.EDITED)
@@ -95,10 +116,31 @@ class _Results:
 
     folder: Path
     formats: tuple[str, ...]
-    truths: Mapping[str, Report]
     as_json: bool
+    truths: Mapping[str, Report] = field(default_factory=dict)
+    studies: tuple[Study, ...] = ()
+    done: int = 0
     reports: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[Exit, list[dict[str, str]]] = field(default_factory=lambda: {code: [] for code in _FAILURES})
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Where a person interrupts, one line: what is done, what is not, how to resume; leaves with its exit code."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            left = [study.study_instance_uid for study in self.studies[self.done :]]
+            if self.as_json:
+                print_json({**self.document(), "interrupted": left})
+            if not self.studies:
+                fail(Exit.INTERRUPTED, "interrupted before the first draft; nothing was written")
+            drafts = f"{counted(len(self.reports), 'draft')} in {self.folder}" if self.reports else "no draft"
+            fail(
+                Exit.INTERRUPTED,
+                f"interrupted: {self.done} of {counted(len(self.studies), 'study', 'studies')} done ({drafts}), "
+                f"{len(left)} not; the next is {left[0] if left else 'none'}. Run the same command again: all are "
+                "drafted anew with the same result, and edited files are left",
+            )
 
     def add(self, outcome: Outcome, heading: str | None) -> None:
         """Write a draft, printed under a heading where there are several, or note why there is none."""
@@ -109,10 +151,11 @@ class _Results:
             try:
                 self._write(outcome, heading)
             except ImagingError as error:  # a view's file went while its study was drafted
-                self._note(Exit.UNREADABLE, outcome.study, str(error))
+                self._not_drafted(Exit.UNREADABLE, outcome.study, str(error))
         else:
             code = Exit.OUTSIDE_DOMAIN if isinstance(outcome, Refused) else Exit.UNREADABLE
-            self._note(code, outcome.study, outcome.message)
+            self._not_drafted(code, outcome.study, outcome.message)
+        self.done += 1
 
     def _write(self, drafted: Drafted, heading: str | None) -> None:
         from amrg.generation import render_draft, write_draft
@@ -133,19 +176,40 @@ class _Results:
         )
         if not self.as_json:
             if heading is not None:
-                out.print(f"{heading}, {study.date or 'no date'}, {uid}", style="bold", markup=False, soft_wrap=True)
-            out.print(render_draft(draft), markup=False, soft_wrap=True)
+                say(f"{heading}, {study.date or 'no date'}, {uid}", "bold")
+            say(render_draft(draft))
             if uid in self.truths:
                 out.print(compare(draft.report, self.truths[uid]))
-            out.print(f"written to {saved.folder}", style="dim", markup=False, soft_wrap=True)
+            say(f"written to {saved.folder}", "dim")
+        if saved.folder.name != uid:
+            note(f"note: {self.folder / uid} has the draft of another patient with the same Study Instance UID")
         if draft.missing_views:
             views = ", ".join(f"{side}{view}" for side, view in draft.missing_views)
             message = f"study {uid}: {views} missing; a breast not seen in full is not cleared"
             self._note(Exit.INCOMPLETE, study, message)
+        self._earlier(study, saved, "changed since amrg wrote it, so it is left as it is and is not this draft")
+
+    def _not_drafted(self, code: Exit, study: Study, message: str) -> None:
+        """Why a study gets no draft. An earlier one of a refused study is removed: this run does not stand by it."""
+        from amrg.generation import study_folder, withdraw_draft
+
+        self._note(code, study, message)
+        if code is Exit.OUTSIDE_DOMAIN:
+            with writing(self.folder):
+                saved = withdraw_draft(study, self.folder)
+            self._earlier(
+                study, saved, "of an earlier draft, but changed since, so it is left; this run refuses the study"
+            )
+        elif (there := study_folder(study, self.folder)).is_dir():
+            note(f"left: {there}, an earlier draft of a study that cannot be read now")
+
+    def _earlier(self, study: Study, saved: Saved, why_left: str) -> None:
+        """A line for every file of an earlier draft that was removed or left."""
         for name in saved.removed:
-            err.print(f"removed: {saved.folder / name}, of an earlier draft", markup=False, soft_wrap=True)
+            note(f"removed: {saved.folder / name}, of an earlier draft")
         for name in saved.edited:
-            self._note(Exit.EDITED, study, _edited(saved.folder / name))
+            remedy = "rename it, or name another --out, to have this draft written"
+            self._note(Exit.EDITED, study, f"{saved.folder / name}: {why_left}; {remedy}")
 
     def _note(self, code: Exit, study: Study, message: str) -> None:
         self.failures[code].append({"study_instance_uid": study.study_instance_uid, "message": message})
@@ -164,58 +228,6 @@ class _Results:
                 raise typer.Exit(code)
 
 
-def _edited(file: Path) -> str:
-    """The one sentence on a file that a person changed."""
-    return (
-        f"{file}: changed since amrg wrote it, so it is left as it is and is not this draft; "
-        "rename it, or name another --out, to have this draft written"
-    )
-
-
-def inspect(
-    path: StudyPath,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="Folder for contact sheets; without it none are drawn.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List what is read from PATH: views of each study, files set aside with the reason, unreadable files."""
-    from amrg.imaging import ImagingError, contact_sheet
-
-    intake = _intake(path, quiet=True)
-    sheets = []
-    if folder is not None:
-        with writing(folder), busy("drawing contact sheets"):
-            folder.mkdir(parents=True, exist_ok=True)
-            for number, study in enumerate(intake.studies, 1):
-                try:
-                    sheet = contact_sheet(study)
-                except ImagingError as error:
-                    fail(Exit.UNREADABLE, str(error))
-                sheets.append(folder / f"study-{number}.png")
-                sheet.save(sheets[-1])
-    if as_json:
-        print_json({**intake.model_dump(mode="json"), "sheets": [str(s) for s in sheets]})
-    else:
-        _show(intake, sheets)
-    if intake.problems and not intake.studies and not intake.set_aside:
-        fail(Exit.UNREADABLE, f"{path.name}: nothing could be read; see the problems above")
-
-
-def _show(intake: Intake, sheets: list[Path]) -> None:
-    """Studies view by view, what was set aside, what went wrong, where the contact sheets are."""
-    for number, study in enumerate(intake.studies, 1):
-        out.print(_views(number, study))
-        for line in (*map(_evidence, study.mammograms), *study.remarks()):
-            out.print(f"study {number}: {line}", markup=False, soft_wrap=True)
-    for item in intake.set_aside:
-        out.print(f"set aside: {item.file}: {item.reason}", markup=False)
-    for problem in intake.problems:
-        out.print(f"problem: {problem.message}", markup=False)
-    for sheet in sheets:
-        out.print(f"contact sheet: {sheet}", markup=False)
-
-
 def _formats(given: str | None) -> tuple[str, ...]:
     """The formats to write, in order; all of them where none is named."""
     from amrg.generation import FORMATS
@@ -228,56 +240,9 @@ def _formats(given: str | None) -> tuple[str, ...]:
     return chosen
 
 
-def _intake(path: Path, quiet: bool = False) -> Intake:
-    """What is at a path; leaves with one line where there is nothing to report on."""
-    with busy("reading"):
-        from amrg.imaging import ImagingError, read_studies
-
-        try:
-            intake = read_studies(path)
-        except ImagingError as error:
-            fail(Exit.UNREADABLE, str(error))
-    if quiet:
-        return intake
-    for problem in intake.problems:
-        err.print(f"problem: {problem.message}", markup=False)
-    for item in intake.set_aside:
-        err.print(f"set aside: {item.file}: {item.reason}", markup=False)
-    if not intake.studies and intake.problems:
-        fail(Exit.UNREADABLE, f"{path.name}: nothing could be read: {intake.problems[0].message}")
-    if not intake.studies:
-        fail(Exit.NOTHING_TO_REPORT, f"{path.name}: no screening view; `amrg inspect` lists what was found")
-    return intake
-
-
 def _left_over(intake: Intake) -> dict[str, list[dict[str, str]]]:
     """What was set aside and what went wrong, for JSON."""
     return {
         "set_aside": [item.model_dump(mode="json") for item in intake.set_aside],
         "problems": [problem.model_dump(mode="json") for problem in intake.problems],
     }
-
-
-def _views(number: int, study: Study) -> Table:
-    """A table of one study's views."""
-    from amrg.imaging import missing_views
-
-    missing = ", ".join(f"{side}{view}" for side, view in missing_views(study)) or "none"
-    grouped = f", grouped by {study.grouped_by}" if study.grouped_by else ""
-    title = f"study {number}{grouped}, missing views: {missing}"
-    table = Table("view", "kind", "pixels", "spacing mm", "intent", "notes", title=title)
-    for m in study.mammograms:
-        spacing = f"{m.pixel_spacing_mm[0]:.3f} x {m.pixel_spacing_mm[1]:.3f}" if m.pixel_spacing_mm else "unknown"
-        intent = m.intent.value.lower()
-        size = f"{m.rows} x {m.columns}"
-        table.add_row(f"{m.laterality}{m.view}", m.kind.value, size, spacing, intent, "; ".join(m.notes))
-    return table
-
-
-def _evidence(m: Mammogram) -> str:
-    """How side and view of a mammogram were settled, and by which sources."""
-    parts = []
-    for what, judgement in (("side", m.side_evidence), ("view", m.view_evidence)):
-        if judgement is not None:
-            parts.append(f"{what} {judgement.verdict} ({judgement.line})")
-    return f"{m.laterality}{m.view}: {'; '.join(parts)}"

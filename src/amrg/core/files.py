@@ -14,6 +14,8 @@ from pathlib import Path
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write to; it replaces `path` at the end, and is removed where writing fails.
 
+    An `OSError` of writing names `path`.
+
     Every process has a temporary path of its own, so several may write the same file: the last to finish wins.
     """
     _remove_abandoned(path)
@@ -21,8 +23,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)  # it would fill the disk
+        if isinstance(error, OSError) and error.filename in (None, str(partial)):
+            error.filename = str(path)
         raise
 
 

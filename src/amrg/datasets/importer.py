@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from amrg.core.errors import AmrgError
 from amrg.core.values import Value
 from amrg.datasets.case import Case
 
 
-class DatasetError(ValueError):
+class DatasetError(AmrgError):
     """A data set that cannot be read: the message names the file or field, found, expected, what to do."""
 
 

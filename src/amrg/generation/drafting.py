@@ -18,6 +18,7 @@ from amrg.birads import (
     parse,
     render,
 )
+from amrg.core.errors import AmrgError
 from amrg.generation.completeness import withhold_clearance
 from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
@@ -29,7 +30,7 @@ from amrg.models.settings import ModelSettings
 from amrg.models.views import ViewEncoding, frame_for, model_image
 
 
-class OutsideDomain(ValueError):
+class OutsideDomain(AmrgError):
     """A study unlike anything the model was trained on."""
 
 

@@ -17,6 +17,7 @@ def identify(study: Study) -> DraftedStudy:
     return DraftedStudy(
         study_instance_uid=study.study_instance_uid,
         date=study.date,
+        accession_number=study.accession_number,
         patient_key=study.patient_key,
         prior_date=study.prior.date if study.prior is not None else None,
         images=images,

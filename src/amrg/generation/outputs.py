@@ -11,7 +11,7 @@ from amrg.birads import Draft
 from amrg.birads.draft import NOTES_HEADING
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.report_image import report_picture
-from amrg.generation.saving import Saved, save
+from amrg.generation.saving import Document, Saved, read_manifest, save, withdraw
 from amrg.imaging import Study
 
 
@@ -51,10 +51,11 @@ FORMATS: Mapping[str, OutputFormat] = {
     "png": OutputFormat("report.png", _png),
 }
 """Every format by its name, as `--format` takes it."""
+_FILES = tuple(form.file for form in FORMATS.values())
 
 
 def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]) -> Saved:
-    """Write a draft in some of `FORMATS` into a folder named by the study's UID.
+    """Write a draft in some of `FORMATS` into the folder of its study, `study_folder`.
 
     A file that a person changed is left; files of an earlier draft in formats that are not written now are removed.
 
@@ -62,5 +63,20 @@ def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]
         ImagingError: a view's file is gone or no longer readable.
     """
     contents = {FORMATS[name].file: FORMATS[name].content(study, draft) for name in formats}
-    known = [form.file for form in FORMATS.values()]
-    return save(folder / study.study_instance_uid, contents, sha256_of_text(draft.model_dump_json()), known)
+    document = Document(sha256_of_text(draft.model_dump_json()), study.patient_key)
+    return save(study_folder(study, folder), contents, document, _FILES)
+
+
+def withdraw_draft(study: Study, folder: Path) -> Saved:
+    """Remove an earlier draft of a study that gets none now; a file that a person changed is left."""
+    return withdraw(study_folder(study, folder), _FILES)
+
+
+def study_folder(study: Study, folder: Path) -> Path:
+    """Where the draft of a study is written: a folder named by its UID, with the patient key where that is another's.
+
+    A Study Instance UID is unique in theory: copies, test sets and broken anonymisers give one to two patients.
+    """
+    own = folder / study.study_instance_uid
+    owner = read_manifest(own).owner
+    return own if owner in ("", study.patient_key) else folder / f"{study.study_instance_uid}-{study.patient_key}"

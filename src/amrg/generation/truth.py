@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.table import Table
 
 from amrg.birads import Report, describe_finding
+from amrg.core.errors import AmrgError
 from amrg.metrics.agreement import placed
 
 
-class TruthError(ValueError):
+class TruthError(AmrgError):
     """A truth file that is missing or not what `amrg phantom` writes."""
 
 

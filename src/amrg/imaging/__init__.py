@@ -17,6 +17,7 @@ from amrg.imaging.study import (
     SetAside,
     Study,
     hanging_order,
+    in_order_of_date,
     missing_views,
 )
 from amrg.imaging.writing import MammogramToWrite, write_mammogram
@@ -42,6 +43,7 @@ __all__ = [
     "find_nipple",
     "frame_breast",
     "hanging_order",
+    "in_order_of_date",
     "missing_views",
     "read_mammogram",
     "read_studies",

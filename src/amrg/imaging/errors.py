@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from amrg.core.errors import AmrgError
 
-class ImagingError(ValueError):
+
+class ImagingError(AmrgError):
     """A file that cannot be read as a mammogram: one line with file, tag, found, expected, what to do."""
 
 

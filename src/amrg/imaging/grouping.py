@@ -16,6 +16,11 @@ _KINDS = list(ImageKind)
 _UID = re.compile(r"(?=.{1,64}$)[0-9]+(?:\.[0-9]+)*")  # PS3.5 9.1; leading zeros are read
 
 
+def is_uid(text: str) -> bool:
+    """Whether a text is a UID."""
+    return _UID.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class StudyKey:
     """What holds the files of a study together, what that is, and the patient where it is no UID."""
@@ -27,11 +32,11 @@ class StudyKey:
     @property
     def uid(self) -> str:
         """The Study Instance UID, or one that follows from the key."""
-        return self.value if _UID.fullmatch(self.value) else "2.25." + str(self._number)
+        return self.value if is_uid(self.value) else "2.25." + str(self._number)
 
     @property
     def _number(self) -> int:
-        return int(sha256_of_text(self.value)[:30], 16)
+        return int(sha256_of_text(self.value, *((self.patient,) if self.patient else ()))[:30], 16)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class ReadFile:
     patient: Patient
     key: StudyKey
     date: datetime.date | None
+    accession_number: str = ""
 
 
 @dataclass
@@ -100,16 +106,31 @@ def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, l
     """One study of a group, and the images of views that have a better one."""
     chosen, spare_views = best_of_each_view([one.mammogram for one in group.read])
     spare = [SetAside(file=m.source.name, reason=_duplicate_reason(m, chosen)) for m in spare_views]
+    accessions = sorted({one.accession_number for one in group.read if one.accession_number})
+    several = f"AccessionNumber (0008,0050) differs in the files of the study: {', '.join(accessions)}"
     study = Study(
         study_instance_uid=key.uid,
-        patient_key=whose.patient.key or sha256_of_text(key.value)[:16],
+        patient_key=whose.patient.key or _key_without_identifier(key, whose.patient),
         date=min((one.date for one in group.read if one.date is not None), default=None),
         mammograms=tuple(chosen),
-        notes=(*([whose.note] if whose.note else ()), *_view_notes(chosen), *_aside_notes((*group.set_aside, *spare))),
+        notes=(
+            *([whose.note] if whose.note else ()),
+            *([several] if len(accessions) > 1 else ()),
+            *_view_notes(chosen),
+            *_aside_notes((*group.set_aside, *spare)),
+        ),
         problems=tuple(group.problems),
+        accession_number=accessions[0] if len(accessions) == 1 else "",
         grouped_by=key.by,
     )
     return study, spare
+
+
+def _key_without_identifier(key: StudyKey, patient: Patient) -> str:
+    """A hash of what is known of a patient without an identifier: the study, and name and birth date where stated."""
+    born = patient.birth_date.isoformat() if patient.birth_date is not None else ""
+    known = [part for part in (*patient.name, born) if part]
+    return sha256_of_text(key.value, *known)[:16]
 
 
 def best_of_each_view(mammograms: Iterable[Mammogram]) -> tuple[list[Mammogram], list[Mammogram]]:
@@ -166,6 +187,6 @@ def _with_priors(studies: list[tuple[Study, Patient]]) -> Iterator[Study]:
             if reason is None:
                 prior = other
                 break
-            why = why or reason
-        line = (f"An earlier exam is not used as prior: {why}",) if why else ()
+            why = why or f"The exam of {other.date} is not used as prior: {reason}"
+        line = (why,) if why else ()
         yield study.model_copy(update={"prior": prior, "notes": (*study.notes, *line)})

@@ -37,18 +37,17 @@ _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 _ATTRIBUTES = """
-    SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate AcquisitionDate ContentDate Modality
-    ConversionType PresentationIntentType Manufacturer SeriesDescription ManufacturerModelName
-    DerivationDescription PatientName PatientID IssuerOfPatientID PatientBirthDate PatientSex BodyPartExamined
-    ProtocolName ViewPosition PaddleDescription AcquisitionDeviceProcessingDescription
-    ImageComments StudyInstanceUID SeriesInstanceUID PatientOrientation
+    SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate AccessionNumber AcquisitionDate
+    ContentDate Modality ConversionType PresentationIntentType Manufacturer SeriesDescription
+    ManufacturerModelName DerivationDescription PatientName PatientID IssuerOfPatientID PatientBirthDate
+    PatientSex BodyPartExamined ProtocolName ViewPosition PaddleDescription
+    AcquisitionDeviceProcessingDescription ImageComments StudyInstanceUID SeriesInstanceUID PatientOrientation
     Laterality ImageLaterality FrameLaterality PartialView BreastImplantPresent QualityControlImage
     CalibrationImage VOILUTFunction PresentationLUTShape FrameType PhotometricInterpretation
     PixelIntensityRelationship CollimatorShape CodeValue LongCodeValue CodingSchemeDesignator CodeMeaning
-    UniversalEntityID
-    OrganExposed AcquisitionContrast VolumetricProperties ReferencedFileID Rows Columns NumberOfFrames
-    BitsAllocated BitsStored HighBit PixelRepresentation SamplesPerPixel PlanarConfiguration WindowCenter
-    WindowWidth RescaleSlope RescaleIntercept PixelPaddingValue PixelPaddingRangeLimit
+    UniversalEntityID OrganExposed AcquisitionContrast VolumetricProperties ReferencedFileID Rows Columns
+    NumberOfFrames BitsAllocated BitsStored HighBit PixelRepresentation SamplesPerPixel PlanarConfiguration
+    WindowCenter WindowWidth RescaleSlope RescaleIntercept PixelPaddingValue PixelPaddingRangeLimit
     PixelIntensityRelationshipSign ImagerPixelSpacing PixelSpacing EstimatedRadiographicMagnificationFactor
     PositionerPrimaryAngle LUTDescriptor CollimatorLeftVerticalEdge CollimatorRightVerticalEdge
     CollimatorUpperHorizontalEdge CollimatorLowerHorizontalEdge CenterOfCircularCollimator

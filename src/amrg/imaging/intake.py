@@ -10,7 +10,7 @@ from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.kinds import classify
 from amrg.imaging.evidence.labels import before_label
 from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
-from amrg.imaging.grouping import FileGroup, ReadFile, StudyKey, group_studies
+from amrg.imaging.grouping import FileGroup, ReadFile, StudyKey, group_studies, is_uid
 from amrg.imaging.header import Header, read_header
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS
 from amrg.imaging.reading import read_dicom, read_plain_image
@@ -69,9 +69,16 @@ def _read_file(file: Path) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
             if kind.reason is not None:
                 return SetAside(file=file.name, reason=kind.reason), key
             mammogram = read_dicom(file, header, kind)
-            return ReadFile(mammogram, patient_of(header), key, date_in(header.text("StudyDate")))
+            dated = date_in(header.text("StudyDate"))
+            return ReadFile(mammogram, patient_of(header), key, dated, _accession(header))
     except ImagingError as error:
         return _Failed(str(error), key)
+
+
+def _accession(header: Header) -> str:
+    """Accession Number (0008,0050), VR SH; empty where it is damaged."""
+    number = header.text("AccessionNumber")
+    return number if number.isprintable() and len(number) <= 64 else ""
 
 
 def _key(header: Header, file: Path) -> StudyKey:
@@ -79,8 +86,11 @@ def _key(header: Header, file: Path) -> StudyKey:
     identifier = header.text("PatientID")
     if (per_view := PER_VIEW_ID.match(identifier)) is not None:
         return StudyKey(per_view["patient"], "PatientID (0010,0020) without side and view")
-    if uid := header.text("StudyInstanceUID"):
+    uid = header.text("StudyInstanceUID")
+    if is_uid(uid):
         return StudyKey(uid, _BY_UID)
+    if uid:  # no UID, such as a placeholder: it may stand in the files of any patient
+        return StudyKey(uid, _BY_UID, identifier)
     return StudyKey(str(file.parent.resolve()), _BY_FOLDER, identifier)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class Study(Value):
     """The mammograms of one examination. `patient_key` is a hash: never the PatientID itself.
 
     `notes` say what was done with its files, `problems` which of them are not used although they may be views of it.
+    `accession_number` is Accession Number (0008,0050), empty where the files name none.
     `grouped_by` is what holds the views together: StudyInstanceUID, a file's folder, or the part of its name that is
     the patient.
     """
@@ -79,6 +81,7 @@ class Study(Value):
     prior: Study | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    accession_number: str = ""
     grouped_by: str = ""
 
     def remarks(self) -> tuple[str, ...]:
@@ -106,6 +109,16 @@ class Intake(Value):
     studies: tuple[Study, ...]
     set_aside: tuple[SetAside, ...]
     problems: tuple[Problem, ...]
+
+
+def in_order_of_date(studies: Iterable[Study]) -> list[Study]:
+    """Studies from the earliest on, those without a date last."""
+
+    def order(study: Study) -> tuple[bool, str, str, str]:
+        date = "" if study.date is None else study.date.isoformat()
+        return study.date is None, date, study.patient_key, study.study_instance_uid
+
+    return sorted(studies, key=order)
 
 
 def missing_views(study: Study) -> tuple[tuple[Laterality, View], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from amrg.birads import Laterality, View
+from amrg.core.files import atomic_write
 from amrg.imaging.evidence.codes import MODIFIER_CONCEPTS, code_of
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.1.2"  # Digital Mammography X-Ray Image Storage - For Presentation
@@ -64,7 +66,10 @@ def write_mammogram(path: Path, mammogram: MammogramToWrite) -> None:
     _series_and_equipment(ds, mammogram)
     _projection(ds, mammogram)
     _pixels(ds, mammogram)
-    ds.save_as(path, enforce_file_format=True)
+    content = BytesIO()  # pydicom's own writing to a full disk loses the cause
+    ds.save_as(content, enforce_file_format=True)
+    with atomic_write(path) as partial:
+        partial.write_bytes(content.getvalue())
 
 
 def _check(mammogram: MammogramToWrite) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from amrg.core.errors import AmrgError
 
-class ModelError(ValueError):
+
+class ModelError(AmrgError):
     """A model that is missing, gated, of a class that amrg does not know, or that does not fit together."""

@@ -3,7 +3,7 @@
 from amrg.phantom.categories import category_of
 from amrg.phantom.devices import Devices
 from amrg.phantom.exam import DrawnLesion, DrawnView, PhantomExam, draw_exam, draw_without
-from amrg.phantom.files import SetProgress, case_of, draw_set, write_exam
+from amrg.phantom.files import CASES, SetProgress, case_of, draw_set, write_exam
 from amrg.phantom.population import (
     CLASSES,
     FAINT_RICH,
@@ -19,6 +19,7 @@ from amrg.phantom.population import (
 )
 
 __all__ = [
+    "CASES",
     "CLASSES",
     "FAINT_RICH",
     "FAINT_SCREENING",

@@ -17,11 +17,12 @@ from amrg.birads import (
     Morphology,
     Shape,
 )
+from amrg.core.errors import AmrgError
 from amrg.phantom.categories import category_of
 from amrg.phantom.devices import USUAL, Devices
 
 
-class PhantomError(ValueError):
+class PhantomError(AmrgError):
     """A phantom or a set of phantoms that cannot be drawn with these settings."""
 
 
@@ -35,6 +36,11 @@ class Size(StrEnum):
     def pitch_mm(self) -> float:
         """Pixel pitch in mm."""
         return 0.4 if self is Size.SMALL else 0.1
+
+    @property
+    def study_bytes(self) -> int:
+        """Bytes of the four files of an exam, of 16-bit pixels, headers aside."""
+        return 4 * 2 * (600 * 480 if self is Size.SMALL else 2400 * 1920)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
+from amrg.core.errors import AmrgError
 from amrg.training.recipe import Precision, Quantization, Recipe
 
 _MAX_NAMED = 8  # cases in a message
@@ -17,7 +18,7 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 _DISK_FULL = ("No space left on device", "File too large", "Disk quota exceeded")
 
 
-class TuningError(ValueError):
+class TuningError(AmrgError):
     """A run that cannot start or resume, in one line that says what to do."""
 
 

@@ -17,6 +17,7 @@ from types import TracebackType
 
 import numpy as np
 
+from amrg.core.errors import AmrgError
 from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.text.ptb import ptb_tokens
@@ -26,7 +27,7 @@ STARTING_SECONDS = 300.0
 PAIR_SECONDS = 60.0
 
 
-class JarError(RuntimeError):
+class JarError(AmrgError):
     """The METEOR program did not answer as it should."""
 
 

@@ -1,0 +1,111 @@
+"""What all commands share: examples in their help, and one line with an exit code for whatever ends them early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from amrg.cli.console import fail, is_full, unwritable
+from amrg.cli.exits import Exit, exit_of
+from amrg.core.errors import AmrgError
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "report": ("amrg report studies/ --out drafts", "amrg report exam.zip --format text,json --style impression-first"),
+    "inspect": ("amrg inspect studies/", "amrg inspect exam.zip --out sheets"),
+    "phantom": ("amrg phantom drawn --count 4 --seed 7 --size small",),
+    "parse": ("amrg parse report.txt", "cat report.txt | amrg parse - --json"),
+    "train": (
+        "amrg train --data data/dmid --split clean --out runs/tuned --base google/medgemma-4b-it",
+        "amrg train --data data/dmid --split clean --out runs/tuned --resume",
+    ),
+    "sweep": ("amrg sweep --data data/dmid --split clean --out runs/sweep --ranks 4,8,16 --alphas 1x,2x",),
+    "export": (
+        "amrg export runs/tuned --merge --out exported",
+        "amrg export runs/tuned --adapter --out exported-adapter",
+    ),
+    "data list": ("amrg data list",),
+    "data import": ("amrg data import dmid downloads/DMID --out data/dmid",),
+    "data stats": ("amrg data stats data/dmid",),
+    "data split": ("amrg data split data/dmid clean --seed 0",),
+    "data check": ("amrg data check data/dmid --split clean",),
+    "model list": ("amrg model list --json",),
+    "model card": ("amrg model card", "amrg model card runs/tuned"),
+    "reproduce amrg": ("amrg reproduce amrg downloads/DMID --out runs/amrg",),
+    "benchmark run": (
+        "amrg benchmark run --data data/dmid --split clean --out runs/scored",
+        "amrg benchmark run --data data/dmid --split clean --model runs/tuned --out runs/tuned-scored",
+    ),
+    "benchmark score": ("amrg benchmark score predictions.jsonl --references data/dmid --out runs/scored",),
+    "benchmark blind": ("amrg benchmark blind data/dmid --split clean",),
+    "benchmark compare": ("amrg benchmark compare runs/one runs/two",),
+    "benchmark table": ("amrg benchmark table runs/one runs/two --format latex",),
+}
+"""One or two examples a command, by its name; help ends with them."""
+
+
+class Command(TyperCommand):
+    """A command whose help ends with examples, and gives no type to options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, with nothing in place of a value for flags."""
+        return _without_types_of_flags(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """A group of commands, with help as above."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, as above."""
+        return _without_types_of_flags(super().get_params(ctx))
+
+
+def _without_types_of_flags(parameters: list[Any]) -> list[Any]:
+    for option in parameters:
+        if isinstance(option, TyperOption) and option.is_flag:
+            option.metavar = ""
+    return parameters
+
+
+class Root(Group):
+    """The `amrg` command: an interruption, a user's error or a full disk is one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            fail(Exit.INTERRUPTED, "interrupted; files that were written are complete: run the same command again")
+        except AmrgError as error:
+            fail(exit_of(type(error)), str(error))
+        except OSError as error:
+            if not is_full(error):
+                raise
+            fail(Exit.UNWRITABLE, unwritable(error, Path.cwd()))
+
+
+def complete(app: typer.Typer) -> typer.Typer:
+    """The application with help as above in every command and group of it."""
+    for name, command in _commands(app):
+        command.cls = Command
+        command.epilog = "\n".join(("Examples:", *(f"  {line}" for line in EXAMPLES.get(name, ()))))
+    return app
+
+
+def _commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command of an application with its full name; groups become `Group` on the way."""
+    for command in app.registered_commands:
+        yield f"{before}{command.name or _name(command.callback)}", command
+    for group in app.registered_groups:
+        group.cls = Group
+        inner = group.typer_instance
+        if inner is not None:
+            yield from _commands(inner, f"{before}{group.name} ")
+
+
+def _name(function: Any) -> str:
+    """The name that typer gives a command without one."""
+    return str(function.__name__).lower().replace("_", "-")

@@ -1,0 +1,41 @@
+"""PATH of `amrg report` and `amrg inspect`: files to studies, with a line for all that is no study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amrg.cli.console import busy, fail, note
+from amrg.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from amrg.imaging import Intake
+
+StudyPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder, zip, DICOMDIR or single file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def read_input(path: Path) -> Intake:
+    """What is at a path, studies in order of date; leaves with one line where the path itself cannot be read."""
+    with busy("reading"):
+        from amrg.imaging import ImagingError, in_order_of_date, read_studies
+
+        try:
+            intake = read_studies(path)
+        except ImagingError as error:
+            fail(Exit.UNREADABLE, str(error))
+    return intake.model_copy(update={"studies": tuple(in_order_of_date(intake.studies))})
+
+
+def refuse_without_study(path: Path, intake: Intake) -> None:
+    """A line for every file that is part of no study; leaves where there is nothing to report on."""
+    for problem in intake.problems:
+        note(f"problem: {problem.message}")
+    for item in intake.set_aside:
+        note(f"set aside: {item.file}: {item.reason}")
+    if not intake.studies and intake.problems:
+        fail(Exit.UNREADABLE, f"{path.name}: nothing could be read: {intake.problems[0].message}")
+    if not intake.studies:
+        fail(Exit.NOTHING_TO_REPORT, f"{path.name}: no screening view; `amrg inspect` lists what was found")

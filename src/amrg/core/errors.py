@@ -1,0 +1,7 @@
+"""The base of every error that is a user's or a file's, never a bug."""
+
+from __future__ import annotations
+
+
+class AmrgError(ValueError):
+    """One line that a person can act on: the file or field, what was found, what was expected, what to do."""

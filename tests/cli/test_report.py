@@ -1,0 +1,217 @@
+"""`amrg report` and `amrg inspect`: a draft never replaces another patient's, and nothing is half-written."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from amrg.birads import Draft
+from amrg.cli import Exit, app
+from amrg.generation import ImageFeatures
+from amrg.generation.engines import local
+from amrg.generation.engines.fixed import FixedEngine
+from amrg.imaging import read_studies
+from amrg.models import KINDS
+from amrg.models.embedded.guard import Guard
+from tests.imaging.changed import change_all, put, write_exam
+
+FAR = ImageFeatures(np.zeros((4, 4, len(KINDS)), np.float32), np.full((4, 2), 2.0), Guard(np.zeros(2), np.eye(2), 1.0))
+UID = "1.2.3.4"
+Use = Callable[[FixedEngine], None]
+
+
+@dataclass(frozen=True)
+class Interrupted(FixedEngine):
+    """A person interrupts while it writes its second text."""
+
+    calls: list[int] = field(default_factory=list)
+
+    def generate(self, requests, accept=None):  # type: ignore[no-untyped-def]
+        self.calls.append(len(requests))
+        if len(self.calls) > 1:
+            raise KeyboardInterrupt
+        return super().generate(requests, accept)
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
+    def set_engine(engine: FixedEngine) -> None:
+        monkeypatch.setattr(local, "load_engine", lambda name=None: engine)
+
+    set_engine(FixedEngine())
+    return set_engine
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def exam(folder: Path, **attributes: object) -> Path:
+    """An exam of its own SOP Instance UIDs with attributes changed."""
+    return change_all(write_exam(folder, folder.name), put(**attributes))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"PatientID": "A"}, {"PatientID": "B"}),
+        ({"PatientID": "", "PatientName": "One^Anna"}, {"PatientID": "", "PatientName": "Two^Berta"}),
+        ({"PatientID": "A", "IssuerOfPatientID": "X"}, {"PatientID": "A", "IssuerOfPatientID": "Y"}),
+    ],
+    ids=["another PatientID", "another name", "another issuer"],
+)
+def test_two_patients_of_one_study_uid_never_share_a_folder(
+    tmp_path: Path, use: Use, first: dict[str, str], second: dict[str, str]
+) -> None:
+    out = tmp_path / "out"
+    one = exam(tmp_path / "one", StudyInstanceUID=UID, **first)
+    two = exam(tmp_path / "two", StudyInstanceUID=UID, **second)
+    assert run("report", one, "--out", out).exit_code == Exit.OK
+    before = files(out / UID)
+    for _ in range(2):
+        done = run("report", two, "--out", out, "--json")
+        assert done.exit_code == Exit.OK, done.output
+        assert "another patient with the same Study Instance UID" in done.stderr
+        (study,) = read_studies(two).studies
+        assert json.loads(done.stdout)["reports"][0]["folder"] == f"{UID}-{study.patient_key}"
+        assert files(out / UID) == before
+    assert len(list(out.iterdir())) == 2
+    assert run("report", one, "--out", out).exit_code == Exit.OK
+    assert files(out / UID) == before
+
+
+def test_patients_of_a_folder_without_study_uid_have_folders_of_their_own(tmp_path: Path, use: Use) -> None:
+    for name in ("A", "B"):
+        for path in exam(tmp_path / name, StudyInstanceUID="none", PatientID=name).iterdir():
+            (tmp_path / "in").mkdir(exist_ok=True)
+            path.rename(tmp_path / "in" / f"{name}-{path.name}")
+    done = run("report", tmp_path / "in", "--out", tmp_path / "out")
+    assert done.exit_code == Exit.OK, done.output
+    drafts = [Draft.model_validate_json(path.read_bytes()) for path in (tmp_path / "out").glob("*/report.json")]
+    assert len({draft.study.patient_key for draft in drafts if draft.study}) == 2
+
+
+def test_a_refused_study_keeps_no_draft_of_an_earlier_run(tmp_path: Path, use: Use) -> None:
+    source, out = exam(tmp_path / "one", StudyInstanceUID=UID), tmp_path / "out"
+    use(FixedEngine(features=FAR))
+    assert run("report", source, "--out", out, "--force").exit_code == Exit.OK
+    done = run("report", source, "--out", out)
+    assert done.exit_code == Exit.OUTSIDE_DOMAIN
+    assert f"removed: {out / UID / 'report.json'}, of an earlier draft" in done.stderr
+    assert not (out / UID).exists()
+    run("report", source, "--out", out, "--force")
+    (out / UID / "report.txt").write_text("read and signed", encoding="utf-8")
+    again = run("report", source, "--out", out)
+    assert again.exit_code == Exit.OUTSIDE_DOMAIN
+    assert "report.txt: of an earlier draft, but changed since" in again.stderr
+    assert (out / UID / "report.txt").read_text(encoding="utf-8") == "read and signed"
+    assert not (out / UID / "report.json").exists()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_interruption_says_what_is_done_and_leaves_nothing_half_written(
+    tmp_path: Path, use: Use, as_json: bool
+) -> None:
+    for number in (1, 2, 3):
+        exam(tmp_path / "in" / str(number), StudyInstanceUID=f"1.2.{number}", StudyDate=f"2024010{number}")
+    use(Interrupted())
+    done = run("report", tmp_path / "in", "--out", tmp_path / "out", *(["--json"] if as_json else []))
+    assert done.exit_code == Exit.INTERRUPTED
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("amrg: "))
+    assert f"interrupted: 1 of 3 studies done (1 draft in {tmp_path / 'out'}), 2 not; the next is 1.2.2." in line
+    assert "Run the same command again" in line
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.2.1"]
+    if as_json:
+        assert json.loads(done.stdout)["interrupted"] == ["1.2.2", "1.2.3"]
+    use(FixedEngine())
+    assert run("report", tmp_path / "in", "--out", tmp_path / "out").exit_code == Exit.OK
+    assert len(list((tmp_path / "out").glob("*/report.json"))) == 3
+
+
+def test_an_interruption_before_the_first_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amrg.imaging.read_studies", interrupt)
+    for command in ("report", "inspect"):
+        done = run(command, tmp_path)
+        assert done.exit_code == Exit.INTERRUPTED
+        assert "interrupted" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["report.txt", "report.json", "report.png"])
+def test_a_full_disk_is_one_line_and_leaves_the_earlier_draft(
+    tmp_path: Path, use: Use, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    source, out = exam(tmp_path / "one", StudyInstanceUID=UID), tmp_path / "out"
+    assert run("report", source, "--out", out).exit_code == Exit.OK
+    before = files(out)
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.name.startswith(name):
+            write(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        use(FixedEngine(("Left breast: mass in the upper outer quadrant. BI-RADS 4.",)))
+        for folder in (out, tmp_path / "new"):
+            done = run("report", source, "--out", folder)
+            assert done.exit_code == Exit.UNWRITABLE
+            (line,) = (line for line in done.stderr.splitlines() if line.startswith("amrg: "))
+            assert f"{name}: cannot be written (No space left on device)" in line
+            assert "MiB are free there" in line
+    assert {path: content for path, content in files(out).items() if "written" not in path} == {
+        path: content for path, content in before.items() if "written" not in path
+    }
+    assert files(tmp_path / "new") == {}
+    assert run("report", source, "--out", out).exit_code == Exit.OK
+    assert files(out) != before
+
+
+def test_inspect_shows_dates_files_accessions_and_the_prior(tmp_path: Path) -> None:
+    for name, date, accession, born in (
+        ("old", "20210105", "ACC-1", "19500101"),
+        ("new", "20240301", "ACC-2", "19500101"),
+        ("other", "20200101", "", "19500101"),
+        ("newest", "20250101", "", "19600101"),
+    ):
+        attributes = {"StudyInstanceUID": f"1.2.{date}", "AccessionNumber": accession, "PatientBirthDate": born}
+        exam(tmp_path / "in" / name, StudyDate=date, **attributes)
+    lines = run("inspect", tmp_path / "in").stdout.splitlines()
+    headings = [line.split(", patient key")[0] for line in lines if " of 4: " in line]
+    assert headings == [
+        "study 1 of 4: 2020-01-01, no accession number",
+        "study 2 of 4: 2021-01-05, accession ACC-1",
+        "study 3 of 4: 2024-03-01, accession ACC-2",
+        "study 4 of 4: 2025-01-01, no accession number",
+    ]
+    assert any("new/LMLO.dcm" in line and "200 x 160" in line for line in lines)
+    (prior,) = (line for line in lines if line.startswith("study 3: prior: "))
+    assert "study 2 of 2021-01-05, the same patient; not used in the draft" in prior
+    (why,) = (line for line in lines if "is not used as prior" in line)
+    assert why.startswith("study 4: The exam of 2024-03-01 is not used as prior: the same PatientID (0010,0020), but")
+
+
+def test_accession_numbers_that_differ_are_noted(tmp_path: Path) -> None:
+    folder = exam(tmp_path / "in", AccessionNumber="ACC-1")
+    (study,) = read_studies(folder).studies
+    assert study.accession_number == "ACC-1"
+    change_all(folder, lambda ds: ds.update({"AccessionNumber": f"ACC-{ds.ViewPosition}"}))
+    (study,) = read_studies(folder).studies
+    assert study.accession_number == ""
+    assert "AccessionNumber (0008,0050) differs in the files of the study: ACC-CC, ACC-MLO" in study.notes
