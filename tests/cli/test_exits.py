@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer.core
 import typer.main
 from typer.testing import CliRunner
 
@@ -77,7 +78,7 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch):  # type: ign
 def commands() -> dict[str, typer.core.TyperCommand]:
     """Every command by its full name."""
     root = typer.main.get_command(app)
-    found = {}
+    found: dict[str, typer.core.TyperCommand] = {}
     for name, command in root.commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)
         found |= {f"{name} {sub}": one for sub, one in inner.items()} if inner else {name: command}
