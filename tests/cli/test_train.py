@@ -6,9 +6,13 @@ import errno
 import io
 import json
 import os
+import pkgutil
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
@@ -17,10 +21,11 @@ from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit
 from amrg.cli.train import train
-from amrg.datasets import open_dataset
+from amrg.datasets import make_split, open_dataset
 from amrg.models.load import load_model
 from amrg.training.data.prepared import DataSource
 from amrg.training.loop import tuning
+from amrg.training.train_config import read_config
 from tests.models.tiny import TINY
 from tests.training.exams import drawn
 
@@ -64,12 +69,120 @@ def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off
     refused = amrg_train(*given, "--out", tmp_path / "parts")
     assert refused.exit_code == Exit.USAGE
     assert "contains an interrupted run of this recipe; add --resume" in refused.stderr
-    other = amrg_train(*given, "--out", tmp_path / "parts", "--resume", "--set", "seed=1")
+    other = amrg_train("--resume", tmp_path / "parts", "--set", "seed=1")
     assert other.exit_code == Exit.TUNING
     assert "recipe.seed: the folder has 0, this run 1" in other.stderr
-    assert amrg_train(*given, "--out", tmp_path / "parts", "--resume").exit_code == Exit.OK
+    assert amrg_train("--resume", tmp_path / "parts").exit_code == Exit.OK
     whole, parts = ((tmp_path / run / "adapter_model.safetensors").read_bytes() for run in ("whole", "parts"))
     assert whole == parts
+
+
+def test_an_interruption_says_what_is_saved_and_the_folder_alone_resumes(
+    given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, options = tmp_path / "run", (*given, "--out", tmp_path / "run")
+    with interrupted_at(monkeypatch, "amrg.training.data.prepared.prepare", 1):
+        before = amrg_train(*options)
+    assert (before.exit_code, lines(before), run.exists()) == (130, 1, False)
+    assert "interrupted before the first step: nothing of the run is saved" in before.stderr
+    with interrupted_at(monkeypatch, "amrg.training.loop.stepping.Stepper.run_step", 2):
+        early = amrg_train(*options)
+    assert "before the first checkpoint, the 1 step done is lost; amrg train --resume" in early.stderr
+    with interrupted_at(monkeypatch, "amrg.training.loop.stepping.Stepper.run_step", 4):
+        late = amrg_train("--resume", run)
+    assert "after step 3, the checkpoint is of step 2; step 3 is computed again; resume with amrg train" in late.stderr
+    done = amrg_train("--resume", run, "--json")
+    assert (done.exit_code, json.loads(done.stdout)["steps"]) == (Exit.OK, 4), done.output
+    again = amrg_train("--resume", run, "--json")
+    assert json.loads(again.stdout) == json.loads(done.stdout)
+
+
+@contextmanager
+def interrupted_at(patch: pytest.MonkeyPatch, target: str, call: int) -> Iterator[None]:
+    """Ctrl-C at a call of a function."""
+    place, _, name = target.rpartition(".")
+    owner = pkgutil.resolve_name(place)
+    real, calls = getattr(owner, name), count(1)
+
+    def interrupting(*given: object, **named: object) -> object:
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    with patch.context() as patched:
+        patched.setattr(owner, name, interrupting)
+        yield
+
+
+def test_one_file_has_a_whole_run_with_paths_from_its_own_place(given: tuple[object, ...], tmp_path: Path) -> None:
+    options = dict(zip(given[::2], given[1::2], strict=True))
+    (tmp_path / "config").mkdir()
+    (tmp_path / "data").symlink_to(str(options["--data"]))
+    (tmp_path / "base").symlink_to(str(options["--base"]))
+    file = tmp_path / "config" / "run.yaml"
+    file.write_text(
+        "data: ../data\nsplit: some\nout: ../run\ncache: ../cache\nbase: ../base\n"
+        "recipe:\n  target_text: clinical\n  num_train_epochs: 2\n  batch_size: 3\n  learning_rate: 2e-4\n"
+        "  lora: {rank: 2}\n  validation: {every: 2}\n",
+        encoding="utf-8",
+    )
+    done = amrg_train("--config", file, "--json", "--set", "lora.rank=4")
+    assert done.exit_code == Exit.OK, done.output
+    assert "num_train_epochs 2: 4 steps of 3 exams, on 4 training cases" in done.stderr
+    assert json.loads(done.stdout)["steps"] == 4
+    run = read_config(tmp_path / "run" / "run.yaml")
+    assert (run.recipe.lora.rank, run.recipe.steps, run.epochs) == (4, 4, None)
+    assert [path for path in (run.data, run.out, run.cache) if path is not None and path.is_absolute()] != []
+    refused = amrg_train("--config", file)
+    assert refused.exit_code == Exit.TUNING
+    assert "recipe.lora.rank: the folder has 4, this run 2" in refused.stderr
+
+
+def test_without_a_terminal_a_run_is_seen_to_go_on(given: tuple[object, ...], tmp_path: Path) -> None:
+    done = amrg_train(*given, "--cache", tmp_path / "cache", "--out", tmp_path / "run")
+    assert "\nreading images: 6 of 6\n" in done.stderr
+    assert "\nstep 1 of 4, " in done.stderr
+
+
+def test_what_is_cheap_is_looked_at_before_the_base(
+    given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amrg.training.data.prepared.prepare", never)
+    source = drawn(tmp_path)
+    options = (*given, "--data", source.data, "--out", tmp_path / "run")
+    dataset = open_dataset(source.data)
+    dataset.write_split(make_split(dataset, "all-test"))
+    empty = amrg_train(*options, "--split", "all-test")
+    assert (empty.exit_code, lines(empty)) == (Exit.UNREADABLE, 1)
+    assert "split all-test has no case in its part train" in empty.stderr
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 2**20))
+    full = amrg_train(*options)
+    assert (full.exit_code, lines(full)) == (Exit.UNWRITABLE, 1)
+    assert "3 MiB are free there, expected 100 or more" in full.stderr
+    monkeypatch.undo()
+    dataset.root.rename(tmp_path / "moved")
+    moved = amrg_train(*options)
+    assert (moved.exit_code, lines(moved)) == (Exit.UNREADABLE, 1)
+    assert f"{dataset.root}: no such folder, where {source.data} has its images" in moved.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--resume", "none"), Exit.USAGE, "none: no run to resume (run.yaml is missing)"),
+        (("--out", "a", "b"), Exit.USAGE, "RUN is b and --out is a; expected one folder"),
+        (("--split", "clean"), Exit.USAGE, "--data, --out: not given; expected as options, or in the file of --config"),
+        (("--set", "epochs=3"), Exit.USAGE, "did you mean num_train_epochs?"),
+        (("--set", "num_train_epochs=none"), Exit.USAGE, "num_train_epochs is 'none'; expected a number above 0"),
+        (("--set", "num_train_epochs=1", "--set", "steps=4"), Exit.USAGE, "both steps and num_train_epochs are set"),
+        (("--config", "no-such.yaml"), Exit.USAGE, "no-such.yaml: cannot be read"),
+        (("--base", "./no-such"), Exit.USAGE, "--data, --split, --out: not given"),
+    ],
+)
+def test_a_run_that_is_not_all_named_is_refused(arguments: tuple[str, ...], code: Exit, said: str) -> None:
+    done = amrg_train(*arguments)
+    assert (done.exit_code, lines(done)) == (code, 1), done.output
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -89,6 +91,27 @@ def test_the_terminal_tells_how_far_how_well_how_fast_and_in_how_much_memory() -
     for reported in ("2/8", "loss 2.000", "lr 1.0e-03", "8.00 exams/s", "2000 tokens/s", "3.00 GiB"):
         assert reported in shown, reported
     assert "step 2: birads_accuracy_7_worst_strict 0.2500 on the validation part" in shown
+
+
+def test_the_bar_of_80_columns_cuts_off_neither_step_nor_time_left() -> None:
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=80, highlight=False)
+    with TerminalProgress(console, WatchedMetric.BIRADS) as terminal:
+        terminal.on_step(replace(taken(12345), total_steps=50000, loss=2.0))
+        terminal.on_step(replace(taken(12346), total_steps=50000, loss=2.0))
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue()).strip().splitlines()[-1]
+    assert re.search(r"step 12346/50000 .* (-:--:--|\d+:\d\d:\d\d) left loss 2\.000  8\.00 exams/s  3\.00 GiB", last)
+    assert len(last.rstrip()) <= 80
+
+
+def test_without_a_terminal_there_is_a_line_a_minute_of_training() -> None:
+    written = io.StringIO()
+    with TerminalProgress(Console(file=written, width=40), WatchedMetric.BIRADS) as terminal:
+        for step in range(1, 8):
+            terminal.on_step(replace(taken(step), seconds=25.0))
+    lines = written.getvalue().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step 1 of 8", "step 4 of 8", "step 7 of 8"]
+    assert lines[1].startswith("step 4 of 8, 0:01:40 left: loss 1.000, 0.16 exams/s, 3.00 GiB, ")
 
 
 def test_memory_is_told_in_bytes() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from amrg.models.backbones.base import Modules
-from amrg.training.overriding import RecipeError, override, read_recipe
+from amrg.training.documents import RecipeError
+from amrg.training.overriding import override, read_recipe
 from amrg.training.recipe import LrScheduler, OmittableFact, Quantization, Recipe, TargetText
 
 
@@ -69,9 +70,10 @@ def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "cannot be read"),
-        ("{", "is not JSON"),
+        ("{", "is not YAML or JSON"),
         ('{"epochs": 3}', "has no field 'epochs'"),
-        ("[]", "recipe is []"),
+        ("[]", "found list; expected fields with values"),
+        ('{"seed": 1, "seed": 2}', "seed is there twice"),
     ],
 )
 def test_a_recipe_file_that_is_none_is_refused(content: str | None, message: str, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,13 +30,18 @@ if TYPE_CHECKING:
     from amrg.training.data.prepared import PreparedData
     from amrg.training.outputs.artifacts import TrainingRecord
     from amrg.training.recipe import Recipe
+    from amrg.training.train_config import TrainConfig
 
 CACHE = Path("runs") / "features"
 INTERRUPTED = 130  # the shells' exit code
 _MAX_NAMED = 5  # skipped cases
+_LEAST_FREE = 100  # MiB of disk, below which not even a small adapter with its checkpoint has room
 
 
 def train(
+    run_folder: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Folder of the run, as with --out; enough with --resume.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Data set folder, as `amrg data import` writes it.")] = None,
     split: Annotated[
         str | None, typer.Option(help="Name of a split of the data set; its test part is not read.")
@@ -45,49 +52,152 @@ def train(
     base: Annotated[
         str | None, typer.Option(help="Folder or hub name of the base model (default: the embedded model).")
     ] = None,
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", help="The whole run in YAML: data, split, out, cache, recipe. Options override it."),
+    ] = None,
     recipe_file: Annotated[
-        Path | None, typer.Option("--recipe", help="Recipe in JSON; omitted fields have their defaults.")
+        Path | None, typer.Option("--recipe", help="Recipe in YAML or JSON; omitted fields have their defaults.")
     ] = None,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", help="A field of the recipe, such as lora.rank=8; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="A field of the recipe, such as lora.rank=8 or num_train_epochs=3; repeatable."),
     ] = None,
     target_text: Annotated[
         str | None,
         typer.Option(help="Text to train on: published, or a report style: clinical, dmid, impression-first."),
     ] = None,
-    cache: Annotated[Path, typer.Option(help="Cache folder for prompts and image features.")] = CACHE,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in --out.")] = False,
+    cache: Annotated[
+        Path | None, typer.Option(help="Cache folder for prompts and image features (default: runs/features).")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in RUN.")] = False,
     print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the resolved recipe and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fine-tune a base with LoRA; the folder gets the adapter that is best on the validation part.
 
+    Examples:
+
+      amrg train --data data/dmid --split clean --base google/medgemma-4b-it --out runs/r16
+
+      amrg train --resume runs/r16
+
+      amrg train --config run.yaml --set num_train_epochs=3
+
     Several devices: `accelerate launch -m amrg.cli train ...`, with `--use_fsdp` to shard the base; on CPUs torchrun.
     """
-    with busy("loading"), refusing():
-        quieten()
-        from amrg.training.overriding import override, read_recipe
-        from amrg.training.recipe import Recipe
-
-        named = [
-            f"{name}={value}" for name, value in (("base", base), ("target_text", target_text)) if value is not None
-        ]
-        recipe = override(read_recipe(recipe_file) if recipe_file else Recipe(), [*named, *(changes or ())])
-    if print_recipe:
-        print_json(recipe.model_dump(mode="json"))
+    if run_folder is not None and folder not in (None, run_folder):
+        fail(Exit.USAGE, f"RUN is {run_folder} and --out is {folder}; expected one folder")
+    given = _Given(data, split, folder or run_folder, cache, config_file, recipe_file, resume)
+    short = [f"{name}={value}" for name, value in (("base", base), ("target_text", target_text)) if value is not None]
+    progress = _Progress()
+    try:
+        with refusing():
+            config = _config(given, [*short, *(changes or ())])
+            if print_recipe:
+                print_json(config.recipe.model_dump(mode="json"))
+                return
+            _train(given, config, progress)
+    except KeyboardInterrupt:
+        complain(_interrupted(given, progress))
+        raise typer.Exit(INTERRUPTED) from None
+    if err.quiet:  # not the first of several processes
         return
-    if data is None or split is None or folder is None:
-        fail(Exit.USAGE, "--data, --split and --out are required (except with --print-recipe)")
-    with refusing(), writing(folder):
-        _refuse_folder(folder, recipe, resume)
-        try:
-            _run(data, split, folder, recipe, cache)
-        except KeyboardInterrupt:
-            complain(f"{folder}: interrupted; resume from its last checkpoint with --resume")
-            raise typer.Exit(INTERRUPTED) from None
-        from amrg.training.outputs.artifacts import read_training
+    from amrg.training.outputs.artifacts import read_training
 
-        _print_result(read_training(folder), folder, as_json)
+    _print_result(read_training(progress.folder), progress.folder, as_json)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The options that say what is trained, as given."""
+
+    data: Path | None
+    split: str | None
+    out: Path | None
+    cache: Path | None
+    config: Path | None
+    recipe: Path | None
+    resume: bool
+
+    @property
+    def names_a_run(self) -> bool:
+        """Whether more than the folder is given."""
+        return (self.data, self.split, self.config, self.recipe) != (None, None, None, None)
+
+
+@dataclass
+class _Progress:
+    """How far a call came: its folder, and the last step of this process."""
+
+    folder: Path = Path()
+    cache: Path = CACHE
+    step: int = 0
+
+
+def _config(given: _Given, changes: list[str]) -> TrainConfig:
+    """The run as requested: that of the folder to resume, or of a file, with the options over it."""
+    with busy("loading"):
+        quieten()
+        from amrg.training.documents import read_document
+        from amrg.training.train_config import FILE_NAME, TrainConfig, read_config, recipe_config
+
+    stored = given.out / FILE_NAME if given.resume and given.out is not None else None
+    config = TrainConfig()
+    if given.config is not None:
+        config = read_config(given.config)
+    elif stored is not None and stored.is_file():
+        config = read_config(stored)
+    elif stored is not None and not given.names_a_run:
+        fail(Exit.USAGE, f"{given.out}: no run to resume ({FILE_NAME} is missing); name its --data and --split again")
+    if given.recipe is not None:
+        recipe = recipe_config(read_document(given.recipe), str(given.recipe))
+        config = replace(config, recipe=recipe.recipe, epochs=recipe.epochs)
+    config = config.over(data=given.data, split=given.split, out=given.out, cache=given.cache)
+    return config.changed(changes)
+
+
+def _train(given: _Given, config: TrainConfig, progress: _Progress) -> None:
+    """Look at all that is cheap to look at, then prepare and train."""
+    data, split, out = config.required()
+    progress.folder, progress.cache = out, config.cache or CACHE
+    _refuse_full(progress.cache)
+    with writing(out):
+        if given.resume and not given.names_a_run and _is_finished(out, config.recipe):
+            return
+        _refuse_full(out)
+        config = _with_steps(config, _training_cases(data, split))
+        _refuse_folder(out, config.recipe, given.resume)
+        _refuse_base(config.recipe)
+        _run(config, progress)
+
+
+def _is_finished(folder: Path, recipe: Recipe) -> bool:
+    """Whether a folder has a finished run of this recipe; one of another recipe is refused."""
+    from amrg.training.outputs.run_folder import RunStatus, refuse_different_recipe, run_status
+
+    refuse_different_recipe(folder, recipe)
+    return run_status(folder) is RunStatus.FINISHED
+
+
+def _training_cases(data: Path, split: str) -> int:
+    """The number of training cases of a split; refused if the run could not read it."""
+    from amrg.datasets import open_dataset
+
+    return len(open_dataset(data).ready_split(split, ("train", "validation")).train)
+
+
+def _with_steps(config: TrainConfig, n_train: int) -> TrainConfig:
+    """The run with steps in place of epochs, stated."""
+    if config.epochs is None:
+        return config
+    resolved = config.resolved(n_train)
+    err.print(
+        f"num_train_epochs {config.epochs:g}: {resolved.recipe.steps} steps of {config.recipe.batch_size} exams, "
+        f"on {n_train} training cases",
+        soft_wrap=True,
+    )
+    return resolved
 
 
 @contextmanager
@@ -95,8 +205,8 @@ def refusing() -> Iterator[None]:
     """Exit with one line if a run cannot start or resume."""
     from amrg.datasets import DatasetError
     from amrg.models import ModelError
+    from amrg.training.documents import RecipeError
     from amrg.training.errors import TuningError
-    from amrg.training.overriding import RecipeError
 
     try:
         yield
@@ -111,34 +221,105 @@ def refusing() -> Iterator[None]:
 
 
 def _refuse_folder(folder: Path, recipe: Recipe, resume: bool) -> None:
-    """Before anything is loaded: refuse a different run, an interrupted one without --resume, an unwritable folder."""
+    """Before anything is loaded: refuse a different run, and an interrupted one without --resume."""
     from amrg.training.outputs.run_folder import RunStatus, refuse_different_recipe, run_status
 
     refuse_different_recipe(folder, recipe)
     if run_status(folder) is RunStatus.INTERRUPTED and not resume:
-        fail(Exit.USAGE, f"{folder}: contains an interrupted run of this recipe; add --resume, or use another folder")
-    if run_status(folder) is not RunStatus.FINISHED:
+        fail(
+            Exit.USAGE,
+            f"{folder}: contains an interrupted run of this recipe; add --resume (amrg train --resume {folder}), "
+            "or use another folder",
+        )
+
+
+def _refuse_full(folder: Path) -> None:
+    """Refuse a folder that cannot be written, or has no room for even a small run."""
+    with writing(folder):
         refuse_unwritable(folder)
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free >> 20
+    if free < _LEAST_FREE:
+        room = f"{free} MiB are free there, expected {_LEAST_FREE} or more"
+        fail(Exit.UNWRITABLE, f"{folder}: {room}; free disk space, or name another folder")
 
 
-def _run(data: Path, split: str, folder: Path, recipe: Recipe, cache: Path) -> None:
+def _refuse_base(recipe: Recipe) -> None:
+    """Refuse a base that is meant as a folder and is none."""
+    path = Path(recipe.base)
+    if recipe.base.startswith((".", "/", "~")) and not path.is_dir():
+        fail(Exit.NO_MODEL, f"base is {recipe.base!r}: no such folder; expected a model's folder or its hub name")
+
+
+def _run(config: TrainConfig, progress: _Progress) -> None:
     """Prepare and train; several processes prepare one after another, and only the first prints."""
+    data, split, folder = config.required()
     with busy("loading the base"):
         from amrg.training.data.prepared import DataSource, prepare
         from amrg.training.loop.distributed import processes
         from amrg.training.loop.tuning import tune
+        from amrg.training.outputs.run_folder import RunSpec, RunStatus, refuse_different_run, run_status
         from amrg.training.outputs.terminal import TerminalProgress
+        from amrg.training.train_config import write_config
 
         state = processes()
     err.quiet = not state.is_main_process
+    recipe = config.recipe
     _print_recipe(recipe)
-    with bars() as progress, writing(cache), state.main_process_first():
-        prepared = prepare(recipe, DataSource(data, split), cache, progress)
+    with _bars() as counted, writing(progress.cache), state.main_process_first():
+        prepared = prepare(recipe, DataSource(data, split), progress.cache, counted)
     _print_cases(prepared)
+    refuse_different_run(folder, RunSpec.of(prepared, recipe))
+    if state.is_main_process and run_status(folder) is not RunStatus.FINISHED:
+        write_config(folder, replace(config, out=folder, cache=progress.cache))
     with TerminalProgress(err, recipe.validation.metric) as terminal:
-        tune(prepared, recipe, folder, terminal)
+        try:
+            tune(prepared, recipe, folder, terminal)
+        finally:
+            progress.step = terminal.step
     if state.num_processes > 1:
         state.destroy_process_group()
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars, or without a terminal a line for each tenth of a step that is counted."""
+    if err.is_terminal:
+        with bars() as progress:
+            yield progress
+        return
+    printed: dict[str, int] = {}
+
+    def progress_lines(what: str, done: int, count: int) -> None:
+        tenth = done * 10 // count
+        if tenth > printed.get(what, -1):
+            printed[what] = tenth
+            err.print(f"{what}: {done:,} of {count:,}", soft_wrap=True)
+
+    yield progress_lines
+
+
+def _interrupted(given: _Given, progress: _Progress) -> str:
+    """What an interruption left behind, what it lost, and how to continue."""
+    from amrg.training.outputs.run_folder import RunStatus, run_status
+
+    if progress.folder == Path() or run_status(progress.folder) is RunStatus.NEW:
+        return (
+            "interrupted before the first step: nothing of the run is saved; images and features computed so far are "
+            f"in {progress.cache}; start again with the same command"
+        )
+    from amrg.training.loop.checkpoints import FILE_NAME, read_step
+
+    folder, saved = progress.folder, read_step(progress.folder / FILE_NAME)
+    again = f"amrg train --resume {folder}"
+    if saved is None:
+        done = "the 1 step done is" if progress.step == 1 else f"the {progress.step} steps done are"
+        lost = f"{done} lost" if progress.step else "no step was done"
+        return f"{folder}: interrupted before the first checkpoint, {lost}; {again} starts with the first step"
+    step = max(progress.step, saved)
+    repeated = f"; step{f' {step} is' if step == saved + 1 else f's {saved + 1} to {step} are'} computed again"
+    repeated = repeated if step > saved else ""
+    return f"{folder}: interrupted after step {step}, the checkpoint is of step {saved}{repeated}; resume with {again}"
 
 
 def _print_recipe(recipe: Recipe) -> None:
@@ -160,9 +341,7 @@ def _print_cases(prepared: PreparedData) -> None:
 
 
 def _print_result(training: TrainingRecord, folder: Path, as_json: bool) -> None:
-    """The result, printed by the first process only."""
-    if err.quiet:
-        return
+    """The result."""
     if as_json:
         print_json({"folder": str(folder), **training.model_dump(mode="json")})
         return

@@ -199,6 +199,24 @@ class Dataset:
         if doubled := [key for key, times in counted.items() if times > 1]:
             raise DatasetError(f"split {split.name}: keys that occur twice: {len(doubled)}, such as {doubled[0]!r}")
 
+    def ready_split(self, name: str, parts: Sequence[str]) -> Split:
+        """A stored split whose parts have cases, in a data set whose images are where they were.
+
+        Raises:
+            DatasetError: see `split`; or a part is empty, or the folder of the images is not there.
+        """
+        split = self.split(name)
+        if empty := [part for part in parts if not split.keys(part)]:
+            raise DatasetError(
+                f"{self.folder}: split {name} has no case in its part {empty[0]}; use another split, such as clean"
+            )
+        if not self.root.is_dir():
+            raise DatasetError(
+                f"{self.root}: no such folder, where {self.folder} has its images; "
+                "mount or move it there, or import the data set again"
+            )
+        return split
+
     @cached_property
     def _places(self) -> dict[str, tuple[Path, int]]:
         """Key to part and row."""

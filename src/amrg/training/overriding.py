@@ -1,4 +1,4 @@
-"""Recipes from the user: a JSON file, and single fields set by name. Unknown names and values are refused."""
+"""Recipes from the user: a document, and single fields set by name. Unknown names and values are refused."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from amrg.training.errors import TuningError
+from amrg.training.documents import RecipeError, read_document
 from amrg.training.recipe import Recipe
 
 
-class RecipeError(TuningError):
-    """An invalid recipe: names the field, what was found and what is allowed."""
-
-
 def read_recipe(path: Path) -> Recipe:
-    """A recipe from JSON; omitted fields have their defaults.
+    """A recipe from YAML or JSON; omitted fields have their defaults.
 
     Raises:
         RecipeError: it cannot be read, or a field is unknown or has an invalid value.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror}); expected a recipe in JSON") from error
-    except ValueError as error:
-        raise RecipeError(f"{path}: is not JSON ({error}); expected a recipe, as `amrg train` prints it") from error
-    return _validated(document, str(path))
+    return recipe_from(read_document(path), str(path))
+
+
+def recipe_from(document: Any, where: str) -> Recipe:
+    """A recipe from its fields; omitted ones have their defaults. `where` names the file in errors.
+
+    Raises:
+        RecipeError: a field is unknown or has an invalid value.
+    """
+    return _validated(document, where)
 
 
 def override(recipe: Recipe, changes: Sequence[str]) -> Recipe:
@@ -79,7 +78,7 @@ def _value(name: str, text: str) -> Any:
 def _validated(document: Any, where: str, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of a document, or one line about its first error and the change that caused it."""
     try:
-        return Recipe.model_validate_json(json.dumps(document))
+        return Recipe.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

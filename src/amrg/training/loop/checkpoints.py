@@ -75,6 +75,15 @@ def load_checkpoint(path: Path) -> tuple[CheckpointState, dict[str, Tensor]] | N
         ) from error
 
 
+def read_step(path: Path) -> int | None:
+    """The step of the last checkpoint; None if there is none that can be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return CheckpointState.model_validate_json((file.metadata() or {})[_STATE]).step
+    except (OSError, SafetensorError, KeyError, ValidationError):
+        return None
+
+
 def fsync(path: Path) -> None:
     """Wait until a file or a folder's entries are on disk."""
     handle = os.open(path, os.O_RDONLY)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
@@ -12,24 +14,33 @@ from amrg.metrics.validation import WatchedMetric
 from amrg.training.callbacks import StepStats
 
 _WINDOW = 20  # steps over which throughput is averaged
+_BAR, _OTHERS = 10, 44  # columns of the bar, and of all but the measures
+_SECONDS = 60.0  # of training between lines where there is no terminal
 
 
 class TerminalProgress:
-    """A callback with a progress bar, and a line per validation. Used as a context manager."""
+    """A callback with a progress bar, and a line per validation. Used as a context manager.
+
+    Without a terminal there is a line after the first step, and then one a minute of training.
+    """
 
     def __init__(self, console: Console, metric: WatchedMetric) -> None:
         """`metric` is the monitored one."""
         self._console, self._metric = console, metric
         columns = (
-            TextColumn("training"),
-            BarColumn(),
+            TextColumn("step"),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[throughput]}"),
+            BarColumn(bar_width=_BAR),
             TimeRemainingColumn(),
+            TextColumn("left"),
+            TextColumn("{task.fields[measures]}"),
         )
-        self._bars = Progress(*columns, console=console, transient=True)
-        self._task = self._bars.add_task("training", total=None, throughput="")
+        self._bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bars.add_task("training", total=None, measures="")
         self._recent: deque[StepStats] = deque(maxlen=_WINDOW)
+        self._unprinted = _SECONDS
+        self.step = 0
+        """The last step of this process."""
 
     def __enter__(self) -> TerminalProgress:
         self._bars.start()
@@ -39,21 +50,50 @@ class TerminalProgress:
         self._bars.stop()
 
     def on_step(self, stats: StepStats) -> None:
-        """Move the bar."""
+        """Move the bar, or print a line if one is due."""
         self._recent.append(stats)
-        line = throughput_line(self._recent)
-        self._bars.update(self._task, total=stats.total_steps, completed=stats.step, throughput=line)
+        self.step = stats.step
+        if self._console.is_terminal:
+            fitting = _fit(measures(self._recent), self._console.width - _OTHERS)
+            self._bars.update(self._task, total=stats.total_steps, completed=stats.step, measures=fitting)
+            return
+        self._unprinted += stats.seconds
+        if self._unprinted >= _SECONDS:
+            self._unprinted = 0.0
+            self._console.print(progress_line(self._recent), markup=False, soft_wrap=True)
 
     def on_validation(self, step: int, value: float) -> bool:
         """A line above the bar; never stops a run."""
-        self._console.print(f"step {step}: {self._metric.value} {value:.4f} on the validation part")
+        self._console.print(f"step {step}: {self._metric.value} {value:.4f} on the validation part", soft_wrap=True)
         return False
 
 
-def throughput_line(recent: deque[StepStats]) -> str:
-    """Loss, learning rate and memory of the last step, throughput over the recent ones."""
+def measures(recent: deque[StepStats]) -> list[str]:
+    """Loss of the last step, throughput over the recent ones, memory, learning rate: the most important first."""
     last, seconds = recent[-1], sum(s.seconds for s in recent)
+    return [
+        f"loss {last.loss:.3f}",
+        f"{sum(s.cases for s in recent) / seconds:.2f} exams/s",
+        f"{last.peak_bytes / 2**30:.2f} GiB",
+        f"lr {last.learning_rate:.1e}",
+        f"{sum(s.tokens for s in recent) / seconds:.0f} tokens/s",
+    ]
+
+
+def progress_line(recent: deque[StepStats]) -> str:
+    """Where a run is, how long its steps will still take, and the measures."""
+    last = recent[-1]
+    left = (last.total_steps - last.step) * sum(s.seconds for s in recent) / len(recent)
     return (
-        f"loss {last.loss:.3f}  lr {last.learning_rate:.1e}  {sum(s.cases for s in recent) / seconds:.2f} exams/s  "
-        f"{sum(s.tokens for s in recent) / seconds:.0f} tokens/s  {last.peak_bytes / 2**30:.2f} GiB"
+        f"step {last.step} of {last.total_steps}, {timedelta(seconds=round(left))} left: {', '.join(measures(recent))}"
     )
+
+
+def _fit(parts: Sequence[str], width: int) -> str:
+    """As many parts as a width has room for."""
+    fitting = parts[0]
+    for part in parts[1:]:
+        if len(fitting) + 2 + len(part) > width:
+            break
+        fitting += f"  {part}"
+    return fitting
