@@ -5,17 +5,7 @@ from __future__ import annotations
 import pytest
 
 from amrg.birads import Category, Comparison, Kind, Standing, check, parse
-
-
-def assessed(text: str) -> list[str]:
-    """The assessment that holds, as `4A` or `R 4A`."""
-    return [" ".join([*filter(None, [a.laterality]), a.category]) for a in parse(text).report.assessments]
-
-
-def others(text: str) -> list[str]:
-    """The categories that do not hold, as `prior 4B`."""
-    return [f"{o.standing} {o.category}" for o in parse(text).other_categories]
-
+from tests.birads.readings import assessed, others
 
 WRITTEN = [
     "BI\u2011RADS 4A",

@@ -1,5 +1,6 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
+from amrg.birads.categories.standing import Standing
 from amrg.birads.checking import RULES, Violation, check, usual_recommendation
 from amrg.birads.draft import (
     CategoryChange,
@@ -36,8 +37,7 @@ from amrg.birads.lexicon import (
     Status,
     View,
 )
-from amrg.birads.parser.parsing import Fact, OtherCategory, ParsedReport, Span, parse
-from amrg.birads.parser.standing import Standing
+from amrg.birads.parser.parsing import Fact, Note, OtherCategory, ParsedReport, Span, parse
 from amrg.birads.renderer.facility import Facility
 from amrg.birads.renderer.rendering import WORDINGS, Style, render
 from amrg.birads.report import (
@@ -84,6 +84,7 @@ __all__ = [
     "Margin",
     "Morphology",
     "Negative",
+    "Note",
     "OtherCategory",
     "ParsedReport",
     "PlaceChange",

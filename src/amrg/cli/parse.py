@@ -21,8 +21,8 @@ def parse_file(
 ) -> None:
     """Parse a narrative report: findings, categories, composition, each with the text it came from.
 
-    Categories that are not the assessment (earlier, conditional, denied, superseded, of a printed legend) are listed
-    apart. A text without words, or in another language than English, is not read: exit code 3.
+    Categories that are not the assessment (earlier, conditional, denied, superseded, of a printed legend, an ultrasound
+    or MRI) are listed apart. A text without words, or in another language than English, is not read: exit code 3.
     """
     from amrg.birads import check, parse
 
@@ -40,6 +40,7 @@ def parse_file(
                 "facts": [asdict(fact) for fact in parsed.facts],
                 "other_categories": [asdict(other) for other in parsed.other_categories],
                 "marker_placement": None if parsed.marker_placement is None else asdict(parsed.marker_placement),
+                "notes": [asdict(note) for note in parsed.notes],
                 "unread": [asdict(span) for span in parsed.unread],
                 "violations": [asdict(v) for v in violations],
             }
@@ -53,6 +54,8 @@ def parse_file(
         say(f"not the assessment: {other.standing} {other.category} ({other.span.text!r})")
     if parsed.marker_placement is not None:
         say(f"assessment without a category: {parsed.marker_placement.text!r}")
+    for note in parsed.notes:
+        say(f"note: {note.message} ({note.span.text!r})")
     for span in parsed.unread:
         say(f"not read: {span.text!r}")
     for violation in violations:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from amrg.birads.lexicon import Category, Distribution, Kind, Laterality, Morphology
+from amrg.birads.lexicon import Distribution, Kind, Laterality, Morphology
 from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, leads_to, same_sort
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.parser.partial_finding import OWNER, WHEREABOUTS, PartialFinding
-from amrg.birads.parser.sections import Piece
-from amrg.birads.parser.standing import Standing, replaces, standing
+from amrg.birads.parser.rating import CategoryReader, PieceFindings, Ratings
+from amrg.birads.structure.sections import Piece
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
@@ -43,15 +43,6 @@ class Denial:
         self.sides: tuple[Laterality, ...] | None = None
 
 
-class NamedCategory(NamedTuple):
-    """A category named in the text, its side, and where."""
-
-    category: Category
-    side: Laterality | None
-    begin: int
-    end: int
-
-
 class Assembler:
     """Puts findings together, piece after piece, in the order of the text."""
 
@@ -59,10 +50,7 @@ class Assembler:
         self._tokens = tokens
         self.drafts: list[PartialFinding] = []
         self.denials: list[Denial] = []
-        self.categories: list[NamedCategory] = []
-        self.tentative: list[NamedCategory] = []  # called preliminary: they hold where no other does
-        self.others: list[tuple[Standing, NamedCategory]] = []
-        self.replaced_at: list[int] = []  # where the text changes its categories
+        self.ratings = Ratings(tokens)
 
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read the findings, denials and categories of one piece."""
@@ -365,82 +353,10 @@ class _PieceReader:
 
     def read_categories(self) -> None:
         """Give categories to the finding they rate, else to the breast or the study."""
-        after = 0
-        for at, mention in enumerate(self._found):
-            if Concept.CATEGORY in mention.means:
-                after = self._category(after, at, mention) + 1
-
-    def _category(self, after: int, at: int, mention: Mention) -> int:
-        """One mention of categories, and the last mention that it used."""
-        values = mention.means[Concept.CATEGORY]
-        means = standing(self._tokens, self._piece, mention.first, mention.last, len(values))
-        if means is not None and (means is not Standing.SUPERSEDED):
-            side, last = self._category_side(after, at, None)
-            self._into.others += [(means, NamedCategory(v, side, *self._into.span(mention))) for v in values]
-            return last
-        replaces_others = replaces(self._tokens, self._piece, mention.first)
-        draft = self._category_target(at)
-        begin, end = self._into.span(mention)
-        if replaces_others:
-            self._into.replaced_at.append(begin)
-        if draft is not None:
-            self._rate(draft, max(values, key=lambda c: c.suspicion), begin, end)
-        if draft is not None and self._piece.section is not Section.IMPRESSION and not replaces_others:
-            return at
-        side, last = self._category_side(after, at, draft)
-        stated = self._into.tentative if means is Standing.SUPERSEDED else self._into.categories
-        stated += [NamedCategory(v, side, begin, end) for v in values]
-        return last
-
-    def _rate(self, draft: PartialFinding, category: Category, begin: int, end: int) -> None:
-        """Give a finding, and those alike that the same words describe, its category."""
-        for one in draft.alike or [draft]:
-            before = one.slots.get(Concept.CATEGORY)
-            if before is not None and begin in self._into.replaced_at:
-                side = one.value(Concept.SIDE)
-                old = NamedCategory(before[0], side[0] if side and len(side) == 1 else None, *before[1:])
-                self._into.others.append((Standing.SUPERSEDED, old))
-                del one.slots[Concept.CATEGORY]
-            one.fill(Concept.CATEGORY, (category, begin, end))
-
-    def _category_target(self, at: int) -> PartialFinding | None:
-        """The finding that a category rates, or None."""
-        before = self._last_new(at)
-        if before is not None:
-            return before
-        drafts = self._into.drafts
-        if any(n.role is ClauseRole.DENIED for n in self._named) or not drafts:
-            return None
-        section = self._piece.section
-        likened = any(Concept.LIKENESS in m.means or Concept.THE in m.means for m in self._found[:at])
-        bracketed = self._tokens.words[self._piece.first] == "("
-        continues = (likened or bracketed) and section in (Section.BODY, Section.FINDINGS)
-        last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
-        return last if continues and Concept.CATEGORY not in last.slots else None
-
-    def _category_side(self, after: int, at: int, draft: PartialFinding | None) -> tuple[Laterality | None, int]:
-        """The side of a category (stated before it, after it, or by the heading), and the last mention used."""
-        sides = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
-        if not sides and draft is None and (follows := self._side_after(at)) is not None:
-            sides, at = [self._found[follows].means[Concept.SIDE]], follows
-        if not sides and draft is not None and Concept.SIDE in draft.slots:
-            sides = [draft.slots[Concept.SIDE][0]]
-        if not sides:
-            return self._piece.side, at
-        return (sides[-1][0] if len(sides[-1]) == 1 else None), at
-
-    def _side_after(self, at: int) -> int | None:
-        """Where a side is stated right after a category: `BI-RADS 2 on the left`."""
-        for i in range(at + 1, len(self._found)):
-            mention = self._found[i]
-            between = self._tokens.words[self._found[at].last : mention.first]
-            if Concept.CATEGORY in mention.means or Concept.KIND in mention.means:
-                return None
-            if "," in between and (between != [","] or any(Concept.CATEGORY in m.means for m in self._found[i:])):
-                return None
-            if Concept.SIDE in mention.means:
-                return i
-        return None
+        if any(Concept.CATEGORY in m.means for m in self._found):
+            denies = any(n.role is ClauseRole.DENIED for n in self._named)
+            findings = PieceFindings(self._into.drafts, self._new, self._last_new, denies)
+            CategoryReader(self._into.ratings, self._tokens, self._piece, self._found, findings).read()
 
     def _finish(self) -> None:
         """Give sides from headings, then add the new findings, or merge those an impression repeats."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from amrg.birads.categories.sites import Sites
+from amrg.birads.categories.statements import find_statement
 from amrg.birads.parser.numbers import NumberReader
-from amrg.birads.parser.sections import Piece
-from amrg.birads.parser.sites import Sites
-from amrg.birads.parser.statements import find_statement
+from amrg.birads.structure.sections import Piece
 from amrg.birads.text.phrases import ROWS, Concept, forms_of
 from amrg.birads.text.spelling import canonical
 from amrg.birads.text.tokens import Tokens
@@ -60,7 +60,7 @@ def mentions(tokens: Tokens, piece: Piece, sites: Sites) -> list[Mention]:
     """Everything that a piece of text mentions, longest phrases first, without overlap."""
     made: list[Mention] = []
     last = piece.last
-    numbers = NumberReader(tokens, last, sites)
+    numbers = NumberReader(tokens, piece, sites)
     stated = None if any(i in sites.due for i in range(piece.first, last)) else find_statement(tokens, piece)
     words = tokens.words
     i = piece.first

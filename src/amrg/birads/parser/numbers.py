@@ -5,15 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from amrg.birads.categories.sites import Sites
 from amrg.birads.lexicon import Category, Composition, Edition
-from amrg.birads.parser.figures import LIST, read_figure
-from amrg.birads.parser.sites import Sites
+from amrg.birads.parser.densities import read_share
+from amrg.birads.structure.sections import Piece
 from amrg.birads.text.dates import SHORT_MONTHS, read_date
+from amrg.birads.text.figures import LIST, SIDES, is_arrow, read_density, read_figure
+from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
 
+_GRADES = tuple(Composition)
 _UNITS = {"mm": 1.0, "cm": 10.0}
-_LETTER_LEADS = frozenset(["acr", "composition", "density", "type", "category", "class", "grade", "pattern"])
+_LETTER_LEADS_WORDS = (
+    "acr composition density type category class grade pattern score level breast parenchymal parenchyma tissue "
+    "volpara quantra"
+)
+_LETTER_LEADS = frozenset(_LETTER_LEADS_WORDS.split())
+_LETTER_FILLS = frozenset([":", "-", "=", "is", "are", "(", ")", "birads", "of", "as", "classified", "breasts"])
+_OF_TISSUE = frozenset(
+    ["density", "composition", "parenchymal", "parenchyma", "tissue", "pattern", "volpara", "quantra"]
+)
+_LETTER_FIRST = frozenset(["acr", "composition", "density", "type", "grade", "pattern", "parenchyma", "parenchymal"])
+_NOUNS = frozenset(["mass", "nodule", "opacity", "lesion", "well", "small", "large"])
+_WIDEST_LIST = 3  # categories from first to last; a wider range such as 0-6 is the whole scale
 _FARTHEST = 12
 
 
@@ -27,12 +42,13 @@ class NumberMention:
 
 
 class NumberReader:
-    """Reads numbers of one stretch of tokens that ends before `last`."""
+    """Reads numbers of one piece of a text."""
 
-    def __init__(self, tokens: Tokens, last: int, sites: Sites) -> None:
+    def __init__(self, tokens: Tokens, piece: Piece, sites: Sites) -> None:
         self._tokens = tokens
         self._words = tokens.words
-        self._last = last
+        self._last = piece.last
+        self._of_composition = piece.section is Section.COMPOSITION
         self._due = sites.due
         self._month_first = sites.month_first
 
@@ -43,10 +59,10 @@ class NumberReader:
             return self._categories(i)
         if word in ("birads", "category", "assessment"):
             return self._after_birads(i)
-        if word in ("acr", "composition", "density", "type"):
+        if word in _LETTER_FIRST:
             return self._letter(i)
         if word[0].isdecimal():
-            return self._date(i) or self._clock(i) or self._measure(i)
+            return self._date(i) or self._clock(i) or self._share(i) or self._measure(i)
         return self._date(i) if word[:3] in SHORT_MONTHS else None
 
     def _word(self, i: int) -> str:
@@ -68,7 +84,11 @@ class NumberReader:
         end = i
         at = i
         while (read := read_figure(self._tokens, at, self._last)) is not None:
+            if found and self._is_whole_scale(found[-1], read[0], end, at):
+                return NumberMention(Concept.CATEGORY, tuple(Category), read[1])
             if found and (not self._ends_item(read[1]) or (at in self._due and at != i)):
+                break
+            if found and is_arrow(self._tokens, end, at):
                 break
             if read[0] not in found:
                 found.append(read[0])
@@ -88,22 +108,45 @@ class NumberReader:
             return True
         return not word or not word[0].isalnum() or word in ("and", "or", "in", "for", "respectively", "birads", "to")
 
+    def _is_whole_scale(self, low: Category, high: Category, end: int, at: int) -> bool:
+        """Whether two figures are the ends of the scale, as in `BI-RADS 0-6` and `1 to 5`."""
+        between = self._tokens.text[self._tokens.ends[end - 1] : self._tokens.starts[at]].strip()
+        return high.major - low.major > _WIDEST_LIST and between in ("-", "to")
+
     def _letter(self, i: int) -> NumberMention | None:
-        """A composition letter after its lead words, as in `ACR density type C`."""
+        """A composition letter after its lead words, as in `ACR density type C`, or a grade of density as a number."""
         words = self._words
         leads_acr = words[i] in ("acr", "composition", "birads")
         j = i + 1
         while j < min(self._last, i + _FARTHEST) and (
-            words[j] in _LETTER_LEADS or words[j] in (":", "-", "=", "is", "(", "birads", "breast")
+            words[j] in _LETTER_LEADS or words[j] in _LETTER_FILLS or words[j] in SIDES
         ):
             leads_acr = leads_acr or words[j] in ("composition", "acr") or (words[j] == "category")
             j += 1
         word = self._word(j)
-        if word not in ("a", "b", "c", "d") or (word == "a" and self._word(j + 1).isalpha() and not leads_acr):
+        if word not in ("a", "b", "c", "d"):
+            return self._grade(i, j)
+        if word == "a" and self._word(j + 1).isalpha() and not leads_acr:
             return None
-        if self._word(j + 1) in ("mass", "nodule", "opacity", "lesion", "well", "small", "large"):
+        if self._word(j + 1) in _NOUNS or (words[i] == "parenchyma" and not leads_acr):
             return None
         return NumberMention(Concept.LETTER, Composition(word), j + 1)
+
+    def _grade(self, i: int, j: int) -> NumberMention | None:
+        """A grade of density at token `j`, led up to from token `i` on: `density grade IV`, `type 2 parenchyma`."""
+        found = read_density(self._tokens, j, self._last) if self._word(j) and j not in self._due else None
+        if found is None:
+            return None
+        grade, end = found
+        tissue = self._words[i:j] + self._words[end : min(end + 3, self._last)]
+        if not self._of_composition and not _OF_TISSUE & set(tissue):
+            return None
+        return NumberMention(Concept.LETTER, _GRADES[grade - 1], end)
+
+    def _share(self, i: int) -> NumberMention | None:
+        """The share of the breast that is glandular, as the 4th edition describes composition."""
+        found = read_share(self._tokens, i, self._last, self._of_composition)
+        return None if found is None else NumberMention(Concept.COMPOSITION, *found)
 
     def _date(self, i: int) -> NumberMention | None:
         """A date; one whose day and month can be taken for one another, a month or a year only says when."""

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import datetime
-from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 
+from amrg.birads.categories.sites import Sites, find_sites
+from amrg.birads.categories.standing import Standing
 from amrg.birads.lexicon import Category, Laterality
-from amrg.birads.parser.addenda import Parts, find_parts
-from amrg.birads.parser.assembling import Assembler, NamedCategory
+from amrg.birads.parser.assembling import Assembler
 from amrg.birads.parser.directions import with_quadrants
 from amrg.birads.parser.mentions import Mention, mentions
-from amrg.birads.parser.partial_finding import PartialFinding
-from amrg.birads.parser.sections import Piece, pieces
-from amrg.birads.parser.sites import Sites, find_sites
-from amrg.birads.parser.standing import Standing
+from amrg.birads.parser.rating import NamedCategory
+from amrg.birads.parser.settling import assessments_of, settle
 from amrg.birads.parser.studywide import StudyReader
-from amrg.birads.report import Assessment, Finding, Negative, Report
+from amrg.birads.report import Finding, Negative, Report
+from amrg.birads.structure.addenda import Parts, find_parts
+from amrg.birads.structure.modalities import Modality
+from amrg.birads.structure.sections import Piece, pieces
+from amrg.birads.structure.tables import read_tables
+from amrg.birads.text.edits import CleanText
 from amrg.birads.text.headings import Section
 from amrg.birads.text.language import foreign_language
-from amrg.birads.text.normalizing import CleanText, clean
+from amrg.birads.text.normalizing import clean
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens, tokenize
 
@@ -56,13 +59,22 @@ class OtherCategory:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something about the text that its reader should know, in one line, and the piece of text that it is about."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedReport:
     """A report read from text.
 
     `facts` say where each value was found, `unread` which pieces were not understood or not used.
     `other_categories` are those that the text names and that do not hold: earlier, conditional, denied, superseded by
-    an addendum, or of a printed legend. `marker_placement` is set for a mammogram after a procedure that shows a
-    marker, an assessment of its own without a number. `refusal` is the one line that says why nothing was read.
+    an addendum, of a printed legend, or of an ultrasound or MRI. `notes` say where a text contradicts itself, and what
+    in it is of another examination or scale. `marker_placement` is set for a mammogram after a procedure that shows
+    a marker, an assessment of its own without a number. `refusal` is the one line that says why nothing was read.
     """
 
     report: Report
@@ -71,6 +83,7 @@ class ParsedReport:
     other_categories: tuple[OtherCategory, ...] = ()
     marker_placement: Span | None = None
     refusal: str | None = None
+    notes: tuple[Note, ...] = ()
 
 
 _FINDING_SECTIONS = frozenset({Section.BODY, Section.FINDINGS, Section.IMPRESSION})
@@ -93,7 +106,7 @@ def parse(text: str) -> ParsedReport:
     language = foreign_language(source.text)
     if language is not None:
         return _refused(text, f"not English ({language}): not read")
-    tokens, sites = find_sites(tokenize(source.text))
+    tokens, sites = find_sites(read_tables(tokenize(source.text)))
     reading = _Reading(source, tokens, find_parts(tokens))
     for piece in pieces(tokens):
         reading.take(piece, with_quadrants(tokens, mentions(tokens, piece, sites)))
@@ -124,17 +137,21 @@ class _Reading:
 
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read one piece."""
+        if not piece.is_of_mammogram:
+            self._assembler.take_categories(piece, found)
+            self._pieces.append((piece, found))
+            return
         self._study.take(piece, found)
         if piece.section in _FINDING_SECTIONS:
             self._assembler.take(piece, found)
-        elif piece.section is not Section.COMPOSITION:
+        else:
             self._assembler.take_categories(piece, found)
         self._marker = self._marker or next((m for m in found if Concept.MARKER in m.means), None)
         self._pieces.append((piece, found))
 
     def result(self, sites: Sites) -> ParsedReport:
         """Put the parts together."""
-        held, others = settle(self._assembler, self._parts)
+        held, others = settle(self._assembler.ratings, self._assembler.drafts, self._parts)
         others += [(Standing.LEGEND, NamedCategory(c, None, begin, end)) for c, begin, end in sites.legend]
         findings: list[Finding] = []
         found: list[Fact] = []
@@ -142,7 +159,7 @@ class _Reading:
             for finding, slots in draft.findings():
                 found += [self._fact(f"findings[{len(findings)}].{path}", *slot) for path, slot in slots]
                 findings.append(finding)
-        assessments = _assessments(held, findings, self._assembler.drafts)
+        assessments = assessments_of(held, findings, self._assembler.drafts)
         unused = [(a.begin, a.end) for a in self._study.settle_advice(assessments)]
         facts = [self._fact(path, *slot) for path, slot in self._study.facts()] + found
         negatives, denied = self._negatives()
@@ -161,10 +178,35 @@ class _Reading:
         return ParsedReport(
             report,
             tuple(facts),
-            self._unread(facts, unused),
+            self._unread(facts, unused, sites.foreign),
             tuple(OtherCategory(why, n.category, n.side, self._span(n.begin, n.end)) for why, n in spoken),
             None if self._marker is None else self._span(*self._assembler.span(self._marker)),
+            notes=self._notes(sites),
         )
+
+    def _notes(self, sites: Sites) -> tuple[Note, ...]:
+        """What a reader should know, in the order of the text."""
+        made = [
+            (
+                min(number.begin, words.begin),
+                max(number.end, words.end),
+                f"category {number.category} with the words of {words.category}",
+            )
+            for number, words in self._assembler.ratings.contradictions
+        ]
+        made += [(begin, end, "not BI-RADS: not read as a category") for begin, end in sites.foreign]
+        made += self._examinations()
+        return tuple(Note(message, self._span(begin, end)) for begin, end, message in sorted(made))
+
+    def _examinations(self) -> list[tuple[int, int, str]]:
+        """A note for each examination whose findings are not the mammogram's, where it begins."""
+        made: dict[Modality, tuple[int, int, str]] = {}
+        for piece, _ in self._pieces:
+            modality = piece.speaks_of or piece.modality
+            if modality is not None and not piece.is_of_mammogram and modality not in made:
+                begin, end = self._tokens.starts[piece.first], self._tokens.ends[piece.last - 1]
+                made[modality] = (begin, end, f"{modality}: findings not read as those of a mammogram")
+        return list(made.values())
 
     def _span(self, start: int, end: int) -> Span:
         """A span of the plain text as one of the text as it came."""
@@ -184,12 +226,16 @@ class _Reading:
                 made[negative] = self._fact(f"negatives[{len(made)}].kind", denial.kind, denial.begin, denial.end)
         return tuple(made), list(made.values())
 
-    def _unread(self, facts: list[Fact], unused: list[tuple[int, int]]) -> tuple[Span, ...]:
+    def _unread(
+        self, facts: list[Fact], unused: list[tuple[int, int]], foreign: tuple[tuple[int, int], ...]
+    ) -> tuple[Span, ...]:
         """What was not understood, and what was but has no place in the report, in the order of the text."""
         starts = {fact.span.start for fact in facts}
         values = {fact.span.text.lower() for fact in facts}
-        spans = list(unused)
-        for piece, found in self._pieces:
+        spans = [*unused, *foreign]
+        for piece, mentioned in self._pieces:
+            whole = piece.is_of_mammogram
+            found = mentioned if whole else [m for m in mentioned if Concept.CATEGORY in m.means]
             spans += _not_understood(self._tokens, piece, found)
             for mention in found:
                 begin, end = self._assembler.span(mention)
@@ -202,13 +248,21 @@ class _Reading:
         return tuple(self._span(start, end) for start, end in _merged(spans))
 
 
+_SAYS_WHERE = frozenset({Concept.CLOCK, Concept.DISTANCE, Concept.SIZE, Concept.DATE, Concept.WHEN})
+_DESCRIBES = frozenset({Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION})
+_OTHERWISE = frozenset({Concept.STRUCTURE, Concept.COMPOSITION, Concept.KIND, Concept.FILL, Concept.NORMAL})
+
+
 def is_unused(piece: Piece, mention: Mention) -> bool:
-    """Whether a mention that became no fact says where a finding is, how large, or when a prior study was."""
+    """Whether a mention that became no fact says what or where a finding is, how large, or when a prior study was."""
     if piece.section in (Section.INDICATION, Section.TECHNIQUE):
         return False
+    means = mention.means.keys()
     if piece.section is Section.COMPARISON:
-        return bool(mention.means.keys() & {Concept.DATE, Concept.WHEN})
-    return bool(mention.means.keys() & {Concept.CLOCK, Concept.DISTANCE, Concept.SIZE, Concept.DATE, Concept.WHEN})
+        return bool(means & {Concept.DATE, Concept.WHEN})
+    if means & _SAYS_WHERE:
+        return True
+    return piece.section is not Section.COMPOSITION and bool(means & _DESCRIBES and not means & _OTHERWISE)
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -222,60 +276,6 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return made
 
 
-def settle(assembler: Assembler, parts: Parts) -> tuple[list[NamedCategory], list[tuple[Standing, NamedCategory]]]:
-    """The categories that hold and those that do not: of what was written at different times the latest holds."""
-
-    def rank(begin: int) -> tuple[int, int]:
-        return parts.rank(begin), bisect_right(assembler.replaced_at, begin)
-
-    stated = assembler.categories or assembler.tentative
-    others = list(assembler.others)
-    if assembler.categories:
-        others += [(Standing.SUPERSEDED, named) for named in assembler.tentative]
-    ranks = {named: rank(named.begin) for named in stated}
-    if not parts.starts and not assembler.replaced_at:
-        return stated, others
-    for draft in assembler.drafts:
-        slot = draft.slots.get(Concept.CATEGORY)
-        if slot is None:
-            continue
-        sides = draft.value(Concept.SIDE) or (None,)
-        own = NamedCategory(slot[0], sides[0] if len(sides) == 1 else None, *slot[1:])
-        if _is_superseded(own, rank(own.begin), ranks):
-            others.append((Standing.SUPERSEDED, own))
-            del draft.slots[Concept.CATEGORY]
-    held = []
-    for named in stated:
-        if _is_superseded(named, ranks[named], ranks):
-            others.append((Standing.SUPERSEDED, named))
-        else:
-            held.append(named)
-    return held, list(dict.fromkeys(others))
-
-
-def _is_superseded(named: NamedCategory, rank: tuple[int, int], ranks: dict[NamedCategory, tuple[int, int]]) -> bool:
-    """Whether a later part of the text names a category for the same breast, or for both."""
-    return any(
-        later > rank and (other.side is named.side or other.side is None or named.side is None)
-        for other, later in ranks.items()
-    )
-
-
-def _assessments(
-    held: list[NamedCategory], findings: list[Finding], drafts: list[PartialFinding]
-) -> dict[Assessment, tuple[int, int]]:
-    """The categories named for breast or study, with their spans; where there are none, those of the findings."""
-    made: dict[Assessment, tuple[int, int]] = {}
-    for named in held:
-        made.setdefault(Assessment(category=named.category, laterality=named.side), (named.begin, named.end))
-    if not made:
-        spans = [draft.slots.get(Concept.CATEGORY) for draft in drafts for _ in draft.findings()]
-        for finding, slot in zip(findings, spans, strict=True):
-            if finding.category is not None and slot is not None:
-                made.setdefault(Assessment(category=finding.category, laterality=finding.laterality), slot[1:])
-    return made
-
-
 def _counts(word: str, piece: Piece) -> bool:
     """Whether a token that nothing covers is worth naming; a digit alone numbers an item."""
     return word[0].isalnum() and (len(word) > 1 or (word.isdecimal() and piece.last - piece.first > 1))
@@ -286,8 +286,12 @@ def _not_understood(tokens: Tokens, piece: Piece, found: list[Mention]) -> list[
     runs: list[list[int]] = []
     at = piece.first
     for first, last in [*((m.first, m.last) for m in found), (piece.last, piece.last)]:
-        run = [i for i in range(at, first) if _counts(tokens.words[i], piece)]
-        if run:
-            runs.append([run[0], run[-1]])
+        apart = True
+        for i in range(at, first):
+            if _counts(tokens.words[i], piece):
+                runs[len(runs) - (not apart) :] = [[i if apart else runs[-1][0], i]]
+                apart = False
+            elif tokens.starts[i] == tokens.ends[i]:  # a mark between the name and the value of a table
+                apart = True
         at = last
     return [(tokens.starts[a], tokens.ends[b]) for a, b in runs]

@@ -6,11 +6,12 @@ import datetime
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from amrg.birads.categories.standing import is_conditional
 from amrg.birads.lexicon import Composition, Laterality, Recommendation
 from amrg.birads.parser.mentions import Mention
-from amrg.birads.parser.sections import Piece
-from amrg.birads.parser.standing import is_conditional
 from amrg.birads.report import Assessment, Comparison
+from amrg.birads.structure.sections import Piece
+from amrg.birads.text.figures import read_density
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
@@ -110,9 +111,13 @@ class StudyReader:
             self._bare_letter(piece)
 
     def _bare_letter(self, piece: Piece) -> None:
-        """A letter alone under the heading of composition: `C`, `(c)`, `type C`, `category c`."""
+        """A letter alone under the heading of composition, or a grade: `C`, `(c)`, `type C`, `category c`, `3`."""
         words = self._tokens.words
         for i in range(piece.first, piece.last):
+            if i == piece.first and (grade := read_density(self._tokens, i, piece.last)) is not None:
+                self._letter = True
+                self.values["composition"] = (tuple(Composition)[grade[0] - 1], *self._span(i, grade[1]))
+                return
             if words[i] not in ("a", "b", "c", "d"):
                 continue
             capital = self._tokens.text[self._tokens.starts[i]].isupper()

@@ -26,6 +26,11 @@ def month_first(text: str) -> bool | None:
     return None if day_first == month else month
 
 
+def is_numeric_date(text: str, at: int) -> bool:
+    """Whether a date in figures such as 2/5/2024 begins at a place in a text."""
+    return _NUMERIC_DATE.match(text, at) is not None
+
+
 def read_date(text: str, at: int, month_first: bool | None) -> tuple[datetime.date | None, int] | None:
     """The date at a place in a text, and where it ends.
 

@@ -20,6 +20,7 @@ _ENGLISH_WORDS = (
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _FOREIGN = frozenset().union(*FOREIGN_WORDS.values())
 _READABLE = 0x24F  # the last letter of the Latin blocks that English texts may borrow from
+_ACRONYM = 4  # letters of one
 _MANY = 4  # unknown words of a text without one English word that make it foreign
 
 
@@ -38,7 +39,7 @@ def foreign_language(text: str) -> str | None:
         return "another language"
     if score and (3 * score > english if score > 1 else english == 0):
         return _name(foreign)
-    unknown = [w for w in lower if w not in KNOWN]
+    unknown = {w.lower() for w in words if w.lower() not in KNOWN and not (w.isupper() and len(w) <= _ACRONYM)}
     return "another language" if english == 0 and len(unknown) >= _MANY and len(unknown) > len(lower) / 2 else None
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from html import unescape
 
+from amrg.birads.text.containers import unwrap
+from amrg.birads.text.edits import CleanText, edited
+
 _ODD = re.compile(r"[^\t\n\r\x20-\x7e]|\r(?!\n)|[&\\]|<[/!A-Za-z]|\S~[A-Za-z]")
-_LINE_TAGS = "br|p|div|li|ul|ol|tr|table|h[1-6]|hr|pre|body|html|head|section|article|blockquote|dt|dd|dl"
-_TEXT_TAGS = "b|i|u|em|strong|span|font|sup|sub|small|big|a|code|mark|tbody|thead|th|td|tt|o:p|center"
+_LINE_TAGS = (
+    "br|p|div|li|ul|ol|tr|table|h[1-6]|hr|pre|body|html|head|section|article|blockquote|dt|dd|dl|paragraph|list|item|"
+    "caption|title|text|component|report|findings|impression|section"
+)
+_TEXT_TAGS = "b|i|u|em|strong|span|font|sup|sub|small|big|a|code|mark|tbody|thead|tt|o:p|center|content|col|colgroup"
 _LETTERS_LIKE = str.maketrans(
     "АВЕКМНОРСТХІЅЈаеорсхіѕјΑΒΕΙΚΜΝΟΡΤΧο", "ABEKMHOPCTXISJaeopcxisjABEIKMNOPTXo"
 )  # Cyrillic and Greek letters that look like Latin ones
@@ -24,6 +28,7 @@ _EDITS = re.compile(
     rf"|(?P<entity>&(?:amp;)*(?:\#[0-9]{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)"
     rf"|(?P<line><(?:/?(?:{_LINE_TAGS})(?:\s[^<>]*)?/?)>)"
     rf"|(?P<tag><(?:/?(?:{_TEXT_TAGS})(?:\s[^<>]*)?/?|!--[^<>]*--)>)"
+    rf"|(?P<cell></?t[dh](?:\s[^<>]*)?>)"
     r"|(?P<hl7>\\(?:[HNTSRFE]|X[0-9A-Fa-f]{2,64}|\.(?:br|sp|in|ti|fi|nf|ce|sk)[+-]?[0-9]{0,4}|[CMZ][0-9A-Za-z]{2,8})\\)"
     r"|(?P<escape>\\r\\n|\\[nrt]|\\u[0-9a-fA-F]{4})"
     r"|(?P<tilde>(?<=\S)~(?=[A-Za-z]))"
@@ -53,54 +58,22 @@ _BY_CATEGORY = {"Zs": " ", "Pd": "-", "Nd": "0"} | dict.fromkeys(("Cf", "Mn", "M
 _HL7 = {"H": "", "N": "", "T": "&", "S": "^", "R": "~", "F": "|", "E": "\\"}
 
 
-@dataclass(frozen=True, slots=True)
-class CleanText:
-    """A text made plain. `original` gives the span in the text as it came of a span in the plain one."""
-
-    text: str
-    source: str
-    _ends: tuple[int, ...] = ()  # where each edit ends in the plain text
-    _edits: tuple[tuple[int, int, int], ...] = ()  # where it begins there, and its begin and end in the source
-
-    def original(self, start: int, end: int) -> tuple[int, int]:
-        """A span of the plain text as a span of the text as it came."""
-        if not self._edits:
-            return start, end
-        return self._place(start, False), (self._place(end - 1, True) if end > start else self._place(start, False))
-
-    def _place(self, at: int, last: bool) -> int:
-        """Where a character begins in the source, or ends."""
-        i = bisect_right(self._ends, at)
-        if i < len(self._edits) and at >= self._edits[i][0]:
-            return self._edits[i][2 if last else 1]
-        moved = at if i == 0 else self._edits[i - 1][2] + at - self._ends[i - 1]
-        return moved + 1 if last else moved
-
-
 def clean(text: str) -> CleanText:
     """Make a text plain: ASCII punctuation and spaces, no markup, letters and digits in their common forms.
 
     Returns:
         The plain text, which knows where each of its characters came from. Linear in the text's length.
     """
-    if _ODD.search(text) is None:
-        return CleanText(text, text)
-    parts: list[str] = []
-    ends: list[int] = []
-    edits: list[tuple[int, int, int]] = []
-    at = made = 0
+    taken = unwrap(text)
+    return taken if _ODD.search(taken.text) is None else edited(taken, _changes(taken.text))
+
+
+def _changes(text: str) -> Iterator[tuple[int, int, str]]:
+    """What is not plain, with the plain form of it."""
     for found in _EDITS.finditer(text):
         new = _HANDLERS[found.lastgroup or "odd"](found.group(), text, found)
-        if new == found.group():
-            continue
-        made += found.start() - at
-        parts += (text[at : found.start()], new)
-        edits.append((made, found.start(), found.end()))
-        made += len(new)
-        ends.append(made)
-        at = found.end()
-    parts.append(text[at:])
-    return CleanText("".join(parts), text, tuple(ends), tuple(edits))
+        if new != found.group():
+            yield *found.span(), new
 
 
 def _entity(found: str, text: str, match: re.Match[str]) -> str:
@@ -191,6 +164,7 @@ _HANDLERS: dict[str, Callable[[str, str, re.Match[str]], str]] = {
     "entity": _entity,
     "line": lambda found, text, match: "\n",
     "tag": lambda found, text, match: "",
+    "cell": lambda found, text, match: " | " if found[1] == "/" else "",
     "hl7": _hl7,
     "escape": _escape,
     "tilde": lambda found, text, match: "\n",

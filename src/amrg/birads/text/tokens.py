@@ -27,6 +27,7 @@ _FINISHED = frozenset(_FINISHED_WORDS.split())
 _MAX_TOKENS = 200  # tokens of a segment; no sentence is as long, and reading one takes time that grows with its square
 _UNFINISHED_WORDS = "a an the of in with and or to for at by is are from on"
 _UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
+_ROMAN = frozenset(["ii", "iii", "iv"])
 _CARRY_ON = "seen noted in with of and or which is are was were suggests suggest appears appear on at from causing"
 _CONTINUES = frozenset(_CARRY_ON.split())
 
@@ -46,6 +47,10 @@ class Tokens:
     def touching(self, i: int) -> bool:
         """Whether token `i` follows the one before it without a space."""
         return i > 0 and self.ends[i - 1] == self.starts[i]
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Where tokens `first` to `last` (exclusive) begin and end in the text."""
+        return self.starts[first], self.ends[last - 1]
 
 
 def tokenize(text: str) -> Tokens:
@@ -131,11 +136,12 @@ def _breaks_line(tokens: Tokens, at: int, first: int) -> bool:
         return True
     before, after = words[at - 1], words[at + 1]
     if before in _UNFINISHED and not tokens.touching(at - 1):  # the a of 4a is no article
-        return False
+        return after == "birads" and before == "a"
     if before in _ENDS or after == "-" or not after[0].isalnum() or after[0].isdigit():
         return before != "," or not after[0].isalnum()
     if "birads" in (words[first], after):
-        return words[first] == "birads" or before in _FINISHED or words[at + 2 : at + 3] == [":"]
+        figure = len(before) == 1 or before in _ROMAN  # of something else than the category that follows
+        return figure or words[first] == "birads" or before in _FINISHED or words[at + 2 : at + 3] == [":"]
     if after in _CONTINUES:
         return False
     starts_small = tokens.text[tokens.starts[at + 1]].islower()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amrg.birads.lexicon import Category
-from amrg.birads.parser.sections import Piece
+from amrg.birads.structure.sections import Piece
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
@@ -118,3 +118,40 @@ def _is_whole(words: list[str], at: int, last: int, firm: bool) -> bool:
             return True
         k += 1
     return k == last
+
+
+def find_gloss(tokens: Tokens, piece: Piece, first: int, last: int) -> tuple[Category, int, int] | None:
+    """The category that the words next to a number state, with its tokens: the 4 of `BI-RADS 2: Suspicious`.
+
+    Only a whole phrase counts, which nothing but an explanation follows: `BI-RADS 2, benign calcifications` has none.
+    """
+    words = tokens.words
+    k = last
+    while k < piece.last and words[k] in _MARKS:
+        k += 1
+    if k < piece.last and words[k] in _FIRST_WORDS and (after := _phrase_at(words, k, piece.last)) is not None:
+        return after
+    if words[first - 1 : first] != ["birads"] and words[first - 1 : first] != ["category"]:
+        return None
+    k = first - 1
+    while k >= piece.first and (words[k] in _LEADS or words[k] in _MARKS):
+        k -= 1
+    for count in range(min(_MAX_WORDS, k + 1 - piece.first), 0, -1):
+        means = _PHRASES.get(tuple(words[k + 1 - count : k + 1]))
+        begins = k + 1 - count
+        whole = begins == piece.first or words[begins - 1] in (":", "-", "is", "(", "\n")
+        if means is not None and Concept.CATEGORY in means and whole:
+            return means[Concept.CATEGORY][0], begins, k + 1
+    return None
+
+
+def _phrase_at(words: list[str], first: int, end: int) -> tuple[Category, int, int] | None:
+    """The longest phrase for a category at token `first` that is whole."""
+    places = [k for k in range(first, min(end, first + 2 * _MAX_WORDS)) if words[k] not in _MARKS]
+    for count in range(min(_MAX_WORDS, len(places)), 0, -1):
+        means = _PHRASES.get(tuple(words[k] for k in places[:count]))
+        if means is None or Concept.CATEGORY not in means:
+            continue
+        last = places[count - 1] + 1
+        return (means[Concept.CATEGORY][0], first, last) if _is_whole(words, last, end, True) else None
+    return None

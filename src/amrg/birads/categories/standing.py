@@ -6,8 +6,8 @@ import re
 from enum import StrEnum
 from itertools import pairwise
 
-from amrg.birads.parser.figures import FIGURES, LIST
-from amrg.birads.parser.sections import Piece
+from amrg.birads.structure.sections import Piece
+from amrg.birads.text.figures import FIGURES, LIST, is_arrow, read_figure
 from amrg.birads.text.headings import Section
 from amrg.birads.text.tokens import Tokens
 
@@ -20,6 +20,10 @@ class Standing(StrEnum):
     DENIED = "denied"
     SUPERSEDED = "superseded"
     LEGEND = "legend"
+    ULTRASOUND = "ultrasound"
+    MRI = "MRI"
+    CONTRAST_MAMMOGRAPHY = "contrast-enhanced mammography"
+    COMBINED = "combined"  # of all examinations together, where the mammogram has one of its own
 
 
 _PRIOR_SECTIONS = frozenset({Section.INDICATION, Section.COMPARISON, Section.TECHNIQUE})
@@ -121,7 +125,7 @@ def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) ->
         (Standing.CONDITIONAL, modal or is_conditional(words, piece.first, first, piece.last)),
         (Standing.DENIED, denied),
         (Standing.LEGEND, _is_general(clause)),
-        (Standing.PRIOR, _is_past(before) or _is_past_after(clause, after) or _is_left(words, piece, first, last)),
+        (Standing.PRIOR, _is_past(before) or _is_past_after(clause, after) or _is_left(tokens, piece, first, last)),
         (Standing.SUPERSEDED, bool({"preliminary", "provisional"} & set(before))),
     )
     return next((kind for kind, holds in kinds if holds), None)
@@ -266,8 +270,11 @@ def _is_comparison(before: list[str], k: int) -> bool:
     return word in ("prior", "previous", "original", "earlier") and study and compared and before[-1] != "previously"
 
 
-def _is_left(words: list[str], piece: Piece, first: int, last: int) -> bool:
-    """Whether another category replaces this one: the 4 of `from BI-RADS 4 to BI-RADS 2` and of `was 4, now 2`."""
+def _is_left(tokens: Tokens, piece: Piece, first: int, last: int) -> bool:
+    """Whether another category replaces this one: the 4 of `from BI-RADS 4 to 2`, of `was 4, now 2` and of `4 -> 2`."""
+    if _leads_on(tokens, last, piece.last):
+        return True
+    words = tokens.words
     k = first - 1
     while k >= piece.first and words[k] in ("birads", "category", "a", "the", "assessment"):
         k -= 1
@@ -277,6 +284,14 @@ def _is_left(words: list[str], piece: Piece, first: int, last: int) -> bool:
         return False
     follows = words[last : last + 4]
     return "to" in follows[:3] or bool(_CHANGED & set(words[max(piece.first, k - 5) : k]))
+
+
+def _leads_on(tokens: Tokens, at: int, last: int) -> bool:
+    """Whether an arrow leads from a category that ends before token `at` to another one."""
+    k = at
+    while k < last and tokens.words[k] in ("-", "=", "birads", "category"):
+        k += 1
+    return at < k < last and is_arrow(tokens, at, k) and read_figure(tokens, k, last) is not None
 
 
 _REPLACES = _CHANGED - {"increased", "decreased"}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from amrg.birads.categories.scales import five_point_codes, is_other_scale, names_other_scale
 from amrg.birads.lexicon import Category
-from amrg.birads.parser.figures import FIGURES, LIST, SIDES, ends_item, is_enumeration, read_figure
+from amrg.birads.structure.modalities import MODALITIES
 from amrg.birads.text.dates import month_first
+from amrg.birads.text.figures import FIGURES, LIST, SIDES, ends_item, is_arrow, is_enumeration, read_figure
 from amrg.birads.text.tokens import Tokens
 
 _LEADS = frozenset(["birads", "category", "categories", "assessment"])
@@ -17,7 +19,7 @@ _BETWEEN_WORDS = (
     "# remains > was mammographic mammogram now current should read reads changed upgraded "
     "downgraded revised updated reclassified from to"
 )
-_BETWEEN = frozenset(_BETWEEN_WORDS.split())
+_BETWEEN = frozenset(_BETWEEN_WORDS.split()) | frozenset(MODALITIES)
 _BREAKS_WORDS = ". ; | [ ] { } •"
 _BREAKS = frozenset(_BREAKS_WORDS.split()) | {"\n"}
 _GLOSS_WORDS = (
@@ -47,6 +49,8 @@ class Sites:
     due: frozenset[int]
     legend: tuple[tuple[Category, int, int], ...]
     month_first: bool | None = None
+    foreign: tuple[tuple[int, int], ...] = ()
+    """Where the text has a category of another scale than BI-RADS."""
 
 
 def find_sites(tokens: Tokens) -> tuple[Tokens, Sites]:
@@ -61,7 +65,8 @@ def find_sites(tokens: Tokens) -> tuple[Tokens, Sites]:
         words, starts, ends = tokens.words, tokens.starts, tokens.ends
         remaining = Tokens(tokens.text, [words[i] for i in keep], [starts[i] for i in keep], [ends[i] for i in keep])
         moved = {place[i] for i in finder.due}
-    return remaining, Sites(frozenset(moved), tuple(legend), month_first(tokens.text))
+    others = (*finder.foreign, *five_point_codes(tokens.text))
+    return remaining, Sites(frozenset(moved), tuple(legend), month_first(tokens.text), others)
 
 
 class _Finder:
@@ -73,6 +78,8 @@ class _Finder:
         self._last = len(tokens.words)
         self.due: set[int] = set()
         self.dropped: set[int] = set()
+        self.foreign: list[tuple[int, int]] = []
+        self._has_other_scale = names_other_scale(self._words)
 
     def read(self) -> None:
         """Find every category."""
@@ -101,9 +108,9 @@ class _Finder:
                 if words[j] == "\n" and not self._is_open(j):
                     return
                 broken.append(j)
-            elif words[j] in _GLOSS and words[j] not in FIGURES:
+            elif words[j] in _GLOSS and words[j] not in FIGURES and words[j] not in _BETWEEN:
                 glossed = True
-            elif words[j] not in _BETWEEN:
+            elif words[j] not in _BETWEEN and words[j] not in _GLOSS:
                 break
             j += 1
         found = read_figure(self._tokens, j, self._last)
@@ -113,10 +120,18 @@ class _Finder:
             return
         if glossed and (broken or words[j - 1] not in ("(", "-", ":", "=", "category", "birads")):
             return
-        if words[i] == "assessment" and broken:
+        if words[i] == "assessment" and (broken or words[found[1] : found[1] + 1] == ["of"]):
+            return  # `Assessment 2 of 2`
+        if words[i] != "birads" and self._is_of_other_scale(i, j, found[1]):
+            self.foreign.append((self._tokens.starts[i], self._tokens.ends[found[1] - 1]))
             return
         self._accept(i + 1, j, broken)
         self._others(found[1])
+
+    def _is_of_other_scale(self, lead: int, at: int, end: int) -> bool:
+        """Whether the category at token `at` is of another scale than BI-RADS."""
+        words = self._words
+        return self._has_other_scale or is_other_scale(words, lead, end)
 
     def _is_open(self, at: int) -> bool:
         """Whether the line that ends at token `at` waits for its value."""
@@ -126,6 +141,9 @@ class _Finder:
         """A category begins at token `at`; the breaks before it part nothing, and letters for sides are spelt out."""
         self.due.add(at)
         self.dropped.update(broken)
+        if self._words[at + 1 : at + 2] == ["."]:
+            read = read_figure(self._tokens, at, self._last)
+            self.dropped.update([at + 1] if read is not None and read[1] > at + 1 else [])  # `4.a`
         self._spell(first, at)
 
     def _spell(self, first: int, last: int) -> None:
@@ -153,7 +171,11 @@ class _Finder:
             if found is None:
                 self._spell_after(first)
                 return
-            before = self._side_before(first, j) or self._is_next_in_time(first, j)
+            before = (
+                self._side_before(first, j)
+                or self._is_next_in_time(first, j)
+                or any(w == "overall" or w in MODALITIES for w in words[first:j])
+            )
             if not before and not self._side_after(found[1]):
                 self._spell_after(first)
                 return
@@ -163,7 +185,9 @@ class _Finder:
             first = found[1]
 
     def _is_next_in_time(self, first: int, j: int) -> bool:
-        """`was 3, now 2` and `from 4 to 2`."""
+        """`was 3, now 2`, `from 4 to 2` and `4 -> 2`."""
+        if is_arrow(self._tokens, first, j):
+            return True
         if self._words[j - 1] == "to":
             return "from" in self._words[max(0, first - 6) : first]
         return bool({"now", "currently", "today"} & set(self._words[first:j]))

@@ -6,6 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amrg.birads.lexicon import Laterality
+from amrg.birads.structure.modalities import (
+    Modality,
+    heading_modality,
+    label_modality,
+    names_another,
+    sentence_modality,
+    whole_modality,
+)
 from amrg.birads.text.headings import PHRASES, SPEAKING, Section
 from amrg.birads.text.spelling import canonical
 from amrg.birads.text.tokens import Segment, Tokens, segments
@@ -22,26 +30,54 @@ _SHORT_LIVED = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARI
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Tokens `first` to `last` (exclusive) of one section, and the side they are about where none is stated."""
+    """Tokens `first` to `last` (exclusive) of one section, and the side they are about where none is stated.
+
+    `modality` is the examination that its heading names, `speaks_of` the one that the sentence itself reports on.
+    """
 
     section: Section
     first: int
     last: int
     side: Laterality | None
     opens_line: bool
+    modality: Modality | None = None
+    speaks_of: Modality | None = None
+
+    @property
+    def is_of_mammogram(self) -> bool:
+        """Whether no other examination is described."""
+        return (self.speaks_of or self.modality or Modality.MAMMOGRAPHY) is Modality.MAMMOGRAPHY
 
 
 class _State:
     """The state of the walk through a text."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self.section = Section.BODY
         self.block_side: Laterality | None = None
         self.line_side: Laterality | None = None
         self.filled = False
+        self.several = names_another(tokens)  # whether to look for parts about other examinations
+        self.whole = whole_modality(tokens) if self.several else None
+        self.modality = self.whole
+        self._for_findings = False  # the examination holds for one section, else for a part with sections of its own
+        self._concluded = 0  # parts that had an impression
 
     def enter(self, section: Section) -> None:
+        """A heading of a section."""
         self.section, self.filled = section, False
+        own = section in (Section.FINDINGS, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION)
+        if section is Section.IMPRESSION:
+            own = self._concluded > 0
+            self._concluded += 1
+        if self._for_findings or not own:
+            self.modality, self._for_findings = self.whole, False
+
+    def examine(self, modality: Modality | None, for_findings: bool) -> None:
+        """A heading that names an examination; in an impression it holds for its line."""
+        self.modality = modality or self.whole
+        self._for_findings = for_findings
+        self.section, self.filled = (Section.FINDINGS if for_findings else Section.BODY), False
 
     @property
     def side(self) -> Laterality | None:
@@ -50,7 +86,7 @@ class _State:
 
 def pieces(tokens: Tokens) -> Iterator[Piece]:
     """The text in pieces, each with its section and side."""
-    state = _State()
+    state = _State(tokens)
     for segment in segments(tokens):
         _before(tokens, segment, state)
         first = _side_heading(tokens, segment, state)
@@ -104,27 +140,49 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
         state.enter(whole)
         state.block_side = None
         return
+    if state.several and segment.opens_line and state.section is not Section.ADVICE:
+        titled = heading_modality(words[first:last])
+        if titled is not None and words[last : last + 1] == ["\n"]:
+            state.examine(*titled)
+            return
     at = first
     for k in range(first, last):
         if words[k] != ":":
+            continue
+        if state.several and _examination_heading(words[at:k], state):
             continue
         found = _heading_before(tokens, at, k)
         if found is None:
             continue
         start, section = found
         if start > at:
-            yield _piece(state, at, start, segment.opens_line)
+            yield _piece(tokens, state, at, start, segment.opens_line)
         state.enter(section)
         if start == first and segment.opens_line:
             state.block_side = None if " ".join(words[start:k]) not in SPEAKING else state.block_side
         at = start if " ".join(words[start:k]) in SPEAKING else k + 1
     if at < last:
-        yield _piece(state, at, last, segment.opens_line)
+        yield _piece(tokens, state, at, last, segment.opens_line)
         state.filled = words[last - 1] != ":"
 
 
-def _piece(state: _State, first: int, last: int, opens_line: bool) -> Piece:
-    return Piece(state.section, first, last, state.side, opens_line)
+def _piece(tokens: Tokens, state: _State, first: int, last: int, opens_line: bool) -> Piece:
+    if not state.several:
+        return Piece(state.section, first, last, state.side, opens_line)
+    words = tokens.words[first:last]
+    label = label_modality(words) if state.section is Section.IMPRESSION else None
+    return Piece(state.section, first, last, state.side, opens_line, label or state.modality, sentence_modality(words))
+
+
+def _examination_heading(words: list[str], state: _State) -> bool:
+    """Whether a heading such as `Targeted ultrasound:` was taken in; its words stay part of what is read."""
+    if state.section is Section.ADVICE:
+        return False
+    titled = heading_modality([w for w in words if w not in ("(", ")", "\n")])
+    if titled is None or (state.section is Section.IMPRESSION and not titled[1]):
+        return False  # `Ultrasound: BI-RADS 3` in an impression names the examination of one category
+    state.examine(*titled)
+    return True
 
 
 def _heading_before(tokens: Tokens, first: int, colon: int) -> tuple[int, Section] | None:

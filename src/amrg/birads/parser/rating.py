@@ -1,0 +1,180 @@
+"""The categories of one piece of text: to the finding they rate, else to the breast or the study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from amrg.birads.categories.standing import Standing, replaces, standing
+from amrg.birads.categories.statements import find_gloss
+from amrg.birads.lexicon import Category, Laterality
+from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.partial_finding import PartialFinding
+from amrg.birads.structure.modalities import Modality, category_modality, names_another
+from amrg.birads.structure.sections import Piece
+from amrg.birads.text.headings import Section
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
+
+_CONCLUDING_WORDS = 8  # words that an impression has before its category
+
+
+class NamedCategory(NamedTuple):
+    """A category named in the text, its side, and where."""
+
+    category: Category
+    side: Laterality | None
+    begin: int
+    end: int
+
+
+class Ratings:
+    """The categories of a text, by how they are meant."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.categories: list[NamedCategory] = []
+        self.tentative: list[NamedCategory] = []  # called preliminary: they hold where no other does
+        self.others: list[tuple[Standing, NamedCategory]] = []
+        self.replaced_at: list[int] = []  # where the text changes its categories
+        self.several = names_another(tokens)  # whether the text names another examination than the mammogram
+        self.contradictions: list[tuple[NamedCategory, NamedCategory]] = []  # a number, and the words next to it
+        self.of_mammogram: set[NamedCategory] = set()  # categories that are called those of the mammogram
+
+
+@dataclass(frozen=True, slots=True)
+class PieceFindings:
+    """What a piece and those before it name: findings, the nearest one before a mention, and whether it denies any."""
+
+    earlier: list[PartialFinding]
+    new: list[PartialFinding]
+    last_before: Callable[[int], PartialFinding | None]
+    denies: bool
+
+
+class CategoryReader:
+    """Reads the categories of one piece into ratings."""
+
+    def __init__(
+        self, into: Ratings, tokens: Tokens, piece: Piece, found: list[Mention], findings: PieceFindings
+    ) -> None:
+        self._ratings = into
+        self._tokens = tokens
+        self._piece = piece
+        self._found = found
+        self._findings = findings
+
+    def read(self) -> None:
+        """Read all categories of the piece."""
+        after = 0
+        for at, mention in enumerate(self._found):
+            if Concept.CATEGORY in mention.means:
+                after = self._category(after, at, mention) + 1
+
+    def _category(self, after: int, at: int, mention: Mention) -> int:
+        """One mention of categories, and the last mention that it used."""
+        values = mention.means[Concept.CATEGORY]
+        begin, end = self._tokens.span(mention.first, mention.last)
+        means = standing(self._tokens, self._piece, mention.first, mention.last, len(values))
+        examined = self._examined(mention) if self._ratings.several else None
+        if means is None and examined not in (None, Modality.MAMMOGRAPHY):
+            means = Standing(examined)
+        if means is not None and (means is not Standing.SUPERSEDED):
+            side, last = self._category_side(after, at, None)
+            self._ratings.others += [(means, NamedCategory(v, side, begin, end)) for v in values]
+            return last
+        glossed = self._contradiction(mention, values)
+        replaces_others = replaces(self._tokens, self._piece, mention.first)
+        draft = self._category_target(at)
+        if replaces_others:
+            self._ratings.replaced_at.append(begin)
+        if draft is not None:
+            self._rate(draft, max(values, key=lambda c: c.suspicion), begin, end)
+        if draft is not None and self._piece.section is not Section.IMPRESSION and not replaces_others:
+            return at
+        side, last = self._category_side(after, at, draft)
+        stated = self._ratings.tentative if means is Standing.SUPERSEDED else self._ratings.categories
+        named = [NamedCategory(v, side, begin, end) for v in values]
+        named += [glossed._replace(side=side)] if glossed is not None else []
+        stated += named
+        self._ratings.of_mammogram.update(named if examined is Modality.MAMMOGRAPHY else ())
+        return last
+
+    def _examined(self, mention: Mention) -> Modality | None:
+        """The examination that a category is of; None where it is not stated, or where it is for all together."""
+        piece = self._piece
+        named, together = category_modality(self._tokens, piece.first, mention.first, mention.last, piece.last)
+        return named or (None if together else piece.modality)
+
+    def _contradiction(self, mention: Mention, values: tuple[Category, ...]) -> NamedCategory | None:
+        """Another category that the words next to a number state, noted: `BI-RADS 2: Suspicious`."""
+        found = find_gloss(self._tokens, self._piece, mention.first, mention.last)
+        if found is None or any(_agree(found[0], v) for v in values):
+            return None
+        stated = NamedCategory(found[0], None, self._tokens.starts[found[1]], self._tokens.ends[found[2] - 1])
+        number = NamedCategory(values[0], None, *self._tokens.span(mention.first, mention.last))
+        self._ratings.contradictions.append((number, stated))
+        return stated
+
+    def _rate(self, draft: PartialFinding, category: Category, begin: int, end: int) -> None:
+        """Give a finding, and those alike that the same words describe, its category."""
+        for one in draft.alike or [draft]:
+            before = one.slots.get(Concept.CATEGORY)
+            if before is not None and begin in self._ratings.replaced_at:
+                side = one.value(Concept.SIDE)
+                old = NamedCategory(before[0], side[0] if side and len(side) == 1 else None, *before[1:])
+                self._ratings.others.append((Standing.SUPERSEDED, old))
+                del one.slots[Concept.CATEGORY]
+            one.fill(Concept.CATEGORY, (category, begin, end))
+
+    def _category_target(self, at: int) -> PartialFinding | None:
+        """The finding that a category rates, or None."""
+        before = self._findings.last_before(at)
+        if before is not None:
+            return None if self._concludes(before, at) else before
+        drafts = self._findings.earlier
+        if self._findings.denies or not drafts:
+            return None
+        section = self._piece.section
+        likened = any(Concept.LIKENESS in m.means or Concept.THE in m.means for m in self._found[:at])
+        bracketed = self._tokens.words[self._piece.first] == "("
+        continues = (likened or bracketed) and section in (Section.BODY, Section.FINDINGS)
+        last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
+        return last if continues and Concept.CATEGORY not in last.slots else None
+
+    def _concludes(self, draft: PartialFinding, at: int) -> bool:
+        """Whether an impression begins between a finding and a category, as in text without punctuation."""
+        first = self._found[at].first
+        words = self._tokens.words[max(0, first - _CONCLUDING_WORDS) : first]
+        return draft in self._findings.new and bool({"impression", "conclusion"} & set(words))
+
+    def _category_side(self, after: int, at: int, draft: PartialFinding | None) -> tuple[Laterality | None, int]:
+        """The side of a category (stated before it, after it, or by the heading), and the last mention used."""
+        sides = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
+        if draft is None and self._findings.new and self._concludes(self._findings.new[-1], at):
+            sides = []
+        if not sides and draft is None and (follows := self._side_after(at)) is not None:
+            sides, at = [self._found[follows].means[Concept.SIDE]], follows
+        if not sides and draft is not None and Concept.SIDE in draft.slots:
+            sides = [draft.slots[Concept.SIDE][0]]
+        if not sides:
+            return self._piece.side, at
+        return (sides[-1][0] if len(sides[-1]) == 1 else None), at
+
+    def _side_after(self, at: int) -> int | None:
+        """Where a side is stated right after a category: `BI-RADS 2 on the left`."""
+        for i in range(at + 1, len(self._found)):
+            mention = self._found[i]
+            between = self._tokens.words[self._found[at].last : mention.first]
+            if Concept.CATEGORY in mention.means or Concept.KIND in mention.means:
+                return None
+            if "," in between and (between != [","] or any(Concept.CATEGORY in m.means for m in self._found[i:])):
+                return None
+            if Concept.SIDE in mention.means:
+                return i
+        return None
+
+
+def _agree(words: Category, number: Category) -> bool:
+    """Whether words and a number can mean one category: `suspicious` is 4, 4A, 4B and 4C."""
+    return words.major == number.major and (words is number or words.value == "4" or number.value == "4")

@@ -1,0 +1,84 @@
+"""Which of a text's categories hold: the latest for each breast, and those of the mammogram."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from amrg.birads.categories.standing import Standing
+from amrg.birads.parser.partial_finding import PartialFinding
+from amrg.birads.parser.rating import NamedCategory, Ratings
+from amrg.birads.report import Assessment, Finding
+from amrg.birads.structure.addenda import Parts
+from amrg.birads.text.phrases import Concept
+
+_EXAMINED = frozenset({Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY})
+
+
+def settle(
+    ratings: Ratings, drafts: list[PartialFinding], parts: Parts
+) -> tuple[list[NamedCategory], list[tuple[Standing, NamedCategory]]]:
+    """The categories that hold and those that do not: of what was written at different times the latest holds."""
+
+    def rank(begin: int) -> tuple[int, int]:
+        return parts.rank(begin), bisect_right(ratings.replaced_at, begin)
+
+    stated = ratings.categories or ratings.tentative
+    others = list(ratings.others)
+    if ratings.categories:
+        others += [(Standing.SUPERSEDED, named) for named in ratings.tentative]
+    together = [named for named in stated if _is_combined(named, ratings, others)]
+    if together:
+        stated = [named for named in stated if named not in together]
+        others += [(Standing.COMBINED, named) for named in together]
+    ranks = {named: rank(named.begin) for named in stated}
+    if not parts.starts and not ratings.replaced_at:
+        return stated, others
+    for draft in drafts:
+        slot = draft.slots.get(Concept.CATEGORY)
+        if slot is None:
+            continue
+        sides = draft.value(Concept.SIDE) or (None,)
+        own = NamedCategory(slot[0], sides[0] if len(sides) == 1 else None, *slot[1:])
+        if _is_superseded(own, rank(own.begin), ranks):
+            others.append((Standing.SUPERSEDED, own))
+            del draft.slots[Concept.CATEGORY]
+    held = []
+    for named in stated:
+        if _is_superseded(named, ranks[named], ranks):
+            others.append((Standing.SUPERSEDED, named))
+        else:
+            held.append(named)
+    return held, list(dict.fromkeys(others))
+
+
+def _is_combined(named: NamedCategory, ratings: Ratings, others: list[tuple[Standing, NamedCategory]]) -> bool:
+    """Whether a category is for all examinations together: it names none, the mammogram and another have their own."""
+    if not ratings.of_mammogram or named in ratings.of_mammogram:
+        return False
+    examined = any(standing in _EXAMINED for standing, _ in others)
+    return examined and any(
+        other.side is named.side or other.side is None or named.side is None for other in ratings.of_mammogram
+    )
+
+
+def _is_superseded(named: NamedCategory, rank: tuple[int, int], ranks: dict[NamedCategory, tuple[int, int]]) -> bool:
+    """Whether a later part of the text names a category for the same breast, or for both."""
+    return any(
+        later > rank and (other.side is named.side or other.side is None or named.side is None)
+        for other, later in ranks.items()
+    )
+
+
+def assessments_of(
+    held: list[NamedCategory], findings: list[Finding], drafts: list[PartialFinding]
+) -> dict[Assessment, tuple[int, int]]:
+    """The categories named for breast or study, with their spans; where there are none, those of the findings."""
+    made: dict[Assessment, tuple[int, int]] = {}
+    for named in held:
+        made.setdefault(Assessment(category=named.category, laterality=named.side), (named.begin, named.end))
+    if not made:
+        spans = [draft.slots.get(Concept.CATEGORY) for draft in drafts for _ in draft.findings()]
+        for finding, slot in zip(findings, spans, strict=True):
+            if finding.category is not None and slot is not None:
+                made.setdefault(Assessment(category=finding.category, laterality=finding.laterality), slot[1:])
+    return made
