@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from amrg.models.adapters import WEIGHTS_FILE
+from amrg.models.adapters.files import WEIGHTS_FILE
 from amrg.models.load import load_base
 from amrg.training.loop.lora import with_lora
 from amrg.training.recipe import Lora, Recipe
@@ -53,3 +53,8 @@ def as_cached(cache: Path, name: str, commit: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return cached / "snapshots" / commit
+
+
+def settings_of(base: Path, folder: Path) -> None:
+    """The base's settings, also an adapter's."""
+    load_base(str(base)).settings.save(folder)

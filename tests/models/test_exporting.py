@@ -16,14 +16,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from amrg.models import ModelError, model_card
-from amrg.models.adapters import WEIGHTS_FILE
+from amrg.models.adapters.files import WEIGHTS_FILE
 from amrg.models.backbones.base import Modules
 from amrg.models.export.exporting import Exported, ExportRequest, export_adapter, export_merged
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles
 from amrg.models.hubnames import hub_name
-from amrg.models.load import load_base, load_model
+from amrg.models.load import load_base, load_model, load_unmerged
 from amrg.training.recipe import Lora
 from tests.models.adapted import LORA, adapter_for, as_cached
 from tests.models.published import published_names, read_published
@@ -114,7 +114,7 @@ def test_what_smolvlm_s_connector_learned_is_to_be_served_too(tmp_path: Path) ->
     (tmp_path / "base").mkdir()
     lora = Lora(rank=4, modules=Modules.PROJECTOR)
     folder = adapter_for(TINY["smolvlm"](tmp_path / "base"), tmp_path / "tuned", lora)
-    assert any("--enable-tower-connector-lora" in note for note in adapter_notes(load_model(str(folder)), folder))
+    assert any("--enable-tower-connector-lora" in note for note in adapter_notes(load_unmerged(folder)))
 
 
 def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_less(
@@ -290,7 +290,7 @@ def test_vllm_is_told_what_it_cannot_serve(base: Path, tmp_path: Path) -> None:
     }
     for name, (lora, message) in refused.items():
         folder = adapter_for(base, tmp_path / name, lora)
-        (found,) = adapter_obstacles(load_base(str(base)), folder)
+        (found,) = adapter_obstacles(load_unmerged(folder))
         assert message in found
         with pytest.raises(ModelError, match=message):
             export_adapter(ExportRequest(folder, tmp_path / "no", for_vllm=True))

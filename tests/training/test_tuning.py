@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from amrg.metrics.validation import WatchedMetric
 from amrg.models import ModelSettings
-from amrg.models.adapters import attach
+from amrg.models.adapters.attaching import attach
 from amrg.models.backbones.base import Modules
 from amrg.models.load import load_base
 from amrg.training.callbacks import STOPPED, NoCallback
@@ -162,7 +162,7 @@ def test_what_is_left_drafts_what_was_predicted(bases: Path, prepared: PreparedD
     assert settings.max_new_tokens == max(len(s.answer) for s in prepared.train) * 5 // 4
     bare = load_base(str(bases / "gemma3"))
     again = replace(prepared, loaded=replace(bare, settings=settings))
-    drafts = drafts_of(again, attach(bare.model, tmp_path), prepared.validation)
+    drafts = drafts_of(again, attach(bare.model, tmp_path).tuned, prepared.validation)
     lines = (tmp_path / "predictions-validation.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [
         {"key": sample.key, "text": text} for sample, text in zip(prepared.validation, drafts, strict=True)

@@ -20,6 +20,7 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
+from amrg.core.files import why_taken
 
 if TYPE_CHECKING:
     from amrg.models.export.exporting import Exported
@@ -58,6 +59,10 @@ def export(
     if not merge and (dtype or gguf):
         fail(Exit.USAGE, "--dtype and --gguf require --merge: an adapter is exported unchanged")
     refuse_unwritable(folder)
+    if (taken := why_taken(folder)) is not None:
+        fail(Exit.USAGE, taken)
+    if not adapter.is_dir():
+        fail(Exit.NO_MODEL, f"{adapter}: no such folder; expected one of `amrg train`, with adapter_config.json")
     with writing(folder), busy("exporting, and comparing base, adapter and export"):
         quieten()
         import torch
@@ -105,6 +110,8 @@ def _show(done: Exported, converted: tuple[Converted, ...]) -> None:
         same = "yes" if difference.same_text else "no"
         table.add_row(name.replace("_", " "), f"{difference.largest:.2e}", f"{difference.relative:.2e}", same)
     out.print(table)
+    counts = ", ".join(f"{part.part} {part.changed} of {part.trained}" for part in found.parts)
+    out.print(f"weights changed of those trained: {counts}")
     for part in converted:
         out.print(f"{part.file}: {part.tensors} tensors")
     out.print(f"{done.kind} export of {done.base}, stored as {done.stored}, in {done.folder}", markup=False)

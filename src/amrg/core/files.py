@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import platform
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,12 +23,32 @@ def atomic_write(path: Path) -> Iterator[Path]:
     partial = path.with_name(f"{_partial_prefix(path)}{os.getpid()}{_PARTIAL}")
     try:
         yield partial
+        honour_umask(partial)
         partial.replace(path)
     except BaseException as error:
         partial.unlink(missing_ok=True)  # it would fill the disk
         if isinstance(error, OSError) and error.filename in (None, str(partial)):
             error.filename = str(path)
         raise
+
+
+def why_taken(folder: Path) -> str | None:
+    """Why a folder cannot be an output that must be new or empty; None where it can."""
+    if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    return f"{folder}: exists and is {'not empty' if folder.is_dir() else 'a file'}; name another folder"
+
+
+def honour_umask(file: Path) -> None:
+    """Give a file that only its owner may read the mode that new files get: libraries write with mode 0600."""
+    if stat.S_IMODE(file.stat().st_mode) != _OWNER_ONLY:
+        return
+    new = file.with_name(f"{file.name}.mode")
+    new.touch()
+    try:
+        file.chmod(stat.S_IMODE(new.stat().st_mode))
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def write_text(path: Path, lines: Iterable[str]) -> int:
@@ -40,6 +61,7 @@ def write_text(path: Path, lines: Iterable[str]) -> int:
 
 
 _PARTIAL = ".partial"
+_OWNER_ONLY = 0o600
 
 
 def _partial_prefix(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from amrg.models.adapters import Shapes, stored_shapes
+from amrg.models.adapters.files import Shapes, stored_shapes
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,23 +16,22 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 from amrg.core.hashing import sha256_of_file, sha256_of_text
-from amrg.models.adapters import (
+from amrg.models.adapters.attaching import Attached, attach, merge
+from amrg.models.adapters.config import read_config
+from amrg.models.adapters.files import (
     CONFIG_FILE,
     TRAINING_FILE,
-    attach,
-    changes_tower,
     is_adapter,
-    merge,
-    read_config,
     read_training_file,
 )
-from amrg.models.backbones.base import Backbone
+from amrg.models.backbones.base import Backbone, Part
 from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.catalog import pinned_revision
 from amrg.models.embedded.architecture import FOLDER, NAME
 from amrg.models.embedded.heads import FindingHeads
 from amrg.models.errors import ModelError
 from amrg.models.hub import commit_of, hub_trouble
+from amrg.models.hubnames import hub_name
 from amrg.models.settings import ModelSettings
 from amrg.models.weights import load_complete
 
@@ -42,7 +43,8 @@ class LoadedModel:
     """A model ready to be prompted: weights, processor, settings, and (embedded only) its finding heads.
 
     `folder` has its weights, None for a hub model in the hub's own cache. Of an adapter, `adapter` is its folder and
-    all else is its base's, except the settings that it was trained with; its weights are merged in.
+    all else is its base's, except the settings that it was trained with; its weights are merged in. `notes` are lines
+    about it for the user.
     """
 
     name: str
@@ -55,6 +57,7 @@ class LoadedModel:
     revision: str | None = None
     adapter: Path | None = None
     hub_name: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def weights_hash(self) -> str | None:
@@ -83,7 +86,21 @@ class Unmerged:
     """A base with an adapter attached: `loaded` drafts with the adapter; `tuned` switches it off, or merges it in."""
 
     loaded: LoadedModel
-    tuned: PeftModel
+    attached: Attached
+
+    @property
+    def tuned(self) -> PeftModel:
+        """The base with its adapter as PEFT's model."""
+        return self.attached.tuned
+
+    def weights_of(self, modules: Iterable[str]) -> frozenset[str]:
+        """Hub names of the weights that the adapter changes in some modules."""
+        model_type = self.loaded.model.config.model_type
+        return frozenset(hub_name(model_type, name) for name in self.attached.placement.weights(frozenset(modules)))
+
+    def parts_of(self, modules: Iterable[str]) -> Counter[Part]:
+        """How many of some modules are in each part of the model."""
+        return Counter(self.loaded.backbone.part_of(module) for module in modules)
 
 
 def load_model(name: str | None = None) -> LoadedModel:
@@ -111,18 +128,26 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
     except ModelError as error:
         raise ModelError(f"adapter {folder.name}: its base is not available: {error}") from error
     _refuse_another_base(folder, base)
-    tuned = attach(base.model, folder)
+    attached = attach(base.model, folder)
     settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)
     loaded = replace(
         base,
         name=folder.name,
-        model=tuned.get_base_model(),
+        model=attached.tuned.get_base_model(),
         processor=base.backbone.load_processor(base.source, base.revision, settings),
         settings=settings,
-        heads=None if changes_tower(folder) else base.heads,  # they were trained on the base's own tower
         adapter=folder,
+        notes=attached.placement.notes(folder.name),
     )
-    return Unmerged(loaded, tuned)
+    unmerged = Unmerged(loaded, attached)
+    changed, moving = (unmerged.parts_of(modules) for modules in (attached.placement.changed, attached.moving))
+    still = tuple(
+        f"adapter {folder.name}: its LoRA in the {part} changes nothing there ({count} modules, every lora_B is zero)"
+        for part, count in changed.items()
+        if not moving[part]
+    )
+    heads = None if changed[Part.TOWER] else base.heads  # they were trained on the base's own tower
+    return replace(unmerged, loaded=replace(loaded, heads=heads, notes=(*loaded.notes, *still)))
 
 
 def _refuse_another_base(folder: Path, base: LoadedModel) -> None:

@@ -7,6 +7,7 @@ feature cache use the same steps, so all of them prompt a model in the same way.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,14 @@ Views = Sequence[tuple[Laterality, View]]
 Images = Sequence[npt.NDArray[np.uint8]]
 Tensors = dict[str, Tensor]
 """Named tensors of one item: a prompt's tokens, a tower's input, one image's features."""
+
+
+class Part(StrEnum):
+    """A part of a vision-language model."""
+
+    TOWER = "vision tower"
+    PROJECTOR = "projector"
+    LANGUAGE = "language model"
 
 
 class Modules(StrEnum):
@@ -74,6 +83,16 @@ class Backbone(ABC):
     """The `model_type` of configurations that this family loads."""
     columns: ClassVar[Mapping[str, int]]
     """Token columns other than `input_ids` and `attention_mask`, with their padding value."""
+    tower_names: ClassVar[str]
+    projector_names: ClassVar[str]
+    """Regular expressions of what the names of their modules contain, in memory and on the hub; a projector's first."""
+
+    def part_of(self, name: str) -> Part:
+        """The part that a module or weight belongs to."""
+        for part, pattern in ((Part.PROJECTOR, self.projector_names), (Part.TOWER, self.tower_names)):
+            if re.search(rf"(?:^|\.)(?:{pattern})(?:\.|$)", name):
+                return part
+        return Part.LANGUAGE
 
     @property
     @abstractmethod

@@ -28,6 +28,8 @@ class Phi3Vision(Backbone):
     family: ClassVar[str] = "phi3_v"
     model_types: ClassVar[tuple[str, ...]] = ("phi3_v",)
     columns: ClassVar[Mapping[str, int]] = {}
+    tower_names: ClassVar[str] = "img_processor"
+    projector_names: ClassVar[str] = "img_projection|glb_GN|sub_GN"
 
     @property
     def model_class(self) -> Any:

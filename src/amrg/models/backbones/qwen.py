@@ -73,6 +73,8 @@ class _Qwen(Backbone):
     """What both families share."""
 
     columns: ClassVar[Mapping[str, int]] = {"mm_token_type_ids": 0}
+    tower_names: ClassVar[str] = "visual"
+    projector_names: ClassVar[str] = r"visual\.(?:merger|deepstack_merger_list)"
     _projector: ClassVar[str]
     _tower: ClassVar[str]
 

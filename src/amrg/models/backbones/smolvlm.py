@@ -57,6 +57,8 @@ class SmolVLM(Backbone):
     family: ClassVar[str] = "smolvlm"
     model_types: ClassVar[tuple[str, ...]] = ("smolvlm",)
     columns: ClassVar[Mapping[str, int]] = {}
+    tower_names: ClassVar[str] = "vision_model"
+    projector_names: ClassVar[str] = "connector"
 
     @property
     def model_class(self) -> Any:

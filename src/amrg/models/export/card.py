@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from amrg import __version__
-from amrg.models.adapters import RECIPE_FILE, TRAINING_FILE, WEIGHTS_FILE, is_adapter, read_training_file, stored_shapes
+from amrg.models.adapters.files import (
+    RECIPE_FILE,
+    TRAINING_FILE,
+    WEIGHTS_FILE,
+    is_adapter,
+    read_training_file,
+    stored_shapes,
+)
 from amrg.models.card import FILE_NAME, ModelCard, value_with_interval
 from amrg.models.export.notices import Terms, notice_text
 from amrg.models.export.verifying import ExportComparison
@@ -156,6 +163,8 @@ def _compared(found: ExportComparison) -> str:
         f"| {name} | {d.largest:.2e} | {d.relative:.2e} | {'yes' if d.same_text else 'no'} |"
         for name, d in rows.items()
     ]
+    lines += ["", "| part | weights trained | changed by the export |", "|---|---|---|"]
+    lines += [f"| {part.part} | {part.trained} | {part.changed} |" for part in found.parts]
     how = f"On {found.positions} tokens of answers to {found.probes} studies of drawn images, stored as {found.stored}"
     return "\n".join(lines) + f"\n\n{how}; the allowed difference from the adapter is {found.tolerance:.0e}."
 

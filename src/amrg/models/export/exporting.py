@@ -17,24 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import get_peft_model_state_dict
 from safetensors import safe_open
+from safetensors.torch import save_file
 from transformers import GenerationConfig
 from transformers.utils import cached_file
 
+from amrg.core.files import honour_umask, why_taken
 from amrg.core.values import Value
-from amrg.models.adapters import (
+from amrg.models.adapters.attaching import Attached, merge
+from amrg.models.adapters.config import read_config
+from amrg.models.adapters.files import (
     CONFIG_FILE,
     RECIPE_FILE,
     TRAINING_FILE,
     WEIGHTS_FILE,
     Shapes,
     is_adapter,
-    merge,
-    read_config,
 )
 from amrg.models.embedded import guard
 from amrg.models.errors import ModelError
 from amrg.models.export.card import Origin, write_card
+from amrg.models.export.changes import changed_weights, changes_by_part, refuse_lost_parts
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
@@ -84,13 +88,16 @@ class Exported(Value):
 class Original:
     """Answers of base and adapter before the export, and the contents of the base's files.
 
-    `redundant` are weight names in those files that an export does not need: tied to others, or unknown to the class.
+    `redundant` are weight names in those files that an export does not need: tied to others, or unknown to the class;
+    `trained` are the hub names of the weights that the adapter changes, `files` is the base's folder.
     """
 
     base: Answers
     adapter: Answers
     shapes: Shapes
     redundant: frozenset[str]
+    trained: frozenset[str]
+    files: Path
     stored: torch.dtype
     origin: Origin
 
@@ -118,15 +125,14 @@ def export_adapter(request: ExportRequest) -> Exported:
     """
     with _atomic_folder(request) as partial:
         unmerged = load_unmerged(request.adapter, torch.float32)
-        obstacles = adapter_obstacles(unmerged.loaded, request.adapter)
-        notes = (*adapter_notes(unmerged.loaded, request.adapter), *_base_path_note(request.adapter))
-        before = _before(unmerged, request, obstacles, notes)
-        for name in (CONFIG_FILE, WEIGHTS_FILE):
-            shutil.copyfile(request.adapter / name, partial / name)
+        obstacles = adapter_obstacles(unmerged)
+        before = _before(unmerged, request, obstacles, (*adapter_notes(unmerged), *_base_path_note(request.adapter)))
+        _write_adapter(partial, request.adapter, unmerged.attached)
         _write_other_files(partial, request, unmerged.loaded)
         del unmerged
-        comparison = _compared(load_unmerged(partial, torch.float32).loaded, before, torch.float32)
-        refuse_unlike(comparison, request.adapter.name)
+        again = load_unmerged(partial, torch.float32)
+        comparison = _compared(again.loaded, before, torch.float32, again.weights_of(again.attached.moving))
+        _refuse(comparison, request.adapter.name)
         write_card(partial, before.origin, comparison)
     return _exported(request, ExportKind.ADAPTER, before, comparison)
 
@@ -139,6 +145,7 @@ def verify_merged(folder: Path, before: Original) -> ExportComparison:
     """
     model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     held = _without(checkpoint_shapes(folder, model_type), before.redundant)
+    changed = changed_weights(before.files, folder, model_type)
     if held != before.shapes:
         name = min(held.items() ^ before.shapes.items())[0]
         here, there = held.get(name), before.shapes.get(name)
@@ -146,13 +153,19 @@ def verify_merged(folder: Path, before: Original) -> ExportComparison:
             f"{before.origin.name}: the export has {name} as {here}, its base as {there}; "
             "expected exactly the base's tensors, so nothing was exported"
         )
-    comparison = _compared(load_base(str(folder), dtype=torch.float32), before, before.stored)
-    refuse_unlike(comparison, before.origin.name)
+    comparison = _compared(load_base(str(folder), dtype=torch.float32), before, before.stored, changed)
+    _refuse(comparison, before.origin.name)
     return comparison
 
 
-def _compared(export: LoadedModel, before: Original, stored: torch.dtype) -> ExportComparison:
-    return compare_answers(before.base, before.adapter, answers_of(export, before.adapter.rows), stored)
+def _compared(export: LoadedModel, before: Original, stored: torch.dtype, changed: frozenset[str]) -> ExportComparison:
+    parts = changes_by_part(export.backbone, before.trained, changed)
+    return compare_answers(before.base, before.adapter, answers_of(export, before.adapter.rows), stored, parts)
+
+
+def _refuse(found: ExportComparison, what: str) -> None:
+    refuse_unlike(found, what)
+    refuse_lost_parts(found.parts, what)
 
 
 def _merge_into(partial: Path, request: ExportRequest) -> Original:
@@ -195,8 +208,10 @@ def _before(unmerged: Unmerged, request: ExportRequest, obstacles: tuple[str, ..
     return Original(
         base=base,
         adapter=adapter,
-        shapes=_without(shapes, redundant),
+        shapes=_without(shapes, redundant) | _own_head(loaded.model),
         redundant=redundant,
+        trained=unmerged.weights_of(unmerged.attached.placement.changed),
+        files=files,
         stored=request.dtype or _stored_as(files),
         origin=Origin(
             name=request.adapter.name,
@@ -205,7 +220,7 @@ def _before(unmerged: Unmerged, request: ExportRequest, obstacles: tuple[str, ..
             revision=loaded.revision,
             architecture=loaded.backbone.model_class.__name__,
             terms=terms_of(name, files),
-            warnings=(*obstacles, *notes),
+            warnings=(*loaded.notes, *obstacles, *notes),
         ),
     )
 
@@ -217,13 +232,32 @@ def redundant_names(model: Any, shapes: Shapes) -> frozenset[str]:
     does not have.
     """
     model_type = model.config.model_type
-    tied = {hub_name(model_type, name) for name in model.all_tied_weights_keys}
+    tied = {hub_name(model_type, name) for name in model.all_tied_weights_keys} - set(_own_head(model))
     ignored = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_unexpected or ()]
     return frozenset(name for name in shapes if name in tied or any(p.search(name) for p in ignored))
 
 
+def _own_head(model: Any) -> Shapes:
+    """The head's hub name and shape where its weights are not the embeddings'; empty where they are."""
+    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    if head.weight is embeddings.weight:
+        return {}
+    return {hub_name(model.config.model_type, "lm_head.weight"): tuple(head.weight.shape)}
+
+
 def _without(shapes: Shapes, names: frozenset[str]) -> Shapes:
     return {name: shape for name, shape in shapes.items() if name not in names}
+
+
+def _write_adapter(partial: Path, folder: Path, attached: Attached) -> None:
+    """Write an adapter's weights and configuration: unchanged, or under today's names where they have others."""
+    if not attached.placement.renamed:
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            shutil.copyfile(folder / name, partial / name)
+        return
+    attached.config.save_pretrained(partial)
+    tensors = get_peft_model_state_dict(attached.tuned, save_embedding_layers=False)
+    save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, partial / WEIGHTS_FILE, {"format": "pt"})
 
 
 def _write_other_files(partial: Path, request: ExportRequest, loaded: LoadedModel) -> None:
@@ -282,14 +316,16 @@ def _atomic_folder(request: ExportRequest) -> Iterator[Path]:
     """A temporary folder that is renamed to the requested one at the end, and removed after a failure."""
     if not is_adapter(request.adapter):
         raise ModelError(f"{request.adapter}: not an adapter; expected a folder of `amrg train` with {CONFIG_FILE}")
-    if request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
-        raise ModelError(f"{request.out}: exists and is not empty; use another folder with --out")
+    if (taken := why_taken(request.out)) is not None:
+        raise ModelError(taken)
     out = request.out.resolve()  # `.` has no name
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
+        for file in partial.iterdir():
+            honour_umask(file)
         if out.exists():
             out.rmdir()
         partial.rename(out)

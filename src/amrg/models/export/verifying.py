@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from amrg.core.values import Value
 from amrg.models.backbones.base import Images, Tensors, Views
 from amrg.models.decode import INPUT, batch_prompts, decode_rows
 from amrg.models.errors import ModelError
+from amrg.models.export.changes import PartChange
 from amrg.models.load import LoadedModel
 
 SIDES = (Laterality.RIGHT, Laterality.LEFT)
@@ -47,7 +49,10 @@ class LogitDifference(Value):
 
 
 class ExportComparison(Value):
-    """Base, adapter and export on `positions` tokens of answers to `probes` studies of drawn images."""
+    """Base, adapter and export on `positions` tokens of answers to `probes` studies of drawn images.
+
+    `parts` counts the weights that the export changes.
+    """
 
     probes: int
     positions: int
@@ -56,6 +61,7 @@ class ExportComparison(Value):
     adapter_from_base: LogitDifference
     export_from_base: LogitDifference
     export_from_adapter: LogitDifference
+    parts: tuple[PartChange, ...]
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,10 @@ def answers_of(loaded: LoadedModel, forced: Sequence[Sequence[int]] | None = Non
 
 
 def _decoded(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
-    """A model's greedy answer to every probe."""
-    most = min(MAX_TOKENS, loaded.settings.max_new_tokens)
+    """A model's greedy answer to every probe, up to the first image token: it would count as an image of the prompt."""
+    most, image = min(MAX_TOKENS, loaded.settings.max_new_tokens), loaded.model.config.image_token_id
     rows = (decode_rows(loaded, *_prompted(loaded, views), most) for views in PROBES)
-    return tuple(tuple(row) for (row,) in rows)
+    return tuple(tuple(takewhile(lambda token: token != image, row)) for (row,) in rows)
 
 
 @torch.inference_mode()
@@ -116,8 +122,10 @@ def _prompted(loaded: LoadedModel, views: Views) -> tuple[Tensors, list[Tensors]
     return batch_prompts(loaded, [prompt]), backbone.image_tokens(loaded.model, features)
 
 
-def compare_answers(base: Answers, adapter: Answers, export: Answers, stored: torch.dtype) -> ExportComparison:
-    """The three side by side; `stored` is the type of the export's weights."""
+def compare_answers(
+    base: Answers, adapter: Answers, export: Answers, stored: torch.dtype, parts: tuple[PartChange, ...] = ()
+) -> ExportComparison:
+    """The three side by side; `stored` is the type of the export's weights, `parts` counts those that it changes."""
     return ExportComparison(
         probes=len(PROBES),
         positions=len(adapter.logits),
@@ -126,6 +134,7 @@ def compare_answers(base: Answers, adapter: Answers, export: Answers, stored: to
         adapter_from_base=_difference(adapter, base),
         export_from_base=_difference(export, base),
         export_from_adapter=_difference(export, adapter),
+        parts=parts,
     )
 
 

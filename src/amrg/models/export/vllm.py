@@ -5,12 +5,9 @@ For vLLM 0.33 (`lora/peft_helper.py`, `lora/model_manager.py`, `models/gemma3_mm
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from amrg.models.adapters import CONNECTORS, TOWERS, changes, changes_tower, read_config
+from amrg.models.backbones.base import Part
 from amrg.models.embedded.tokenizer import LINE_ENDS
-from amrg.models.load import LoadedModel
+from amrg.models.load import LoadedModel, Unmerged
 
 
 def merged_obstacles(loaded: LoadedModel) -> tuple[str, ...]:
@@ -27,12 +24,14 @@ def merged_obstacles(loaded: LoadedModel) -> tuple[str, ...]:
         )
     if hasattr(loaded.model.model.vision_tower, "stages"):
         found.append("vLLM does not support the embedded model's convolutional vision tower; draft with amrg")
+    if loaded.model.get_output_embeddings().weight is not loaded.model.get_input_embeddings().weight:
+        found.append("vLLM uses Gemma 3's embeddings as its head, and the adapter trained these apart; draft with amrg")
     return tuple(found)
 
 
-def adapter_obstacles(loaded: LoadedModel, folder: Path) -> tuple[str, ...]:
+def adapter_obstacles(unmerged: Unmerged) -> tuple[str, ...]:
     """Why vLLM cannot serve an adapter with its base, one line per reason; only a model's own remain with --merge."""
-    config: Any = read_config(folder)
+    config, loaded = unmerged.attached.config, unmerged.loaded
     model_type = loaded.model.config.model_type
     found = list(merged_obstacles(loaded))
     if config.modules_to_save:
@@ -40,21 +39,28 @@ def adapter_obstacles(loaded: LoadedModel, folder: Path) -> tuple[str, ...]:
         found.append(f"vLLM refuses adapters with fully trained modules ({names}); export with --merge")
     if config.use_dora:
         found.append("vLLM does not support DoRA; export with --merge")
+    if config.rank_pattern or config.alpha_pattern:
+        found.append("vLLM scales all modules alike (it ignores rank_pattern and alpha_pattern); export with --merge")
     if model_type == "phi3_v":
         found.append("vLLM does not support adapters for Phi-3.5-vision; export with --merge")
-    if model_type == "gemma3" and changes_tower(folder):
+    if model_type == "gemma3" and Part.TOWER in _parts(unmerged):
         # PEFT's names follow transformers, which dropped `vision_model`; vLLM skips unknown names.
         found.append("vLLM would silently skip the adapter's weights in Gemma 3's tower; export with --merge")
     return tuple(found)
 
 
-def adapter_notes(loaded: LoadedModel, folder: Path) -> tuple[str, ...]:
-    """The options that vLLM needs to serve an adapter."""
-    config: Any = read_config(folder)
-    notes = [f"vLLM: --enable-lora --max-lora-rank {_served_rank(config.r)}"]
-    if changes(folder, (*TOWERS, *CONNECTORS)) and loaded.model.config.model_type != "gemma3":
+def adapter_notes(unmerged: Unmerged) -> tuple[str, ...]:
+    """The options that vLLM needs to serve an adapter; none where it cannot serve it."""
+    if adapter_obstacles(unmerged):
+        return ()
+    notes = [f"vLLM: --enable-lora --max-lora-rank {_served_rank(max(unmerged.attached.placement.ranks.values()))}"]
+    if {Part.TOWER, Part.PROJECTOR} & _parts(unmerged):
         notes.append("vLLM: --enable-tower-connector-lora, else it skips the adapter's weights in tower and connector")
     return tuple(notes)
+
+
+def _parts(unmerged: Unmerged) -> set[Part]:
+    return set(unmerged.parts_of(unmerged.attached.placement.changed))
 
 
 def _served_rank(rank: int) -> int:

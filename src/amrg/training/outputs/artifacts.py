@@ -19,7 +19,7 @@ from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.validation import WatchedMetric
-from amrg.models.adapters import CONFIG_FILE, WEIGHTS_FILE
+from amrg.models.adapters.files import CONFIG_FILE, WEIGHTS_FILE
 from amrg.models.settings import FILE_NAME as SETTINGS_FILE
 from amrg.models.settings import ModelSettings
 from amrg.training.data.prepared import DataUsed, PreparedData

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from amrg.core.files import write_text
 from amrg.core.values import Value, flatten
-from amrg.models.adapters import CONFIG_FILE, RECIPE_FILE, TRAINING_FILE
+from amrg.models.adapters.files import CONFIG_FILE, RECIPE_FILE, TRAINING_FILE
 from amrg.training.data.prepared import DataUsed, PreparedData
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Recipe
