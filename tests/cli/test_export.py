@@ -71,8 +71,10 @@ def test_an_adapter_export_says_what_serving_it_takes(adapter: Path, tmp_path: P
     [
         (("{adapter}", "--out", "{out}"), Exit.USAGE, "--merge"),
         (("{adapter}", "--out", "{out}", "--adapter", "--dtype", "bfloat16"), Exit.USAGE, "require --merge"),
-        (("{out}", "--out", "{out}", "--merge"), Exit.NO_MODEL, "not an adapter"),
-        (("{adapter}", "--out", "{adapter}", "--merge"), Exit.NO_MODEL, "is not empty"),
+        (("{out}", "--out", "{out}", "--merge"), Exit.NO_MODEL, "no such folder"),
+        (("{base}", "--out", "{out}", "--merge"), Exit.NO_MODEL, "not an adapter"),
+        (("{adapter}", "--out", "{adapter}", "--merge"), Exit.USAGE, "is not empty"),
+        (("{adapter}", "--out", "{adapter}/recipe.json", "--merge"), Exit.UNWRITABLE, "not a folder"),
         (("{adapter}", "--out", "{out}", "--merge", "--gguf", "{adapter}"), Exit.NO_MODEL, "llama.cpp"),
         (
             ("{adapter}", "--out", "{out}", "--merge", "--gguf", "{bad}"),
@@ -85,7 +87,9 @@ def test_a_user_error_is_one_line_and_a_code(
     arguments: tuple[str, ...], code: Exit, said: str, adapter: Path, tmp_path: Path
 ) -> None:
     bad = converter(tmp_path / "bad", "b'no such format at all, no'")
-    places = {"adapter": adapter, "out": tmp_path / "out", "bad": bad}
+    base = tmp_path / "base"
+    base.mkdir()
+    places = {"adapter": adapter, "base": base, "out": tmp_path / "out", "bad": bad}
     done = run("export", *(a.format(**places) for a in arguments))
     assert done.exit_code == code, done.output
     assert said in done.stderr

@@ -98,7 +98,7 @@ def _refuse_other_base(model: Any, placement: Placement, stored: Mapping[str, Te
         ModelError: names the first one.
     """
     own = model.state_dict()
-    for name, found in placement.kept.items():
+    for name, found in placement.base_copies.items():
         if not torch.equal(own[name].to(stored[found].dtype).cpu(), stored[found]):
             raise ModelError(
                 f"adapter {folder.name}: {WEIGHTS_FILE} has {found}, which differs from its base's and is not in "

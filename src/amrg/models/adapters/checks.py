@@ -93,11 +93,11 @@ def modules_in_full(contents: Contents, model: Any, layout: Layout, config: Any)
                 f"expected {list(own[name].shape)}: its base has another size, or its vocabulary was extended; "
                 f"{_OTHER_BASE}"
             )
-    asked = tuple(config.modules_to_save or ())
+    requested = tuple(config.modules_to_save or ())
     named = {module: (str(layout.rename(module)), module) for module, _ in model.named_modules()}
     # PEFT compares ends of names. The names may be of the layout, or of today where only the tensors were renamed.
-    saved = {module: a for module, names in named.items() for a in asked if any(n.endswith(a) for n in names)}
-    lacking = [a for a in asked if a not in saved.values()]
+    saved = {module: a for module, names in named.items() for a in requested if any(n.endswith(a) for n in names)}
+    lacking = [a for a in requested if a not in saved.values()]
     lacking += [name for module in saved for name in own if name.startswith(f"{module}.") and name not in contents.full]
     if lacking:
         raise ModelError(

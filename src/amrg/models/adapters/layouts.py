@@ -20,9 +20,9 @@ NOWHERE = "\0"
 
 @dataclass(frozen=True)
 class Layout:
-    """One way of naming a family's modules; `told` says who writes it. The first rename that fits is used."""
+    """One way of naming a family's modules; `description` says who writes it. The first rename that fits is used."""
 
-    told: str
+    description: str
     renames: tuple[Rename, ...] = ()
 
     def rename(self, module: str) -> str | None:

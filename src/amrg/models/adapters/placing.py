@@ -32,7 +32,7 @@ class Placement:
     """An adapter's tensors by the names that they have in memory.
 
     `names` are PEFT's names of today to the stored ones, `ranks` the rank of each module with LoRA, `alphas` the alpha
-    of each, `saved` the modules trained in full, `kept` stored tensors that must be equal to the base's own.
+    of each, `saved` the modules trained in full, `base_copies` stored tensors that must be equal to the base's own.
     """
 
     layout: Layout
@@ -40,7 +40,7 @@ class Placement:
     ranks: Mapping[str, int]
     alphas: Mapping[str, float]
     saved: tuple[str, ...]
-    kept: Mapping[str, str]
+    base_copies: Mapping[str, str]
 
     @property
     def changed(self) -> frozenset[str]:
@@ -57,12 +57,14 @@ class Placement:
         """A line where the names are of another release or tool than the installed one's."""
         if self.layout is CURRENT:
             return ()
-        return (f"adapter {name}: its tensors are named as by {self.layout.told}; all {len(self.names)} have a place",)
+        return (
+            f"adapter {name}: tensors are named as by {self.layout.description}; all {len(self.names)} have a place",
+        )
 
     @property
     def renamed(self) -> bool:
         """Whether the file has other names than PEFT would write today."""
-        return any(name != stored for name, stored in self.names.items()) or bool(self.kept)
+        return any(name != stored for name, stored in self.names.items()) or bool(self.base_copies)
 
 
 def place(model: Any, folder: Path, config: Any) -> Placement:
@@ -83,15 +85,15 @@ def place(model: Any, folder: Path, config: Any) -> Placement:
     layout = next((fit for fit in layouts if not lacking_modules(contents, modules, fit, config)), layouts[0])
     refuse_lacking(contents, lacking_modules(contents, modules, layout, config))
     refuse_other_ranks(contents, layout, config)
-    kept = {name: s for name, s in contents.full.items() if not any(name.startswith(f"{m}.") for m in saved)}
+    base_copies = {name: s for name, s in contents.full.items() if not any(name.startswith(f"{m}.") for m in saved)}
     return Placement(
         layout=layout,
         names={slot.tensor(module): name for module, slots in contents.lora.items() for slot, name in slots.items()}
-        | {PREFIX + name: stored for name, stored in contents.full.items() if name not in kept},
+        | {PREFIX + name: stored for name, stored in contents.full.items() if name not in base_copies},
         ranks={module: contents.rank(module) for module in contents.lora},
         alphas={m: by_pattern(config.alpha_pattern, layout, m, config.lora_alpha) for m in contents.lora},
         saved=saved,
-        kept=kept,
+        base_copies=base_copies,
     )
 
 
