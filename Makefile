@@ -110,10 +110,10 @@ bench-training: $(READY)
 pictures: example
 	$(BIN)/python scripts/readme_pictures.py $(EXAMPLE)/run
 
-# Damaged files read: 20,000 of them, or FILES=; ends with 1 on any exception that is not amrg's own.
+# Damaged files read: 20,000 of them, or FILES=, of all good files or OF=htj2k,jpeg-; ends with 1 on any exception that is not amrg's own.
 FILES ?= 20000
 fuzz: $(READY)
-	$(BIN)/python scripts/fuzz_imaging.py --count $(FILES)
+	$(BIN)/python scripts/fuzz_imaging.py --count $(FILES) --of "$(OF)"
 
 # Files a folder and imports between folders.
 layout: $(READY)

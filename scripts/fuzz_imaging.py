@@ -21,16 +21,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
+import numpy.typing as npt
 import pydicom
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    HTJ2K,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -40,6 +49,7 @@ from amrg.imaging import Intake, MammogramToWrite, read_studies, write_mammogram
 
 HEADER = 6000  # bytes in which most damage is done
 Damage = Callable[[bytes, random.Random], bytes]
+Stored = npt.NDArray[np.uint16]
 
 
 def seeds_in(folder: Path) -> list[Path]:
@@ -60,6 +70,9 @@ def seeds_in(folder: Path) -> list[Path]:
         ds.save_as(folder / f"{name}.dcm", enforce_file_format=True)
     _big_endian(plain, folder / "big.dcm")
     _jpeg(plain, folder / "jpeg.dcm")
+    for name, (syntax, encode) in ENCODERS.items():
+        ds = pydicom.dcmread(plain)
+        _encapsulated(ds, encode(pixels), syntax, folder / f"{name}.dcm")
     _with_tables(plain, folder / "tables.dcm")
     implicit = folder / "implicit.dcm"
     (folder / "bare.dcm").write_bytes(implicit.read_bytes()[132 + _meta_length(implicit) :])
@@ -67,6 +80,30 @@ def seeds_in(folder: Path) -> list[Path]:
     for ending in ("png", "tif", "pgm", "jpg"):
         Image.fromarray(grey).save(folder / f"P1_LEFT_CC.{ending}")
     return sorted(folder.iterdir())
+
+
+ENCODERS: dict[str, tuple[UID, Callable[[Stored], bytes | bytearray]]] = {
+    "htj2k-201": (HTJ2KLossless, imagecodecs.htj2k_encode),
+    "htj2k-202": (HTJ2KLosslessRPCL, lambda pixels: imagecodecs.htj2k_encode(pixels, resolutions=3)),
+    "htj2k-203": (HTJ2K, lambda pixels: imagecodecs.htj2k_encode(pixels, reversible=False)),
+    "jpeg-51": (JPEGExtended12Bit, lambda pixels: imagecodecs.jpeg8_encode(pixels, level=95, bitspersample=12)),
+    "jpeg-57": (JPEGLossless, lambda pixels: _jpeg_lossless(pixels, 4)),
+    "jpeg-70": (JPEGLosslessSV1, lambda pixels: _jpeg_lossless(pixels, 1)),
+}
+"""What pydicom does not encode, by a name that says the last part of the transfer syntax's UID."""
+
+
+def _jpeg_lossless(pixels: Stored, predictor: int) -> bytes:
+    """ITU-T T.81 process 14 with a selection value."""
+    return bytes(imagecodecs.jpeg8_encode(pixels, lossless=True, bitspersample=12, predictor=predictor))
+
+
+def _encapsulated(ds: pydicom.Dataset, stream: bytes | bytearray, syntax: UID, path: Path) -> None:
+    """Write a file whose pixels are a compressed image."""
+    ds.PixelData = encapsulate([bytes(stream)])
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.save_as(path, enforce_file_format=True)
 
 
 def _meta_length(path: Path) -> int:
@@ -87,10 +124,7 @@ def _jpeg(plain: Path, path: Path) -> None:
     Image.fromarray((ds.pixel_array // 16).astype(np.uint8)).save(image, quality=95)
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
     ds.WindowCenter, ds.WindowWidth = 128, 256
-    ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    ds.PixelData = encapsulate([image.read_bytes()])
-    ds["PixelData"].VR = "OB"
-    ds.save_as(path, enforce_file_format=True)
+    _encapsulated(ds, image.read_bytes(), JPEGBaseline8Bit, path)
     image.unlink()
 
 
@@ -201,10 +235,10 @@ def check(path: Path) -> str:
     return "read" if intake.studies else "set aside" if intake.set_aside else "problem"
 
 
-def run(folder: Path, numbers: Iterator[int], seed: int) -> Outcomes:
-    """Damage and read files of the given numbers."""
+def run(folder: Path, numbers: Iterator[int], seed: int, of: tuple[str, ...] = ("",)) -> Outcomes:
+    """Damage and read files of the given numbers, of the good files whose names start with one of `of`."""
     outcomes = Outcomes()
-    paths = seeds_in(folder / "good")
+    paths = [path for path in seeds_in(folder / "good") if path.name.startswith(of)]
     seeds = [path.read_bytes() for path in paths]
     before = peak_mib()
     for number in numbers:
@@ -236,11 +270,13 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int)
+    parser.add_argument("--of", default="", help="starts of names of good files, with commas between: htj2k,jpeg-")
     options = parser.parse_args()
     begin, count = (options.start, options.count) if options.only is None else (options.only, 1)
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = run(Path(folder), iter(range(begin, begin + count)), options.seed)
-    print(f"{count} files of seed {options.seed}: {dict(outcomes.counts.most_common())}")
+        outcomes = run(Path(folder), iter(range(begin, begin + count)), options.seed, tuple(options.of.split(",")))
+    of = f" of {options.of}" if options.of else ""
+    print(f"{count} files{of} of seed {options.seed}: {dict(outcomes.counts.most_common())}")
     print(f"slowest: file {outcomes.slowest[1]}, {outcomes.slowest[0]:.2f} s")
     print(f"peak memory: {peak_mib():.0f} MiB, {outcomes.growth_mib:.0f} MiB above that of the good files")
     for failure in outcomes.failures[:20]:

@@ -9,7 +9,18 @@ import pytest
 from PIL import Image, ImageFont
 
 from amrg.birads import Draft, Provenance, Report, Style, draft_banner, render
-from amrg.generation.report_image import MARGIN, PANEL, PAPER, WARN, _Line, _wrapped, report_picture
+from amrg.generation.report_image import (
+    MARGIN,
+    MARKS,
+    PANEL,
+    PAPER,
+    WARN,
+    _label,
+    _Line,
+    _report_lines,
+    _wrapped,
+    report_picture,
+)
 from amrg.imaging import Study, read_studies
 from amrg.imaging.sheet import MARK
 from amrg.phantom import Size, draw_exam, write_exam
@@ -41,6 +52,21 @@ def test_marks_are_drawn_where_there_are_boxes(study_and_truth: tuple[Study, Rep
     bare = truth.model_copy(update={"findings": tuple(f.model_copy(update={"boxes": ()}) for f in truth.findings)})
     assert pixels(report_picture(study, draft_of(truth)), MARK) > 100
     assert pixels(report_picture(study, draft_of(bare)), MARK) == 0
+
+
+def test_a_box_has_its_number_and_its_percentage_which_are_explained(study_and_truth: tuple[Study, Report]) -> None:
+    study, truth = study_and_truth
+    likely = truth.model_copy(
+        update={"findings": tuple(f.model_copy(update={"probability": 0.917}) for f in truth.findings)}
+    )
+    assert _label(2, likely.findings[0]) == "2  92%"
+    assert _label(2, truth.findings[0]) == "2"
+    lines = [line.text for line in _report_lines(draft_of(likely))]
+    assert any(line.startswith("1  ") and line.endswith("probability 92%") for line in lines)
+    assert MARKS in lines
+    bare = truth.model_copy(update={"findings": ()})
+    assert MARKS not in [line.text for line in _report_lines(draft_of(bare))]
+    assert pixels(report_picture(study, draft_of(likely)), MARK) > pixels(report_picture(study, draft_of(truth)), MARK)
 
 
 def test_a_forced_draft_has_a_taller_banner(study_and_truth: tuple[Study, Report]) -> None:

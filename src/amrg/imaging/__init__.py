@@ -7,7 +7,7 @@ from amrg.imaging.framing import FramedBreast, frame_breast
 from amrg.imaging.intake import read_studies
 from amrg.imaging.nipple import NippleView, find_nipple
 from amrg.imaging.reading import read_mammogram
-from amrg.imaging.sheet import Mark, contact_sheet
+from amrg.imaging.sheet import Mark, around_breast, contact_sheet
 from amrg.imaging.study import (
     SCREENING_VIEWS,
     Intake,
@@ -39,6 +39,7 @@ __all__ = [
     "Problem",
     "SetAside",
     "Study",
+    "around_breast",
     "contact_sheet",
     "find_nipple",
     "frame_breast",

@@ -69,6 +69,12 @@ def frame_breast(pixels: Pixels, laterality: Laterality, size: int) -> FramedBre
     )
 
 
+def breast_extent(pixels: Pixels, laterality: Laterality) -> tuple[slice, slice]:
+    """Rows and columns of a presentation image that contain its breast; all of them where none is found."""
+    mask, scale = find_breast(pixels, laterality)
+    return _extent(mask, scale, pixels.shape)
+
+
 def find_breast(pixels: Pixels, laterality: Laterality) -> tuple[Mask, float]:
     """The breast's mask on a coarse grid, and the original pixels a coarse pixel.
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from amrg.benchmark.pages.run_page import CaseImages
-from amrg.birads import Laterality, Report, View
+from amrg.birads import Report
 from amrg.datasets import Case, DatasetError, open_dataset, study_of
 from amrg.datasets.store import INFO
-from amrg.imaging import ImagingError, Mark, Study, contact_sheet
-from amrg.imaging.sheet import CELL, GAP
+from amrg.imaging import ImagingError, Mark, Study
+from amrg.imaging.sheet import GAP, around_breast, draw_views
 from amrg.metrics.pairs import Pair
 
 
@@ -37,7 +37,7 @@ def draw_cases(open_study: Callable[[Case], Study]) -> CaseImages:
     def draw(case: Case, pair: Pair) -> Image.Image | None:
         marks = [*_marks("R", pair.reference), *(_marks("D", pair.report) if pair.report is not None else ())]
         try:
-            return draw_views(open_study(case), marks)
+            return view_strip(open_study(case), marks)
         except (ImagingError, DatasetError):
             return None
 
@@ -50,22 +50,15 @@ def _marks(letter: str, report: Report) -> Iterator[Mark]:
             yield Mark(box=box, label=f"{letter}{number}")
 
 
-def draw_views(study: Study, marks: list[Mark]) -> Image.Image:
-    """The tiles of a contact sheet in one row, only those that the study has.
+def view_strip(study: Study, marks: list[Mark]) -> Image.Image:
+    """The views that a study has, in one row in hanging order.
 
     Raises:
         ImagingError: a view's file is missing or not readable.
     """
-    sheet = contact_sheet(study, marks)
-    present = {(m.view, m.laterality) for m in study.mammograms}
-    others = [v for v in View if v not in (View.CC, View.MLO) and any(view is v for view, _ in present)]
-    corners = [
-        (column * (CELL[0] + GAP), row * (CELL[1] + GAP))
-        for row, view in enumerate([View.CC, View.MLO, *others])
-        for column, side in enumerate(Laterality)
-        if (view, side) in present
-    ]
-    strip = Image.new("RGB", (len(corners) * (CELL[0] + GAP) - GAP, CELL[1]))
-    for place, (left, top) in enumerate(corners):
-        strip.paste(sheet.crop((left, top, left + CELL[0], top + CELL[1])), (place * (CELL[0] + GAP), 0))
+    present = {(m.laterality, m.view) for m in study.mammograms}
+    tiles = [tile for name, tile in draw_views(study, marks, around_breast).items() if name in present]
+    strip = Image.new("RGB", (len(tiles) * (tiles[0].width + GAP) - GAP, tiles[0].height))
+    for place, tile in enumerate(tiles):
+        strip.paste(tile, (place * (tile.width + GAP), 0))
     return strip
