@@ -34,7 +34,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Part:
+class ImagePart:
     """A part of an image, in its pixels; `right` and `bottom` are past the last one."""
 
     left: float
@@ -43,21 +43,21 @@ class Part:
     bottom: float
 
 
-Choose = Callable[[Mammogram, Pixels], Part]
+Choose = Callable[[Mammogram, Pixels], ImagePart]
 """Which part of a view is drawn, by its pixels."""
 
 
-def whole_image(mammogram: Mammogram, _: Pixels) -> Part:
+def whole_image(mammogram: Mammogram, _: Pixels) -> ImagePart:
     """All of a view: labels and borders too."""
-    return Part(0, 0, mammogram.columns, mammogram.rows)
+    return ImagePart(0, 0, mammogram.columns, mammogram.rows)
 
 
-def around_breast(mammogram: Mammogram, pixels: Pixels) -> Part:
+def around_breast(mammogram: Mammogram, pixels: Pixels) -> ImagePart:
     """The breast with a margin, from the chest wall on: what a reader looks at."""
     rows, columns = breast_extent(pixels, mammogram.laterality)
     margin = MARGIN * (rows.stop - rows.start)
     at_right = mammogram.laterality is Laterality.RIGHT
-    return Part(
+    return ImagePart(
         max(0.0, columns.start - margin) if at_right else 0.0,
         max(0.0, rows.start - margin),
         mammogram.columns if at_right else min(mammogram.columns, columns.stop + margin),
@@ -111,7 +111,7 @@ class _Cropped:
     """The part of a view that is drawn: grey values, marks, and the size of its pixels, in mm or in image heights."""
 
     grey: Image.Image
-    part: Part
+    part: ImagePart
     pitch: tuple[float, float]
     in_mm: bool
     marks: tuple[Mark, ...]
@@ -138,10 +138,10 @@ class _Cropped:
         return max(1, round(self.size[0] * scale)), max(1, round(self.size[1] * scale))
 
 
-def _with_marks(part: Part, marks: Sequence[Mark], shape: tuple[int, ...]) -> Part:
+def _with_marks(part: ImagePart, marks: Sequence[Mark], shape: tuple[int, ...]) -> ImagePart:
     """A part that holds all marks, inside the image."""
-    boxes: list[Part | ViewBox] = [part, *(mark.box for mark in marks)]
-    return Part(
+    boxes: list[ImagePart | ViewBox] = [part, *(mark.box for mark in marks)]
+    return ImagePart(
         max(0.0, min(box.left for box in boxes)),
         max(0.0, min(box.top for box in boxes)),
         min(float(shape[1]), max(box.right for box in boxes)),
