@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import transformers.utils.hub
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -77,6 +77,7 @@ def test_a_model_that_does_not_come_is_one_line(trouble: str, monkeypatch: pytes
         raise make()
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(HfApi, "model_info", lambda *args, **kwargs: None)  # the hub is reached
     monkeypatch.setattr(transformers.utils.hub, "hf_hub_download", refuse)
     with pytest.raises(ModelError, match=message) as refused:
         load_base(NAME)

@@ -19,7 +19,7 @@ from amrg.cli.benchmark import (
     report_scores,
     write_run_page,
 )
-from amrg.cli.console import bars, busy, fail, quieten, writing
+from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
 
 
@@ -63,15 +63,22 @@ def run(
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.score_run import score_run
         from amrg.benchmark.scoring.scoring import ScoringOptions
+        from amrg.datasets import open_dataset
         from amrg.generation.engines.local import load_engine
         from amrg.models import ModelError
 
         if score_text not in tuple(ScoreText):
             fail(Exit.USAGE, f"--score-text is {score_text!r}; expected {', '.join(ScoreText)}")
+        with exit_on_benchmark_error():
+            open_dataset(data).split(split)  # what is cheap is looked at before a model is loaded
+        if given is not None:
+            refuse_unwritable(given)
         try:
             engine = load_engine(model)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
+    for line in engine.loaded.notes:
+        complain(line)
     folder = given or Path("runs") / "-".join([Path(engine.identity.name).name, data.resolve().name, split, part])
     config = RunConfig(
         data=data,

@@ -87,11 +87,14 @@ def _load(model: str | None, truth: Path | None) -> tuple[Engine, Mapping[str, R
 
         try:
             truths = load_truth(truth) if truth is not None else {}
-            return load_engine(model), truths
+            engine = load_engine(model)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
         except TruthError as error:
             fail(Exit.UNREADABLE, str(error))
+    for line in engine.loaded.notes:
+        complain(line)
+    return engine, truths
 
 
 def _draft(results: _Results, engine: Engine, options: DraftOptions) -> None:

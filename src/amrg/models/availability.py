@@ -8,7 +8,7 @@ from transformers import AutoConfig
 
 from amrg.models.catalog import pinned_revision
 from amrg.models.embedded.architecture import FOLDER, NAME
-from amrg.models.hub import hub_trouble
+from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.weights import broken_weights
 
 
@@ -25,6 +25,8 @@ def why_unavailable(source: str) -> str | None:
     if local and (problem := broken_weights(folder)) is not None:
         return f"{source}: {problem}"
     try:
+        if not local:
+            commit_of(source, revision)
         AutoConfig.from_pretrained(
             str(folder) if local else source, revision=None if local else revision, trust_remote_code=False
         )

@@ -189,8 +189,10 @@ def load_base(
     folder = _folder_of(name)
     source = str(folder) if folder is not None else str(name)
     label = NAME if name is None else (folder.name if folder is not None else str(name))
-    commit = None if folder is not None else commit_of(source, revision or pinned_revision(source))
+    commit = None if folder is not None else (revision or pinned_revision(source))
     try:
+        if folder is None:
+            commit = commit_of(source, commit)
         config = AutoConfig.from_pretrained(source, revision=commit, trust_remote_code=False)
         backbone = _family_of(config.model_type, label)
         settings = ModelSettings.of_checkpoint(folder, backbone.image_size(config))
