@@ -158,7 +158,7 @@ def test_what_is_cheap_is_looked_at_before_the_base(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 2**20))
     full = amrg_train(*options)
     assert (full.exit_code, lines(full)) == (Exit.UNWRITABLE, 1)
-    assert "3 MiB are free there, expected 100 or more" in full.stderr
+    assert "100 MiB are needed, 3 MiB are free there" in full.stderr
     monkeypatch.undo()
     dataset.root.rename(tmp_path / "moved")
     moved = amrg_train(*options)

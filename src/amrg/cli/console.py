@@ -198,7 +198,10 @@ def busy(message: str) -> Iterator[None]:
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars on stderr, one for each step that is counted."""
+    """Progress bars on stderr, one for each step that is counted; without a terminal a line for each tenth of it."""
+    if not err.is_terminal:
+        yield _progress_lines()
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as display:
         tasks = {}
@@ -209,3 +212,15 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
             display.update(tasks[what], completed=done)
 
         yield progress
+
+
+def _progress_lines() -> Callable[[str, int, int], None]:
+    printed: dict[str, int] = {}
+
+    def progress(what: str, done: int, count: int) -> None:
+        tenth = done * 10 // count
+        if tenth > printed.get(what, -1):
+            printed[what] = tenth
+            note(f"{what}: {done:,} of {count:,}")
+
+    return progress

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from amrg.cli.console import ResultTable, busy, complain, err, fail, out, print_json, writing
+from amrg.cli.console import ResultTable, busy, complain, err, fail, note, out, print_json, say, writing
 from amrg.cli.exits import Exit
+from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
     from amrg.datasets import Dataset, LeakCheck, Stats
@@ -20,25 +19,6 @@ app = typer.Typer(help="Data sets: import, count, split, check for leaks.", no_a
 _MAX_NAMED = 5  # oddities
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A data set folder, written by amrg data import.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-@contextmanager
-def _one_line() -> Iterator[None]:
-    """Exit with one line where a data set cannot be read."""
-    from amrg.datasets import DatasetError
-
-    try:
-        yield
-    except DatasetError as error:
-        fail(Exit.UNREADABLE, str(error))
-
-
-def _open(folder: Path) -> Dataset:
-    """The data set of a folder."""
-    from amrg.datasets import open_dataset
-
-    with _one_line():
-        return open_dataset(folder)
 
 
 @app.command("list")
@@ -72,7 +52,7 @@ def import_folder(
     if name not in IMPORTERS:
         fail(Exit.USAGE, f"NAME is {name!r}; expected one of {', '.join(sorted(IMPORTERS))}")
     folder = given or Path("data") / name
-    with _one_line(), writing(folder), err.status("importing") as status:
+    with writing(folder), err.status("importing") as status:
         for done in import_dataset(importer_of(name), path, folder):
             status.update(f"importing: {done.cases:,} cases")
         dataset = open_dataset(folder)
@@ -82,11 +62,12 @@ def import_folder(
         print_json({"out": str(folder), **dataset.info.model_dump(mode="json", by_alias=True)})
         return
     counts = dataset.info.counts
-    out.print(f"{dataset.info.title}: {counts['cases']:,} cases with {counts['images']:,} images in {folder}")
-    out.print(f"licence: {dataset.info.licence}", markup=False)
+    cases, images = counted(counts["cases"], "case"), counted(counts["images"], "image")
+    say(f"{dataset.info.title}: {cases} with {images} in {folder}")
+    say(f"licence: {dataset.info.licence}")
     if odd := counts["oddities"]:
-        oddities = f"{odd:,} oddities" if odd > 1 else "1 oddity"
-        out.print(f"{oddities} (missing or unexpected data): see {folder / 'oddities.jsonl'}", markup=False)
+        oddities = counted(odd, "oddity", "oddities")
+        say(f"{oddities} (missing or unexpected data): see {folder / 'oddities.jsonl'}")
 
 
 def _note_oddities(dataset: Dataset) -> None:
@@ -103,36 +84,35 @@ def _note_patients(dataset: Dataset) -> None:
 
     groups = [case.group for case in dataset.cases()]
     if unknown := sum(not is_patient(group) for group in groups):
-        cases = f"{unknown:,} of {len(groups):,} cases name no patient"
+        cases = f"{unknown:,} of {counted(len(groups), 'case')} {'names' if unknown == 1 else 'name'} no patient"
         _note(f"{cases}: a split keeps those of one report text together, not those of one patient")
 
 
 def _note(message: str) -> None:
-    """A line on stderr that is no error."""
-    err.print(f"amrg: note: {message}", markup=False, soft_wrap=True)
+    note(f"amrg: note: {message}")
 
 
 @app.command()
 def stats(folder: Folder, as_json: AsJson = False) -> None:
     """Count a data set: cases, images, patients, texts, categories, findings."""
-    from amrg.datasets import stats_of
+    from amrg.datasets import open_dataset, stats_of
 
-    dataset = _open(folder)
-    with _one_line(), busy("counting"):
-        counted = stats_of(dataset)
+    dataset = open_dataset(folder)
+    with busy("counting"):
+        totals = stats_of(dataset)
     if as_json:
-        print_json({"name": dataset.info.name, "splits": dataset.splits(), **counted.model_dump(mode="json")})
+        print_json({"name": dataset.info.name, "splits": dataset.splits(), **totals.model_dump(mode="json")})
     else:
-        _show_stats(dataset, counted)
+        _show_stats(dataset, totals)
 
 
-def _show_stats(dataset: Dataset, counted: Stats) -> None:
+def _show_stats(dataset: Dataset, totals: Stats) -> None:
     """Totals, then one table for each kind of count."""
     out.print(f"[bold]{dataset.info.title}[/bold], {dataset.info.licence}")
-    for name, value in counted.model_dump(exclude={"tables"}).items():
+    for name, value in totals.model_dump(exclude={"tables"}).items():
         out.print(f"{name.replace('_', ' ')}: {value:,}")
     out.print(f"splits: {', '.join(dataset.splits()) or 'none'}")
-    for name, counts in counted.tables.items():
+    for name, counts in totals.tables.items():
         table = ResultTable(name, "n")
         for value, n in counts.items():
             table.add_row(value, f"{n:,}")
@@ -149,10 +129,10 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Split a data set by a named rule, and store the split in its folder."""
-    from amrg.datasets import make_split
+    from amrg.datasets import make_split, open_dataset
 
-    dataset = _open(folder)
-    with _one_line(), writing(folder), busy("splitting"):
+    dataset = open_dataset(folder)
+    with writing(folder), busy("splitting"):
         made = dataset.write_split(make_split(dataset, name, seed))
         _note_patients(dataset)
     sizes = {part: len(made.keys(part)) for part in ("train", "validation", "test")}
@@ -171,13 +151,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find reports and patients that are on both sides of a split. Exit code 8 where there are any."""
-    from amrg.datasets import check_split
+    from amrg.datasets import check_split, open_dataset
 
-    dataset = _open(folder)
+    dataset = open_dataset(folder)
     names = [name] if name is not None else list(dataset.splits())
     if not names:
         fail(Exit.UNREADABLE, f"{folder}: no split stored yet; make one with amrg data split {folder} clean")
-    with _one_line(), busy("comparing reports"):
+    with busy("comparing reports"):
         checks = [check_split(dataset, dataset.split(one)) for one in names]
     if as_json:
         print_json([_as_document(found) for found in checks])

@@ -20,7 +20,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "parse": ("amrg parse report.txt", "cat report.txt | amrg parse - --json"),
     "train": (
         "amrg train --data data/dmid --split clean --out runs/tuned --base google/medgemma-4b-it",
-        "amrg train --data data/dmid --split clean --out runs/tuned --resume",
+        "amrg train --resume runs/tuned",
+        "amrg train --config run.yaml --set num_train_epochs=3",
     ),
     "sweep": ("amrg sweep --data data/dmid --split clean --out runs/sweep --ranks 4,8,16 --alphas 1x,2x",),
     "export": (
@@ -28,7 +29,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "amrg export runs/tuned --adapter --out exported-adapter",
     ),
     "data list": ("amrg data list",),
-    "data import": ("amrg data import dmid downloads/DMID --out data/dmid",),
+    "data import": (
+        "amrg data import dmid downloads/DMID --out data/dmid",
+        "amrg data import generic our-cases --out data/ours",
+    ),
     "data stats": ("amrg data stats data/dmid",),
     "data split": ("amrg data split data/dmid clean --seed 0",),
     "data check": ("amrg data check data/dmid --split clean",),
@@ -44,7 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "benchmark compare": ("amrg benchmark compare runs/one runs/two",),
     "benchmark table": ("amrg benchmark table runs/one runs/two --format latex",),
 }
-"""One or two examples a command, by its name; help ends with them."""
+"""Examples of every command, by its name; help ends with them."""
 
 
 class Command(TyperCommand):

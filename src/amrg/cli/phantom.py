@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
-from amrg.cli.console import err, fail, print_json, refuse_no_room, say, writing
+from amrg.cli.console import bars, fail, print_json, refuse_no_room, say, writing
 from amrg.cli.exits import Exit
 from amrg.core.plurals import counted
 
@@ -41,11 +40,10 @@ def phantom(
         refuse_no_room(folder, count * Size(size).study_bytes)
     folders = []
     try:
-        with writing(folder), Progress(console=err, transient=True) as progress:
-            task = progress.add_task("drawing", total=count)
+        with writing(folder), bars() as progress:
             for done in draw_set(count, seed, folder, Size(size), POPULATIONS[population], workers):
                 folders.append(done.folder.name)
-                progress.advance(task)
+                progress("drawing", len(folders), count)
     except PhantomError as error:
         fail(Exit.UNREADABLE, str(error))
     if as_json:

@@ -24,7 +24,7 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
-from amrg.cli.train import INTERRUPTED, refusing
+from amrg.cli.train import refusing
 
 if TYPE_CHECKING:
     from amrg.experiments.sweep.definition import Sweep
@@ -101,7 +101,7 @@ def resumable(folder: Path) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         complain(f"{folder}: interrupted; run the same command again to resume")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(Exit.INTERRUPTED) from None
 
 
 def resolve_recipe(given: Path | None, changes: Sequence[str] | None, default: Recipe | None = None) -> Recipe:

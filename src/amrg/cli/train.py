@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from amrg.cli.console import (
     out,
     print_json,
     quieten,
+    refuse_no_room,
     refuse_unwritable,
     writing,
 )
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from amrg.training.train_config import TrainConfig
 
 CACHE = Path("runs") / "features"
-INTERRUPTED = 130  # the shells' exit code
 _MAX_NAMED = 5  # skipped cases
-_LEAST_FREE = 100  # MiB of disk, below which not even a small adapter with its checkpoint has room
+_LEAST_FREE = 100 * 2**20  # bytes, below which not even a small adapter with its checkpoint has room
 
 
 def train(
@@ -76,14 +75,6 @@ def train(
 ) -> None:
     """Fine-tune a base with LoRA; the folder gets the adapter that is best on the validation part.
 
-    Examples:
-
-      amrg train --data data/dmid --split clean --base google/medgemma-4b-it --out runs/r16
-
-      amrg train --resume runs/r16
-
-      amrg train --config run.yaml --set num_train_epochs=3
-
     Several devices: `accelerate launch -m amrg.cli train ...`, with `--use_fsdp` to shard the base; on CPUs torchrun.
     """
     if run_folder is not None and folder not in (None, run_folder):
@@ -100,7 +91,7 @@ def train(
             _train(given, config, progress)
     except KeyboardInterrupt:
         complain(_interrupted(given, progress))
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(Exit.INTERRUPTED) from None
     if err.quiet:  # not the first of several processes
         return
     from amrg.training.outputs.artifacts import read_training
@@ -237,11 +228,7 @@ def _refuse_full(folder: Path) -> None:
     """Refuse a folder that cannot be written, or has no room for even a small run."""
     with writing(folder):
         refuse_unwritable(folder)
-        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-        free = shutil.disk_usage(there).free >> 20
-    if free < _LEAST_FREE:
-        room = f"{free} MiB are free there, expected {_LEAST_FREE} or more"
-        fail(Exit.UNWRITABLE, f"{folder}: {room}; free disk space, or name another folder")
+        refuse_no_room(folder, _LEAST_FREE)
 
 
 def _refuse_base(recipe: Recipe) -> None:
@@ -266,7 +253,7 @@ def _run(config: TrainConfig, progress: _Progress) -> None:
     err.quiet = not state.is_main_process
     recipe = config.recipe
     _print_recipe(recipe)
-    with _bars() as counted, writing(progress.cache), state.main_process_first():
+    with bars() as counted, writing(progress.cache), state.main_process_first():
         prepared = prepare(recipe, DataSource(data, split), progress.cache, counted)
     _print_cases(prepared)
     refuse_different_run(folder, RunSpec.of(prepared, recipe))
@@ -279,24 +266,6 @@ def _run(config: TrainConfig, progress: _Progress) -> None:
             progress.step = terminal.step
     if state.num_processes > 1:
         state.destroy_process_group()
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars, or without a terminal a line for each tenth of a step that is counted."""
-    if err.is_terminal:
-        with bars() as progress:
-            yield progress
-        return
-    printed: dict[str, int] = {}
-
-    def progress_lines(what: str, done: int, count: int) -> None:
-        tenth = done * 10 // count
-        if tenth > printed.get(what, -1):
-            printed[what] = tenth
-            err.print(f"{what}: {done:,} of {count:,}", soft_wrap=True)
-
-    yield progress_lines
 
 
 def _interrupted(given: _Given, progress: _Progress) -> str:
