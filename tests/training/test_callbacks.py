@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -77,6 +80,19 @@ def test_tensorboard_shows_a_step_once(tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path / BOARD)).Reload()
     assert [scalar.step for scalar in events.Scalars("training/loss")] == list(range(1, 8))
     assert events.Scalars("validation/clinical")[0].value == 0.5
+
+
+def test_a_full_disk_prints_no_traceback_of_tensorboards_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda failure: printed.append(failure.exc_type.__name__))
+    outside = threading.excepthook
+    with logs(tmp_path):
+        for error in (OSError(errno.ENOSPC, "No space left on device"), KeyError("a bug")):
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, None, None)))
+    assert printed == ["KeyError"]
+    assert threading.excepthook is outside
 
 
 def test_the_terminal_tells_how_far_how_well_how_fast_and_in_how_much_memory() -> None:

@@ -280,6 +280,8 @@ def _interrupted(given: _Given, progress: _Progress) -> str:
     from amrg.training.loop.checkpoints import FILE_NAME, read_step
 
     folder, saved = progress.folder, read_step(progress.folder / FILE_NAME)
+    if run_status(folder) is RunStatus.FINISHED:
+        return f"{folder}: interrupted; the run there is finished and unchanged"
     again = f"amrg train --resume {folder}"
     if saved is None:
         done = "the 1 step done is" if progress.step == 1 else f"the {progress.step} steps done are"

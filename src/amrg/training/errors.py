@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,8 +27,10 @@ class NonFiniteError(TuningError):
 
 
 @contextmanager
-def translate_failures(folder: Path, memory_advice: str) -> Iterator[None]:
+def translate_failures(folder: Path, memory_advice: str, remains: Callable[[], str]) -> Iterator[None]:
     """Turn a full disk, or memory that ran out, into one line that says what to do.
+
+    `remains`: what is intact, and how to continue once there is room.
 
     Raises:
         TuningError: the disk is full, or memory ran out.
@@ -44,9 +46,8 @@ def translate_failures(folder: Path, memory_advice: str) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         if not _is_full(error):
             raise
-        raise TuningError(
-            f"{folder}: the disk is full; the last checkpoint is intact: free some space, then resume"
-        ) from error
+        file = getattr(error, "filename", None) or folder
+        raise TuningError(f"{file}: the disk is full; {remains()}") from error
 
 
 def _is_full(error: BaseException) -> bool:

@@ -100,7 +100,8 @@ def prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress)
             memory.
         OSError: the cache folder cannot be made.
     """
-    with translate_failures(cache, encoding_memory_advice(recipe)):
+    remains = "what is computed so far remains: free some space, or name another cache, then run the same command again"
+    with translate_failures(cache, encoding_memory_advice(recipe), lambda: remains):
         return _prepare(recipe, source, cache, progress)
 
 

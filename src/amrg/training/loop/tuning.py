@@ -7,6 +7,7 @@ checkpoint. Called again, `tune` resumes an interrupted run, and returns the res
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from peft import PeftModel
@@ -14,6 +15,7 @@ from peft import PeftModel
 from amrg.training.callbacks import STOPPED, Callback, StepStats, peak_bytes
 from amrg.training.data.prepared import PreparedData
 from amrg.training.errors import TuningError, training_memory_advice, translate_failures
+from amrg.training.loop import checkpoints
 from amrg.training.loop.distributed import DeviceGroup
 from amrg.training.loop.lora import ReportLoss, adapters_attached, train_mode
 from amrg.training.loop.run_state import RunState
@@ -59,12 +61,20 @@ def tune(prepared: PreparedData, recipe: Recipe, folder: Path, callback: Callbac
         return read_training(folder).summary(folder)
     loaded = prepared.loaded
     tower_trained = loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules).tower
-    with translate_failures(folder, training_memory_advice(recipe)), adapters_attached(loaded, recipe) as model:
+    failures = translate_failures(folder, training_memory_advice(recipe), partial(_what_remains, folder))
+    with failures, adapters_attached(loaded, recipe) as model:
         devices = DeviceGroup(recipe, some_unused=tower_trained)
         if devices.is_main and run_status(folder) is RunStatus.NEW:
             write_run(folder, run)
         devices.wait()
         return _Run(prepared, recipe, folder, devices, model).finish(callback)
+
+
+def _what_remains(folder: Path) -> str:
+    """What a full disk left of a run, and how to continue."""
+    step = checkpoints.read_step(folder / checkpoints.FILE_NAME)
+    saved = "no checkpoint was written yet" if step is None else f"the last checkpoint is intact (step {step})"
+    return f"{saved}: free some space, then resume with amrg train --resume {folder}"
 
 
 def refuse_unshared_folder(folder: Path, devices: DeviceGroup, step: int) -> None:

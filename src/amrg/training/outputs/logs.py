@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
@@ -38,6 +39,8 @@ class RunLogs:
         self._training = _reopen(folder / LOG, _COLUMNS, done)
         self._folder, self._done = folder, done
         self._validation: TextIO | None = None
+        self._hook = threading.excepthook
+        threading.excepthook = self._report_thread
         self._board = SummaryWriter(str(folder / BOARD), purge_step=done + 1 if done else None)
 
     def log_step(self, stats: StepStats) -> None:
@@ -77,7 +80,15 @@ class RunLogs:
         for file in (self._training, self._validation):
             if file is not None:
                 file.close()
-        self._board.close()
+        try:
+            self._board.close()
+        finally:
+            threading.excepthook = self._hook
+
+    def _report_thread(self, failure: threading.ExceptHookArgs) -> None:
+        """No traceback for a full disk: TensorBoard's thread hands the error on to the next call."""
+        if not isinstance(failure.exc_value, OSError):
+            self._hook(failure)
 
 
 def _reopen(path: Path, columns: tuple[str, ...], done: int) -> TextIO:
