@@ -30,7 +30,7 @@ from amrg.birads import (
     parse,
 )
 from amrg.birads.report import Assessment
-from amrg.metrics.agreement import Agreement, Count
+from amrg.metrics.clinical.agreement import Agreement, Count
 from amrg.metrics.intervals import percentiles, wilson
 
 ANNOTATIONS = Path(__file__).parents[1] / "tests" / "birads" / "dmid_annotations.json"

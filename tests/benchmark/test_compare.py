@@ -18,6 +18,7 @@ from amrg.benchmark.submissions import Outputs
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 from amrg.metrics.statistics import holm
+from amrg.metrics.strict import EVERY_CASE
 from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED
 
 NAME = "sys_A & 50% #1 {x} ~^\\$"
@@ -142,10 +143,13 @@ def test_a_metric_that_scores_fewer_cases_says_so(scores: list[Scores]) -> None:
     seven = system.metrics["finding_f1_by_lesion"].model_copy(update={"n": 7, "unscored": 5})
     changed = system.model_copy(update={"metrics": {**system.metrics, "finding_f1_by_lesion": seven}})
     run = scores[1].model_copy(update={"systems": {"turned": changed}})
-    ((_, n, whole, part),) = build_table([run], ["rouge_l_f1_stemmed", "finding_f1_by_lesion"], baselines=False).rows
+    made = build_table([run], ["rouge_l_f1_stemmed", "finding_f1_by_lesion"], baselines=False)
+    assert made.header == ("system", "n", "rouge_l_f1_stemmed", "finding_f1_by_lesion_strict", "finding_f1_by_lesion")
+    ((_, n, *whole, part),) = made.rows
     assert n == "12"
-    assert "(n " not in whole
+    assert not any("(n " in cell for cell in whole)
     assert part.endswith("] (n 7)")
+    assert EVERY_CASE in made.notes
 
 
 def test_rows_of_different_data_are_labelled(runs: dict[str, Path]) -> None:

@@ -17,7 +17,9 @@ from amrg.benchmark.submissions import Outputs
 from amrg.birads import Report
 from amrg.datasets.case import NO_FINDINGS, ReferenceSource
 from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.intervals import Method
 from amrg.metrics.scores import MetricScore, Role, Scores
+from amrg.metrics.strict import STRICT
 from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED, case, written
 
 
@@ -40,7 +42,8 @@ def test_perfect_outputs_have_skill_one_and_the_best_blind_baseline_nought() -> 
     skilled = {name: m.skill for name, m in mine(scores).items() if m.skill is not None and m.skill.value is not None}
     assert {"rouge_l_f1_stemmed", "cider_d_ptb", "birads_accuracy_7_worst", "finding_f1_by_lesion"} <= skilled.keys()
     assert {s.value for s in skilled.values()} == {1.0}
-    assert {(s.low, s.high) for s in skilled.values()} <= {(1.0, 1.0), (None, None)}  # few groups: some draws have none
+    assert {s.high for s in skilled.values()} == {1.0, None}
+    assert all(s.low is None or (s.method is Method.EXACT and s.low < 1) for s in skilled.values())  # never certain
     for name, skill in skilled.items():
         best = scores.systems[skill.blind].metrics[name].skill
         assert best is not None
@@ -63,7 +66,7 @@ def test_every_number_has_n_interval_and_how_it_was_computed(turned: Scores) -> 
     assert "from 20 train cases of made" in turned.systems["constant"].about
 
 
-def test_a_failed_case_is_in_no_number() -> None:
+def test_a_failed_case_is_in_no_number_but_those_that_count_every_case() -> None:
     some = written([t if i < 8 else None for i, t in enumerate(p.text for p in TURNED.predictions)])
     half = scored(some)
     whole = scored(Outputs(TURNED.predictions[:8]), replace(REFERENCES, cases=CASES[:8]))
@@ -71,8 +74,13 @@ def test_a_failed_case_is_in_no_number() -> None:
     for name in ("rouge_l_f1_stemmed", "bleu_4_sacrebleu_13a", "birads_accuracy_7_worst", "finding_f1_by_lesion"):
         assert (mine(half)[name].n, mine(half)[name].unscored) == (8, 4)
         assert mine(half)[name].value == pytest.approx(mine(whole)[name].value)
-    assert set(half.cases[9].values.values()) == {None}
-    assert sum(sum(row) for row in half.confusions["density"].counts) == 8
+        assert (mine(half)[name + STRICT].n, mine(half)[name + STRICT].unscored) == (12, 0)
+        assert (mine(half)[name + STRICT].value or 0) <= (mine(whole)[name].value or 0)
+    for name in ("rouge_l_f1_stemmed", "birads_accuracy_7_worst"):
+        assert mine(half)[name + STRICT].value == pytest.approx((mine(half)[name].value or 0) * 8 / 12)
+    values = half.cases[9].values
+    assert {name for name, value in values.items() if value is not None} == {"clinical_mean"}  # its parts are strict
+    assert sum(row[-1] for row in half.confusions["density"].counts) == 4
 
 
 def test_where_a_data_set_publishes_no_findings_none_is_wrong() -> None:
@@ -85,9 +93,12 @@ def test_where_a_data_set_publishes_no_findings_none_is_wrong() -> None:
     assert left["birads_accuracy_7_worst"].value == 1.0
 
 
-def test_a_system_that_always_fails_has_no_number() -> None:
+def test_a_system_that_always_fails_has_no_number_but_the_worst() -> None:
     scores = scored(written([None] * 12))
-    assert {m.value for m in mine(scores).values()} == {None}
+    every = {n for n in mine(scores) if n.endswith(STRICT) or "_majority_share" in n} | {"clinical_mean"}
+    assert {m.value for n, m in mine(scores).items() if n not in every} == {None}
+    assert {mine(scores)[name + STRICT].value for name in ("rouge_l_f1_stemmed", "density_accuracy")} == {0.0}
+    assert mine(scores)["clinical_mean"].value == 0.0
     assert scores.systems["mine"].failed == 12
 
 

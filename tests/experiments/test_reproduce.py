@@ -63,7 +63,8 @@ def test_the_table_has_the_published_results_and_says_what_cannot_be_compared(
 ) -> None:
     table = (experiment.out / "reproduced.md").read_text(encoding="utf-8")
     page = (experiment.out / "reproduced.html").read_text(encoding="utf-8")
-    assert "| 0.5691 | 0.575 | 0.6152 | 0.5818 | 0.5582 |" in table
+    cells = ([cell.strip() for cell in line.split("|") if cell.strip()] for line in table.splitlines())
+    assert ["0.5691", "0.575", "0.6152", "0.5818", "0.5582"] in [row[3:] for row in cells]
     assert table.count("| amrg: constant (blind)") == 2
     for family in FAMILIES:
         assert table.count(f"| amrg: {family} r2 a") == 2

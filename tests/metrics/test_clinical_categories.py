@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from amrg.birads import Assessment, Category, Composition, Laterality, Report
 from amrg.metrics.clinical.categories import category_metrics, confusions, quadratic_kappa
+from amrg.metrics.strict import STRICT
 from tests.benchmark.making import by_name, made, value_of, values, written
 
 
@@ -40,10 +41,30 @@ def test_a_report_without_a_category_is_unscored_and_wrong_only_under_strict() -
     assert not reference["density_accuracy_strict"].scored.any()
 
 
-def test_a_failed_case_is_in_no_number() -> None:
+def test_a_failed_case_is_in_no_number_but_those_that_count_every_case() -> None:
     failed = written("BIRADS: 1. ACR B.", None)
-    assert not any(m.scored.any() for m in category_metrics([failed]))
-    assert sum(sum(row) for c in confusions([failed]).values() for row in c.counts) == 0
+    metrics = category_metrics([failed])
+    every = {m.name for m in metrics if m.name.endswith(STRICT) or "_majority_share" in m.name}
+    assert {m.name for m in metrics if m.scored.any()} == every - {f"birads_accuracy_7_each_breast{STRICT}"}
+    assert {c.counts[1][-1] for c in confusions([failed]).values()} == {1}  # category 1, composition b: unscored
+
+
+def test_every_case_counts_under_strict_in_each_kind_of_metric() -> None:
+    """Of four cases the draft answers one, and that is right; the others are silent, or failed."""
+    references = ["BIRADS: 1. ACR A.", "BIRADS: 5. ACR D.", "BIRADS: 0. ACR B.", "BIRADS: 2. ACR C."]
+    drafts = ["BIRADS: 1. ACR A.", "No mass is seen.", None, "Findings: a mass is seen."]
+    found = {m.name: m for m in category_metrics([written(r, d) for r, d in zip(references, drafts, strict=True)])}
+    for name in ("birads_accuracy_7_worst", "birads_accuracy_4abc_first", "density_accuracy"):
+        assert (found[name].value, found[name].scored.sum()) == (1.0, 1)
+        assert (found[f"{name}{STRICT}"].value, found[f"{name}{STRICT}"].scored.sum()) == (0.25, 4)
+    assert np.isnan(found["workup_sensitivity_0_4_5_6"].value)
+    assert found[f"workup_sensitivity_0_4_5_6{STRICT}"].value == 0.0
+    assert found["workup_specificity_0_4_5_6"].value == 1.0
+    assert found[f"workup_specificity_0_4_5_6{STRICT}"].value == 0.5
+    farthest = _kappa_of_table([(0, 0), (5, 0), (3, 6), (1, 6)])  # rank 3 of 0 to 6 is as far from either end
+    strict = found[f"birads_kappa_quadratic_7_worst{STRICT}"].value
+    assert strict == pytest.approx(farthest)
+    assert np.isnan(found["birads_kappa_quadratic_7_worst"].value)  # of one case
 
 
 def test_four_a_and_four_b_are_one_of_seven_and_two_with_letters() -> None:

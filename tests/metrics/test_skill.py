@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Metric, mean_of, ratio
+from amrg.metrics.intervals import Method
+from amrg.metrics.metric import SHARE, Metric, mean_of, ratio
 from amrg.metrics.skill import MetricSkill, best_blind, skills
 from amrg.metrics.statistics import bootstrap
 
@@ -32,8 +35,8 @@ def test_perfect_is_one_and_the_best_blind_is_nought(seed: int, higher: bool) ->
     perfect = metric(np.full(20, 1.0 if higher else 0.0), higher)
     worse, better = (metric(np.abs(float(not higher) - q - 0.1 * rng.random(20)), higher) for q in (0.2, 0.6))
     blind = {"worse": worse, "better": better}
-    assert skill(perfect, blind, perfect) == MetricSkill("better", 1.0, (1.0, 1.0))
-    assert skill(better, blind, perfect) == MetricSkill("better", 0.0, (0.0, 0.0))
+    assert skill(perfect, blind, perfect) == MetricSkill("better", 1.0, None)  # no resample differs
+    assert skill(better, blind, perfect) == MetricSkill("better", 0.0, None)
     below = skill(worse, blind, perfect)
     assert below.value is not None
     assert below.value < 0
@@ -44,14 +47,24 @@ def test_half_the_way_is_a_half_in_either_direction() -> None:
     low = skill(metric([1.0] * 20, False), {"constant": metric([2.0] * 20, False)}, metric([0.0] * 20, False))
     for found in (high, low):
         assert found.value == pytest.approx(0.5)
-        assert found.between == pytest.approx((0.5, 0.5))
+
+
+def test_a_perfect_share_has_the_skill_of_its_exact_interval() -> None:
+    """All 20 groups right: the share is at least 0.025 ** (1 / 20), and so is the skill, scaled from blind."""
+    bounded = {b: replace(metric([v] * 20), bounds=SHARE) for b, v in (("half", 0.5), ("all", 1.0))}
+    found = skill(bounded["all"], {"constant": bounded["half"]}, bounded["all"])
+    assert found.between is not None
+    assert found.between.method is Method.EXACT
+    least = 0.025 ** (1 / len(set(GROUPS)))
+    assert (found.between.low, found.between.high) == pytest.approx(((least - 0.5) / 0.5, 1.0))
 
 
 def test_the_interval_resamples_system_blind_and_perfect_together() -> None:
     rng = np.random.default_rng(0)
     hard = rng.random(20)  # cases differ, but the system is always half way from blind to perfect
     found = skill(metric(0.5 + hard / 2), {"constant": metric(hard)}, metric(np.ones(20)))
-    assert found.between == pytest.approx((0.5, 0.5))
+    assert found.value == pytest.approx(0.5)
+    assert found.between is None  # no resample differs
 
 
 @pytest.mark.parametrize("perfect", [0.7, 0.5])

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
 
 from amrg.metrics.families import Family
-from amrg.metrics.intervals import interval
-from amrg.metrics.metric import Array, Metric, mean_of, ratio
+from amrg.metrics.intervals import Interval, Method, interval
+from amrg.metrics.metric import SHARE, Array, Metric, mean_of, ratio
 from amrg.metrics.statistics import (
     bootstrap,
     differences,
     holm,
+    interval_over_groups,
     members,
     on_common_cases,
     over_seeds,
@@ -70,7 +72,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     for trial in range(200):
         values = np.repeat(rng.normal(0, 1, 60), 3) + rng.normal(0, 0.5, 180)  # patients differ, images less so
         between = interval(bootstrap(groups, trial, 400).draw([mean(values)])[0], 60)
-        held += between is not None and between[0] <= 0 <= between[1]
+        held += between is not None and between.low <= 0 <= between.high
     assert 0.90 <= held / 200 <= 0.985
 
 
@@ -118,8 +120,9 @@ def test_p_of_draws_agrees_with_their_interval() -> None:
     draws = bootstrap([str(i) for i in range(60)], 1)
     for gain in np.linspace(0.0, 0.5, 40):
         found = resampled_difference(mean(rng.normal(0, 1, 60)), mean(rng.normal(gain, 1, 60)), draws)
-        low, high = found.between or (0.0, 0.0)
-        assert (found.p < 0.05) == (low > 0 or high < 0) or found.p == pytest.approx(0.05, abs=0.01)
+        assert found.between is not None
+        apart = found.between.low > 0 or found.between.high < 0
+        assert (found.p < 0.05) == apart or found.p == pytest.approx(0.05, abs=0.01)
     same = mean(rng.random(60))
     assert resampled_difference(same, same, draws).p == 1.0
 
@@ -130,7 +133,7 @@ def test_copies_of_a_case_do_not_narrow_the_interval() -> None:
     def width(groups: list[str], of: Array) -> float:
         between = interval(bootstrap(groups).draw([mean(of)])[0], len(set(groups)))
         assert between is not None
-        return between[1] - between[0]
+        return between.high - between.low
 
     once = width([f"g{i}" for i in range(50)], values)
     copies = np.repeat(values, 4)
@@ -138,6 +141,76 @@ def test_copies_of_a_case_do_not_narrow_the_interval() -> None:
     together = width([f"g{i // 4}" for i in range(200)], copies)
     assert together == pytest.approx(once, rel=0.1)
     assert apart == pytest.approx(once / 2, rel=0.1)
+
+
+def share(right: int, groups: int) -> Metric:
+    """A share over groups of one case each, of which so many are right."""
+    values = np.array([1.0] * right + [0.0] * (groups - right))
+    return replace(mean(values), bounds=SHARE)
+
+
+@pytest.mark.parametrize("groups", [5, 20, 60])
+def test_a_share_of_nought_or_one_claims_no_certainty(groups: int) -> None:
+    draws = bootstrap([f"g{i:03}" for i in range(groups)], 0, 500)
+    for right in (0, groups):
+        found = interval_over_groups(
+            draws.draw([share(right, groups)])[0], draws, right / groups, [share(right, groups)]
+        )
+        assert found is not None
+        assert found.method is Method.EXACT
+        expected = binomtest(right, groups).proportion_ci(0.95, "exact")
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        assert found.high - found.low == pytest.approx(1 - 0.025 ** (1 / groups))
+
+
+def test_near_one_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    """Exact coverage over all outcomes of a binomial, weighted with their probability: no draw of the outcome."""
+    groups = 20
+    draws = bootstrap([f"g{i:02}" for i in range(groups)], 0, 2000)
+    metrics = [share(right, groups) for right in range(groups + 1)]
+    resampled = draws.draw(metrics)
+    bare = [interval(row, groups) for row in resampled]
+    mended = [interval_over_groups(row, draws, m.value, [m]) for row, m in zip(resampled, metrics, strict=True)]
+
+    def coverage(found: list[Interval | None], truth: float) -> float:
+        holding = [k for k, one in enumerate(found) if one is not None and one.low <= truth <= one.high]
+        return float(binom.pmf(holding, groups, truth).sum())
+
+    for truth in (0.95, 0.97, 0.99, 0.999):
+        assert coverage(bare, truth) < 0.7
+        assert coverage(mended, truth) >= 0.95
+
+
+def test_only_groups_that_say_anything_count_for_an_exact_interval() -> None:
+    """A sensitivity of 1 over 40 patients of whom 4 have a cancer is that of 4, not of 40."""
+    terms = np.array([[1.0, 1.0]] * 4 + [[0.0, 0.0]] * 36)
+    sensitivity = Metric("sensitivity", Family.BIRADS, "", terms, ratio, bounds=SHARE)
+    draws = bootstrap([f"g{i:02}" for i in range(40)], 3)
+    found = interval_over_groups(draws.draw([sensitivity])[0], draws, 1.0, [sensitivity])
+    assert found is not None
+    assert found.low == pytest.approx(0.025 ** (1 / 4))
+    three = over_seeds(draws, 3, 0)
+    pooled = over(sensitivity, sensitivity, sensitivity)
+    seeded = interval_over_groups(three.draw([pooled])[0], three, 1.0, [pooled])
+    assert seeded is not None
+    assert seeded.low == pytest.approx(0.025 ** (1 / 4))  # the same four patients, whatever the seed
+
+
+def test_two_systems_that_agree_in_every_group_may_still_differ() -> None:
+    values = np.array([1.0, 0.0] * 10)
+    one, two = (replace(mean(v), bounds=SHARE) for v in (values, values))
+    draws = bootstrap([f"g{i:02}" for i in range(20)])
+    (found,) = differences([one], [two], draws)
+    assert found.between is not None
+    reach = 1 - 0.025 ** (1 / 20)
+    assert (found.between.low, found.between.high) == pytest.approx((-reach, reach))
+    assert resampled_difference(one, two, draws).p == 1.0
+
+
+def test_without_bounds_equal_resamples_give_no_interval() -> None:
+    count = mean([0.0] * 20)  # errors a report: none seen, and no most that there can be
+    draws = bootstrap([f"g{i:02}" for i in range(20)])
+    assert interval_over_groups(draws.draw([count])[0], draws, 0.0, [count]) is None
 
 
 def test_one_group_has_no_interval_and_neither_has_a_value_that_hardly_a_draw_has() -> None:
@@ -174,9 +247,9 @@ def test_p_of_the_same_outputs_is_one_and_of_a_clear_gain_the_least_there_is() -
     values = np.random.default_rng(3).random(60)
     draws = bootstrap([str(i) for i in range(60)])
     same, gain = differences([mean(values)] * 2, [mean(values), mean(values + 0.5)], draws)
-    assert (same.difference, same.between, same.p) == (0.0, (0.0, 0.0), 1.0)
+    assert (same.difference, same.between, same.p) == (0.0, None, 1.0)
     assert gain.difference == pytest.approx(0.5)
-    assert gain.between == pytest.approx((0.5, 0.5))
+    assert gain.between is None
     assert gain.p == 1 / 10_001
 
 

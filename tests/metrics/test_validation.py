@@ -18,12 +18,12 @@ from amrg.metrics.metric import Metric, by_name
 from amrg.metrics.pairs import Pair
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.statistics import bootstrap
+from amrg.metrics.strict import with_empty_drafts
 from amrg.metrics.summaries import metric_scores
 from amrg.metrics.validation import (
     WatchedMetric,
     draft_pair,
     watched_metrics,
-    with_empty_drafts,
     without_category,
 )
 from amrg.training.data.samples import Sample
@@ -133,10 +133,12 @@ def test_an_empty_draft_of_a_trained_model_is_wrong_and_of_an_unknown_system_fai
     cases = [case_of(key, REFERENCE) for key in "ab"]
     failed = [Prediction(key="a", text=REFERENCE), Prediction(key="b", text=None, error="empty")]
     pairs = pairs_of(cases, failed)
-    assert watched(pairs)[WatchedMetric.BIRADS] == 1.0
+    assert watched(pairs)[WatchedMetric.FINDING_F1] == 1.0  # leaves out the case
+    assert watched(pairs)[WatchedMetric.BIRADS] == 1 / 2  # counts it as wrong
     sweep = watched(with_empty_drafts(pairs))
     assert sweep == validation_values([REFERENCE, ""], [sample_of(case) for case in cases])
     assert sweep[WatchedMetric.BIRADS] == 1 / 2
+    assert sweep[WatchedMetric.FINDING_F1] == 2 / 3
 
 
 @settings(max_examples=40, deadline=None)

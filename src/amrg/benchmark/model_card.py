@@ -58,7 +58,12 @@ METRICS = (
 )
 """Metrics of the drafts that the card states."""
 
-BLANKED_METRICS = ("birads_accuracy_7_worst", "density_accuracy", "finding_f1_by_place", "refused_share")
+BLANKED_METRICS = (
+    "birads_accuracy_7_worst",
+    "density_accuracy",
+    "finding_f1_by_place",
+    "refused_share",
+)
 """Those of the drafts on blanked images."""
 
 
@@ -122,6 +127,7 @@ def _chosen(metrics: Mapping[str, MetricScore], names: Sequence[str], images: st
             value=score.value,
             low=score.low,
             high=score.high,
+            method=score.method,
             n=score.n,
             unscored=score.unscored,
             about=score.about,

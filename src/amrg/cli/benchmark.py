@@ -166,35 +166,56 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
         document = {"out": str(folder), "system": scores.system, "data": scores.data.model_dump(mode="json")}
         print_json({**document, "warnings": list(scores.warnings), **system.model_dump(mode="json")})
         return
-    from amrg.metrics.display import number, with_interval
-    from amrg.metrics.families import main_metrics
+    from amrg.metrics.display import counted
+    from amrg.metrics.strict import EVERY_CASE, STRICT
 
-    of = f"{scores.system}: {system.n} cases, {system.failed} failed"
-    table = ResultTable("metric", "value, 95 % interval", "n", "best blind", "skill", title=of)
-    for name in main_metrics(system.metrics):
-        metric = system.metrics[name]
-        if metric.skill is None:
-            table.add_row(name, with_interval(metric), str(metric.n), "", "")
-            continue
-        best = metric.skill.blind
-        blind = number(scores.systems[best].metrics[name].value)
-        table.add_row(name, with_interval(metric), str(metric.n), f"{blind} {best}", with_interval(metric.skill))
+    title = f"{scores.system}: {counted(system.n, 'case')}, {system.failed} failed"
+    table = ResultTable("metric", "value", "n", "best blind", "skill", title=title)
+    rows = list(score_rows(scores))
+    for row in rows:
+        table.add_row(*row)
     out.print(table)
+    out.print("in brackets, 95 % intervals over groups; skill: 0 is the best blind baseline, 1 is perfect", style="dim")
+    if any(row[0].endswith(STRICT) for row in rows):
+        out.print(EVERY_CASE, style="dim", markup=False)
     out.print(f"written to {folder}", style="dim", markup=False)
+
+
+def score_rows(scores: Scores) -> Iterator[tuple[str, str, str, str, str]]:
+    """The main metrics of the system under test, each after its twin over every case where the two differ.
+
+    Intervals are on a line of their own, so that no number is broken on a narrow terminal.
+    """
+    from amrg.metrics.display import number, stacked
+    from amrg.metrics.families import main_metrics
+    from amrg.metrics.strict import figures
+
+    metrics = scores.systems[scores.system].metrics
+    for name in figures(main_metrics(metrics), metrics):
+        metric, blind, skill = metrics[name], "", ""
+        if metric.skill is not None:
+            best = metric.skill.blind
+            blind = f"{number(scores.systems[best].metrics[name].value)}\n{best}"
+            skill = stacked(metric.skill)
+        yield name, stacked(metric), str(metric.n), blind, skill
 
 
 def _print(comparisons: list[MetricComparison]) -> None:
     """A table of differences for each pair of systems."""
-    from amrg.metrics.display import counted, interval, number, p_value
+    from amrg.metrics.display import counted, number, p_value, stacked
+    from amrg.metrics.strict import EVERY_CASE, STRICT
 
     for second in dict.fromkeys(c.second for c in comparisons):
         rows = [c for c in comparisons if c.second == second]
         table = ResultTable("metric", "n", rows[0].first, second, "difference", "p, p (Holm)")
         for c in rows:
-            moved = f"{number(c.value, signed=True)}\n{interval(c, signed=True)}"
             both = f"{p_value(c.p)}\n{p_value(c.p_holm)}"
-            table.add_row(c.metric, str(c.n), number(c.first_value), number(c.second_value), moved, both)
+            table.add_row(
+                c.metric, str(c.n), number(c.first_value), number(c.second_value), stacked(c, signed=True), both
+            )
         out.print(table)
+    if any(c.metric.endswith(STRICT) for c in comparisons):
+        out.print(EVERY_CASE, style="dim", markup=False)
     tests = sum(c.p is not None for c in comparisons)
     corrected = f"Holm's correction over {counted(tests, 'test')}"
     out.print(f"p by approximate randomisation of whole groups; {corrected}", style="dim")

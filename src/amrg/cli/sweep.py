@@ -190,15 +190,16 @@ def report(scores: SweepScores, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"out": str(folder), **scores.model_dump(mode="json", exclude={"baselines"})})
         return
-    from amrg.experiments.sweep.table import build_sweep_table, selection_heading
+    from amrg.experiments.sweep.table import COLUMNS, build_sweep_table, selection_heading, split_cell
 
     table = build_sweep_table(scores)
-    selection = selection_heading(scores.selection)
-    names = ("backbone", "rank", "alpha", selection, "BI-RADS accuracy", "difference from best", "status")
-    columns = [table.header.index(name) for name in names if name in table.header]
+    names = ("backbone", "rank", "alpha", selection_heading(scores.selection), "difference from best", "status")
+    columns = [
+        i for i, name in enumerate(table.header) if name in names or name.startswith(COLUMNS["birads_accuracy_7_worst"])
+    ]
     printed = ResultTable(*(table.header[i] for i in columns), title=f"best: {scores.best or 'none yet'}")
     for row in table.rows:
-        printed.add_row(*(row[i] for i in columns))
+        printed.add_row(*("\n".join(split_cell(row[i])) for i in columns))
     out.print(printed)
     out.print("selected on the validation part alone; the test part was not opened", style="dim")
     out.print(f"every metric with its interval in {folder / 'sweep.html'} and {folder / 'table.md'}", markup=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amrg.birads import Assessment, Finding, Report, usual_recommendation, worst_category
 from amrg.birads.draft import CategoryChange, RemovalReason, RemovedFinding
-from amrg.metrics.agreement import placed
+from amrg.metrics.clinical.agreement import placed
 
 THRESHOLD = 0.6
 """Least probability of a finding's best place; chosen on held-out phantoms (decision 0008)."""

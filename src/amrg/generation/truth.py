@@ -10,7 +10,7 @@ from rich.table import Table
 
 from amrg.birads import Report, describe_finding
 from amrg.core.errors import AmrgError
-from amrg.metrics.agreement import placed
+from amrg.metrics.clinical.agreement import placed
 
 
 class TruthError(AmrgError):

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
 from multiprocessing import get_context
 
-from amrg.birads import Report
+from amrg.birads import Report, parse
 from amrg.birads.parser.parsing import read_report
 
 MAX_CHARACTERS = 100_000
@@ -23,13 +24,33 @@ _CHUNK = 64
 def read_reports(texts: Sequence[str | None]) -> list[Report | None]:
     """The facts of every text, in order: what `parse` reads, whatever the number of processes.
 
-    None for None, and for a text of more than `MAX_CHARACTERS` characters, which is no report.
+    None for None, and for a text that is not read (`why_unread`).
     Scripts that call this with many texts must be importable, as for `multiprocessing` with `spawn`; where
     processes cannot be started, it reads in this one.
     """
     distinct = [t for t in dict.fromkeys(texts) if t is not None and len(t) <= MAX_CHARACTERS]
-    read = dict(zip(distinct, _read_all(distinct), strict=True))
+    read = {t: r for t, r in zip(distinct, _read_all(distinct), strict=True) if why_unread(t, r) is None}
     return [None if t is None else read.get(t) for t in texts]
+
+
+def why_unread(text: str, report: Report) -> str | None:
+    """Why a text was not read, in the parser's words; None where it was. `report` has its facts, as far as known.
+
+    A text of more than `MAX_CHARACTERS` characters is not read. One whose report states anything was read.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return f"over {MAX_CHARACTERS:,} characters: not read"
+    return _refusal(text) if states_nothing(report) and text.strip() else None
+
+
+def states_nothing(report: Report) -> bool:
+    """Whether a report has no fact, whatever its narrative."""
+    return report.model_copy(update={"narrative": ""}) == Report()
+
+
+@lru_cache(maxsize=1 << 16)
+def _refusal(text: str) -> str | None:
+    return parse(text).refusal
 
 
 def _read_all(texts: Sequence[str]) -> Iterable[Report]:

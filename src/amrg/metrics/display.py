@@ -31,6 +31,11 @@ def with_interval(of: Number, signed: bool = False) -> str:
     return f"{number(of.value, signed)} {interval(of, signed)}".rstrip()
 
 
+def stacked(of: Number, signed: bool = False) -> str:
+    """Value, and the interval on a line below."""
+    return f"{number(of.value, signed)}\n{interval(of, signed)}".rstrip()
+
+
 def p_value(p: float | None) -> str:
     """A p as papers write it, to two figures; nothing where there is none."""
     if p is None:

@@ -18,6 +18,11 @@ Array = npt.NDArray[np.float64]
 Combine = Callable[[Array], Array]
 """Sums of terms [..., terms] to values [...]; not a number where there is nothing to divide by."""
 
+Bounds = tuple[float, float]
+"""Lowest and highest value that a group of cases can have."""
+
+SHARE: Bounds = (0.0, 1.0)
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -26,7 +31,9 @@ class Metric:
     `name` says the variant exactly (`rouge_l_f1_stemmed`, `birads_accuracy_7_worst`); `about` says how it was computed
     in one line (tokenizer, rule, hash of the IDF corpus). A row of `terms` [cases, terms] that is not a number stands
     for a case that this metric cannot score: never zero, always counted. `fewest` is how many scored cases it takes
-    for the number to mean anything.
+    for the number to mean anything. `bounds` are given for means, shares and ratios over cases that have any; without
+    them, equal resamples give no interval. `has_strict`: a draft that states nothing has the worst value, so that there
+    is a twin over all cases, named NAME_strict (`strict_twin`).
     """
 
     name: str
@@ -36,6 +43,8 @@ class Metric:
     combine: Combine
     higher_is_better: bool = True
     fewest: int = 1
+    bounds: Bounds | None = None
+    has_strict: bool = False
 
     @property
     def scored(self) -> npt.NDArray[np.bool_]:

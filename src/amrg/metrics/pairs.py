@@ -15,6 +15,7 @@ from amrg.metrics.metric import Array
 @dataclass(frozen=True)
 class Pair:
     """A reference and a draft of one case. `text` and `report` are None where the system failed: never a zero.
+    `report` alone is None where the text was not read, such as one in another language.
 
     `reference` holds the facts (from the reference text, labels or a phantom's truth, boxes included where the data
     set has places); `report` those of the draft, with boxes where the system gave any. Where `findings_known` is False
@@ -50,6 +51,11 @@ def stacked(terms: Iterable[Terms], width: int) -> Array:
 def of_drafts(pairs: Iterable[Pair], terms: Callable[[Pair, Report], Terms], width: int) -> Array:
     """Terms of the pairs that have a draft; a failed case cannot be scored."""
     return stacked((None if (draft := drafted(p)) is None else terms(p, draft) for p in pairs), width)
+
+
+def of_all(pairs: Iterable[Pair], terms: Callable[[Pair, Report], Terms], width: int) -> Array:
+    """Terms of all pairs; one without a draft that was read counts as a draft that states nothing."""
+    return stacked((terms(p, drafted(p) or Report()) for p in pairs), width)
 
 
 def drafted(pair: Pair) -> Report | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Metric, ratio
+from amrg.metrics.metric import SHARE, Metric, ratio
 from amrg.metrics.pairs import Pair, stacked
 
 _ABOUT = (
@@ -19,4 +19,4 @@ def refusal_metrics(pairs: Sequence[Pair]) -> list[Metric]:
     if all(pair.refused is None for pair in pairs):
         return []
     terms = stacked((None if pair.refused is None else (float(pair.refused), 1.0) for pair in pairs), 2)
-    return [Metric("refused_share", Family.REFUSALS, _ABOUT, terms, ratio, higher_is_better=False)]
+    return [Metric("refused_share", Family.REFUSALS, _ABOUT, terms, ratio, higher_is_better=False, bounds=SHARE)]

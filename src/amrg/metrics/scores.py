@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypedDict
 
 from pydantic import Field
 
 from amrg.core.values import Value
 from amrg.metrics.families import Family
+from amrg.metrics.intervals import Method
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Role(StrEnum):
@@ -22,12 +24,21 @@ class Role(StrEnum):
     PERFECT = "perfect"  # the references themselves
 
 
+class Ends(TypedDict):
+    """The fields of a `Number` that its interval decides."""
+
+    low: float | None
+    high: float | None
+    method: Method | None
+
+
 class Number(Value):
-    """A value with its 95 % interval; None where it has no meaning (JSON has no NaN)."""
+    """A value with its 95 % interval and the interval's method; None where it has no meaning (JSON has no NaN)."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    method: Method | None = None
 
     @property
     def between(self) -> tuple[float, float] | None:
@@ -83,6 +94,16 @@ class Confusion(Value):
     counts: tuple[tuple[int, ...], ...]
 
 
+class Unread(Value):
+    """Texts of one kind (`prediction` or `reference`) that were not read for one reason: how many `of` all cases."""
+
+    what: str
+    reason: str
+    count: int
+    of: int
+    examples: tuple[str, ...]
+
+
 class CaseScores(Value):
     """One case: its subgroups, and each metric's own value where the metric has one a case."""
 
@@ -117,4 +138,5 @@ class Scores(Value):
     perturbed: dict[str, PerturbationScores] = Field(default_factory=dict)  # blanked, shuffled, mirrored
     confusions: dict[str, Confusion] = Field(default_factory=dict)  # birads, density
     cases: tuple[CaseScores, ...] = ()
+    unread: tuple[Unread, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amrg.metrics.intervals import Interval, interval
+from amrg.metrics.intervals import Interval, Method, has_spread, interval
 from amrg.metrics.metric import Array, Metric
-from amrg.metrics.statistics import Bootstrap, on_common_cases
+from amrg.metrics.statistics import Bootstrap, interval_over_groups, on_common_cases
 
 _LEAST_ROOM = 1e-9  # perfect must be better than blind by more than rounding
 
@@ -62,18 +62,31 @@ def skills(
         return {}
     resampled = [draws.draw(side) for side in zip(*trios.values(), strict=True)]
     return {
-        name: _metric_skill(best[name] or "", trio, [side[row] for side in resampled], draws.groups)
+        name: _metric_skill(best[name] or "", trio, [side[row] for side in resampled], draws)
         for row, (name, trio) in enumerate(trios.items())
     }
 
 
-def _metric_skill(blind: str, trio: Sequence[Metric], resampled: Sequence[Array], groups: int) -> MetricSkill:
+def _metric_skill(blind: str, trio: Sequence[Metric], resampled: Sequence[Array], draws: Bootstrap) -> MetricSkill:
     """Skill from value, blind and perfect, and from their draws."""
     sign = 1.0 if trio[0].higher_is_better else -1.0
     point = float(_skill(sign, *(np.float64(metric.value) for metric in trio)))
     if not np.isfinite(point):
         return MetricSkill(blind, None, None)
-    return MetricSkill(blind, point, interval(_skill(sign, *resampled), groups))
+    between = interval(_skill(sign, *resampled), draws.groups)
+    if between is not None and not has_spread(between):
+        between = _skill_without_spread(sign, trio, resampled[0], draws)
+    return MetricSkill(blind, point, between)
+
+
+def _skill_without_spread(sign: float, trio: Sequence[Metric], drawn: Array, draws: Bootstrap) -> Interval | None:
+    """Where no resample's skill differs, as of a perfect system: that of the ends of the value's own exact interval."""
+    value = interval_over_groups(drawn, draws, trio[0].value, trio[:1])
+    if value is None or value.method is not Method.EXACT:
+        return None
+    blind, perfect = (np.float64(metric.value) for metric in trio[1:])
+    low, high = sorted(float(_skill(sign, np.float64(end), blind, perfect)) for end in (value.low, value.high))
+    return Interval(low, high, value.method)
 
 
 def _skill(sign: float, value: Array | np.float64, blind: Array | np.float64, perfect: Array | np.float64) -> Array:

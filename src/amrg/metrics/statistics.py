@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from amrg.metrics.intervals import Interval, interval
-from amrg.metrics.metric import Array, Metric
+from amrg.metrics.intervals import Interval, exact_interval, has_spread, interval
+from amrg.metrics.metric import Array, Bounds, Metric
 
 Bools = npt.NDArray[np.bool_]
 
@@ -118,6 +118,39 @@ def on_common_cases(*metrics: Metric) -> tuple[Metric, ...]:
     return tuple(restrict(m, common) for m in metrics)
 
 
+def interval_over_groups(
+    resampled: Array, draws: Bootstrap, value: float, metrics: Sequence[Metric]
+) -> Interval | None:
+    """The 95 % interval of a value from its resamples [draws]: of one metric, or of the second of two less the first.
+
+    Where all resamples are the same, their percentiles would claim certainty: then it is the exact one over the groups
+    in which every metric has a value, and None where a metric has no bounds.
+    """
+    between = interval(resampled, draws.groups)
+    if between is None or has_spread(between):
+        return between
+    bounds = _bounds(metrics)
+    return None if bounds is None else exact_interval(value, _groups_with_value(metrics, draws), bounds)
+
+
+def _bounds(metrics: Sequence[Metric]) -> Bounds | None:
+    """Of one metric its own, of a difference what one less the other can be."""
+    given = [metric.bounds for metric in metrics if metric.bounds is not None]
+    if len(given) < len(metrics):
+        return None
+    return given[0] if len(given) == 1 else (given[1][0] - given[0][1], given[1][1] - given[0][0])
+
+
+def _groups_with_value(metrics: Sequence[Metric], draws: Bootstrap) -> int:
+    """How many different groups have a value of their own in every metric, with any seed.
+
+    Of a sensitivity, those are the groups with a positive case.
+    """
+    sums = group_sums(stack(metrics), draws.member)
+    alone = unstack([replace(metric, fewest=1) for metric in metrics], sums)
+    return len(set((np.flatnonzero(np.isfinite(alone).all(axis=0)) % draws.groups).tolist()))
+
+
 @dataclass(frozen=True)
 class Difference:
     """How far one metric moves from a first system to a second, over the `n` cases that both score.
@@ -147,9 +180,13 @@ def differences(first: Sequence[Metric], second: Sequence[Metric], draws: Bootst
     moved = draws.draw(after) - draws.draw(before)
     p = randomisation(before, after, draws.member, seed)
     return [
-        Difference(a.name, int(a.scored.sum()), a.value, b.value, interval(m, draws.groups), float(q))
+        Difference(a.name, int(a.scored.sum()), a.value, b.value, _between(a, b, m, draws), float(q))
         for a, b, m, q in zip(before, after, moved, p, strict=True)
     ]
+
+
+def _between(before: Metric, after: Metric, moved: Array, draws: Bootstrap) -> Interval | None:
+    return interval_over_groups(moved, draws, after.value - before.value, [before, after])
 
 
 def resampled_difference(first: Metric, second: Metric, draws: Bootstrap) -> Difference:
@@ -160,10 +197,11 @@ def resampled_difference(first: Metric, second: Metric, draws: Bootstrap) -> Dif
     """
     before, after = on_common_cases(first, second)
     moved = (draws.draw([after]) - draws.draw([before]))[0]
-    between = interval(moved, draws.groups)
     defined = moved[np.isfinite(moved)]
     fewer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    p = min(1.0, 2 * (fewer + 1) / (len(defined) + 1)) if between is not None else float("nan")
+    tested = interval(moved, draws.groups) is not None
+    p = min(1.0, 2 * (fewer + 1) / (len(defined) + 1)) if tested else float("nan")
+    between = _between(before, after, moved, draws)
     return Difference(before.name, int(before.scored.sum()), before.value, after.value, between, p)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from amrg.metrics.intervals import Interval, interval
+from amrg.metrics.intervals import Interval
 from amrg.metrics.metric import Metric
-from amrg.metrics.scores import MetricScore
-from amrg.metrics.statistics import Bootstrap
+from amrg.metrics.scores import Ends, MetricScore
+from amrg.metrics.statistics import Bootstrap, interval_over_groups
 
 
 def metric_scores(metrics: Sequence[Metric], draws: Bootstrap) -> dict[str, MetricScore]:
@@ -16,22 +16,30 @@ def metric_scores(metrics: Sequence[Metric], draws: Bootstrap) -> dict[str, Metr
     if not metrics:
         return {}
     resampled = draws.draw(metrics)
-    return {m.name: _score(m, interval(row, draws.groups)) for m, row in zip(metrics, resampled, strict=True)}
+    return {
+        m.name: _score(m, interval_over_groups(row, draws, m.value, [m]))
+        for m, row in zip(metrics, resampled, strict=True)
+    }
 
 
 def _score(metric: Metric, between: Interval | None) -> MetricScore:
     scored, value = int(metric.scored.sum()), finite(metric.value)
-    low, high = between if between is not None and value is not None else (None, None)
     return MetricScore(
         value=value,
-        low=low,
-        high=high,
+        **ends_of(between if value is not None else None),
         n=scored,
         unscored=len(metric.terms) - scored,
         family=metric.family,
         about=metric.about,
         higher_is_better=metric.higher_is_better,
     )
+
+
+def ends_of(between: Interval | None) -> Ends:
+    """An interval as a `Number` has it."""
+    if between is None:
+        return {"low": None, "high": None, "method": None}
+    return {"low": between.low, "high": between.high, "method": between.method}
 
 
 def finite(value: float) -> float | None:

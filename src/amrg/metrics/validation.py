@@ -7,11 +7,11 @@ training, on a sweep's page, on a model card and in `scores.json`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import StrEnum
 
 from amrg.birads import Report, parse
 from amrg.datasets.case import ReferenceSource
+from amrg.metrics.clinical.by_place import finding_f1_by_place
 from amrg.metrics.clinical.mean import clinical_mean, mean_parts
 from amrg.metrics.metric import Metric
 from amrg.metrics.pairs import Pair
@@ -32,8 +32,9 @@ def watched_metrics(pairs: Sequence[Pair]) -> dict[WatchedMetric, Metric]:
     A case counts in a metric where its reference has what the metric compares. A draft that names no category or no
     composition is wrong, and one that lists no finding has missed all.
     """
-    parts = mean_parts(pairs)
-    return {WatchedMetric(metric.name): metric for metric in (*parts, clinical_mean(parts))}
+    category, density, found = mean_parts(pairs)
+    metrics = (category, density, finding_f1_by_place(pairs), clinical_mean([category, density, found]))
+    return {WatchedMetric(metric.name): metric for metric in metrics}
 
 
 def draft_pair(key: str, reference: Report, text: str, findings_known: bool = True) -> Pair:
@@ -48,15 +49,6 @@ def draft_pair(key: str, reference: Report, text: str, findings_known: bool = Tr
         report=parse(text).report,
         findings_known=findings_known,
     )
-
-
-def with_empty_drafts(pairs: Sequence[Pair]) -> list[Pair]:
-    """The same pairs, failed cases as drafts that state nothing.
-
-    For drafts that a model wrote on its validation part: there an empty draft is what the model wrote, and to leave it
-    unscored would favour a model that writes nothing where it is unsure.
-    """
-    return [pair if pair.text is not None else replace(pair, text="", report=Report()) for pair in pairs]
 
 
 def without_category(pairs: Sequence[Pair]) -> int:

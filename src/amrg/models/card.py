@@ -17,8 +17,8 @@ EMBEDDED = Path(__file__).parent / "embedded" / "checkpoint"
 class CardMetric(Value):
     """One metric of the benchmark, under the benchmark's name: value and 95 % interval, None where it has none.
 
-    `n` cases are scored, `unscored` cannot be. `images` says whether they were changed, `about` how the metric is
-    defined, `on` which exams it was measured on.
+    `method` is the interval's. `n` cases are scored, `unscored` cannot be. `images` says whether they were changed,
+    `about` how the metric is defined, `on` which exams it was measured on.
     """
 
     name: str
@@ -26,6 +26,7 @@ class CardMetric(Value):
     value: float | None
     low: float | None
     high: float | None
+    method: str | None = None
     n: int
     unscored: int
     about: str

@@ -22,8 +22,9 @@ from amrg.benchmark.pages.plots import (
     skill_bars,
 )
 from amrg.metrics.display import counted
-from amrg.metrics.families import families, main_metrics
+from amrg.metrics.families import families
 from amrg.metrics.scores import Confusion, MetricScore, Number, Scores, SystemScores
+from amrg.metrics.strict import leading, leading_metrics, plain_names
 
 MAX_SUBGROUPS = 12
 """Values of a field that are plotted: those with most cases."""
@@ -58,7 +59,8 @@ class ChartCounts:
 
 def skill_charts(system: SystemScores) -> Iterator[Chart]:
     """Skill of all metrics that have one, a chart a family, several where there are too many bars."""
-    skills = {n: m.skill for n, m in system.metrics.items() if m.skill is not None and m.skill.value is not None}
+    led = [leading(name, system.metrics) for name in plain_names(system.metrics)]
+    skills = {n: s for n in led if (s := system.metrics[n].skill) is not None and s.value is not None}
     for family, names in families({n: system.metrics[n] for n in skills}).items():
         rows = [Row(name, skills[name], _skill_colour(skills[name])) for name in names]
         parts = -(-len(rows) // MAX_BARS)
@@ -77,7 +79,7 @@ def _skill_colour(skill: Number) -> str:
 
 def perturbation_charts(scores: Scores, system: SystemScores) -> Iterator[Chart]:
     """Each main metric on the unchanged and the perturbed images; a line marks the best blind baseline."""
-    for name in main_metrics(system.metrics):
+    for name in leading_metrics(system.metrics):
         unchanged = system.metrics[name]
         perturbed = {how: p.metrics[name] for how, p in scores.perturbed.items() if name in p.metrics}
         if not perturbed:
@@ -137,7 +139,7 @@ def subgroup_charts(scores: Scores, system: SystemScores) -> dict[str, list[Char
 def _by_value(field: str, groups: Mapping[str, SystemScores], system: SystemScores) -> Iterator[Chart]:
     largest = _largest(groups)
     omitted = len(groups) - len(largest)
-    for name in main_metrics(system.metrics):
+    for name in leading_metrics(system.metrics):
         metrics = {value: groups[value].metrics[name] for value in largest if name in groups[value].metrics}
         if len({m.value for m in metrics.values()} - {None}) < 2:  # such as kappa by category: zero in each
             continue

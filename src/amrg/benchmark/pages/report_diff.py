@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from amrg.birads import Category, Finding, Laterality, Report
 from amrg.birads.renderer.phrasing import SIDE, region
-from amrg.metrics.agreement import DESCRIPTORS
+from amrg.metrics.clinical.agreement import DESCRIPTORS
 from amrg.metrics.clinical.categories import by_breast
 from amrg.metrics.clinical.location import Fit
 from amrg.metrics.clinical.matching import Match, compatible, match_findings, match_left

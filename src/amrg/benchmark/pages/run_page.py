@@ -33,6 +33,7 @@ from amrg.metrics.families import families
 from amrg.metrics.pairs import Pair
 from amrg.metrics.scores import CaseScores, Role, Scores, SystemScores
 from amrg.metrics.statistics import FEW_GROUPS
+from amrg.metrics.strict import EVERY_CASE, figures
 
 REPORT_FILE = "report.html"
 
@@ -99,7 +100,8 @@ def _context(folder: Path, scores: Scores, images: CaseImages | None) -> dict[st
         "warnings": tuple(_warnings(scores, system)),
         "manifest": {name: as_text(value) for name, value in flatten(read_manifest(folder))},
         "systems": _ordered(scores),
-        "tables": families(system.metrics),
+        "tables": families({name: system.metrics[name] for name in figures(system.metrics, system.metrics)}),
+        "every_case": EVERY_CASE,
         "skill_charts": list(charts.skill_charts(system)),
         "perturbation_charts": list(charts.perturbation_charts(scores, system)),
         "confusions": list(charts.confusion_charts(scores)),

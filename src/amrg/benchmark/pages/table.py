@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amrg.benchmark.scoring.compare import select_metrics
-from amrg.metrics.display import MINUS, with_interval
+from amrg.metrics.display import MINUS, counted, with_interval
 from amrg.metrics.scores import MetricScore, Role, Scores, SystemScores
+from amrg.metrics.strict import EVERY_CASE, STRICT, figures
 
 
 class Format(StrEnum):
@@ -48,17 +49,18 @@ def build_table(
         BenchmarkError: a metric that no run has.
     """
     available = list(dict.fromkeys(name for run in runs for name in run.systems[run.system].metrics))
-    names = select_metrics(metrics, available)
+    systems = list(_systems(runs, baselines))
+    names = figures(select_metrics(metrics, available), *(scores.metrics for _, _, scores in systems))
     data = {run.data.hash: _data(run) for run in runs}
     several = len(data) > 1
     rows = [
         (
             system,
             *((data[run.data.hash],) if several else ()),
-            str(scores.n - scores.failed),
+            f"{scores.n - scores.failed} of {scores.n}" if scores.failed else str(scores.n),
             *_cells(scores, names, what),
         )
-        for run, system, scores in _systems(runs, baselines)
+        for run, system, scores in systems
     ]
     header = ("system", *(("data",) if several else ()), "n", *names)
     return Table(header, tuple(rows), tuple(_notes(runs, names, what, several)))
@@ -80,15 +82,16 @@ def _titled(name: str, role: Role) -> str:
 
 
 def _cells(scores: SystemScores, names: Sequence[str], what: TableValue) -> tuple[str, ...]:
-    return tuple(_cell(scores.metrics.get(name), scores.n - scores.failed, what) for name in names)
+    expected = (scores.n - scores.failed, scores.n)
+    return tuple(_cell(scores.metrics.get(name), expected, what) for name in names)
 
 
-def _cell(score: MetricScore | None, n: int, what: TableValue) -> str:
-    """Value or skill with its interval, and n where it is not the row's."""
+def _cell(score: MetricScore | None, expected: tuple[int, int], what: TableValue) -> str:
+    """Value or skill with its interval, and n where it is neither the cases with a draft nor all cases."""
     of = score if what is TableValue.VALUE else score and score.skill
     if score is None or of is None or of.value is None:
         return "no value"
-    return with_interval(of) + (f" (n {score.n})" if score.n != n else "")
+    return with_interval(of) + ("" if score.n in expected else f" (n {score.n})")
 
 
 def _data(run: Scores) -> str:
@@ -99,11 +102,14 @@ def _notes(runs: Sequence[Scores], names: Sequence[str], what: TableValue, sever
     """What the reader of a table must know: the data, n, intervals, which direction is better."""
     if not several:
         data = runs[0].data
-        yield f"{_data(runs[0])}: {data.n} cases in {data.groups} groups, sha256 {data.hash[:16]}"
+        counts = f"{counted(data.n, 'case')} in {counted(data.groups, 'group')}"
+        yield f"{_data(runs[0])}: {counts}, sha256 {data.hash[:16]}"
     else:
         yield "rows are on different cases: do not compare across data"
     yield "n: cases with a draft; in brackets after a value, n where a metric scores fewer cases"
     yield "in square brackets, 95 % intervals by a bootstrap of whole groups"
+    if any(name.endswith(STRICT) for name in names):
+        yield EVERY_CASE
     if what is TableValue.SKILL:
         yield "skill: (value - blind) / (perfect - blind), blind is the best blind baseline: 0 no better, 1 perfect"
     scored = [run.systems[run.system].metrics for run in runs]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amrg.metrics.display import counted, with_interval
-from amrg.metrics.families import main_metrics
 from amrg.metrics.scores import MetricChange, MetricScore, Number, Scores, Skill, SystemScores
 from amrg.metrics.statistics import FEW_GROUPS
+from amrg.metrics.strict import leading_metrics
 
 WITHOUT_OWN_IMAGES = ("blanked", "shuffled")
 """Perturbations that remove the case's own images, so that a metric must get worse."""
@@ -71,7 +71,7 @@ class Verdict:
 def verdict(scores: Scores) -> Verdict:
     """The verdict of a run, over its main metrics."""
     system = scores.systems[scores.system]
-    evidence = tuple(_evidence(name, scores, system) for name in main_metrics(system.metrics))
+    evidence = tuple(_evidence(name, scores, system) for name in leading_metrics(system.metrics))
     judged = [e for e in evidence if e.reads is not None]
     answer = _answer(judged, scores)
     return Verdict(answer, _headline(answer, judged, scores), tuple(_sentences(evidence, scores)), evidence)

@@ -17,7 +17,8 @@ from amrg.metrics.families import main_metrics
 from amrg.metrics.metric import Metric, by_name
 from amrg.metrics.scores import Number, Scores
 from amrg.metrics.statistics import Difference, bootstrap, differences, holm
-from amrg.metrics.summaries import finite
+from amrg.metrics.strict import figures
+from amrg.metrics.summaries import ends_of, finite
 
 ALL = "all"
 """Selects every metric that both systems have."""
@@ -93,7 +94,8 @@ def compare(
 ) -> list[MetricComparison]:
     """Every run against the first, metric by metric, with Holm's correction over all of these tests.
 
-    `metrics` are names, `ALL` for every metric; without any, the main metrics.
+    `metrics` are names, `ALL` for every metric; without any, the main metrics. The twin of a metric comes first where
+    it says something else.
 
     Raises:
         BenchmarkError: a metric that the runs do not have.
@@ -101,7 +103,8 @@ def compare(
     references = runs[0].references
     with open_metrics(references.cases, extras) as measure:
         measured = [by_name(measure(pairs_of(references.cases, run.outputs.predictions))) for run in runs]
-    names = select_metrics(metrics, [name for name in measured[0] if all(name in m for m in measured)])
+    selected = select_metrics(metrics, [name for name in measured[0] if all(name in m for m in measured)])
+    names = figures(selected, *(run.scores.systems[run.scores.system].metrics for run in runs))
     resamples = bootstrap(references.groups, seed)
     found = []
     for run, other in zip(runs[1:], measured[1:], strict=True):
@@ -114,7 +117,6 @@ def compare(
 
 def to_comparison(metric: Metric, first: str, second: str, moved: Difference) -> MetricComparison:
     """A difference with the names of its metric and systems; `p_holm` is set later."""
-    low, high = moved.between or (None, None)
     return MetricComparison(
         metric=metric.name,
         first=first,
@@ -123,8 +125,7 @@ def to_comparison(metric: Metric, first: str, second: str, moved: Difference) ->
         first_value=finite(moved.first),
         second_value=finite(moved.second),
         value=finite(moved.difference),
-        low=low,
-        high=high,
+        **ends_of(moved.between),
         p=finite(moved.p),
         p_holm=None,
         higher_is_better=metric.higher_is_better,

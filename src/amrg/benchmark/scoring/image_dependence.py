@@ -19,7 +19,7 @@ from amrg.metrics.pairs import Pair
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import MetricChange, PerturbationScores
 from amrg.metrics.statistics import Difference, bootstrap, differences
-from amrg.metrics.summaries import finite, metric_scores
+from amrg.metrics.summaries import ends_of, finite, metric_scores
 
 MetricsOf = Callable[[Sequence[Pair]], list[Metric]]
 """All metrics of some pairs."""
@@ -93,8 +93,7 @@ def _scored(
 
 def _change(moved: Difference) -> MetricChange:
     """A difference as it is stored."""
-    low, high = moved.between or (None, None)
-    return MetricChange(value=finite(moved.difference), low=low, high=high, p=finite(moved.p))
+    return MetricChange(value=finite(moved.difference), **ends_of(moved.between), p=finite(moved.p))
 
 
 def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from amrg.birads import Report
 from amrg.datasets.case import Case, ReferenceSource
-from amrg.metrics.bulk_parsing import read_reports
+from amrg.metrics.bulk_parsing import read_reports, why_unread
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.errors import BenchmarkError
-from amrg.metrics.metric import Metric
-from amrg.metrics.pairs import Pair
+from amrg.metrics.metric import Metric, by_name
+from amrg.metrics.pairs import Pair, drafted
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.refusals import refusal_metrics
+from amrg.metrics.scores import Unread
+from amrg.metrics.strict import strict_twin, with_empty_drafts
 from amrg.metrics.text.cider import IdfCorpus
 from amrg.metrics.text.meteorjar import JarError, MeteorJar
 from amrg.metrics.text.radeval import radeval_metrics
 from amrg.metrics.text.suite import text_metrics, text_warnings
+
+EXAMPLES = 5
+"""How many cases are named of those that share a reason."""
 
 NOT_STATED = "not stated"
 """The subgroup of cases whose reference does not name the field."""
@@ -43,10 +48,35 @@ def _pair(case: Case, prediction: Prediction, report: Report | None) -> Pair:
         report=report if prediction.text is not None else None,
         views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),
         has_prior=case.reference.comparison is not None and case.reference.comparison.available,
-        findings_known=case.findings_known,
+        findings_known=_reference_unread(case) is None and case.findings_known,
         refused=prediction.refused,
         subgroups=subgroups_of(case),
     )
+
+
+def unread_texts(cases: Sequence[Case], pairs: Sequence[Pair]) -> tuple[Unread, ...]:
+    """The predictions, then the references, that were not read: counted by reason, with a few of their cases."""
+    predictions = {p.key: why_unread(p.text, Report()) for p in pairs if p.text is not None and p.report is None}
+    references = {case.key: _reference_unread(case) for case in cases}
+    return tuple(
+        Unread(what=what, reason=reason, count=len(keys), of=len(cases), examples=tuple(keys[:EXAMPLES]))
+        for what, found in (("prediction", predictions), ("reference", references))
+        for reason, keys in sorted(_by_reason(found).items())
+    )
+
+
+def _reference_unread(case: Case) -> str | None:
+    """Why a reference was not read: as its import noted, or as its text shows."""
+    return case.unread or why_unread(case.text, case.reference)
+
+
+def _by_reason(found: Mapping[str, str | None]) -> dict[str, list[str]]:
+    """Keys by the reason why their text was not read."""
+    reasons: dict[str, list[str]] = {}
+    for key, reason in found.items():
+        if reason is not None:
+            reasons.setdefault(reason, []).append(key)
+    return reasons
 
 
 def subgroups_of(case: Case) -> dict[str, str]:
@@ -86,10 +116,22 @@ class MetricSuite:
     jar: MeteorJar | None = None
 
     def __call__(self, pairs: Sequence[Pair]) -> list[Metric]:
-        """Text metrics, then clinical ones, rows in the order of the pairs."""
+        """Text metrics, then clinical ones, rows in the order of the pairs; each twin after its metric."""
         texts = self.texts(pairs)
         others = radeval_metrics(texts, self.extras.radeval) if self.extras.radeval else []
-        return [*text_metrics(texts, self.idf, self.jar), *others, *clinical_metrics(pairs), *refusal_metrics(pairs)]
+        measured = self._measure(pairs)
+        unread = any(drafted(pair) is None for pair in pairs)
+        whole = by_name(self._measure(with_empty_drafts(pairs)) if unread else measured)
+        twins = [[m, strict_twin(whole[m.name])] if m.has_strict else [m] for m in measured]
+        return [*(m for both in twins for m in both), *others]
+
+    def _measure(self, pairs: Sequence[Pair]) -> list[Metric]:
+        """All metrics but RadEval's, without the twins that are measured on empty drafts."""
+        return [
+            *text_metrics(self.texts(pairs), self.idf, self.jar),
+            *clinical_metrics(pairs),
+            *refusal_metrics(pairs),
+        ]
 
     def warnings(self, pairs: Sequence[Pair]) -> list[str]:
         """What a reader of the text metrics of some pairs must know."""

@@ -10,20 +10,24 @@ import numpy as np
 
 from amrg import __version__
 from amrg.benchmark.baselines.suite import ROLES, Baselines
+from amrg.benchmark.records import list_some
 from amrg.benchmark.references import References
 from amrg.benchmark.scoring.image_dependence import perturbation_scores
-from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of
+from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of, unread_texts
 from amrg.benchmark.submissions import Outputs
 from amrg.datasets.case import ReferenceSource
 from amrg.metrics.clinical.suite import confusions
+from amrg.metrics.display import counted
 from amrg.metrics.errors import BenchmarkError
+from amrg.metrics.intervals import Method
 from amrg.metrics.metric import Metric, by_name, ratio
 from amrg.metrics.pairs import Pair
 from amrg.metrics.prediction import Prediction
-from amrg.metrics.scores import CaseScores, DataScored, MetricScore, Role, Scores, Skill, SystemScores
+from amrg.metrics.scores import CaseScores, DataScored, MetricScore, Role, Scores, Skill, SystemScores, Unread
 from amrg.metrics.skill import Measured, MetricSkill, skills
 from amrg.metrics.statistics import DRAWS, FEW_GROUPS, Bootstrap, bootstrap
-from amrg.metrics.summaries import finite, metric_scores
+from amrg.metrics.strict import STRICT
+from amrg.metrics.summaries import ends_of, finite, metric_scores
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def score(
             measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
         perturbed = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
         text_warnings = measure.warnings(pairs)
-    own = list(measured[options.system].values())
+    own, unread = list(measured[options.system].values()), unread_texts(references.cases, pairs)
     resamples = bootstrap(references.groups, options.seed, options.resamples)
     return Scores(
         software=f"amrg {__version__}",
@@ -74,9 +78,11 @@ def score(
         perturbed=perturbed,
         confusions=confusions(pairs),
         cases=_cases(pairs, own),
+        unread=unread,
         warnings=(
             *references.warnings,
             *outputs.warnings,
+            *map(unread_line, unread),
             *baselines.warnings,
             *_warnings(references, options.extras),
             *text_warnings,
@@ -113,24 +119,40 @@ def score_systems(
             n=len(written[name]),
             failed=sum(p.text is None for p in written[name]),
             metrics=_with_skill(
-                metric_scores(list(metrics.values()), resamples), skills(metrics, blind, perfect, resamples)
+                _metric_scores(name, list(metrics.values()), resamples),
+                skills(metrics, blind, perfect, resamples),
+                name,
             ),
         )
         for name, metrics in measured.items()
     }
 
 
-def _with_skill(scores: Mapping[str, MetricScore], found: Mapping[str, MetricSkill]) -> dict[str, MetricScore]:
+def _metric_scores(name: str, metrics: Sequence[Metric], resamples: Bootstrap) -> dict[str, MetricScore]:
+    """The scores of a system; the references against themselves are certain, and need no exact interval."""
+    scores = metric_scores(metrics, resamples)
+    if ROLES.get(name) is not Role.PERFECT:
+        return scores
+    return {
+        metric: score.model_copy(update=ends_of(None)) if score.method is Method.EXACT else score
+        for metric, score in scores.items()
+    }
+
+
+def _with_skill(
+    scores: Mapping[str, MetricScore], found: Mapping[str, MetricSkill], system: str
+) -> dict[str, MetricScore]:
     """Scores with the skill of those that have one."""
     return {
-        name: scored.model_copy(update={"skill": _skill(found[name])}) if name in found else scored
+        name: scored.model_copy(update={"skill": _skill(found[name], system)}) if name in found else scored
         for name, scored in scores.items()
     }
 
 
-def _skill(found: MetricSkill) -> Skill:
-    low, high = found.between or (None, None)
-    return Skill(value=found.value, low=low, high=high, blind=found.blind)
+def _skill(found: MetricSkill, system: str) -> Skill:
+    """A skill as it is stored; the best blind baseline's own, and that of the references, are 0 and 1 for certain."""
+    certain = system == found.blind or ROLES.get(system) is Role.PERFECT
+    return Skill(value=found.value, **ends_of(None if certain else found.between), blind=found.blind)
 
 
 def _subgroups(
@@ -165,8 +187,9 @@ def _subgroup(
 
 
 def _cases(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> tuple[CaseScores, ...]:
-    """Each case with the values of all metrics that one case alone can have."""
-    alone = {m.name: m.combine(m.terms) for m in metrics if m.fewest == 1 or m.combine is ratio}
+    """Each case with the values of all metrics that one case alone can have; a twin says no more of a single case."""
+    single = [m for m in metrics if m.fewest == 1 or m.combine is ratio]
+    alone = {m.name: m.combine(m.terms) for m in single if not m.name.endswith(STRICT)}
     return tuple(
         CaseScores(
             key=pair.key,
@@ -178,13 +201,31 @@ def _cases(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> tuple[CaseScores
     )
 
 
+def unread_line(unread: Unread) -> str:
+    """What a reader must know of texts that were not read."""
+    counted_as = (
+        f"they count as wrong in metrics named {STRICT}, and are skipped in the others"
+        if unread.what == "prediction"
+        else "no draft is compared with what they state"
+    )
+    return (
+        f"{counted(unread.count, unread.what)} of {unread.of} not read ({unread.reason}): "
+        f"{list_some(unread.examples)}{_more(unread)}; {counted_as}"
+    )
+
+
+def _more(unread: Unread) -> str:
+    further = unread.count - len(unread.examples)
+    return f" and {further} more" if further else ""
+
+
 def _warnings(references: References, extras: OptionalMetrics) -> Iterator[str]:
     """What a reader of the numbers must know."""
     cases, groups = references.cases, len(set(references.groups))
     if references.part == "train":
         yield "these are training cases: the metrics do not show how the system performs on new cases"
     if groups == 1:
-        yield f"one group only ({len(cases)} case{'s' if len(cases) > 1 else ''}): there are no intervals"
+        yield f"one group only ({counted(len(cases), 'case')}): there are no intervals"
     elif groups < FEW_GROUPS:
         yield f"{groups} groups only: intervals over so few groups are too narrow"
     rendered = sum(case.source is ReferenceSource.LABELS for case in cases)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from amrg import __version__
@@ -17,6 +17,7 @@ from amrg.experiments.sweep.definition import Sweep
 from amrg.experiments.sweep.page import split_lines
 from amrg.metrics.display import number, with_interval
 from amrg.metrics.scores import MetricScore, Role, Scores
+from amrg.metrics.strict import headings, leading
 
 SCHEMA = 2
 NAME = "reproduced"
@@ -79,16 +80,25 @@ def write_reproduction(folder: Path, reproduction: Reproduction) -> None:
 
 def compare_with_published(reproduction: Reproduction) -> Table:
     """The published results, then ours: split by split the baselines, then the backbones."""
-    header = ("work", "backbone", "cases", *COLUMNS.values(), "BI-RADS skill")
-    return Table(header, (*map(_published, reproduction.published), *_ours(reproduction)), tuple(_notes(reproduction)))
+    names = _columns(reproduction)
+    header = ("work", "backbone", "cases", *names.values(), "BI-RADS skill")
+    published = (_published(of, names) for of in reproduction.published)
+    return Table(header, (*published, *_ours(reproduction, names)), tuple(_notes(reproduction)))
 
 
-def _published(of: PublishedResult) -> tuple[str, ...]:
-    values = (of.rouge_l, of.rouge_1, of.meteor, of.cider, of.birads)
-    return (of.work, of.backbone, of.on, *("" if v is None else f"{v:g}" for v in values), "")
+def _columns(reproduction: Reproduction) -> dict[str, str]:
+    """The metrics of the table, by name, and their headings; all of them where nothing was tested."""
+    return headings(COLUMNS, *(s.metrics for t in reproduction.tested for s in t.scores.systems.values())) or COLUMNS
 
 
-def _ours(reproduction: Reproduction) -> Iterator[tuple[str, ...]]:
+def _published(of: PublishedResult, names: Iterable[str]) -> tuple[str, ...]:
+    """A paper's row; its numbers stand below the plain metrics, since papers do not say which cases they skip."""
+    values = dict(zip(COLUMNS, (of.rouge_l, of.rouge_1, of.meteor, of.cider, of.birads), strict=True))
+    cells = ("" if (v := values.get(name)) is None else f"{v:g}" for name in names)
+    return (of.work, of.backbone, of.on, *cells, "")
+
+
+def _ours(reproduction: Reproduction, names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     splits: set[str] = set()
     for one in reproduction.tested:
         data = one.scores.data
@@ -97,13 +107,13 @@ def _ours(reproduction: Reproduction) -> Iterator[tuple[str, ...]]:
             splits.add(one.split)
             for name, system in one.scores.systems.items():
                 if system.role in _BASELINE_ROLES:
-                    yield (f"amrg: {name} ({system.role.value})", "none", on, *_cells(system.metrics), "")
+                    yield (f"amrg: {name} ({system.role.value})", "none", on, *_cells(system.metrics, names), "")
         metrics = one.scores.systems[one.scores.system].metrics
-        yield (f"amrg: {one.configuration}", one.base, on, *_cells(metrics), _skill(metrics))
+        yield (f"amrg: {one.configuration}", one.base, on, *_cells(metrics, names), _skill(metrics))
 
 
-def _cells(metrics: dict[str, MetricScore]) -> tuple[str, ...]:
-    return tuple(_cell(metrics.get(name)) for name in COLUMNS)
+def _cells(metrics: dict[str, MetricScore], names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_cell(metrics.get(name)) for name in names)
 
 
 def _cell(of: MetricScore | None) -> str:
@@ -114,7 +124,7 @@ def _cell(of: MetricScore | None) -> str:
 
 
 def _skill(metrics: dict[str, MetricScore]) -> str:
-    of = metrics.get("birads_accuracy_7_worst")
+    of = metrics.get(leading("birads_accuracy_7_worst", metrics))
     return with_interval(of.skill) if of is not None and of.skill is not None else "no value"
 
 
@@ -168,8 +178,9 @@ def _document(table: Table, verdicts: Sequence[tuple[str, str]], warnings: Seque
 
 
 def main_cells(reproduction: Reproduction) -> Iterator[tuple[str, str, str, str]]:
-    """Configuration, split, ROUGE-L and BI-RADS accuracy of each that was tested, for a terminal."""
+    """Configuration, split, ROUGE-L and BI-RADS accuracy over every case of each that was tested, for a terminal."""
     for one in reproduction.tested:
         metrics = one.scores.systems[one.scores.system].metrics
-        rouge, birads = (number(metrics[name].value) for name in ("rouge_l_f1_stemmed", "birads_accuracy_7_worst"))
+        names = (leading(name, metrics) for name in ("rouge_l_f1_stemmed", "birads_accuracy_7_worst"))
+        rouge, birads = (number(metrics[name].value) for name in names)
         yield one.configuration, one.split, rouge, birads

@@ -17,11 +17,12 @@ from amrg.core.files import write_text
 from amrg.core.values import flatten
 from amrg.experiments.sweep.scores import Configuration, SweepScores
 from amrg.experiments.sweep.table import (
-    COLUMNS,
     build_sweep_table,
+    columns,
     is_distinguishable,
     selection_heading,
     selection_name,
+    split_cell,
 )
 from amrg.experiments.sweep.trials import TrialStatus
 from amrg.metrics.display import counted, number, with_interval
@@ -44,7 +45,7 @@ def write_sweep_page(folder: Path, scores: SweepScores) -> Path:
 
 def split_lines(cell: str) -> Markup:
     """A cell with what follows its value (interval, seeds, p) on lines of their own."""
-    value, *rest = re.split(r" (?=\[)|; |(?<=\]), |, (?=not )| (?=\(n )", cell)
+    value, *rest = split_cell(cell)
     return Markup(escape(value)) + Markup("").join(
         Markup('<span class="interval">{}</span>').format(part) for part in rest
     )
@@ -66,15 +67,10 @@ def _context(scores: SweepScores) -> dict[str, Any]:
         "table": table,
         "selection_column": table.header.index(selection),
         "baselines": scores.baselines,
-        "columns": {scores.selection: selection_name(scores.selection), **_columns(scores)},
+        "columns": {scores.selection: selection_name(scores.selection), **columns(scores)},
         "ended": [*ended, *(t for t in scores.waiting if t.status is TrialStatus.FAILED)],
         "definition": {name: as_text(value) for name, value in flatten(scores.definition.model_dump(mode="json"))},
     }
-
-
-def _columns(scores: SweepScores) -> dict[str, str]:
-    """Metrics that any baseline has, under their column's name."""
-    return {m: title for m, title in COLUMNS.items() if any(m in s.metrics for s in scores.baselines.values())}
 
 
 def _unfinished(scores: SweepScores) -> Iterator[str]:

@@ -15,7 +15,6 @@ import numpy as np
 from amrg import __version__
 from amrg.benchmark.baselines.suite import fit_baselines
 from amrg.benchmark.references import References, references_of_part
-from amrg.benchmark.scoring.blind import TABLE_METRICS
 from amrg.benchmark.scoring.compare import to_comparison
 from amrg.benchmark.scoring.measure import MetricSuite, open_metrics, pairs_of
 from amrg.benchmark.scoring.scoring import describe_data, score_systems
@@ -24,6 +23,7 @@ from amrg.core.files import write_text
 from amrg.datasets import Case, open_dataset
 from amrg.experiments.sweep.definition import Definition, Sweep
 from amrg.experiments.sweep.scores import Configuration, SweepScores
+from amrg.experiments.sweep.table import COLUMNS
 from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.metrics.display import counted
 from amrg.metrics.metric import by_name
@@ -39,8 +39,9 @@ from amrg.metrics.statistics import (
     over_seeds,
     resampled_difference,
 )
+from amrg.metrics.strict import STRICT, with_empty_drafts
 from amrg.metrics.summaries import finite
-from amrg.metrics.validation import watched_metrics, with_empty_drafts
+from amrg.metrics.validation import watched_metrics
 from amrg.training.data.examples import target_text
 from amrg.training.outputs.artifacts import PREDICTIONS
 from amrg.training.recipe import Recipe
@@ -168,7 +169,8 @@ class _Scorer:
         pairs = pairs_of(self.references.cases, predictions)
         named = by_name(self.measure(pairs))
         chosen = watched_metrics(with_empty_drafts(pairs))[self.sweep.recipe.validation.metric]
-        return {**{name: named[name] for name in TABLE_METRICS if name in named}, chosen.name: chosen}
+        listed = [n for name in COLUMNS for n in (name, f"{name}{STRICT}")]
+        return {**{name: named[name] for name in listed if name in named}, chosen.name: chosen}
 
     def _compare_with_best(
         self, rows: Sequence[Configuration], seeds: Mapping[str, Seeds], resamples: Resamples

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from amrg.benchmark.pages.table import Table
 from amrg.experiments.sweep.scores import Configuration, SweepScores
 from amrg.experiments.sweep.trials import TrialStatus
 from amrg.metrics.display import counted, number, p_value, with_interval
 from amrg.metrics.scores import MetricScore
+from amrg.metrics.strict import STRICT, headings
 
 COLUMNS = {
     "rouge_l_f1_stemmed": "ROUGE-L",
@@ -24,17 +26,22 @@ _GIB = 2**30
 
 def build_sweep_table(scores: SweepScores) -> Table:
     """A row a configuration; the last columns have cost and status of its trials."""
-    metrics = [name for name in COLUMNS if any(name in c.metrics for c in scores.configurations)]
+    metrics = columns(scores)
     searched = _searched(scores)
     header = (
         *("backbone", "rank", "alpha", *searched, "trainable", selection_heading(scores.selection)),
-        *(COLUMNS[m] for m in metrics),
+        *metrics.values(),
         *("skill", "difference from best", "minutes", "peak GiB", "status"),
     )
     rows = tuple(
         (*_settings(c, searched), *_cells(scores, c, metrics), *_cost(c), status_text(c)) for c in scores.configurations
     )
     return Table(header, rows, tuple(_notes(scores, metrics)))
+
+
+def columns(scores: SweepScores) -> dict[str, str]:
+    """The metrics of the table, by name, and their headings."""
+    return headings(COLUMNS, *(c.metrics for c in scores.configurations if c.metrics))
 
 
 def selection_heading(name: str) -> str:
@@ -60,11 +67,11 @@ def _settings(of: Configuration, searched: Sequence[str]) -> tuple[str, ...]:
     return (of.base, str(of.point.rank), str(of.point.alpha), *cells, "" if trainable is None else f"{trainable:,}")
 
 
-def _cells(scores: SweepScores, of: Configuration, metrics: Sequence[str]) -> tuple[str, ...]:
+def _cells(scores: SweepScores, of: Configuration, metrics: Iterable[str]) -> tuple[str, ...]:
     """The selection metric with its spread over seeds, the others with their intervals, skill, difference."""
     selected = of.metrics.get(scores.selection)
     if selected is None:
-        return ("",) * (len(metrics) + 3)
+        return ("",) * (len(list(metrics)) + 3)
     spread = of.spread[scores.selection]
     seeds = f"; seeds {number(spread.low)} to {number(spread.high)}" if spread.low is not None else ""
     values = [_cell(of.metrics[m]) if m in of.metrics else "no value" for m in metrics]
@@ -75,6 +82,11 @@ def _cells(scores: SweepScores, of: Configuration, metrics: Sequence[str]) -> tu
 def _cell(of: MetricScore) -> str:
     """A value with its interval, and n where some drafts could not be scored."""
     return with_interval(of) + (f" (n {of.n})" if of.unscored and of.n else "")
+
+
+def split_cell(cell: str) -> list[str]:
+    """A cell's value, then what follows it (interval, seeds, p, n), for lines of their own."""
+    return re.split(r" (?=\[)|; |(?<=\]), |, (?=not )| (?=\(n )", cell)
 
 
 def _difference(scores: SweepScores, of: Configuration) -> str:
@@ -120,7 +132,7 @@ def _of_seeds(scores: SweepScores) -> Iterator[str]:
         yield f"{seeds} seeds: the bootstrap estimates {(seeds - 1) / seeds:.0%} of the variance between seeds"
 
 
-def _notes(scores: SweepScores, metrics: Sequence[str]) -> Iterator[str]:
+def _notes(scores: SweepScores, metrics: Mapping[str, str]) -> Iterator[str]:
     """What the reader of the table must know."""
     data = scores.data
     yield (
@@ -134,6 +146,8 @@ def _notes(scores: SweepScores, metrics: Sequence[str]) -> Iterator[str]:
     yield "in square brackets, 95 % intervals by a bootstrap over whole groups, and over seeds where there are several"
     yield from _of_seeds(scores)
     yield "n is given with a value where fewer drafts (one a case and seed) are scored"
+    if any(name.endswith(STRICT) for name in metrics):
+        yield "every case: one without a draft that was read, or whose draft names none, counts as wrong"
     yield (
         f"difference from best: {selection_name(scores.selection)} minus that of {scores.best or 'none'}, paired by "
         "case and seed; p from the same resamples, Holm's correction over all rows; not distinguishable: the interval "

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from amrg.birads import Finding, Report
-from amrg.metrics.agreement import placed
-from amrg.metrics.clinical.findings import PARTS
+from amrg.metrics.clinical.agreement import placed
+from amrg.metrics.clinical.findings import PARTS, STRICT_PARTS
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Metric, ratio
+from amrg.metrics.metric import SHARE, Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, of_drafts
 
 _KEY = "kind, side and quadrant must be the same, each finding matches once, associated features do not count"
@@ -46,7 +46,8 @@ def invented_findings_a_report_by_kind(pairs: Sequence[Pair]) -> Metric:
 
 def _by_place(pairs: Sequence[Pair], part: str) -> Metric:
     terms = of_drafts(pairs, _counts, 3)
-    return Metric(f"finding_{part}_by_place", Family.FINDINGS, f"micro; {_KEY}", terms, PARTS[part])
+    name, about, strict = f"finding_{part}_by_place", f"micro; {_KEY}", part in STRICT_PARTS
+    return Metric(name, Family.FINDINGS, about, terms, PARTS[part], bounds=SHARE, has_strict=strict)
 
 
 def _a_report(pairs: Sequence[Pair], name: str, about: str, count: Callable[[Report, Report], int]) -> Metric:

@@ -1,7 +1,7 @@
 """BI-RADS category and breast composition: accuracy under named rules, quadratic kappa, work-up, confusions.
 
-A draft that names no category, or no composition, is unscored; in the metrics named `_strict` it is wrong. Cases
-whose reference names none, and failed cases, are unscored in both.
+A case whose draft names no category, or no composition, or that has no draft that was read, is unscored; in the metrics
+named `_strict` it is wrong. Cases whose reference names none are unscored in both.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import numpy as np
 
 from amrg.birads import Category, Composition, Laterality, Report
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Array, Metric, ratio
-from amrg.metrics.pairs import Pair, Terms, drafted, of_drafts
+from amrg.metrics.metric import SHARE, Array, Metric, ratio
+from amrg.metrics.pairs import Pair, Terms, drafted, of_all, of_drafts
 from amrg.metrics.scores import Confusion
+from amrg.metrics.strict import STRICT
 
 Reading = Callable[[Report], Hashable | None]
 """What a rule reads off a report; None where the report names nothing."""
@@ -87,13 +88,20 @@ class _Accuracy:
     def unscored(self, pairs: Sequence[Pair]) -> Metric:
         """Share right of the cases where reference and draft name something."""
         about = f"{self.about}; a draft that names none is unscored"
-        return Metric(self.name, Family.BIRADS, about, of_drafts(pairs, partial(_right, self.read), 2), ratio)
+        return _share(self.name, about, of_drafts(pairs, partial(_right, self.read), 2))
 
     def strict(self, pairs: Sequence[Pair]) -> Metric:
         """Share right of the cases where the reference names something."""
-        about = f"{self.about}; a draft that names none is wrong"
-        terms = of_drafts(pairs, partial(_right_strict, self.read), 2)
-        return Metric(f"{self.name}_strict", Family.BIRADS, about, terms, ratio)
+        terms = of_all(pairs, partial(_right_strict, self.read), 2)
+        return _share(f"{self.name}{STRICT}", f"{self.about}; {_WRONG}", terms)
+
+
+_WRONG = "a case without a draft that was read, or whose draft names none, is wrong"
+
+
+def _share(name: str, about: str, terms: Array) -> Metric:
+    """A share of cases."""
+    return Metric(name, Family.BIRADS, about, terms, ratio, bounds=SHARE)
 
 
 def _birads(scale: _Scale, rule: str) -> _Accuracy:
@@ -125,12 +133,12 @@ def category_metrics(pairs: Sequence[Pair]) -> list[Metric]:
     density = (_DENSITY.unscored(pairs), _DENSITY.strict(pairs))
     return [
         *(metric for accuracy in accuracies for metric in (accuracy.unscored(pairs), accuracy.strict(pairs))),
-        _each_breast(pairs),
-        *(_kappa_of_scale(pairs, scale) for scale in _SCALES),
+        *_each_breast(pairs),
+        *(kappa for scale in _SCALES for kappa in _kappa_of_scale(pairs, scale)),
         *_two_sided(pairs, "workup", WORKUP),
         *_two_sided(pairs, "abnormal", ABNORMAL),
         *density,
-        _kappa(pairs, "density_kappa_quadratic", "composition a to d in equal steps", _density_rank),
+        *_kappas(pairs, "density_kappa_quadratic", "composition a to d in equal steps", _density_rank, 3),
         _majority(pairs, "birads_majority_share_7_worst", _BIRADS_7_WORST),
         _majority(pairs, "density_majority_share", _DENSITY),
     ]
@@ -145,7 +153,8 @@ def _majority(pairs: Sequence[Pair], name: str, of: _Accuracy) -> Metric:
         return None if reference is None else [float(label == reference) for label in labels]
 
     about = f"share of the most frequent class of the references: {of.about}; says nothing of the system"
-    return Metric(name, Family.BIRADS, about, of_drafts(pairs, terms, len(labels)), _largest_share, fewest=2)
+    counts = of_all(pairs, terms, len(labels))
+    return Metric(name, Family.BIRADS, about, counts, _largest_share, fewest=2, bounds=SHARE)
 
 
 def _largest_share(sums: Array) -> Array:
@@ -165,16 +174,30 @@ def _right_strict(read: Reading, pair: Pair, draft: Report) -> Terms:
     return None if reference is None else (float(reference == read(draft)), 1.0)
 
 
-def _each_breast(pairs: Sequence[Pair]) -> Metric:
+def _each_breast(pairs: Sequence[Pair]) -> list[Metric]:
     """Accuracy with a breast, not a study, as the unit."""
-    about = "7 categories of each breast that both reports give one, the worst of it; study-wide ones do not count"
-    return Metric("birads_accuracy_7_each_breast", Family.BIRADS, about, of_drafts(pairs, _right_by_breast, 2), ratio)
+    name, about = "birads_accuracy_7_each_breast", "the worst of it; study-wide ones do not count"
+    both, every = (f"7 categories of each breast that {which} one, {about}" for which in _BREASTS)
+    return [
+        _share(name, both, of_drafts(pairs, _right_by_breast, 2)),
+        _share(f"{name}{STRICT}", every, of_all(pairs, _right_by_breast_strict, 2)),
+    ]
+
+
+_BREASTS = ("both reports give", "the reference gives")
 
 
 def _right_by_breast(pair: Pair, draft: Report) -> Terms:
     reference, predicted = by_breast(pair.reference), by_breast(draft)
     both = reference.keys() & predicted.keys()
     return (float(sum(reference[s].major == predicted[s].major for s in both)), float(len(both))) if both else None
+
+
+def _right_by_breast_strict(pair: Pair, draft: Report) -> Terms:
+    """Of all breasts that the reference gives a category: without one in the draft it is wrong."""
+    reference, predicted = by_breast(pair.reference), by_breast(draft)
+    right = sum(s in predicted and reference[s].major == predicted[s].major for s in reference)
+    return (float(right), float(len(reference))) if reference else None
 
 
 def by_breast(report: Report) -> dict[Laterality, Category]:
@@ -187,26 +210,39 @@ def by_breast(report: Report) -> dict[Laterality, Category]:
     return worst
 
 
-def _kappa_of_scale(pairs: Sequence[Pair], scale: _Scale) -> Metric:
+def _kappa_of_scale(pairs: Sequence[Pair], scale: _Scale) -> list[Metric]:
     order = " ".join(str(label) for label in scale.ranks)
     about = f"{scale.about}; worst category; ranks by suspicion {order}" + " (4 as 4B)" * ("4B" in scale.ranks)
 
     def rank(report: Report) -> int | None:
         return None if report.worst is None else scale.ranks[scale.label(report.worst)]
 
-    return _kappa(pairs, f"birads_kappa_quadratic_{scale.name}_worst", about, rank)
+    return _kappas(pairs, f"birads_kappa_quadratic_{scale.name}_worst", about, rank, max(scale.ranks.values()))
 
 
-def _kappa(pairs: Sequence[Pair], name: str, about: str, rank: Callable[[Report], int | None]) -> Metric:
-    """Cohen's kappa with quadratic weights over the ranks of reference and draft."""
+Rank = Callable[[Report], int | None]
+"""The rank that a report states, from 0; None where it states none."""
 
-    def terms(pair: Pair, draft: Report) -> Terms:
-        x, y = rank(pair.reference), rank(draft)
-        if x is None or y is None:
-            return None
-        return float((x - y) ** 2), float(x**2 + y**2), float(x), float(y), 1.0
 
-    return Metric(name, Family.BIRADS, about, of_drafts(pairs, terms, 5), quadratic_kappa, fewest=2)
+def _kappas(pairs: Sequence[Pair], name: str, about: str, rank: Rank, highest: int) -> list[Metric]:
+    """Cohen's kappa with quadratic weights over the ranks of reference and draft, and over all cases."""
+    plain = of_drafts(pairs, partial(_kappa_terms, rank, None), 5)
+    strict = of_all(pairs, partial(_kappa_terms, rank, highest), 5)
+    farthest = "a case without a draft that was read, or whose draft names none, counts as the rank farthest away"
+    return [
+        Metric(name, Family.BIRADS, about, plain, quadratic_kappa, fewest=2),
+        Metric(f"{name}{STRICT}", Family.BIRADS, f"{about}; {farthest}", strict, quadratic_kappa, fewest=2),
+    ]
+
+
+def _kappa_terms(rank: Rank, highest: int | None, pair: Pair, draft: Report) -> Terms:
+    """Terms of `quadratic_kappa`; with `highest`, a draft without a rank is as far away as ranks allow."""
+    x, y = rank(pair.reference), rank(draft)
+    if x is not None and y is None and highest is not None:
+        y = 0 if 2 * x > highest else highest
+    if x is None or y is None:
+        return None
+    return float((x - y) ** 2), float(x**2 + y**2), float(x), float(y), 1.0
 
 
 def quadratic_kappa(sums: Array) -> Array:
@@ -233,26 +269,36 @@ def _two_sided(pairs: Sequence[Pair], what: str, positive: frozenset[int]) -> li
         ("specificity", False, len(needs) - sum(needs)),
     ):
         side = "positive" if wanted else "negative"
-        about = f"{rule}; {count} references are {side}; a draft that names none is unscored"
-        terms = of_drafts(pairs, partial(_hit, positive, wanted), 2)
-        made.append(Metric(f"{what}_{name}_{digits}", Family.BIRADS, about, terms, ratio))
+        about = f"{rule}; {count} references are {side}"
+        full = f"{what}_{name}_{digits}"
+        named, every = (partial(hit, positive, wanted) for hit in (_hit, _hit_strict))
+        made += [
+            _share(full, f"{about}; a draft that names none is unscored", of_drafts(pairs, named, 2)),
+            _share(f"{full}{STRICT}", f"{about}; {_WRONG}", of_all(pairs, every, 2)),
+        ]
     return made
 
 
 def _hit(positive: frozenset[int], wanted: bool, pair: Pair, draft: Report) -> Terms:
     """Whether a case of the wanted side is called so; a case of the other side adds nothing."""
+    return None if draft.worst is None else _hit_strict(positive, wanted, pair, draft)
+
+
+def _hit_strict(positive: frozenset[int], wanted: bool, pair: Pair, draft: Report) -> Terms:
+    """As `_hit`; a draft that names no category calls the case neither."""
     reference, predicted = pair.reference.worst, draft.worst
-    if reference is None or predicted is None:
+    if reference is None:
         return None
     counts = (reference.major in positive) is wanted
-    return float(counts and (predicted.major in positive) is wanted), float(counts)
+    called = predicted is not None and (predicted.major in positive) is wanted
+    return float(counts and called), float(counts)
 
 
 def confusions(pairs: Sequence[Pair]) -> dict[str, Confusion]:
     """Counts [reference, draft] of worst category (7, and with letters) and composition.
 
-    A row has one count a label and last those of drafts that name none. References that name none and failed cases
-    are skipped.
+    A row has one count a label and last those of cases whose draft names none, and of cases without a draft that was
+    read. References that name none are skipped.
     """
     tables: dict[str, tuple[list[Hashable], Reading]] = {
         "birads": (list(range(7)), partial(_worst, _major)),
@@ -265,8 +311,7 @@ def confusions(pairs: Sequence[Pair]) -> dict[str, Confusion]:
 def _confusion(pairs: Sequence[Pair], labels: list[Hashable], read: Reading) -> Confusion:
     counts = np.zeros((len(labels), len(labels) + 1), np.int64)
     for pair in pairs:
-        draft, reference = drafted(pair), read(pair.reference)
-        if draft is not None and reference is not None:
-            predicted = read(draft)
+        reference, predicted = read(pair.reference), read(drafted(pair) or Report())
+        if reference is not None:
             counts[labels.index(reference), len(labels) if predicted is None else labels.index(predicted)] += 1
     return Confusion(labels=tuple(str(label) for label in labels), counts=tuple(tuple(row) for row in counts.tolist()))

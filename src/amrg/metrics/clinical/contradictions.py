@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from amrg.birads import Kind, Report, check
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Metric, ratio
+from amrg.metrics.metric import SHARE, Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, of_drafts
 
 _WORDS_OF_CHANGE = re.compile(
@@ -40,6 +40,7 @@ def claim_metrics(pairs: Sequence[Pair]) -> list[Metric]:
             of_drafts(pairs, _invented, 2),
             ratio,
             higher_is_better=False,
+            bounds=SHARE,
         ),
     ]
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from amrg.birads import ASYMMETRIES, Finding, Kind
-from amrg.metrics.agreement import DESCRIPTORS
+from amrg.metrics.clinical.agreement import DESCRIPTORS
 from amrg.metrics.clinical.location import Fit
 from amrg.metrics.clinical.matching import Match, Matching, lesion_groups
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Array, Metric, ratio
+from amrg.metrics.metric import SHARE, Array, Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, stacked
 
 GROUPS: dict[str, frozenset[Kind]] = {
@@ -54,6 +54,9 @@ def precision(sums: Array) -> Array:
 PARTS: dict[str, Callable[[Array], Array]] = {"f1": f1, "precision": precision, "recall": recall}
 """From counts (right, in the reference, drafted) to each number."""
 
+STRICT_PARTS = frozenset({"f1", "recall"})
+"""Those that are worst where a draft states nothing; precision is not, which counts what is drafted."""
+
 
 def finding_metrics(pairs: Sequence[Pair], matched: Sequence[Matching | None]) -> list[Metric]:
     """Metrics of findings; `matched` as `match_findings` made it, None for failed cases.
@@ -64,7 +67,9 @@ def finding_metrics(pairs: Sequence[Pair], matched: Sequence[Matching | None]) -
     made = _counted(matched, "finding", f"{_GATE}; {_GROUPED}", frozenset(Kind))
     placed = stacked((None if m is None else _placed_counts(m) for m in matched), 3)
     about = f"{_GATE}; right only where the draft also says where, and no other place nor a finer one; {_GROUPED}"
-    made.append(Metric("finding_f1_by_lesion_with_location", Family.FINDINGS, about, placed, f1))
+    made.append(
+        Metric("finding_f1_by_lesion_with_location", Family.FINDINGS, about, placed, f1, bounds=SHARE, has_strict=True)
+    )
     for group, of_group in GROUPS.items():
         if of_group & kinds:
             made += _counted(matched, f"finding_{group}", f"{_GATE}; only {_listed(of_group)}", of_group)
@@ -79,7 +84,15 @@ def _counted(matched: Sequence[Matching | None], name: str, about: str, kinds: f
     """F1, precision and recall over some kinds."""
     terms = stacked((None if m is None else _counts(m, kinds) for m in matched), 3)
     return [
-        Metric(f"{name}_{part}_by_lesion", Family.FINDINGS, f"micro; {about}", terms, combine)
+        Metric(
+            f"{name}_{part}_by_lesion",
+            Family.FINDINGS,
+            f"micro; {about}",
+            terms,
+            combine,
+            bounds=SHARE,
+            has_strict=part in STRICT_PARTS,
+        )
         for part, combine in PARTS.items()
     ]
 
@@ -107,9 +120,14 @@ def _details_of_matched(matched: Sequence[Matching | None]) -> list[Metric]:
     what = f"of descriptors ({', '.join(DESCRIPTORS)}) that either report gives of matched findings, share alike"
     return [
         Metric(
-            "finding_location_accuracy", Family.FINDINGS, f"{where}: the same place or one that holds it", places, ratio
+            "finding_location_accuracy",
+            Family.FINDINGS,
+            f"{where}: the same place or one that holds it",
+            places,
+            ratio,
+            bounds=SHARE,
         ),
-        Metric("finding_descriptor_accuracy", Family.FINDINGS, what, looks, ratio),
+        Metric("finding_descriptor_accuracy", Family.FINDINGS, what, looks, ratio, bounds=SHARE),
     ]
 
 

@@ -17,7 +17,7 @@ from amrg.birads import Kind, Laterality, Report, View, ViewBox
 from amrg.metrics.clinical.froc import GRID, RATES, froc_mean, sensitivity_at
 from amrg.metrics.clinical.matching import compatible, family_of
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Array, Metric, ratio
+from amrg.metrics.metric import SHARE, Array, Metric, ratio
 from amrg.metrics.pairs import Pair, Terms, of_drafts
 
 _SURE = 1.0
@@ -46,8 +46,10 @@ def localisation_metrics(pairs: Sequence[Pair]) -> list[Metric]:
     made = [
         _pointing(pairs, "pointing_hit_rate_same_kind", "of the same kind", True),
         _pointing(pairs, "pointing_hit_rate_any_kind", "of any kind", False),
-        Metric("pointing_precision_any_kind", Family.PLACES, _PRECISION, of_drafts(pairs, _pointed, 2), ratio),
-        Metric("box_iou_matched_same_kind", Family.PLACES, _IOU, of_drafts(pairs, _overlaps, 2), ratio),
+        Metric(
+            "pointing_precision_any_kind", Family.PLACES, _PRECISION, of_drafts(pairs, _pointed, 2), ratio, bounds=SHARE
+        ),
+        Metric("box_iou_matched_same_kind", Family.PLACES, _IOU, of_drafts(pairs, _overlaps, 2), ratio, bounds=SHARE),
     ]
     rated = any(f.probability is not None for d in drafts for f in d.findings if f.boxes)
     return made + (_froc_metrics(pairs) if rated else [])
@@ -89,7 +91,8 @@ def _pointing(pairs: Sequence[Pair], name: str, what: str, same_kind: bool) -> M
         "share of reference boxes that hold the centre of a drafted box, one to one, "
         f"among as many drafted boxes {what} on that view as the reference has, the most probable first"
     )
-    return Metric(name, Family.PLACES, about, of_drafts(pairs, partial(_hits, same_kind), 2), ratio)
+    terms = of_drafts(pairs, partial(_hits, same_kind), 2)
+    return Metric(name, Family.PLACES, about, terms, ratio, bounds=SHARE, has_strict=True)
 
 
 def _hits(same_kind: bool, pair: Pair, draft: Report) -> Terms:
@@ -175,10 +178,13 @@ def _froc_metrics(pairs: Sequence[Pair]) -> list[Metric]:
         "share of reference boxes hit by the centre of a drafted box of any kind on the same view; "
         f"{len(GRID)} probability thresholds, straight lines between, one image a view"
     )
-    made = [Metric(_froc_name(rate), Family.PLACES, about, terms, sensitivity_at(rate)) for rate in RATES]
+    combined = {_froc_name(rate): (about, sensitivity_at(rate)) for rate in RATES}
     rates = ", ".join(f"{rate:g}" for rate in RATES)
-    mean = f"mean over {rates} false an image; {about}"
-    return [*made, Metric("froc_mean_sensitivity", Family.PLACES, mean, terms, froc_mean)]
+    combined["froc_mean_sensitivity"] = f"mean over {rates} false an image; {about}", froc_mean
+    return [
+        Metric(name, Family.PLACES, how, terms, combine, bounds=SHARE, has_strict=True)
+        for name, (how, combine) in combined.items()
+    ]
 
 
 def _froc_name(rate: float) -> str:

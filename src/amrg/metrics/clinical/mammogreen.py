@@ -11,13 +11,13 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 
 from amrg.birads import ASYMMETRIES, Category, Finding, Kind, Report
-from amrg.metrics.agreement import DESCRIPTORS
+from amrg.metrics.clinical.agreement import DESCRIPTORS
 from amrg.metrics.clinical.categories import by_breast
 from amrg.metrics.clinical.contradictions import invents_comparison
 from amrg.metrics.clinical.location import Fit, fit
 from amrg.metrics.clinical.matching import Match, Matching, compatible, match_left
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Metric, mean_of, ratio
+from amrg.metrics.metric import SHARE, Metric, mean_of, ratio
 from amrg.metrics.pairs import Pair, drafted, stacked
 
 _MASS_LIKE = ASYMMETRIES | {Kind.MASS, Kind.DISTORTION}
@@ -58,6 +58,7 @@ _ABOUT = {
     "wrong_birads": "the category differs or is missing, at most one a report; plain 4 agrees with 4A, 4B and 4C",
     "wrong_density": "the composition differs or is missing",
 }
+_AT_MOST_ONE = ("wrong_birads", "wrong_density")
 
 
 def mammogreen_metrics(pairs: Sequence[Pair], matched: Sequence[Matching | None]) -> list[Metric]:
@@ -68,7 +69,7 @@ def mammogreen_metrics(pairs: Sequence[Pair], matched: Sequence[Matching | None]
     ]
     scores = np.array([float("nan") if e is None else e.score for e in counted])
     about = "mean over reports of matched / (matched + errors of six kinds); the rules of docs/mammogreen.md"
-    made = [Metric("mammogreen_score", Family.GREEN, about, mean_of(scores), ratio)]
+    made = [Metric("mammogreen_score", Family.GREEN, about, mean_of(scores), ratio, bounds=SHARE, has_strict=True)]
     for kind in [f.name for f in fields(Errors) if f.name in _ABOUT]:
         terms = stacked((None if e is None else (float(getattr(e, kind)), 1.0) for e in counted), 2)
         made.append(
@@ -79,6 +80,7 @@ def mammogreen_metrics(pairs: Sequence[Pair], matched: Sequence[Matching | None]
                 terms,
                 ratio,
                 higher_is_better=False,
+                bounds=SHARE if kind in _AT_MOST_ONE else None,
             )
         )
     return made

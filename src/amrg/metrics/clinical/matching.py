@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from amrg.birads import ASYMMETRIES, Finding, Kind, Laterality, Location, Report
-from amrg.metrics.agreement import DESCRIPTORS
+from amrg.metrics.clinical.agreement import DESCRIPTORS
 from amrg.metrics.clinical.location import Fit, fit
 from amrg.metrics.pairs import Pair
 

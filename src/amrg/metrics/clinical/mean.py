@@ -9,13 +9,15 @@ import numpy as np
 from amrg.metrics.clinical.by_place import finding_f1_by_place
 from amrg.metrics.clinical.categories import birads_accuracy_7_worst_strict, density_accuracy_strict
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Array, Metric
+from amrg.metrics.metric import SHARE, Array, Metric
 from amrg.metrics.pairs import Pair
+from amrg.metrics.strict import strict_twin, with_empty_drafts
 
 
 def mean_parts(pairs: Sequence[Pair]) -> list[Metric]:
     """The metrics that `clinical_mean` is the mean of."""
-    return [birads_accuracy_7_worst_strict(pairs), density_accuracy_strict(pairs), finding_f1_by_place(pairs)]
+    found = strict_twin(finding_f1_by_place(with_empty_drafts(pairs)))
+    return [birads_accuracy_7_worst_strict(pairs), density_accuracy_strict(pairs), found]
 
 
 def clinical_mean(parts: Sequence[Metric]) -> Metric:
@@ -37,4 +39,5 @@ def clinical_mean(parts: Sequence[Metric]) -> Metric:
         return mean
 
     about = f"mean of {names}, of those that have a value"
-    return Metric("clinical_mean", Family.CLINICAL, about, np.where(scored[:, None], terms, np.nan), combine)
+    terms = np.where(scored[:, None], terms, np.nan)
+    return Metric("clinical_mean", Family.CLINICAL, about, terms, combine, bounds=SHARE)

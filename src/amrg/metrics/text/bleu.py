@@ -29,7 +29,7 @@ def bleu_metric(drafts: Sequence[str], references: Sequence[str]) -> Metric:
     scorer = BLEU()
     scorer.num_refs = 1
     about = f"corpus BLEU, 0 to 100, {scorer.get_signature()}"
-    return Metric("bleu_4_sacrebleu_13a", Family.TEXT, about, terms, _bleu)
+    return Metric("bleu_4_sacrebleu_13a", Family.TEXT, about, terms, _bleu, has_strict=True)
 
 
 @lru_cache(maxsize=1 << 16)

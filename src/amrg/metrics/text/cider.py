@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from amrg.core.hashing import sha256_of_lines
+from amrg.metrics.display import counted
 from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
 from amrg.metrics.text.ngrams import NgramCounts, Overlap, overlaps
@@ -56,7 +57,7 @@ class IdfCorpus:
         """Why CIDEr means nothing with this corpus, or None."""
         if len(self.documents) >= FEWEST:
             return None
-        found = f"{self.n} documents that are all the same" if self.n > 1 else f"{self.n} document(s)"
+        found = f"{self.n} documents that are all the same" if self.n > 1 else counted(self.n, "document")
         return f"CIDEr is not scored: its IDF corpus ({self.name}) has {found}, so every weight is zero; name another"
 
     @property
@@ -76,7 +77,9 @@ def cider_metrics(drafts: Sequence[str], references: Sequence[str], idf: IdfCorp
         ("cider_d_ptb", "CIDEr-D as pycocoevalcap computes it (clipped, sigma 6)", clipped),
         ("cider_ptb", "CIDEr of Vedantam et al. 2015 (not clipped, no length penalty)", plain),
     ):
-        yield Metric(name, Family.TEXT, f"{computed}; {weights}", mean_of(values), ratio, fewest=FEWEST)
+        yield Metric(
+            name, Family.TEXT, f"{computed}; {weights}", mean_of(values), ratio, fewest=FEWEST, has_strict=True
+        )
 
 
 def _values(drafts: Sequence[str], references: Sequence[str], idf: IdfCorpus) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ import numpy as np
 from nltk.stem.porter import PorterStemmer
 
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Metric, mean_of, ratio
+from amrg.metrics.metric import SHARE, Metric, mean_of, ratio
 from amrg.metrics.text.rouge import words
 from amrg.metrics.text.wordnet import load_wordnet
 
@@ -37,7 +37,7 @@ def meteor_metric(drafts: Sequence[str], references: Sequence[str]) -> Metric | 
         "METEOR as NLTK's meteor_score computes it (alpha 0.9, beta 3, gamma 0.5), not METEOR 1.5; words a-z0-9 in "
         f"lower case; Porter stems; {data}; mean over cases"
     )
-    return Metric("meteor_nltk", Family.TEXT, about, mean_of(values), ratio)
+    return Metric("meteor_nltk", Family.TEXT, about, mean_of(values), ratio, bounds=SHARE, has_strict=True)
 
 
 class _Scorer:

@@ -14,12 +14,13 @@ from concurrent.futures import TimeoutError as Late
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import numpy as np
 
 from amrg.core.errors import AmrgError
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Array, Metric, mean_of, ratio
+from amrg.metrics.metric import SHARE, Array, Metric, mean_of, ratio
 from amrg.metrics.text.ptb import ptb_tokens
 
 ARGUMENTS = ("-Xmx2G", "-jar", "meteor-1.5.jar", "-", "-", "-stdio", "-l", "en", "-norm")
@@ -101,41 +102,43 @@ class MeteorJar:
             self._process = None
 
     def _within(self, seconds: float, line: str) -> float:
-        return self._worker.submit(self._score_once, line).result(timeout=seconds)
+        """The score of one pair by the program that runs now: a late one never asks the next program."""
+        return self._worker.submit(_score_once, self._process, line).result(timeout=seconds)
 
-    def _score_once(self, line: str) -> float:
-        """Statistics of one pair, then the score of these statistics: the program prints one line, then two."""
-        statistics = self._answer(line)
-        score = self._answer(f"EVAL ||| {statistics}")
-        self._line()
-        try:
-            return float(score)
-        except ValueError:
-            raise JarError(f"METEOR's jar answered {score[:80]!r}, expected a score") from None
 
-    def _answer(self, line: str) -> str:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise JarError("METEOR's jar is not running")
-        try:
-            process.stdin.write(line.encode() + b"\n")
-            process.stdin.flush()
-        except OSError as error:
-            raise JarError(f"METEOR's jar takes no more pairs ({error.strerror})") from error
-        return self._line()
+def _score_once(process: subprocess.Popen[bytes] | None, line: str) -> float:
+    """Statistics of one pair, then the score of these statistics: the program prints one line, then two."""
+    if process is None or process.stdin is None or process.stdout is None:
+        raise JarError("METEOR's jar is not running")
+    statistics = _answer(process.stdin, process.stdout, line)
+    score = _answer(process.stdin, process.stdout, f"EVAL ||| {statistics}")
+    _line(process.stdout)
+    try:
+        return float(score)
+    except ValueError:
+        raise JarError(f"METEOR's jar answered {score[:80]!r}, expected a score") from None
 
-    def _line(self) -> str:
-        process = self._process
-        if process is None or process.stdout is None:
-            raise JarError("METEOR's jar is not running")
-        answer = process.stdout.readline()
-        if not answer:
-            raise JarError("METEOR's jar ended without an answer")
-        return answer.decode().strip()
+
+def _answer(requests: IO[bytes], answers: IO[bytes], line: str) -> str:
+    try:
+        requests.write(line.encode() + b"\n")
+        requests.flush()
+    except OSError as error:
+        raise JarError(f"METEOR's jar takes no more pairs ({error.strerror})") from error
+    return _line(answers)
+
+
+def _line(answers: IO[bytes]) -> str:
+    answer = answers.readline()
+    if not answer:
+        raise JarError("METEOR's jar ended without an answer")
+    return answer.decode().strip()
 
 
 def meteor_jar_metric(drafts: Sequence[str], references: Sequence[str], jar: MeteorJar) -> Metric:
     """METEOR 1.5 over pairs of texts; pairs that took too long are unscored."""
     values: Array = np.array([jar.score(a, b) for a, b in zip(drafts, references, strict=True)], dtype=np.float64)
     about = "METEOR 1.5 (the jar of pycocoevalcap, -l en -norm), not NLTK's; PTB tokens as the COCO pipeline makes them"
-    return Metric("meteor_1_5_jar", Family.TEXT, f"{about}; mean over cases", mean_of(values), ratio)
+    terms = mean_of(values)
+    about = f"{about}; mean over cases"
+    return Metric("meteor_1_5_jar", Family.TEXT, about, terms, ratio, bounds=SHARE, has_strict=True)

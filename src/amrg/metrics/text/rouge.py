@@ -14,7 +14,7 @@ import numpy as np
 from nltk.stem.porter import PorterStemmer
 
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Array, Metric, mean_of, ratio
+from amrg.metrics.metric import SHARE, Array, Metric, mean_of, ratio
 from amrg.metrics.text.ngrams import Tokens, overlaps
 
 WORD = re.compile(r"[a-z0-9]+")
@@ -44,12 +44,15 @@ def rouge_metrics(drafts: Sequence[str], references: Sequence[str]) -> Iterator[
         how = f"F1 as rouge-score computes it, mean over cases; words a-z0-9 in lower case, {variant}"
         for overlap in overlaps(ours, theirs, max_n=2):
             values = _f1(overlap.matches, *overlap.lengths)
-            yield Metric(
-                f"rouge_{overlap.n}_f1_{variant}", Family.TEXT, f"ROUGE-{overlap.n} {how}", mean_of(values), ratio
-            )
+            yield _mean_f1(f"{overlap.n}", variant, how, values)
         common = np.array([lcs_length(a, b) for a, b in zip(ours, theirs, strict=True)], dtype=np.float64)
         values = _f1(common, np.array([len(t) for t in ours], float), np.array([len(t) for t in theirs], float))
-        yield Metric(f"rouge_l_f1_{variant}", Family.TEXT, f"ROUGE-L {how}", mean_of(values), ratio)
+        yield _mean_f1("l", variant, how, values)
+
+
+def _mean_f1(which: str, variant: str, how: str, values: Array) -> Metric:
+    name, about = f"rouge_{which}_f1_{variant}", f"ROUGE-{which.upper()} {how}"
+    return Metric(name, Family.TEXT, about, mean_of(values), ratio, bounds=SHARE, has_strict=True)
 
 
 def _f1(matches: Array, drafted: Array, referred: Array) -> Array:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from amrg.metrics.display import counted
 from amrg.metrics.metric import Metric
 from amrg.metrics.pairs import Pair
 from amrg.metrics.text.bleu import bleu_metric
@@ -48,7 +49,7 @@ def _metrics(texts: DistinctTexts, idf: IdfCorpus, jar: MeteorJar | None) -> Ite
 def text_warnings(pairs: Sequence[Pair], idf: IdfCorpus | None = None) -> list[str]:
     """What a reader of the text metrics of these pairs must know, a line each: metrics skipped, or without meaning."""
     scored = sum(pair.text is not None for pair in pairs)
-    few = f"CIDEr has no meaning for {scored} scored case(s): it takes {FEWEST}" if scored < FEWEST else None
+    few = f"CIDEr has no meaning for {counted(scored, 'scored case')}: it takes {FEWEST}" if scored < FEWEST else None
     return [line for line in (missing_wordnet(), few, (idf or corpus_of(pairs)).weakness) if line is not None]
 
 
