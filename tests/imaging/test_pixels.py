@@ -10,9 +10,11 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from amrg.birads import Laterality
 from amrg.imaging import frame_breast, read_mammogram, read_studies
+from amrg.imaging.pixels.decoding import presentation_values
 from tests.imaging.changed import COLUMNS, ROWS, Change, breast, change, put, put_raw, read_changed, write_exam
 
 PLAIN = breast("R") / np.float32(4095)
@@ -326,6 +328,32 @@ def test_x7_a_white_frame_is_no_breast(tmp_path: Path, windowed: bool, inverse: 
     assert "white frame" in notes
     assert found[:BORDER].max() == 0
     assert _inner(found).max() > 0.9
+
+
+THIN = 3  # rows and columns, under 4 % of either
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["DICOM", "PNG"])
+@pytest.mark.parametrize(
+    ("sides", "hidden"),
+    [("TBLR", "TBLR"), ("TB", "TB"), ("T", "T"), ("R", ""), ("L", ""), ("TR", "T")],
+)
+def test_x7_thin_white_edges_are_background_unless_they_may_be_the_chest_wall(
+    tmp_path: Path, sides: str, hidden: str, plain: bool
+) -> None:
+    places: dict[str, Any] = {"T": np.s_[:THIN], "B": np.s_[-THIN:], "L": np.s_[:, :THIN], "R": np.s_[:, -THIN:]}
+    image = breast("R")
+    for side in sides:
+        image[places[side]] = 4095
+    if plain:
+        Image.fromarray(image).save(tmp_path / "A_RIGHT_CC.png")
+        found = presentation_values(tmp_path / "A_RIGHT_CC.png")
+    else:
+        found, _ = _read(tmp_path, put(PixelData=image.astype("<u2").tobytes()))
+    expected = image / np.float32(4095)
+    for side in hidden:
+        expected[places[side]] = 0
+    np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_values_above_their_bits_are_shifted(tmp_path: Path) -> None:

@@ -25,11 +25,11 @@ def identify(study: Study) -> DraftedStudy:
 
 
 def image_boxes(report: Report, study: Study) -> Iterator[ImageBox]:
-    """Every box of a report with its image's SOP Instance UID, on the grid of the file: `flipped` views are undone."""
+    """Every box of a report with its image's SOP Instance UID, on the grid of the file."""
     images = {(m.laterality, m.view): m for m in study.mammograms}
     for number, finding in enumerate(report.findings, 1):
         for box in finding.boxes:
             image = images[box.laterality, box.view]
-            (one, top), (other, bottom) = image.to_file(box.left, box.top), image.to_file(box.right, box.bottom)
-            edges = {"left": min(one, other), "top": top, "right": max(one, other), "bottom": bottom}
+            xs, ys = zip(image.to_file(box.left, box.top), image.to_file(box.right, box.bottom), strict=True)
+            edges = {"left": min(xs), "top": min(ys), "right": max(xs), "bottom": max(ys)}
             yield ImageBox(finding=number, sop_instance_uid=image.sop_instance_uid, box=box.model_copy(update=edges))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +14,15 @@ from amrg.core.hashing import sha256_of_file
 from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.identity import EvidenceVerdict, Identity, identity, merge_identity
 from amrg.imaging.evidence.kinds import Classified, ImageKind
+from amrg.imaging.evidence.orientation import quarter_turns
 from amrg.imaging.framing import find_breast
 from amrg.imaging.header import Header, read_header
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS, read_values
 from amrg.imaging.study import Intent, Mammogram
+
+Values = npt.NDArray[np.float32]
+_SIDEWAYS = 0.1
+"""Reached by 45 % of 780 real mammograms turned by a quarter, and by 0.3 % of them as they are."""
 
 
 class Contradiction(ImagingError):
@@ -76,24 +83,27 @@ def _uid_of_bytes(path: Path) -> str:
 def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classified | None = None) -> Mammogram:
     laterality, view = _require_side_and_view(path, who)
     values, notes = read_values(path, path.stat().st_mtime_ns)
-    flipped, turned = _orientation(values, laterality, view)
+    hung = _hang(values, laterality, view, tuple(text.upper() for text in header.texts("PatientOrientation")))
+    rows, columns = values.shape if hung.turned % 2 == 0 else values.shape[::-1]
+    pitch = spacing(header)
     for_processing = header.term("PresentationIntentType") == Intent.FOR_PROCESSING
     damaged = tuple(f"{keyword} cannot be read: taken as absent" for keyword in header.damaged)
     return Mammogram(
         sop_instance_uid=uid,
         laterality=laterality,
         view=view,
-        pixel_spacing_mm=spacing(header),
-        rows=values.shape[0],
-        columns=values.shape[1],
+        pixel_spacing_mm=pitch[::-1] if pitch is not None and hung.turned % 2 else pitch,
+        rows=rows,
+        columns=columns,
         source=path,
         intent=Intent.FOR_PROCESSING if for_processing else Intent.FOR_PRESENTATION,
-        flipped=flipped,
+        turned=hung.turned,
+        flipped=hung.flipped,
         kind=kind.kind if kind else ImageKind.FULL_FIELD,
         implant={"YES": True, "NO": False}.get(header.term("BreastImplantPresent")),
         side_evidence=who.side,
         view_evidence=who.projection,
-        notes=(*header.notes, *who.notes, *(kind.notes if kind else ()), *notes, *damaged, *turned),
+        notes=(*header.notes, *who.notes, *(kind.notes if kind else ()), *notes, *damaged, *hung.notes),
     )
 
 
@@ -144,16 +154,52 @@ def _pair(numbers: tuple[float | None, ...]) -> tuple[float, float] | None:
     return (found[0], found[1]) if len(found) == len(numbers) == 2 else None
 
 
-def _orientation(values: npt.NDArray[np.float32], laterality: Laterality, view: View) -> tuple[bool, tuple[str, ...]]:
-    """Whether the image must be mirrored to hang naturally, and notes on what was found.
+@dataclass(frozen=True)
+class _Hung:
+    """How an image is hung: quarters that it is turned by, then whether it is mirrored; notes on both."""
 
-    The chest wall is at the right edge for right breasts and at the left edge for left ones (as hung face to face).
+    turned: Literal[0, 1, 2, 3]
+    flipped: bool
+    notes: tuple[str, ...]
+
+
+def _hang(values: Values, laterality: Laterality, view: View, stated: tuple[str, ...]) -> _Hung:
+    """How an image must be turned and mirrored to hang naturally.
+
+    The chest wall is at the right edge for right breasts and at the left edge for left ones (as hung face to face). An
+    image is turned only where Patient Orientation (0020,0020) and the breast agree: either alone may be wrong.
     """
-    mask, _ = find_breast(values, laterality)
-    rows, columns = np.nonzero(mask)
-    at_left = float(columns.mean()) < mask.shape[1] / 2
-    flipped = at_left is (laterality is Laterality.RIGHT)
-    notes = [f"mirrored: the breast was at the wrong edge for side {laterality}"] if flipped else []
-    if view is View.MLO and float(rows.mean()) > 0.7 * mask.shape[0]:
+    place = _place(values, laterality)
+    turns = quarter_turns(stated, laterality, view)
+    name = f"PatientOrientation (0020,0020) {'/'.join(stated)}"
+    notes = []
+    if turns:
+        upright = _place(np.rot90(values, turns), laterality)
+        if not upright.at_wrong_edge and (place.at_wrong_edge if turns == 2 else place.sideways > 0):
+            line = f"turned by {90 * turns} degrees counter-clockwise: {name}, and the breast agrees"
+            return _Hung(turns, False, (line,))
+        notes.append(f"{name} says that the image is turned, the breast in it does not: not turned")
+    elif place.sideways > _SIDEWAYS:
+        notes.append("the breast is at the upper or lower edge: the image may be turned by a quarter")
+    if place.at_wrong_edge:
+        notes.append(f"mirrored: the breast was at the wrong edge for side {laterality}")
+    if view is View.MLO and place.row > 0.7:
         notes.append("the breast is low in the image: it may be upside down")
-    return flipped, tuple(notes)
+    return _Hung(0, place.at_wrong_edge, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the breast is: the row of its middle, 0 to 1; how much nearer to the upper or lower edge than to a side."""
+
+    row: float
+    sideways: float
+    at_wrong_edge: bool
+
+
+def _place(values: Values, laterality: Laterality) -> _Place:
+    mask, _ = find_breast(np.ascontiguousarray(values), laterality)
+    rows, columns = np.nonzero(mask)
+    row, column = float(rows.mean()) / mask.shape[0], float(columns.mean()) / mask.shape[1]
+    at_wrong_edge = (column < 0.5) is (laterality is Laterality.RIGHT)
+    return _Place(row, abs(row - 0.5) - abs(column - 0.5), at_wrong_edge)

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,8 @@ class Intent(StrEnum):
 
 
 class Mammogram(Value):
-    """One view. `flipped`: the file's rows are mirrored to hang it as its laterality requires.
+    """One view. `turned` is how many quarters counter-clockwise the file's image is turned, and `flipped` whether its
+    rows are then mirrored, to hang it as its laterality requires. `rows` and `columns` are those of the hung image.
 
     `source` is the file; `pixel_spacing_mm` is (row, column) in the plane of the breast, None where unknown.
     `side_evidence` and `view_evidence` say which sources settled side and view, None where nothing was judged.
@@ -44,6 +46,7 @@ class Mammogram(Value):
     columns: int
     source: Path
     intent: Intent = Intent.FOR_PRESENTATION
+    turned: Literal[0, 1, 2, 3] = 0
     flipped: bool = False
     kind: ImageKind = ImageKind.FULL_FIELD
     implant: bool | None = None
@@ -58,11 +61,13 @@ class Mammogram(Value):
             ImagingError: the file is missing or no longer readable.
         """
         values = presentation_values(self.source)
-        return np.ascontiguousarray(values[:, ::-1]) if self.flipped else values
+        values = np.rot90(values, self.turned) if self.turned else values
+        return np.ascontiguousarray(values[:, ::-1] if self.flipped else values)
 
     def to_file(self, x: float, y: float) -> tuple[float, float]:
         """A point of `pixels` on the file's own grid."""
-        return (self.columns - x, y) if self.flipped else (x, y)
+        x = self.columns - x if self.flipped else x
+        return ((x, y), (self.rows - y, x), (self.columns - x, self.rows - y), (y, self.columns - x))[self.turned]
 
 
 class Study(Value):

@@ -17,6 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from amrg.birads import Laterality, View
 from amrg.core.files import atomic_write
 from amrg.imaging.evidence.codes import MODIFIER_CONCEPTS, code_of
+from amrg.imaging.evidence.orientation import hung_directions
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.1.2"  # Digital Mammography X-Ray Image Storage - For Presentation
 _SOFTWARE = "amrg"
@@ -114,7 +115,7 @@ def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
     code.ViewModifierCodeSequence = Sequence([_code(MODIFIER_CONCEPTS[name]) for name in mammogram.modifiers])
     ds.ViewCodeSequence = Sequence([code])
     ds.ViewPosition = mammogram.view.value
-    ds.PatientOrientation = _orientation(mammogram)
+    ds.PatientOrientation = list(hung_directions(mammogram.laterality, mammogram.view))
     ds.BodyPartExamined = "BREAST"
     ds.PositionerType, ds.BreastImplantPresent, ds.PartialView = "MAMMOGRAPHIC", "NO", "NO"
     ds.OrganExposed = "BREAST"
@@ -123,17 +124,6 @@ def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
     ds.DetectorType, ds.DetectorConfiguration = "DIRECT", "AREA"
     ds.EstimatedRadiographicMagnificationFactor = 1.0
     ds.AcquisitionContextSequence = Sequence()
-
-
-def _orientation(mammogram: MammogramToWrite) -> list[str]:
-    """Row and column direction, PS3.3 C.7.6.1.1.1: rows run from the chest wall forwards on the left breast."""
-    across, medial = ("P", "L") if mammogram.laterality is Laterality.RIGHT else ("A", "R")
-    if mammogram.view in {View.CC, View.XCC, View.XCCL, View.XCCM}:
-        return [across, medial]  # lateral at the top, so columns run towards the middle of the body
-    if mammogram.view is View.FB:
-        return [across, "R" if medial == "L" else "L"]
-    oblique = mammogram.view in {View.MLO, View.LMO, View.SIO, View.ISO}
-    return [across, "F" + medial if oblique else "F"]
 
 
 def _code(code: Code) -> Dataset:

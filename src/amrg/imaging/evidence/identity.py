@@ -188,6 +188,8 @@ def _side_by_orientation(directions: tuple[str, ...]) -> Laterality | None:
     if len(directions) != 2:
         return None
     row, column = (text.upper() for text in directions)
+    if "H" in column:  # its columns run upwards
+        return None
     if row.startswith("A") and "R" in column and "L" not in column:
         return Laterality.LEFT
     if row.startswith("P") and "L" in column and "R" not in column and set(column) <= set("HFALPR"):

@@ -17,6 +17,7 @@ from pydicom.uid import UncompressedTransferSyntaxes
 from amrg.imaging.errors import ImagingError, first_line, named_errors
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
 from amrg.imaging.pixels.codestream import codestream_size
+from amrg.imaging.pixels.outside import outside_image
 from amrg.imaging.pixels.presentation import presentation
 
 IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
@@ -167,7 +168,10 @@ def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
         values = np.where(number, values, np.float32(0))
         notes.append("pixels that are no numbers are displayed as background")
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
-    return np.clip(values / np.float32(top), 0, 1), tuple(notes)
+    displayed = np.clip(values / np.float32(top), 0, 1)
+    if (hidden := outside_image(values, Header(), notes).hidden) is not None:
+        displayed = np.where(hidden, np.float32(0), displayed)
+    return displayed, tuple(notes)
 
 
 def _open_plain_image(path: Path) -> Image.Image:

@@ -15,7 +15,7 @@ from amrg.imaging.header import Header
 Mask = npt.NDArray[np.bool_]
 Stored = npt.NDArray[Any]
 
-THIN = 0.04  # of a side: a thinner frame stays in the image, and the search for the breast cuts it
+THIN = 0.04  # of a side: a thinner white edge may be the chest wall
 _MAX_FRAME = 0.2  # of a side
 _FEW = 64  # pixels: smaller patches of the padding value are tissue that happens to have it
 
@@ -31,11 +31,11 @@ class Outside:
 def outside_image(stored: Stored, header: Header, notes: list[str]) -> Outside:
     """What of the stored values is no part of the patient."""
     hidden = _either(_padding(stored, header, notes), _beyond_collimator(stored, header, notes))
-    frame, depth = _frame(stored, header)
-    if frame is not None and depth > THIN * min(stored.shape):
-        notes.append(f"a white frame of {depth} pixels at the edge is displayed as background")
-        hidden = _either(hidden, frame)
-    return Outside(hidden, _either(hidden, frame))
+    depths = _frame_depths(stored, header)
+    if any(sure := _no_tissue(depths, stored.shape)):
+        notes.append(f"a white frame of {max(sure)} pixels at the edge is displayed as background")
+        hidden = _either(hidden, _frame(stored.shape, sure))
+    return Outside(hidden, _either(hidden, _frame(stored.shape, depths) if any(depths) else None))
 
 
 def _either(one: Mask | None, other: Mask | None) -> Mask | None:
@@ -132,8 +132,21 @@ def _polygon(shape: tuple[int, ...], header: Header) -> Mask:
     return np.asarray(drawn, np.bool_)
 
 
-def _frame(stored: Stored, header: Header) -> tuple[Mask | None, int]:
-    """The white border of a scanned film or an unexposed edge, and its depth: lines that are white from end to end.
+Depths = tuple[int, int, int, int]
+"""Lines at top, bottom, left and right."""
+
+
+def _no_tissue(depths: Depths, shape: tuple[int, ...]) -> Depths:
+    """The white lines that are no tissue: at top and bottom, all of a frame that is closed, all of one that is deep.
+
+    A thin white edge at a side alone may be the chest wall.
+    """
+    top, bottom, _, _ = depths
+    return depths if all(depths) or max(depths) > THIN * min(shape) else (top, bottom, 0, 0)
+
+
+def _frame_depths(stored: Stored, header: Header) -> Depths:
+    """The white border of a scanned film or an unexposed edge: lines that are white from end to end; 0 for none.
 
     What is displayed white of a For Processing image is the least exposure.
     """
@@ -142,22 +155,31 @@ def _frame(stored: Stored, header: Header) -> tuple[Mask | None, int]:
     sign = header.number("PixelIntensityRelationshipSign")
     white = low if (sign != -1 if exposure else is_inverse(header)) else high
     depths = _border(stored, white, 0.02 * (high - low))
-    if high <= low or not any(depths) or max(depths) > _MAX_FRAME * min(stored.shape):
-        return None, 0
+    return (0, 0, 0, 0) if high <= low or max(depths) > _MAX_FRAME * min(stored.shape) else depths
+
+
+def _frame(shape: tuple[int, ...], depths: Depths) -> Mask:
+    """The lines of a frame, bool [H, W]."""
     top, bottom, left, right = depths
-    frame = np.ones(stored.shape, np.bool_)
-    frame[top : stored.shape[0] - bottom, left : stored.shape[1] - right] = False
-    return frame, max(depths)
+    frame = np.ones(shape, np.bool_)
+    frame[top : shape[0] - bottom, left : shape[1] - right] = False
+    return frame
 
 
-def _border(stored: Stored, extreme: float, tolerance: float) -> tuple[int, int, int, int]:
-    """How many lines at top, bottom, left and right have 99 % of their pixels at an extreme."""
+def _border(stored: Stored, extreme: float, tolerance: float) -> Depths:
+    """How many lines at top, bottom, left and right have 99 % of their pixels at an extreme.
+
+    A few such lines that fade into the image are tissue: a frame ends sharply.
+    """
+
+    def at_extreme(line: Stored, within: float) -> float:
+        return float(np.mean(np.abs(line.astype(np.float32) - extreme) <= within))
+
     depths = []
     for lines in (stored, stored[::-1], stored.T, stored.T[::-1]):
         depth = 0
-        for line in lines[: len(lines) // 2]:
-            if np.mean(np.abs(line.astype(np.float32) - extreme) <= tolerance) < 0.99:
-                break
+        while depth < len(lines) // 2 and at_extreme(lines[depth], tolerance) >= 0.99:
             depth += 1
-        depths.append(depth)
+        fades = depth <= THIN * min(stored.shape) and at_extreme(lines[depth], 5 * tolerance) > 0.5
+        depths.append(0 if fades else depth)
     return depths[0], depths[1], depths[2], depths[3]
