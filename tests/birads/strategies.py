@@ -29,6 +29,7 @@ from amrg.birads import (
     Recommendation,
     Report,
     Shape,
+    Technique,
     View,
 )
 from amrg.birads.validity import ASSOCIABLE, SINGLE, flaws
@@ -75,6 +76,7 @@ def findings(draw: st.DrawFn) -> Finding:
         views=tuple(draw(st.lists(st.sampled_from(View), unique=True, max_size=3))),
         category=draw(maybe(st.sampled_from(Category))),
         certainty=draw(st.sampled_from(Certainty)),
+        recommendation=draw(maybe(st.sampled_from(Recommendation))),
         change=draw(maybe(st.sampled_from(Change))),
         benign_looking=looks,
     )
@@ -88,6 +90,13 @@ _comparisons = st.builds(Comparison, available=st.just(False)) | st.builds(
 
 
 @st.composite
+def techniques(draw: st.DrawFn) -> Technique:
+    """Any views, some of them synthetic."""
+    views = draw(st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), min_size=1, max_size=6))
+    return Technique(views=tuple(views), synthetic=tuple(v for v in views if draw(st.booleans())))
+
+
+@st.composite
 def reports(draw: st.DrawFn) -> Report:
     """Any valid report."""
     found = draw(st.lists(findings(), max_size=4))
@@ -95,6 +104,9 @@ def reports(draw: st.DrawFn) -> Report:
     report = Report(
         edition=draw(st.sampled_from(Edition)),
         indication=draw(maybe(st.sampled_from(Indication))),
+        mastectomy=tuple(draw(st.sets(st.sampled_from(Laterality)))),
+        technique=draw(maybe(techniques())),
+        unconfirmed=tuple(draw(st.lists(findings(), max_size=2))),
         comparison=draw(maybe(_comparisons)),
         composition=draw(maybe(st.sampled_from(Composition))),
         findings=tuple(found),

@@ -133,11 +133,24 @@ def test_a_place_that_its_box_does_not_contradict_is_left(
     assert "place-against-box" not in broken(placed(Laterality.RIGHT, view, over, behind, **place))
 
 
+def test_a_breast_that_was_removed_is_not_examined() -> None:
+    text = SOUND.replace("COMPARISON", "HISTORY: Status post right mastectomy.\nCOMPARISON")
+    messages = [v.message for v in check(parse(text).report) if v.rule == "breast-removed"]
+    assert messages == [
+        "found in side R, which was removed by mastectomy",
+        "category for side R, which was removed by mastectomy",
+    ]
+    left = parse("HISTORY: Status post right mastectomy.\nTECHNIQUE: Left CC and MLO views.\nLeft: BI-RADS 1.").report
+    assert check(left) == ()
+    assert broken(left, views=[(Laterality.RIGHT, View.CC)]) == {"breast-removed"}
+
+
 def test_every_rule_is_broken_here() -> None:
     here = {rule for rule, *_ in BROKEN} | {
         "comparison-without-prior",
         "side-against-view",
         "place-against-box",
+        "breast-removed",
         "composition-against-narrative",
         "category-against-narrative",
         "descriptor-of-another-kind",

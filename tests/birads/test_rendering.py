@@ -10,9 +10,15 @@ from amrg.birads import (
     Comparison,
     Composition,
     Facility,
+    Finding,
+    Kind,
     Laterality,
+    Location,
+    Quadrant,
+    Recommendation,
     Report,
     Style,
+    Technique,
     parse,
     render,
 )
@@ -72,3 +78,63 @@ def test_the_words_that_21_cfr_900_12_fixes() -> None:
         assert f": {sentence}\n" in render(Report(composition=composition), facility=Facility.US)
     with pytest.raises(ValueError, match="dmid has no wording for facility us"):
         render(priors, Style.DMID, facility=Facility.US)
+
+
+MASS = Finding(
+    kind=Kind.MASS,
+    laterality=Laterality.LEFT,
+    location=Location(quadrant=Quadrant.UPPER_OUTER),
+    category=Category.SUSPICIOUS,
+    recommendation=Recommendation.BIOPSY,
+    probability=0.56,
+)
+RIGHT, LEFT = Laterality.RIGHT, Laterality.LEFT
+
+
+@pytest.mark.parametrize(
+    ("views", "synthetic", "line"),
+    [
+        ([(RIGHT, "CC"), (RIGHT, "MLO")], [], "Unilateral right mammography, CC and MLO views"),
+        ([(s, v) for s in "LR" for v in ("MLO", "CC")], [], "Bilateral mammography, CC and MLO views"),
+        ([(RIGHT, "CC"), (LEFT, "CC"), (LEFT, "ML")], [], "Mammography, right CC view, left CC and ML views"),
+        ([(LEFT, "CC")], [(LEFT, "CC")], "Unilateral left mammography, CC view, synthetic 2D"),
+        ([(RIGHT, "CC"), (LEFT, "CC")], [(LEFT, "CC")], "Bilateral mammography, CC view, synthetic 2D left CC view"),
+    ],
+)
+def test_the_technique_names_the_views(
+    views: list[tuple[str, str]], synthetic: list[tuple[str, str]], line: str
+) -> None:
+    report = Report(technique=Technique(views=tuple(views), synthetic=tuple(synthetic)))
+    assert f"TECHNIQUE: {line}, BI-RADS 5th edition.\n" in render(report)
+
+
+@pytest.mark.parametrize("facility", [None, Facility.US])
+def test_what_is_unconfirmed_is_in_the_impression_and_is_no_finding(facility: Facility | None) -> None:
+    zero = Assessment(category=Category.INCOMPLETE, laterality=LEFT)
+    unavailable = Comparison(available=False)
+    report = Report(
+        assessments=(zero,), unconfirmed=(MASS,), recommendation=Recommendation.BIOPSY, comparison=unavailable
+    )
+    text = render(report, facility=facility)
+    impression = text.split("IMPRESSION:\n")[1].splitlines()
+    words = "Incomplete: Need additional imaging evaluation (BI-RADS 0)" if facility else "BI-RADS 0"
+    assert impression == [
+        f"Left breast: {words}.",
+        "UNCONFIRMED: Possible mass in the left breast, upper outer quadrant, probability 0.56, "
+        "BI-RADS 4 if confirmed.",
+        "RECOMMENDATION: Biopsy of the possible mass in the left breast, upper outer quadrant.",
+    ]
+    read = parse(text)
+    assert (read.report.findings, read.report.assessments, read.unread, read.other_categories) == ((), (zero,), (), ())
+
+
+def test_the_recommendation_names_no_lesion_of_a_breast_with_a_milder_category() -> None:
+    worst, milder = (Assessment(category=Category(c), laterality=s) for c, s in (("5", RIGHT), ("4", LEFT)))
+    report = Report(findings=(MASS,), assessments=(worst, milder), recommendation=Recommendation.BIOPSY)
+    assert render(report).endswith("RECOMMENDATION: Biopsy.\n")
+    other = MASS.model_copy(update={"laterality": RIGHT, "kind": Kind.DISTORTION})
+    both = report.model_copy(update={"findings": (other, MASS)})
+    assert render(both).endswith(
+        "Biopsy of the architectural distortion in the right breast, upper outer quadrant, "
+        "and the mass in the left breast, upper outer quadrant.\n"
+    )

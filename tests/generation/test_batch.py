@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.birads import Category, ImageBox, Laterality, Status, Style, View
+from amrg.birads import Category, ImageBox, Laterality, Status, Style, View, parse
 from amrg.generation import (
     Drafted,
     DraftOptions,
@@ -25,7 +25,7 @@ from amrg.generation import (
 )
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.generation.identifiers import image_boxes
-from amrg.imaging import Study, read_studies
+from amrg.imaging import ImageKind, Study, read_studies
 from amrg.models import KINDS
 from amrg.models.embedded.guard import Guard
 from amrg.phantom import Size, draw_exam, write_exam
@@ -120,7 +120,7 @@ def test_an_incomplete_study_is_not_cleared_in_any_output(study: Study) -> None:
     assert "INCOMPLETE STUDY: LCC missing." in text.splitlines()[1]
     assert "Left breast category 0, not 2: LCC missing." in text
     assert "RECOMMENDATION: Additional imaging." in text
-    (scored,) = draft_studies([without], FixedEngine((CLEAR,)), DraftOptions(require_views=False))
+    (scored,) = draft_studies([without], FixedEngine((CLEAR,)), DraftOptions(study_facts=False))
     assert isinstance(scored, Drafted)
     assert scored.draft.report.assessments == whole.report.assessments
 
@@ -143,8 +143,14 @@ def test_findings_that_the_features_do_not_locate_are_removed(study: Study) -> N
     draft = draft_report(study, FixedEngine((TEXT,), features(0.0)))
     assert draft.report.findings == ()
     assert [change.line for change in draft.category_changes] == [
-        "Left breast category lowered from 5 to 1 after removal."
+        "Left breast category changed from 5 to 0 after removal."
     ]
+    removed = "Left breast: BI-RADS 0.\nUNCONFIRMED: Possible mass in the left breast, upper outer quadrant, "
+    assert f"{removed}not located on any view, BI-RADS 5 if confirmed.\n" in draft.text
+    (scored,) = draft_studies([study], FixedEngine((TEXT,), features(0.0)), DraftOptions(study_facts=False))
+    assert isinstance(scored, Drafted)
+    assert (scored.draft.report.worst, scored.draft.report.unconfirmed) == (Category.NEGATIVE, ())
+    assert "UNCONFIRMED" not in scored.draft.text
     located = draft_report(study, FixedEngine((TEXT,), features(0.0, 0.9)))
     assert [len(finding.boxes) for finding in located.report.findings] == [2]
 
@@ -199,3 +205,54 @@ def test_problems_name_the_finding_in_words(study: Study) -> None:
     assert any(line.startswith("Not understood in the model's text: ") for line in draft.problems)
     silent = draft_report(study, FixedEngine(("Left breast: mass.",)))
     assert "No BI-RADS category: the model named none." in silent.problems
+
+
+def test_an_exam_of_one_breast_is_drafted_as_one(study: Study) -> None:
+    left = study.model_copy(
+        update={"mammograms": tuple(m for m in study.mammograms if m.laterality is Laterality.LEFT)}
+    )
+    clear = "Breast composition: ACR C. Left breast: BI-RADS 1. Routine screening."
+    draft = draft_report(left, FixedEngine((clear,)))
+    assert "TECHNIQUE: Unilateral left mammography, CC and MLO views, BI-RADS 5th edition.\n" in draft.text
+    assert "The breast is heterogeneously dense (ACR C).\n" in draft.text
+    assert draft.missing_views == ((Laterality.RIGHT, View.CC), (Laterality.RIGHT, View.MLO))
+    options = DraftOptions(mastectomy=(Laterality.RIGHT,))
+    (after,) = draft_studies([left], FixedEngine((clear,)), options)
+    assert isinstance(after, Drafted)
+    assert "HISTORY: Status post right mastectomy.\n" in after.draft.text
+    assert (after.draft.missing_views, after.draft.incomplete, len(after.draft.banner)) == ((), (), 1)
+    assert after.draft.report.mastectomy == (Laterality.RIGHT,)
+    assert parse(after.draft.text).report.stated() == after.draft.report.stated()
+    (whole,) = draft_studies([study], FixedEngine((clear,)), options)
+    assert isinstance(whole, Drafted)
+    assert any("views of side R were taken, which was removed" in line for line in whole.draft.problems)
+
+
+def test_a_mastectomy_that_only_the_model_writes_is_removed_and_named(study: Study) -> None:
+    text = "HISTORY: Status post right mastectomy.\nLeft breast: BI-RADS 1."
+    draft = draft_report(study, FixedEngine((text,)))
+    assert draft.report.mastectomy == ()
+    assert "Removed, not known of this patient: status post right mastectomy." in draft.problems
+
+
+def test_synthetic_views_are_in_the_technique(study: Study) -> None:
+    kinds = {View.CC: ImageKind.SYNTHETIC, View.MLO: ImageKind.FULL_FIELD}
+    mixed = tuple(m.model_copy(update={"kind": kinds[m.view]}) for m in study.mammograms)
+    draft = draft_report(study.model_copy(update={"mammograms": mixed}), FixedEngine((TEXT,)))
+    assert "Bilateral mammography, CC and MLO views, synthetic 2D right CC view, left CC view, BI-RADS" in draft.text
+
+
+@pytest.mark.parametrize("style", Style)
+def test_the_recommendation_is_for_the_findings_that_ask_for_it(study: Study, style: Style) -> None:
+    text = (
+        "FINDINGS:\nRight breast, upper outer quadrant: spiculated mass (BI-RADS 5).\n"
+        "Left breast: grouped amorphous calcifications (BI-RADS 4B).\nLeft breast: oval mass (BI-RADS 3).\n"
+        "IMPRESSION:\nRight breast: BI-RADS 5.\nLeft breast: BI-RADS 4B.\nRECOMMENDATION: Biopsy."
+    )
+    (made,) = draft_studies([study], FixedEngine((text,)), DraftOptions(style))
+    assert isinstance(made, Drafted)
+    expected = (
+        "Biopsy of the mass in the right breast, upper outer quadrant, and the calcifications in the left breast."
+    )
+    assert (expected in made.draft.text) is (style is not Style.DMID)
+    assert parse(made.draft.text).report.stated() == made.draft.report.stated()

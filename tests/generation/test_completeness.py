@@ -6,8 +6,24 @@ import itertools
 
 import pytest
 
-from amrg.birads import Assessment, Category, Laterality, Recommendation, Report, View, check
-from amrg.generation.completeness import CLEARED, withhold_clearance
+from amrg.birads import (
+    Assessment,
+    Category,
+    CategoryChange,
+    Finding,
+    Kind,
+    Laterality,
+    Recommendation,
+    RemovalReason,
+    RemovedFinding,
+    Report,
+    View,
+    check,
+    render,
+    usual_recommendation,
+)
+from amrg.generation.completeness import CLEARED, state_unconfirmed, withhold_clearance
+from amrg.generation.evidence import Supported
 from amrg.imaging.study import SCREENING_VIEWS
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
@@ -57,3 +73,39 @@ def test_the_recommendation_follows_the_worst_category(
     done = withhold_clearance(report(right, Category.NEGATIVE, advice), ((LEFT, View.CC),))
     assert done.report.recommendation is expected
     assert [v for v in check(done.report) if v.rule == "advice-against-category"] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "stay", "after"),
+    [
+        ("3", "1", "0"),
+        ("4C", "2", "0"),
+        ("4B", "3", "0"),
+        ("0", "1", "0"),
+        ("2", "1", "1"),
+        ("5", "4A", "4A"),
+    ],
+)
+def test_a_removed_finding_that_asks_for_more_than_screening_clears_no_breast(
+    before: str, stay: str, after: str
+) -> None:
+    removed = Finding(kind=Kind.MASS, laterality=RIGHT, category=Category(before), probability=0.56)
+    lowered = CategoryChange(laterality=RIGHT, before=removed.category, after=Category(stay))
+    supported = Supported(
+        report(Category(stay), Category.NEGATIVE, usual_recommendation(Category(stay))),
+        (RemovedFinding(finding=removed, reason=RemovalReason.LOW_CONFIDENCE, probability=0.56, threshold=0.6),),
+        (lowered,),
+    )
+    done = state_unconfirmed(supported)
+    assert [a.category for a in done.report.assessments] == [Category(after), Category.NEGATIVE]
+    assert [c.after for c in done.category_changes] == [Category(after)]
+    assert done.report.unconfirmed == (removed,)
+    assert done.report.recommendation is usual_recommendation(Category(after))
+    assert f"Possible mass in the right breast, probability 0.56, BI-RADS {before} if confirmed." in render(done.report)
+
+
+def test_a_removal_that_changed_no_category_is_not_in_the_impression() -> None:
+    gone = Finding(kind=Kind.MASS, laterality=RIGHT, category=Category.BENIGN)
+    removed = RemovedFinding(finding=gone, reason=RemovalReason.NOT_LOCATED, threshold=0.6)
+    supported = Supported(report(Category.BENIGN, Category.NEGATIVE), (removed,))
+    assert state_unconfirmed(supported) == supported

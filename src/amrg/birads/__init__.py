@@ -48,6 +48,7 @@ from amrg.birads.report import (
     Negative,
     Provenance,
     Report,
+    Technique,
     ViewBox,
     worst_category,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "Standing",
     "Status",
     "Style",
+    "Technique",
     "View",
     "ViewBox",
     "Violation",

@@ -77,10 +77,10 @@ def _category_below_finding(report: Report, context: StudyContext) -> Faults:
 
 
 def _category_above_findings(report: Report, context: StudyContext) -> Faults:
-    """A breast called suspicious (4 or 5) has a finding that is, where findings carry categories."""
+    """A breast of category 3, 4 or 5 has a finding of 3 or worse, where findings carry categories."""
     rated = [f for f in report.findings if f.category is not None]
     for i, assessment in enumerate(report.assessments):
-        if assessment.category.major not in (4, 5):
+        if assessment.category.major not in (3, 4, 5):
             continue
         here = [f for f in rated if _same_side(f.laterality, assessment.laterality)]
         unrated = any(f.category is None and _same_side(f.laterality, assessment.laterality) for f in report.findings)
@@ -188,6 +188,24 @@ def _place_against_box(report: Report, context: StudyContext) -> Faults:
             yield f"findings[{i}].boxes[{j}]", message
 
 
+def _breast_removed(report: Report, context: StudyContext) -> Faults:
+    """After a mastectomy nothing is imaged, found or assessed in the breast that was removed."""
+    taken = {side for side, _ in context.views or ()} | {side for side, _ in _views_of(report)}
+    for i, side in enumerate(report.mastectomy):
+        if side in taken:
+            yield f"mastectomy[{i}]", f"views of side {side} were taken, which was removed by mastectomy"
+        for j, finding in enumerate(report.findings):
+            if finding.laterality is side:
+                yield f"findings[{j}].laterality", f"found in side {side}, which was removed by mastectomy"
+        for j, assessment in enumerate(report.assessments):
+            if assessment.laterality is side:
+                yield f"assessments[{j}]", f"category for side {side}, which was removed by mastectomy"
+
+
+def _views_of(report: Report) -> Views:
+    return report.technique.views if report.technique is not None else ()
+
+
 def _comparison_without_prior(report: Report, context: StudyContext) -> Faults:
     """Nothing is compared with a prior study that was not available."""
     if context.has_prior is False and report.comparison is not None and report.comparison.available:
@@ -271,6 +289,7 @@ _FUNCTIONS: dict[str, Rule] = {
     "side-against-view": _side_against_view,
     "clock-against-quadrant": _clock_against_quadrant,
     "place-against-box": _place_against_box,
+    "breast-removed": _breast_removed,
     "comparison-without-prior": _comparison_without_prior,
     "change-without-prior": _change_without_prior,
     "advice-against-category": _advice_against_category,

@@ -49,7 +49,7 @@ class RemovedFinding(Value):
 
 
 class CategoryChange(Value):
-    """A category that was lowered because its finding was removed: of one breast, or of the whole study."""
+    """A category that is another one because its finding was removed: of one breast, or of the whole study."""
 
     laterality: Laterality | None
     before: Category
@@ -59,7 +59,8 @@ class CategoryChange(Value):
     def line(self) -> str:
         """The line that the radiologist reads."""
         whose = "Overall" if self.laterality is None else f"{SIDE[self.laterality].capitalize()} breast"
-        return f"{whose} category lowered from {self.before} to {self.after} after removal."
+        how = "changed" if self.after is Category.INCOMPLETE else "lowered"
+        return f"{whose} category {how} from {self.before} to {self.after} after removal."
 
 
 class PlaceChange(Value):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from typing import Annotated
+from itertools import product
+from typing import Annotated, Self
 
-from pydantic import Field, FiniteFloat
+from pydantic import AfterValidator, Field, FiniteFloat, model_validator
 
 from amrg.birads.lexicon import (
     Category,
@@ -63,7 +64,8 @@ class Location(Value):
 class Finding(Value):
     """One finding. Descriptors that do not belong to its kind stay unset (`check` names those that do not).
 
-    `boxes` and `probability` come from a model or a phantom and are not carried by prose.
+    `recommendation` is the report's recommendation where it is for this finding. `boxes` and `probability` come from a
+    model or a phantom. None of the three is read back from prose.
     """
 
     kind: Kind
@@ -81,6 +83,7 @@ class Finding(Value):
     category: Category | None = None
     certainty: Certainty = Certainty.DEFINITE
     change: Change | None = None
+    recommendation: Recommendation | None = None
     benign_looking: bool | None = None  # the report calls it benign (True), suspicious (False) or neither
     boxes: tuple[ViewBox, ...] = ()
     probability: Fraction | None = None
@@ -118,6 +121,36 @@ class Comparison(Value):
     prior_date: datetime.date | None = None
 
 
+ExamView = tuple[Laterality, View]
+
+
+def _in_order(views: tuple[ExamView, ...]) -> tuple[ExamView, ...]:
+    """Views each once, right before left."""
+    order = list(product(Laterality, View))
+    return tuple(sorted(set(views), key=order.index))
+
+
+class Technique(Value):
+    """The views of the exam, and which of them are synthetic 2D; each once, right before left."""
+
+    views: Annotated[tuple[ExamView, ...], Field(min_length=1), AfterValidator(_in_order)]
+    synthetic: Annotated[tuple[ExamView, ...], AfterValidator(_in_order)] = ()
+
+    @model_validator(mode="after")
+    def _synthetic_views_are_views(self) -> Self:
+        if not set(self.synthetic) <= set(self.views):
+            raise ValueError("a synthetic view that is none of the views")
+        return self
+
+    def of_side(self, side: Laterality) -> tuple[View, ...]:
+        """The views of one breast."""
+        return tuple(view for of, view in self.views if of is side)
+
+
+def _sides_in_order(sides: tuple[Laterality, ...]) -> tuple[Laterality, ...]:
+    return tuple(side for side in Laterality if side in sides)
+
+
 class Provenance(Value):
     """Who or what made the report: model, adapter, recipe, software and the hashes that pin them."""
 
@@ -130,15 +163,22 @@ class Provenance(Value):
 
 
 class Report(Value):
-    """A mammography report as facts. `narrative` is the prose it came from or was rendered to."""
+    """A mammography report as facts. `narrative` is the prose it came from or was rendered to.
+
+    `mastectomy` names the breasts that were removed by surgery. `unconfirmed` are findings that a model drafted and its
+    image features do not support: they are not in `findings`. Prose names them, and `parse` does not read them back.
+    """
 
     edition: Edition = Edition.FIFTH
     indication: Indication | None = None
+    mastectomy: Annotated[tuple[Laterality, ...], AfterValidator(_sides_in_order)] = ()
+    technique: Technique | None = None
     comparison: Comparison | None = None
     composition: Composition | None = None
     findings: tuple[Finding, ...] = ()
     negatives: tuple[Negative, ...] = ()
     assessments: tuple[Assessment, ...] = ()
+    unconfirmed: tuple[Finding, ...] = ()
     recommendation: Recommendation | None = None
     narrative: str = ""
     status: Status = Status.DRAFT
@@ -150,8 +190,12 @@ class Report(Value):
         return max((a.category for a in self.assessments), key=lambda c: c.suspicion, default=None)
 
     def stated(self) -> Report:
-        """The report with only what prose carries: no boxes, probabilities, narrative, status, provenance."""
-        findings = tuple(f.model_copy(update={"boxes": (), "probability": None}) for f in self.findings)
-        return self.model_copy(
-            update={"findings": findings, "narrative": "", "status": Status.DRAFT, "provenance": None}
-        )
+        """The report with only what `parse` reads back from prose.
+
+        Without boxes, probabilities, which finding the recommendation is for, unconfirmed findings, narrative, status
+        and provenance.
+        """
+        unstated = {"boxes": (), "probability": None, "recommendation": None}
+        findings = tuple(f.model_copy(update=unstated) for f in self.findings)
+        bare = {"findings": findings, "unconfirmed": (), "narrative": "", "status": Status.DRAFT, "provenance": None}
+        return self.model_copy(update=bare)

@@ -1,10 +1,22 @@
-"""A breast is cleared only where it was seen in full: on CC and on MLO."""
+"""A breast is cleared only where it was seen in full, on CC and on MLO, and nothing possible was removed from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from amrg.birads import Assessment, Category, IncompleteAssessment, Laterality, Report, View, usual_recommendation
+from amrg.birads import (
+    Assessment,
+    Category,
+    CategoryChange,
+    Finding,
+    IncompleteAssessment,
+    Laterality,
+    Report,
+    View,
+    usual_recommendation,
+)
+from amrg.birads.draft import RemovalReason
+from amrg.generation.evidence import Supported
 
 CLEARED = (Category.NEGATIVE, Category.BENIGN)
 
@@ -33,10 +45,54 @@ def withhold_clearance(report: Report, missing: tuple[tuple[Laterality, View], .
         a.model_copy(update={"category": Category.INCOMPLETE}) if a.category in CLEARED and _lacking(a, missing) else a
         for a in report.assessments
     )
-    raised = report.model_copy(update={"assessments": assessments})
-    if raised.worst is not None and raised.worst is not report.worst and report.recommendation is not None:
-        raised = raised.model_copy(update={"recommendation": usual_recommendation(raised.worst)})
-    return CompletedReport(raised, incomplete)
+    return CompletedReport(_assessed(report, assessments), incomplete)
+
+
+def state_unconfirmed(supported: Supported) -> Supported:
+    """Category 0 in place of a lowered one where a removed finding asked for more than screening (decision 0016).
+
+    Findings whose removal lowered a category are in `report.unconfirmed`. The recommendation becomes the usual one of
+    the worst category, where that changes.
+    """
+    lowered = supported.category_changes
+    report = supported.report
+    assessments = tuple(
+        a.model_copy(update={"category": Category.INCOMPLETE})
+        if any(c.laterality is a.laterality and c.after is a.category and _needs_imaging(c) for c in lowered)
+        else a
+        for a in report.assessments
+    )
+    unconfirmed = tuple(
+        removed.finding
+        for removed in supported.removed
+        if removed.reason is not RemovalReason.DUPLICATE and any(_lowers(removed.finding, c) for c in lowered)
+    )
+    return replace(
+        supported,
+        report=_assessed(report, assessments).model_copy(update={"unconfirmed": unconfirmed}),
+        category_changes=tuple(
+            c.model_copy(update={"after": Category.INCOMPLETE}) if _needs_imaging(c) else c for c in lowered
+        ),
+    )
+
+
+def _needs_imaging(change: CategoryChange) -> bool:
+    """Whether a finding of category 3 or worse was removed, and what stays asks for less than more imaging."""
+    was, now = change.before.suspicion, change.after.suspicion
+    return was >= Category.PROBABLY_BENIGN.suspicion and now < Category.INCOMPLETE.suspicion
+
+
+def _lowers(finding: Finding, change: CategoryChange) -> bool:
+    """Whether a category was lowered because a finding was removed."""
+    return change.laterality in (None, finding.laterality) and finding.suspicion > change.after.suspicion
+
+
+def _assessed(report: Report, assessments: tuple[Assessment, ...]) -> Report:
+    """The report with other categories, and the usual recommendation of the worst of them where that is another."""
+    changed = report.model_copy(update={"assessments": assessments})
+    if changed.worst is None or changed.worst is report.worst or report.recommendation is None:
+        return changed
+    return changed.model_copy(update={"recommendation": usual_recommendation(changed.worst)})
 
 
 def _lacking(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amrg import __version__
 from amrg.birads import (
@@ -19,12 +19,12 @@ from amrg.birads import (
     render,
 )
 from amrg.core.errors import AmrgError
-from amrg.generation.completeness import withhold_clearance
 from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.generation.places import ViewFeatures, follow_boxes, locate_findings
 from amrg.generation.problems import find_problems
+from amrg.generation.stating import StatedReport, state_study
 from amrg.imaging import FramedBreast, ImagingError, Study, hanging_order, missing_views
 from amrg.models.settings import ModelSettings
 from amrg.models.views import ViewEncoding, frame_for, model_image
@@ -48,14 +48,17 @@ class PreparedStudy:
 class DraftOptions:
     """How drafts are written: the style of the rendered text, and whether studies outside the domain are drafted.
 
-    `require_views`: no 1 or 2 for a breast without its CC or its MLO. A benchmark scores what the model states, so it
-    sets this to False. `facility`: where the report is issued, if the law there fixes words of the text.
+    `study_facts`: the report states what is known of the study itself: its views, what is unconfirmed in it, and no 1
+    or 2 for a breast without its CC or its MLO. A benchmark scores what the model states, so it sets this to False.
+    `facility`: where the report is issued, if the law there fixes words of the text. `mastectomy`: the breasts that the
+    patient has had removed, as far as known; it needs `study_facts`.
     """
 
     style: Style = Style.CLINICAL
     force: bool = False
-    require_views: bool = True
+    study_facts: bool = True
     facility: Facility | None = None
+    mastectomy: tuple[Laterality, ...] = ()
 
     @property
     def accept(self) -> Accept | None:
@@ -117,24 +120,26 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     parsed = parse(text)
     supported = _supported(parsed.report, prepared, generation.features)
     placed, place_changes = follow_boxes(supported.report)
+    stated = StatedReport(placed, supported.category_changes, missing=tuple(missing_views(study)))
+    if options.study_facts:
+        stated = state_study(replace(supported, report=placed), study, options.mastectomy)
     provenance = Provenance(
         software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=domain.in_domain
     )
-    missing = tuple(missing_views(study))
-    complete = withhold_clearance(placed, missing if options.require_views else ())
-    report = complete.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
+    report = stated.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
+    found = find_problems(parsed, report, prepared.request.views, study.prior is not None)
     return Draft(
-        banner=draft_banner(identity.name, domain.in_domain, missing),
+        banner=draft_banner(identity.name, domain.in_domain, stated.missing),
         study=identify(study),
         in_domain=domain.in_domain,
         domain_distance=domain.distance,
         domain_threshold=domain.threshold,
-        missing_views=missing,
+        missing_views=stated.missing,
         removed=supported.removed,
-        category_changes=supported.category_changes,
+        category_changes=stated.category_changes,
         place_changes=place_changes,
-        incomplete=complete.incomplete,
-        problems=(*study.remarks(), *find_problems(parsed, report, prepared.request.views, study.prior is not None)),
+        incomplete=stated.incomplete,
+        problems=(*study.remarks(), *stated.problems, *found),
         report=report,
         boxes=tuple(image_boxes(report, study)),
         text=render(report, options.style, facility=options.facility),

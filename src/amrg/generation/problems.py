@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from amrg.birads import Laterality, ParsedReport, Report, View, Violation, check
 from amrg.birads.draft import describe_finding
-from amrg.birads.placement import contradictions
 
+_OF_DRAFT = frozenset(["place-against-box", "breast-removed"])
+"""Rules on what the draft adds to the model's report: boxes, and a mastectomy."""
 _ITEM = re.compile(r"(findings|assessments)\[(\d+)\]")
 
 
@@ -23,9 +24,9 @@ def find_problems(
         yield f'Not understood in the model\'s text: "{" ".join(span.text.split())}"'
     for violation in check(parsed.report, views, has_prior):
         yield f"Inconsistent, {_subject(parsed.report, violation)}: {violation.message}."
-    for i, finding in enumerate(drafted.findings):
-        for _, message in contradictions(finding):
-            yield f"Inconsistent, finding {i + 1}, {describe_finding(finding)}: {message}."
+    for violation in check(drafted, views):
+        if violation.rule in _OF_DRAFT:
+            yield f"Inconsistent, {_subject(drafted, violation)}: {violation.message}."
     if parsed.report.worst is None:
         yield "No BI-RADS category: the model named none."
 

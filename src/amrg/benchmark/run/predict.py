@@ -32,7 +32,7 @@ class Drafter:
         """A study's draft, or why there is none."""
         by_model = self.score_text is ScoreText.MODEL
         style = Style.CLINICAL if by_model else Style(self.score_text.value)
-        (outcome,) = draft_studies([study], self.engine, DraftOptions(style, force=True, require_views=False))
+        (outcome,) = draft_studies([study], self.engine, DraftOptions(style, force=True, study_facts=False))
         return outcome
 
     def predict(self, key: str, study: Study) -> Prediction:

@@ -11,6 +11,7 @@ from amrg.birads.categories.standing import Standing
 from amrg.birads.lexicon import Category, Laterality
 from amrg.birads.parser.assembling import Assembler
 from amrg.birads.parser.directions import with_quadrants
+from amrg.birads.parser.exam import ExamReader
 from amrg.birads.parser.mentions import Mention, mentions
 from amrg.birads.parser.rating import NamedCategory
 from amrg.birads.parser.settling import assessments_of, settle
@@ -132,16 +133,20 @@ class _Reading:
         self._parts = parts
         self._assembler = Assembler(tokens)
         self._study = StudyReader(tokens)
+        self._exam = ExamReader(tokens)
         self._pieces: list[tuple[Piece, list[Mention]]] = []
         self._marker: Mention | None = None
 
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read one piece."""
+        if piece.section is Section.UNCONFIRMED:  # what a draft is not sure of is no part of its report
+            return
         if not piece.is_of_mammogram:
             self._assembler.take_categories(piece, found)
             self._pieces.append((piece, found))
             return
         self._study.take(piece, found)
+        self._exam.take(piece, found)
         if piece.section in _FINDING_SECTIONS:
             self._assembler.take(piece, found)
         else:
@@ -162,6 +167,7 @@ class _Reading:
         assessments = assessments_of(held, findings, self._assembler.drafts)
         unused = [(a.begin, a.end) for a in self._study.settle_advice(assessments)]
         facts = [self._fact(path, *slot) for path, slot in self._study.facts()] + found
+        facts += [self._fact(path, *slot) for path, slot in self._exam.facts()]
         negatives, denied = self._negatives()
         facts += denied
         for i, (assessment, span) in enumerate(assessments.items()):
@@ -171,6 +177,8 @@ class _Reading:
             negatives=negatives,
             assessments=tuple(assessments),
             comparison=self._study.comparison,
+            mastectomy=tuple(self._exam.mastectomy),
+            technique=self._exam.technique,
             narrative=self._source.source,
             **{name: slot[0] for name, slot in self._study.values.items()},
         )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from amrg.birads.lexicon import Category, Change, Composition, Indication, Kind, Laterality, Recommendation
+from amrg.birads.renderer.exam import mastectomy, one_breast, subject, technique, unconfirmed
 from amrg.birads.renderer.facility import Facility, assessment_words, density_sentence
 from amrg.birads.renderer.phrasing import (
     CHANGE,
-    EDITION,
     SIDE,
     adjectives,
     calcium_words,
     categories,
     comparison,
     denials,
+    in_a_line,
     join_words,
     noun,
     sentence,
@@ -41,20 +42,20 @@ _MEANING = {
     Category.KNOWN_MALIGNANCY: "proven malignancy",
 }
 _ADVICE = (
-    {r: sentence(r.value) for r in Recommendation},
+    {r: f"{r.value.capitalize()}{{}}." for r in Recommendation},
     {
-        Recommendation.ROUTINE: "Routine screening is recommended.",
-        Recommendation.ADDITIONAL_IMAGING: "Additional imaging is recommended.",
-        Recommendation.SHORT_INTERVAL: "Short-interval follow-up is recommended.",
-        Recommendation.BIOPSY: "Biopsy is recommended.",
-        Recommendation.SURGICAL: "Surgical excision is recommended.",
+        Recommendation.ROUTINE: "Routine screening{} is recommended.",
+        Recommendation.ADDITIONAL_IMAGING: "Additional imaging{} is recommended.",
+        Recommendation.SHORT_INTERVAL: "Short-interval follow-up{} is recommended.",
+        Recommendation.BIOPSY: "Biopsy{} is recommended.",
+        Recommendation.SURGICAL: "Surgical excision{} is recommended.",
     },
     {
-        Recommendation.ROUTINE: "Return to annual screening mammography.",
-        Recommendation.ADDITIONAL_IMAGING: "Further evaluation with additional views or ultrasound is advised.",
-        Recommendation.SHORT_INTERVAL: "Follow-up mammogram in 6 months is advised.",
-        Recommendation.BIOPSY: "Tissue sampling is advised.",
-        Recommendation.SURGICAL: "Surgical consultation is advised.",
+        Recommendation.ROUTINE: "Return to annual screening mammography{}.",
+        Recommendation.ADDITIONAL_IMAGING: "Further evaluation{} with additional views or ultrasound is advised.",
+        Recommendation.SHORT_INTERVAL: "Follow-up mammogram in 6 months{} is advised.",
+        Recommendation.BIOPSY: "Tissue sampling{} is advised.",
+        Recommendation.SURGICAL: "Surgical consultation{} is advised.",
     },
 )
 _DENIED: dict[Kind, str] = {}
@@ -79,7 +80,8 @@ def _text(lines: list[str]) -> str:
 def _opening(report: Report) -> list[str]:
     """Why and how, and what it is compared with."""
     lines = [] if report.indication is None else [f"INDICATION: {_INDICATION[report.indication]}"]
-    lines.append(f"TECHNIQUE: Mammography, {EDITION[report.edition]}.")
+    lines += [f"HISTORY: {mastectomy(report)}"] if report.mastectomy else []
+    lines.append(f"TECHNIQUE: {technique(report)}")
     if report.comparison is not None:
         lines.append(f"COMPARISON: {comparison(report.comparison)}")
     return lines
@@ -90,6 +92,8 @@ def _composition(report: Report, facility: Facility | None) -> list[str]:
         return []
     fixed = facility is Facility.US
     text = density_sentence(report, report.composition) if fixed else _COMPOSITION[report.composition]
+    if not fixed and one_breast(report):
+        text = text.replace("The breasts are", "The breast is").replace("The breasts have", "The breast has")
     return [f"BREAST COMPOSITION: {text}"]
 
 
@@ -113,8 +117,8 @@ def _on_side(side: Laterality | None) -> str:
 
 
 def _impression(report: Report, wording: int, facility: Facility | None) -> list[str]:
-    """Categories a side, and the advice."""
-    if not report.assessments and report.recommendation is None:
+    """Categories a side, what is unconfirmed, and the advice."""
+    if not report.assessments and not report.unconfirmed and report.recommendation is None:
         return []
     lines = ["IMPRESSION:"]
     for side, found in categories(report.assessments):
@@ -124,8 +128,9 @@ def _impression(report: Report, wording: int, facility: Facility | None) -> list
             lines.append(f"{who}: {assessment_words(report, found)} (BI-RADS {join_words(found)}).")
         else:
             lines.append(f"{who}: BI-RADS {join_words(found)}{meaning}.")
+    lines += [f"UNCONFIRMED: {line}" for line in unconfirmed(report)]
     if report.recommendation is not None:
-        lines.append(f"RECOMMENDATION: {_ADVICE[wording][report.recommendation]}")
+        lines.append(f"RECOMMENDATION: {_ADVICE[wording][report.recommendation].format(subject(report))}")
     return lines
 
 
@@ -134,7 +139,7 @@ def _finding(finding: Finding, wording: int) -> str:
     if wording == 0:
         return _place_first(finding)
     phrase = " ".join([*_before_noun(finding, wording), noun(finding)])
-    text = with_article(finding, phrase) + _after_noun(finding, wording)
+    text = with_article(finding, phrase) + in_a_line(finding) + _after_noun(finding, wording)
     where = _prose_place(finding)
     if wording == 1:
         opening = "there are " if finding.multiple or finding.kind is Kind.CALCIFICATIONS else "there is "
@@ -148,7 +153,7 @@ def _place_first(finding: Finding) -> str:
     side = [] if finding.laterality is None else [f"{SIDE[finding.laterality]} breast"]
     where = ", ".join([*side, *whereabouts(finding.location)])
     phrase = " ".join([*_before_noun(finding, 0), noun(finding)])
-    return sentence((f"{where}: " if where else "") + phrase + _after_noun(finding, 0) + _tail(finding))
+    return sentence((f"{where}: " if where else "") + phrase + in_a_line(finding) + _tail(finding))
 
 
 def _before_noun(finding: Finding, wording: int) -> list[str]:

@@ -13,6 +13,7 @@ from amrg.birads.lexicon import (
     Recommendation,
     Shape,
 )
+from amrg.birads.renderer.exam import mastectomy, technique, unconfirmed
 from amrg.birads.renderer.phrasing import (
     CHANGE,
     EDITION,
@@ -21,6 +22,7 @@ from amrg.birads.renderer.phrasing import (
     categories,
     comparison,
     denials,
+    in_a_line,
     join_words,
     noun,
     region,
@@ -67,13 +69,19 @@ def render_dmid(report: Report, wording: int) -> str:
     lines: list[str] = []
     if report.indication is not None:
         lines += [f"Indication: {report.indication.value} mammogram.", ""]
-    if report.edition is not Edition.FIFTH:
+    if report.mastectomy:
+        lines += [f"History: {mastectomy(report)}", ""]
+    if report.technique is not None:
+        lines += [f"Technique: {technique(report)}", ""]
+    elif report.edition is not Edition.FIFTH:
         lines += [f"Technique: {EDITION[report.edition]}.", ""]
     if report.comparison is not None:
         lines += [f"Comparison: {comparison(report.comparison)}", ""]
     if report.composition is not None:
         lines += ["Breast Composition:", _COMPOSITION[report.composition], ""]
     lines += _categories(report)
+    for line in unconfirmed(report):
+        lines += [f"Unconfirmed: {line}", ""]
     lines += ["Findings:", *(_finding(f, wording) for f in report.findings), *_denials(report, wording)]
     if report.recommendation is not None:
         lines.append(_ADVICE[report.recommendation])
@@ -110,6 +118,7 @@ def _finding(finding: Finding, wording: int) -> str:
     if finding.associated:
         with_what = f" with associated {join_words([k.value for k in finding.associated])}"
     category = "" if finding.category is None else f" (BIRADS {finding.category.value.lower()})"
+    phrase += in_a_line(finding)
     text = f"{phrase}{spiculated}{verb}{_place(finding)}{with_what}{_tail(finding)}{_looks(finding, wording)}{category}"
     return sentence(text)
 

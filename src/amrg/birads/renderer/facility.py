@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from amrg.birads.lexicon import Category, Composition, Recommendation
+from amrg.birads.renderer.exam import one_breast
 from amrg.birads.report import Report
 
 
@@ -36,14 +37,14 @@ _DENSITY = {
 def assessment_words(report: Report, categories: Sequence[str]) -> str:
     """The fixed words for the most suspicious of a breast's categories.
 
-    A category 0 needs prior mammograms where the report says that none was available and advises no more imaging,
-    and additional imaging otherwise.
+    A category 0 needs prior mammograms where the report says that none was available, advises no more imaging and has
+    nothing unconfirmed, and additional imaging otherwise.
     """
     worst = max(map(Category, categories), key=lambda c: c.suspicion)
     if worst is not Category.INCOMPLETE:
         return _ASSESSMENT[worst.major]
     unavailable = report.comparison is not None and not report.comparison.available
-    more = report.recommendation is Recommendation.ADDITIONAL_IMAGING
+    more = report.recommendation is Recommendation.ADDITIONAL_IMAGING or bool(report.unconfirmed)
     return _NEED_PRIORS if unavailable and not more else _NEED_IMAGING
 
 
@@ -57,7 +58,10 @@ def density_sentence(report: Report, composition: Composition) -> str:
 
 
 def _is_of_one_breast(report: Report) -> bool:
-    """Whether all assessments are of one side, and nothing is described in the other."""
+    """Whether the exam is of one breast: by its views, else all assessments of one side and nothing in the other."""
+    stated = one_breast(report)
+    if stated is not None:
+        return stated
     sides = {a.laterality for a in report.assessments}
     described = {f.laterality for f in report.findings} | {n.laterality for n in report.negatives}
     return len(sides) == 1 and None not in sides and described <= sides | {None}

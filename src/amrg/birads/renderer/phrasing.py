@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from amrg.birads.lexicon import Change, Edition, Kind, Laterality, Morphology, Quadrant
+from amrg.birads.lexicon import Change, Distribution, Edition, Kind, Laterality, Morphology, Quadrant
 from amrg.birads.report import Assessment, Comparison, Finding, Location, Negative
 
 SIDE = {Laterality.RIGHT: "right", Laterality.LEFT: "left"}
@@ -79,7 +79,7 @@ def adjectives(finding: Finding) -> list[str]:
 
 def calcium_words(finding: Finding) -> list[str]:
     """Distribution and morphology of calcifications."""
-    words = [] if finding.distribution is None else [finding.distribution.value]
+    words = [] if finding.distribution is None or in_a_line(finding) else [finding.distribution.value]
     if finding.morphology is Morphology.BENIGN:
         words.append("benign-looking" if finding.benign_looking else "typically benign")
         if finding.benign_looking is False:
@@ -87,6 +87,12 @@ def calcium_words(finding: Finding) -> list[str]:
     elif finding.morphology is not None:
         words.append(finding.morphology.value)
     return words
+
+
+def in_a_line(finding: Finding) -> str:
+    """` in a linear distribution` for fine linear calcifications, whose adjectives would say linear twice."""
+    twice = finding.distribution is Distribution.LINEAR and finding.morphology is Morphology.FINE_LINEAR
+    return " in a linear distribution" if twice else ""
 
 
 def region(quadrant: Quadrant) -> str:

@@ -38,7 +38,8 @@ def render(
     """Write a report as narrative.
 
     `parse(render(r, style, wording)).report.stated() == r.stated()` holds for every report without `flaws`.
-    Prose does not carry boxes, probabilities, narrative, status and provenance.
+    Prose does not carry boxes, probabilities, narrative, status and provenance. Unconfirmed findings have a line each
+    in the impression, and the recommendation names the findings that it is for; neither is read back.
 
     Args:
         report: What to write.

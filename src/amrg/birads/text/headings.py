@@ -16,6 +16,7 @@ class Section(StrEnum):
     FINDINGS = "findings"
     IMPRESSION = "impression"
     ADVICE = "advice"
+    UNCONFIRMED = "unconfirmed"
 
 
 PHRASES = {
@@ -37,6 +38,7 @@ PHRASES = {
     Section.IMPRESSION: "impression; conclusion; impressions; conclusions; summary; opinion; assessment; final assessment; "
     "overall assessment; overall impression; impression and recommendation; diagnosis; interpretation; "
     "assessment and recommendation; final impression; final overall assessment; assessments",
+    Section.UNCONFIRMED: "unconfirmed",
     Section.ADVICE: "recommendation; recommendations; management; plan; advice; follow up; management recommendation; "
     "recommended action; next steps; management recommendations; next step; suggested management; note; disclaimer",
 }

@@ -332,7 +332,7 @@ _SYNTAX = (
     (Concept.HISTORY, True, "history of; status post; history; s p; prior biopsy; previous biopsy; prior lumpectomy; "
      "family history; known history; underwent; family history of; personal history of; previously treated; "
      "presents with; presented with; presenting with; complains of; year old; complaint; complaints; "
-     "prior surgery; for evaluation of; post mastectomy; old female; old woman"),
+     "prior surgery; for evaluation of; post mastectomy; mastectomy; mastectomies; old female; old woman"),
     (Concept.HIDES, True, "may obscure; could obscure; can obscure; obscures; obscuring; lowers the sensitivity; "
      "lowers sensitivity; may lower; decreases the sensitivity; limits the sensitivity; reduces the sensitivity; "
      "lower the sensitivity; reduce the sensitivity; detection of; could hide; may hide; sensitivity; "
@@ -361,7 +361,7 @@ _SYNTAX = (
      "name; patient; female; woman; age; years; year; months; month; after; before; during; interval; size; "
      "today; date; current; using; full; field; two; mode; type; including; benign; follow; up; now; "
      "routine; annual; incomplete; negative; further; noncalcified; all; each; either; both; one; we; you; "
-     "finding; left; right; indication; history; clinical; information; views; suggest; consistent; them; "
+     "finding; left; right; indication; unilateral; synthetic; synthetic 2 d; history; clinical; information; views; suggest; consistent; them; "
      "biopsy; proven; known; level; number; class; grade; grading; per; according; lexicon; criteria; "
      "otherwise; so; then; thus; therefore; they; their; her; seen; due; proper; likelihood; probability; "
      "spaces; d; th; x; abnormality; abnormalities; underlying; see; used; assigned; calcified; "

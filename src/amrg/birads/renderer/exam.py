@@ -1,0 +1,87 @@
+"""Wording for the exam: its views, breasts removed before it, what the advice is for, what is unconfirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from amrg.birads.lexicon import Laterality, View
+from amrg.birads.renderer.phrasing import EDITION, SIDE, join_words, noun, region
+from amrg.birads.report import ExamView, Finding, Report, Technique
+
+
+def technique(report: Report) -> str:
+    """Which breasts were imaged, the views, which of them are synthetic, and the edition that the report follows."""
+    views = "Mammography" if report.technique is None else _views(report.technique)
+    return f"{views}, {EDITION[report.edition]}."
+
+
+def mastectomy(report: Report) -> str:
+    """`Status post right mastectomy.`"""
+    side = "bilateral" if len(report.mastectomy) > 1 else SIDE[report.mastectomy[0]]
+    return f"Status post {side} mastectomy."
+
+
+def one_breast(report: Report) -> bool | None:
+    """Whether the exam is of one breast, by its views or a mastectomy; None where the report states neither."""
+    if report.technique is not None:
+        return len({side for side, _ in report.technique.views}) == 1
+    return len(report.mastectomy) == 1 if report.mastectomy else None
+
+
+def subject(report: Report) -> str:
+    """` of the mass in the right breast, upper outer quadrant`: what the recommendation is for, empty where unknown.
+
+    Named only where it is for a breast with the worst category, so that it reads as the advice for that.
+    """
+    advised = [f for f in (*report.findings, *report.unconfirmed) if f.recommendation is not None]
+    advised = [f for f in advised if f.recommendation is report.recommendation]
+    worst = {a.laterality for a in report.assessments if a.category is report.worst}
+    sides = {f.laterality for f in advised} - {None}
+    if not advised or (sides and None not in worst and not sides & worst):
+        return ""
+    possible = [f in report.unconfirmed for f in advised]
+    described = (f"the {'possible ' * p}{_in_breast(f)}" for f, p in zip(advised, possible, strict=True))
+    *others, last = dict.fromkeys(described)
+    return f" of {', '.join(others)}, and {last}" if others else f" of {last}"
+
+
+def unconfirmed(report: Report) -> Iterator[str]:
+    """A line a finding that the image features do not support: what, where, how probable, its category if confirmed."""
+    for finding in report.unconfirmed:
+        probable = "not located on any view"
+        if finding.probability is not None:
+            probable = f"probability {finding.probability:.2f}"
+        category = "" if finding.category is None else f", BI-RADS {finding.category} if confirmed"
+        yield f"Possible {_in_breast(finding)}, {probable}{category}."
+
+
+def _views(value: Technique) -> str:
+    """`Bilateral mammography, CC and MLO views`."""
+    right, left = value.of_side(Laterality.RIGHT), value.of_side(Laterality.LEFT)
+    if right == left:
+        text = f"Bilateral mammography, {_named(right)}"
+    elif right and left:
+        text = f"Mammography, {_by_side(value.views)}"
+    else:
+        text = f"Unilateral {SIDE[value.views[0][0]]} mammography, {_named(right or left)}"
+    if not value.synthetic:
+        return text
+    return f"{text}, synthetic 2D" + (f" {_by_side(value.synthetic)}" if value.synthetic != value.views else "")
+
+
+def _by_side(views: Sequence[ExamView]) -> str:
+    """`right CC and MLO views, left CC view`."""
+    sides = groupby(views, key=lambda v: v[0])
+    return ", ".join(f"{SIDE[side]} {_named([view for _, view in of_side])}" for side, of_side in sides)
+
+
+def _named(views: Sequence[View]) -> str:
+    return f"{join_words([str(v) for v in views])} view{'s' if len(views) > 1 else ''}"
+
+
+def _in_breast(finding: Finding) -> str:
+    """`mass in the right breast, upper outer quadrant`, as far as it is stated."""
+    side = "" if finding.laterality is None else f" in the {SIDE[finding.laterality]} breast"
+    place = "" if finding.location.quadrant is None else f", {region(finding.location.quadrant)}"
+    return f"{noun(finding)}{side}{place}"

@@ -1,0 +1,87 @@
+"""What is known of the study itself, put into the report that a model drafted of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amrg.birads import (
+    CategoryChange,
+    Finding,
+    IncompleteAssessment,
+    Laterality,
+    Recommendation,
+    Report,
+    Technique,
+    View,
+    usual_recommendation,
+)
+from amrg.birads.renderer.phrasing import SIDE
+from amrg.generation.completeness import state_unconfirmed, withhold_clearance
+from amrg.generation.evidence import Supported
+from amrg.imaging import ImageKind, Study, missing_views
+
+
+@dataclass(frozen=True)
+class StatedReport:
+    """A report with what is known of its study, and what a reader must know of how it came about."""
+
+    report: Report
+    category_changes: tuple[CategoryChange, ...] = ()
+    incomplete: tuple[IncompleteAssessment, ...] = ()
+    missing: tuple[tuple[Laterality, View], ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def state_study(supported: Supported, study: Study, mastectomy: tuple[Laterality, ...]) -> StatedReport:
+    """The report with its views, mastectomies, unconfirmed findings, and no breast cleared that was not seen in full.
+
+    `mastectomy` is what is known of the patient: what a model writes of it is removed where it is not known, and no
+    view of a breast that was removed is missing.
+    """
+    missing = tuple(view for view in missing_views(study) if view[0] not in mastectomy)
+    possible = state_unconfirmed(supported)
+    complete = withhold_clearance(possible.report, missing)
+    unknown = [side for side in complete.report.mastectomy if side not in mastectomy]
+    known = {"technique": technique_of(study), "mastectomy": tuple(side for side in Laterality if side in mastectomy)}
+    return StatedReport(
+        report=with_subjects(complete.report.model_copy(update=known)),
+        category_changes=possible.category_changes,
+        incomplete=complete.incomplete,
+        missing=missing,
+        problems=tuple(f"Removed, not known of this patient: status post {SIDE[side]} mastectomy." for side in unknown),
+    )
+
+
+def technique_of(study: Study) -> Technique:
+    """The views of a study, and which of them are synthetic."""
+    return Technique(
+        views=tuple((m.laterality, m.view) for m in study.mammograms),
+        synthetic=tuple((m.laterality, m.view) for m in study.mammograms if m.kind is ImageKind.SYNTHETIC),
+    )
+
+
+def with_subjects(report: Report) -> Report:
+    """The report with its recommendation at every finding that it is for.
+
+    These are the findings with the worst category, those whose own category usually has it, and where more imaging is
+    recommended the unconfirmed ones that would ask for more than screening.
+    """
+    step = report.recommendation
+    if step is None or step is Recommendation.ROUTINE:
+        return report
+    advised = {"recommendation": step}
+    findings = tuple(
+        f.model_copy(update=advised) if step is _usual(f) or f.category is report.worst else f for f in report.findings
+    )
+    unconfirmed = tuple(
+        f.model_copy(update=advised)
+        if step is Recommendation.ADDITIONAL_IMAGING and _usual(f) is not Recommendation.ROUTINE
+        else f
+        for f in report.unconfirmed
+    )
+    return report.model_copy(update={"findings": findings, "unconfirmed": unconfirmed})
+
+
+def _usual(finding: Finding) -> Recommendation | None:
+    """What is usually advised for a finding's category."""
+    return None if finding.category is None else usual_recommendation(finding.category)
