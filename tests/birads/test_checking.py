@@ -145,11 +145,34 @@ def test_a_breast_that_was_removed_is_not_examined() -> None:
     assert broken(left, views=[(Laterality.RIGHT, View.CC)]) == {"breast-removed"}
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("BI-RADS 2: Suspicious.", "category 2 with the words of 4 in the narrative"),
+        ("IMPRESSION: Right breast: Benign (BI-RADS 4).", "category 4 with the words of 2 in the narrative"),
+        ("BI-RADS 2: Benign. BI-RADS 4: not benign.", None),
+        ("The breasts are heterogeneously dense (ACR B).", "the narrative says heterogeneously dense, but B"),
+        ("BREAST COMPOSITION: extremely dense, type b", "the narrative says extremely dense, but b"),
+        ("Breast density: 2 (ACR C).", "the narrative says 2, but C"),
+        ("Heterogeneously dense (c), ACR 3. BI-RADS 1.", None),
+        ("Heterogeneously dense tissue, BI-RADS 4.", None),
+        ("Tissue of heterogeneous density a mass is seen in. ACR B. Extremely dense, BI-RADS D.", None),
+        ("Extremely dense, previously ACR C.", None),
+        ("a. almost entirely fatty (b) scattered fibroglandular (c) heterogeneously dense (d) extremely dense", None),
+    ],
+)
+def test_a_number_and_its_words_mean_the_same(text: str, message: str | None) -> None:
+    rules = {"category-against-words", "composition-against-words"}
+    assert [v.message for v in check(parse(text).report) if v.rule in rules] == ([] if message is None else [message])
+
+
 def test_every_rule_is_broken_here() -> None:
     here = {rule for rule, *_ in BROKEN} | {
         "comparison-without-prior",
         "side-against-view",
         "place-against-box",
+        "category-against-words",
+        "composition-against-words",
         "breast-removed",
         "composition-against-narrative",
         "category-against-narrative",

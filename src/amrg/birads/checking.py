@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from amrg.birads.densitywords import density_contradiction
 from amrg.birads.lexicon import (
     SUSPICIOUS_MORPHOLOGY,
     Category,
@@ -18,7 +19,7 @@ from amrg.birads.lexicon import (
     Shape,
     View,
 )
-from amrg.birads.parser.parsing import read_report
+from amrg.birads.parser.parsing import WITH_THE_WORDS_OF, parse
 from amrg.birads.placement import FROM_ABOVE, FROM_THE_SIDE, INNER, LOWER, OUTER, UPPER, clock_faces, contradictions
 from amrg.birads.report import Assessment, Finding, Report
 from amrg.birads.validity import flaws
@@ -117,7 +118,13 @@ def _benign_called_suspicious(report: Report, context: StudyContext) -> Faults:
             yield f"findings[{i}].category", f"{what} {finding.kind} is called {finding.category}, expected 2"
 
 
-_read_cached = lru_cache(maxsize=1024)(read_report)  # two rules read the same narrative, and many drafts are alike
+@lru_cache(maxsize=1024)  # three rules read the same narrative, and many drafts are alike
+def _read_cached(text: str) -> tuple[Report, tuple[str, ...]]:
+    """The report that a narrative gives, and where in it a number and the words next to it contradict each other."""
+    parsed = parse(text)
+    return parsed.report, tuple(note.message for note in parsed.notes if WITH_THE_WORDS_OF in note.message)
+
+
 _BENIGN_CALCIUM = set(Morphology) - SUSPICIOUS_MORPHOLOGY - {Morphology.ROUND, Morphology.PUNCTATE}
 
 
@@ -125,7 +132,7 @@ def _composition_against_narrative(report: Report, context: StudyContext) -> Fau
     """The composition is the one that the narrative gives."""
     if not report.narrative or report.composition is None:
         return
-    stated = _read_cached(report.narrative).composition
+    stated = _read_cached(report.narrative)[0].composition
     if stated is not None and stated is not report.composition:
         yield "composition", f"composition is {report.composition}, the narrative says {stated}"
 
@@ -134,9 +141,23 @@ def _category_against_narrative(report: Report, context: StudyContext) -> Faults
     """The worst category is the one that the narrative gives."""
     if not report.narrative or report.worst is None:
         return
-    stated = _read_cached(report.narrative).worst
+    stated = _read_cached(report.narrative)[0].worst
     if stated is not None and stated is not report.worst:
         yield "assessments", f"the worst category is {report.worst}, the narrative says {stated}"
+
+
+def _category_against_words(report: Report, context: StudyContext) -> Faults:
+    """A category's number and the words next to it mean the same."""
+    if report.narrative:
+        for message in _read_cached(report.narrative)[1]:
+            yield "assessments", f"{message} in the narrative"
+
+
+def _composition_against_words(report: Report, context: StudyContext) -> Faults:
+    """A density that is stated by letter, number and words is the same in all of them."""
+    found = density_contradiction(report.narrative)
+    if found is not None:
+        yield "composition", f"the narrative says {found}"
 
 
 def _quadrant_against_view(report: Report, context: StudyContext) -> Faults:
@@ -285,6 +306,8 @@ _FUNCTIONS: dict[str, Rule] = {
     "benign-called-suspicious": _benign_called_suspicious,
     "composition-against-narrative": _composition_against_narrative,
     "category-against-narrative": _category_against_narrative,
+    "category-against-words": _category_against_words,
+    "composition-against-words": _composition_against_words,
     "quadrant-against-view": _quadrant_against_view,
     "side-against-view": _side_against_view,
     "clock-against-quadrant": _clock_against_quadrant,

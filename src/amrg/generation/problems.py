@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from amrg.birads import Laterality, ParsedReport, Report, View, Violation, check
+from amrg.birads import Laterality, ParsedReport, Report, Standing, View, Violation, check
 from amrg.birads.draft import describe_finding
 
+_OTHER_EXAMINATIONS = frozenset([Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY])
 _OF_DRAFT = frozenset(["place-against-box", "breast-removed"])
 """Rules on what the draft adds to the model's report: boxes, and a mastectomy."""
 _ITEM = re.compile(r"(findings|assessments)\[(\d+)\]")
@@ -22,6 +23,9 @@ def find_problems(
     """
     for span in parsed.unread:
         yield f'Not understood in the model\'s text: "{" ".join(span.text.split())}"'
+    for other in parsed.other_categories:
+        if other.standing in _OTHER_EXAMINATIONS:
+            yield f"Not from these images: category {other.category}, {other.standing}."
     for violation in check(parsed.report, views, has_prior):
         yield f"Inconsistent, {_subject(parsed.report, violation)}: {violation.message}."
     for violation in check(drafted, views):

@@ -87,6 +87,9 @@ class ParsedReport:
     notes: tuple[Note, ...] = ()
 
 
+WITH_THE_WORDS_OF = "with the words of"
+"""In every note on a category whose number and words contradict each other."""
+
 _FINDING_SECTIONS = frozenset({Section.BODY, Section.FINDINGS, Section.IMPRESSION})
 
 
@@ -198,7 +201,7 @@ class _Reading:
             (
                 min(number.begin, words.begin),
                 max(number.end, words.end),
-                f"category {number.category} with the words of {words.category}",
+                f"category {number.category} {WITH_THE_WORDS_OF} {words.category}",
             )
             for number, words in self._assembler.ratings.contradictions
         ]
