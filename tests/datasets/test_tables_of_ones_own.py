@@ -223,6 +223,24 @@ def test_a_mistake_is_refused_with_what_to_do(mistake: str, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
+def test_one_picture_under_two_names_keeps_its_cases_together(tmp_path: Path) -> None:
+    for name, content in (("one", b"x" * 70_000), ("same", b"x" * 70_000), ("other", b"x" * 40_000 + b"y" * 30_000)):
+        (tmp_path / f"{name}.png").write_bytes(content)
+    rows = ["a,one.png,1,7", "b,same.png,1,8", "c,other.png,1,9", "d,,1,8", "e,same.png,1,8", "f,,1,7"]
+    dataset = imported(tmp_path, "\n".join(["id,files,birads,patient", *rows]))
+    groups = {case.key: case.group for case in dataset.cases()}
+    assert len({groups[key] for key in "abdef"}) == 1
+    assert groups["c"] != groups["a"]
+    assert [(oddity.where, oddity.found) for oddity in dataset.oddities()] == [
+        (
+            "cases.csv line 3, files",
+            "same.png: the same picture as one.png of cases.csv line 2, another case; "
+            "both are kept together in a split",
+        ),
+        ("cases.csv line 6, files", "same.png: also in cases.csv line 3"),
+    ]
+
+
 def test_a_label_that_only_resembles_a_column_is_a_label(tmp_path: Path) -> None:
     table = "id,files,birads,patient,patient_age,review,patients\na,,1,7,61,yes,many\n"
     [case] = imported(tmp_path, table).cases()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from amrg.cli.console import bars, fail, print_json, refuse_no_room, say, writing
+from amrg.cli.console import bars, fail, print_json, refuse_no_room, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
 from amrg.core.plurals import counted
 
@@ -36,6 +36,7 @@ def phantom(
         fail(Exit.USAGE, f"--size is {size!r}; expected {' or '.join(Size)}")
     if population not in POPULATIONS:
         fail(Exit.USAGE, f"--population is {population!r}; expected one of {', '.join(POPULATIONS)}")
+    refuse_unwritable(folder)
     if not (folder / CASES).exists():  # a set that is resumed has some of it
         refuse_no_room(folder, count * Size(size).study_bytes)
     folders = []

@@ -236,6 +236,11 @@ def open_dataset(folder: Path) -> Dataset:
     if not (folder / INFO).is_file():
         if parts_of(folder):
             raise DatasetError(f"{folder}: an interrupted import; run the same amrg data import again to resume it")
+        if table := next(folder.glob("cases.*"), None):
+            raise DatasetError(
+                f"{folder}: not imported yet (found {table.name}, but no {INFO}); import it into another folder with "
+                f"amrg data import {'phantom' if any(folder.glob('study-*')) else 'generic'} {folder}"
+            )
         raise DatasetError(f"{folder}: no data set ({INFO} is missing); make one with amrg data import")
     return Dataset(folder, read_info(folder))
 

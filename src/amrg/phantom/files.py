@@ -192,10 +192,14 @@ def _files_there(folder: Path, case: dict[str, Any]) -> bool:
 
 def _check_same(path: Path, case: dict[str, Any], expected: tuple[int, str, str]) -> None:
     """Refuse to resume a different set."""
-    found = (case.get("seed"), case.get("size"), case.get("population"))
-    if case.get("schema") != SCHEMA or found != expected:
+    names = ("schema", "seed", "size", "population")
+    found = dict(zip(names, (case.get(name) for name in names), strict=True))
+    requested = dict(zip(names, (SCHEMA, *expected), strict=True))
+    if found != requested:
+        differing = ", ".join(
+            f"{name} {found[name]}, not {requested[name]}" for name in names if found[name] != requested[name]
+        )
         raise PhantomError(
-            f"{path}: the folder contains a different set: found schema, seed, size and population "
-            f"{(case.get('schema'), *found)}, expected {(SCHEMA, *expected)}; use an empty folder, or the same "
+            f"{path}: the folder contains a different set ({differing}); use an empty folder, or the same "
             "settings to resume it"
         )

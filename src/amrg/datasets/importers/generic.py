@@ -20,7 +20,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -34,6 +34,7 @@ from amrg.datasets.tables.cells import SIDES, VIEWS, plain_number, stated
 from amrg.datasets.tables.columns import KnownColumns
 from amrg.datasets.tables.grades import CATEGORIES_IN_WORDS, DENSITIES_IN_WORDS, read_category, read_density
 from amrg.datasets.tables.grouping import WHERE, Row, group_rows, labels_of, with_line_numbers
+from amrg.datasets.tables.image_owners import ImageOwners, Owner
 from amrg.datasets.tables.labels import KnownLabels, case_from_labels, read_reference, report_of
 from amrg.datasets.tables.readers import Numbered
 from amrg.datasets.tables.spreadsheets import read_text, table_rows, text_lines
@@ -59,6 +60,7 @@ _JUDGED: tuple[tuple[str, Laterality | None], ...] = (
     ("birads_left", Laterality.LEFT),
     ("birads", None),
 )
+_GROUP = f"{WHERE}group"  # no published column
 T = TypeVar("T")
 
 
@@ -79,8 +81,10 @@ class Generic:
         Raises:
             DatasetError: no table or two, a column missing or misspelled, or an invalid row, with its line.
         """
-        check = _RowChecks(root.resolve(), odd)
-        return group_rows((row["id"], row) for row in map(check.checked, _rows(root, odd)))
+        owners = ImageOwners(root, odd)
+        check = _RowChecks(root.resolve(), owners)
+        items = group_rows((row["id"], row) for row in map(check.checked, _rows(root, odd)))
+        return (_with_group(item, owners) for item in items)
 
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One case; without report and category there is nothing to compare a draft with, and it is skipped."""
@@ -88,7 +92,7 @@ class Generic:
         patient = _single_value(item, "patient")
         known = KnownLabels(
             key=item.key,
-            group=_group(self.about.name, item.key, patient, text),
+            group=item.rows[0].get(_GROUP) or _group(self.about.name, item.key, patient, text),
             images=tuple(image for row in item.rows for image in _images(root, row, odd)),
             labels={name: cell for name, cell in labels_of(item.rows).items() if name not in _OWN},
             published_split=_single_value(item, "split") or None,
@@ -191,13 +195,22 @@ def _cell(where: str, name: str, value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
+def _with_group(item: Item, owners: ImageOwners) -> Item:
+    """An item that shares a picture with someone else, with the group of both."""
+    linked = owners.linked_to(item.key, _single_value(item, "patient"))
+    if linked is None:
+        return item
+    name, is_patient = linked
+    group = patient_group(Generic.about.name, name) if is_patient else case_group(name)
+    return Item(item.key, ({**item.rows[0], _GROUP: group}, *item.rows[1:]))
+
+
 @dataclass
 class _RowChecks:
-    """Checks of rows alone and against each other: one image belongs to one case, or to cases of one patient."""
+    """Checks of rows, alone and against each other."""
 
     root: Path
-    odd: Odd
-    _owners: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    owners: ImageOwners
 
     def checked(self, row: Row) -> Row:
         """The row with its cells as they are meant.
@@ -223,7 +236,7 @@ class _RowChecks:
         _one_a_file(row, "laterality", SIDES, len(files))
         _one_a_file(row, "view", VIEWS, len(files))
         for file in files:
-            self._own(file, row)
+            self.owners.add(file, Owner(row["id"], row["patient"], where))
         return row
 
     def _paths(self, row: Row, column: str) -> list[str]:
@@ -237,23 +250,6 @@ class _RowChecks:
                 raise DatasetError(f"{row[WHERE]}: {name!r} is outside the folder; expected a path below it")
             paths.append(path.as_posix())
         return paths
-
-    def _own(self, file: str, row: Row) -> None:
-        """Note whose an image is.
-
-        Raises:
-            DatasetError: an earlier row of another case has it, and not both name the same patient.
-        """
-        case, patient, where = self._owners.setdefault(file, (row["id"], row["patient"], row[WHERE]))
-        if where == row[WHERE]:
-            return
-        if case != row["id"] and not (patient and patient == row["patient"]):
-            whose = "of two patients" if patient and row["patient"] else "of two cases without one patient"
-            raise DatasetError(
-                f"{row[WHERE]}: {file} is also the image of {where}, {whose}; "
-                "expected one id, or one patient for both rows"
-            )
-        self.odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: also in {where}", expected="each image once"))
 
 
 def _published_split(row: Row) -> str:
