@@ -20,6 +20,7 @@ _BETWEEN_WORDS = (
     "downgraded revised updated reclassified from to"
 )
 _BETWEEN = frozenset(_BETWEEN_WORDS.split()) | frozenset(MODALITIES)
+_OPENERS = _LEADS | SIDES.keys()
 _BREAKS_WORDS = ". ; | [ ] { } •"
 _BREAKS = frozenset(_BREAKS_WORDS.split()) | {"\n"}
 _GLOSS_WORDS = (
@@ -37,6 +38,7 @@ _GLOSS_OPENS = frozenset(_GLOSS_OPENS_WORDS.split())
 _LEGEND_NAMES_WORDS = "legend key scale categories classification definitions explanation explained meaning system"
 _LEGEND_NAMES = frozenset(_LEGEND_NAMES_WORDS.split())
 _FARTHEST = 14
+_DIGITS = frozenset("0123456")
 _ORDER = {c: i for i, c in enumerate(Category)}
 _MAX_LEGEND_GAP = 45
 _WHOSE = frozenset(["right", "left", "rt", "lt", "overall", "breast"])
@@ -84,10 +86,12 @@ class _Finder:
     def read(self) -> None:
         """Find every category."""
         for i, word in enumerate(self._words):
+            if word not in _OPENERS:
+                continue
             if word in _LEADS:
                 if not self._is_of_density(i):
                     self._after_lead(i)
-            elif word in SIDES and (i == 0 or self._words[i - 1] in _BREAKS):
+            elif i == 0 or self._words[i - 1] in _BREAKS:
                 self._pair(i)
 
     def _is_of_density(self, i: int) -> bool:
@@ -274,7 +278,7 @@ def _take_out_legends(tokens: Tokens) -> tuple[list[tuple[Category, int, int]], 
 def _legend_items(tokens: Tokens) -> list[tuple[Category, int, int]]:
     """Every figure that its meaning follows: the category, its first token and the one after it."""
     words = tokens.words
-    places = [i for i, word in enumerate(words) if len(word) == 1 and word in "0123456"]
+    places = [i for i, word in enumerate(words) if word in _DIGITS]
     if len(places) < 3:
         return []
     items = []

@@ -26,6 +26,14 @@ class Standing(StrEnum):
     COMBINED = "combined"  # of all examinations together, where the mammogram has one of its own
 
 
+def _by_first_word(*phrases: tuple[str, ...]) -> dict[str, list[tuple[str, ...]]]:
+    """Phrases by their first word."""
+    made: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in phrases:
+        made.setdefault(phrase[0], []).append(phrase)
+    return made
+
+
 _PRIOR_SECTIONS = frozenset({Section.INDICATION, Section.COMPARISON, Section.TECHNIQUE})
 _CLAUSE_MARKS_WORDS = ", : ( ) - > & now today currently but however whereas while"
 _CLAUSE_MARKS = frozenset(_CLAUSE_MARKS_WORDS.split())
@@ -66,7 +74,7 @@ _STUDIES_WORDS = "mammogram mammograms mammography exam exams examination study 
 _STUDIES = frozenset(_STUDIES_WORDS.split())
 _COMPARED_WORDS = "compared comparison since with to than from compare versus"
 _COMPARED = frozenset(_COMPARED_WORDS.split())
-_AFTER_PAST = (
+_AFTER_PAST = _by_first_word(
 
     ("on", "prior"), ("on", "previous"), ("on", "last"), ("on", "outside"), ("on", "earlier"), ("in", "prior"),
     ("in", "previous"), ("in", "last"), ("at", "prior"), ("at", "last"), ("previously",), ("earlier",),
@@ -80,7 +88,7 @@ _SHORT_CONDITIONS_WORDS = (
     "needed necessary clinically indicated warranted possible any so required desired appropriate applicable available"
 )
 _SHORT_CONDITIONS = frozenset(_SHORT_CONDITIONS_WORDS.split())
-_AFTER_DENIED = (
+_AFTER_DENIED = _by_first_word(
     ("was", "dictated"), ("in", "error"), ("was", "in", "error"), ("is", "in", "error"), ("is", "incorrect"),
     ("was", "incorrect"), ("is", "wrong"), ("was", "entered"), ("was", "reported", "in", "error"),
 
@@ -118,12 +126,11 @@ def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) ->
     modal = (
         linked in _MODALS or (linked == "will" and bool(_CHANGED & set(before))) or after[:1] in (["if"], ["unless"])
     )
-    denied = linked in _DENIALS or any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_DENIED)
-    kinds = (
+    kinds: tuple[tuple[Standing, bool], ...] = (
         (Standing.LEGEND, count >= 5 or bool(_RANGES & set(words[max(piece.first, first - 6) : first]))),
         (Standing.PRIOR, piece.section in _PRIOR_SECTIONS),
         (Standing.CONDITIONAL, modal or is_conditional(words, piece.first, first, piece.last)),
-        (Standing.DENIED, denied),
+        (Standing.DENIED, linked in _DENIALS or _opens_with(clause, _AFTER_DENIED)),
         (Standing.LEGEND, _is_general(clause)),
         (Standing.PRIOR, _is_past(before) or _is_past_after(clause, after) or _is_left(tokens, piece, first, last)),
         (Standing.SUPERSEDED, bool({"preliminary", "provisional"} & set(before))),
@@ -231,6 +238,11 @@ def _linked(words: list[str], first: int, at: int) -> str:
     return words[k] if k >= first else ""
 
 
+def _opens_with(clause: list[str], phrases: dict[str, list[tuple[str, ...]]]) -> bool:
+    """Whether a clause begins with one of some phrases, which are listed by their first word."""
+    return bool(clause) and any(tuple(clause[: len(phrase)]) == phrase for phrase in phrases.get(clause[0], ()))
+
+
 def _is_general(clause: list[str]) -> bool:
     """Whether a sentence speaks of a category as such: `BI-RADS 4 lesions require biopsy`, `BI-RADS 3 means ...`."""
     if clause[:1] and clause[0] in _DEFINES:
@@ -242,7 +254,7 @@ def _is_past_after(clause: list[str], after: list[str]) -> bool:
     """Whether what follows a category makes it an earlier one: `on the prior exam`, `in 2019`, `2 years ago`."""
     dated = clause[:2] if clause[:1] == ["in"] or after[:1] == ["("] else []
     return (
-        any(tuple(clause[: len(phrase)]) == phrase for phrase in _AFTER_PAST)
+        _opens_with(clause, _AFTER_PAST)
         or any(_YEAR.match(w) for w in dated)
         or bool({"biopsied", "excised", "resected"} & set(clause[:3]))
         or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"])

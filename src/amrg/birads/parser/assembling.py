@@ -6,7 +6,7 @@ from typing import Any
 
 from amrg.birads.lexicon import Distribution, Kind, Laterality, Morphology
 from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, leads_to, same_sort
-from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.parser.partial_finding import OWNER, WHEREABOUTS, PartialFinding
 from amrg.birads.parser.rating import CategoryReader, PieceFindings, Ratings
 from amrg.birads.structure.sections import Piece
@@ -19,6 +19,9 @@ _WORDS_OF_A_FINDING = (
     Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.CHANGE, Concept.BENIGN, Concept.MULTIPLE,
     Concept.CERTAINTY, Concept.SIZE, Concept.DISTANCE, Concept.CLOCK,
 )  # fmt: skip
+_DESCRIBING = frozenset(_WORDS_OF_A_FINDING)
+_NAMING = frozenset({Concept.KIND, Concept.CATEGORY, Concept.NORMAL})
+_READ = _NAMING | _DESCRIBING
 _LEADING_ONLY = frozenset({Concept.MULTIPLE})
 _HEADLESS = frozenset(
     {Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.SIZE,
@@ -54,7 +57,9 @@ class Assembler:
 
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read the findings, denials and categories of one piece."""
-        _PieceReader(self, self._tokens, piece, found).read()
+        concepts = concepts_of(found)
+        if not _READ.isdisjoint(concepts) and (self.drafts or not _NAMING.isdisjoint(concepts)):
+            _PieceReader(self, self._tokens, piece, found, Concept.KIND in concepts).read()
 
     def take_categories(self, piece: Piece, found: list[Mention]) -> None:
         """Read only the categories of a piece that describes no findings."""
@@ -74,8 +79,7 @@ class _PieceReader:
         self._tokens = tokens
         self._piece = piece
         self._found = found
-        advised = any(Concept.ADVISED in m.means for m in found)
-        self._named = Roles(tokens, found, advised).read() if names else []
+        self._named = Roles(tokens, found).read() if names else []
         self._targets: dict[int, PartialFinding | Denial | None] = {}  # by mention of a thing named
         self._new: list[PartialFinding] = []
         self._denied: list[Denial] = []
@@ -87,12 +91,13 @@ class _PieceReader:
             self._targets[named.at] = target = self._target(named)
             if named.role is ClauseRole.COMPANION and isinstance(target, PartialFinding):
                 target.companion = True
-        self._several_places()
-        for at, mention in enumerate(self._found):
-            if Concept.KIND not in mention.means:
-                self._describe(at, mention)
-        self._hand_out_pending()
-        self._share_whereabouts()
+        if self._named or self._into.drafts:
+            self._several_places()
+            for at, mention in enumerate(self._found):
+                if Concept.KIND not in mention.means and not _DESCRIBING.isdisjoint(mention.means):
+                    self._describe(at, mention)
+            self._hand_out_pending()
+            self._share_whereabouts()
         self._normal_structures()
         self.read_categories()
         self._finish()

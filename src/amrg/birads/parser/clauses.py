@@ -31,6 +31,7 @@ _SOFT = frozenset(
 )  # fmt: skip
 _STOPS = frozenset({Concept.VERB, Concept.PREPOSITION, Concept.LINK, Concept.LIKENESS, Concept.NOT, Concept.KIND,
                     Concept.CONTRAST, Concept.INSTEAD, Concept.CATEGORY, Concept.NOT_BEFORE})  # fmt: skip
+_ONLY_FILL = {Concept.FILL}
 _INDEFINITE = frozenset({"a", "an", "another"})
 
 
@@ -59,10 +60,10 @@ class NamedThing:
 class Roles:
     """Walks once over the mentions of a piece and gives each thing named its role."""
 
-    def __init__(self, tokens: Tokens, found: list[Mention], advised: bool) -> None:
+    def __init__(self, tokens: Tokens, found: list[Mention]) -> None:
         self._tokens = tokens
         self._found = found
-        self._advised = advised
+        self._advised = any(Concept.ADVISED in m.means for m in found)
         self._negated = ""
         self._verb = False
         self._likeness = False
@@ -75,9 +76,11 @@ class Roles:
 
     def read(self) -> list[NamedThing]:
         """All things named, in order, with their roles."""
+        words = self._tokens.words
         last = self._found[0].first if self._found else 0
         for at, mention in enumerate(self._found):
-            self._gap(self._tokens.words[last : mention.first])
+            if last < mention.first:
+                self._gap(words[last : mention.first])
             self._step(at, mention)
             last = mention.last
         self._denied_at_the_end()
@@ -102,7 +105,10 @@ class Roles:
     def _step(self, at: int, mention: Mention) -> None:
         """One mention."""
         means = mention.means
-        if Concept.KIND in means:
+        if means.keys() == _ONLY_FILL:
+            if self._tokens.words[mention.first] == "and":
+                self._end_denial()
+        elif Concept.KIND in means:
             self._name(at, mention)
         elif Concept.NOT in means:
             self._negated, self._verb, self._likeness = means[Concept.NOT], False, False

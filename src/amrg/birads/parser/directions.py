@@ -19,10 +19,12 @@ _BOTH = {frozenset({a, b}): Quadrant(f"{a} {b}") for a in _VERTICAL for b in (Qu
 
 def with_quadrants(tokens: Tokens, found: list[Mention]) -> list[Mention]:
     """The mentions with directions made places, two next to each other joined to one."""
+    if not any(Concept.DIRECTION in m.means for m in found):
+        return found
     made: list[Mention] = []
     for mention in found:
         if Concept.DIRECTION not in mention.means:
-            made.append(_after_direction(tokens, made, mention))
+            made.append(_after_direction(tokens, made, mention) if Concept.PLACE in mention.means else mention)
             continue
         direction = mention.means[Concept.DIRECTION]
         joined = _join(tokens, made[-1], mention, direction) if made else None

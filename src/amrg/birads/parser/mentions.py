@@ -7,14 +7,14 @@ from typing import Any
 
 from amrg.birads.categories.sites import Sites
 from amrg.birads.categories.statements import find_statement
-from amrg.birads.parser.numbers import NumberReader
+from amrg.birads.parser.numbers import BEGINS_NUMBER, NumberReader
 from amrg.birads.structure.sections import Piece
 from amrg.birads.text.phrases import ROWS, Concept, forms_of
 from amrg.birads.text.spelling import canonical
 from amrg.birads.text.tokens import Tokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Mention:
     """A phrase found: what it may mean, and its tokens `first` to `last` (exclusive)."""
 
@@ -26,6 +26,11 @@ class Mention:
     def get(self, concept: Concept) -> Any:
         """Its value as that concept, or None."""
         return self.means.get(concept)
+
+
+def concepts_of(found: list[Mention]) -> set[Concept]:
+    """Everything that some mentions may mean."""
+    return set().union(*[mention.means for mention in found])
 
 
 class _Node:
@@ -61,7 +66,8 @@ def mentions(tokens: Tokens, piece: Piece, sites: Sites) -> list[Mention]:
     made: list[Mention] = []
     last = piece.last
     numbers = NumberReader(tokens, piece, sites)
-    stated = None if any(i in sites.due for i in range(piece.first, last)) else find_statement(tokens, piece)
+    due = sites.due
+    stated = find_statement(tokens, piece) if due.isdisjoint(range(piece.first, last)) else None
     words = tokens.words
     i = piece.first
     while i < last:
@@ -69,25 +75,31 @@ def mentions(tokens: Tokens, piece: Piece, sites: Sites) -> list[Mention]:
             made.append(Mention(stated.means, False, i, stated.last))
             i = stated.last
             continue
-        number = numbers.at(i)
-        if number is not None:
-            made.append(Mention({number.concept: number.value}, False, i, number.last))
-            i = number.last
+        word = words[i]
+        if i in due or word in BEGINS_NUMBER or word[0].isdecimal():
+            number = numbers.at(i)
+            if number is not None:
+                made.append(Mention({number.concept: number.value}, False, i, number.last))
+                i = number.last
+                continue
+        if word not in _ROOT.next:
+            i += 1
             continue
         node, end = _match_phrase(words, i, last)
         if node is None:
             i += 1
             continue
-        made += _mentions_of(node, i, end)
+        if Concept.ALSO in node.means:
+            made += _two_kinds(node, i, end)
+        else:
+            made.append(Mention(node.means, node.plural, i, end))
         i = end
     return made
 
 
-def _mentions_of(node: _Node, first: int, last: int) -> list[Mention]:
-    """The mention of a phrase, or two where it names two kinds."""
-    also = node.means.get(Concept.ALSO)
-    if also is None:
-        return [Mention(node.means, node.plural, first, last)]
+def _two_kinds(node: _Node, first: int, last: int) -> list[Mention]:
+    """The mentions of a phrase that names two kinds."""
+    also = node.means[Concept.ALSO]
     kind = {Concept.KIND: node.means[Concept.KIND]}
     return [Mention(kind, False, first, last - 2), Mention({Concept.KIND: also}, False, last - 2, last)]
 

@@ -9,7 +9,7 @@ from amrg.birads.categories.sites import Sites
 from amrg.birads.lexicon import Category, Composition, Edition
 from amrg.birads.parser.densities import read_share
 from amrg.birads.structure.sections import Piece
-from amrg.birads.text.dates import SHORT_MONTHS, read_date
+from amrg.birads.text.dates import MONTHS, SHORT_MONTHS, read_date
 from amrg.birads.text.figures import LIST, SIDES, is_arrow, read_density, read_figure
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
@@ -27,6 +27,8 @@ _OF_TISSUE = frozenset(
     ["density", "composition", "parenchymal", "parenchyma", "tissue", "pattern", "volpara", "quantra"]
 )
 _LETTER_FIRST = frozenset(["acr", "composition", "density", "type", "grade", "pattern", "parenchyma", "parenchymal"])
+BEGINS_NUMBER = _LETTER_FIRST | {"birads", "category", "assessment"} | SHORT_MONTHS.keys() | frozenset(MONTHS)
+"""Words that a number, a grade or a date can begin with; others begin with a digit."""
 _NOUNS = frozenset(["mass", "nodule", "opacity", "lesion", "well", "small", "large"])
 _WIDEST_LIST = 3  # categories from first to last; a wider range such as 0-6 is the whole scale
 _FARTHEST = 12
@@ -63,7 +65,7 @@ class NumberReader:
             return self._letter(i)
         if word[0].isdecimal():
             return self._date(i) or self._clock(i) or self._share(i) or self._measure(i)
-        return self._date(i) if word[:3] in SHORT_MONTHS else None
+        return self._date(i)
 
     def _word(self, i: int) -> str:
         """The word at token `i`, or nothing where the stretch has ended."""

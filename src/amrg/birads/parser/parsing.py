@@ -249,18 +249,18 @@ class _Reading:
             found = mentioned if whole else [m for m in mentioned if Concept.CATEGORY in m.means]
             spans += _not_understood(self._tokens, piece, found)
             for mention in found:
-                begin, end = self._assembler.span(mention)
-                original = self._source.original(begin, end)
-                loose = Concept.WHEN in mention.means
-                if not loose and (original[0] in starts or self._source.source[slice(*original)].lower() in values):
-                    continue
-                if is_unused(piece, mention):
-                    spans.append((begin, end))
+                if not _TELLS.isdisjoint(mention.means) and is_unused(piece, mention):
+                    begin, end = self._assembler.span(mention)
+                    original = self._source.original(begin, end)
+                    used = original[0] in starts or self._source.source[slice(*original)].lower() in values
+                    if not used or Concept.WHEN in mention.means:
+                        spans.append((begin, end))
         return tuple(self._span(start, end) for start, end in _merged(spans))
 
 
 _SAYS_WHERE = frozenset({Concept.CLOCK, Concept.DISTANCE, Concept.SIZE, Concept.DATE, Concept.WHEN})
 _DESCRIBES = frozenset({Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION})
+_TELLS = _SAYS_WHERE | _DESCRIBES
 _OTHERWISE = frozenset({Concept.STRUCTURE, Concept.COMPOSITION, Concept.KIND, Concept.FILL, Concept.NORMAL})
 
 

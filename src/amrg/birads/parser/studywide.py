@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from amrg.birads.categories.standing import is_conditional
 from amrg.birads.lexicon import Composition, Laterality, Recommendation
-from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.report import Assessment, Comparison
 from amrg.birads.structure.sections import Piece
 from amrg.birads.text.figures import read_density
@@ -31,6 +31,11 @@ _ORDER = [
     Recommendation.BIOPSY,
     Recommendation.SURGICAL,
 ]
+
+
+_OF_COMPOSITION = frozenset({Concept.LETTER, Concept.COMPOSITION})
+_OF_COMPARISON = frozenset({Concept.PRIOR, Concept.DATE, Concept.WHEN})
+_OF_STUDY = frozenset({Concept.EDITION, Concept.INDICATION})
 
 
 class Advice(NamedTuple):
@@ -72,10 +77,14 @@ class StudyReader:
 
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read one piece."""
-        self._composition(piece, found)
-        self._comparison(piece, found)
-        self._advice(piece, found)
-        for mention in found:
+        concepts = concepts_of(found)
+        if piece.section is Section.COMPOSITION or not _OF_COMPOSITION.isdisjoint(concepts):
+            self._composition(piece, found)
+        if not _OF_COMPARISON.isdisjoint(concepts):
+            self._comparison(piece, found)
+        if Concept.ADVICE in concepts:
+            self._advice(piece, found)
+        for mention in found if not _OF_STUDY.isdisjoint(concepts) else ():
             if Concept.EDITION in mention.means:
                 self._note("edition", mention.means[Concept.EDITION], mention)
             early = piece.section in (Section.INDICATION, Section.TECHNIQUE)

@@ -146,9 +146,7 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
             state.examine(*titled)
             return
     at = first
-    for k in range(first, last):
-        if words[k] != ":":
-            continue
+    for k in [k for k in range(first, last) if words[k] == ":"]:
         if state.several and _examination_heading(words[at:k], state):
             continue
         found = _heading_before(tokens, at, k)

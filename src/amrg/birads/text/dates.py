@@ -6,8 +6,8 @@ import datetime
 import re
 
 _MONTH_NAMES = "january february march april may june july august september october november december"
-_MONTHS = _MONTH_NAMES.split()
-_MONTH = "|".join(f"{name}|{name[:3]}" for name in _MONTHS)
+MONTHS = _MONTH_NAMES.split()
+_MONTH = "|".join(f"{name}|{name[:3]}" for name in MONTHS)
 _DATES = (
     re.compile(r"(?P<y>[0-9]{4})[-/.](?P<m>[0-9]{2})[-/.](?P<d>[0-9]{2})(?![0-9])"),
     re.compile(rf"(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<n>{_MONTH})\.?,? (?P<y>[0-9]{{4}})(?![0-9])", re.I),
@@ -68,4 +68,4 @@ def _day(year: int, month: int, day: int) -> datetime.date | None:
         return None
 
 
-SHORT_MONTHS = {name[:3]: n for n, name in enumerate(_MONTHS, 1)}
+SHORT_MONTHS = {name[:3]: n for n, name in enumerate(MONTHS, 1)}

@@ -59,8 +59,10 @@ def foreign_language(text: str) -> str | None:
         return "another language"
     if score and (3 * score > english if score > 1 else english == 0 or (english == 1 and len(lower) > _SHORT)):
         return _name(foreign)
+    if english:
+        return None
     unknown = {w.lower() for w in words if _is_unknown(w)}
-    return "another language" if english == 0 and len(unknown) >= _MANY and len(unknown) > len(lower) / 2 else None
+    return "another language" if len(unknown) >= _MANY and len(unknown) > len(lower) / 2 else None
 
 
 def _is_unknown(word: str) -> bool:

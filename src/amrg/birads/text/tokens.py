@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from amrg.birads.text.spelling import canonical
 
@@ -15,7 +16,7 @@ _NUMBER = (
     r"[0-9]{1,2} [1-3]/[2348](?=\s?[cm]m\b)|(?<![\w.])\.[0-9]+(?=\s?[cm]m\b)"
     r"|[0-9]+(?:\.[0-9]+|,[0-9]{1,2}(?=\s?(?:[x*]|by\b|[cm]m\b|centim|millim))|/[2348](?=\s?[cm]m\b))?"
 )
-_TOKEN = re.compile(rf"{_NAME}|[^\W\d_]+|{_NUMBER}|\n|[^\s]")
+_TOKEN = re.compile(rf"[^\W\d_bB][^\W\d_]*|{_NAME}|[^\W\d_]+|{_NUMBER}|\n|[^\s]")
 _NOISE = frozenset("\"'`*_#’‘“”\\~<>")
 _BREAKS = frozenset(".;!?{}[]|•●▪")
 _ENDS = frozenset(").:;!?")
@@ -60,12 +61,10 @@ def tokenize(text: str) -> Tokens:
     ends: list[int] = []
     for found in _TOKEN.finditer(text):
         word = found.group()
-        if word in _NOISE:
-            continue
-        if word == "-" and _joins(text, found.start()):
-            continue
         if word.isalpha():
-            word = canonical(word.lower())
+            word = _canonical(word)
+        elif word in _NOISE or (word == "-" and _joins(text, found.start())):
+            continue
         elif word[0] in "Bb":
             word = "birads"
         elif len(word) > 1 and not word.isdecimal():
@@ -77,10 +76,17 @@ def tokenize(text: str) -> Tokens:
                     ends.append(found.start() + part.end())
                 continue
             word = _number(word)
+        start, end = found.span()
         words.append(word)
-        starts.append(found.start())
-        ends.append(found.end())
+        starts.append(start)
+        ends.append(end)
     return Tokens(text, words, starts, ends)
+
+
+@lru_cache(maxsize=65536)
+def _canonical(word: str) -> str:
+    """The word of the lexicon that a word means, however it is capitalised."""
+    return canonical(word.lower())
 
 
 def _number(word: str) -> str:
