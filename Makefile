@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing blind-dmid example show-data show-tuning show-sweep bench-training fuzz layout pictures clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -59,9 +59,10 @@ parser-figures: $(READY)
 bench-scoring: $(READY)
 	$(BIN)/python scripts/bench_scoring.py
 
-# Reports a second through the parser, and how its time grows with the length of odd texts.
+# Reports a second through the parser and through that of an earlier commit, in turn, and how time grows with length.
+AGAINST ?= e145af4
 bench-parsing: $(READY)
-	$(BIN)/python scripts/bench_parsing.py
+	$(BIN)/python scripts/bench_parsing.py --against $(AGAINST)
 
 blind-dmid: $(READY)
 	$(BIN)/python scripts/blind_dmid.py
@@ -114,6 +115,11 @@ pictures: example
 FILES ?= 20000
 fuzz: $(READY)
 	$(BIN)/python scripts/fuzz_imaging.py --count $(FILES) --of "$(OF)"
+
+# Long adversarial texts parsed, each under a hard limit; ends with 1 where one raises or does not end.
+TEXTS ?= 300
+fuzz-parsing: $(READY)
+	$(BIN)/python scripts/fuzz_parsing.py --count $(TEXTS)
 
 # Files a folder and imports between folders.
 layout: $(READY)

@@ -32,7 +32,7 @@ from amrg.birads import (
     Technique,
     View,
 )
-from amrg.birads.validity import ASSOCIABLE, SINGLE, flaws
+from amrg.birads.validity import ASSOCIABLE, SINGLE, flaws, is_unassessed
 
 T = TypeVar("T")
 
@@ -101,6 +101,10 @@ def reports(draw: st.DrawFn) -> Report:
     """Any valid report."""
     found = draw(st.lists(findings(), max_size=4))
     needs = any(f.category is not None for f in found)
+    assessments = draw(st.lists(_assessments, unique=True, min_size=int(needs), max_size=4))
+    for finding in found:
+        if finding.category is not None and is_unassessed(finding, {a.laterality for a in assessments}):
+            assessments.append(Assessment(category=finding.category, laterality=finding.laterality))
     report = Report(
         edition=draw(st.sampled_from(Edition)),
         indication=draw(maybe(st.sampled_from(Indication))),
@@ -111,7 +115,7 @@ def reports(draw: st.DrawFn) -> Report:
         composition=draw(maybe(st.sampled_from(Composition))),
         findings=tuple(found),
         negatives=tuple(draw(st.lists(_negatives, unique=True, max_size=4))),
-        assessments=tuple(draw(st.lists(_assessments, unique=True, min_size=int(needs), max_size=4))),
+        assessments=tuple(assessments),
         recommendation=draw(maybe(st.sampled_from(Recommendation))),
     )
     assert not flaws(report)

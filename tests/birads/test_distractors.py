@@ -45,6 +45,29 @@ DENIED = [
     "{name} {category} is not warranted.",
 ]
 SENTENCES = [*PRIOR, *CONDITIONAL, *DENIED]
+EXAMINED = [
+    "Ultrasound {name}: {category}",
+    "USG {name} {category}.",
+    "{name} {category} on ultrasound.",
+    "Sonographic assessment: {name} {category}",
+    "MRI: {name} {category}.",
+    "{name} (US): {category}",
+]
+NUMBERS = [
+    "ACR density {n}.",
+    "Breast density: type {n}",
+    "The breasts are 50-75 % glandular.",
+    "TI-RADS category {n} nodule in the thyroid.",
+    "Patient age: {n}{n} years.",
+    "Examined on {n}/{n}/2024 at {n}:30.",
+    "{n} surgical clips in the pectoral region.",
+    "A scar of {n} cm.",
+    "{n} views were obtained.",
+    "Page {n} of 6",
+    "Mammogram opinion: M{n}.",
+    "Volumetric density {n} %.",
+    "Risk category {n}.",
+]
 LEGEND = (
     "{name} 0: Incomplete\n{name} 1: Negative\n{name} 2: Benign\n{name} 3: Probably benign\n{name} 4: Suspicious\n"
     "{name} 5: Highly suggestive of malignancy\n{name} 6: Known malignancy"
@@ -58,9 +81,16 @@ HEADS = [
 ]
 DASHES = ["\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212", "\uff0d", "&ndash;", "&#8209;"]
 
-distractors = st.builds(
-    str.format, st.sampled_from(SENTENCES), name=st.sampled_from(NAMES), category=st.sampled_from(CATEGORIES)
-) | st.builds(LEGEND.format, name=st.sampled_from(["BI-RADS", "BIRADS", "Category"]))
+distractors = (
+    st.builds(
+        str.format,
+        st.sampled_from([*SENTENCES, *EXAMINED]),
+        name=st.sampled_from(NAMES),
+        category=st.sampled_from(CATEGORIES),
+    )
+    | st.builds(LEGEND.format, name=st.sampled_from(["BI-RADS", "BIRADS", "Category"]))
+    | st.builds(str.format, st.sampled_from(NUMBERS), n=st.integers(1, 4))
+)
 
 
 def assessment(text: str) -> list[tuple[str, str | None]]:
@@ -93,6 +123,14 @@ def test_the_assessment_of_a_real_report_stays(
         changed = insert(head.format(report=plain, name=name, category=category), lines, seed)
         changed = changed.replace("BI-RADS", f"BI{dash}RADS")
         assert assessment(changed) == assessment(text), (image, changed)
+
+
+@pytest.mark.parametrize("sentence", EXAMINED)
+def test_a_category_of_another_examination_is_a_fact_of_its_own_kind(sentence: str) -> None:
+    for category in CATEGORIES:
+        text = f"BI-RADS 2.\n\n{sentence.format(name='BI-RADS', category=category)}"
+        (other,) = parse(text).other_categories
+        assert (other.standing, other.category) == ("MRI" if "MRI" in sentence else "ultrasound", category), text
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)

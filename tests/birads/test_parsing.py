@@ -261,6 +261,17 @@ PATTERNS = {
     "1 negative ": 10_000,
     "&amp;": 40_000,
     "\u0412I ": 40_000,
+    " ": 100_000,
+    "| Right | Left |\n": 6_000,
+    "| BI-RADS | x |\n": 6_000,
+    "50-75 % ": 12_000,
+    "Ultrasound: BI-RADS 3. ": 4_000,
+    "BI-RADS 2: suspicious / ": 4_000,
+    "BI-RADS 3 -> ": 8_000,
+    "right M4 ": 12_000,
+    "{\\rtf1 {\\*": 10_000,
+    "OBX|1|TX|a|b|c\n": 6_000,
+    "0 [ ] ": 16_000,
 }
 """Text to how often it is repeated: long enough that quadratic work would take minutes to hours."""
 

@@ -300,6 +300,12 @@ FOREIGN = {
     "Swedish": "Oregelbunden tumör i vänster bröst och inga förkalkningar. BI-RADS 4.",
     "short German": "BI-RADS 2 beidseits.",
     "short Spanish": "BI-RADS 4 izquierda",
+    "German without umlauts": "Druesenkoerper dicht, keine Herde, BI-RADS 1.",
+    "German under English headings": "MAMMOGRAM\nFINDINGS: Herd rechts, unscharf begrenzt.\nIMPRESSION: BI-RADS 4",
+    "Spanish under English headings": "FINDINGS: Nodulo irregular en mama izquierda.\nIMPRESSION: BI-RADS 4",
+    "short Turkish": "Sag meme BIRADS 4",
+    "short Polish": "Wniosek: BIRADS 2",
+    "Chinese under English headings": "FINDINGS: 左乳肿块。 IMPRESSION: BI-RADS 4A",
     "both": "Herdbefund links außen, kein Mikrokalk rechts, BI-RADS 4. Mass in the left breast, BI-RADS 4.",
 }
 
@@ -324,6 +330,8 @@ def test_t5_another_language_is_not_read_and_says_so(language: str) -> None:
     [
         "Patient: María de la Cruz Müller.\nFINDINGS: Oval mass in the left breast. BI-RADS 3.",
         "BIRADS 4",
+        "Attending addendum: I agree. BI-RADS 4B.",
+        "BI-RADS Code: 2 CPT: 77067 ICD: Z12.31 Accession 4-5521",
         "Dr. van den Berg\nNo mass is seen in either breast.\nBI-RADS 1.",
         "Spiculated mass UOQ left, 12 mm. BI-RADS 5",
         "",

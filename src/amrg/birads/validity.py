@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain
 
-from amrg.birads.lexicon import Kind, Morphology
+from amrg.birads.lexicon import Kind, Laterality, Morphology
 from amrg.birads.report import Finding, Report
 
 ASSOCIABLE = frozenset(
@@ -47,9 +47,21 @@ def flaws(report: Report) -> list[tuple[str, str]]:
     found += [("assessments", "the same category is named twice")] if _repeats(report.assessments) else []
     if not report.assessments and any(f.category is not None for f in report.findings):
         found.append(("assessments", "findings have categories but breast and study have none"))
+    found += [
+        (f"findings[{i}].category", "its breast has no assessment")
+        for i, finding in enumerate(report.findings)
+        if is_unassessed(finding, {a.laterality for a in report.assessments})
+    ]
     if report.comparison and not report.comparison.available and report.comparison.prior_date:
         found.append(("comparison.prior_date", "a prior that is not available has no date"))
     return found
+
+
+def is_unassessed(finding: Finding, assessed: Set[Laterality | None]) -> bool:
+    """Whether a finding has a category in a breast that has none, while the other breast has one."""
+    if finding.category is None or finding.laterality is None or not assessed or None in assessed:
+        return False
+    return finding.laterality not in assessed
 
 
 def _repeats(values: Sequence[object]) -> bool:

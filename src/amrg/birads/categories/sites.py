@@ -23,6 +23,7 @@ _BETWEEN = frozenset(_BETWEEN_WORDS.split()) | frozenset(MODALITIES)
 _OPENERS = _LEADS | SIDES.keys()
 _BREAKS_WORDS = ". ; | [ ] { } •"
 _BREAKS = frozenset(_BREAKS_WORDS.split()) | {"\n"}
+_APART = _BREAKS | {",", "/", "and", "&", "(", ":"}
 _GLOSS_WORDS = (
     "incomplete additional need needs negative normal benign probably likely suspicious low moderate intermediate "
     "high highly known biopsy proven malignancy malignant suggestive suspicion finding findings abnormality of "
@@ -40,6 +41,7 @@ _LEGEND_NAMES = frozenset(_LEGEND_NAMES_WORDS.split())
 _FARTHEST = 14
 _DIGITS = frozenset("0123456")
 _ORDER = {c: i for i, c in enumerate(Category)}
+_SPELT_OUT = ["breast", "imaging", "reporting", "and", "data", "system", ")"]
 _MAX_LEGEND_GAP = 45
 _WHOSE = frozenset(["right", "left", "rt", "lt", "overall", "breast"])
 
@@ -108,7 +110,9 @@ class _Finder:
         j = i + 1
         broken, glossed = [], False
         while j < min(self._last, i + _FARTHEST):
-            if words[j] in _BREAKS:
+            if words[j] == "(" and words[j + 1 : j + 8] == _SPELT_OUT:
+                j += 7
+            elif words[j] in _BREAKS:
                 if words[j] == "\n" and not self._is_open(j):
                     return
                 broken.append(j)
@@ -130,6 +134,7 @@ class _Finder:
             self.foreign.append((self._tokens.starts[i], self._tokens.ends[found[1] - 1]))
             return
         self._accept(i + 1, j, broken)
+        self._spell_before(i)
         self._others(found[1])
 
     def _is_of_other_scale(self, lead: int, at: int, end: int) -> bool:
@@ -149,6 +154,17 @@ class _Finder:
             read = read_figure(self._tokens, at, self._last)
             self.dropped.update([at + 1] if read is not None and read[1] > at + 1 else [])  # `4.a`
         self._spell(first, at)
+
+    def _spell_before(self, i: int) -> None:
+        """`R: BI-RADS 1`: the side of a category at the lead at token `i`."""
+        words = self._words
+        if (
+            i >= 2
+            and words[i - 1] in (":", "-", "=")
+            and words[i - 2] in ("r", "l")
+            and (i == 2 or words[i - 3] in _APART)
+        ):
+            self._spell(i - 2, i - 1)
 
     def _spell(self, first: int, last: int) -> None:
         for k in range(first, min(last, self._last)):
@@ -263,7 +279,8 @@ def _take_out_legends(tokens: Tokens) -> tuple[list[tuple[Category, int, int]], 
     words, starts, ends = tokens.words, tokens.starts, tokens.ends
     for run in reversed(_runs(tokens, items)):
         first, last = _opening(tokens, run[0][1]), _closing(tokens, run[-1][2])
-        ticked = [item for item in run if _is_ticked(tokens, item[1])]
+        boxes_follow = _has_box_after(words, run[0][2]) and not _has_box_before(words, run[0][1])
+        ticked = [item for item in run if _is_ticked(words, item[1], item[2], boxes_follow)]
         new: list[tuple[str, int, int]] = [("\n", starts[first], ends[last - 1])]
         if len(ticked) == 1:
             _, a, b = ticked[0]
@@ -289,7 +306,11 @@ def _legend_items(tokens: Tokens) -> list[tuple[Category, int, int]]:
         j = found[1]
         while j < len(words) and j < found[1] + 4 and words[j] in (":", "-", "=", ")", ".", "(", "\n", "|", ">", "]"):
             j += 1
-        if j < len(words) and words[j] in _GLOSS_OPENS:
+        if (
+            _has_box_before(words, i)
+            or _has_box_after(words, found[1])
+            or (j < len(words) and words[j] in _GLOSS_OPENS)
+        ):
             items.append((found[0], i, found[1]))
     return items
 
@@ -311,11 +332,12 @@ def _runs(tokens: Tokens, items: list[tuple[Category, int, int]]) -> list[list[t
 
 def _step(tokens: Tokens, before: tuple[Category, int, int], after: tuple[Category, int, int]) -> int:
     """1 or -1 where an item comes next to another in the order of the categories and no breast is named, else 0."""
-    if after[1] - before[2] > _MAX_LEGEND_GAP or abs(after[0].major - before[0].major) > 1:
+    back_to_zero = after[0] is Category.INCOMPLETE and before[0].major >= 5
+    if after[1] - before[2] > _MAX_LEGEND_GAP or (abs(after[0].major - before[0].major) > 1 and not back_to_zero):
         return 0
     if _WHOSE & set(tokens.words[before[2] : after[1]]):
         return 0
-    steps = _ORDER[after[0]] - _ORDER[before[0]]
+    steps = 1 if back_to_zero else _ORDER[after[0]] - _ORDER[before[0]]
     return (steps > 0) - (steps < 0)
 
 
@@ -344,9 +366,20 @@ def _closing(tokens: Tokens, at: int) -> int:
     return at
 
 
-def _is_ticked(tokens: Tokens, at: int) -> bool:
-    """Whether `[x]` or `(x)` stands before an item."""
-    words = tokens.words
+def _has_box_before(words: list[str], at: int) -> bool:
+    """Whether `[ ]` or `[x]` stands before token `at`."""
+    return at >= 2 and words[at - 1] == "]" and words[at - 2] in ("[", "x")
+
+
+def _has_box_after(words: list[str], at: int) -> bool:
+    """Whether `[ ]` or `[x]` begins at token `at`."""
+    return words[at : at + 2] == ["[", "]"] or words[at : at + 3] == ["[", "x", "]"]
+
+
+def _is_ticked(words: list[str], at: int, end: int, boxes_follow: bool) -> bool:
+    """Whether `[x]` or `(x)` stands before an item, or follows it where the boxes of its list do."""
+    if boxes_follow:
+        return words[end : end + 3] == ["[", "x", "]"]
     k = at - 1
     while k >= max(0, at - 6) and words[k] in ("birads", "category", "-", ":"):
         k -= 1

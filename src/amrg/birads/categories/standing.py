@@ -66,17 +66,32 @@ _PAST_PAIRS = frozenset([
     ("last", "year"), ("last", "mammogram"), ("last", "exam"), ("last", "study"), ("last", "examination"),
     ("last", "report"), ("last", "visit"), ("last", "assessment"), ("last", "time"), ("history", "of"),
     ("past", "history"), ("called", "back"), ("follow", "of"), ("evaluation", "of"), ("known", "birads"),
-    ("years", "ago"), ("months", "ago"), ("outside", "mammogram"), ("outside", "exam"), ("outside", "study"),
-    ("outside", "report"), ("outside", "birads"), ("outside", "assessment"), ("work", "of"), ("workup", "of"),
+    ("years", "ago"), ("months", "ago"), ("work", "of"), ("workup", "of"),
     ("workup", "for"), ("up", "of"), ("old", "report"), ("old", "birads"), ("baseline", "birads"),
 ])  # fmt: skip
 _STUDIES_WORDS = "mammogram mammograms mammography exam exams examination study studies imaging report films"
 _STUDIES = frozenset(_STUDIES_WORDS.split())
+_ELSEWHERE = _STUDIES | frozenset(
+    [
+        "birads",
+        "assessment",
+        "category",
+        "interpretation",
+        "reading",
+        "read",
+        "facility",
+        "institution",
+        "hospital",
+        "radiologist",
+        "impression",
+    ]
+)
 _COMPARED_WORDS = "compared comparison since with to than from compare versus"
 _COMPARED = frozenset(_COMPARED_WORDS.split())
 _AFTER_PAST = _by_first_word(
 
-    ("on", "prior"), ("on", "previous"), ("on", "last"), ("on", "outside"), ("on", "earlier"), ("in", "prior"),
+    ("on", "screening", "dated"), ("on", "prior"), ("on", "previous"), ("on", "last"), ("on", "outside"),
+    ("on", "earlier"), ("in", "prior"),
     ("in", "previous"), ("in", "last"), ("at", "prior"), ("at", "last"), ("previously",), ("earlier",),
     ("formerly",), ("last", "year"), ("initially",), ("originally",), ("at", "outside"), ("from", "prior"),
     ("from", "previous"), ("from", "last"), ("from", "outside"), ("by", "outside"), ("before",), ("in", "past"),
@@ -265,9 +280,18 @@ def _is_past(before: list[str]) -> bool:
     """Whether the words before a category make it an earlier one."""
     if any(pair in _PAST_PAIRS for pair in pairwise(before)):
         return True
+    if "outside" in before and not _ELSEWHERE.isdisjoint(before[before.index("outside") + 1 :]):
+        return True
     if before[:1] and _YEAR.match(before[0]) and ":" in before:
         return True
     return any(word in _PAST and not _is_comparison(before, k) for k, word in enumerate(before))
+
+
+def is_dated(tokens: Tokens, piece: Piece, first: int) -> bool:
+    """Whether the words before a category say when it was assigned: `The mammogram from 2021 was BI-RADS 2`."""
+    before = _before(tokens.words, piece.first, first)
+    k = next((k for k, word in enumerate(before) if _YEAR.match(word)), len(before))
+    return "was" in before[k:]
 
 
 def _is_comparison(before: list[str], k: int) -> bool:

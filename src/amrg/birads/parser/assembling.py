@@ -31,6 +31,7 @@ _TELL_APART = frozenset({Concept.SIDE, Concept.CLOCK})
 _PARTS_PLACES = frozenset(
     {Concept.NOT, Concept.CONTRAST, Concept.LIKENESS, Concept.HISTORY, Concept.INSTEAD, Concept.CATEGORY}
 )
+_PARTING = frozenset(["and", "or", "&", "(", ")", "-", "/", "\n", "with", "for"])
 _JOINS = frozenset(["and", "&", ",", "/", "+"])
 _DENIABLE = frozenset({Concept.SIDE})
 _REPEATED = 200  # findings that a later word can point back to: more than any report has
@@ -356,11 +357,21 @@ class _PieceReader:
             for kind in mention.means.get(Concept.STRUCTURE, ()):
                 self._deny(kind, mention).sides = sides
 
+    def _led_up_to(self, at: int) -> PartialFinding | None:
+        """The finding that a category stands right before: `BI-RADS 4 calcifications in the left breast`."""
+        ahead = next((n for n in self._named if n.at > at), None)
+        target = self._targets.get(ahead.at) if ahead is not None else None
+        if ahead is None or not isinstance(target, PartialFinding) or ahead.role is not ClauseRole.FOUND:
+            return None
+        between = self._tokens.words[self._found[at].last : self._found[ahead.at].first]
+        near = _PARTING.isdisjoint(between) and leads_to(self._tokens, self._found, at, ahead.at, commas=False)
+        return target if near else None
+
     def read_categories(self) -> None:
         """Give categories to the finding they rate, else to the breast or the study."""
         if any(Concept.CATEGORY in m.means for m in self._found):
             denies = any(n.role is ClauseRole.DENIED for n in self._named)
-            findings = PieceFindings(self._into.drafts, self._new, self._last_new, denies)
+            findings = PieceFindings(self._into.drafts, self._new, self._last_new, self._led_up_to, denies)
             CategoryReader(self._into.ratings, self._tokens, self._piece, self._found, findings).read()
 
     def _finish(self) -> None:
@@ -388,9 +399,14 @@ class _PieceReader:
 
 def _share(giver: PartialFinding, taker: PartialFinding) -> None:
     """Give a finding without any place the place of the one it is named with."""
-    if not taker.places and Concept.SIDE not in taker.slots:
+    if taker.places or Concept.SIDE in taker.slots:
+        return
+    if Concept.CLOCK in taker.slots:  # `at 10 o'clock and ... at 2 o'clock in the left breast`
+        shared = frozenset({Concept.SIDE})
+    else:
+        shared = frozenset({Concept.SIDE, Concept.CLOCK, Concept.DEPTH})
         taker.places = list(giver.places)
-        taker.slots |= {c: s for c, s in giver.slots.items() if c in (Concept.SIDE, Concept.CLOCK, Concept.DEPTH)}
+    taker.slots |= {c: s for c, s in giver.slots.items() if c in shared}
 
 
 def _settle(draft: PartialFinding) -> None:

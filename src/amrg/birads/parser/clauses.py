@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 
 from amrg.birads.lexicon import ASYMMETRIES, Kind
 from amrg.birads.parser.mentions import Mention
@@ -184,11 +185,17 @@ class Roles:
             named.role = ClauseRole.DENIED if named.role is ClauseRole.FOUND else named.role
 
     def _labels(self) -> None:
-        """`Calcifications: benign calcifications`: the first is a label and no second finding."""
-        for i, named in enumerate(self.named):
+        """`Calcifications: benign calcifications`, `Lesion 1: a mass`: the first is a label and no second finding."""
+        words = self._tokens.words
+        if ":" not in words[self._found[0].first : self._found[-1].last] if self._found else True:
+            return
+        for named, follows in pairwise(self.named):
             after = self._found[named.at].last
-            labels = self._tokens.words[after : after + 1] == [":"]
-            if labels and any(same_sort(named.kind, n.kind) for n in self.named[i + 1 :]):
+            between = words[after : self._found[follows.at].first]
+            numbered = named.general and words[after + 1 : after + 2] == [":"] and len(words[after]) == 1
+            listed = self._found[named.at].plural and ":" in between and not _INDEFINITE.isdisjoint(between)
+            labels = words[after : after + 1] == [":"] or numbered or listed
+            if labels and (numbered or any(same_sort(named.kind, n.kind) for n in self.named if n.at > named.at)):
                 named.role = ClauseRole.ASIDE
 
     def _within(self) -> None:

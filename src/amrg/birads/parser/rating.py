@@ -6,17 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from amrg.birads.categories.standing import Standing, replaces, standing
+from amrg.birads.categories.standing import Standing, is_dated, replaces, standing
 from amrg.birads.categories.statements import find_gloss
 from amrg.birads.lexicon import Category, Laterality
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.parser.partial_finding import PartialFinding
 from amrg.birads.structure.modalities import Modality, category_modality, names_another
 from amrg.birads.structure.sections import Piece
+from amrg.birads.text.figures import LIST
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
 
+_LISTING = LIST | {"birads", "category"}
+_TO_SIDE = frozenset(["in", "on", "for", "the", "("])
 _CONCLUDING_WORDS = 8  # words that an impression has before its category
 
 
@@ -34,7 +37,7 @@ class Ratings:
 
     def __init__(self, tokens: Tokens) -> None:
         self.categories: list[NamedCategory] = []
-        self.tentative: list[NamedCategory] = []  # called preliminary: they hold where no other does
+        self.tentative: list[tuple[Standing, NamedCategory]] = []  # preliminary or dated: they hold where no other does
         self.others: list[tuple[Standing, NamedCategory]] = []
         self.replaced_at: list[int] = []  # where the text changes its categories
         self.several = names_another(tokens)  # whether the text names another examination than the mammogram
@@ -44,11 +47,13 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True)
 class PieceFindings:
-    """What a piece and those before it name: findings, the nearest one before a mention, and whether it denies any."""
+    """What a piece and those before it name: findings, the nearest one before a mention, the one that a category stands
+    right before, and whether anything is denied."""
 
     earlier: list[PartialFinding]
     new: list[PartialFinding]
     last_before: Callable[[int], PartialFinding | None]
+    led_up_to: Callable[[int], PartialFinding | None]
     denies: bool
 
 
@@ -93,10 +98,14 @@ class CategoryReader:
         if draft is not None and self._piece.section is not Section.IMPRESSION and not replaces_others:
             return at
         side, last = self._category_side(after, at, draft)
-        stated = self._ratings.tentative if means is Standing.SUPERSEDED else self._ratings.categories
         named = [NamedCategory(v, side, begin, end) for v in values]
         named += [glossed._replace(side=side)] if glossed is not None else []
-        stated += named
+        if means is None and is_dated(self._tokens, self._piece, mention.first):
+            means = Standing.PRIOR
+        if means is None:
+            self._ratings.categories += named
+        else:
+            self._ratings.tentative += [(means, one) for one in named]
         self._ratings.of_mammogram.update(named if examined is Modality.MAMMOGRAPHY else ())
         return last
 
@@ -129,9 +138,12 @@ class CategoryReader:
 
     def _category_target(self, at: int) -> PartialFinding | None:
         """The finding that a category rates, or None."""
+        ahead = None if self._is_listed(at) else self._findings.led_up_to(at)
+        if ahead is not None:
+            return ahead
         before = self._findings.last_before(at)
         if before is not None:
-            return None if self._concludes(before, at) else before
+            return None if self._concludes(before, at) or self._is_of_other_side(before, at) else before
         drafts = self._findings.earlier
         if self._findings.denies or not drafts:
             return None
@@ -142,6 +154,22 @@ class CategoryReader:
         last = next((d for d in reversed(drafts) if not d.companion), drafts[-1])
         return last if continues and Concept.CATEGORY not in last.slots else None
 
+    def _is_listed(self, at: int) -> bool:
+        """Whether it is listed with the category before it: `BI-RADS 3 / BI-RADS 4A lesion`."""
+        before = next((m for m in reversed(self._found[:at]) if Concept.FILL not in m.means), None)
+        if before is None or Concept.CATEGORY not in before.means:
+            return False
+        return _LISTING.issuperset(self._tokens.words[before.last : self._found[at].first])
+
+    def _is_of_other_side(self, draft: PartialFinding, at: int) -> bool:
+        """Whether a side right after a category is not that of the finding before it."""
+        words = self._tokens.words
+        follows = next((m for m in self._found[at + 1 :] if Concept.SIDE in m.means), None)
+        if follows is None or not _TO_SIDE.issuperset(words[self._found[at].last : follows.first]):
+            return False
+        sides = draft.value(Concept.SIDE)
+        return bool(sides) and sides != follows.means[Concept.SIDE]
+
     def _concludes(self, draft: PartialFinding, at: int) -> bool:
         """Whether an impression begins between a finding and a category, as in text without punctuation."""
         first = self._found[at].first
@@ -151,6 +179,9 @@ class CategoryReader:
     def _category_side(self, after: int, at: int, draft: PartialFinding | None) -> tuple[Laterality | None, int]:
         """The side of a category (stated before it, after it, or by the heading), and the last mention used."""
         sides = [m.means[Concept.SIDE] for m in self._found[after:at] if Concept.SIDE in m.means]
+        before = self._findings.last_before(at) if draft is None and sides else None
+        if before is not None and self._is_of_other_side(before, at):
+            sides = []  # `BI-RADS 3 lesion in the left breast and BI-RADS 2 in the right breast`
         if draft is None and self._findings.new and self._concludes(self._findings.new[-1], at):
             sides = []
         if not sides and draft is None and (follows := self._side_after(at)) is not None:
@@ -158,7 +189,8 @@ class CategoryReader:
         if not sides and draft is not None and Concept.SIDE in draft.slots:
             sides = [draft.slots[Concept.SIDE][0]]
         if not sides:
-            return self._piece.side, at
+            overall = "overall" in self._tokens.words[self._piece.first : self._found[at].first]
+            return (None if overall else self._piece.side), at
         return (sides[-1][0] if len(sides[-1]) == 1 else None), at
 
     def _side_after(self, at: int) -> int | None:

@@ -10,6 +10,7 @@ from amrg.birads.parser.rating import NamedCategory, Ratings
 from amrg.birads.report import Assessment, Finding
 from amrg.birads.structure.addenda import Parts
 from amrg.birads.text.phrases import Concept
+from amrg.birads.validity import is_unassessed
 
 _EXAMINED = frozenset({Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY})
 
@@ -22,10 +23,8 @@ def settle(
     def rank(begin: int) -> tuple[int, int]:
         return parts.rank(begin), bisect_right(ratings.replaced_at, begin)
 
-    stated = ratings.categories or ratings.tentative
-    others = list(ratings.others)
-    if ratings.categories:
-        others += [(Standing.SUPERSEDED, named) for named in ratings.tentative]
+    stated = ratings.categories or [named for _, named in ratings.tentative]
+    others = [*ratings.others, *(ratings.tentative if ratings.categories else ())]
     together = [named for named in stated if _is_combined(named, ratings, others)]
     if together:
         stated = [named for named in stated if named not in together]
@@ -72,13 +71,15 @@ def _is_superseded(named: NamedCategory, rank: tuple[int, int], ranks: dict[Name
 def assessments_of(
     held: list[NamedCategory], findings: list[Finding], drafts: list[PartialFinding]
 ) -> dict[Assessment, tuple[int, int]]:
-    """The categories named for breast or study, with their spans; where there are none, those of the findings."""
+    """The categories named for breast or study, with their spans, and those of findings in a breast without one."""
     made: dict[Assessment, tuple[int, int]] = {}
     for named in held:
         made.setdefault(Assessment(category=named.category, laterality=named.side), (named.begin, named.end))
-    if not made:
-        spans = [draft.slots.get(Concept.CATEGORY) for draft in drafts for _ in draft.findings()]
-        for finding, slot in zip(findings, spans, strict=True):
-            if finding.category is not None and slot is not None:
-                made.setdefault(Assessment(category=finding.category, laterality=finding.laterality), slot[1:])
+    rated = {named.side for named in held}
+    spans = [draft.slots.get(Concept.CATEGORY) for draft in drafts for _ in draft.findings()]
+    for finding, slot in zip(findings, spans, strict=True):
+        if finding.category is None or slot is None:
+            continue
+        if not held or is_unassessed(finding, rated):
+            made.setdefault(Assessment(category=finding.category, laterality=finding.laterality), slot[1:])
     return made

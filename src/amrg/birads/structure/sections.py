@@ -61,22 +61,29 @@ class _State:
         self.whole = whole_modality(tokens) if self.several else None
         self.modality = self.whole
         self._for_findings = False  # the examination holds for one section, else for a part with sections of its own
+        self.in_paragraph = False  # it is named where its text begins, and holds for that paragraph
         self._concluded = 0  # parts that had an impression
 
-    def enter(self, section: Section) -> None:
-        """A heading of a section."""
+    def enter(self, section: Section, is_part: bool = False) -> None:
+        """A heading of a section, or of a part of the findings such as `Axilla:`."""
         self.section, self.filled = section, False
+        if is_part and section is Section.FINDINGS:
+            return
         own = section in (Section.FINDINGS, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION)
         if section is Section.IMPRESSION:
             own = self._concluded > 0
             self._concluded += 1
         if self._for_findings or not own:
-            self.modality, self._for_findings = self.whole, False
+            self.leave()
 
-    def examine(self, modality: Modality | None, for_findings: bool) -> None:
-        """A heading that names an examination; in an impression it holds for its line."""
+    def leave(self) -> None:
+        """The part about an examination ends."""
+        self.modality, self._for_findings, self.in_paragraph = self.whole, False, False
+
+    def examine(self, modality: Modality | None, for_findings: bool, in_paragraph: bool) -> None:
+        """A heading that names an examination."""
         self.modality = modality or self.whole
-        self._for_findings = for_findings
+        self._for_findings, self.in_paragraph = for_findings or in_paragraph, in_paragraph
         self.section, self.filled = (Section.FINDINGS if for_findings else Section.BODY), False
 
     @property
@@ -99,6 +106,8 @@ def _before(tokens: Tokens, segment: Segment, state: _State) -> None:
         state.line_side = None
     if state.filled and state.section is Section.COMPOSITION:  # composition takes one sentence
         state.enter(Section.FINDINGS)
+    if segment.after_blank and state.in_paragraph:
+        state.leave()
     if segment.after_blank and state.filled and state.section in _SHORT_LIVED:
         state.enter(Section.BODY)
     if tokens.words[segment.first] == "birads" and state.section in _SHORT_LIVED - {Section.TECHNIQUE}:
@@ -143,11 +152,11 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
     if state.several and segment.opens_line and state.section is not Section.ADVICE:
         titled = heading_modality(words[first:last])
         if titled is not None and words[last : last + 1] == ["\n"]:
-            state.examine(*titled)
+            state.examine(*titled, in_paragraph=False)
             return
     at = first
     for k in [k for k in range(first, last) if words[k] == ":"]:
-        if state.several and _examination_heading(words[at:k], state):
+        if state.several and _examination_heading(words[at:k], state, words[k + 1 : k + 2] == ["\n"]):
             continue
         found = _heading_before(tokens, at, k)
         if found is None:
@@ -155,7 +164,7 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
         start, section = found
         if start > at:
             yield _piece(tokens, state, at, start, segment.opens_line)
-        state.enter(section)
+        state.enter(section, " ".join(words[start:k]) in SPEAKING)
         if start == first and segment.opens_line:
             state.block_side = None if " ".join(words[start:k]) not in SPEAKING else state.block_side
         at = start if " ".join(words[start:k]) in SPEAKING else k + 1
@@ -172,14 +181,14 @@ def _piece(tokens: Tokens, state: _State, first: int, last: int, opens_line: boo
     return Piece(state.section, first, last, state.side, opens_line, label or state.modality, sentence_modality(words))
 
 
-def _examination_heading(words: list[str], state: _State) -> bool:
+def _examination_heading(words: list[str], state: _State, ends_line: bool) -> bool:
     """Whether a heading such as `Targeted ultrasound:` was taken in; its words stay part of what is read."""
     if state.section is Section.ADVICE:
         return False
     titled = heading_modality([w for w in words if w not in ("(", ")", "\n")])
     if titled is None or (state.section is Section.IMPRESSION and not titled[1]):
         return False  # `Ultrasound: BI-RADS 3` in an impression names the examination of one category
-    state.examine(*titled)
+    state.examine(*titled, in_paragraph=not ends_line)
     return True
 
 

@@ -13,7 +13,7 @@ _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "iva": "4A", "ivb": "4B", 
 FIGURES = frozenset(_FIGURES) | frozenset(_ROMAN)
 SIDES = {"right": "right", "left": "left", "rt": "right", "lt": "left", "r": "right", "l": "left"}
 """Words for a side, with the one that the word table knows."""
-_LIST_WORDS = ", / & and or + to - ( )"
+_LIST_WORDS = ", / & and or vs versus + to - ( )"
 LIST = frozenset(_LIST_WORDS.split())
 _MEASURES_WORDS = "mm cm month months week weeks o x % th st nd rd edition year years day days view views"
 _MEASURES = frozenset(_MEASURES_WORDS.split())
