@@ -32,7 +32,7 @@ def _without_accents(words: frozenset[str]) -> frozenset[str]:
     return words | {w for w in forms if w.isascii()}
 
 
-_SHORTEST = 3  # letters of a word that is told from English without its accents
+_SHORTEST = 3  # letters of a word that is distinguished from English without its accents
 _BY_LANGUAGE = {language: _without_accents(words) for language, words in FOREIGN_WORDS.items()}
 _FOREIGN = frozenset().union(*_BY_LANGUAGE.values())
 _READABLE = 0x24F  # the last letter of the Latin blocks that English texts may borrow from
