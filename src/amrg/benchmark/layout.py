@@ -17,6 +17,9 @@ MANIFEST = "manifest.json"
 SCORES = "scores.json"
 """Everything measured: the layout of `amrg.metrics.scores.Scores`."""
 
+TRAINED_ON = "trained-on.json"
+"""What the model was trained on, as far as it is known."""
+
 BASELINES, ABOUT = "baselines", "about.json"
 """The predictions of the baselines, and how each was made."""
 

@@ -24,6 +24,7 @@ from amrg.core.files import write_text
 from amrg.core.progress import Progress
 from amrg.datasets import import_dataset, importer_of, open_dataset
 from amrg.datasets.splits.rules import make_split
+from amrg.datasets.training_set import TrainingSet
 from amrg.generation import Engine
 from amrg.generation.engines.local import local_engine
 from amrg.metrics.scores import MetricScore, Scores
@@ -39,28 +40,40 @@ SPLIT = "all-test"
 FIRST_SEED = 1_010_001  # training never goes above a million, and no draft of these was read while the code was written
 
 METRICS = (
+    "birads_accuracy_7_worst_strict",
     "birads_accuracy_7_worst",
     "birads_majority_share_7_worst",
+    "birads_kappa_quadratic_7_worst_strict",
     "birads_kappa_quadratic_7_worst",
+    "abnormal_sensitivity_0_3_4_5_6_strict",
     "abnormal_sensitivity_0_3_4_5_6",
+    "abnormal_specificity_0_3_4_5_6_strict",
     "abnormal_specificity_0_3_4_5_6",
+    "density_accuracy_strict",
     "density_accuracy",
     "density_majority_share",
+    "finding_f1_by_place_strict",
     "finding_f1_by_place",
     "finding_precision_by_place",
+    "finding_recall_by_place_strict",
     "finding_recall_by_place",
+    "finding_f1_by_lesion_strict",
     "finding_f1_by_lesion",
     "invented_findings_a_report_by_kind",
     "misplaced_findings_a_report_by_place",
+    "mammogreen_score_strict",
     "mammogreen_score",
     "contradictions_a_report",
     "refused_share",
 )
-"""Metrics of the drafts that the card states."""
+"""Metrics of the drafts that the card states, those over every case before those that skip cases."""
 
 BLANKED_METRICS = (
+    "birads_accuracy_7_worst_strict",
     "birads_accuracy_7_worst",
+    "density_accuracy_strict",
     "density_accuracy",
+    "finding_f1_by_place_strict",
     "finding_f1_by_place",
     "refused_share",
 )
@@ -159,6 +172,7 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
             "language steps": recipe["language"]["steps"],
             "software": recipe["software"],
         },
+        trained_on=(TrainingSet(name="phantom"),),  # by seeds below a million, which no benchmark draws from
         metrics=tuple(metrics),
     )
 

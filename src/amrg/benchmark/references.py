@@ -34,7 +34,7 @@ class References:
     """Cases in a fixed order, where they come from, and training cases for baselines.
 
     `training` are cases to fit baselines on, none of them scored; may be empty. `other_parts` has the part of each case
-    of the split that is not scored. `hashes` are those of data set and split.
+    of the split that is not scored. `hashes` are those of data set and split, `root` is the folder of the images.
     """
 
     name: str
@@ -44,6 +44,7 @@ class References:
     training: tuple[Case, ...] = ()
     other_parts: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
+    root: Path | None = None
     warnings: tuple[str, ...] = ()
 
     @cached_property
@@ -114,7 +115,11 @@ def _all_cases(dataset: Dataset) -> References:
         )
     warning = f"{dataset.info.name} has no split: all its cases are scored, also those that a system was trained on"
     return References(
-        dataset.info.name, tuple(dataset.cases()), hashes={"dataset": dataset.info.hash}, warnings=(warning,)
+        dataset.info.name,
+        tuple(dataset.cases()),
+        hashes={"dataset": dataset.info.hash},
+        root=dataset.root,
+        warnings=(warning,),
     )
 
 
@@ -141,6 +146,7 @@ def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> 
         training,
         other_parts={key: name for name in PARTS if name != part for key in split.keys(name)},
         hashes={"dataset": dataset.info.hash, "split": split.hash},
+        root=dataset.root,
         warnings=_leaks(cases, training),
     )
 

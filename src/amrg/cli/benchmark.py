@@ -32,6 +32,12 @@ RadEval = Annotated[
 Metrics = Annotated[
     list[str] | None, typer.Option("--metric", help="A metric by name, or all; repeatable. Default: the main metrics.")
 ]
+TrainedOnNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trained-on", help="A data set that the system was trained on, or a collection such as MammoVQA; repeatable."
+    ),
+]
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
@@ -49,6 +55,7 @@ def score(
     label_texts: LabelTexts = False,
     meteor_jar: MeteorJar = False,
     radeval: RadEval = None,
+    trained_on: TrainedOnNames = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -56,17 +63,20 @@ def score(
     with busy("reading"):
         from amrg.benchmark.references import read_references
         from amrg.benchmark.scoring.measure import OptionalMetrics
+        from amrg.benchmark.scoring.overlap import named_provenance
         from amrg.benchmark.scoring.score_run import load_submission, score_submission
         from amrg.benchmark.scoring.scoring import ScoringOptions
 
         extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
         with exit_on_benchmark_error():
-            options = ScoringOptions(name or predictions.stem, seed, extras=extras)
+            provenance = named_provenance(trained_on or ())
+            options = ScoringOptions(name or predictions.stem, seed, extras=extras, provenance=provenance)
             submission = load_submission(predictions, read_references(references, split, part, seed))
     with busy(f"scoring {len(submission.outputs.predictions)} cases"), exit_on_benchmark_error(), writing(folder):
         scores = score_submission(submission, folder, options)
     write_run_page(folder, references)
     report_scores(scores, folder, as_json)
+    exit_on_overlap(scores)
 
 
 @app.command()
@@ -155,6 +165,12 @@ def write_run_page(folder: Path, data: Path | None = None) -> None:
         from amrg.benchmark.pages.run_page import write_run_page as write
 
         write(folder, dataset_images(data))
+
+
+def exit_on_overlap(scores: Scores) -> None:
+    """End as a leaking split does where scored cases are, or may be, among those that the model was trained on."""
+    if scores.trained_on is not None and scores.trained_on.overlaps:
+        raise typer.Exit(Exit.LEAK)
 
 
 def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from amrg.cli.benchmark import (
     RadEval,
     Seed,
     exit_on_benchmark_error,
+    exit_on_overlap,
     report_scores,
     write_run_page,
 )
@@ -66,6 +67,7 @@ def run(
         from amrg.datasets import open_dataset
         from amrg.generation.engines.local import load_engine
         from amrg.models import ModelError
+        from amrg.models.provenance import provenance_of
 
         if score_text not in tuple(ScoreText):
             fail(Exit.USAGE, f"--score-text is {score_text!r}; expected {', '.join(ScoreText)}")
@@ -97,6 +99,9 @@ def run(
             references = run_model(config, engine, progress)
         with busy(f"scoring {len(references.cases)} cases"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-            scores = score_run(folder, references, ScoringOptions(engine.identity.name, seed, extras=extras))
+            provenance = provenance_of(engine.loaded)
+            options = ScoringOptions(engine.identity.name, seed, extras=extras, provenance=provenance)
+            scores = score_run(folder, references, options)
     write_run_page(folder, data)
     report_scores(scores, folder, as_json)
+    exit_on_overlap(scores)

@@ -34,7 +34,7 @@ MEANING: dict[Exit, str] = {
     Exit.OUTSIDE_DOMAIN: "the study is outside the model's domain; no draft was written",
     Exit.NO_MODEL: "the model is missing, gated, not measured or of an unsupported class",
     Exit.UNWRITABLE: "the output cannot be written",
-    Exit.LEAK: "a split has the same report or patient on both sides",
+    Exit.LEAK: "a split has the same report or patient on both sides, or a model was trained on cases that are scored",
     Exit.TUNING: "training cannot start or resume; the last checkpoint is intact",
     Exit.EDITED: "an output file was edited since amrg wrote it, and was left as it is",
     Exit.INCOMPLETE: "a draft was written, but views are missing or files could not be read",

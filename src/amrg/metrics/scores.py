@@ -104,6 +104,27 @@ class Unread(Value):
     examples: tuple[str, ...]
 
 
+class TrainingOverlap(Value):
+    """Scored cases in what a model was trained on: `count` of them by content, with what they share, or unknown which.
+
+    `data_set` is given where only the name is known to be in `training`; then `count` is 0.
+    """
+
+    training: str
+    data_set: str | None = None
+    count: int = 0
+    kinds: tuple[tuple[str, int], ...] = ()
+    examples: tuple[str, ...] = ()
+
+
+class TrainedOn(Value):
+    """What a model was trained on: data sets, a line for each part that is not known, and the scored cases in it."""
+
+    names: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    overlaps: tuple[TrainingOverlap, ...] = ()
+
+
 class CaseScores(Value):
     """One case: its subgroups, and each metric's own value where the metric has one a case."""
 
@@ -139,4 +160,5 @@ class Scores(Value):
     confusions: dict[str, Confusion] = Field(default_factory=dict)  # birads, density
     cases: tuple[CaseScores, ...] = ()
     unread: tuple[Unread, ...] = ()
+    trained_on: TrainedOn | None = None
     warnings: tuple[str, ...] = ()

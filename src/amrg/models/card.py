@@ -8,6 +8,7 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from amrg.core.values import Value
+from amrg.datasets.training_set import TrainingSet
 from amrg.models.catalog import KNOWN
 
 FILE_NAME = "card.json"
@@ -39,7 +40,7 @@ def value_with_interval(value: float, between: Sequence[float] | None) -> str:
 
 
 class ModelCard(Value):
-    """What a reader must know of a model before using it."""
+    """What a reader must know of a model before using it. `trained_on` names its data sets, with digests if known."""
 
     name: str
     summary: str
@@ -49,6 +50,7 @@ class ModelCard(Value):
     weights_sha256: str
     licence: str
     training: dict[str, str | int | float]
+    trained_on: tuple[TrainingSet, ...] = ()
     metrics: tuple[CardMetric, ...]
 
 

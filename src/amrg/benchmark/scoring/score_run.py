@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from amrg.benchmark.baselines.suite import fit_baselines, load_baselines, save_b
 from amrg.benchmark.layout import BASELINES, MANIFEST, PREDICTIONS, SCORES
 from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.references import References, save_references
+from amrg.benchmark.scoring.overlap import load_provenance, save_provenance
 from amrg.benchmark.scoring.read_run import read_manifest
 from amrg.benchmark.scoring.scoring import ScoringOptions, score
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_chunks
+from amrg.datasets.training_set import TrainingProvenance
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import Scores
 
@@ -64,12 +66,17 @@ def score_submission(submission: Submission, folder: Path, options: ScoringOptio
 def score_run(folder: Path, references: References, options: ScoringOptions, outputs: Outputs | None = None) -> Scores:
     """Score a run folder that has its predictions and baselines; writes `scores.json` and the cases scored.
 
-    `outputs` are its predictions if they are in memory; else they are read from the folder.
+    `outputs` are its predictions if they are in memory; else they are read from the folder. What the model was trained
+    on is stored with the run, and read from it where the options do not say.
 
     Raises:
         BenchmarkError: predictions or baselines are malformed, or of other cases.
         OSError: the folder cannot be written.
     """
+    if options.provenance == TrainingProvenance():
+        options = replace(options, provenance=load_provenance(folder))
+    else:
+        save_provenance(folder, options.provenance)
     outputs = outputs or match_to_references(references, read_predictions(folder))
     scores = score(references, outputs, load_baselines(folder, references), options, folder)
     save_references(references.cases, folder)

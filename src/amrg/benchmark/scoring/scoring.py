@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from amrg.benchmark.records import list_some
 from amrg.benchmark.references import References
 from amrg.benchmark.scoring.image_dependence import perturbation_scores
 from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of, unread_texts
+from amrg.benchmark.scoring.overlap import overlap_line, trained_on
 from amrg.benchmark.submissions import Outputs
 from amrg.datasets.case import ReferenceSource
+from amrg.datasets.training_set import TrainingProvenance
 from amrg.metrics.clinical.suite import confusions
 from amrg.metrics.display import counted
 from amrg.metrics.errors import BenchmarkError
@@ -32,7 +34,7 @@ from amrg.metrics.summaries import ends_of, finite, metric_scores
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How to score: the system's name, the seed and number of resamples, optional metrics.
+    """How to score: the system's name, the seed and number of resamples, optional metrics, what it was trained on.
 
     Raises:
         BenchmarkError: the system has a baseline's name.
@@ -42,6 +44,7 @@ class ScoringOptions:
     seed: int = 0
     resamples: int = DRAWS
     extras: OptionalMetrics = NO_EXTRAS
+    provenance: TrainingProvenance = field(default_factory=TrainingProvenance)
 
     def __post_init__(self) -> None:
         """Refuse a system with the name of a baseline."""
@@ -67,6 +70,7 @@ def score(
             measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
         perturbed = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
         text_warnings = measure.warnings(pairs)
+    training = trained_on(options.provenance, references)
     own, unread = list(measured[options.system].values()), unread_texts(references.cases, pairs)
     resamples = bootstrap(references.groups, options.seed, options.resamples)
     return Scores(
@@ -79,7 +83,9 @@ def score(
         confusions=confusions(pairs),
         cases=_cases(pairs, own),
         unread=unread,
+        trained_on=training,
         warnings=(
+            *(overlap_line(found, len(pairs)) for found in (training.overlaps if training is not None else ())),
             *references.warnings,
             *outputs.warnings,
             *map(unread_line, unread),

@@ -18,9 +18,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from amrg.core.files import write_text
+from amrg.core.hashing import sha256_of_text
 from amrg.core.progress import Progress
 from amrg.core.values import Value
 from amrg.datasets import Dataset, Split, open_dataset
+from amrg.datasets.training_set import TrainingSet, training_set_of
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.base_model import (
@@ -72,7 +75,7 @@ class PreparedData:
     """A bare base, frozen and in evaluation mode, and the samples to train and validate on.
 
     `features` are at the last stage that the recipe's modules do not change. `skipped` names every unused case of both
-    parts, with the reason.
+    parts, with the reason. `trained_on` is the record that is kept with the weights.
     """
 
     loaded: LoadedModel
@@ -81,6 +84,7 @@ class PreparedData:
     features: FeatureCache
     data: DataUsed
     skipped: tuple[SkippedCase, ...] = ()
+    trained_on: TrainingSet | None = None
 
     @property
     def weights_id(self) -> str | None:
@@ -123,7 +127,18 @@ def _prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress
             raise TuningError(_empty_part(source, part, skipped))
     features = stores.fill_features(tuple(prompts), progress)
     used = _data_used(dataset, split, len(train), len(validation))
-    return PreparedData(loaded, train, validation, features, used, tuple(skipped))
+    trained_on = _training_set(dataset, split, [sample.key for sample in (*train, *validation)], cache)
+    return PreparedData(loaded, train, validation, features, used, tuple(skipped), trained_on)
+
+
+def _training_set(dataset: Dataset, split: Split, keys: Sequence[str], cache: Path) -> TrainingSet:
+    """The record of what is trained on, images included; computed once for all runs that share a cache."""
+    path = cache / f"training-set-{sha256_of_text(dataset.info.hash, split.hash, *keys)[:16]}.json"
+    if path.is_file():
+        return TrainingSet.model_validate_json(path.read_bytes())
+    made = training_set_of(dataset, split, keys)
+    write_text(path, [made.model_dump_json()])
+    return made
 
 
 class _Stores:

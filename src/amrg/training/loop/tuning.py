@@ -216,6 +216,7 @@ class _Run:
             weights_hash=loaded.weights_hash,
             micro_batch_size=self._recipe.micro_batch_size,
             data=self._prepared.data,
+            trained_on=self._prepared.trained_on,
             skipped=dict(self._prepared.skipped),
             hardware=Hardware.here(self._devices.device, self._devices.count),
             software=software_versions(),

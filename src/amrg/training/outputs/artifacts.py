@@ -17,6 +17,7 @@ from torch import Tensor
 
 from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
+from amrg.datasets.training_set import TrainingSet
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.validation import WatchedMetric
 from amrg.models.adapters.files import CONFIG_FILE, WEIGHTS_FILE
@@ -67,7 +68,7 @@ class TrainingRecord(Value):
 
     `intervals` are 95 % bootstrap intervals over cases; None if there is none. `micro_batch_size` is the last one used:
     smaller than in the recipe if memory ran out on the way. `skipped` has the unused cases of both parts, each with the
-    reason.
+    reason. `trained_on` has digests of the cases of both parts, for comparing a test set with them.
     """
 
     best_step: int
@@ -87,6 +88,7 @@ class TrainingRecord(Value):
     weights_hash: str | None
     micro_batch_size: int
     data: DataUsed
+    trained_on: TrainingSet | None = None
     skipped: dict[str, str]
     hardware: Hardware
     software: dict[str, str]
