@@ -57,7 +57,9 @@ def test_import_names_oddities_and_cases_without_a_patient(tmp_path: Path) -> No
     notes = [line for line in done.stderr.splitlines() if line.startswith("amrg: note: ")]
     assert notes[0] == "amrg: note: cases.csv line 2, files: gone-0.png: no such file; expected an image"
     assert notes[5] == f"amrg: note: and 2 more in {tmp_path / 'out' / 'oddities.jsonl'}"
-    assert notes[6].startswith("amrg: note: 7 of 8 cases name no patient: a split keeps those of one report text")
+    assert notes[6].startswith(
+        "amrg: note: 7 of 8 cases name no patient: the split clean keeps those of one report text"
+    )
     assert len(notes) == 7
 
 

@@ -169,6 +169,7 @@ def test_what_is_cheap_is_looked_at_before_the_base(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (("--resume",), Exit.USAGE, "RUN: not given; expected the folder of the run to resume"),
         (("--resume", "none"), Exit.USAGE, "none: no run to resume (run.yaml is missing)"),
         (("--out", "a", "b"), Exit.USAGE, "RUN is b and --out is a; expected one folder"),
         (("--split", "clean"), Exit.USAGE, "--data, --out: not given; expected as options, or in the file of --config"),

@@ -148,6 +148,24 @@ def test_no_text_is_no_text_whatever_is_written_for_it(tmp_path: Path) -> None:
     assert [o.found for o in dataset.oddities()] == ["no report and no category; skipped"]
 
 
+def test_a_category_that_is_not_the_reports_is_named(tmp_path: Path) -> None:
+    table = "id,files,text,birads\na,,Mass. BI-RADS 4A.,4\nb,,Mass. BI-RADS 4A.,2\n"
+    dataset = imported(tmp_path, table)
+    assert [case.reference.worst for case in dataset.cases()] == [Category.LOW_SUSPICION] * 2
+    assert [(o.where, o.found) for o in dataset.oddities()] == [
+        ("cases.csv line 3, birads", "2, where the report has 4A; the report is used")
+    ]
+
+
+def test_a_table_under_another_name_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"there is ours\.csv: save it under one of these names"):
+        imported(tmp_path, PLAIN, "ours.csv")
+    (tmp_path / "ours.csv").unlink()
+    assert len(imported(tmp_path, PLAIN, "Cases.CSV").keys()) == 2
+    with pytest.raises(DatasetError, match="a file; expected its folder"):
+        list(import_dataset(importer_of("generic"), tmp_path / "Cases.CSV", tmp_path / "other"))
+
+
 def test_only_a_named_patient_is_a_patient(tmp_path: Path) -> None:
     cases = imported(tmp_path, "id,files,birads,patient\na,,1,A1\nb,,1,\nc,,1,N/A\nd,,1,7.0\ne,,1, 7 \n").cases()
     groups = [case.group for case in cases]

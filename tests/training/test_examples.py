@@ -19,7 +19,7 @@ from amrg.models.backbones.gemma3 import Gemma3
 from amrg.models.load import load_base
 from amrg.training.data import examples
 from amrg.training.data.base_model import DTYPES
-from amrg.training.data.examples import ExampleReader, FramingJob, as_tensors, from_tensors, target_text
+from amrg.training.data.examples import ExampleReader, FramingJob, as_tensors, build_examples, from_tensors, target_text
 from amrg.training.data.prepared import DataSource, prepare
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Lora, OmittableFact, Precision, Quantization, Recipe, TargetText
@@ -75,6 +75,26 @@ def test_samples_are_asked_as_drafting_asks_and_answer_with_the_text(
     used = made.data
     assert (used.n_train, used.n_validation, used.split) == (TRAIN, VALIDATION - TRAIN, "some")
     assert (used.dataset_hash, used.split_hash) == (dataset.info.hash, dataset.split("some").hash)
+
+
+def test_no_example_says_that_there_is_nothing_where_that_is_not_known(tmp_path: Path) -> None:
+    rows = [
+        "read,,A mass is in the left breast. BI-RADS 4.,",
+        "german,,Kein Herdbefund beidseits. BI-RADS 1.,",
+        "graded,,,5",
+    ]
+    (tmp_path / "cases.csv").write_text("\n".join(["id,files,text,birads", *rows]), encoding="utf-8")
+    list(import_dataset(importer_of("generic"), tmp_path, tmp_path / "data"))
+    dataset = open_dataset(tmp_path / "data")
+    for target in (TargetText.CLINICAL, TargetText.DMID, TargetText.IMPRESSION_FIRST):
+        made, skipped = build_examples(dataset, dataset.keys(), Recipe(target_text=target))
+        assert [example.key for example in made] == ["read", "graded"]
+        assert skipped == [("german", "its report was not read: not English (German): not read")]
+        assert "finding" not in made[1].text.lower()
+        assert "5" in made[1].text
+    made, skipped = build_examples(dataset, dataset.keys(), Recipe())
+    assert [example.key for example in made] == [*dataset.keys()]
+    assert skipped == []
 
 
 def test_the_words_are_published_or_rendered_and_the_facts_stay_the_same(tmp_path: Path, recipe: Recipe) -> None:

@@ -85,7 +85,7 @@ def _note_patients(dataset: Dataset) -> None:
     groups = [case.group for case in dataset.cases()]
     if unknown := sum(not is_patient(group) for group in groups):
         cases = f"{unknown:,} of {counted(len(groups), 'case')} {'names' if unknown == 1 else 'name'} no patient"
-        _note(f"{cases}: a split keeps those of one report text together, not those of one patient")
+        _note(f"{cases}: the split clean keeps those of one report text together, not those of one patient")
 
 
 def _note(message: str) -> None:
@@ -134,6 +134,7 @@ def split(
     dataset = open_dataset(folder)
     with writing(folder), busy("splitting"):
         made = dataset.write_split(make_split(dataset, name, seed))
+    if name == "clean":
         _note_patients(dataset)
     sizes = {part: len(made.keys(part)) for part in ("train", "validation", "test")}
     if as_json:

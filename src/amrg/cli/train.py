@@ -139,6 +139,8 @@ def _config(given: _Given, changes: list[str]) -> TrainConfig:
         config = read_config(given.config)
     elif stored is not None and stored.is_file():
         config = read_config(stored)
+    elif given.resume and given.out is None:
+        fail(Exit.USAGE, "RUN: not given; expected the folder of the run to resume")
     elif stored is not None and not given.names_a_run:
         fail(Exit.USAGE, f"{given.out}: no run to resume ({FILE_NAME} is missing); name its --data and --split again")
     if given.recipe is not None:

@@ -63,6 +63,8 @@ def import_dataset(importer: Importer, root: Path, out: Path, size: int = PART) 
         DatasetError: `root` is not this data set or has no case, or `out` contains another data set, another root, or
             an import of tables that have changed since.
     """
+    if root.is_file():
+        raise DatasetError(f"{root}: a file; expected its folder, {root.parent}")
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; expected the {importer.about.name} data set as published")
     job = _Job(importer, root.resolve(), out, size)

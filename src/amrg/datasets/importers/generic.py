@@ -40,6 +40,7 @@ from amrg.datasets.tables.readers import Numbered
 from amrg.datasets.tables.spreadsheets import read_text, table_rows, text_lines
 
 TABLES = ("cases.csv", "cases.tsv", "cases.xlsx", "cases.jsonl")
+_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".json", ".jsonl")
 _GRADES = ("birads", "birads_right", "birads_left", "density")
 _LISTS = ("files", "masks", "laterality", "view")
 _FREE = ("id", "files", "masks", "text", "text_file")
@@ -100,6 +101,7 @@ class Generic:
         if text is None:
             return self._from_labels(known, item, odd)
         reference, notes = read_reference(text, f"{item.rows[0][WHERE]}, text", odd)
+        _compare_category(item, reference, odd)
         return Case(
             key=known.key,
             dataset=self.about.name,
@@ -128,12 +130,18 @@ class Generic:
 
 def _rows(root: Path, odd: Odd) -> Iterator[Row]:
     """The rows of the one table in the folder, each with its line."""
-    there = [root / name for name in TABLES if (root / name).is_file()]
+    files = sorted(path for path in root.iterdir() if path.is_file())
+    there = [path for path in files if path.name.casefold() in TABLES]
     if len(there) != 1:
         found = " and ".join(path.name for path in there) or "neither"
-        raise DatasetError(f"{root}: found {found}; expected either cases.csv or cases.jsonl, cases.tsv or cases.xlsx")
+        others = [path.name for path in files if path.suffix.lower() in _TABLE_ENDINGS and path not in there]
+        hint = f"; there is {others[0]}: save it under one of these names" if others and not there else ""
+        expected = "either cases.csv or cases.jsonl, cases.tsv or cases.xlsx"
+        raise DatasetError(f"{root}: found {found}; expected {expected}{hint}")
     path = there[0]
-    return with_line_numbers(path, _objects(path, odd) if path.suffix == ".jsonl" else table_rows(path, COLUMNS, odd))
+    return with_line_numbers(
+        path, _objects(path, odd) if path.suffix.lower() == ".jsonl" else table_rows(path, COLUMNS, odd)
+    )
 
 
 def _objects(path: Path, odd: Odd) -> Iterator[Numbered]:
@@ -354,6 +362,14 @@ def _group(dataset: str, key: str, patient: str, text: str | None) -> str:
     if patient:
         return patient_group(dataset, patient)
     return text_group(text) if text else case_group(key)
+
+
+def _compare_category(item: Item, reference: Report, odd: Odd) -> None:
+    """A category of the table that is not the report's is odd: the report is the reference."""
+    stated_one, read = read_category(_single_value(item, "birads")), reference.worst
+    if stated_one is not None and read is not None and stated_one.value[0] != read.value[0]:
+        found = f"{stated_one}, where the report has {read}; the report is used"
+        odd(Oddity(where=f"{item.rows[0][WHERE]}, birads", found=found, expected="the category of the report"))
 
 
 def _report_from_labels(item: Item, odd: Odd) -> Report | None:

@@ -28,6 +28,7 @@ from amrg.datasets.importer import About, Odd, Oddity
 from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, agreed_value, density, suspicion
 from amrg.datasets.tables.grouping import WHERE
 
+_NOTHING_FOUND = {"findings:", "no finding described."}
 NO_IMAGES = "none of its pictures is in the folder"
 Side = Laterality | None
 Categories = Mapping[str, Category | None]
@@ -72,8 +73,8 @@ def render_known(report: Report, style: Style, notes: Sequence[str]) -> str:
     text = render(report, style, wording=0)
     if NO_FINDINGS not in notes or report.findings or report.negatives:
         return text
-    lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if line.strip() not in ("FINDINGS:", "No finding described."))
+    lines = (line for line in text.splitlines() if line.strip().casefold() not in _NOTHING_FOUND)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def read_reference(text: str, where: str, odd: Odd) -> tuple[Report, tuple[str, ...]]:
