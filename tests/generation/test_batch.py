@@ -119,7 +119,7 @@ def test_an_incomplete_study_is_not_cleared_in_any_output(study: Study) -> None:
     assert "Left breast: BI-RADS 0." in text
     assert "INCOMPLETE STUDY: LCC missing." in text.splitlines()[1]
     assert "Left breast category 0, not 2: LCC missing." in text
-    assert "RECOMMENDATION: Additional imaging." in text
+    assert "RECOMMENDATION: Additional imaging of the left breast." in text
     (scored,) = draft_studies([without], FixedEngine((CLEAR,)), DraftOptions(study_facts=False))
     assert isinstance(scored, Drafted)
     assert scored.draft.report.assessments == whole.report.assessments
@@ -240,6 +240,29 @@ def test_synthetic_views_are_in_the_technique(study: Study) -> None:
     mixed = tuple(m.model_copy(update={"kind": kinds[m.view]}) for m in study.mammograms)
     draft = draft_report(study.model_copy(update={"mammograms": mixed}), FixedEngine((TEXT,)))
     assert "Bilateral mammography, CC and MLO views, synthetic 2D right CC view, left CC view, BI-RADS" in draft.text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "Right breast: a mass. BI-RADS right: 4. Left: 1. Recommend biopsy.",
+            "Biopsy of the mass in the right breast.",
+        ),
+        (
+            "Right breast: a mass. Right breast: grouped calcifications. BI-RADS right: 4. Left: 1. Recommend biopsy.",
+            "Biopsy of the right breast.",
+        ),
+        ("BI-RADS right: 0. Left: 1. Recommend ultrasound.", "Additional imaging of the right breast."),
+        ("BI-RADS right: 0. Left: 0. Recommend ultrasound.", "Additional imaging of both breasts."),
+        ("BI-RADS 0. Recommend ultrasound.", "Additional imaging."),
+        ("BI-RADS right: 1. Left: 1. Routine screening.", "Routine screening."),
+    ],
+)
+def test_the_recommendation_is_for_what_the_report_knows(study: Study, text: str, line: str) -> None:
+    draft = draft_report(study, FixedEngine((text,)))
+    assert draft.text.endswith(f"RECOMMENDATION: {line}\n")
+    assert parse(draft.text).report.stated() == draft.report.stated()
 
 
 @pytest.mark.parametrize("style", Style)

@@ -63,15 +63,18 @@ def technique_of(study: Study) -> Technique:
 def with_subjects(report: Report) -> Report:
     """The report with its recommendation at every finding that it is for.
 
-    These are the findings with the worst category, those whose own category usually has it, and where more imaging is
-    recommended the unconfirmed ones that would ask for more than screening.
+    These are the findings with the worst category, those whose own category usually has it, the only one of a breast
+    where findings have no categories, and where more imaging is recommended the unconfirmed ones that would ask for
+    more than screening.
     """
     step = report.recommendation
     if step is None or step is Recommendation.ROUTINE:
         return report
     advised = {"recommendation": step}
+    alone = _alone(report)
     findings = tuple(
-        f.model_copy(update=advised) if step is _usual(f) or f.category is report.worst else f for f in report.findings
+        f.model_copy(update=advised) if step is _usual(f) or f.category is report.worst or f is alone else f
+        for f in report.findings
     )
     unconfirmed = tuple(
         f.model_copy(update=advised)
@@ -80,6 +83,14 @@ def with_subjects(report: Report) -> Report:
         for f in report.unconfirmed
     )
     return report.model_copy(update={"findings": findings, "unconfirmed": unconfirmed})
+
+
+def _alone(report: Report) -> Finding | None:
+    """The only finding of the one breast that has the worst category, where findings have no category of their own."""
+    sides = {a.laterality for a in report.assessments if a.category is report.worst}
+    here = [f for f in report.findings if f.laterality in sides]
+    rated = any(f.category is not None for f in report.findings)
+    return here[0] if len(sides) == 1 and None not in sides and len(here) == 1 and not rated else None
 
 
 def _usual(finding: Finding) -> Recommendation | None:

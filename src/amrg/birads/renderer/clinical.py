@@ -130,8 +130,13 @@ def _impression(report: Report, wording: int, facility: Facility | None) -> list
             lines.append(f"{who}: BI-RADS {join_words(found)}{meaning}.")
     lines += [f"UNCONFIRMED: {line}" for line in unconfirmed(report)]
     if report.recommendation is not None:
-        lines.append(f"RECOMMENDATION: {_ADVICE[wording][report.recommendation].format(subject(report))}")
+        lines.append(f"RECOMMENDATION: {_ADVICE[wording][report.recommendation].format(_subject(report))}")
     return lines
+
+
+def _subject(report: Report) -> str:
+    """What the recommendation is for; routine screening is for all."""
+    return "" if report.recommendation is Recommendation.ROUTINE else subject(report)
 
 
 def _finding(finding: Finding, wording: int) -> str:

@@ -32,18 +32,29 @@ def one_breast(report: Report) -> bool | None:
 def subject(report: Report) -> str:
     """` of the mass in the right breast, upper outer quadrant`: what the recommendation is for, empty where unknown.
 
-    Named only where it is for a breast with the worst category, so that it reads as the advice for that.
+    Lesions are named only where one is in a breast with the worst category, so that it reads as the advice for that.
+    Where the views are known and no lesion is, it is for the breasts with that category.
     """
     advised = [f for f in (*report.findings, *report.unconfirmed) if f.recommendation is not None]
     advised = [f for f in advised if f.recommendation is report.recommendation]
     worst = {a.laterality for a in report.assessments if a.category is report.worst}
     sides = {f.laterality for f in advised} - {None}
-    if not advised or (sides and None not in worst and not sides & worst):
+    if not advised:
+        return _of_breasts(worst) if report.technique is not None else ""
+    if sides and None not in worst and not sides & worst:
         return ""
     possible = [f in report.unconfirmed for f in advised]
     described = (f"the {'possible ' * p}{_in_breast(f)}" for f, p in zip(advised, possible, strict=True))
     *others, last = dict.fromkeys(described)
     return f" of {', '.join(others)}, and {last}" if others else f" of {last}"
+
+
+def _of_breasts(sides: set[Laterality | None]) -> str:
+    """` of the right breast`; nothing where it is not known which."""
+    named = [SIDE[side] for side in Laterality if side in sides]
+    if None in sides or not named:
+        return ""
+    return " of both breasts" if len(named) > 1 else f" of the {named[0]} breast"
 
 
 def unconfirmed(report: Report) -> Iterator[str]:
