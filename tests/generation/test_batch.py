@@ -243,23 +243,21 @@ def test_synthetic_views_are_in_the_technique(study: Study) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
+    ("findings", "right", "left", "step", "line"),
     [
-        (
-            "Right breast: a mass. BI-RADS right: 4. Left: 1. Recommend biopsy.",
-            "Biopsy of the mass in the right breast.",
-        ),
-        (
-            "Right breast: a mass. Right breast: grouped calcifications. BI-RADS right: 4. Left: 1. Recommend biopsy.",
-            "Biopsy of the right breast.",
-        ),
-        ("BI-RADS right: 0. Left: 1. Recommend ultrasound.", "Additional imaging of the right breast."),
-        ("BI-RADS right: 0. Left: 0. Recommend ultrasound.", "Additional imaging of both breasts."),
-        ("BI-RADS 0. Recommend ultrasound.", "Additional imaging."),
-        ("BI-RADS right: 1. Left: 1. Routine screening.", "Routine screening."),
+        ("Right breast: a mass.", 4, 1, "Biopsy", "Biopsy of the mass in the right breast."),
+        ("Right breast: a mass. Right breast: grouped calcifications.", 4, 1, "Biopsy", "Biopsy of the right breast."),
+        ("Left breast: a mass.", 4, 2, "Biopsy", "Biopsy of the right breast."),
+        ("None.", 0, 1, "Ultrasound", "Additional imaging of the right breast."),
+        ("None.", 0, 0, "Ultrasound", "Additional imaging of both breasts."),
+        ("None.", 1, 1, "Routine screening", "Routine screening."),
     ],
 )
-def test_the_recommendation_is_for_what_the_report_knows(study: Study, text: str, line: str) -> None:
+def test_the_recommendation_is_for_what_the_report_knows(
+    study: Study, findings: str, right: int, left: int, step: str, line: str
+) -> None:
+    impression = f"Right breast: BI-RADS {right}.\nLeft breast: BI-RADS {left}.\nRECOMMENDATION: {step}."
+    text = f"FINDINGS:\n{findings}\nIMPRESSION:\n{impression}"
     draft = draft_report(study, FixedEngine((text,)))
     assert draft.text.endswith(f"RECOMMENDATION: {line}\n")
     assert parse(draft.text).report.stated() == draft.report.stated()
