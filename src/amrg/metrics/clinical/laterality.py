@@ -16,6 +16,7 @@ from amrg.birads import (
     Negative,
     Report,
     Style,
+    Technique,
     View,
     ViewBox,
     render,
@@ -36,7 +37,7 @@ def other_side(laterality: Laterality | None) -> Laterality | None:
 
 
 def swap_sides(report: Report) -> Report:
-    """The report with right and left exchanged: findings, denials, assessments, boxes, clock faces, narrative.
+    """The report with right and left exchanged: views, findings, denials, assessments, boxes, clock faces, narrative.
 
     Quadrants, inner and outer, are the patient's own and stay. A box changes its breast and keeps its pixels:
     `unmirror` brings what was found on a mirrored image back to them.
@@ -45,11 +46,21 @@ def swap_sides(report: Report) -> Report:
     assessments = [a.model_copy(update={"laterality": other_side(a.laterality)}) for a in report.assessments]
     return report.model_copy(
         update={
+            "mastectomy": tuple(side for side in Laterality if OTHER[side] in report.mastectomy),
+            "technique": None if report.technique is None else _swapped_technique(report.technique),
+            "unconfirmed": tuple(map(_swapped_finding, report.unconfirmed)),
             "findings": _listed_as(report.findings, [_swapped_finding(f) for f in report.findings]),
             "negatives": _listed_as(report.negatives, negatives),
             "assessments": _listed_as(report.assessments, assessments),
             "narrative": swap_words(report.narrative),
         }
+    )
+
+
+def _swapped_technique(technique: Technique) -> Technique:
+    return Technique(
+        views=tuple((OTHER[side], view) for side, view in technique.views),
+        synthetic=tuple((OTHER[side], view) for side, view in technique.synthetic),
     )
 
 
