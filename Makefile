@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -63,6 +63,10 @@ bench-scoring: $(READY)
 AGAINST ?= e145af4
 bench-parsing: $(READY)
 	$(BIN)/python scripts/bench_parsing.py --against $(AGAINST)
+
+# Seconds of reading eight scanned films, here and at an earlier commit, in turn.
+bench-reading: $(READY)
+	$(BIN)/python scripts/bench_reading.py --against $(AGAINST)
 
 blind-dmid: $(READY)
 	$(BIN)/python scripts/blind_dmid.py

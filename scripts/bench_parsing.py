@@ -12,13 +12,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from checkout import ROOT, checkout
 from dmid_data import DMID, dmid_reports
 
 from amrg.birads import Style, parse, render
@@ -44,7 +43,6 @@ def seconds(texts: Sequence[str]) -> float:
     return time.process_time() - began
 
 
-ROOT = Path(__file__).parents[1]
 RATE = """
 import json, sys, time
 from amrg.birads import parse
@@ -56,19 +54,6 @@ for text in texts * 3:
     parse(text)
 print(3 * len(texts) / (time.process_time() - began))
 """
-
-
-@contextmanager
-def checkout(commit: str) -> Iterator[Path]:
-    """A git worktree of a commit in a temporary folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "commit"
-        git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(place), commit], check=True)
-        try:
-            yield place
-        finally:
-            subprocess.run([*git, "remove", "--force", str(place)], check=True)
 
 
 def rate(root: Path, texts: Sequence[str]) -> float:
