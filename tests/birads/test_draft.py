@@ -12,6 +12,7 @@ from amrg.birads import (
     CategoryChange,
     Draft,
     DraftedImage,
+    DraftedPatient,
     DraftedStudy,
     Finding,
     ImageBox,
@@ -62,6 +63,8 @@ _studies = st.builds(
     study_instance_uid=st.text(),
     date=maybe(st.dates()),
     patient_key=st.text(),
+    accession_number=st.text(),
+    patient=maybe(st.builds(DraftedPatient, name=st.text(), patient_id=st.text(), birth_date=maybe(st.dates()))),
     prior_date=maybe(st.dates()),
     images=st.lists(_images, max_size=4).map(tuple),
 )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ class Interrupted(FixedEngine):
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     def set_engine(engine: FixedEngine) -> None:
+        object.__setattr__(engine, "loaded", SimpleNamespace(notes=()))  # what the command reads of a local model
         monkeypatch.setattr(local, "load_engine", lambda name=None: engine)
 
     set_engine(FixedEngine())
@@ -205,6 +207,18 @@ def test_inspect_shows_dates_files_accessions_and_the_prior(tmp_path: Path) -> N
     assert "study 2 of 2021-01-05, the same patient; not used in the draft" in prior
     (why,) = (line for line in lines if "is not used as prior" in line)
     assert why.startswith("study 4: The exam of 2024-03-01 is not used as prior: the same PatientID (0010,0020), but")
+
+
+def test_a_patient_is_named_only_where_asked_for(tmp_path: Path, use: Use) -> None:
+    source = exam(tmp_path / "in", PatientName="Doe^Jane", PatientID="MRN-77", PatientBirthDate="19500102")
+    for place, asked in (("without", ()), ("with", ("--identify",))):
+        done = run("report", source, "--out", tmp_path / place, *asked)
+        assert done.exit_code == Exit.OK, done.output
+        written = b"".join(c for name, c in files(tmp_path / place).items() if not name.endswith(".png"))
+        for identifier in ("Doe", "Jane", "MRN-77", "1950-01-02"):
+            assert (identifier in done.stdout, identifier.encode() in written) == (bool(asked), bool(asked))
+    assert "Patient: Doe Jane, PatientID MRN-77, born 1950-01-02" in done.stdout
+    assert "Doe" not in run("inspect", source).stdout
 
 
 def test_accession_numbers_that_differ_are_noted(tmp_path: Path) -> None:

@@ -106,8 +106,22 @@ class DraftedImage(Value):
     sop_instance_uid: str
 
 
+class DraftedPatient(Value):
+    """Whom a draft is of, as the files state it: only where a person asked for it by `amrg report --identify`."""
+
+    name: str
+    patient_id: str
+    birth_date: datetime.date | None
+
+    @property
+    def line(self) -> str:
+        """The line that every output states."""
+        born = "unknown" if self.birth_date is None else self.birth_date.isoformat()
+        return f"Patient: {self.name or 'no name'}, PatientID {self.patient_id or 'empty'}, born {born}"
+
+
 class DraftedStudy(Value):
-    """Which study a draft is of. `patient_key` is a hash: no output names the patient.
+    """Which study a draft is of. `patient_key` is a hash: no output names the patient, unless `patient` is set.
 
     `accession_number` is that of the order, empty where the files name none.
     `prior_date` is that of the patient's latest earlier study at the same path, which no draft is compared with.
@@ -117,11 +131,14 @@ class DraftedStudy(Value):
     date: datetime.date | None
     accession_number: str = ""
     patient_key: str
+    patient: DraftedPatient | None = None
     prior_date: datetime.date | None = None
     images: tuple[DraftedImage, ...]
 
     def lines(self) -> Iterator[str]:
         """The identifiers as every output states them: the study, then each image."""
+        if self.patient is not None:
+            yield self.patient.line
         yield f"Study date: {self.date.isoformat() if self.date is not None else 'unknown'}"
         if self.prior_date is not None:
             yield f"Comparison: mammogram of {self.prior_date.isoformat()} (not used)"

@@ -45,11 +45,14 @@ def report(
     formats: Annotated[str | None, typer.Option("--format", help="Any of text,json,png; all by default.")] = None,
     truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Draft even outside the model's domain.")] = False,
+    identify: Annotated[
+        bool, typer.Option("--identify", help="Name the patient in every output: name, PatientID, birth date.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draft the BI-RADS report of every study at PATH."""
     chosen, options = _formats(formats), _options(style, facility, force)
-    results = _Results(folder, chosen, as_json)
+    results = _Results(folder, chosen, as_json, identify)
     with results.interruptible():
         intake = read_input(path)
         refuse_without_study(path, intake)
@@ -120,6 +123,7 @@ class _Results:
     folder: Path
     formats: tuple[str, ...]
     as_json: bool
+    identify: bool = False
     truths: Mapping[str, Report] = field(default_factory=dict)
     studies: tuple[Study, ...] = ()
     done: int = 0
@@ -161,10 +165,11 @@ class _Results:
         self.done += 1
 
     def _write(self, drafted: Drafted, heading: str | None) -> None:
-        from amrg.generation import render_draft, write_draft
+        from amrg.generation import name_patient, render_draft, write_draft
         from amrg.generation.truth import compare
 
-        study, draft = drafted.study, drafted.draft
+        study = drafted.study
+        draft = name_patient(drafted.draft, study) if self.identify else drafted.draft
         uid = study.study_instance_uid
         with writing(self.folder), busy("writing"):
             saved = write_draft(study, draft, self.folder, self.formats)

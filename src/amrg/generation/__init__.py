@@ -6,6 +6,7 @@ Listed here is what loads no model library. `amrg.generation.engines.local.load_
 from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies
 from amrg.generation.drafting import DraftOptions, OutsideDomain, draft_report
 from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.identifiers import name_patient
 from amrg.generation.outputs import FORMATS, render_draft, study_folder, withdraw_draft, write_draft
 from amrg.generation.report_image import report_picture
 from amrg.generation.saving import Saved
@@ -26,6 +27,7 @@ __all__ = [
     "Unreadable",
     "draft_report",
     "draft_studies",
+    "name_patient",
     "render_draft",
     "report_picture",
     "study_folder",

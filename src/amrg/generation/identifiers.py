@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from amrg.birads import DraftedImage, DraftedStudy, ImageBox, Report
-from amrg.imaging import Study, hanging_order
+from amrg.birads import Draft, DraftedImage, DraftedPatient, DraftedStudy, ImageBox, Report
+from amrg.imaging import Study, hanging_order, read_patient
 
 
 def identify(study: Study) -> DraftedStudy:
@@ -22,6 +22,19 @@ def identify(study: Study) -> DraftedStudy:
         prior_date=study.prior.date if study.prior is not None else None,
         images=images,
     )
+
+
+def name_patient(draft: Draft, study: Study) -> Draft:
+    """A draft that names its patient, where the study's files do.
+
+    Raises:
+        ImagingError: the file is gone or no longer readable.
+    """
+    stated = read_patient(study)
+    if stated is None or draft.study is None:
+        return draft
+    patient = DraftedPatient(name=stated.name, patient_id=stated.patient_id, birth_date=stated.birth_date)
+    return draft.model_copy(update={"study": draft.study.model_copy(update={"patient": patient})})
 
 
 def image_boxes(report: Report, study: Study) -> Iterator[ImageBox]:

@@ -6,7 +6,7 @@ from amrg.imaging.evidence.kinds import ImageKind
 from amrg.imaging.framing import FramedBreast, frame_breast
 from amrg.imaging.intake import read_studies
 from amrg.imaging.nipple import NippleView, find_nipple
-from amrg.imaging.reading import read_mammogram
+from amrg.imaging.reading import NamedPatient, read_mammogram, read_patient
 from amrg.imaging.sheet import Mark, around_breast, contact_sheet
 from amrg.imaging.study import (
     SCREENING_VIEWS,
@@ -35,6 +35,7 @@ __all__ = [
     "Mammogram",
     "MammogramToWrite",
     "Mark",
+    "NamedPatient",
     "NippleView",
     "Problem",
     "SetAside",
@@ -47,6 +48,7 @@ __all__ = [
     "in_order_of_date",
     "missing_views",
     "read_mammogram",
+    "read_patient",
     "read_studies",
     "write_mammogram",
 ]

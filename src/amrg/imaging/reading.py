@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,10 +16,11 @@ from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.identity import EvidenceVerdict, Identity, identity, merge_identity
 from amrg.imaging.evidence.kinds import Classified, ImageKind
 from amrg.imaging.evidence.orientation import quarter_turns
+from amrg.imaging.evidence.patients import date_in
 from amrg.imaging.framing import find_breast
 from amrg.imaging.header import Header, read_header
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS, read_values
-from amrg.imaging.study import Intent, Mammogram
+from amrg.imaging.study import Intent, Mammogram, Study
 
 Values = npt.NDArray[np.float32]
 _SIDEWAYS = 0.1
@@ -66,6 +68,30 @@ def read_mammogram(path: Path, laterality: Laterality | None = None, view: View 
         header = Header() if plain else read_header(path)
         who = merge_identity(identity(header, path.stem), laterality, view)
         return _mammogram(path, who, header, _uid_of_bytes(path) if plain else _uid(path, header))
+
+
+@dataclass(frozen=True)
+class NamedPatient:
+    """What a file states of its patient, in its own spelling; empty or None where it states nothing."""
+
+    name: str
+    patient_id: str
+    birth_date: datetime.date | None
+
+
+def read_patient(study: Study) -> NamedPatient | None:
+    """The patient that a study's files name; None where no file is DICOM. No study and no draft holds it by itself.
+
+    Raises:
+        ImagingError: the file is gone or no longer readable.
+    """
+    for mammogram in study.mammograms:
+        if mammogram.source.suffix.lower() not in IMAGE_ENDINGS:
+            header = read_header(mammogram.source)
+            parts = header.text("PatientName").split("=", maxsplit=1)[0].split("^")
+            name = " ".join(part.strip() for part in parts if part.strip())
+            return NamedPatient(name, header.text("PatientID"), date_in(header.text("PatientBirthDate")))
+    return None
 
 
 def _uid(path: Path, header: Header) -> str:
