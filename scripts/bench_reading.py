@@ -68,9 +68,10 @@ def main() -> None:
                 views.add(found)
                 times.append(took)
     ratios = sorted(after / before for before, after in zip(old, new, strict=True))
+    films = " and ".join(map(str, sorted(views)))
     sys.stdout.write(
-        f"{given.repeats} turns, {' and '.join(map(str, sorted(views)))} films: "
-        f"{median(old):.3f} s at {given.against}, {median(new):.3f} s now; ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})\n"
+        f"{given.repeats} turns, {films} films: {median(old):.3f} s at {given.against}, {median(new):.3f} s now; "
+        f"ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})\n"
     )
 
 
