@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 from transformers import Idefics3Processor, SmolVLMForConditionalGeneration, SmolVLMImageProcessorPil
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import PROCESSOR_NAME
@@ -51,6 +52,15 @@ class SmolVLMStills(Idefics3Processor):  # type: ignore[misc]  # transformers ha
         (folder / PROCESSOR_NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
+def _crops(processor: Any, tokens: Tensor) -> Tensor:
+    """Crops of each image, int64 [images], from a prompt's tokens [T]: the last crop of an image is the whole of it."""
+    number = processor.tokenizer.convert_tokens_to_ids
+    placeholders = (tokens == number(processor.image_token)).nonzero().flatten()
+    before = tokens[placeholders[:: processor.image_seq_len] - 1]  # what stands before the first one of each crop
+    last = (before == number(processor.global_image_tag)).nonzero().flatten()
+    return torch.diff(last, prepend=torch.tensor([-1]))
+
+
 class SmolVLM(Backbone):
     """The family of `SmolVLMForConditionalGeneration`."""
 
@@ -87,9 +97,10 @@ class SmolVLM(Backbone):
         The processor's pixel mask is not used: images and crops are full squares, so it masks nothing.
         """
         made = by_processor(processor, chat_of(settings, views, images))
-        pixels = made["pixel_values"][0]
-        crops = torch.full((len(images),), len(pixels) // len(images))
-        return Prompt({"input_ids": made["input_ids"][0]}, {"pixel_values": pixels, "crops": crops})
+        tokens = made["input_ids"][0]
+        return Prompt(
+            {"input_ids": tokens}, {"pixel_values": made["pixel_values"][0], "crops": _crops(processor, tokens)}
+        )
 
     def eos_token_id(self, processor: Any) -> int:
         """`<end_of_utterance>`."""
