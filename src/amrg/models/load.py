@@ -22,7 +22,9 @@ from amrg.models.adapters.files import (
     CONFIG_FILE,
     TRAINING_FILE,
     is_adapter,
+    nested_adapters,
     read_training_file,
+    why_no_adapter,
 )
 from amrg.models.backbones.base import Backbone, Part
 from amrg.models.backbones.registry import BACKBONES, backbone_of
@@ -113,6 +115,8 @@ def load_model(name: str | None = None) -> LoadedModel:
     if folder is not None and is_adapter(folder):
         unmerged = load_unmerged(folder)
         return replace(unmerged.loaded, model=merge(unmerged.tuned, folder.name))
+    if folder is not None and not (folder / "config.json").is_file() and nested_adapters(folder):
+        raise ModelError(f"model {why_no_adapter(folder)}")
     return load_base(name)
 
 
@@ -190,6 +194,7 @@ def load_base(
     source = str(folder) if folder is not None else str(name)
     label = NAME if name is None else (folder.name if folder is not None else str(name))
     commit = None if folder is not None else (revision or pinned_revision(source))
+    config: Any = None
     try:
         if folder is None:
             commit = commit_of(source, commit)
@@ -207,6 +212,7 @@ def load_base(
             trouble += f"; and there is no folder {source}"  # which may be what was meant
         raise ModelError(
             trouble
+            or _why_quantised(config, label)
             or f"model {label!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
             f"the families {_families()}, complete; check the name, or download or copy it again"
         ) from error
@@ -215,6 +221,18 @@ def load_base(
     hub_name = None if folder is not None else source
     return LoadedModel(
         label, backbone, model.eval(), processor, settings, folder, _heads(folder), commit, hub_name=hub_name
+    )
+
+
+def _why_quantised(config: Any, label: str) -> str | None:
+    """The line for a base whose files are quantised, where that is why it cannot be loaded."""
+    stored = getattr(config, "quantization_config", None)
+    if stored is None:
+        return None
+    method = stored.get("quant_method") if isinstance(stored, dict) else getattr(stored, "quant_method", None)
+    return (
+        f"model {label!r} is stored quantised ({method}), which needs CUDA and the library of that method; name the "
+        "model that it was quantised from, and let the recipe's quantization do it"
     )
 
 

@@ -65,10 +65,9 @@ def read_config(folder: Path) -> Any:
     document = _document(folder)
     kind = document.get("peft_type")
     if kind != "LORA":
-        found = f"of kind {kind}" if kind else "not PEFT's (no peft_type)"
+        found = f"of kind {kind}" if kind else f"not PEFT's (no peft_type{made_by(folder, ', written by {}')})"
         raise ModelError(
-            f"adapter {folder.name}: {CONFIG_FILE} is {found}{made_by(folder, ', and looks like {}')}; expected "
-            "LORA in PEFT's format, as amrg trains it"
+            f"adapter {folder.name}: {CONFIG_FILE} is {found}; expected LORA in PEFT's format, as amrg trains it"
         )
     _refuse_fields(document, folder)
     try:

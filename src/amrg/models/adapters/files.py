@@ -14,12 +14,29 @@ CONFIG_FILE = "adapter_config.json"
 RECIPE_FILE, TRAINING_FILE = "recipe.json", "training.json"  # written by `amrg.training` next to an adapter
 WEIGHTS_FILE = "adapter_model.safetensors"
 
+_LFS = b"version https://git-lfs"
+
 Shapes = dict[str, tuple[int, ...]]
 
 
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter rather than a full model."""
     return (folder / CONFIG_FILE).is_file()
+
+
+def nested_adapters(folder: Path) -> tuple[str, ...]:
+    """Names of the folders within a folder that hold adapters, as trainers leave checkpoints."""
+    return tuple(sorted(file.parent.name for file in folder.glob(f"*/{CONFIG_FILE}")))
+
+
+def why_no_adapter(folder: Path) -> str | None:
+    """Why a folder is no adapter; None where it is one."""
+    if is_adapter(folder):
+        return None
+    if nested := nested_adapters(folder):
+        return f"{folder}: has no adapter itself, but its folders {', '.join(nested)} have; name one of them"
+    what = "a full model" if (folder / "config.json").is_file() else "no folder of an adapter"
+    return f"{folder}: not an adapter but {what}; expected a folder of `amrg train` or PEFT, with {CONFIG_FILE}"
 
 
 def read_training_file(folder: Path, name: str) -> dict[str, Any]:
@@ -50,6 +67,16 @@ def stored_shapes(file: Path) -> Shapes:
         with safe_open(file, "pt") as stored:
             return {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
+        if _is_lfs_pointer(file):
+            raise ModelError(f"{file.parent.name}/{file.name}: a pointer of Git LFS; run `git lfs pull`") from error
         raise ModelError(
             f"{file.parent.name}/{file.name}: it cannot be read ({error}); copy or write it again"
         ) from error
+
+
+def _is_lfs_pointer(file: Path) -> bool:
+    """Whether a file is what Git leaves in place of a large one that was not fetched."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(len(_LFS)) == _LFS

@@ -33,7 +33,7 @@ from amrg.models.adapters.files import (
     TRAINING_FILE,
     WEIGHTS_FILE,
     Shapes,
-    is_adapter,
+    why_no_adapter,
 )
 from amrg.models.embedded import guard
 from amrg.models.errors import ModelError
@@ -124,7 +124,7 @@ def export_adapter(request: ExportRequest) -> Exported:
         OSError: the folder cannot be written.
     """
     with _atomic_folder(request) as partial:
-        unmerged = load_unmerged(request.adapter, torch.float32)
+        unmerged = _load(request)
         obstacles = adapter_obstacles(unmerged)
         before = _before(unmerged, request, obstacles, (*adapter_notes(unmerged), *_base_path_note(request.adapter)))
         _write_adapter(partial, request.adapter, unmerged.attached)
@@ -164,13 +164,14 @@ def _compared(export: LoadedModel, before: Original, stored: torch.dtype, change
 
 
 def _refuse(found: ExportComparison, what: str) -> None:
+    if any(part.changed for part in found.parts):  # else all is lost, which the answers say more of
+        refuse_lost_parts(found.parts, what)
     refuse_unlike(found, what)
-    refuse_lost_parts(found.parts, what)
 
 
 def _merge_into(partial: Path, request: ExportRequest) -> Original:
     """Write the merged model and its files; the models in memory are freed afterwards."""
-    unmerged = load_unmerged(request.adapter, torch.float32)
+    unmerged = _load(request)
     before = _before(unmerged, request, merged_obstacles(unmerged.loaded), ())
     merged = merge(unmerged.tuned, request.adapter.name).to(before.stored)
     loaded = unmerged.loaded
@@ -190,6 +191,17 @@ def _merge_into(partial: Path, request: ExportRequest) -> Original:
             shutil.copyfile(loaded.folder / guard.FILE_NAME, partial / guard.FILE_NAME)
     _write_other_files(partial, request, loaded)
     return before
+
+
+def _load(request: ExportRequest) -> Unmerged:
+    """The adapter on its base in float32, which a quantised base cannot be turned into."""
+    unmerged = load_unmerged(request.adapter, torch.float32)
+    if getattr(unmerged.loaded.model.config, "quantization_config", None) is not None:
+        raise ModelError(
+            f"adapter {request.adapter.name}: its base {unmerged.loaded.name} is stored quantised; name the base that "
+            f"it was quantised from in {CONFIG_FILE}: an export needs its full weights"
+        )
+    return unmerged
 
 
 def _before(unmerged: Unmerged, request: ExportRequest, obstacles: tuple[str, ...], notes: tuple[str, ...]) -> Original:
@@ -314,8 +326,8 @@ def _base_path_note(adapter: Path) -> tuple[str, ...]:
 @contextmanager
 def _atomic_folder(request: ExportRequest) -> Iterator[Path]:
     """A temporary folder that is renamed to the requested one at the end, and removed after a failure."""
-    if not is_adapter(request.adapter):
-        raise ModelError(f"{request.adapter}: not an adapter; expected a folder of `amrg train` with {CONFIG_FILE}")
+    if (why := why_no_adapter(request.adapter)) is not None:
+        raise ModelError(why)
     if (taken := why_taken(request.out)) is not None:
         raise ModelError(taken)
     out = request.out.resolve()  # `.` has no name
