@@ -63,3 +63,17 @@ def test_the_partial_file_of_a_killed_process_is_removed_at_the_next_write(tmp_p
     write_text(path, ["one"])
     assert sorted(p.name.split(".")[0] for p in tmp_path.iterdir()) == ["a", "b"]
     assert path.is_file()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_a_file_that_a_library_wrote_for_its_owner_alone_gets_the_umask_s_mode(
+    umask: int, mode: int, tmp_path: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / "weights") as partial:
+            partial.touch(0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights").stat().st_mode & 0o777 == mode
+    assert [p.name for p in tmp_path.iterdir()] == ["weights"]

@@ -128,8 +128,13 @@ def test_no_name_means_two_modules(family: str, bases: dict[str, Path]) -> None:
     assert {name: found for name, found in weights.items() if len(found) > 1} == {}
 
 
-def only(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
-    return {name: t for name, t in tensors.items() if part in name}
+def test_a_base_in_less_precision_than_the_adapter_takes_it(
+    adapters: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on an accelerator: bfloat16, while an adapter is stored in float32."""
+    monkeypatch.setattr("amrg.models.load._dtype", lambda: torch.bfloat16)
+    for family in ("gemma3", "qwen2_5_vl"):
+        assert load_model(str(adapters[family])).model.dtype == torch.bfloat16
 
 
 def swapped(old: str, new: str) -> Rename:

@@ -130,7 +130,9 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
     try:
         base = load_base(config.base_model_name_or_path, config.revision, dtype=dtype)
     except ModelError as error:
-        raise ModelError(f"adapter {folder.name}: its base is not available: {error}") from error
+        copy = config.base_model_name_or_path.startswith("unsloth/")
+        hint = f"; Unsloth names its own copy of a base: name the original in {CONFIG_FILE}" if copy else ""
+        raise ModelError(f"adapter {folder.name}: its base is not available: {error}{hint}") from error
     _refuse_another_base(folder, base)
     attached = attach(base.model, folder)
     settings = ModelSettings.of_checkpoint(folder, base.settings.encoding.size)

@@ -99,7 +99,7 @@ def _refuse_other_base(model: Any, placement: Placement, stored: Mapping[str, Te
     """
     own = model.state_dict()
     for name, found in placement.base_copies.items():
-        if not torch.equal(own[name].to(stored[found].dtype).cpu(), stored[found]):
+        if not _same(own[name], stored[found]):
             raise ModelError(
                 f"adapter {folder.name}: {WEIGHTS_FILE} has {found}, which differs from its base's and is not in "
                 f"modules_to_save of {CONFIG_FILE}; name the base that it was trained on, or save it again"
@@ -130,7 +130,7 @@ def _is_moved(name: str, before: Tensor, stored: Tensor) -> bool:
         return False
     if Slot.MAGNITUDE in name:
         return not torch.allclose(stored.float(), before.float(), rtol=MAGNITUDE_TOLERANCE, atol=0)
-    return not torch.equal(before.to(stored.dtype), stored)
+    return not (stored.isfinite().all() and _same(before, stored))
 
 
 def _check(attached: Mapping[str, Tensor], state: Mapping[str, Tensor], folder: Path) -> None:
@@ -146,6 +146,8 @@ def _check(attached: Mapping[str, Tensor], state: Mapping[str, Tensor], folder: 
 
 
 def _same(found: Tensor | None, stored: Tensor) -> bool:
+    """Whether two tensors are equal in the precision of the coarser one: a base may be in less than was stored."""
     if found is None or found.shape != stored.shape:
         return False
-    return torch.equal(torch.nan_to_num(found.cpu().to(stored.dtype)), torch.nan_to_num(stored))
+    one, other = torch.nan_to_num(found.cpu()), torch.nan_to_num(stored.cpu())
+    return torch.equal(one, other.to(one.dtype)) or torch.equal(one.to(other.dtype), other)
