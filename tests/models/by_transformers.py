@@ -1,6 +1,6 @@
 """Run by itself, without amrg: what transformers alone makes of exported folders, of the same images and chats.
 
-`python by_transformers.py FOLDER...`: each has `images.npz` (uint8 [H, W, 3] each) and `chat.json` next to its export,
+`python by_transformers.py FOLDER...`: each has `images.npy` (uint8 [N, H, W, 3]) and `chat.json` next to its export,
 and gets `found.json`, with the prompt's numbers, the pixels' sum and size, image tokens and the greedy answer.
 """
 
@@ -17,8 +17,7 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoPr
 
 def found_in(folder: Path) -> dict[str, Any]:
     """What the parts of a folder give: pixels always, the prompt and the answer where its processor can be built."""
-    with np.load(folder / "images.npz") as stored:
-        images = [Image.fromarray(stored[name]) for name in sorted(stored)]
+    images = [Image.fromarray(image) for image in np.load(folder / "images.npy")]
     maker = AutoImageProcessor.from_pretrained(folder / "export")
     alone = maker(images=images, return_tensors="pt")
     torch.save(alone["pixel_values"], folder / "found.pt")

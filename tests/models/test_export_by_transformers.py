@@ -46,7 +46,7 @@ class Exported:
         self.prompt: Prompt = subject.prompt(images)
         tokens, image_tokens = batch_prompts(self.loaded, [self.prompt]), subject.image_tokens([self.prompt])
         (self.answer,) = decode_rows(self.loaded, tokens, image_tokens, TOKENS)
-        np.savez(folder / "images.npz", **{f"{n}": image for n, image in enumerate(images)})
+        np.save(folder / "images.npy", np.stack(images))
         chat = chat_of(self.loaded.settings, VIEWS[:2], images)
         for item in chat[0]["content"]:
             item.pop("image", None)
