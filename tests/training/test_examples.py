@@ -13,6 +13,7 @@ import torch
 
 from amrg.birads import Style, parse, render
 from amrg.datasets import Case, Dataset, import_dataset, importer_of, open_dataset, study_of
+from amrg.datasets.training_set import case_digest
 from amrg.models import Channels, ViewEncoding
 from amrg.models.backbones.base import Modules
 from amrg.models.backbones.gemma3 import Gemma3
@@ -149,9 +150,14 @@ def test_the_test_part_is_never_opened(
     monkeypatch.setattr(Dataset, "case", noted)
     monkeypatch.setattr(Dataset, "cases", refuse)
     monkeypatch.setattr(examples, "study_of", never_test)
-    prepared(recipe, DataSource(tmp_path / "data", "some"), tmp_path / "cache")
+    made = prepared(recipe, DataSource(tmp_path / "data", "some"), tmp_path / "cache")
     assert opened == set(dataset.keys()) - set(test)
     assert test
+    assert made.trained_on is not None
+    digests = made.trained_on.digests
+    assert (made.trained_on.name, made.trained_on.n, len(digests.cases)) == ("phantom", len(opened), len(opened))
+    assert len(digests.images) == 4 * len(opened)  # of every view, by the bytes of its file
+    assert not set(digests.cases) & {case_digest(case_of(dataset, key)) for key in test}
 
 
 @pytest.mark.parametrize("channels", Channels)
