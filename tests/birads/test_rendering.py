@@ -121,7 +121,7 @@ def test_what_is_unconfirmed_is_in_the_impression_and_is_no_finding(facility: Fa
     assert impression == [
         f"Left breast: {words}.",
         "UNCONFIRMED: Possible mass in the left breast, upper outer quadrant, probability 0.56, "
-        "BI-RADS 4 if confirmed.",
+        "BI-RADS 4 if confirmed; needs additional imaging.",
         "RECOMMENDATION: Biopsy of the possible mass in the left breast, upper outer quadrant.",
     ]
     read = parse(text)

@@ -146,7 +146,7 @@ def test_findings_that_the_features_do_not_locate_are_removed(study: Study) -> N
         "Left breast category changed from 5 to 0 after removal."
     ]
     removed = "Left breast: BI-RADS 0.\nUNCONFIRMED: Possible mass in the left breast, upper outer quadrant, "
-    assert f"{removed}not located on any view, BI-RADS 5 if confirmed.\n" in draft.text
+    assert f"{removed}not located on any view, BI-RADS 5 if confirmed; needs additional imaging.\n" in draft.text
     (scored,) = draft_studies([study], FixedEngine((TEXT,), features(0.0)), DraftOptions(study_facts=False))
     assert isinstance(scored, Drafted)
     assert (scored.draft.report.worst, scored.draft.report.unconfirmed) == (Category.NEGATIVE, ())

@@ -101,7 +101,9 @@ def test_a_removed_finding_that_asks_for_more_than_screening_clears_no_breast(
     assert [c.after for c in done.category_changes] == [Category(after)]
     assert done.report.unconfirmed == (removed,)
     assert done.report.recommendation is usual_recommendation(Category(after))
-    assert f"Possible mass in the right breast, probability 0.56, BI-RADS {before} if confirmed." in render(done.report)
+    needs = "" if before == "2" else "; needs additional imaging"
+    line = f"UNCONFIRMED: Possible mass in the right breast, probability 0.56, BI-RADS {before} if confirmed{needs}.\n"
+    assert line in render(done.report)
 
 
 def test_a_removal_that_changed_no_category_is_not_in_the_impression() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from amrg.birads.lexicon import Laterality, View
+from amrg.birads.lexicon import Category, Laterality, View
 from amrg.birads.renderer.phrasing import EDITION, SIDE, join_words, noun, region
 from amrg.birads.report import ExamView, Finding, Report, Technique
 
@@ -58,13 +58,14 @@ def _of_breasts(sides: set[Laterality | None]) -> str:
 
 
 def unconfirmed(report: Report) -> Iterator[str]:
-    """A line a finding that the image features do not support: what, where, how probable, its category if confirmed."""
+    """A line a finding that the image features do not support: what, where, how probable, what it may be and needs."""
     for finding in report.unconfirmed:
         probable = "not located on any view"
         if finding.probability is not None:
             probable = f"probability {finding.probability:.2f}"
         category = "" if finding.category is None else f", BI-RADS {finding.category} if confirmed"
-        yield f"Possible {_in_breast(finding)}, {probable}{category}."
+        needs = "; needs additional imaging" if finding.suspicion >= Category.PROBABLY_BENIGN.suspicion else ""
+        yield f"Possible {_in_breast(finding)}, {probable}{category}{needs}."
 
 
 def _views(value: Technique) -> str:
