@@ -22,6 +22,7 @@ from amrg.cli.benchmark import (
 )
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
+from amrg.core.plurals import counted
 
 
 def run(
@@ -97,7 +98,7 @@ def run(
     with exit_on_benchmark_error(), writing(folder):
         with bars() as progress:
             references = run_model(config, engine, progress)
-        with busy(f"scoring {len(references.cases)} cases"):
+        with busy(f"scoring {counted(len(references.cases), 'case')}"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
             provenance = provenance_of(engine.loaded)
             options = ScoringOptions(engine.identity.name, seed, extras=extras, provenance=provenance)

@@ -54,7 +54,7 @@ def import_folder(
     folder = given or Path("data") / name
     with writing(folder), err.status("importing") as status:
         for done in import_dataset(importer_of(name), path, folder):
-            status.update(f"importing: {done.cases:,} cases")
+            status.update(f"importing: {counted(done.cases, 'case')}")
         dataset = open_dataset(folder)
     _note_oddities(dataset)
     _note_patients(dataset)

@@ -21,6 +21,7 @@ from amrg.cli.console import (
 )
 from amrg.cli.exits import Exit
 from amrg.core.files import why_taken
+from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
     from amrg.models.export.exporting import Exported
@@ -113,5 +114,5 @@ def _show(done: Exported, converted: tuple[Converted, ...]) -> None:
     counts = ", ".join(f"{part.part} {part.changed} of {part.trained}" for part in found.parts)
     out.print(f"weights changed of those trained: {counts}")
     for part in converted:
-        out.print(f"{part.file}: {part.tensors} tensors")
+        out.print(f"{part.file}: {counted(part.tensors, 'tensor')}")
     out.print(f"{done.kind} export of {done.base}, stored as {done.stored}, in {done.folder}", markup=False)

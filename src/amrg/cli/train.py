@@ -25,6 +25,7 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
+from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
     from amrg.training.data.prepared import PreparedData
@@ -187,7 +188,7 @@ def _with_steps(config: TrainConfig, n_train: int) -> TrainConfig:
     resolved = config.resolved(n_train)
     err.print(
         f"num_train_epochs {config.epochs:g}: {resolved.recipe.steps} steps of {config.recipe.batch_size} exams, "
-        f"on {n_train} training cases",
+        f"on {counted(n_train, 'training case')}",
         soft_wrap=True,
     )
     return resolved
@@ -306,7 +307,10 @@ def _print_recipe(recipe: Recipe) -> None:
 def _print_cases(prepared: PreparedData) -> None:
     """The number of cases, and the first skipped ones with the reason."""
     counts, skipped = prepared.data, prepared.skipped
-    err.print(f"{counts.n_train} training cases, {counts.n_validation} validation cases; {len(skipped)} skipped")
+    err.print(
+        f"{counted(counts.n_train, 'training case')}, {counted(counts.n_validation, 'validation case')}; "
+        f"{len(skipped)} skipped"
+    )
     for key, why in skipped[:_MAX_NAMED]:
         err.print(f"skipped: {key}: {why}", markup=False, soft_wrap=True)
     if len(skipped) > _MAX_NAMED:
