@@ -23,6 +23,10 @@ from tests.birads.readings import assessed, found, notes, others, unread
         ("Breast tissue is less than 25% glandular. BI-RADS 2.", "a"),
         ("Breast composition: >75% glandular. BI-RADS 2", "d"),
         ("Volumetric breast density 12 %. BI-RADS 2", None),
+        ("Tabar pattern IV. BI-RADS 2", None),
+        ("Type 2 diabetes. BI-RADS 2", None),
+        ("Tissue type 3. BI-RADS 2", "c"),
+        ("Breast density 3/4. BI-RADS 2", "c"),
         ("ACR composition c (25-50% glandular). BI-RADS 2", "c"),
         ("Density: 12 mm nodule on the left. BI-RADS 2.", None),
         ("High density 3 cm mass in the right breast. BI-RADS 2.", None),
@@ -88,6 +92,19 @@ EXAMINATIONS = [
     ("EXAM: Diagnostic mammogram and ultrasound.\nIMPRESSION: BI-RADS 4B.", ["4B"], []),
     ("BI-RADS 0, ultrasound recommended.", ["0"], []),
     ("After ultrasound, BI-RADS 2.", ["2"], []),
+    ("Sono-mammography BIRADS 2, X-ray mammography BIRADS 4", ["4"], ["ultrasound 2"]),
+    ("BI-RADS: MG 2, US 3, MRI 4", ["2"], ["ultrasound 3", "MRI 4"]),
+    (
+        "| | Right | Left |\n|---|---|---|\n| Mammogram | BI-RADS 2 | BI-RADS 4 |\n"
+        "| Ultrasound | BI-RADS 1 | BI-RADS 4B |",
+        ["R 2", "L 4"],
+        ["ultrasound 1", "ultrasound 4B"],
+    ),
+    ("MAMMOGRAM\nBI-RADS 0\n\nLEFT BREAST ULTRASOUND\nBI-RADS 3", ["0"], ["ultrasound 3"]),
+    ("RECOMMENDATION:\nUltrasound of the left breast\n\nBI-RADS 0", ["0"], []),
+    ("Thank you for allowing us to participate. BI-RADS 2", ["2"], []),
+    ("MR: 0012345\n\nBI-RADS 4", ["4"], []),
+    ("COMPARISON: Ultrasound 3/4/2022, MRI 2020.\nIMPRESSION: BI-RADS 4", ["4"], []),
 ]
 
 

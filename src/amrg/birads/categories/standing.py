@@ -123,6 +123,17 @@ _GENERAL_VERBS = frozenset(_GENERAL_VERBS_WORDS.split())  # fmt: skip
 _DEFINES = frozenset(["means", "denotes", "signifies", "refers", "implies", "corresponds"])
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _MAX_WORDS = 40
+_DIGITS_OF_A_YEAR = 4
+_WHOLE_SCALE = 5  # categories listed at one place: the scale itself
+_AFTER = [phrase for phrases in (*_AFTER_PAST.values(), *_AFTER_DENIED.values()) for phrase in phrases]
+_TELLING_WORDS = (
+    "will should case event outside from now currently today biopsied excised resected ago preliminary provisional"
+)
+_TELLING = (
+    _DENIALS | _MODALS | _CONDITIONS | _PAST | _GENERAL_AFTER | _DEFINES | _RANGES | frozenset(_TELLING_WORDS.split())
+    | {first for first, _ in _PAST_PAIRS} | {phrase[-1] for phrase in _AFTER}
+)  # fmt: skip
+"""Words of which a sentence has one, or a year or an arrow, where its category is not the assessment."""
 
 
 def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) -> Standing | None:
@@ -136,13 +147,15 @@ def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) ->
         count: How many categories are listed there.
     """
     words = tokens.words
+    if count < _WHOLE_SCALE and piece.section not in _PRIOR_SECTIONS and not _may_be_other(tokens, piece):
+        return None
     before, after = _before(words, piece.first, first), words[last : min(piece.last, last + _MAX_WORDS)]
     linked, clause = _linked(words, piece.first, first), _clause(after)
     modal = (
         linked in _MODALS or (linked == "will" and bool(_CHANGED & set(before))) or after[:1] in (["if"], ["unless"])
     )
     kinds: tuple[tuple[Standing, bool], ...] = (
-        (Standing.LEGEND, count >= 5 or bool(_RANGES & set(words[max(piece.first, first - 6) : first]))),
+        (Standing.LEGEND, count >= _WHOLE_SCALE or bool(_RANGES & set(words[max(piece.first, first - 6) : first]))),
         (Standing.PRIOR, piece.section in _PRIOR_SECTIONS),
         (Standing.CONDITIONAL, modal or is_conditional(words, piece.first, first, piece.last)),
         (Standing.DENIED, linked in _DENIALS or _opens_with(clause, _AFTER_DENIED)),
@@ -151,6 +164,14 @@ def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) ->
         (Standing.SUPERSEDED, bool({"preliminary", "provisional"} & set(before))),
     )
     return next((kind for kind, holds in kinds if holds), None)
+
+
+def _may_be_other(tokens: Tokens, piece: Piece) -> bool:
+    """Whether a piece has any word, year or arrow that can make its category another than the assessment."""
+    words = tokens.words[piece.first : piece.last]
+    if not _TELLING.isdisjoint(words) or any(len(w) == _DIGITS_OF_A_YEAR and w.isdecimal() for w in words):
+        return True
+    return ">" in tokens.text[tokens.starts[piece.first] : tokens.ends[piece.last - 1]]
 
 
 def is_conditional(words: list[str], first: int, at: int, last: int) -> bool:

@@ -26,6 +26,7 @@ _LETTER_FILLS = frozenset([":", "-", "=", "is", "are", "(", ")", "birads", "of",
 _OF_TISSUE = frozenset(
     ["density", "composition", "parenchymal", "parenchyma", "tissue", "pattern", "volpara", "quantra"]
 )
+_OTHER_PATTERNS = frozenset(["tabar", "wolfe"])
 _LETTER_FIRST = frozenset(["acr", "composition", "density", "type", "grade", "pattern", "parenchyma", "parenchymal"])
 BEGINS_NUMBER = _LETTER_FIRST | {"birads", "category", "assessment"} | SHORT_MONTHS.keys() | frozenset(MONTHS)
 """Words that a number, a grade or a date can begin with; others begin with a digit."""
@@ -49,6 +50,7 @@ class NumberReader:
     def __init__(self, tokens: Tokens, piece: Piece, sites: Sites) -> None:
         self._tokens = tokens
         self._words = tokens.words
+        self._first = piece.first
         self._last = piece.last
         self._of_composition = piece.section is Section.COMPOSITION
         self._due = sites.due
@@ -140,7 +142,9 @@ class NumberReader:
         if found is None:
             return None
         grade, end = found
-        tissue = self._words[i:j] + self._words[end : min(end + 3, self._last)]
+        tissue = self._words[max(self._first, i - 2) : j] + self._words[end : min(end + 3, self._last)]
+        if not _OTHER_PATTERNS.isdisjoint(tissue):
+            return None
         if not self._of_composition and not _OF_TISSUE & set(tissue):
             return None
         return NumberMention(Concept.LETTER, _GRADES[grade - 1], end)

@@ -112,6 +112,8 @@ class CategoryReader:
     def _examined(self, mention: Mention) -> Modality | None:
         """The examination that a category is of; None where it is not stated, or where it is for all together."""
         piece = self._piece
+        if piece.section is Section.ADVICE:
+            return None
         named, together = category_modality(self._tokens, piece.first, mention.first, mention.last, piece.last)
         return named or (None if together else piece.modality)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from amrg.birads.categories.standing import Standing
+from amrg.birads.lexicon import Laterality
 from amrg.birads.parser.partial_finding import PartialFinding
 from amrg.birads.parser.rating import NamedCategory, Ratings
 from amrg.birads.report import Assessment, Finding
@@ -76,6 +77,8 @@ def assessments_of(
     for named in held:
         made.setdefault(Assessment(category=named.category, laterality=named.side), (named.begin, named.end))
     rated = {named.side for named in held}
+    if None in rated or len(rated) == len(Laterality):
+        return made
     spans = [draft.slots.get(Concept.CATEGORY) for draft in drafts for _ in draft.findings()]
     for finding, slot in zip(findings, spans, strict=True):
         if finding.category is None or slot is None:

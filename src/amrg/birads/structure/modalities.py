@@ -20,7 +20,7 @@ _NAMES: dict[Modality, str] = {
     Modality.MAMMOGRAPHY: "mammogram mammograms mammography mammographic mammographically mammo mg mmg dm ffdm dbt "
     "tomosynthesis tomography xmammography xmammogram",
     Modality.ULTRASOUND: "ultrasound ultrasounds ultrasonography ultrasonographic ultrasonic sonography sonographic "
-    "sonographically sonogram sonomammography sonomammogram sonomammographic usg us echography echo abus hhus",
+    "sonographically sonogram sonomammography sonomammogram sonomammographic sono usg us echography echo abus hhus",
     Modality.MRI: "mri mr mrm cemri dcemri",
     Modality.CONTRAST_MAMMOGRAPHY: "cem cesm cedm",
 }
@@ -39,7 +39,7 @@ _LABEL_WORDS = (
     "birads category categories assessment classification class score code final : - ( ) = > is was of the for breast "
     "breasts right left rt lt r l bilateral findings finding impression examination exam grade rating acr as cat"
 )
-_LABEL = frozenset(_LABEL_WORDS.split())
+_LABEL = frozenset(_LABEL_WORDS.split()) | {"\n"}
 _TOGETHER = frozenset(["overall", "combined", "final", "composite", "together", "integrated"])
 _JOINS = frozenset(["and", "&", "/", "+", "with", "plus", "-", ","])
 _AFTER = frozenset(["after", "following", "post", "pending", "recommend", "advise", "suggest", "for", "despite"])
@@ -76,8 +76,8 @@ def heading_modality(words: list[str]) -> tuple[Modality | None, bool] | None:
     if not words or len(words) > _LONGEST_HEADING:
         return None
     named = {MODALITIES[w] for w in words if w in MODALITIES}
-    if not named or any(w not in _HEADING and w not in MODALITIES for w in words):
-        return None
+    if not named or any(w not in _HEADING and w not in MODALITIES for w in words) or words == ["mr"]:
+        return None  # `MR: 12345` is a number
     return (named.pop() if len(named) == 1 else None), not _OF_FINDINGS.isdisjoint(words)
 
 
@@ -108,7 +108,8 @@ def whole_modality(tokens: Tokens) -> Modality | None:
             continue
         line = words[first:i]
         named = {MODALITIES[w] for w in line if w in _SURE}
-        titled = bool(line) and (line[0] in _EXAM or heading_modality([w for w in line if w.isalnum()]) is not None)
+        title = first == 0 and heading_modality([w for w in line if w.isalnum()]) is not None
+        titled = bool(line) and (line[0] in _EXAM or title)
         if titled and len(named) == 1 and _ADVISES.isdisjoint(line):
             return named.pop()
         first = i + 1
@@ -138,8 +139,11 @@ def category_modality(tokens: Tokens, begin: int, first: int, last: int, end: in
     if modality is None:
         return None, together
     before = words[max(begin, k - 3) : k]
-    if before and before[-1] in _JOINS and any(MODALITIES.get(w, modality) is not modality for w in before):
-        return None, True
+    if before[-1:] == ["sono"]:
+        return Modality.ULTRASOUND, False
+    joined = [w for w in before if w not in _JOINS][-1:] if before and before[-1] in _JOINS else []
+    if any(MODALITIES.get(w, modality) is not modality for w in joined):
+        return None, True  # `Mammogram and ultrasound: BI-RADS 4A`
     return (None, together) if before and before[-1] in _AFTER else (modality, False)
 
 

@@ -18,6 +18,7 @@ _ENGLISH_WORDS = (
     "retraction thickening screening follow up compared since stable unchanged quadrants abnormality adenopathy "
     "calcifications probably negative incomplete mammogram additional imaging or spiculated irregular round oval "
     "circumscribed distortion architectural no none has been not be report signed addendum letter preliminary "
+    "mammography ultrasound digital ray "
     "resident attending stable unremarkable examination benign biopsy advised routine"
 )
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
