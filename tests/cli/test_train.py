@@ -8,6 +8,7 @@ import json
 import os
 import pkgutil
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -25,6 +26,7 @@ from amrg.datasets import make_split, open_dataset
 from amrg.models.load import load_model
 from amrg.training.data.prepared import DataSource
 from amrg.training.loop import tuning
+from amrg.training.loop.stepping import Stepper
 from amrg.training.train_config import read_config
 from tests.models.tiny import TINY
 from tests.training.exams import drawn
@@ -95,6 +97,29 @@ def test_an_interruption_says_what_is_saved_and_the_folder_alone_resumes(
     assert (done.exit_code, json.loads(done.stdout)["steps"]) == (Exit.OK, 4), done.output
     again = amrg_train("--resume", run, "--json")
     assert json.loads(again.stdout) == json.loads(done.stdout)
+
+
+def test_ctrl_c_during_a_step_saves_it(
+    given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = ("--set", "validation.every=4")
+    assert amrg_train(*given, *every, "--out", tmp_path / "whole").exit_code == Exit.OK
+    real, calls = Stepper.run_step, count(1)
+
+    def pressing(stepper: Stepper, step: int) -> object:
+        if next(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return real(stepper, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stepper, "run_step", pressing)
+        stopped = amrg_train(*given, *every, "--out", tmp_path / "parts")
+    assert (stopped.exit_code, lines(stopped)) == (130, 1)
+    assert "finishing this step, then saving; press Ctrl-C again" in stopped.stderr
+    assert "interrupted after step 3, the checkpoint is of step 3; resume with" in stopped.stderr
+    assert amrg_train("--resume", tmp_path / "parts").exit_code == Exit.OK
+    whole, parts = ((tmp_path / run / "adapter_model.safetensors").read_bytes() for run in ("whole", "parts"))
+    assert whole == parts
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Callback(Protocol):
     """Called after every step and validation; may stop a run early."""
 
     def on_step(self, stats: StepStats) -> None:
-        """After a step."""
+        """After a step. A `KeyboardInterrupt` from here ends the run with a checkpoint, unless a validation is due."""
 
     def on_validation(self, step: int, value: float) -> bool:
         """After a validation, with the monitored metric; True stops the run (its best adapter is saved)."""

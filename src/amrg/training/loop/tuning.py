@@ -126,8 +126,15 @@ class _Run:
     def _step(self, callback: Callback) -> None:
         """One step, and the validation or checkpoint that is due after it."""
         stats = self._train_step()
-        self._report(callback, stats)
-        if stats.step % self._recipe.validation.every == 0 or stats.step == stats.total_steps:
+        validates = stats.step % self._recipe.validation.every == 0 or stats.step == stats.total_steps
+        try:
+            self._report(callback, stats)
+        except KeyboardInterrupt:
+            # The step is complete; one with a validation due is not, and several processes cannot all be asked to save.
+            if not validates and self._devices.count == 1:
+                self._save()
+            raise
+        if validates:
             self._validate(callback)
             self._save()
             if self._devices.is_main and self._run_state.state.best_step == stats.step:

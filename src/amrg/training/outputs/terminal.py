@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,7 +24,8 @@ _SECONDS = 60.0  # of training between lines where there is no terminal
 class TerminalProgress:
     """A callback with a progress bar, and a line per validation. Used as a context manager.
 
-    Without a terminal there is a line after the first step, and then one a minute of training.
+    Without a terminal there is a line after the first step, and then one a minute of training. Ctrl-C takes effect
+    after the step, so that it is saved; a second one immediately.
     """
 
     def __init__(self, console: Console, metric: WatchedMetric) -> None:
@@ -39,20 +43,40 @@ class TerminalProgress:
         self._task = self._bars.add_task("training", total=None, measures="")
         self._recent: deque[StepStats] = deque(maxlen=_WINDOW)
         self._unprinted = _SECONDS
+        self._interrupted = False
+        self._handler: Any = None
         self.step = 0
         """The last step of this process."""
 
     def __enter__(self) -> TerminalProgress:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as of nohup and background jobs
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
         self._bars.start()
         return self
 
+    def _interrupt(self, *_: object) -> None:
+        """Ctrl-C."""
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
+        self._console.print("finishing this step, then saving; press Ctrl-C again to stop immediately", soft_wrap=True)
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bars.stop()
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
 
     def on_step(self, stats: StepStats) -> None:
-        """Move the bar, or print a line if one is due."""
+        """Move the bar, or print a line if one is due.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed during the step.
+        """
         self._recent.append(stats)
         self.step = stats.step
+        if self._interrupted:
+            raise KeyboardInterrupt
         if self._console.is_terminal:
             fitting = _fit(measures(self._recent), self._console.width - _OTHERS)
             self._bars.update(self._task, total=stats.total_steps, completed=stats.step, measures=fitting)
