@@ -56,6 +56,17 @@ def test_nothing_of_the_breast_is_cut(study: Study) -> None:
         assert chest_wall
 
 
+def test_black_padding_behind_the_chest_wall_is_not_drawn(study: Study) -> None:
+    for mammogram in study.mammograms[:2]:
+        pixels = mammogram.pixels()
+        padding = np.zeros((len(pixels), 200), np.float32)
+        at_right = mammogram.laterality == "R"
+        padded = np.concatenate([pixels, padding] if at_right else [padding, pixels], 1)
+        wider = mammogram.model_copy(update={"columns": padded.shape[1]})
+        part, plain = around_breast(wider, padded), around_breast(mammogram, pixels)
+        assert abs((part.right - part.left) - (plain.right - plain.left)) < 8
+
+
 def box(left: float, top: float, size: float = 60) -> ViewBox:
     return ViewBox(laterality=LEFT_MLO[0], view=LEFT_MLO[1], left=left, top=top, right=left + size, bottom=top + size)
 

@@ -22,6 +22,7 @@ FAINT = (150, 150, 150)
 MARK = (255, 190, 60)
 BACK = (24, 24, 28)
 BAR_MM = 50
+BLACK = 0.02  # of the presentation range: no tissue and no film is darker
 Pixels = npt.NDArray[np.float32]
 
 
@@ -53,14 +54,16 @@ def whole_image(mammogram: Mammogram, _: Pixels) -> ImagePart:
 
 
 def around_breast(mammogram: Mammogram, pixels: Pixels) -> ImagePart:
-    """The breast with a margin, from the chest wall on: what a reader looks at."""
+    """The breast with a margin, from the chest wall on: what a reader looks at. Black padding behind it is no part."""
     rows, columns = breast_extent(pixels, mammogram.laterality)
     margin = MARGIN * (rows.stop - rows.start)
     at_right = mammogram.laterality is Laterality.RIGHT
+    behind = pixels[rows, columns.stop :] if at_right else pixels[rows, : columns.start]
+    padded = behind.size > 0 and float(np.percentile(behind, 99)) < BLACK
     return ImagePart(
-        max(0.0, columns.start - margin) if at_right else 0.0,
+        max(0.0, columns.start - margin) if at_right else (columns.start if padded else 0.0),
         max(0.0, rows.start - margin),
-        mammogram.columns if at_right else min(mammogram.columns, columns.stop + margin),
+        (columns.stop if padded else mammogram.columns) if at_right else min(mammogram.columns, columns.stop + margin),
         min(mammogram.rows, rows.stop + margin),
     )
 
