@@ -70,6 +70,12 @@ def test_json_lines_csv_and_text_files_say_the_same(tmp_path: Path) -> None:
     assert found[0] == found[1] == found[2] == {"x": NORMAL, "2": MASS}
 
 
+def test_json_lines_with_a_byte_order_mark_and_carriage_returns_are_read(tmp_path: Path) -> None:
+    rows = [json.dumps({"id": key, "text": text}) for key, text in (("x", NORMAL), ("y", MASS))]
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + "".join(row + "\r\n" for row in rows).encode())
+    assert texts(read_predictions(tmp_path / "a.jsonl").predictions) == {"x": NORMAL, "y": MASS}
+
+
 def test_facts_errors_and_what_amrg_stores_are_taken(tmp_path: Path) -> None:
     from amrg.birads import Report, parse
 
@@ -145,6 +151,12 @@ GOOD = json.dumps({"id": "a", "text": NORMAL}).encode()
         (write("a.jsonl", GOOD + b'\n\n{"id": "b", "text": "cut off\n'), "a.jsonl line 3: no JSON"),
         (write("a.jsonl", GOOD + b'\n["b", "text"]\n'), "line 2: found list"),
         (write("a.jsonl", b'{"image_id": "b", "text": "t"}\n'), "no `id`; found the fields image_id, text"),
+        (
+            write("a.jsonl", b'{"id": "b", "text": "t", "seconds": NaN}\n'),
+            "line 1: no JSON (NaN is not a number of JSON",
+        ),
+        (write("a.jsonl", b"[" * 100_000), "line 1: no JSON (maximum recursion"),
+        (write("a.jsonl", b'{"id": ' + b"9" * 5000 + b"}"), "line 1: no JSON (Exceeds the limit"),
         (write("a.jsonl", b'{"id": true, "text": "t"}\n'), "no `id`"),
         (write("a.jsonl", b'{"id": "b", "text": 7}\n'), "`text` is int"),
         (write("a.jsonl", b'{"id": "b", "text": "t", "report": {"findings": 3}}\n'), "`report.findings` is '3'"),

@@ -97,14 +97,25 @@ def _json_lines(path: Path) -> Iterator[Record]:
             continue
         where = f"{path.name} line {number}"
         try:
-            found = json.loads(line)
+            found = json.loads(line, parse_constant=_no_constant)
         except json.JSONDecodeError as error:
             raise BenchmarkError(
                 f"{where}: no JSON ({error.msg} at character {error.pos + 1}); expected one object a line"
             ) from error
+        except (ValueError, RecursionError) as error:  # NaN, thousands of digits, brackets without end
+            raise BenchmarkError(f"{where}: no JSON ({str(error)[:60]}); expected one object a line") from error
         if not isinstance(found, dict):
             raise BenchmarkError(f"{where}: found {type(found).__name__}, expected an object with `id` and `text`")
         yield Record(where, _key(where, found), {k: v for k, v in found.items() if k not in ("id", "key")})
+
+
+def _no_constant(name: str) -> float:
+    """Python reads NaN and Infinity, which JSON does not have.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _key(where: str, fields: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from amrg.cli.console import ResultTable, busy, complain, fail, out, print_json, writing
 from amrg.cli.exits import Exit
@@ -186,7 +187,7 @@ def report_scores(scores: Scores, folder: Path, as_json: bool) -> None:
     from amrg.metrics.strict import EVERY_CASE, STRICT
 
     title = f"{scores.system}: {counted(system.n, 'case')}, {system.failed} failed"
-    table = ResultTable("metric", "value", "n", "best blind", "skill", title=title)
+    table = ResultTable("metric", "value", "n", "best blind", "skill", title=escape(title))
     rows = list(score_rows(scores))
     for row in rows:
         table.add_row(*row)

@@ -16,6 +16,10 @@ NOT_READ = "the report was not read: "
 """The start of a note of a case, which ends with the reason."""
 
 
+NO_LABEL = "the data set has no label for the breast "
+"""The start of a note of a case, which ends with `R` or `L`: that its reference states nothing there says nothing."""
+
+
 class ReferenceSource(StrEnum):
     """Where a reference report comes from. Text rendered from labels is not scored as a radiologist's by default."""
 
@@ -61,6 +65,12 @@ class Case(Value):
         """Why the text was not read as facts, such as another language; None where it was."""
         reasons = (note.removeprefix(NOT_READ) for note in self.notes if note.startswith(NOT_READ))
         return next(reasons, None)
+
+    @property
+    def unlabelled(self) -> frozenset[Laterality]:
+        """The breasts that nobody labelled: nothing is known of them, neither that they are normal."""
+        sides = (note.removeprefix(NO_LABEL) for note in self.notes if note.startswith(NO_LABEL))
+        return frozenset(map(Laterality, sides))
 
     @property
     def findings_known(self) -> bool:

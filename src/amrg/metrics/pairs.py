@@ -20,7 +20,7 @@ class Pair:
     `reference` holds the facts (from the reference text, labels or a phantom's truth, boxes included where the data
     set has places); `report` those of the draft, with boxes where the system gave any. Where `findings_known` is False
     the data set publishes none: that `reference` lists none means nothing. `refused`: the guard would have refused the
-    study; None where nobody says.
+    study; None where nobody says. `unlabelled` breasts have no reference: what a draft finds there is not in `report`.
     """
 
     key: str
@@ -34,6 +34,7 @@ class Pair:
     has_prior: bool = False
     findings_known: bool = True
     refused: bool | None = None
+    unlabelled: frozenset[Laterality] = frozenset()
     subgroups: dict[str, str] = field(default_factory=dict)
 
 
@@ -56,6 +57,14 @@ def of_drafts(pairs: Iterable[Pair], terms: Callable[[Pair, Report], Terms], wid
 def of_all(pairs: Iterable[Pair], terms: Callable[[Pair, Report], Terms], width: int) -> Array:
     """Terms of all pairs; one without a draft that was read counts as a draft that states nothing."""
     return stacked((terms(p, drafted(p) or Report()) for p in pairs), width)
+
+
+def labelled_part(report: Report, unlabelled: frozenset[Laterality]) -> Report:
+    """A draft without its findings in breasts that nobody labelled: they are neither right nor wrong."""
+    if not unlabelled:
+        return report
+    findings = tuple(finding for finding in report.findings if finding.laterality not in unlabelled)
+    return report.model_copy(update={"findings": findings})
 
 
 def drafted(pair: Pair) -> Report | None:

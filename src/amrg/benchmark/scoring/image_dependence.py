@@ -10,12 +10,13 @@ import numpy as np
 
 from amrg.benchmark.layout import Perturbation, perturbed_path
 from amrg.benchmark.submissions import read_predictions
+from amrg.birads import Report
 from amrg.metrics.bulk_parsing import read_reports
 from amrg.metrics.clinical.laterality import OTHER, sides_of, swap_sides, swap_text
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import Family
 from amrg.metrics.metric import Metric, mean_of, ratio
-from amrg.metrics.pairs import Pair
+from amrg.metrics.pairs import Pair, labelled_part
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import MetricChange, PerturbationScores
 from amrg.metrics.statistics import Difference, bootstrap, differences
@@ -54,15 +55,17 @@ def perturbed_pairs(
 ) -> list[Pair]:
     """The pairs of a run with the model's drafts on perturbed images; `predictions` are of the same cases."""
     read = read_reports([p.text if p.report is None else None for p in predictions])
+    expected = [_mirrored(pair) if perturbation is Perturbation.MIRRORED else pair for pair in before]
     return [
-        replace(
-            _mirrored(pair) if perturbation is Perturbation.MIRRORED else pair,
-            text=prediction.text,
-            report=None if prediction.text is None else prediction.report or report,
-            refused=prediction.refused,
-        )
-        for pair, prediction, report in zip(before, predictions, read, strict=True)
+        _with_draft(pair, prediction, prediction.report or report)
+        for pair, prediction, report in zip(expected, predictions, read, strict=True)
     ]
+
+
+def _with_draft(pair: Pair, prediction: Prediction, report: Report | None) -> Pair:
+    """A pair with another draft."""
+    read = None if report is None or prediction.text is None else labelled_part(report, pair.unlabelled)
+    return replace(pair, text=prediction.text, report=read, refused=prediction.refused)
 
 
 def _mirrored(pair: Pair) -> Pair:
@@ -72,6 +75,7 @@ def _mirrored(pair: Pair) -> Pair:
         reference_text=swap_text(pair.reference_text, pair.reference),
         reference=swap_sides(pair.reference),
         views=tuple((OTHER[side], view) for side, view in pair.views),
+        unlabelled=frozenset(OTHER[side] for side in pair.unlabelled),
     )
 
 

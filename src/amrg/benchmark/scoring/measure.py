@@ -12,7 +12,7 @@ from amrg.metrics.bulk_parsing import read_reports, why_unread
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.metric import Metric, by_name
-from amrg.metrics.pairs import Pair, drafted
+from amrg.metrics.pairs import Pair, drafted, labelled_part
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.refusals import refusal_metrics
 from amrg.metrics.scores import Unread
@@ -45,7 +45,8 @@ def _pair(case: Case, prediction: Prediction, report: Report | None) -> Pair:
         reference_text=case.text,
         reference=case.reference,
         text=prediction.text,
-        report=report if prediction.text is not None else None,
+        report=None if report is None or prediction.text is None else labelled_part(report, case.unlabelled),
+        unlabelled=case.unlabelled,
         views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),
         has_prior=case.reference.comparison is not None and case.reference.comparison.available,
         findings_known=_reference_unread(case) is None and case.findings_known,

@@ -7,6 +7,8 @@ mostly below a folder `manifest-...`. Side and view are in the DICOM files, whic
 
 One case a patient. There is no BI-RADS: a breast's abnormality is all that is published, benign or malignant by
 biopsy stays in the labels. `number` against the files found is checked where the patient has one row.
+
+A breast without a row, or with an abnormality that is not read, has no label, and a note says so: it is not normal.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from amrg.birads import Finding, Kind
-from amrg.datasets.case import Case, ImageRef
+from amrg.birads import Finding, Kind, Laterality
+from amrg.datasets.case import NO_LABEL, Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
 from amrg.datasets.tables.cells import SIDES, Cells, without_repeats
 from amrg.datasets.tables.grouping import Row, group_rows, labels_of, with_row_numbers
@@ -57,8 +59,10 @@ class Cmmd:
         odd = without_repeats(odd)
         images = _images(root, item.key, odd)
         _check_number(images, item.rows, odd)
-        known = KnownLabels(key=item.key, group=item.key, images=images, labels=labels_of(item.rows))
         findings = [finding for row in item.rows for finding in _findings(Cells(row, odd))]
+        labelled = {finding.laterality for finding in findings}
+        notes = tuple(f"{NO_LABEL}{side.value}" for side in Laterality if side not in labelled)
+        known = KnownLabels(item.key, item.key, images, labels_of(item.rows), notes=notes)
         return case_from_labels(self.about, known, report_of(findings))
 
 
