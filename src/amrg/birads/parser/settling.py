@@ -13,6 +13,8 @@ from amrg.birads.structure.addenda import Parts
 from amrg.birads.text.phrases import Concept
 from amrg.birads.validity import is_unassessed
 
+Rank = tuple[int, int]
+"""When something was written: the part of the text, and how many changes of the category come before it."""
 _EXAMINED = frozenset({Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY})
 
 
@@ -21,7 +23,7 @@ def settle(
 ) -> tuple[list[NamedCategory], list[tuple[Standing, NamedCategory]]]:
     """The categories that hold and those that do not: of what was written at different times the latest holds."""
 
-    def rank(begin: int) -> tuple[int, int]:
+    def rank(begin: int) -> Rank:
         return parts.rank(begin), bisect_right(ratings.replaced_at, begin)
 
     stated = ratings.categories or [named for _, named in ratings.tentative]
@@ -30,7 +32,9 @@ def settle(
     if together:
         stated = [named for named in stated if named not in together]
         others += [(Standing.COMBINED, named) for named in together]
-    ranks = {named: rank(named.begin) for named in stated}
+    latest: dict[Laterality | None, Rank] = {}
+    for named in stated:
+        latest[named.side] = max(rank(named.begin), latest.get(named.side, (0, 0)))
     if not parts.starts and not ratings.replaced_at:
         return stated, others
     for draft in drafts:
@@ -39,12 +43,12 @@ def settle(
             continue
         sides = draft.value(Concept.SIDE) or (None,)
         own = NamedCategory(slot[0], sides[0] if len(sides) == 1 else None, *slot[1:])
-        if _is_superseded(own, rank(own.begin), ranks):
+        if _is_superseded(own, rank(own.begin), latest):
             others.append((Standing.SUPERSEDED, own))
             del draft.slots[Concept.CATEGORY]
     held = []
     for named in stated:
-        if _is_superseded(named, ranks[named], ranks):
+        if _is_superseded(named, rank(named.begin), latest):
             others.append((Standing.SUPERSEDED, named))
         else:
             held.append(named)
@@ -61,12 +65,10 @@ def _is_combined(named: NamedCategory, ratings: Ratings, others: list[tuple[Stan
     )
 
 
-def _is_superseded(named: NamedCategory, rank: tuple[int, int], ranks: dict[NamedCategory, tuple[int, int]]) -> bool:
+def _is_superseded(named: NamedCategory, rank: Rank, latest: dict[Laterality | None, Rank]) -> bool:
     """Whether a later part of the text names a category for the same breast, or for both."""
-    return any(
-        later > rank and (other.side is named.side or other.side is None or named.side is None)
-        for other, later in ranks.items()
-    )
+    sides = latest if named.side is None else (named.side, None)
+    return any(latest.get(side, rank) > rank for side in sides)
 
 
 def assessments_of(
