@@ -17,6 +17,8 @@ from amrg.core.files import write_text
 from amrg.core.values import flatten
 from amrg.experiments.sweep.scores import Configuration, SweepScores
 from amrg.experiments.sweep.table import (
+    COST,
+    KEYS,
     build_sweep_table,
     columns,
     is_distinguishable,
@@ -66,6 +68,8 @@ def _context(scores: SweepScores) -> dict[str, Any]:
         "heats": tuple(_heats(scores)),
         "table": table,
         "selection_column": table.header.index(selection),
+        "result_columns": [i for i, name in enumerate(table.header) if name not in COST],
+        "cost_columns": [i for i, name in enumerate(table.header) if name in (*KEYS, *COST)],
         "baselines": scores.baselines,
         "columns": {scores.selection: selection_name(scores.selection), **columns(scores)},
         "ended": [*ended, *(t for t in scores.waiting if t.status is TrialStatus.FAILED)],

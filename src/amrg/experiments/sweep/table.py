@@ -21,6 +21,9 @@ COLUMNS = {
 }
 """Metrics of the table, those of them that could be computed, under their column's name."""
 
+KEYS, COST = ("backbone", "rank", "alpha"), ("trainable", "minutes", "peak GiB", "status")
+"""Columns that name a configuration, and those of its cost; a page has the latter in a table of their own."""
+
 _GIB = 2**30
 
 
@@ -29,9 +32,9 @@ def build_sweep_table(scores: SweepScores) -> Table:
     metrics = columns(scores)
     searched = _searched(scores)
     header = (
-        *("backbone", "rank", "alpha", *searched, "trainable", selection_heading(scores.selection)),
+        *(*KEYS, *searched, COST[0], selection_heading(scores.selection)),
         *metrics.values(),
-        *("skill", "difference from best", "minutes", "peak GiB", "status"),
+        *("skill", "difference from best", *COST[1:]),
     )
     rows = tuple(
         (*_settings(c, searched), *_cells(scores, c, metrics), *_cost(c), status_text(c)) for c in scores.configurations
