@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     BreastTomosynthesisImageStorage,
@@ -271,6 +272,90 @@ def test_k3_standard_views_stay(tmp_path: Path, how: Change) -> None:
     assert not intake.problems
     assert len(intake.studies[0].mammograms) == 4
     assert intake.studies[0].mammograms[0].kind is ImageKind.FULL_FIELD
+
+
+NAMED_IN_OTHER_LANGUAGES = {
+    "a magnification view": ("R CC Lupe", "R CC magnificada", "R-CC 拡大", "R CC 1.8x", "R CC Vergrößerung"),
+    "a spot compression view": ("R CC Zielaufnahme", "R CC localisé", "RCC compresión localizada", "RCC スポット"),
+    "an implant-displaced view": ("R CC Implantat verschoben", "R CC refoulé", "R CC ohne Implantat", "R CC PB"),
+    "a specimen": ("R CC Präparat", "pièce opératoire R CC", "R CC pieza", "R CC 標本"),
+    "a biopsy image": ("R CC Biopsie", "R CC Stanze", "R CC biopsia", "R CC 生検"),
+    "a localisation image": ("R CC Drahtmarkierung", "R CC Repérage", "R CC arpón", "R CC hookwire"),
+    "a galactography image": ("R CC Galaktographie", "R CC Pneumocyst", "R CC 乳管造影"),
+    "a recombined contrast image": ("R CC Rekombiniert", "R CC recombinée", "R CC DES", "R CC SUB"),
+    "a high-energy image": ("R CC High Energy", "R CC HE"),
+    "a contrast mammography image": ("R CC CESM", "R CC TiCEM", "R CC dual energy"),
+    "a rolled view": ("R CC gerollt",),
+    "a cleavage": ("R CV",),
+    "a rejected image": ("R CC Ausschuss", "R CC rejected", "R CC rechazada"),
+    "an image with the marks of software": ("R CC heatmap", "R CC Transpara", "R CC Lunit INSIGHT", "R CC overlay"),
+    "a synthetic 2D image": ("R CC INSIGHT", "R CC synthetisch", "R CC sintetizada", "R CC 合成2D"),
+    "a tomosynthesis image": ("R CC 3D", "R CC トモシンセシス", "R CC SlabMIP", "R CC Clarity HD"),
+    "a quality control image": ("R CC Phantom", "R CC Konstanzprüfung"),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [(text, reason) for reason, texts in NAMED_IN_OTHER_LANGUAGES.items() for text in texts]
+)
+def test_k3_kinds_are_recognised_in_the_languages_of_radiographers(tmp_path: Path, text: str, reason: str) -> None:
+    _is_set_aside(tmp_path, put(SeriesDescription=text, SpecificCharacterSet="ISO_IR 192"), reason)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        (put(ImageType=["ORIGINAL", "PRIMARY", "", "HIGH_ENERGY"]), "a high-energy image"),
+        (put(KVP=49), "a high-energy image"),
+        (put(ContrastBolusAgent="Iohexol"), "a contrast mammography image"),
+        (put(ImageType=["DERIVED", "PRIMARY", "CONTRAST"]), "a contrast mammography image"),
+        (put(ImageType=["DERIVED", "PRIMARY", "REJECTED"]), "a rejected image"),
+        (
+            put(
+                EstimatedRadiographicMagnificationFactor=None,
+                DistanceSourceToDetector=660,
+                DistanceSourceToPatient=360,
+            ),
+            "a magnification view",
+        ),
+    ],
+)
+def test_k3_contrast_images_and_magnification_by_their_physics(tmp_path: Path, how: Change, reason: str) -> None:
+    _is_set_aside(tmp_path, how, reason)
+
+
+def test_k3_a_low_energy_image_is_read_and_stated(tmp_path: Path) -> None:
+    (study,) = read_changed(
+        tmp_path, put(SeriesDescription="R CC CEM Low Energy", ContrastBolusAgent="Iohexol")
+    ).studies
+    assert len(study.mammograms) == 4
+    assert "RCC: a low-energy image of contrast mammography" in study.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("RCC_heatmap.png", "an image with the marks of software"),
+        ("RCC_mask.png", "a mask of a finding"),
+        ("P1_R_CM_CC.png", "a recombined contrast image"),
+        ("RCC_thumbnail.png", "a thumbnail"),
+        ("RCC_tomo_12.png", "a tomosynthesis image"),
+        ("RCC_spot.png", "a spot compression view"),
+        ("RCCID.png", "an implant-displaced view"),
+    ],
+)
+def test_k3_an_image_without_header_is_set_aside_by_its_name(tmp_path: Path, name: str, reason: str) -> None:
+    Image.fromarray((breast("R") >> 4).astype(np.uint8)).save(tmp_path / name)
+    intake = read_studies(tmp_path)
+    assert not intake.studies
+    assert [item.reason for item in intake.set_aside] == [reason]
+
+
+@pytest.mark.parametrize("name", ["P1_R_DM_CC.png", "phantom-7_RCC.png", "Mass-Test_P_00038_RIGHT_CC.png", "1_RCC.png"])
+def test_k3_names_of_data_sets_are_of_views(tmp_path: Path, name: str) -> None:
+    Image.fromarray((breast("R") >> 4).astype(np.uint8)).save(tmp_path / name)
+    (study,) = read_studies(tmp_path).studies
+    assert study.mammograms[0].kind is ImageKind.FULL_FIELD
 
 
 def test_k3_a_long_code_value(tmp_path: Path) -> None:

@@ -51,13 +51,16 @@ _ATTRIBUTES = """
     PixelIntensityRelationshipSign ImagerPixelSpacing PixelSpacing EstimatedRadiographicMagnificationFactor
     PositionerPrimaryAngle LUTDescriptor CollimatorLeftVerticalEdge CollimatorRightVerticalEdge
     CollimatorUpperHorizontalEdge CollimatorLowerHorizontalEdge CenterOfCircularCollimator
-    RadiusOfCircularCollimator VerticesOfThePolygonalCollimator
+    RadiusOfCircularCollimator VerticesOfThePolygonalCollimator KVP ContrastBolusAgent DistanceSourceToDetector
+    DistanceSourceToPatient PatientAge AcquisitionTime ReferencedSOPInstanceUID
 """
 _SEQUENCES = """
     ViewCodeSequence ViewModifierCodeSequence AnatomicRegionSequence AnatomicRegionModifierSequence
     ModalityLUTSequence VOILUTSequence SpecimenDescriptionSequence IssuerOfPatientIDQualifiersSequence
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence FrameVOILUTSequence PixelMeasuresSequence
     PixelValueTransformationSequence FrameAnatomySequence XRay3DFrameTypeSequence DirectoryRecordSequence
+    ContrastBolusAgentSequence ConceptNameCodeSequence CurrentRequestedProcedureEvidenceSequence
+    ReferencedSeriesSequence ReferencedSOPSequence
 """
 _FRAMES = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 _NESTED = frozenset(_SEQUENCES.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amrg.imaging.containers import files_of
 from amrg.imaging.errors import ImagingError, named_errors
-from amrg.imaging.evidence.kinds import classify
+from amrg.imaging.evidence.kinds import classify, classify_name
 from amrg.imaging.evidence.labels import before_label
 from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
 from amrg.imaging.grouping import FileGroup, ReadFile, StudyKey, group_studies, is_uid
@@ -62,7 +62,10 @@ def _read_file(file: Path) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
         with named_errors(file):
             if file.suffix.lower() in IMAGE_ENDINGS:
                 key = _key_by_name(file)
-                return ReadFile(read_plain_image(file), Patient(), key, None)
+                named = classify_name(file.stem)
+                if named.reason is not None:
+                    return SetAside(file=file.name, reason=named.reason), key
+                return ReadFile(read_plain_image(file, named), Patient(), key, None)
             header = read_header(file)
             key = _key(header, file)
             kind = classify(header, file.stem)

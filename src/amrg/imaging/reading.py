@@ -31,14 +31,14 @@ class Contradiction(ImagingError):
     """A file whose sources contradict each other on side or view."""
 
 
-def read_plain_image(path: Path) -> Mammogram:
+def read_plain_image(path: Path, kind: Classified) -> Mammogram:
     """A PNG, TIFF, PGM or JPEG whose name gives side and view, such as `RCC.png` or `P001_LEFT_MLO.tif`.
 
     Raises:
         ImagingError: unreadable, or a name that does not give both.
     """
     with named_errors(path):
-        return _mammogram(path, identity(Header(), path.stem), Header(), _uid_of_bytes(path))
+        return _mammogram(path, identity(Header(), path.stem), Header(), _uid_of_bytes(path), kind)
 
 
 def read_dicom(path: Path, header: Header, kind: Classified) -> Mammogram:

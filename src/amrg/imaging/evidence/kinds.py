@@ -10,8 +10,19 @@ from enum import StrEnum
 from pydicom.uid import UID
 
 from amrg.imaging.evidence.codes import MODIFIER_CONCEPTS, is_specimen, modifier
+from amrg.imaging.evidence.words import (
+    CONTRAST,
+    LOW_ENERGY,
+    SYNTHETIC,
+    TOMOSYNTHESIS,
+    TOMOSYNTHESIS_ONLY,
+    kind_by_words,
+    kind_of_file_name,
+    plain,
+)
 from amrg.imaging.header import Header
 
+MOST_KVP = 42  # mammograms have 22 to 40 kV, high-energy images of contrast mammography 44 and more
 MAGNIFIED = 1.3  # Estimated Radiographic Magnification Factor; contact views have 1.0 to 1.1
 _NO_IMAGE = {"SR": "a structured report", "PR": "a presentation state", "KO": "a key object selection"}
 _READ = {"MG", "OT", "CR", "DX", "SC"}  # films digitised elsewhere come as other or secondary capture
@@ -58,43 +69,6 @@ assert set(_MODIFIED) | set(_WHOLE) == set(MODIFIER_CONCEPTS), "CID 4015 has oth
 
 _SYNTHETIC_TYPES = {"GENERATED_2D", "SYNTHESIZED_2D", "SYNTHETIC_2D", "SYNTHETIC", "2D_SYNTHETIC", "SYNTHESIZED"}
 _TOMOSYNTHESIS_TYPES = re.compile(r"TOMO|TOMOSYNTHESIS|TOMO_PROJ\w*|VOLUME|DBT|TOMO_SLICE|SLICE|SLAB|RECON\w*")
-_SYNTHETIC = re.compile(
-    r"(?<![A-Z])(C[ _-]?VIEW|INSIGHT[ _-]?2D|S[ _-]?VIEW|V[ _-]?PREVIEW|INTELLIGENT[ _-]?2D|3DQUORUM[ _-]?2D|AWS|"
-    r"SYNTH?[ _-]?2D|S2D|2D[ _-]?SYNTH\w*|SYNTHETIC\w*|SYNTHESI[SZ]ED|GENERATED[ _-]?2D|"
-    r"(?:TOMO|DBT)[ _-]?(?:GENERATED|DERIVED)[ _-]?2D)(?![A-Z])"
-)
-_TOMOSYNTHESIS = re.compile(
-    r"(?<![A-Z])(TOMO(?!\w*[ _+/&-]*2D)\w*|DBT|BT[ _-]?(?:SLICE|VOL)\w*|SMART[ _-]?SLICE\w*|6MM[ _-]?SLAB\w*|SLABS?|"
-    r"(?:1|0\.5)[ _-]?MM[ _-]?(?:PLANE|SLICE)S?|3D[ _-]?(?:MAMMO\w*|RECON\w*|VOL\w*|SLICE\w*))(?![A-Z])"
-)
-_NOT = r"(?<!NON[ _-])(?<!NOT[ _-])(?<!NO[ _-])(?<!W/O[ _-])(?<!WITHOUT[ _-])"
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(rf"(?<![A-Z])(?:{_NOT})(?:{words})(?![A-Z])"), what)
-    for words, what in (
-        (r"SPECIMEN\w*|SURGICAL[ _-]SPEC\w*|CORE[ _-]?SPEC\w*", "a specimen"),
-        (r"CROPPED", "a cropped image of a finding"),
-        (r"ROI[ _-]MASK\w*", "a mask of a finding"),
-        (
-            r"STEREO\w*|BIOPSY|BX|PRE[ _-]?FIRE|POST[ _-]?FIRE|SCOUT|VACUUM[ _-]ASSISTED|PRONE[ _-]TABLE",
-            "a biopsy image",
-        ),
-        (r"LOCALI[SZ]ATION|NEEDLE[ _-]?LOC\w*|WIRE[ _-]?LOC\w*", "a localisation image"),
-        (r"GALACTO\w*|DUCTO\w*", "a galactography image"),
-        (r"RECOMBINED|SUBTRACT\w*|CESM[ _-]?REC\w*|IODINE", "a recombined contrast image"),
-        (r"MAG|MAGN|MAGNIFICATION|MAGNIFIED|MAGNIFY|AGRANDI\w*|VERGR\w*", "a magnification view"),
-        (r"SPOT|SPOT[ _-]?COMP\w*|CONTACT[ _-]SPOT|FOCAL[ _-]COMP\w*|CONE[ _-]?DOWN|CONED", "a spot compression view"),
-        (
-            r"IMPLANTS?[ _-]?DISP\w*|DISPLACED|EKLUND|PUSH[ _-]?BACK|IMPL?[ _-]DISP\w*|DISPLACED[ _-]IMPLANT",
-            "an implant-displaced view",
-        ),
-        (r"ROLLED|ROLL[ _-]?(?:LAT|MED|SUP|INF)\w*", "a rolled view"),
-        (r"TANGENTIAL|TANG", "a tangential view"),
-        (r"CLEAVAGE|CLEOPATRA", "a cleavage or axillary tail view"),
-        (r"AXILLARY[ _-]TAIL|AXILLARY[ _-]VIEW", "an axillary tail view"),
-        (r"PHANTOM[ _-]QC|QC|FLAT[ _-]?FIELD|CALIBRATION", "a quality control image"),
-        (r"CAD[ _-](?:MARKS?|OVERLAY|RESULT\w*)|SCREEN[ _-]?(?:SHOT|CAPTURE|SAVE)|DOSE[ _-]REPORT", "a screen capture"),
-    )
-)
 # The ACR's labels around a view: `RCCID`, `R CC ID`, `RMCC`, `MLO-RL`.
 _LABEL = re.compile(
     r"(?<![A-Z])(?:R|L|RT|LT|RIGHT|LEFT)?[ _-]?(?P<before>MAG|SPOT|M|S)?[ _-]?"
@@ -150,10 +124,25 @@ def classify(header: Header, file_name: str = "") -> Classified:
         return Classified(None, ImageKind.SYNTHETIC, (note, *more))
     if reason := _tomosynthesis(header, frames):
         return Classified(reason)
-    notes = tuple(f"view modifier: {_WHOLE[name]}" for name in _modifiers(header) if name in _WHOLE)
+    if (contrast := _contrast(header)) is not None and contrast.reason is not None:
+        return contrast
+    notes = contrast.notes if contrast is not None else ()
+    notes += tuple(f"view modifier: {_WHOLE[name]}" for name in _modifiers(header) if name in _WHOLE)
     if header.text("SOPClassUID").startswith(_SECONDARY_CAPTURE):
         return Classified(None, ImageKind.SECONDARY_CAPTURE, (*notes, "a secondary capture, no original image"))
     return Classified(None, notes=notes)
+
+
+def classify_name(file_name: str) -> Classified:
+    """The kind of an image without a header, by its name."""
+    name = plain(file_name).replace("_", " ")
+    if reason := kind_of_file_name(name) or _by_label(name):
+        return Classified(reason)
+    if match := SYNTHETIC.search(name):
+        return Classified(
+            None, ImageKind.SYNTHETIC, (f"synthetic 2D image made of tomosynthesis, by file name {match[1]}",)
+        )
+    return Classified("a tomosynthesis image" if TOMOSYNTHESIS.search(name) else None)
 
 
 def _no_mammogram(header: Header) -> str | None:
@@ -182,7 +171,7 @@ def _modifiers(header: Header) -> Iterator[str]:
 
 def _meaning(item: Header) -> str:
     """The keyword that the meaning of a maker's own code comes to."""
-    named = _by_words(item.text("CodeMeaning").upper())
+    named = kind_by_words(plain(item.text("CodeMeaning")))
     return next((keyword for keyword, what in _MODIFIED.items() if named and what.startswith(named)), "")
 
 
@@ -195,25 +184,49 @@ def _by_modifier(header: Header) -> str | None:
         return "a specimen"
     if header.sequence("SpecimenDescriptionSequence") or "SPECIMEN" in header.text("BodyPartExamined").upper():
         return "a specimen"
-    if (header.number("EstimatedRadiographicMagnificationFactor") or 1.0) >= MAGNIFIED:
+    if _magnification(header) >= MAGNIFIED:
         return _MODIFIED["Magnification"]
     return "a partial view" if header.term("PartialView") == "YES" else None
 
 
-def _by_description(header: Header, file_name: str) -> str | None:
-    """By the names of series, view, protocol and paddle, and by the labels around a view in them."""
-    texts = [header.text(name).upper() for name in _ALL_TEXTS]
-    if found := _by_words(" | ".join(texts)):
-        return found
-    for text in (*(header.text(name).upper() for name in _TEXTS), file_name.upper()):
-        for match in _LABEL.finditer(text):
-            if label := match["after"] or match["before"]:
-                return _LABELS[label]
+def _magnification(header: Header) -> float:
+    """The stated factor, or that of the distances from the source (PS3.3 C.8.11.3); 1 where neither is known."""
+    if (stated := header.number("EstimatedRadiographicMagnificationFactor")) is not None and stated > 0:
+        return stated
+    detector, patient = header.number("DistanceSourceToDetector"), header.number("DistanceSourceToPatient")
+    return detector / patient if detector and patient and patient > 0 else 1.0
+
+
+def _contrast(header: Header) -> Classified | None:
+    """Contrast mammography: the low-energy image is like a mammogram, the others are none (PS3.3 C.8.11.3)."""
+    if (header.number("KVP") or 0) > MOST_KVP:
+        return Classified("a high-energy image of contrast mammography")
+    text = _description(header)
+    types = {term.upper() for term in header.texts("ImageType")}
+    agent = bool(header.text("ContrastBolusAgent") or header.sequence("ContrastBolusAgentSequence"))
+    if LOW_ENERGY.search(text):
+        return Classified(None, notes=("a low-energy image of contrast mammography",))
+    if agent or "CONTRAST" in types or CONTRAST.search(text):
+        return Classified("a contrast mammography image that is not named as its low-energy one")
     return None
 
 
-def _by_words(text: str) -> str | None:
-    return next((what for pattern, what in _WORDS if pattern.search(text)), None)
+def _by_description(header: Header, file_name: str) -> str | None:
+    """By the names of series, view, protocol and paddle, and by the labels around a view in them."""
+    return kind_by_words(_description(header)) or _by_label(
+        *(plain(header.text(name)) for name in _TEXTS), plain(file_name)
+    )
+
+
+def _description(header: Header) -> str:
+    """All that describes an image, in plain capitals, its texts apart."""
+    return " | ".join(plain(text) for name in _ALL_TEXTS for text in header.texts(name))
+
+
+def _by_label(*texts: str) -> str | None:
+    """By the labels around a view."""
+    labels = (m["after"] or m["before"] for text in texts for m in _LABEL.finditer(text))
+    return next((_LABELS[label] for label in labels if label), None)
 
 
 def _synthetic_sign(header: Header, frames: int) -> str | None:
@@ -222,13 +235,10 @@ def _synthetic_sign(header: Header, frames: int) -> str | None:
     if found := types & _SYNTHETIC_TYPES:
         return f"ImageType (0008,0008) {min(found)}"
     for name in _ORIGINS:
-        match = _SYNTHETIC.search(header.text(name).upper())
-        if match and frames == 1 and not _TOMOSYNTHESIS_ONLY.search(header.text(name).upper()):
+        match = SYNTHETIC.search(plain(header.text(name)))
+        if match and frames == 1 and not TOMOSYNTHESIS_ONLY.search(plain(header.text(name))):
             return f"{name} {match[1]}"
     return None
-
-
-_TOMOSYNTHESIS_ONLY = re.compile(r"(?<![A-Z])(SLICES?|SLABS?|PLANES?|PROJECTIONS?|VOLUME)(?![A-Z])")
 
 
 def _tomosynthesis(header: Header, frames: int) -> str | None:
@@ -238,6 +248,6 @@ def _tomosynthesis(header: Header, frames: int) -> str | None:
     types = {text.upper() for keyword in ("ImageType", "FrameType") for text in header.texts(keyword)}
     if any(_TOMOSYNTHESIS_TYPES.fullmatch(text) for text in types) or header.term("VolumetricProperties") == "VOLUME":
         return "a tomosynthesis image"
-    if any(_TOMOSYNTHESIS.search(header.text(name).upper()) for name in _ORIGINS):
+    if any(TOMOSYNTHESIS.search(plain(header.text(name))) for name in _ORIGINS):
         return "a tomosynthesis image"
     return "a tomosynthesis volume or another multi-frame object" if frames > 1 else None
