@@ -47,6 +47,10 @@ def test_p1_the_same_woman_has_a_prior_without_a_note(tmp_path: Path) -> None:
         ({"PatientID": "1001^^^A"}, {"IssuerOfPatientID": "A"}),
         ({"PatientName": "DOE^JANE^M"}, {}),
         ({"PatientName": "Doe^Jane"}, {}),
+        ({"PatientName": "Doe-Roe^Jane"}, {}),
+        ({"PatientName": "Doe^Jane^M"}, {"PatientName": "DOE^JANE MARIA^^Dr."}),
+        ({"PatientName": "Müller^Jørgine", "SpecificCharacterSet": "ISO_IR 100"}, {"PatientName": "Mueller^Jorgine"}),
+        ({"PatientName": "Doe^Jane=山田^花子", "SpecificCharacterSet": "ISO_IR 192"}, {}),
         ({"PatientName": "", "PatientBirthDate": ""}, {}),
         ({"PatientSex": "O"}, {}),
     ],
@@ -69,7 +73,14 @@ def test_p1_what_does_not_contradict_is_the_same_woman(
         ({"PatientID": "1001^^^A"}, {"PatientID": "1001^^^B"}, "another issuer"),
         ({"IssuerOfPatientID": "A", "PatientName": ""}, {}, "only one of them names its issuer"),
         ({"PatientName": "ROE^MARY"}, {}, "PatientName"),
+        ({"PatientName": "DOE^MARY"}, {}, "PatientName"),
+        (
+            {"PatientName": "=山田^花子", "SpecificCharacterSet": "ISO_IR 192"},
+            {"PatientName": "=鈴木^幸子", "SpecificCharacterSet": "ISO_IR 192"},
+            "PatientName",
+        ),
         ({"PatientBirthDate": "19700102"}, {}, "PatientBirthDate"),
+        ({"PatientBirthDate": "", "PatientAge": "030Y"}, {"PatientAge": "060Y"}, "PatientAge"),
         ({"PatientSex": "M"}, {}, "PatientSex"),
     ],
 )
@@ -81,6 +92,40 @@ def test_p1_no_prior_of_another_woman_and_a_line_why(
     assert why in " ".join(later.remarks())
     assert NAME not in " ".join(later.remarks())
     assert "1001" not in " ".join(later.remarks())
+
+
+def test_p1_another_study_of_the_same_day_is_named(tmp_path: Path) -> None:
+    for key in ("one", "two"):
+        change_all(write_exam(tmp_path / "both" / key, key), put(PatientName=NAME, PatientBirthDate=BIRTH))
+    for study in read_studies(tmp_path / "both").studies:
+        assert study.prior is None
+        assert len([note for note in study.notes if "has another study of" in note]) == 1
+
+
+def test_one_sop_instance_uid_of_two_images_is_noted_and_a_copy_is_one(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    shutil.copy(folder / "RCC.dcm", folder / "copy.dcm")
+    (study,) = read_studies(folder).studies
+    assert [note for note in study.notes if "copy" in note] == [
+        "Set aside, a copy of the RCC, which is read once: copy.dcm"
+    ]
+
+    uid = pydicom.dcmread(folder / "RCC.dcm").SOPInstanceUID
+    change(folder / "LCC.dcm", put(SOPInstanceUID=uid))
+    (study,) = read_studies(folder).studies
+    assert any("is the same in LCC.dcm, RCC.dcm, copy.dcm, whose images differ" in note for note in study.notes)
+
+
+def test_of_two_images_the_one_without_words_of_its_own_is_read_or_else_the_later(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    change(folder / "RCC.dcm", put(SeriesDescription="R CC Fremdwort", SOPInstanceUID="1.2.3"), folder / "A.dcm")
+    change(folder / "LCC.dcm", put(AcquisitionTime="235900", SOPInstanceUID="1.2.4"), folder / "Z.dcm")
+    change(folder / "RMLO.dcm", put(SeriesDescription="Schnittbild R MLO"))
+    (study,) = read_studies(folder).studies
+    assert [m.source.name for m in study.mammograms] == ["RCC.dcm", "Z.dcm", "RMLO.dcm", "LMLO.dcm"]
+    assert [note for note in study.notes if "words that no other view has" in note] == [
+        "RMLO: SeriesDescription (0008,103E) has words that no other view has (SCHNITTBILD): read as a standard view"
+    ]
 
 
 def test_p1_another_id_is_another_woman_without_a_word(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
 
 from amrg.core.hashing import sha256_of_text
 from amrg.imaging.evidence.kinds import ImageKind
@@ -41,13 +44,15 @@ class StudyKey:
 
 @dataclass(frozen=True)
 class ReadFile:
-    """One mammogram with what groups it."""
+    """One mammogram with what groups it, the words of its description, and when it was acquired (`20200131120000`)."""
 
     mammogram: Mammogram
     patient: Patient
     key: StudyKey
     date: datetime.date | None
     accession_number: str = ""
+    words: frozenset[str] = frozenset()
+    acquired: str = ""
 
 
 @dataclass
@@ -104,7 +109,9 @@ def _refused(read: list[ReadFile], why: str) -> Iterator[Problem]:
 
 def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, list[SetAside]]:
     """One study of a group, and the images of views that have a better one."""
-    chosen, spare_views = best_of_each_view([one.mammogram for one in group.read])
+    odd = odd_words(group.read)
+    latest = sorted(group.read, key=lambda one: one.acquired, reverse=True)
+    chosen, spare_views = best_of_each_view([one.mammogram for one in latest], {path: len(odd[path]) for path in odd})
     spare = [SetAside(file=m.source.name, reason=_duplicate_reason(m, chosen)) for m in spare_views]
     accessions = sorted({one.accession_number for one in group.read if one.accession_number})
     several = f"AccessionNumber (0008,0050) differs in the files of the study: {', '.join(accessions)}"
@@ -117,6 +124,8 @@ def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, l
             *([whose.note] if whose.note else ()),
             *([several] if len(accessions) > 1 else ()),
             *_view_notes(chosen),
+            *_odd_notes(chosen, odd),
+            *_same_instance([one.mammogram for one in group.read]),
             *_aside_notes((*group.set_aside, *spare)),
         ),
         problems=tuple(group.problems),
@@ -133,26 +142,78 @@ def _key_without_identifier(key: StudyKey, patient: Patient) -> str:
     return sha256_of_text(key.value, *known)[:16]
 
 
-def best_of_each_view(mammograms: Iterable[Mammogram]) -> tuple[list[Mammogram], list[Mammogram]]:
-    """The best of every view, and the others: by kind, then for presentation, then unmodified, then the most pixels."""
+def best_of_each_view(
+    mammograms: Iterable[Mammogram], odd: Mapping[Path, int] | None = None
+) -> tuple[list[Mammogram], list[Mammogram]]:
+    """The best of every view, and the others: by kind, then for presentation, then unmodified, then with the fewest
+    `odd` words in its description, then the most pixels, then in the given order."""
     best: dict[tuple[str, str], Mammogram] = {}
-    ordered = sorted(mammograms, key=_goodness)
+    ordered = sorted(mammograms, key=lambda m: _goodness(m, (odd or {}).get(m.source, 0)))
     for m in ordered:
         best.setdefault((m.laterality, m.view), m)
     chosen = sorted(best.values(), key=lambda m: (m.view != "CC", m.view, m.laterality != "R"))
     return chosen, [m for m in ordered if m not in chosen]
 
 
-def _goodness(m: Mammogram) -> tuple[int, bool, bool, int, str]:
+def _goodness(m: Mammogram, odd: int) -> tuple[int, bool, bool, int, int]:
     modified = any(note.startswith("view modifier") for note in m.notes)
-    return _KINDS.index(m.kind), m.intent is Intent.FOR_PROCESSING, modified, -m.rows * m.columns, m.source.name
+    return _KINDS.index(m.kind), m.intent is Intent.FOR_PROCESSING, modified, odd, -m.rows * m.columns
+
+
+def odd_words(read: Iterable[ReadFile]) -> dict[Path, list[str]]:
+    """The words of each image's description that no image of another view of the study has: they may name a kind."""
+    by_view: dict[tuple[str, str], set[str]] = {}
+    files = list(read)
+    for one in files:
+        by_view.setdefault((one.mammogram.laterality, one.mammogram.view), set()).update(one.words)
+    others = {view: set().union(*(words for other, words in by_view.items() if other != view)) for view in by_view}
+    return {
+        one.mammogram.source: sorted(one.words - others[one.mammogram.laterality, one.mammogram.view])
+        for one in files
+        if len(by_view) > 1
+    }
+
+
+def _odd_notes(chosen: Iterable[Mammogram], odd: Mapping[Path, list[str]]) -> Iterator[str]:
+    """A line for every view that is read although its description has words of its own."""
+    for m in chosen:
+        if words := odd.get(m.source):
+            yield (
+                f"{m.laterality}{m.view}: SeriesDescription (0008,103E) has words that no other view has "
+                f"({', '.join(words)}): read as a standard view"
+            )
+
+
+def _same_instance(read: list[Mammogram]) -> Iterator[str]:
+    """A line for every SOPInstanceUID that several files have although they are not copies of one another."""
+    by_uid: dict[str, list[Mammogram]] = {}
+    for m in read:
+        by_uid.setdefault(m.sop_instance_uid, []).append(m)
+    for files in by_uid.values():
+        if len(files) > 1 and not all(_is_copy(m, files[0]) for m in files[1:]):
+            names = ", ".join(sorted(m.source.name for m in files))
+            yield f"SOPInstanceUID (0008,0018) is the same in {names}, whose images differ: correct the files"
+
+
+def _is_copy(one: Mammogram, other: Mammogram) -> bool:
+    """Whether two images of one view and size have the same pixels."""
+    return (one.laterality, one.view, one.rows, one.columns) == (
+        other.laterality,
+        other.view,
+        other.rows,
+        other.columns,
+    ) and np.array_equal(one.pixels(), other.pixels())
 
 
 def _duplicate_reason(m: Mammogram, chosen: Iterable[Mammogram]) -> str:
     used = next(c for c in chosen if (c.laterality, c.view) == (m.laterality, m.view))
+    if used.sop_instance_uid == m.sop_instance_uid and _is_copy(m, used):
+        return f"a copy of the {m.laterality}{m.view}, which is read once"
     if used.kind is not m.kind:
         return f"a second {m.laterality}{m.view}: a {m.kind} image, the {used.kind} one is read"
-    return f"a second {m.laterality}{m.view}: the image for presentation, or else the largest, is read"
+    return (
+        f"a second {m.laterality}{m.view}: the image for presentation, or else the largest, or else the latest, is read"
+    )
 
 
 def _view_notes(mammograms: Iterable[Mammogram]) -> Iterator[str]:
@@ -188,5 +249,18 @@ def _with_priors(studies: list[tuple[Study, Patient]]) -> Iterator[Study]:
                 prior = other
                 break
             why = why or f"The exam of {other.date} is not used as prior: {reason}"
-        line = (why,) if why else ()
-        yield study.model_copy(update={"prior": prior, "notes": (*study.notes, *line)})
+        lines = (*((why,) if why else ()), *_same_day(study, patient, studies))
+        yield study.model_copy(update={"prior": prior, "notes": (*study.notes, *lines)})
+
+
+def _same_day(study: Study, patient: Patient, studies: list[tuple[Study, Patient]]) -> Iterator[str]:
+    """A line for every other study of the same woman on the same day, whose views may belong to this one."""
+    for other, theirs in studies:
+        if other is study or not study.date or other.date != study.date or doubt(patient, theirs) is not None:
+            continue
+        if theirs.identifier == patient.identifier:
+            views = ", ".join(f"{m.laterality}{m.view}" for m in other.mammograms)
+            yield (
+                f"The same patient has another study of {study.date} (StudyInstanceUID ending in "
+                f"{other.study_instance_uid[-6:]}, {views}), which is read as an exam of its own"
+            )

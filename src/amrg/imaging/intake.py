@@ -8,7 +8,7 @@ from pathlib import Path
 from amrg.imaging.containers import files_of
 from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.kinds import classify, classify_name
-from amrg.imaging.evidence.labels import before_label
+from amrg.imaging.evidence.labels import before_label, words_of_kind
 from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
 from amrg.imaging.grouping import FileGroup, ReadFile, StudyKey, group_studies, is_uid
 from amrg.imaging.header import Header, read_header
@@ -73,7 +73,9 @@ def _read_file(file: Path) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
                 return SetAside(file=file.name, reason=kind.reason), key
             mammogram = read_dicom(file, header, kind)
             dated = date_in(header.text("StudyDate"))
-            return ReadFile(mammogram, patient_of(header), key, dated, _accession(header))
+            acquired = header.text("AcquisitionDate") + header.text("AcquisitionTime")
+            words = words_of_kind(header.text("SeriesDescription"))
+            return ReadFile(mammogram, patient_of(header), key, dated, _accession(header), words, acquired)
     except ImagingError as error:
         return _Failed(str(error), key)
 

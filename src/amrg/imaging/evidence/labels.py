@@ -54,6 +54,12 @@ def view_in(text: str) -> View | None:
     return View(found.pop()) if len(found) == 1 else None
 
 
+def words_of_kind(text: str) -> frozenset[str]:
+    """The words of a description in capitals that are neither side, view nor number: they may name a kind of image."""
+    words = re.findall(r"[^\W\d_]{3,}", _spelled_short(text))
+    return frozenset(word for word in words if side_in(word) is None and view_in(word) is None)
+
+
 def before_label(stem: str) -> str:
     """The part of a file's name before its side and view, such as `P0` of `P0_LEFT_CC`; empty where there is none."""
     found = _LABEL_START.search(stem.upper())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from amrg.core.hashing import sha256_of_text
 from amrg.imaging.header import Header
@@ -18,10 +19,14 @@ _PLACEHOLDER = re.compile(
     r"ANON\w*|UNKNOWN|NONE|NULL|N/?A|NOT[ _-]?AVAILABLE|NO[ _-]?(ID|NAME)|DE-?IDENTIFIED|REMOVED|PATIENT([ _-]?ID)?|"
     r"X+|0+|-+|\*+|\?+|TEST"
 )
+_LETTERS = str.maketrans({"ø": "o", "æ": "a", "œ": "o", "å": "a", "ł": "l", "đ": "d", "ð": "d"})
+_TITLES = {"dr", "prof", "mr", "mrs", "ms", "miss", "frau", "mme", "sra", "dra", "jr", "sr"}
 _TAGS = {
     "name": "PatientName (0010,0010)",
+    "ideographic": "PatientName (0010,0010)",
     "birth_date": "PatientBirthDate (0010,0030)",
     "sex": "PatientSex (0010,0040)",
+    "born": "PatientAge (0010,1010)",
 }
 
 
@@ -29,7 +34,8 @@ _TAGS = {
 class Patient:
     """What a header says of its patient; empty where it says nothing or only a placeholder.
 
-    `spelling` is PatientID as it stands; `identifier` is without spaces and HL7 components.
+    `spelling` is PatientID as it stands; `identifier` is without spaces and HL7 components. `ideographic` are the parts
+    of the name as it is written in Japan, Korea or China; `born` the years of birth that age and study date allow.
     """
 
     spelling: str = ""
@@ -38,6 +44,8 @@ class Patient:
     name: tuple[str, ...] = ()
     birth_date: datetime.date | None = None
     sex: str = ""
+    ideographic: tuple[str, ...] = ()
+    born: range = range(0)
 
     @property
     def key(self) -> str:
@@ -60,27 +68,45 @@ def patient_of(header: Header) -> Patient:
     if (per_view := PER_VIEW_ID.match(identifier)) is not None:
         identifier = per_view["patient"]
     sex = header.term("PatientSex")
+    alphabetic, ideographic, *_ = (*header.text("PatientName").split("="), "", "")
+    birth_date = date_in(header.text("PatientBirthDate"))
     return Patient(
         spelling,
         "" if _PLACEHOLDER.fullmatch(identifier.upper()) else identifier,
         issuer.strip().casefold(),
-        _name(header.text("PatientName"), identifier),
-        date_in(header.text("PatientBirthDate")),
+        _name(alphabetic.strip(), identifier),
+        birth_date,
         sex if sex in ("F", "M") else "",
+        _name(ideographic.strip(), identifier),
+        range(birth_date.year, birth_date.year + 1) if birth_date else _years_by_age(header),
     )
 
 
+def _years_by_age(header: Header) -> range:
+    """The years of birth of a Patient's Age (0010,1010) in years on the day of the study; empty where unknown."""
+    age, day = re.fullmatch(r"(\d{3})Y", header.term("PatientAge")), date_in(header.text("StudyDate"))
+    if age is None or day is None or not 0 < int(age[1]) < 89:  # from 89 on de-identified files state one age for all
+        return range(0)
+    return range(day.year - int(age[1]) - 1, day.year - int(age[1]) + 1)
+
+
 def _name(text: str, identifier: str) -> tuple[str, ...]:
-    """The parts of a name in no order, without case and accents; empty for the identifier or a placeholder."""
-    first = text.split("=", maxsplit=1)[0].strip()
-    if (per_view := PER_VIEW_ID.match(first)) is not None:
-        first = per_view["patient"]
-    if not first.isprintable():  # damaged, or of a character set that the file does not name
+    """The parts of a name in no order, without case, accents and titles; empty for the identifier or a placeholder."""
+    if (per_view := PER_VIEW_ID.match(text)) is not None:
+        text = per_view["patient"]
+    if not text.isprintable():  # damaged, or of a character set that the file does not name
         return ()
-    if first == identifier or _PLACEHOLDER.fullmatch(first.upper()):
+    if text == identifier or _PLACEHOLDER.fullmatch(text.upper()):
         return ()
-    plain = "".join(c for c in unicodedata.normalize("NFKD", first.casefold()) if not unicodedata.combining(c))
-    return tuple(sorted(part for part in re.split(r"[\s^,.]+", plain) if part))
+    text = "^".join(text.split("^")[:3])  # the fourth and fifth components are prefix and suffix (PS3.5 6.2.1.1)
+    folded = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    letters = "".join(c for c in folded if not unicodedata.combining(c))
+    return tuple(sorted({_spelled(part) for part in re.split(r"[\s^,.'’‐-]+", letters) if part} - _TITLES))
+
+
+def _spelled(part: str) -> str:
+    """A part of a name with one spelling of what `ä` and `ae` both write."""
+    return re.sub(r"(?<=[aou])e", "", part)
 
 
 def date_in(text: str) -> datetime.date | None:
@@ -96,15 +122,39 @@ def contradictions(one: Patient, other: Patient) -> list[str]:
     found = []
     for field, tag in _TAGS.items():
         a, b = getattr(one, field), getattr(other, field)
-        if a and b and not (_compatible(a, b) if field == "name" else a == b):
+        same = _SAME.get(field)
+        if a and b and not (same(a, b) if same else a == b):
             found.append(tag)
-    return found
+    if "PatientBirthDate (0010,0030)" in found:
+        found = [tag for tag in found if tag != _TAGS["born"]]
+    return list(dict.fromkeys(found))
 
 
 def _compatible(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether two names can be one: the same parts, or one with a middle name more."""
-    small, large = sorted((set(one), set(other)), key=len)
-    return small == large or (len(small) > 1 and small < large)
+    """Whether two names can be one: the same parts, or one with middle names more, in full or as initials."""
+    a, b = set(one), set(other)
+    rest_a, rest_b = a - b - _initials(a - b, b - a), b - a - _initials(b - a, a - b)
+    if a == b:
+        return True
+    whole = {part for part in a & b if len(part) > 1}
+    return len(whole) > 1 and not (rest_a and rest_b)
+
+
+def _initials(parts: set[str], full: set[str]) -> set[str]:
+    """The parts that are an initial of one of the others, or that one of those is an initial of."""
+    return {
+        part
+        for part in parts
+        if any((len(part) == 1 and o.startswith(part)) or (len(o) == 1 and part.startswith(o)) for o in full)
+    }
+
+
+def _near(one: range, other: range) -> bool:
+    """Whether years of birth agree, with a year for a mistake at a birthday."""
+    return one.start <= other.stop and other.start <= one.stop
+
+
+_SAME: dict[str, Callable[[Any, Any], bool]] = {"name": _compatible, "born": _near}
 
 
 def doubt(one: Patient, other: Patient) -> str | None:
