@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,6 +220,30 @@ def test_a_patient_is_named_only_where_asked_for(tmp_path: Path, use: Use) -> No
             assert (identifier in done.stdout, identifier.encode() in written) == (bool(asked), bool(asked))
     assert "Patient: Doe Jane, PatientID MRN-77, born 1950-01-02" in done.stdout
     assert "Doe" not in run("inspect", source).stdout
+
+
+def test_a_mastectomy_that_is_stated_is_in_the_report_and_lacks_no_view(tmp_path: Path) -> None:
+    source = exam(tmp_path / "in")
+    for name in ("RCC.dcm", "RMLO.dcm"):
+        (source / name).unlink()
+    done = run("report", source, "--out", tmp_path / "out", "--force", "--mastectomy", "right")
+    assert done.exit_code == Exit.OK, done.output
+    assert "Status post right mastectomy." in done.stdout
+    assert "missing" not in done.stdout.lower()
+    without = run("report", source, "--out", tmp_path / "out2", "--force")
+    assert without.exit_code == Exit.INCOMPLETE
+    assert "Status post" not in without.stdout
+
+
+def test_a_mastectomy_is_of_one_study_and_one_of_three_values(tmp_path: Path) -> None:
+    source = exam(tmp_path / "in")
+    done = run("report", source, "--mastectomy", "rigth")
+    assert (done.exit_code, "expected right, left or both" in done.output) == (Exit.USAGE, True)
+    shutil.copytree(source, tmp_path / "two" / "a")
+    shutil.copytree(source, tmp_path / "two" / "b")
+    change_all(tmp_path / "two" / "b", lambda ds: ds.update({"StudyInstanceUID": "1.2.3"}))
+    done = run("report", tmp_path / "two", "--mastectomy", "left")
+    assert (done.exit_code, "name one at a time" in done.output) == (Exit.USAGE, True)
 
 
 def test_accession_numbers_that_differ_are_noted(tmp_path: Path) -> None:

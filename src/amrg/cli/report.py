@@ -48,14 +48,20 @@ def report(
     identify: Annotated[
         bool, typer.Option("--identify", help="Name the patient in every output: name, PatientID, birth date.")
     ] = False,
+    mastectomy: Annotated[
+        str | None,
+        typer.Option(help="right, left or both: the breasts removed from the patient of the one study at PATH."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draft the BI-RADS report of every study at PATH."""
-    chosen, options = _formats(formats), _options(style, facility, force)
+    chosen, options = _formats(formats), _options(style, facility, force, mastectomy)
     results = _Results(folder, chosen, as_json, identify)
     with results.interruptible():
         intake = read_input(path)
         refuse_without_study(path, intake)
+        if options.mastectomy and len(intake.studies) > 1:
+            fail(Exit.USAGE, f"--mastectomy is of one study, {path.name} has {len(intake.studies)}; name one at a time")
         engine, results.truths = _load(model, truth)
         results.studies = intake.studies
         _draft(results, engine, options)
@@ -66,9 +72,9 @@ def report(
         raise typer.Exit(Exit.INCOMPLETE)
 
 
-def _options(style: str, facility: str | None, force: bool) -> DraftOptions:
+def _options(style: str, facility: str | None, force: bool, mastectomy: str | None) -> DraftOptions:
     """How drafts are written; leaves with one line where an option has no such value."""
-    from amrg.birads import Facility, Style
+    from amrg.birads import Facility, Laterality, Style
     from amrg.generation import DraftOptions
 
     if style not in tuple(Style):
@@ -77,7 +83,15 @@ def _options(style: str, facility: str | None, force: bool) -> DraftOptions:
         fail(Exit.USAGE, f"--facility is {facility!r}; expected {' or '.join(Facility)}")
     if facility is not None and style == Style.DMID:
         fail(Exit.USAGE, "--style dmid has no wording for --facility; expected clinical or impression-first")
-    return DraftOptions(Style(style), force, facility=None if facility is None else Facility(facility))
+    removed = {"right": (Laterality.RIGHT,), "left": (Laterality.LEFT,), "both": tuple(Laterality), None: ()}
+    if mastectomy not in removed:
+        fail(Exit.USAGE, f"--mastectomy is {mastectomy!r}; expected right, left or both")
+    return DraftOptions(
+        Style(style),
+        force,
+        facility=None if facility is None else Facility(facility),
+        mastectomy=removed[mastectomy],
+    )
 
 
 def _load(model: str | None, truth: Path | None) -> tuple[Engine, Mapping[str, Report]]:
