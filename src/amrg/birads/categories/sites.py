@@ -264,6 +264,13 @@ class _Finder:
         while j < self._last and self._words[j] in ("breast", "side", "mammogram", ":", "=", "-", "category"):
             marked = marked or self._words[j] in (":", "=")
             j += 1
+        glossed = j
+        while marked and j < self._last and self._words[j] in _GLOSS and self._words[j] not in FIGURES:
+            j += 1
+        if j > glossed:  # `RIGHT: NEGATIVE (1)`
+            found = read_figure(self._tokens, j + 1, self._last) if self._words[j : j + 1] == ["("] else None
+            closed = found is not None and self._words[found[1] : found[1] + 1] == [")"]
+            return (j + 1, found[1]) if found is not None and closed else None
         found = read_figure(self._tokens, j, self._last) if marked else None
         if found is None or not ends_item(self._tokens, found[1]) or is_enumeration(self._tokens, found[1]):
             after = found and self._words[found[1] + 1 : found[1] + 2]

@@ -120,6 +120,9 @@ _GENERAL_VERBS_WORDS = (
     "corresponds implies is are signifies"
 )
 _GENERAL_VERBS = frozenset(_GENERAL_VERBS_WORDS.split())  # fmt: skip
+_NAMED_AFTER = frozenset(
+    ["lesion", "finding", "mass", "calcifications", "asymmetry", "distortion", "area", "abnormality"]
+)
 _DEFINES = frozenset(["means", "denotes", "signifies", "refers", "implies", "corresponds"])
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _MAX_WORDS = 40
@@ -288,7 +291,8 @@ def _is_general(clause: list[str]) -> bool:
 
 def _is_past_after(clause: list[str], after: list[str]) -> bool:
     """Whether what follows a category makes it an earlier one: `on the prior exam`, `in 2019`, `2 years ago`."""
-    dated = clause[:2] if clause[:1] == ["in"] or after[:1] == ["("] else []
+    named = clause[1:] if clause[:1] and clause[0] in _NAMED_AFTER else clause  # `BI-RADS 4 lesion in 2021`
+    dated = named[:2] if named[:1] == ["in"] or after[:1] == ["("] else []
     return (
         _opens_with(clause, _AFTER_PAST)
         or any(_YEAR.match(w) for w in dated)

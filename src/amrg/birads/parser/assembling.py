@@ -34,6 +34,8 @@ _PARTS_PLACES = frozenset(
 _PARTING = frozenset(["and", "or", "&", "(", ")", "-", "/", "\n", "with", "for"])
 _JOINS = frozenset(["and", "&", ",", "/", "+"])
 _DENIABLE = frozenset({Concept.SIDE})
+_CLAUSE_OPENS = frozenset({Concept.KIND, Concept.VIEW, Concept.CONTRAST})
+_NEAR = 6  # tokens between a denial and the view it is about
 _REPEATED = 200  # findings that a later word can point back to: more than any report has
 
 
@@ -197,7 +199,10 @@ class _PieceReader:
                 break
             if not mention.means.keys() & WHEREABOUTS:
                 continue
-            parted = bool(_JOINS & set(self._tokens.words[end : mention.first]))
+            between = self._tokens.words[end : mention.first]
+            if "not" in between:  # `in the left breast, not the right`
+                break
+            parted = bool(_JOINS & set(between))
             if not groups or parted:
                 groups.append((at, {}))
             groups[-1][1].update({c: v for c, v in mention.means.items() if c in WHEREABOUTS})
@@ -218,6 +223,8 @@ class _PieceReader:
             return
         if at and Concept.CHANGE in mention.means and self._compares(at):
             return
+        if Concept.VIEW in mention.means and self._is_not_on(mention):
+            return
         for concept in _WORDS_OF_A_FINDING:
             if concept in mention.means:
                 self._give(at, concept, mention.means[concept], mention)
@@ -226,6 +233,15 @@ class _PieceReader:
         """Whether `the larger` picks one of several rather than states growth."""
         size = self._tokens.words[self._found[at].first] in ("larger", "smaller")
         return size and Concept.THE in self._found[at - 1].means
+
+    def _is_not_on(self, mention: Mention) -> bool:
+        """Whether a finding is not seen on a view: `not confirmed on CC`, `without a correlate on CC`."""
+        words = self._tokens.words
+        first = next(
+            (m.last for m in reversed(self._found) if m.last <= mention.first and m.means.keys() & _CLAUSE_OPENS),
+            self._piece.first,
+        )
+        return not {"not", "no", "without"}.isdisjoint(words[max(first, mention.first - _NEAR) : mention.first])
 
     def _is_gloss(self, at: int) -> bool:
         """Whether a word such as `suspicious` only explains the category before it."""

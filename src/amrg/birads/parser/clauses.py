@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from amrg.birads.lexicon import ASYMMETRIES, Kind
 from amrg.birads.parser.mentions import Mention
-from amrg.birads.text.phrases import Concept
+from amrg.birads.text.phrases import GONE, Concept
 from amrg.birads.text.tokens import Tokens
 
 ASSOCIABLE = frozenset(
@@ -32,6 +32,7 @@ _SOFT = frozenset(
 )  # fmt: skip
 _STOPS = frozenset({Concept.VERB, Concept.PREPOSITION, Concept.LINK, Concept.LIKENESS, Concept.NOT, Concept.KIND,
                     Concept.CONTRAST, Concept.INSTEAD, Concept.CATEGORY, Concept.NOT_BEFORE})  # fmt: skip
+_PLACES = frozenset({Concept.SIDE, Concept.PLACE, Concept.DIRECTION, Concept.CLOCK, Concept.DISTANCE, Concept.SIZE})
 _ONLY_FILL = {Concept.FILL}
 _INDEFINITE = frozenset({"a", "an", "another"})
 
@@ -115,7 +116,7 @@ class Roles:
             self._negated, self._verb, self._likeness = means[Concept.NOT], False, False
             self._clause = len(self.named)
         elif Concept.NOT_BEFORE in means:
-            self._deny_before()
+            self._deny_before(only_last=means[Concept.NOT_BEFORE] == GONE)
         elif Concept.CONTRAST in means:
             self._negated, self._verb, self._likeness, self._link = "", False, False, False
             self._clause = len(self.named)
@@ -166,11 +167,21 @@ class Roles:
         between = self._found[self._the + 1 : at]
         return not _INDEFINITE & set(words) and not any(m.means.keys() & _STOPS for m in between)
 
-    def _deny_before(self) -> None:
-        """`... is not seen`: what was named since the clause began is denied."""
-        for named in self.named[self._clause :]:
+    def _deny_before(self, only_last: bool) -> None:
+        """`... is not seen`: what was named since the clause began is denied; of what has gone, only the last."""
+        begin = self._clause
+        if only_last:
+            begin = max(begin, len(self.named) - 1)
+            while begin > self._clause and self._is_listed_with_next(begin - 1):
+                begin -= 1
+        for named in self.named[begin:]:
             if named.role in (ClauseRole.FOUND, ClauseRole.AGAIN):
                 named.role = ClauseRole.DENIED
+
+    def _is_listed_with_next(self, n: int) -> bool:
+        """Whether two things are named as one: `the masses and coarse calcifications`, with no place between them."""
+        between = self._found[self.named[n].at + 1 : self.named[n + 1].at]
+        return not any(m.means.keys() & (_STOPS | _PLACES) for m in between)
 
     def _denied_at_the_end(self) -> None:
         """`Masses: no`: a denial with nothing after it and a colon before it."""

@@ -30,6 +30,13 @@ _OTHER_PATTERNS = frozenset(["tabar", "wolfe"])
 _LETTER_FIRST = frozenset(["acr", "composition", "density", "type", "grade", "pattern", "parenchyma", "parenchymal"])
 BEGINS_NUMBER = _LETTER_FIRST | {"birads", "category", "assessment"} | SHORT_MONTHS.keys() | frozenset(MONTHS)
 """Words that a number, a grade or a date can begin with; others begin with a digit."""
+_FROM = frozenset(["from", "behind", "below", "beneath", "under", "above"])
+_FROM_WITH = frozenset(["deep", "posterior", "anterior", "superficial", "lateral", "medial", "superior", "inferior"])
+_BEFORE_LANDMARK = frozenset(["the", "right", "left", "rt", "lt", "her", "overlying"])
+_LANDMARKS = frozenset(
+    ["skin", "pectoral", "pectoralis", "muscle", "chest", "areola", "surface", "scar", "clip", "marker"]
+)
+_NOW = frozenset(["now", "currently", "today"])
 _NOUNS = frozenset(["mass", "nodule", "opacity", "lesion", "well", "small", "large"])
 _WIDEST_LIST = 3  # categories from first to last; a wider range such as 0-6 is the whole scale
 _FARTHEST = 12
@@ -195,17 +202,48 @@ class NumberReader:
         if not unit:
             return None
         millimetres = round(max(values) * _UNITS[unit])
+        if self._is_earlier(i, j):
+            return None
         distance = self._to_nipple(j)
         if distance is not None:
             return NumberMention(Concept.DISTANCE, millimetres, distance) if 0 <= millimetres <= 300 else None
-        return NumberMention(Concept.SIZE, millimetres, j) if 1 <= millimetres <= 300 else None
+        sized = 1 <= millimetres <= 300 and not self._is_depth(j)
+        return NumberMention(Concept.SIZE, millimetres, j) if sized else None
 
     def _to_nipple(self, j: int) -> int | None:
-        """The token after `from the nipple`, or None where something else follows."""
-        for tail in (("from", "the", "nipple"), ("from", "nipple"), ("fn",)):
-            if tuple(w for w in self._words[j : j + len(tail)]) == tail and j + len(tail) <= self._last:
-                return j + len(tail)
-        return None
+        """The token after `from the nipple`, `deep to the right nipple`; None where something else follows."""
+        if self._word(j) == "fn":
+            return j + 1
+        k = self._after_direction(j)
+        while k is not None and self._word(k) in _BEFORE_LANDMARK:
+            k += 1
+        return k + 1 if k is not None and self._word(k) == "nipple" else None
+
+    def _is_depth(self, j: int) -> bool:
+        """Whether a length is one to a landmark other than the nipple: `below the skin`."""
+        k = self._after_direction(j)
+        while k is not None and self._word(k) in _BEFORE_LANDMARK:
+            k += 1
+        return k is not None and self._word(k) in _LANDMARKS
+
+    def _after_direction(self, j: int) -> int | None:
+        """The token after `from`, `deep to`, `behind` and the like, which say what a length is measured from."""
+        if self._word(j) in _FROM:
+            return j + 1
+        return j + 2 if self._word(j) in _FROM_WITH and self._word(j + 1) in ("to", "from", "of") else None
+
+    def _is_earlier(self, i: int, j: int) -> bool:
+        """Whether a length at tokens `i` to `j` is one of another day: `from 6 mm to 11 mm`, `was 9 mm in 2022`."""
+        k = i - 1
+        while k >= self._first and self._words[k] in ("measured", "measuring", "at", "about", "approximately", "only"):
+            k -= 1
+        before = self._words[k] if k >= self._first else ""
+        if before in ("previously", "formerly"):
+            return True
+        if before == "from":
+            return self._word(j) == "to"
+        later = self._words[j : min(j + _FARTHEST, self._last)]
+        return before in ("was", "were", "had") and not _NOW.isdisjoint(later)
 
 
 def _is_length(word: str) -> bool:

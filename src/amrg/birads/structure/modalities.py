@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from amrg.birads.text.dates import MONTHS, SHORT_MONTHS
 from amrg.birads.text.tokens import Tokens
 
 
@@ -55,6 +56,7 @@ _TELLS_WORDS = (
 _TELLS = frozenset(_TELLS_WORDS.split())
 _ADVISES_WORDS = "recommended advised suggested needed should required warranted indicated recommend correlate may if"
 _ADVISES = frozenset(_ADVISES_WORDS.split())
+_DATE_WORDS = frozenset(MONTHS) | SHORT_MONTHS.keys() | {"/", "dated"}
 _EXAM = frozenset(["exam", "examination", "procedure", "study", "technique", "modality", "type"])
 _FIRST_LINES = 60  # tokens in which a text names its examination
 _MAX_WORDS = 12
@@ -66,6 +68,11 @@ def names_another(tokens: Tokens) -> bool:
 
 
 _ANOTHER = frozenset(word for word, modality in MODALITIES.items() if modality is not Modality.MAMMOGRAPHY)
+
+
+def is_of_date(word: str) -> bool:
+    """Whether a word can be part of the date of an examination: `MRI 05/2023:`, `US (12 May 2023):`."""
+    return word.isdecimal() or word in _DATE_WORDS
 
 
 def heading_modality(words: list[str]) -> tuple[Modality | None, bool] | None:
@@ -132,7 +139,7 @@ def category_modality(tokens: Tokens, begin: int, first: int, last: int, end: in
         return after, False
     k = first - 1
     together = False
-    while k >= max(begin, first - _MAX_WORDS) and (words[k] in _LABEL or words[k] in _TOGETHER):
+    while k >= max(begin, first - _MAX_WORDS) and (words[k] in _LABEL or words[k] in _TOGETHER or is_of_date(words[k])):
         together = together or words[k] in _TOGETHER
         k -= 1
     modality = MODALITIES.get(words[k]) if k >= begin else None

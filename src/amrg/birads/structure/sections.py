@@ -9,6 +9,7 @@ from amrg.birads.lexicon import Laterality
 from amrg.birads.structure.modalities import (
     Modality,
     heading_modality,
+    is_of_date,
     label_modality,
     names_another,
     sentence_modality,
@@ -25,6 +26,7 @@ _HEADINGS = {
 }
 _MAX_WORDS = max(map(len, _HEADINGS))
 _SIDES = {"right": Laterality.RIGHT, "left": Laterality.LEFT, "rt": Laterality.RIGHT, "lt": Laterality.LEFT}
+_LETTERS = {"r": Laterality.RIGHT, "l": Laterality.LEFT}
 _SHORT_LIVED = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION})
 
 
@@ -120,22 +122,34 @@ def _side_heading(tokens: Tokens, segment: Segment, state: _State) -> int:
     i = segment.first
     while i < segment.last and not words[i][0].isalnum():
         i += 1
-    if i >= segment.last or words[i] not in _SIDES:
+    side = _side_at(words, i) if i < segment.last else None
+    if side is None:
         return segment.first
-    j = i + 1
-    while j < segment.last and words[j] in ("breast", "side", "sided", "mammogram"):
-        j += 1
+    j = _end_of_side(words, i, segment.last)
     if not segment.opens_line:  # `RIGHT: negative. LEFT: a mass`
-        state.line_side = _SIDES[words[i]] if words[j : j + 1] == [":"] else state.line_side
+        state.line_side = side if words[j : j + 1] == [":"] else state.line_side
         return segment.first
     if j == segment.last or (words[j] == ":" and j + 1 == segment.last):
-        state.block_side = _SIDES[words[i]]
+        state.block_side = side
         return segment.last
     if words[j] == ":":
-        state.line_side = _SIDES[words[i]]
+        state.line_side = side
         if words[j + 1] == "\n":
             state.block_side = state.line_side
     return segment.first
+
+
+def _side_at(words: list[str], i: int) -> Laterality | None:
+    """The side at token `i`; a single letter is one where a breast follows, as in `R breast:`."""
+    return _SIDES.get(words[i]) or (_LETTERS.get(words[i]) if words[i + 1 : i + 2] == ["breast"] else None)
+
+
+def _end_of_side(words: list[str], i: int, last: int) -> int:
+    """The token after a side at token `i` and the words that go with it."""
+    j = i + 1
+    while j < last and words[j] in ("breast", "side", "sided", "mammogram"):
+        j += 1
+    return j
 
 
 def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
@@ -168,6 +182,9 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
         if start == first and segment.opens_line:
             state.block_side = None if " ".join(words[start:k]) not in SPEAKING else state.block_side
         at = start if " ".join(words[start:k]) in SPEAKING else k + 1
+        side = _side_at(words, at) if at < last else None
+        if side is not None and words[_end_of_side(words, at, last) : last][:1] == [":"]:
+            state.line_side = side  # `FINDINGS: Right: no mass`
     if at < last:
         yield _piece(tokens, state, at, last, segment.opens_line)
         state.filled = words[last - 1] != ":"
@@ -185,7 +202,9 @@ def _examination_heading(words: list[str], state: _State, ends_line: bool) -> bo
     """Whether a heading such as `Targeted ultrasound:` was taken in; its words stay part of what is read."""
     if state.section is Section.ADVICE:
         return False
-    titled = heading_modality([w for w in words if w not in ("(", ")", "\n")])
+    dated = state.section not in (Section.COMPARISON, Section.INDICATION) and words[0].isalpha()
+    names = [w for w in words if w not in ("(", ")", "\n") and not (dated and is_of_date(w))]
+    titled = heading_modality(names)
     if titled is None or (state.section is Section.IMPRESSION and not titled[1]):
         return False  # `Ultrasound: BI-RADS 3` in an impression names the examination of one category
     state.examine(*titled, in_paragraph=not ends_line)

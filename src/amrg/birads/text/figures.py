@@ -74,6 +74,9 @@ def _letter(tokens: Tokens, i: int, last: int) -> int | None:
         return i if _is_suffix(tokens, i, last) else None
     if after == "(" and words[i + 2 : i + 3] == [")"] and words[i + 1] in ("a", "b", "c"):
         return i + 1
+    glossed = after == "(" and words[i + 1 : i + 2] != [] and words[i + 1] in ("a", "b", "c")
+    if glossed and words[i + 2 : i + 3] in ([":"], [","], ["-"], ["="]):
+        return i + 1  # `4 (A: low suspicion)`
     if (
         after == "."
         and i + 1 < last

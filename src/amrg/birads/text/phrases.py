@@ -205,10 +205,10 @@ _PLACES = (
     (Concept.DIRECTION, Quadrant.LOWER, "lower; inferior"),
     (Concept.DIRECTION, Quadrant.OUTER, "outer; lateral"),
     (Concept.DIRECTION, Quadrant.INNER, "inner; medial"),
-    (Concept.PLACE, Quadrant.UPPER_OUTER, "uoq; superolateral; supero lateral"),
-    (Concept.PLACE, Quadrant.UPPER_INNER, "uiq; superomedial; supero medial"),
-    (Concept.PLACE, Quadrant.LOWER_OUTER, "loq; inferolateral; infero lateral"),
-    (Concept.PLACE, Quadrant.LOWER_INNER, "liq; inferomedial; infero medial"),
+    (Concept.PLACE, Quadrant.UPPER_OUTER, "uoq; r uoq; l uoq; superolateral; supero lateral"),
+    (Concept.PLACE, Quadrant.UPPER_INNER, "uiq; r uiq; l uiq; superomedial; supero medial"),
+    (Concept.PLACE, Quadrant.LOWER_OUTER, "loq; r loq; l loq; inferolateral; infero lateral"),
+    (Concept.PLACE, Quadrant.LOWER_INNER, "liq; r liq; l liq; inferomedial; infero medial"),
     (Concept.PLACE, Quadrant.CENTRAL, "central; centrally; central region; central portion; midline"),
     (Concept.PLACE, Quadrant.RETROAREOLAR, "retroareolar; retro areolar; subareolar; sub areolar; periareolar; "
      "peri areolar; retroareolar region; retromammillary; behind the nipple; beneath the nipple"),
@@ -219,8 +219,8 @@ _PLACES = (
     (Concept.DEPTH, Depth.MIDDLE, "middle; mid; middle depth; mid depth; middle third; mid part; middle part; mid third"),
     (Concept.DEPTH, Depth.POSTERIOR, "posterior; posterior depth; posterior third; posterior aspect; posteriorly; deep; "
      "posterior aspects"),
-    (Concept.SIDE, (Laterality.RIGHT,), "right; right sided; rt; rcc; rmlo"),
-    (Concept.SIDE, (Laterality.LEFT,), "left; left sided; lt; lcc; lmlo"),
+    (Concept.SIDE, (Laterality.RIGHT,), "right; right sided; rt; rcc; rmlo; r breast; r uoq; r uiq; r loq; r liq"),
+    (Concept.SIDE, (Laterality.LEFT,), "left; left sided; lt; lcc; lmlo; l breast; l uoq; l uiq; l loq; l liq"),
     (Concept.SIDE, (Laterality.RIGHT, Laterality.LEFT), "bilateral; bilaterally; both breasts; either breast; both sides; "
      "both axillae; either axilla; both axilla; right and left; both breast"),
     (Concept.VIEW, (View.CC,), "cc; craniocaudal; cranio caudal; rcc; lcc"),
@@ -303,6 +303,9 @@ _STUDY = (
      "appear normal; appears normal; no significant abnormality; nad; not remarkable"),
 )  # fmt: skip
 
+GONE = "gone"
+"""The value of `NOT_BEFORE` where what was there before has gone: only what is named right before it is meant."""
+
 _SYNTAX = (
     (Concept.NOT, "no", "no; nor; negative for; absence of; no evidence of; no evidence for; free of; "
      "no evidence; neither; none of; devoid of; no significant; no suspicious; no abnormal; no obvious; no definite; "
@@ -311,10 +314,23 @@ _SYNTAX = (
      "no additional; no discrete; not associated with; no associated; never; no suspicious looking; "
      "no new or suspicious; no sign of; no signs of; no radiographic evidence of; no new suspicious; not any"),
     (Concept.NOT, "without", "without; without evidence of; without any; without associated; without suspicious"),
-    (Concept.NOT_BEFORE, True, "no longer seen; no longer present; no longer identified; no longer visible; not seen; not identified; not present; not visualized; not visualised; not noted; "
+    (Concept.NOT_BEFORE, True, "not seen; not identified; not present; not visualized; not visualised; not noted; "
      "not evident; is absent; are absent; not appreciated; not demonstrated; not detected; none seen; "
      "ruled out; absent; none; not found; not observed; is none; not apparent; none identified; "
      "is not seen; are not seen; is not identified; are not identified; false; are excluded; is excluded"),
+    (Concept.NOT_BEFORE, GONE, "no longer seen; no longer present; no longer identified; no longer visible; "
+     "no longer visualized; no longer visualised; no longer apparent; no longer evident; no longer demonstrated; "
+     "no longer noted; no longer detected; no longer appreciated; has resolved; have resolved; is resolved; are resolved; "
+     "has completely resolved; have completely resolved; completely resolved; fully resolved; now resolved; "
+     "has since resolved; have since resolved; resolved on; resolved with; resolved since; does not persist; "
+     "do not persist; did not persist; effaces with; effaces on; efface with; efface on; effaced with; effaced on; "
+     "disperses; disperse on; disperse with; dispersed on; dispersed with; dissipates; dissipated; disappears; "
+     "disappeared; pressed out; compresses out; compressed out; was excised; were excised; was removed; were removed"),
+    (Concept.FILL, True, "not resolved; not fully resolved; not completely resolved; not yet resolved; partially resolved; "
+     "partly resolved; nearly resolved; almost resolved; incompletely resolved; until resolved; unless resolved; "
+     "if resolved; be resolved; once resolved; when resolved; not efface; not effaced; not fully efface; partially effaces; "
+     "partially effaced; partly effaces; not disperse; not dispersed; partially dispersed; not disappeared; "
+     "not dissipate; not pressed out; incompletely effaces; incompletely effaced"),
     (Concept.CONTRAST, True, "but; however; except; except for; although; though; other than; aside from; apart from; "
      "while; whereas; yet; nevertheless; besides"),
     (Concept.INSTEAD, True, "rather than; instead of; as opposed to; unlike; not a; not an; if; whether; should any; "
