@@ -91,6 +91,13 @@ def test_a_length_that_is_no_size_is_unread() -> None:
     ("text", "expected", "apart"),
     [
         ("MRI 05/2023: BI-RADS 5 right. Mammogram: BI-RADS 4C right.", ["R 4C"], ["MRI 5"]),
+        ("MRI 05/2023: BI-RADS 5 right. Mammography today: BI-RADS 4C right, 1 left.", ["R 4C", "L 1"], ["MRI 5"]),
+        ("MRI: BI-RADS 5. Today's mammogram: BI-RADS 2.", ["2"], ["MRI 5"]),
+        (
+            "Ultrasound 3/4/2024: simple cyst right breast, BI-RADS 2. Mass in the left breast. BI-RADS 4.",
+            ["4"],
+            ["ultrasound 2"],
+        ),
         ("US (12 May 2023): BI-RADS 4A. Mammography: BI-RADS 2.", ["2"], ["ultrasound 4A"]),
         ("Ultrasound of 3/4/2024 BI-RADS 3. Mammography BI-RADS 2", ["2"], ["ultrasound 3"]),
         ("Biopsy of a BI-RADS 4 lesion in 2021 was benign. BI-RADS 2.", ["2"], ["prior 4"]),

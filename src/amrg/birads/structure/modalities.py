@@ -31,14 +31,17 @@ _SURE = frozenset(MODALITIES) - _AMBIGUOUS
 _HEADING_WORDS = (
     "breast breasts bilateral left right targeted limited complete focused focussed directed dedicated digital "
     "diagnostic screening 2 3 d findings finding report exam examination study scan of the with without contrast "
-    "and dynamic description result results imaging both - whole supplementary additional real time"
+    "and dynamic description result results imaging both - whole supplementary additional real time "
+    "today current present dated this s"
 )
 _HEADING = frozenset(_HEADING_WORDS.split())
 _OF_FINDINGS = frozenset(["findings", "finding", "results", "result", "description"])
 _LONGEST_HEADING = 9
+_LONGEST_DATE = 5
 _LABEL_WORDS = (
     "birads category categories assessment classification class score code final : - ( ) = > is was of the for breast "
-    "breasts right left rt lt r l bilateral findings finding impression examination exam grade rating acr as cat"
+    "breasts right left rt lt r l bilateral findings finding impression examination exam grade rating acr as cat "
+    "today current"
 )
 _LABEL = frozenset(_LABEL_WORDS.split()) | {"\n"}
 _TOGETHER = frozenset(["overall", "combined", "final", "composite", "together", "integrated"])
@@ -102,6 +105,15 @@ def sentence_modality(words: list[str]) -> Modality | None:
 def label_modality(words: list[str]) -> Modality | None:
     """The examination that labels a line: `Ultrasound left: cyst, BI-RADS 2`; None where none does."""
     return (heading_modality(words[: words.index(":")]) or (None,))[0] if ":" in words[:_LONGEST_HEADING] else None
+
+
+def dated_modality(words: list[str]) -> Modality | None:
+    """The examination and day that a sentence is about: `MRI 05/2023: mass in the left breast`; None for others."""
+    if ":" not in words[: _LONGEST_HEADING + _LONGEST_DATE]:
+        return None
+    head = [w for w in words[: words.index(":")] if w not in ("(", ")", ",", "\n")]
+    names = [w for w in head if not is_of_date(w)]
+    return (heading_modality(names) or (None,))[0] if len(names) < len(head) else None
 
 
 def whole_modality(tokens: Tokens) -> Modality | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from amrg.birads.lexicon import Laterality
 from amrg.birads.structure.modalities import (
     Modality,
+    dated_modality,
     heading_modality,
     is_of_date,
     label_modality,
@@ -27,6 +28,7 @@ _HEADINGS = {
 _MAX_WORDS = max(map(len, _HEADINGS))
 _SIDES = {"right": Laterality.RIGHT, "left": Laterality.LEFT, "rt": Laterality.RIGHT, "lt": Laterality.LEFT}
 _LETTERS = {"r": Laterality.RIGHT, "l": Laterality.LEFT}
+_NUMBERS_OF_HEADINGS = frozenset(["2", "3"])  # of 2D and 3D
 _SHORT_LIVED = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION})
 
 
@@ -195,6 +197,7 @@ def _piece(tokens: Tokens, state: _State, first: int, last: int, opens_line: boo
         return Piece(state.section, first, last, state.side, opens_line)
     words = tokens.words[first:last]
     label = label_modality(words) if state.section is Section.IMPRESSION else None
+    label = label or dated_modality(words)
     return Piece(state.section, first, last, state.side, opens_line, label or state.modality, sentence_modality(words))
 
 
@@ -205,6 +208,9 @@ def _examination_heading(words: list[str], state: _State, ends_line: bool) -> bo
     dated = state.section not in (Section.COMPARISON, Section.INDICATION) and words[0].isalpha()
     names = [w for w in words if w not in ("(", ")", "\n") and not (dated and is_of_date(w))]
     titled = heading_modality(names)
+    of_date = any(is_of_date(w) for w in words if w not in _NUMBERS_OF_HEADINGS)
+    if of_date and titled is not None and titled[0] is not Modality.MAMMOGRAPHY and not ends_line:
+        return False  # `MRI 05/2023: ...` speaks of another day in that sentence alone
     if titled is None or (state.section is Section.IMPRESSION and not titled[1]):
         return False  # `Ultrasound: BI-RADS 3` in an impression names the examination of one category
     state.examine(*titled, in_paragraph=not ends_line)
