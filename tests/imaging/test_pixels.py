@@ -456,3 +456,55 @@ def test_a_table_s_side_does_not_hide_what_is_wrong_with_pixels(tmp_path: Path) 
     mammogram = read_mammogram(path, Laterality.RIGHT)
     assert np.isfinite(mammogram.pixels()).all()
     assert "no number" in " ".join(mammogram.notes)
+
+
+NEGATIVES: list[tuple[Change, str]] = [
+    (lambda ds: ds.update({"PixelData": (4095 - breast("R")).astype("<u2").tobytes()}), "DICOM"),
+    (table(RAMP[::-1].tobytes(), (4096, 0, 12)), "a table that falls"),
+    (put(PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE"), "MONOCHROME1 stored as MONOCHROME2"),
+]
+
+
+@pytest.mark.parametrize("how", [how for how, _ in NEGATIVES], ids=[name for _, name in NEGATIVES])
+def test_a_negative_is_inverted_and_not_taken_for_the_other_breast(tmp_path: Path, how: Change) -> None:
+    intake = read_changed(tmp_path, how)
+    rcc = intake.studies[0].mammograms[0]
+    _alike(rcc.pixels())
+    assert not rcc.flipped
+    assert "a negative, its background is white: displayed inverted" in rcc.notes
+
+
+def test_a_negative_without_header_is_inverted(tmp_path: Path) -> None:
+    Image.fromarray((255 - (breast("R") >> 4)).astype(np.uint8)).save(tmp_path / "RCC.png")
+    rcc = read_studies(tmp_path).studies[0].mammograms[0]
+    _alike(rcc.pixels())
+    assert not rcc.flipped
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientations_are_obeyed_and_noted(tmp_path: Path, orientation: int) -> None:
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what undoes each when a viewer applies it
+    image = Image.fromarray((breast("R") >> 4).astype(np.uint8))
+    if orientation > 1:
+        image = image.transpose(Image.Transpose(back[orientation]))
+    exif = Image.Exif()
+    exif[274] = orientation
+    image.save(tmp_path / "RCC.png", exif=exif)
+    rcc = read_studies(tmp_path).studies[0].mammograms[0]
+    _alike(rcc.pixels())
+    assert not rcc.flipped
+    assert any("EXIF orientation" in note for note in rcc.notes) is (orientation > 1)
+
+
+def test_further_images_of_a_tiff_are_noted(tmp_path: Path) -> None:
+    pages = [Image.fromarray((breast(side) >> 4).astype(np.uint8)) for side in "RL"]
+    pages[0].save(tmp_path / "RCC.tif", save_all=True, append_images=pages[1:])
+    rcc = read_studies(tmp_path).studies[0].mammograms[0]
+    assert "the first of 2 images in the file is read" in rcc.notes
+
+
+def test_an_archive_inside_a_folder_is_named_as_one(tmp_path: Path) -> None:
+    write_exam(tmp_path / "exam")
+    (tmp_path / "exam" / "more.zip").write_bytes(b"PK")
+    (problem,) = read_studies(tmp_path / "exam").problems
+    assert problem.message.startswith("more.zip: an archive inside the input is not read; unpack it")

@@ -16,6 +16,7 @@ from amrg.imaging.pixels.decoding import IMAGE_ENDINGS
 from amrg.imaging.reading import read_dicom, read_plain_image
 from amrg.imaging.study import Intake, Problem, SetAside
 
+_ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"})
 _BY_UID, _BY_FOLDER, _BY_NAME = "StudyInstanceUID (0020,000D)", "folder", "file name"
 
 
@@ -58,6 +59,8 @@ def read_studies(path: Path) -> Intake:
 def _read_file(file: Path) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
     """One file as a mammogram with its study, or set aside, or what is wrong with it."""
     key = None
+    if file.suffix.lower() in _ARCHIVES:
+        return _Failed(f"{file.name}: an archive inside the input is not read; unpack it, or name a zip by itself")
     try:
         with named_errors(file):
             if file.suffix.lower() in IMAGE_ENDINGS:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import UncompressedTransferSyntaxes
@@ -18,6 +18,7 @@ from amrg.imaging.errors import ImagingError, first_line, named_errors
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
 from amrg.imaging.pixels.codestream import codestream_size
 from amrg.imaging.pixels.outside import outside_image
+from amrg.imaging.pixels.polarity import NEGATIVE, is_negative
 from amrg.imaging.pixels.presentation import presentation
 
 IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
@@ -148,7 +149,9 @@ def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
     try:
         with _open_plain_image(path) as image:
             refuse_absurd(path.name, image.height, image.width)
-            raw = np.asarray(image if image.mode in _GREY_MODES else image.convert("L"))
+            notes = _plain_notes(image)
+            upright = ImageOps.exif_transpose(image)
+            raw = np.asarray(upright if upright.mode in _GREY_MODES else upright.convert("L"))
     except ImagingError:
         raise
     except Image.DecompressionBombError as error:
@@ -159,7 +162,6 @@ def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
         raise ImagingError(
             f"{path.name}: not a readable image ({first_line(error)}); expected PNG, TIFF, PGM or JPEG"
         ) from error
-    notes = ["not DICOM: no pixel spacing, read as For Presentation"]
     values = raw.astype(np.float32)
     number = np.isfinite(values)
     if not number.all():
@@ -169,9 +171,23 @@ def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
         notes.append("pixels that are no numbers are displayed as background")
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
     displayed = np.clip(values / np.float32(top), 0, 1)
-    if (hidden := outside_image(values, Header(), notes).hidden) is not None:
+    hidden = outside_image(values, Header(), notes).hidden
+    if is_negative(displayed, hidden):
+        displayed = 1 - displayed
+        notes.append(NEGATIVE)
+    if hidden is not None:
         displayed = np.where(hidden, np.float32(0), displayed)
     return displayed, tuple(notes)
+
+
+def _plain_notes(image: Image.Image) -> list[str]:
+    """What is assumed of an image without a header, and what of its file is not read."""
+    notes = ["not DICOM: no pixel spacing, read as For Presentation"]
+    if (turned := image.getexif().get(ExifTags.Base.Orientation, 1)) not in (0, 1):
+        notes.append(f"turned or mirrored as its EXIF orientation {turned} says, boxes are on the image so displayed")
+    if (pages := getattr(image, "n_frames", 1)) > 1:
+        notes.append(f"the first of {pages} images in the file is read")
+    return notes
 
 
 def _open_plain_image(path: Path) -> Image.Image:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from amrg.imaging.header import Header
 from amrg.imaging.pixels.outside import is_inverse, outside_image
+from amrg.imaging.pixels.polarity import NEGATIVE, is_negative
 from amrg.imaging.pixels.tables import LookupTable, table_in
 from amrg.imaging.pixels.windows import windows_in
 
@@ -42,6 +43,9 @@ def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[Values, tupl
         displayed = _develop(values, sample, header, notes)
     else:
         displayed = _display(values, sample, header, notes)
+    if is_negative(displayed, outside.hidden):
+        displayed = 1 - displayed
+        notes.append(NEGATIVE)
     if outside.hidden is not None:
         displayed = np.where(outside.hidden, np.float32(0), displayed)
     return displayed, tuple(dict.fromkeys(notes))
