@@ -172,7 +172,7 @@ def test_model_list_and_card() -> None:
         (("report", "{set}", "--truth", "none.jsonl"), Exit.UNREADABLE, "none.jsonl"),
         (("inspect", "{junk}"), Exit.UNREADABLE, "nothing could be read"),
         (("inspect", "{set}", "--out", "{junk}/sheets"), Exit.UNWRITABLE, "cannot be written"),
-        (("phantom", "{junk}/set"), Exit.UNWRITABLE, "cannot be written"),
+        (("phantom", "{junk}/set"), Exit.UNWRITABLE, "cannot be created"),
         (("phantom", "{empty}", "--size", "huge"), Exit.USAGE, "--size is 'huge'"),
         (("parse", "no-such.txt"), Exit.UNREADABLE, "cannot be read"),
         (("model", "card", "{empty}"), Exit.NO_MODEL, "card.json"),

@@ -111,9 +111,13 @@ def test_ctrl_c_during_a_step_saves_it(
             signal.raise_signal(signal.SIGINT)
         return real(stepper, step)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Stepper, "run_step", pressing)
-        stopped = amrg_train(*given, *every, "--out", tmp_path / "parts")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Stepper, "run_step", pressing)
+            stopped = amrg_train(*given, *every, "--out", tmp_path / "parts")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (stopped.exit_code, lines(stopped)) == (130, 1)
     assert "finishing this step, then saving; press Ctrl-C again" in stopped.stderr
     assert "interrupted after step 3, the checkpoint is of step 3; resume with" in stopped.stderr
