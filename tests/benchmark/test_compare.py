@@ -76,7 +76,7 @@ def test_the_main_metrics_are_compared_by_default(runs: dict[str, Path]) -> None
 
 @pytest.mark.parametrize(
     ("other", "message"),
-    [("fewer", r"data of n 8, and .*turned on 12"), ("validation", "data of part 'validation'")],
+    [("fewer", r"data of n 8, and .*turned on data of n 12"), ("validation", "data of part 'validation'")],
 )
 def test_runs_on_other_data_are_refused(other: str, message: str, runs: dict[str, Path]) -> None:
     with pytest.raises(BenchmarkError, match=message):

@@ -64,6 +64,15 @@ def test_a_run_holds_every_case_in_the_order_of_the_split(data: Path, whole: Pat
     }
 
 
+def test_progress_never_says_more_than_there_is(data: Path, tmp_path: Path) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+    run(
+        RunConfig(data, "some", tmp_path), Reader(), lambda what, done, of: told.setdefault(what, []).append((done, of))
+    )
+    for steps in told.values():
+        assert steps == [(number, len(steps)) for number in range(1, len(steps) + 1)]
+
+
 @pytest.mark.parametrize("stops", [1, 2, 3])
 def test_interrupted_again_and_again_it_ends_with_the_same_bytes(
     stops: int, data: Path, whole: Path, tmp_path: Path

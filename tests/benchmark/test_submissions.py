@@ -131,6 +131,22 @@ def test_unknown_fields_are_named(tmp_path: Path) -> None:
     assert found.warnings == ("unknown fields of the predictions, ignored: probabilty",)
 
 
+def test_predictions_whose_text_has_another_name_are_refused_with_it(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", {"id": "a", "generated_text": MASS}, {"id": "b", "generated_text": MASS})
+    with pytest.raises(BenchmarkError, match="in any of 2 predictions; found the fields generated_text; rename"):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    "mark", ["<think>5?</think> {}", "{}<end_of_turn>", "<|im_start|>assistant\n{}<|im_end|>", "{}</s>"]
+)
+def test_what_a_chat_left_in_a_text_is_named(mark: str, tmp_path: Path) -> None:
+    rows = [{"id": "a", "text": mark.format(MASS)}, {"id": "b", "text": "Mass <5 mm, 3 > 2. <br> BI-RADS 2."}]
+    (warning,) = read_predictions(lines(tmp_path / "a.jsonl", *rows)).warnings
+    assert "1 text of 2 with marks of a chat" in warning
+    assert warning.endswith("scored as written: a; remove all but the report")
+
+
 def write(name: str, content: bytes) -> Callable[[Path], Path]:
     def written(folder: Path) -> Path:
         (folder / name).write_bytes(content)
@@ -207,6 +223,8 @@ def test_predictions_for_another_split_are_refused_and_the_part_is_named() -> No
     with pytest.raises(BenchmarkError, match="1 to part train of split clean") as refused:
         match_to_references(references("a", "b", "c"), outputs("a", "t1"))
     assert "2 references have none" in str(refused.value)
+    with pytest.raises(BenchmarkError, match="1 prediction is of cases that are not among the 1 reference"):
+        match_to_references(references("Img001"), outputs("IMG001"))
     with pytest.raises(BenchmarkError, match="found for example 'IMG001', expected for example 'Img001'"):
         match_to_references(references("Img001"), outputs("IMG001"))
 

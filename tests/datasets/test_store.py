@@ -145,6 +145,15 @@ def test_importing_again_changes_nothing(tmp_path: Path) -> None:
     assert {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in (tmp_path / "out").rglob("*")} == before
 
 
+def test_a_folder_that_is_not_imported_names_the_command_that_imports_it(tmp_path: Path) -> None:
+    (tmp_path / "study-1").mkdir()
+    for table, name in (("cases.csv", "generic"), ("cases.jsonl", "phantom")):
+        (tmp_path / table).write_text("", encoding="utf-8")
+        with pytest.raises(DatasetError, match=rf"found {table}.*amrg data import {name} "):
+            open_dataset(tmp_path)
+        (tmp_path / table).unlink()
+
+
 def test_an_import_into_another_data_set_is_refused(tmp_path: Path) -> None:
     imported(tmp_path, tmp_path / "out")
     other = Made(25)

@@ -72,7 +72,8 @@ def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
         (None, "cannot be read"),
         ("{", "is not YAML or JSON"),
         ('{"epochs": 3}', "has no field 'epochs'"),
-        ("[]", "found list; expected fields with values"),
+        ("[]", "found a list; expected fields with values"),
+        ("", "found nothing; expected fields with values"),
         ('{"seed": 1, "seed": 2}', "seed is there twice"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,15 @@ from pydantic import ValidationError
 from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.records import Record, first_error, list_some, read_records
 from amrg.benchmark.references import References
+from amrg.core.plurals import counted
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 
+_MARKS = re.compile(
+    r"</?think>|<\|?(?:im_(?:start|end)|end|eot_id|endoftext|assistant)\|?>|<(?:start|end)_of_turn>|</s>"
+)
+"""What a chat template or a model's reasoning leaves in a text that was not cut out of the model's output."""
 _FIELDS = {"text", "report", "error", "refused", "seconds"}
 
 
@@ -35,13 +41,25 @@ def read_predictions(path: Path) -> Outputs:
     An empty text and one over `MAX_CHARACTERS` characters count as failed, and are warned of.
 
     Raises:
-        BenchmarkError: a file or line is malformed (see `read_records`), or a field is not of its type.
+        BenchmarkError: a file or line is malformed (see `read_records`), a field is not of its type, or no record has
+            any field that amrg knows.
     """
     in_run = path / PREDICTIONS
     records = read_records(in_run if in_run.is_file() else path)
     predictions = tuple(_prediction(record) for record in records)
     unrecognised = sorted({field for record in records for field in record.fields if field not in _FIELDS})
+    if unrecognised and not any(_FIELDS & record.fields.keys() for record in records):
+        raise BenchmarkError(
+            f"{path.name}: no `text` in any of {counted(len(records), 'prediction')}; found the fields "
+            f"{list_some(unrecognised)}; rename the one with the report to text"
+        )
     warnings = [f"unknown fields of the predictions, ignored: {list_some(unrecognised)}"] if unrecognised else []
+    marked = [p.key for p in predictions if p.text is not None and _MARKS.search(p.text)]
+    if marked:
+        warnings.append(
+            f"{counted(len(marked), 'text')} of {len(predictions)} with marks of a chat or of reasoning, such as "
+            f"<think>, which are scored as written: {list_some(marked)}; remove all but the report"
+        )
     failed = [p for p in predictions if p.text is None]
     for error, count in sorted(Counter(p.error or "" for p in failed).items()):
         keys = list_some([p.key for p in failed if p.error == error])
@@ -88,8 +106,8 @@ def match_to_references(references: References, outputs: Outputs) -> Outputs:
     warnings = list(outputs.warnings)
     if unknown:
         warnings.append(
-            f"{len(unknown)} predictions are of cases that are not among the {len(known)} references, and are "
-            f"skipped{_parts(references, unknown)}: {list_some(unknown)}"
+            f"{counted(len(unknown), 'prediction is', 'predictions are')} of cases that are not among the "
+            f"{len(known)} references, and skipped{_parts(references, unknown)}: {list_some(unknown)}"
         )
     if missing:
         warnings.append(
@@ -102,8 +120,9 @@ def match_to_references(references: References, outputs: Outputs) -> Outputs:
 def _other_cases(references: References, unknown: Sequence[str], missing: Sequence[str]) -> str:
     part = f" (split {references.split}, part {references.part})" if references.part else ""
     return (
-        f"{len(unknown)} predictions are of cases that are not among the {len(references.cases)} references of "
-        f"{references.name}{part}{_parts(references, unknown)}, and {len(missing)} references have none; found for "
+        f"{counted(len(unknown), 'prediction is', 'predictions are')} of cases that are not among the "
+        f"{counted(len(references.cases), 'reference')} of {references.name}{part}{_parts(references, unknown)}, and "
+        f"{counted(len(missing), 'reference has', 'references have')} none; found for "
         f"example {sorted(unknown)[0]!r}, expected for example {sorted(missing)[0]!r}; name the references of these "
         "predictions"
     )

@@ -237,9 +237,10 @@ def open_dataset(folder: Path) -> Dataset:
         if parts_of(folder):
             raise DatasetError(f"{folder}: an interrupted import; run the same amrg data import again to resume it")
         if table := next(folder.glob("cases.*"), None):
+            drawn = table.suffix == ".jsonl" and any(folder.glob("study-*"))
             raise DatasetError(
                 f"{folder}: not imported yet (found {table.name}, but no {INFO}); import it into another folder with "
-                f"amrg data import {'phantom' if any(folder.glob('study-*')) else 'generic'} {folder}"
+                f"amrg data import {'phantom' if drawn else 'generic'} {folder}"
             )
         raise DatasetError(f"{folder}: no data set ({INFO} is missing); make one with amrg data import")
     return Dataset(folder, read_info(folder))

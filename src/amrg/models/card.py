@@ -78,9 +78,14 @@ def model_card(folder: Path | None = None) -> ModelCard:
     """
     path = (folder or EMBEDDED) / FILE_NAME
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder; a card is stored with the weights of a model")
+        raise FileNotFoundError(
+            f"{path.parent}: no such folder; a card is stored with the weights of a model; amrg model list has the "
+            "models of the hub, with their licences"
+        )
     if not path.is_file():
-        raise FileNotFoundError(f"no {FILE_NAME} for the model in {path.parent.name}: it was never measured")
+        tuned = (path.parent / "adapter_config.json").is_file()
+        step = "amrg export writes one for it" if tuned else f"amrg benchmark run --model {path.parent} measures it"
+        raise FileNotFoundError(f"no {FILE_NAME} for the model in {path.parent.name}: it was never measured; {step}")
     return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
 
 

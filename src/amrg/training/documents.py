@@ -27,7 +27,8 @@ def read_document(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise RecipeError(f"{path}: is not YAML or JSON ({' '.join(str(error).split())})") from error
     if not isinstance(document, dict):
-        raise RecipeError(f"{path}: found {type(document).__name__}; expected fields with values")
+        found = "nothing" if document is None else "a list" if isinstance(document, list) else "a single value"
+        raise RecipeError(f"{path}: found {found}; expected fields with values, such as steps: 500")
     return {str(name): value for name, value in document.items()}
 
 

@@ -9,7 +9,7 @@ from amrg.benchmark.baselines.suite import Baselines, fit_baselines, with_retrie
 from amrg.benchmark.layout import BASELINES, EMBEDDINGS
 from amrg.benchmark.prediction_log import read_finished
 from amrg.benchmark.run.run_config import RunCases
-from amrg.core.progress import Progress, with_progress
+from amrg.core.progress import Progress
 from amrg.metrics.prediction import Prediction
 
 
@@ -33,7 +33,8 @@ def _retrieve(folder: Path, cases: RunCases, progress: Progress) -> list[Predict
     sets = {"training": (references.training, cases.open_training), "cases": (references.cases, cases.open_case)}
     for name, (members, open_study) in sets.items():
         embedded = embed_images(members, open_study, folder / EMBEDDINGS / name)
-        for _ in with_progress(f"embedding images ({name})", embedded, len(members), progress):
-            pass
+        for done in embedded:
+            if done:
+                progress(f"embedding images ({name})", done, len(members))
     training, scored = (load_embeddings(folder / EMBEDDINGS / name) for name in sets)
     return retrieval_baseline(references.training, training, scored)

@@ -84,9 +84,14 @@ def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) ->
         found, expected = getattr(other.data, field), getattr(one.data, field)
         if found != expected:
             raise BenchmarkError(
-                f"{second}: scored on data of {field} {found!r}, and {first} on {expected!r}; "
+                f"{second}: scored on data {_stated(field, found)}, and {first} on data {_stated(field, expected)}; "
                 "score both on the same references"
             )
+
+
+def _stated(field: str, value: object) -> str:
+    """`of split 'clean'`, `without a split`."""
+    return f"without a {field}" if value is None else f"of {field} {value!r}"
 
 
 def compare(
