@@ -138,3 +138,15 @@ def test_a_sentence_of_composition_alone_is_composition(text: str, letter: str |
 def test_a_view_in_which_a_finding_is_not_seen_is_none_of_its_views() -> None:
     for text in ("Asymmetry on the left MLO view. Not confirmed on CC.", "Asymmetry on MLO without a correlate on CC."):
         assert [f.views for f in parse(text).report.findings] == [("MLO",)]
+
+
+def test_findings_under_the_heading_of_technique_are_unread_and_the_category_holds() -> None:
+    text = "Views: MLO and CC. Asymmetry on the left CC view. BI-RADS 0."
+    assert (found(text), unread(text), assessed(text)) == ([], ["Asymmetry"], ["0"])
+    assert assessed("TECHNIQUE: CC and MLO. BI-RADS 5th edition.\nBI-RADS 2.") == ["2"]
+
+
+def test_with_may_be_written_short() -> None:
+    (finding,) = parse("15 mm mass UOQ w/ microcalcs. BI-RADS 4.").report.findings
+    assert finding.location is not None
+    assert (finding.location.quadrant, finding.associated) == ("upper outer", ("calcifications",))

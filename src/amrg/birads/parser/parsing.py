@@ -249,7 +249,7 @@ class _Reading:
             found = mentioned if whole else [m for m in mentioned if Concept.CATEGORY in m.means]
             spans += _not_understood(self._tokens, piece, found)
             for mention in found:
-                if not _TELLS.isdisjoint(mention.means) and is_unused(piece, mention):
+                if not _MAY_BE_UNUSED.isdisjoint(mention.means) and is_unused(piece, mention):
                     begin, end = self._assembler.span(mention)
                     original = self._source.original(begin, end)
                     used = original[0] in starts or self._source.source[slice(*original)].lower() in values
@@ -260,15 +260,15 @@ class _Reading:
 
 _SAYS_WHERE = frozenset({Concept.CLOCK, Concept.DISTANCE, Concept.SIZE, Concept.DATE, Concept.WHEN})
 _DESCRIBES = frozenset({Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION})
-_TELLS = _SAYS_WHERE | _DESCRIBES
+_MAY_BE_UNUSED = _SAYS_WHERE | _DESCRIBES | {Concept.KIND}
 _OTHERWISE = frozenset({Concept.STRUCTURE, Concept.COMPOSITION, Concept.KIND, Concept.FILL, Concept.NORMAL})
 
 
 def is_unused(piece: Piece, mention: Mention) -> bool:
     """Whether a mention that became no fact says what or where a finding is, how large, or when a prior study was."""
-    if piece.section in (Section.INDICATION, Section.TECHNIQUE):
-        return False
     means = mention.means.keys()
+    if piece.section in (Section.INDICATION, Section.TECHNIQUE):
+        return piece.section is Section.TECHNIQUE and Concept.KIND in means
     if piece.section is Section.COMPARISON:
         return bool(means & {Concept.DATE, Concept.WHEN})
     if means & _SAYS_WHERE:

@@ -16,6 +16,7 @@ from amrg.birads.structure.modalities import (
     sentence_modality,
     whole_modality,
 )
+from amrg.birads.text.figures import read_figure
 from amrg.birads.text.headings import PHRASES, SPEAKING, Section
 from amrg.birads.text.spelling import canonical
 from amrg.birads.text.tokens import Segment, Tokens, segments
@@ -114,7 +115,10 @@ def _before(tokens: Tokens, segment: Segment, state: _State) -> None:
         state.leave()
     if segment.after_blank and state.filled and state.section in _SHORT_LIVED:
         state.enter(Section.BODY)
-    if tokens.words[segment.first] == "birads" and state.section in _SHORT_LIVED - {Section.TECHNIQUE}:
+    rates = read_figure(tokens, segment.first + 1, segment.last) is not None  # not the edition used
+    if tokens.words[segment.first] == "birads" and (
+        state.section in _SHORT_LIVED - {Section.TECHNIQUE} or (state.section is Section.TECHNIQUE and rates)
+    ):
         state.enter(Section.BODY)
 
 

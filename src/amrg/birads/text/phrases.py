@@ -341,7 +341,7 @@ _SYNTAX = (
      "indicative of; to suggest; suspicious for; concerning for; worrisome for; characteristic of; typical of; "
      "likely representing; diagnostic of; favored to be; favoured to be; impression of; indicate; indicates; "
      "suspicious of; considered; probably; favor; favors; could represent; likely represents"),
-    (Concept.LINK, True, "with; causing; resulting in; associated; overlying; associated with; with associated; "
+    (Concept.LINK, True, "with; w /; causing; resulting in; associated; overlying; associated with; with associated; "
      "with overlying; producing; accompanied by; invading; leading to; including; containing; infiltrating; "
      "involving; along with; together with; seen with; adjacent; causes; resulting; and overlying; "
      "and associated; with adjacent; contains; has; having; shows; showing; demonstrates; demonstrating"),
