@@ -381,3 +381,46 @@ def test_what_was_set_aside_of_a_study_is_in_its_notes(tmp_path: Path) -> None:
         change(folder / "RCC.dcm", changed, folder / f"slice-{number}.dcm")
     (study,) = read_studies(folder).studies
     assert study.notes == ("Set aside, a tomosynthesis image: 3 files",)
+
+
+@pytest.mark.parametrize("code", ["113001", "113037", "113038", "113039"])
+def test_k3_an_image_that_the_department_rejected_is_set_aside(tmp_path: Path, code: str) -> None:
+    folder = write_exam(tmp_path / "exam")
+    title, instance, series, evidence = (pydicom.Dataset() for _ in range(4))
+    title.CodeValue, title.CodingSchemeDesignator = code, "DCM"
+    instance.ReferencedSOPInstanceUID = pydicom.dcmread(folder / "RCC.dcm").SOPInstanceUID
+    series.ReferencedSOPSequence, evidence.ReferencedSeriesSequence = Sequence([instance]), Sequence([series])
+    selection = put(
+        Modality="KO",
+        SOPInstanceUID="1.2.3",
+        ConceptNameCodeSequence=Sequence([title]),
+        CurrentRequestedProcedureEvidenceSequence=Sequence([evidence]),
+    )
+    change(folder / "LCC.dcm", selection, folder / "KO.dcm")
+    intake = read_studies(folder)
+    assert [m.source.name for m in intake.studies[0].mammograms] == ["LCC.dcm", "RMLO.dcm", "LMLO.dcm"]
+    assert any(item.file == "RCC.dcm" and "rejected" in item.reason for item in intake.set_aside)
+    assert any("rejected" in note and "RCC.dcm" in note for note in intake.studies[0].notes)
+
+
+def _unknown_modifier(ds: pydicom.Dataset) -> None:
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "X1", "99MAKER", "Foo bar"
+    ds.ViewModifierCodeSequence = Sequence([item])
+
+
+@pytest.mark.parametrize(
+    ("how", "note"),
+    [
+        (_unknown_modifier, "RCC: view modifier 'Foo bar' is not known: read as a standard view"),
+        (put(BodyPartExamined="HAND"), "RCC: (0018,0015) is HAND, expected BREAST: read as a mammogram"),
+        (put(StudyDescription="STEREOTACTIC BIOPSY"), "RCC: StudyDescription (0008,1030) speaks of a biopsy image"),
+    ],
+)
+def test_what_may_make_another_kind_of_an_image_is_stated(tmp_path: Path, how: Change, note: str) -> None:
+    assert note in read_changed(tmp_path, how).studies[0].notes
+
+
+def test_another_body_part_of_another_modality_is_set_aside(tmp_path: Path) -> None:
+    intake = read_changed(tmp_path, put(BodyPartExamined="HAND", Modality="CR"))
+    assert [item.reason for item in intake.set_aside] == ["another body part: (0018,0015) is HAND, expected BREAST"]

@@ -327,3 +327,12 @@ def test_a_date_that_is_none_gives_no_prior(tmp_path: Path) -> None:
 def test_what_is_no_uid_never_names_a_study(value: str) -> None:
     assert StudyKey("1.2.840.1", "Study Instance UID").uid == "1.2.840.1"
     assert re.fullmatch(r"2\.25\.[0-9]+", StudyKey(value, "Study Instance UID").uid)
+
+
+def test_study_dates_that_differ_are_noted(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    change(folder / "LCC.dcm", put(StudyDate="20100101"))
+    (study,) = read_studies(folder).studies
+    assert any(
+        note.startswith("StudyDate (0008,0020) differs") and "2010-01-01, 2020-01-01" in note for note in study.notes
+    )

@@ -114,6 +114,8 @@ def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, l
     chosen, spare_views = best_of_each_view([one.mammogram for one in latest], {path: len(odd[path]) for path in odd})
     spare = [SetAside(file=m.source.name, reason=_duplicate_reason(m, chosen)) for m in spare_views]
     accessions = sorted({one.accession_number for one in group.read if one.accession_number})
+    dates = sorted({one.date.isoformat() for one in group.read if one.date is not None})
+    days = f"StudyDate (0008,0020) differs in the files of the study, {', '.join(dates)}: the first is stated"
     several = f"AccessionNumber (0008,0050) differs in the files of the study: {', '.join(accessions)}"
     study = Study(
         study_instance_uid=key.uid,
@@ -123,6 +125,7 @@ def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, l
         notes=(
             *([whose.note] if whose.note else ()),
             *([several] if len(accessions) > 1 else ()),
+            *([days] if len(dates) > 1 else ()),
             *_view_notes(chosen),
             *_odd_notes(chosen, odd),
             *_same_instance([one.mammogram for one in group.read]),

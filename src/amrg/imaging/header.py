@@ -52,7 +52,7 @@ _ATTRIBUTES = """
     PositionerPrimaryAngle LUTDescriptor CollimatorLeftVerticalEdge CollimatorRightVerticalEdge
     CollimatorUpperHorizontalEdge CollimatorLowerHorizontalEdge CenterOfCircularCollimator
     RadiusOfCircularCollimator VerticesOfThePolygonalCollimator KVP ContrastBolusAgent DistanceSourceToDetector
-    DistanceSourceToPatient PatientAge AcquisitionTime ReferencedSOPInstanceUID
+    DistanceSourceToPatient PatientAge AcquisitionTime ReferencedSOPInstanceUID StudyDescription
 """
 _SEQUENCES = """
     ViewCodeSequence ViewModifierCodeSequence AnatomicRegionSequence AnatomicRegionModifierSequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.kinds import classify, classify_name
 from amrg.imaging.evidence.labels import before_label, words_of_kind
 from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
+from amrg.imaging.evidence.rejection import rejected_instances
 from amrg.imaging.grouping import FileGroup, ReadFile, StudyKey, group_studies, is_uid
 from amrg.imaging.header import Header, read_header
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS
@@ -37,8 +39,9 @@ def read_studies(path: Path) -> Intake:
     groups: dict[StudyKey, FileGroup] = {}
     aside: list[SetAside] = []
     problems: list[Problem] = []
+    rejected: dict[str, str] = {}
     for file in files_of(path):
-        found = _read_file(file)
+        found = _read_file(file, rejected)
         if isinstance(found, _Failed):
             problems.append(Problem(file=file.name, message=found.message))
             if found.key is not None:
@@ -48,6 +51,7 @@ def read_studies(path: Path) -> Intake:
         else:
             aside.append(found[0])
             groups.setdefault(found[1], FileGroup()).set_aside.append(found[0])
+    aside += _take_rejected(groups, rejected)
     grouped = group_studies(groups)
     return Intake(
         studies=grouped.studies,
@@ -56,8 +60,20 @@ def read_studies(path: Path) -> Intake:
     )
 
 
-def _read_file(file: Path) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
-    """One file as a mammogram with its study, or set aside, or what is wrong with it."""
+def _take_rejected(groups: dict[StudyKey, FileGroup], rejected: dict[str, str]) -> Iterator[SetAside]:
+    """Set the images aside that a Key Object Selection of the same input rejects."""
+    for group in groups.values():
+        for one in [one for one in group.read if one.mammogram.sop_instance_uid in rejected]:
+            group.read.remove(one)
+            why = rejected[one.mammogram.sop_instance_uid]
+            group.set_aside.append(
+                SetAside(file=one.mammogram.source.name, reason=f"{why} (by a key object selection)")
+            )
+            yield group.set_aside[-1]
+
+
+def _read_file(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
+    """One file as a mammogram with its study, or set aside, or what is wrong with it; adds to what is `rejected`."""
     key = None
     if file.suffix.lower() in _ARCHIVES:
         return _Failed(f"{file.name}: an archive inside the input is not read; unpack it, or name a zip by itself")
@@ -71,6 +87,7 @@ def _read_file(file: Path) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
                 return ReadFile(read_plain_image(file, named), Patient(), key, None)
             header = read_header(file)
             key = _key(header, file)
+            rejected.update(rejected_instances(header))
             kind = classify(header, file.stem)
             if kind.reason is not None:
                 return SetAside(file=file.name, reason=kind.reason), key

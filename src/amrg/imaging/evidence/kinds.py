@@ -89,6 +89,7 @@ _LABELS = {
     "CV": _MODIFIED["Cleavage"],
     "AT": _MODIFIED["AxillaryTail"],
 }
+_PROCEDURES = {"a specimen", "a biopsy image", "a localisation image", "a galactography image"}
 _DEVICE = "AcquisitionDeviceProcessingDescription"
 _TEXTS = ("SeriesDescription", "ViewPosition", "ProtocolName", _DEVICE, "ImageComments")
 _ALL_TEXTS = (*_TEXTS, "PaddleDescription", "DerivationDescription", "ImageType")
@@ -127,6 +128,7 @@ def classify(header: Header, file_name: str = "") -> Classified:
     if (contrast := _contrast(header)) is not None and contrast.reason is not None:
         return contrast
     notes = contrast.notes if contrast is not None else ()
+    notes += _doubts(header)
     notes += tuple(f"view modifier: {_WHOLE[name]}" for name in _modifiers(header) if name in _WHOLE)
     if header.text("SOPClassUID").startswith(_SECONDARY_CAPTURE):
         return Classified(None, ImageKind.SECONDARY_CAPTURE, (*notes, "a secondary capture, no original image"))
@@ -152,6 +154,8 @@ def _no_mammogram(header: Header) -> str | None:
         return _NO_IMAGE[modality]
     if modality and modality not in _READ:
         return f"another modality: (0008,0060) is {modality[:16]}, expected MG"
+    if modality != "MG" and (part := _other_body_part(header)):
+        return f"another body part: {part}, expected BREAST"
     uid = header.text("SOPClassUID")
     name = f"{UID(uid).name} " if re.fullmatch(r"[\d.]+", uid) else ""
     for part, what in _OTHER_OBJECTS.items():
@@ -160,6 +164,29 @@ def _no_mammogram(header: Header) -> str | None:
     if "YES" in (header.term("QualityControlImage"), header.term("CalibrationImage")):
         return "a quality control image"
     return None
+
+
+def _other_body_part(header: Header) -> str:
+    """Body Part Examined (0018,0015) where it is stated and no breast; empty else."""
+    part = header.term("BodyPartExamined")[:16]
+    return f"(0018,0015) is {part}" if part and not re.search(r"BREAST|MAMM|BRUST|SEIN|SENO|MAMA", part) else ""
+
+
+def _doubts(header: Header) -> tuple[str, ...]:
+    """What a header says that may make another kind of an image, although it is read as a standard view."""
+    unknown = [
+        (item.text("CodeMeaning") or item.text("CodeValue"))[:40]
+        for place in (header, *header.sequence("ViewCodeSequence"))
+        for item in place.sequence("ViewModifierCodeSequence")
+        if not (modifier(item) or _meaning(item)) and (item.text("CodeMeaning") or item.text("CodeValue"))
+    ]
+    of_study = kind_by_words(plain(header.text("StudyDescription")))
+    part = _other_body_part(header)
+    return (
+        *(f"view modifier {meaning!r} is not known: read as a standard view" for meaning in unknown),
+        *((f"{part}, expected BREAST: read as a mammogram",) if part else ()),
+        *((f"StudyDescription (0008,1030) speaks of {of_study}",) if of_study in _PROCEDURES else ()),
+    )
 
 
 def _modifiers(header: Header) -> Iterator[str]:
