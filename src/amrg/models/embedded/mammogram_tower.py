@@ -1,0 +1,333 @@
+"""The embedded model's tower: it finds candidates in a view and gives the language model one token for each.
+
+EfficientNet-Lite0 (Tan 2019; batch norms folded into the convolutions) with a feature pyramid (Lin 2017) down to cells of
+8 pixels. Every cell predicts kinds, malignancy, descriptors and a box. The most probable places of a view and the view
+as a whole are the image tokens, so that a report is written from places that can be marked. Importing this module
+registers it with transformers under the model type `amrg_mammogram_tower`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, initialization
+from transformers.utils import ModelOutput
+
+from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
+
+CELL = 8  # image pixels a side of a cell
+SIDE = 4  # image tokens a side, as Gemma's projector counts them
+CANDIDATES = SIDE * SIDE - 1  # all tokens of a view but one, which is the view as a whole
+BACKGROUND = -1 + 8 / 127.5  # pixels of the first channel up to this are outside the breast
+BINS = 8  # of a coordinate or an extent in a token
+RARE = -4.0  # logit of a finding at a place, to start from
+VALUES = sum(len(values) for values in ATTRIBUTES.values())
+STATED = 2 + 2 + len(KINDS) + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
+"""Of a token's numbers, those that state what is predicted: whether it is the view or a place; lesion, malignant, kinds;
+descriptors; centre and extent; composition and suspicion. The others are features."""
+
+
+class Stage(NamedTuple):
+    """One stage of EfficientNet-Lite0 (Tan 2019, table 1, without attention)."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+
+
+STEM = 32
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+READ = (1, 2, 4, 6)  # stages that the pyramid reads: steps of 4, 8, 16 and 32 pixels
+
+
+class MammogramTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is not typed
+    """Width of the pyramid, and what Gemma's projector asks of a tower: hidden size, image size, patch size."""
+
+    model_type = "amrg_mammogram_tower"
+
+    def __init__(
+        self,
+        image_size: int = 512,
+        pyramid_width: int = 96,
+        hidden_size: int = 192,
+        num_channels: int = 3,
+        layer_norm_eps: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
+        self.image_size = image_size
+        self.patch_size = image_size // SIDE
+        self.pyramid_width = pyramid_width
+        self.hidden_size = hidden_size
+        self.num_channels = num_channels
+        self.layer_norm_eps = layer_norm_eps
+        kwargs.pop("patch_size", None)
+        super().__init__(**kwargs)
+
+
+class InvertedResidual(nn.Module):
+    """Expansion, depthwise convolution, projection, around a shortcut where shapes allow (Sandler 2018)."""
+
+    def __init__(self, before: int, after: int, stage: Stage, stride: int) -> None:
+        super().__init__()
+        middle = before * stage.expansion
+        self.expand = nn.Conv2d(before, middle, 1) if stage.expansion > 1 else nn.Identity()
+        self.depthwise = nn.Conv2d(middle, middle, stage.kernel, stride, stage.kernel // 2, groups=middle)
+        self.project = nn.Conv2d(middle, after, 1)
+        self.has_shortcut = stride == 1 and before == after
+        self.expands = stage.expansion > 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, before, H, W] to [B, after, H / stride, W / stride]."""
+        y = functional.relu6(self.expand(x)) if self.expands else x
+        y = self.project(functional.relu6(self.depthwise(y)))
+        return x + y if self.has_shortcut else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The convolutional stages; features at steps of 4, 8, 16 and 32 pixels."""
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, STEM, 3, 2, 1)
+        self.stages = nn.ModuleList()
+        before = STEM
+        for stage in STAGES:
+            blocks = []
+            for i in range(stage.blocks):
+                blocks.append(InvertedResidual(before, stage.width, stage, stage.stride if i == 0 else 1))
+                before = stage.width
+            self.stages.append(nn.Sequential(*blocks))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Pixels [B, 3, H, W], H and W multiples of 32, to four feature maps, finest first."""
+        x = functional.relu6(self.stem(x))
+        maps = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in READ:
+                maps.append(x)
+        return maps
+
+
+@dataclass
+class ViewMaps(ModelOutput):  # type: ignore[misc]  # transformers is not typed
+    """What every cell of a view, and the view as a whole, predicts; logits, but for `boxes`.
+
+    `lesion`, `malignant` [B, rows, columns]; `kinds` [B, kinds, rows, columns]; `attributes` name to
+    [B, values, rows, columns]; `boxes` [B, 4, rows, columns], the distances to left, top, right and bottom in cells;
+    `composition` [B, 4]; `suspicion` [B].
+    """
+
+    lesion: Tensor | None = None
+    malignant: Tensor | None = None
+    kinds: Tensor | None = None
+    attributes: dict[str, Tensor] | None = None
+    boxes: Tensor | None = None
+    composition: Tensor | None = None
+    suspicion: Tensor | None = None
+
+
+class Pyramid(nn.Module):
+    """Feature maps from fine to coarse, added up from coarse to fine (Lin 2017), with every cell's position."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        read = [STAGES[i].width for i in READ]
+        self.finest = nn.Conv2d(read[0], width, 3, 2, 1)
+        self.lateral = nn.ModuleList(nn.Conv2d(w, width, 1) for w in read[1:])
+        self.whole = nn.Linear(read[-1], width)
+        self.merge = nn.ModuleList(nn.Conv2d(width + extra, width, 3, padding=1) for extra in (2, 0, 2))
+        self.last = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, maps: list[Tensor], whole: Tensor) -> Tensor:
+        """Four maps, finest first, and the mean [B, channels] of the coarsest, to [B, width, H / 8, W / 8]."""
+        fine, middle, coarse = (lateral(m) for lateral, m in zip(self.lateral, maps[1:], strict=True))
+        top = self.merge[2](_with_position(coarse)) + self.whole(whole)[:, :, None, None]
+        x = self.merge[1](middle + functional.interpolate(functional.relu(top), scale_factor=2))
+        x = fine + self.finest(maps[0]) + functional.interpolate(functional.relu(x), scale_factor=2)
+        x = functional.relu(self.merge[0](_with_position(x)))
+        return functional.relu(self.last(x))
+
+
+def _with_position(x: Tensor) -> Tensor:
+    """[B, C, H, W] with two more channels: rows from -1 to 1, columns in the same unit from 0 (CoordConv, Liu 2018)."""
+    batch, _, height, width = x.shape
+    down = torch.linspace(-1, 1, height, dtype=x.dtype, device=x.device).view(1, 1, -1, 1)
+    across = (torch.arange(width, dtype=x.dtype, device=x.device) * (2 / height)).view(1, 1, 1, -1)
+    return torch.cat([x, down.expand(batch, 1, height, width), across.expand(batch, 1, height, width)], 1)
+
+
+class ViewHeads(nn.Module):
+    """Linear read-outs of every cell and of the whole view."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.places = nn.Conv2d(width, 2 + len(KINDS), 1)  # lesion of any kind, malignant, kinds
+        self.attributes = nn.ModuleDict({name: nn.Conv2d(width, len(v), 1) for name, v in ATTRIBUTES.items()})
+        self.boxes = nn.Conv2d(width, 4, 1)
+        self.composition = nn.Linear(2 * STAGES[-1].width, len(COMPOSITIONS))
+        self.suspicion = nn.Linear(2 * STAGES[-1].width, 1)
+
+    def forward(self, cells: Tensor, pooled: Tensor) -> ViewMaps:
+        """Cells [B, width, rows, columns] and pooled features [B, 2 * 320] to logits."""
+        places = self.places(cells)
+        return ViewMaps(
+            lesion=places[:, 0],
+            malignant=places[:, 1],
+            kinds=places[:, 2:],
+            attributes={name: head(cells) for name, head in self.attributes.items()},
+            boxes=functional.softplus(self.boxes(cells)),
+            composition=self.composition(pooled),
+            suspicion=self.suspicion(pooled)[:, 0],
+        )
+
+
+@dataclass
+class MammogramTowerOutput(ModelOutput):  # type: ignore[misc]  # transformers is not typed
+    """Image tokens [B, tokens, hidden size]; feature maps from fine to coarse and then cells; what they predict."""
+
+    last_hidden_state: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    maps: ViewMaps | None = None
+    candidates: Tensor | None = None  # [B, candidates] cell of each candidate, row by row; -1 where there is none
+
+
+class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is not typed
+    """Pixels [B, 3, H, W] in -1..1 to one token for the view and one for each of its candidates."""
+
+    config_class = MammogramTowerConfig
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: MammogramTowerConfig) -> None:
+        super().__init__(config)
+        width = config.pyramid_width
+        self.backbone = EfficientNetLite0(config.num_channels)
+        self.pyramid = Pyramid(width)
+        self.heads = ViewHeads(width)
+        self.detail = nn.Linear(width, config.hidden_size - STATED)
+        self.summary = nn.Linear(2 * STAGES[-1].width, config.hidden_size - STATED)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """He's initialisation for convolutions; findings are rare, so that their heads start from "nothing here".
+
+        Through transformers' own functions, which leave alone what was loaded from a checkpoint.
+        """
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            initialization.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                initialization.zeros_(module.bias)
+        if isinstance(module, ViewHeads):
+            initialization.constant_(module.places.bias, RARE)
+
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False, **_: Any) -> MammogramTowerOutput:
+        """Image tokens, with feature maps where they are asked for, and always with what they predict."""
+        breast = (pixel_values[:, :1] > BACKGROUND).to(pixel_values.dtype)
+        maps = self.backbone(pixel_values.to(memory_format=torch.channels_last))
+        pooled = _pool(maps[-1], breast)
+        cells = self.pyramid(maps, pooled[:, : STAGES[-1].width])
+        found = self.heads(cells, pooled)
+        inside = functional.adaptive_avg_pool2d(breast, cells.shape[2:])[:, 0] > 0
+        candidates = find_candidates(found, inside)
+        tokens = self._tokens(found, cells, pooled, candidates)
+        return MammogramTowerOutput(tokens, (*maps, cells) if output_hidden_states else None, found, candidates)
+
+    def _tokens(self, found: ViewMaps, cells: Tensor, pooled: Tensor, candidates: Tensor) -> Tensor:
+        """The view's token, then its candidates': what is stated of each, and features beside."""
+        view = torch.cat([stated_of_view(found), _unit(self.summary(pooled))], -1)
+        at = candidates.clamp(min=0)
+        feature = cells.flatten(2).transpose(1, 2).gather(1, at[..., None].expand(-1, -1, cells.shape[1]))
+        places = torch.cat([stated_of_places(found, at), _unit(self.detail(feature))], -1)
+        places = places * (candidates >= 0)[..., None]
+        return torch.cat([view[:, None], places], 1)
+
+
+def _pool(coarse: Tensor, breast: Tensor) -> Tensor:
+    """Mean and greatest value of every feature over the breast, [B, 2 * channels]; 0 where there is no breast."""
+    weight = functional.adaptive_avg_pool2d(breast, coarse.shape[2:])
+    mean = (coarse * weight).sum((2, 3)) / weight.sum((2, 3)).clamp(min=1.0)
+    inside = weight > 0.1
+    greatest = coarse.masked_fill(~inside, -torch.inf).amax((2, 3))
+    return torch.cat([mean, torch.where(inside.any((2, 3)), greatest, torch.zeros_like(greatest))], 1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    """Scaled to length 1, so that features do not drown what is stated."""
+    return functional.normalize(x, dim=-1, eps=1e-3)
+
+
+def place_score(found: ViewMaps) -> Tensor:
+    """The logit of the most probable kind of every cell, or of a lesion of any kind, [B, rows, columns]."""
+    assert found.kinds is not None
+    assert found.lesion is not None
+    return torch.maximum(found.kinds.amax(1), found.lesion)
+
+
+def find_candidates(found: ViewMaps, inside: Tensor) -> Tensor:
+    """The most probable cells that are a maximum among their neighbours, [B, candidates], best first.
+
+    `inside` is bool [B, rows, columns]: cells with any breast. -1 where a view has fewer.
+    """
+    score = place_score(found).masked_fill(~inside, -torch.inf)
+    peak = functional.max_pool2d(score[:, None], 3, 1, 1)[:, 0]
+    score = score.masked_fill(score < peak, -torch.inf).flatten(1)
+    best, cells = score.topk(CANDIDATES, 1)
+    return torch.where(best.isfinite(), cells, torch.full_like(cells, -1))
+
+
+def _at(grid: Tensor, cells: Tensor) -> Tensor:
+    """Values of [B, channels, rows, columns] at cells [B, n]: [B, n, channels]."""
+    return grid.flatten(2).transpose(1, 2).gather(1, cells[..., None].expand(-1, -1, grid.shape[1]))
+
+
+def stated_of_places(found: ViewMaps, cells: Tensor) -> Tensor:
+    """What is predicted at cells [B, n], as the first numbers of their tokens [B, n, STATED]."""
+    assert found.kinds is not None and found.lesion is not None and found.malignant is not None
+    assert found.attributes is not None and found.boxes is not None
+    rows, columns = found.lesion.shape[1:]
+    kinds = _at(found.kinds, cells).sigmoid()
+    lesion = _at(found.lesion[:, None], cells).sigmoid()
+    malignant = _at(found.malignant[:, None], cells).sigmoid()
+    sure = torch.maximum(kinds.amax(-1, keepdim=True), lesion)
+    described = [sure * _at(logits, cells).softmax(-1) for logits in found.attributes.values()]
+    left, top, right, bottom = _at(found.boxes, cells).unbind(-1)
+    x = (cells % columns + 0.5 + (right - left) / 2) / rows
+    y = (torch.div(cells, columns, rounding_mode="floor") + 0.5 + (bottom - top) / 2) / rows
+    extents = [((extent.clamp(min=0.25) * 4).log2() / 8) for extent in (left + right, top + bottom)]
+    where = [_bins(value) for value in (x, y, *extents)]
+    flags = torch.stack([torch.zeros_like(x), torch.ones_like(x)], -1)
+    rest = torch.zeros(*cells.shape, len(COMPOSITIONS) + 1, dtype=x.dtype, device=x.device)
+    return torch.cat([flags, lesion, malignant, kinds, *described, *where, rest], -1)
+
+
+def stated_of_view(found: ViewMaps) -> Tensor:
+    """What is predicted of the view as a whole, as the first numbers of its token [B, STATED]."""
+    assert found.composition is not None and found.suspicion is not None
+    composition = found.composition.softmax(-1)
+    flags = torch.stack([torch.ones_like(composition[:, 0]), torch.zeros_like(composition[:, 0])], -1)
+    between = composition.new_zeros(len(composition), STATED - 3 - len(COMPOSITIONS))
+    return torch.cat([flags, between, composition, found.suspicion.sigmoid()[:, None]], -1)
+
+
+def _bins(value: Tensor) -> Tensor:
+    """A number of 0..1 spread over the nearest two of `BINS` bins, [..., BINS]."""
+    centres = torch.linspace(0, 1, BINS, dtype=value.dtype, device=value.device)
+    return (1 - (value.clamp(0, 1)[..., None] - centres).abs() * (BINS - 1)).clamp(min=0)
+
+
+AutoConfig.register(MammogramTowerConfig.model_type, MammogramTowerConfig)
+AutoModel.register(MammogramTowerConfig, MammogramTower)
