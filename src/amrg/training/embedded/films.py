@@ -187,7 +187,7 @@ def _paste_tissue(scene: Scene, rng: np.random.Generator) -> Scene:
 
 def _place(scene: Scene, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int] | None:
     """Top and left of a free place for a patch, mostly inside the breast and on no lesion; None where there is none."""
-    rows, columns = np.nonzero(scene.breast[:: 4, :: 4])
+    rows, columns = np.nonzero(scene.breast[::4, ::4])
     if not len(rows):
         return None
     for _ in range(30):
