@@ -56,6 +56,13 @@ _COLUMNS = (
 )
 _OWN = {"mass": ("breast_density", "mass shape", "mass margins"), "calc": ("breast density", "calc type")}
 _FOLDERS = ("CBIS-DDSM", "manifest-*/CBIS-DDSM")
+_TERM_COLUMNS = {
+    "shape": "mass shape",
+    "margins": "mass margins",
+    "type": "calc type",
+    "distribution": "calc distribution",
+    "assessment": "assessment",
+}
 # Each from the least to the most suspicious: of several the last counts.
 _SHAPES = {"ROUND": Shape.ROUND, "OVAL": Shape.OVAL, "LOBULATED": Shape.LOBULATED, "IRREGULAR": Shape.IRREGULAR}
 _SHAPE_KINDS = {
@@ -168,6 +175,18 @@ def _finding(cells: Cells) -> Iterator[Finding]:
                 "category": cells.term("assessment", CATEGORIES),
             }
         )
+
+
+def finding_of_terms(terms: Mapping[str, object]) -> Finding:
+    """The finding that a lesion's own terms describe, for users of single images.
+
+    `terms` has `kind` (mass, calcifications), and `shape`, `margins`, `type`, `distribution`, `assessment` as the tables
+    have them; a term that is not known leaves its field unset.
+    """
+    row = {column: str(terms.get(name) or "") for name, column in _TERM_COLUMNS.items()}
+    cells = Cells(row, lambda oddity: None)
+    finding = _mass(cells) if terms["kind"] == "mass" else _calcifications(cells)
+    return finding.model_copy(update={"category": cells.term("assessment", CATEGORIES)})
 
 
 def _mass(cells: Cells) -> Finding:
