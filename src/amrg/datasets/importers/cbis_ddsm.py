@@ -180,8 +180,8 @@ def _finding(cells: Cells) -> Iterator[Finding]:
 def finding_of_terms(terms: Mapping[str, object]) -> Finding:
     """The finding that a lesion's own terms describe, for users of single images.
 
-    `terms` has `kind` (mass, calcifications), and `shape`, `margins`, `type`, `distribution`, `assessment` as the tables
-    have them; a term that is not known leaves its field unset.
+    `terms` has `kind` (mass, calcifications), and `shape`, `margins`, `type`, `distribution`, `assessment` as the
+    tables have them; a term that is not known leaves its field unset.
     """
     row = {column: str(terms.get(name) or "") for name, column in _TERM_COLUMNS.items()}
     cells = Cells(row, lambda oddity: None)

@@ -1,8 +1,8 @@
 """The embedded model's tower: it finds candidates in a view and gives the language model one token for each.
 
-EfficientNet-Lite0 (Tan 2019; batch norms folded into the convolutions) with a feature pyramid (Lin 2017) down to cells of
-8 pixels. Every cell predicts kinds, malignancy, descriptors and a box. The most probable places of a view and the view
-as a whole are the image tokens, so that a report is written from places that can be marked. Importing this module
+EfficientNet-Lite0 (Tan 2019; batch norms folded into the convolutions) with a feature pyramid (Lin 2017) down to cells
+of 8 pixels. Every cell predicts kinds, malignancy, descriptors and a box. The most probable places of a view and the
+view as a whole are the image tokens, so that a report is written from places that can be marked. Importing this module
 registers it with transformers under the model type `amrg_mammogram_tower`.
 """
 
@@ -27,8 +27,8 @@ BINS = 8  # of a coordinate or an extent in a token
 RARE = -4.0  # logit of a finding at a place, to start from
 VALUES = sum(len(values) for values in ATTRIBUTES.values())
 STATED = 2 + 2 + len(KINDS) + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
-"""Of a token's numbers, those that state what is predicted: whether it is the view or a place; lesion, malignant, kinds;
-descriptors; centre and extent; composition and suspicion. The others are features."""
+"""Of a token's numbers, those that state what is predicted: whether it is the view or a place; lesion, malignant,
+kinds; descriptors; centre and extent; composition and suspicion. The others are features."""
 
 
 class Stage(NamedTuple):
@@ -94,7 +94,8 @@ class InvertedResidual(nn.Module):
         """[B, before, H, W] to [B, after, H / stride, W / stride]."""
         y = functional.relu6(self.expand(x)) if self.expands else x
         y = self.project(functional.relu6(self.depthwise(y)))
-        return x + y if self.has_shortcut else y
+        out: Tensor = x + y if self.has_shortcut else y
+        return out
 
 
 class EfficientNetLite0(nn.Module):
@@ -236,15 +237,25 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
 
     def forward(self, pixel_values: Tensor, output_hidden_states: bool = False, **_: Any) -> MammogramTowerOutput:
         """Image tokens, with feature maps where they are asked for, and always with what they predict."""
-        breast = (pixel_values[:, :1] > BACKGROUND).to(pixel_values.dtype)
-        maps = self.backbone(pixel_values.to(memory_format=torch.channels_last))
-        pooled = _pool(maps[-1], breast)
-        cells = self.pyramid(maps, pooled[:, : STAGES[-1].width])
+        breast = _breast(pixel_values)
+        maps, pooled, cells = self._features(pixel_values, breast)
         found = self.heads(cells, pooled)
-        inside = functional.adaptive_avg_pool2d(breast, cells.shape[2:])[:, 0] > 0
+        inside = _shrunk(breast, cells)[:, 0] > 0
         candidates = find_candidates(found, inside)
         tokens = self._tokens(found, cells, pooled, candidates)
         return MammogramTowerOutput(tokens, (*maps, cells) if output_hidden_states else None, found, candidates)
+
+    def predict(self, pixel_values: Tensor) -> ViewMaps:
+        """What cells and views predict, without tokens; H and W may be any multiples of 32."""
+        _, pooled, cells = self._features(pixel_values, _breast(pixel_values))
+        found: ViewMaps = self.heads(cells, pooled)
+        return found
+
+    def _features(self, pixels: Tensor, breast: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Feature maps of the backbone, features pooled over the breast, cells of the pyramid."""
+        maps = self.backbone(pixels.to(memory_format=torch.channels_last))
+        pooled = _pool(maps[-1].to(breast.dtype), breast)
+        return maps, pooled, self.pyramid(maps, pooled[:, : STAGES[-1].width])
 
     def _tokens(self, found: ViewMaps, cells: Tensor, pooled: Tensor, candidates: Tensor) -> Tensor:
         """The view's token, then its candidates': what is stated of each, and features beside."""
@@ -256,9 +267,19 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
         return torch.cat([view[:, None], places], 1)
 
 
+def _breast(pixels: Tensor) -> Tensor:
+    """Which pixels are breast: 1 or 0, [B, 1, H, W]."""
+    return (pixels[:, :1] > BACKGROUND).to(pixels.dtype)
+
+
+def _shrunk(breast: Tensor, grid: Tensor) -> Tensor:
+    """The share of breast in every place of a coarser grid, [B, 1, rows, columns]."""
+    return functional.adaptive_avg_pool2d(breast, (grid.shape[2], grid.shape[3]))
+
+
 def _pool(coarse: Tensor, breast: Tensor) -> Tensor:
     """Mean and greatest value of every feature over the breast, [B, 2 * channels]; 0 where there is no breast."""
-    weight = functional.adaptive_avg_pool2d(breast, coarse.shape[2:])
+    weight = _shrunk(breast, coarse)
     mean = (coarse * weight).sum((2, 3)) / weight.sum((2, 3)).clamp(min=1.0)
     inside = weight > 0.1
     greatest = coarse.masked_fill(~inside, -torch.inf).amax((2, 3))
@@ -296,8 +317,11 @@ def _at(grid: Tensor, cells: Tensor) -> Tensor:
 
 def stated_of_places(found: ViewMaps, cells: Tensor) -> Tensor:
     """What is predicted at cells [B, n], as the first numbers of their tokens [B, n, STATED]."""
-    assert found.kinds is not None and found.lesion is not None and found.malignant is not None
-    assert found.attributes is not None and found.boxes is not None
+    assert found.kinds is not None
+    assert found.lesion is not None
+    assert found.malignant is not None
+    assert found.attributes is not None
+    assert found.boxes is not None
     rows, columns = found.lesion.shape[1:]
     kinds = _at(found.kinds, cells).sigmoid()
     lesion = _at(found.lesion[:, None], cells).sigmoid()
@@ -316,7 +340,8 @@ def stated_of_places(found: ViewMaps, cells: Tensor) -> Tensor:
 
 def stated_of_view(found: ViewMaps) -> Tensor:
     """What is predicted of the view as a whole, as the first numbers of its token [B, STATED]."""
-    assert found.composition is not None and found.suspicion is not None
+    assert found.composition is not None
+    assert found.suspicion is not None
     composition = found.composition.softmax(-1)
     flags = torch.stack([torch.ones_like(composition[:, 0]), torch.zeros_like(composition[:, 0])], -1)
     between = composition.new_zeros(len(composition), STATED - 3 - len(COMPOSITIONS))

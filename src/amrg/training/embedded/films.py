@@ -88,14 +88,14 @@ def read_scene(film: Film) -> Scene:
     across = aspect * image.height / image.width if film.source == "cbis" else 1.0
     if across != 1.0:
         image = image.resize((max(8, round(image.width * across)), image.height), Image.Resampling.BOX)
-    pixels = np.asarray(image, np.float32) / 255
+    pixels = np.asarray(image, np.float32) / np.float32(255)
     boxes = [((b[0] * across, b[1], b[2] * across, b[3]), labels) for b, labels in boxes]
-    mask, scale = find_breast(pixels, Laterality.LEFT)
+    mask, _ = find_breast(pixels, Laterality.LEFT)
     if float(np.nonzero(mask)[1].mean()) >= mask.shape[1] / 2:
         width = pixels.shape[1]
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         boxes = [((width - b[2], b[1], width - b[0], b[3]), labels) for b, labels in boxes]
-        mask, scale = find_breast(pixels, Laterality.LEFT)
+        mask, _ = find_breast(pixels, Laterality.LEFT)
     full = Image.fromarray(mask).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST)
     return Scene(pixels, np.asarray(full, bool), tuple(Lesion(b, labels) for b, labels in boxes))
 
@@ -142,7 +142,7 @@ class Collage:
         image = Image.open(crop.folder / crop.name).convert("L")
         factor = float(rng.uniform(*CROP_SCALE)) / float(crop.record["scale"])
         size = (max(6, round(image.width * factor)), max(6, round(image.height * factor)))
-        patch = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32) / 255
+        patch = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32) / np.float32(255)
         patch = np.rot90(patch, int(rng.integers(4)))
         if rng.random() < 0.5:
             patch = patch[:, ::-1]
@@ -228,10 +228,8 @@ def _blend(pixels: Pixels, patch: Pixels, top: int, left: int, add: bool) -> Pix
     place = pixels[top : top + h, left : left + w]
     level = float(np.median(patch[edge])) if edge.any() else float(np.median(patch))
     here = float(np.median(place[edge])) if edge.any() else float(np.median(place))
-    if add:
-        mixed = place + weight * (patch - level)
-    else:
-        mixed = place * (1 - weight) + weight * (patch - level + here)
+    under = place if add else place * (1 - weight) + weight * here
+    mixed = under + weight * (patch - level)
     made = pixels.copy()
     made[top : top + h, left : left + w] = np.clip(mixed, 0, 1)
     return made

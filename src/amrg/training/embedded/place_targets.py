@@ -26,8 +26,8 @@ class PlaceTargets:
     """Targets of one view on [rows, columns] cells.
 
     `places` float32 [2 + kinds, rows, columns] in 0..1 with `weights` of the same shape, 0 to ignore; `attributes` name
-    to int64 [rows, columns], -100 to ignore; `boxes` float32 [4, rows, columns], distances to left, top, right, bottom in
-    cells, NaN outside lesions.
+    to int64 [rows, columns], -100 to ignore; `boxes` float32 [4, rows, columns], distances to left, top, right, bottom
+    in cells, NaN outside lesions.
     """
 
     places: npt.NDArray[np.float32]

@@ -1,0 +1,122 @@
+"""The loss of the tower: every cell against its targets, and the view as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from amrg.birads import Kind
+from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
+from amrg.models.embedded.mammogram_tower import MammogramTower, ViewMaps
+from amrg.training.embedded.labelled_views import LabelledView
+from amrg.training.embedded.place_targets import IGNORE, PLACES, PlaceTargets, place_targets
+
+COMMON = frozenset({Kind.MASS, Kind.CALCIFICATIONS})
+WEIGHT_RARE, WEIGHT_BOX, WEIGHT_ATTRIBUTE, WEIGHT_COMPOSITION, WEIGHT_SUSPICION = 0.5, 0.5, 0.25, 0.5, 0.3
+LEAST_POSITIVE = 8.0  # cells: a batch with fewer does not count them for more
+
+
+@dataclass(frozen=True)
+class ViewBatch:
+    """Views as tensors: pixels float32 [B, 3, H, W] in -1..1, and their targets; IGNORE or NaN where not known."""
+
+    pixels: Tensor
+    places: Tensor
+    weights: Tensor
+    attributes: dict[str, Tensor]
+    boxes: Tensor
+    composition: Tensor
+    suspicion: Tensor
+
+
+def collate_views(views: Sequence[LabelledView]) -> ViewBatch:
+    """A batch of views of one size."""
+    targets = [place_targets(v.lesions, v.image.shape[:2], v.absence) for v in views]
+    pixels = torch.from_numpy(np.stack([v.image for v in views])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return ViewBatch(
+        pixels,
+        _stack(targets, "places"),
+        _stack(targets, "weights"),
+        {name: torch.from_numpy(np.stack([t.attributes[name] for t in targets])) for name in ATTRIBUTES},
+        _stack(targets, "boxes"),
+        torch.tensor([IGNORE if v.composition is None else COMPOSITIONS.index(v.composition) for v in views]),
+        torch.tensor([float("nan") if v.suspicion is None else v.suspicion for v in views]),
+    )
+
+
+def _stack(targets: Sequence[PlaceTargets], name: str) -> Tensor:
+    return torch.from_numpy(np.stack([getattr(t, name) for t in targets]))
+
+
+def tower_loss(tower: MammogramTower, batch: ViewBatch) -> tuple[Tensor, Mapping[str, float]]:
+    """The sum of all parts, and each of them; a part that no view of the batch has a target for is absent."""
+    with torch.autocast("cpu", torch.bfloat16):
+        found = tower.predict(batch.pixels)
+    parts = {
+        "places": _places(found, batch),
+        **_boxes(found, batch),
+        **_attributes(found, batch),
+        **_whole(found, batch),
+    }
+    loss = torch.stack(list(parts.values())).sum()
+    return loss, {name: float(part.detach()) for name, part in parts.items()}
+
+
+def _places(found: ViewMaps, batch: ViewBatch) -> Tensor:
+    """Focal loss (Lin 2017, gamma 2) of every place, per positive cell."""
+    assert found.kinds is not None
+    assert found.lesion is not None
+    assert found.malignant is not None
+    logits = torch.cat([found.lesion[:, None], found.malignant[:, None], found.kinds], 1).float()
+    loss = functional.binary_cross_entropy_with_logits(logits, batch.places, reduction="none")
+    wrong = (logits.sigmoid() - batch.places).abs().detach()
+    weight = batch.weights * torch.where(batch.places > 0, 1.0, 0.5)
+    positive = (batch.places * batch.weights).sum((0, 2, 3)).clamp(min=LEAST_POSITIVE)
+    each = (loss * wrong.pow(2) * weight).sum((0, 2, 3)) / positive
+    shares = torch.tensor([1.0] * (PLACES - len(KINDS)) + [1.0 if k in COMMON else WEIGHT_RARE for k in KINDS])
+    return (each * shares).sum()
+
+
+def _boxes(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
+    """One less the overlap of box and target, on the cells of lesions."""
+    assert found.boxes is not None
+    here = ~batch.boxes[:, 0].isnan()
+    if not here.any():
+        return {}
+    predicted = found.boxes.float().permute(0, 2, 3, 1)[here]
+    target = batch.boxes.permute(0, 2, 3, 1)[here].clamp(min=0.05)
+    shared = torch.minimum(predicted, target)
+    inner = (shared[:, 0] + shared[:, 2]) * (shared[:, 1] + shared[:, 3])
+    areas = [(edges[:, 0] + edges[:, 2]) * (edges[:, 1] + edges[:, 3]) for edges in (predicted, target)]
+    return {"boxes": WEIGHT_BOX * (1 - inner / (areas[0] + areas[1] - inner).clamp(min=1e-4)).mean()}
+
+
+def _attributes(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
+    """Cross-entropy of every descriptor on the cells where it is known."""
+    assert found.attributes is not None
+    parts = {}
+    for name, logits in found.attributes.items():
+        known = batch.attributes[name] != IGNORE
+        if known.any():
+            values = logits.float().permute(0, 2, 3, 1)[known]
+            parts[name] = WEIGHT_ATTRIBUTE * functional.cross_entropy(values, batch.attributes[name][known])
+    return parts
+
+
+def _whole(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
+    """Composition and suspicion of the views where they are known."""
+    assert found.composition is not None
+    assert found.suspicion is not None
+    parts = {}
+    if (known := batch.composition != IGNORE).any():
+        loss = functional.cross_entropy(found.composition.float()[known], batch.composition[known])
+        parts["composition"] = WEIGHT_COMPOSITION * loss
+    if (known := ~batch.suspicion.isnan()).any():
+        loss = functional.binary_cross_entropy_with_logits(found.suspicion.float()[known], batch.suspicion[known])
+        parts["suspicion"] = WEIGHT_SUSPICION * loss
+    return parts
