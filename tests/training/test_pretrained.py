@@ -6,36 +6,18 @@ import re
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
-from amrg.models.embedded.mammogram_tower import EfficientNetLite0, InvertedResidual
+from amrg.models.embedded.mammogram_tower import EfficientNetLite0
 from amrg.training.embedded.depthwise import FixedDepthwise, fix_depthwise
 from amrg.training.embedded.pretrained import EPSILON, PretrainedError, load_pretrained
-
-
-def _weights(backbone: EfficientNetLite0) -> dict[str, Tensor]:
-    """Weights as the package names them, of the right shapes."""
-    made: dict[str, Tensor] = {}
-
-    def add(conv: str, norm: str, module: nn.Conv2d) -> None:
-        made[f"{conv}.weight"] = torch.randn_like(module.weight) * 0.2
-        made[f"{norm}.weight"] = torch.rand(module.out_channels) + 0.5
-        made[f"{norm}.bias"] = torch.randn(module.out_channels) * 0.1
-
-    torch.manual_seed(0)
-    add("_conv_stem", "_bn0", backbone.stem)
-    for i, block in enumerate(m for m in backbone.modules() if isinstance(m, InvertedResidual)):
-        if isinstance(block.expand, nn.Conv2d):
-            add(f"_blocks.{i}._expand_conv", f"_blocks.{i}._bn0", block.expand)
-        add(f"_blocks.{i}._depthwise_conv", f"_blocks.{i}._bn1", block.depthwise)
-        add(f"_blocks.{i}._project_conv", f"_blocks.{i}._bn2", block.project)
-    return made
+from tests.training.package_weights import package_weights
 
 
 def test_folded_norms_are_the_norms_of_the_images() -> None:
     backbone = EfficientNetLite0()
-    weights = _weights(backbone)
+    weights = package_weights(backbone)
     images = torch.randn(4, 3, 64, 64)
     load_pretrained(backbone, weights, images)
     norm = nn.BatchNorm2d(32, eps=EPSILON).train()
@@ -52,7 +34,7 @@ def test_folded_norms_are_the_norms_of_the_images() -> None:
 @pytest.mark.parametrize("change", ["missing", "shape"])
 def test_weights_that_do_not_fit_are_named(change: str) -> None:
     backbone = EfficientNetLite0()
-    weights = _weights(backbone)
+    weights = package_weights(backbone)
     name = "_blocks.3._project_conv.weight"
     weights[name] = weights[name][:-1]
     if change == "missing":

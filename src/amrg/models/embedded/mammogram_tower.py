@@ -24,6 +24,7 @@ SIDE = 4  # image tokens a side, as Gemma's projector counts them
 CANDIDATES = SIDE * SIDE - 1  # all tokens of a view but one, which is the view as a whole
 BACKGROUND = -1 + 8 / 127.5  # pixels of the first channel up to this are outside the breast
 BINS = 8  # of a coordinate or an extent in a token
+WHOLE = 128  # width of the layer before composition and suspicion
 RARE = -4.0  # logit of a finding at a place, to start from
 VALUES = sum(len(values) for values in ATTRIBUTES.values())
 STATED = 2 + 2 + len(KINDS) + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
@@ -173,27 +174,29 @@ def _with_position(x: Tensor) -> Tensor:
 
 
 class ViewHeads(nn.Module):
-    """Linear read-outs of every cell and of the whole view."""
+    """Read-outs of every cell, linear, and of the whole view."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.places = nn.Conv2d(width, 2 + len(KINDS), 1)  # lesion of any kind, malignant, kinds
         self.attributes = nn.ModuleDict({name: nn.Conv2d(width, len(v), 1) for name, v in ATTRIBUTES.items()})
         self.boxes = nn.Conv2d(width, 4, 1)
-        self.composition = nn.Linear(2 * STAGES[-1].width, len(COMPOSITIONS))
-        self.suspicion = nn.Linear(2 * STAGES[-1].width, 1)
+        pooled = 2 * STAGES[-1].width
+        self.whole = nn.Sequential(nn.LayerNorm(pooled), nn.Linear(pooled, WHOLE), nn.ReLU())
+        self.composition = nn.Linear(WHOLE, len(COMPOSITIONS))
+        self.suspicion = nn.Linear(WHOLE, 1)
 
     def forward(self, cells: Tensor, pooled: Tensor) -> ViewMaps:
         """Cells [B, width, rows, columns] and pooled features [B, 2 * 320] to logits."""
-        places = self.places(cells)
+        places, whole = self.places(cells), self.whole(pooled)
         return ViewMaps(
             lesion=places[:, 0],
             malignant=places[:, 1],
             kinds=places[:, 2:],
             attributes={name: head(cells) for name, head in self.attributes.items()},
             boxes=functional.softplus(self.boxes(cells)),
-            composition=self.composition(pooled),
-            suspicion=self.suspicion(pooled)[:, 0],
+            composition=self.composition(whole),
+            suspicion=self.suspicion(whole)[:, 0],
         )
 
 

@@ -1,0 +1,137 @@
+"""`make tower`: train the embedded model's tower on real and drawn mammograms.
+
+Stages, each resumed where it was interrupted: draw phantoms and frame real views; train on small images; train on
+full-size ones. Run as `python -m amrg.training.embedded.tower_build FILMS RUN_FOLDER`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors.torch import save_file
+from transformers import AutoModel
+
+from amrg import __version__
+from amrg.core.values import Value
+from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
+from amrg.models.views import Channels, Hanging, ViewEncoding
+from amrg.training.embedded.depthwise import fix_depthwise
+from amrg.training.embedded.film_shards import UNMARKED, FilmView, film_views
+from amrg.training.embedded.loop import Schedule, StageRun
+from amrg.training.embedded.phantom_shards import DrawJob, draw_shards, jobs, load_shard
+from amrg.training.embedded.pretrained import load_pretrained, pretrained_weights
+from amrg.training.embedded.tower_loss import tower_loss
+from amrg.training.embedded.tower_metrics import film_metrics, read_views
+from amrg.training.embedded.tower_stage import Pool, TowerBatches, drawn_views
+
+log = logging.getLogger("amrg.training")
+
+ENCODING = ViewEncoding(
+    size=MammogramTowerConfig().image_size, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT
+)
+CALIBRATION = 4  # batches that the folded norms are measured on
+
+
+class TowerRecipe(Value):
+    """Everything that determines the tower. `held_out` is the fifth of the patients that it is measured on."""
+
+    software: str = __version__
+    held_out: int = Field(0, ge=0, lt=5)
+    versions: int = Field(3, ge=1)
+    drawn_exams: int = Field(600, ge=0)
+    drawn_first_seeds: tuple[tuple[str, int], ...] = (("faint-rich", 0), ("rich", 10_000), ("screening", 510_000))
+    film_share: float = 0.55
+    digital_share: float = 0.12
+    drawn_share: float = 0.33
+    small_size: int = 384
+    small: Schedule = Schedule(
+        steps=2600, batch_size=12, peak_learning_rate=6e-4, warmup_steps=150, weight_decay=0.02, ema_decay=0.998
+    )
+    full: Schedule = Schedule(
+        steps=1500, batch_size=12, peak_learning_rate=3e-4, warmup_steps=100, weight_decay=0.02, ema_decay=0.998, seed=1
+    )
+
+
+def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> MammogramTower:
+    """All stages; returns the tower with averaged weights."""
+    versions = [film_views(films, folder / "views", v, ENCODING.size, recipe.held_out) for v in range(recipe.versions)]
+    measured = [v for v in versions[0] if v.film.fold == recipe.held_out or v.film.source == UNMARKED]
+    trained = [v for version in versions for v in version if v.film.fold != recipe.held_out]
+    pools = _pools(recipe, trained, _draw(recipe, folder / "exams"))
+    torch.manual_seed(recipe.small.seed)
+    tower = MammogramTower(MammogramTowerConfig())
+    small = TowerBatches(pools, recipe.small, recipe.small_size)
+    images = torch.cat([small(recipe.small.steps + i).pixels for i in range(CALIBRATION)])
+    load_pretrained(tower.backbone, pretrained_weights(), images)
+    fix_depthwise(tower.backbone)
+    tower = _train(StageRun(tower, recipe.small, folder / "tower-small"), small, recipe.small_size, measured)
+    full = TowerBatches(pools, recipe.full, ENCODING.size)
+    return _train(StageRun(tower, recipe.full, folder / "tower-full"), full, ENCODING.size, measured)
+
+
+def _draw(recipe: TowerRecipe, folder: Path) -> list[DrawJob]:
+    """Shards of phantoms, as many of each population; missing ones are drawn."""
+    each = recipe.drawn_exams // len(recipe.drawn_first_seeds)
+    plan = [job for name, first in recipe.drawn_first_seeds for job in jobs(folder, name, first, each, ENCODING)]
+    for done, job in enumerate(draw_shards(plan), 1):
+        log.info("drawn %d of %d shards (%s)", done, len(plan), job.stem.name)
+    return plan
+
+
+def _pools(recipe: TowerRecipe, films: Sequence[FilmView], drawn: Sequence[DrawJob]) -> list[Pool]:
+    """Films, digital views and phantoms by their shares; views whose lesions are not marked are left out."""
+    marked = [v for v in films if v.film.source != UNMARKED]
+    made = [
+        Pool(recipe.film_share, [v.labelled for v in marked if v.film.source == "cbis"]),
+        Pool(recipe.digital_share, [v.labelled for v in marked if v.film.source != "cbis"]),
+        Pool(recipe.drawn_share, [view for job in drawn for view in drawn_views(load_shard(job))]),
+    ]
+    return [pool for pool in made if pool.views and pool.share > 0]
+
+
+def _train(run: StageRun, batches: TowerBatches, size: int, measured: Sequence[FilmView]) -> MammogramTower:
+    """One stage with metrics every 500 steps; returns a tower with averaged weights, its filters fixed as before."""
+    tower = run.module
+    assert isinstance(tower, MammogramTower)  # what this stage trains
+    run.resume()
+    while run.step < run.schedule.steps:
+        run.train(lambda step: tower_loss(tower, batches(step)), until=(run.step // 500 + 1) * 500)
+        metrics = film_metrics(measured, list(read_views(_averaged(run), measured, size)))
+        log.info("%s step %d: %s", run.folder.name, run.step, "  ".join(f"{k} {v:.3f}" for k, v in metrics.items()))
+    averaged = _averaged(run)
+    fix_depthwise(averaged.backbone)
+    return averaged
+
+
+def _averaged(run: StageRun) -> MammogramTower:
+    """A tower with a run's averaged weights, in evaluation mode."""
+    averaged: MammogramTower = AutoModel.from_config(MammogramTowerConfig())
+    averaged.load_state_dict(run.averaged_state())
+    averaged.eval()
+    return averaged
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of `make tower`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("films", type=Path, help="folder with films.jsonl")
+    parser.add_argument("folder", type=Path, help="folder for images, checkpoints and logs (about 8 GB)")
+    parser.add_argument("--recipe", type=Path, help="recipe in JSON (default: the built-in one)")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = TowerRecipe()
+    if given.recipe is not None:
+        recipe = TowerRecipe.model_validate_json(given.recipe.read_text(encoding="utf-8"))
+    tower = train_tower(recipe, given.films, given.folder)
+    state = {name: tensor.contiguous() for name, tensor in tower.state_dict().items()}
+    save_file(state, given.folder / "tower.safetensors")
+    (given.folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

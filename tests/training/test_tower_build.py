@@ -1,0 +1,82 @@
+"""The tower from films to weights, on a drawn folder of films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTower, MammogramTowerConfig
+from amrg.training.embedded import tower_build
+from amrg.training.embedded.film_shards import film_views, usable_films
+from amrg.training.embedded.films import FOLDS, Collage, read_films, read_scene
+from amrg.training.embedded.loop import Schedule
+from amrg.training.embedded.tower_metrics import auroc
+from tests.training.filming import write_films
+from tests.training.package_weights import package_weights
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    write_films(folder, patients=6)
+    return folder
+
+
+def test_a_film_hangs_by_its_picture_with_its_true_proportions(films: Path) -> None:
+    film = read_films(films)[0]
+    scene = read_scene(film)
+    assert scene.pixels.shape == (800, 480)
+    assert scene.breast[:, :200].mean() > scene.breast[:, -200:].mean()
+    assert scene.lesions[0].box == pytest.approx((60, 350, 108, 430))
+
+
+def test_a_version_is_determined_and_knows_what_it_pasted(films: Path) -> None:
+    listed = read_films(films)
+    collage = Collage([f for f in listed if f.source == "crops"])
+    scene = read_scene(listed[0])
+    found = [collage.version(scene, np.random.default_rng(seed)) for seed in range(12)]
+    again = collage.version(scene, np.random.default_rng(3))
+    assert np.array_equal(again.pixels, found[3].pixels)
+    assert any(version.erased for version in found)
+    assert any("calcifications" in version.pasted for version in found)
+    for version in found:
+        own = [lesion for lesion in version.lesions if not lesion.labels.get("pasted")]
+        assert len(own) + version.erased == 1
+        assert len(version.lesions) - len(own) == len(version.pasted)
+        assert 0 <= version.pixels.min() <= version.pixels.max() <= 1
+
+
+def test_held_out_patients_are_in_no_version_but_the_first(films: Path, tmp_path: Path) -> None:
+    fold = usable_films(films)[0].fold
+    first, second = (film_views(films, tmp_path, v, 128, fold, processes=1) for v in (0, 1))
+    assert {v.film.fold for v in first} > {v.film.fold for v in second}
+    assert fold not in {v.film.fold for v in second}
+    assert fold < FOLDS
+
+
+def test_the_tower_is_trained_and_resumed(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights: dict[str, Tensor] = package_weights(EfficientNetLite0())
+    monkeypatch.setattr(tower_build, "pretrained_weights", lambda: weights)
+    brief = Schedule(steps=2, batch_size=2, peak_learning_rate=1e-4, warmup_steps=1)
+    recipe = tower_build.TowerRecipe(
+        versions=2, drawn_exams=3, small_size=128, small=brief, full=brief, held_out=usable_films(films)[0].fold
+    )
+    path = tmp_path / "recipe.json"
+    path.write_text(recipe.model_dump_json(), encoding="utf-8")
+    for _ in range(2):  # the second time all stages are there
+        tower_build.main([str(films), str(tmp_path / "run"), "--recipe", str(path)])
+        state = load_file(tmp_path / "run" / "tower.safetensors")
+        tower = MammogramTower(MammogramTowerConfig())
+        tower.load_state_dict(state)
+        assert all(torch.isfinite(tensor).all() for tensor in state.values())
+    assert tower_build.TowerRecipe.model_validate_json((tmp_path / "run" / "recipe.json").read_text()) == recipe
+
+
+def test_auroc_counts_pairs() -> None:
+    assert auroc([3.0, 2.0], [1.0, 2.0]) == (1 + 1 + 1 + 0.5) / 4
+    assert np.isnan(auroc([], [1.0]))
