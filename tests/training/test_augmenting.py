@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amrg.birads import Kind, View
-from amrg.training.embedded.augmenting import place_view, random_placement, usual_placement, vary_tone
-from amrg.training.embedded.labelled_views import SURE, LabelledView, PlacedLesion, Source
+from amrg.training.tower.augmenting import place_view, random_placement, usual_placement, vary_tone
+from amrg.training.tower.labelled_views import SURE, LabelledView, PlacedLesion, Source
 
 
 def _view(view: View) -> LabelledView:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
-from amrg.training.embedded.labelled_views import LISTED, SURE, PlacedLesion
-from amrg.training.embedded.place_targets import IGNORE, LESION, MALIGNANT, place_targets
+from amrg.training.tower.labelled_views import LISTED, SURE, PlacedLesion
+from amrg.training.tower.place_targets import IGNORE, LESION, MALIGNANT, place_targets
 
 MASS = 2 + KINDS.index(Kind.MASS)
 CALCIUM = 2 + KINDS.index(Kind.CALCIFICATIONS)

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from amrg.models.embedded.mammogram_tower import EfficientNetLite0
-from amrg.training.embedded.depthwise import FixedDepthwise, fix_depthwise
-from amrg.training.embedded.pretrained import EPSILON, PretrainedError, load_pretrained
+from amrg.training.tower.depthwise import FixedDepthwise, fix_depthwise
+from amrg.training.tower.pretrained import EPSILON, PretrainedError, load_pretrained
 from tests.training.package_weights import package_weights
 
 

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTower, MammogramTowerConfig
-from amrg.training.embedded import tower_build
-from amrg.training.embedded.film_shards import film_views, usable_films
-from amrg.training.embedded.films import FOLDS, Collage, read_films, read_scene
 from amrg.training.embedded.loop import Schedule
-from amrg.training.embedded.tower_metrics import auroc
+from amrg.training.tower import build as tower_build
+from amrg.training.tower.film_metrics import auroc
+from amrg.training.tower.film_shards import film_views, usable_films
+from amrg.training.tower.films import FOLDS, Collage, read_films, read_scene
 from tests.training.filming import write_films
 from tests.training.package_weights import package_weights
 

@@ -32,7 +32,7 @@ STATED = 2 + 2 + len(KINDS) + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
 kinds; descriptors; centre and extent; composition and suspicion. The others are features."""
 
 
-class Stage(NamedTuple):
+class BlockStage(NamedTuple):
     """One stage of EfficientNet-Lite0 (Tan 2019, table 1, without attention)."""
 
     blocks: int
@@ -44,13 +44,13 @@ class Stage(NamedTuple):
 
 STEM = 32
 STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+    BlockStage(1, 3, 1, 1, 16),
+    BlockStage(2, 3, 2, 6, 24),
+    BlockStage(2, 5, 2, 6, 40),
+    BlockStage(3, 3, 2, 6, 80),
+    BlockStage(3, 5, 1, 6, 112),
+    BlockStage(4, 5, 2, 6, 192),
+    BlockStage(1, 3, 1, 6, 320),
 )
 READ = (1, 2, 4, 6)  # stages that the pyramid reads: steps of 4, 8, 16 and 32 pixels
 
@@ -82,7 +82,7 @@ class MammogramTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transform
 class InvertedResidual(nn.Module):
     """Expansion, depthwise convolution, projection, around a shortcut where shapes allow (Sandler 2018)."""
 
-    def __init__(self, before: int, after: int, stage: Stage, stride: int) -> None:
+    def __init__(self, before: int, after: int, stage: BlockStage, stride: int) -> None:
         super().__init__()
         middle = before * stage.expansion
         self.expand = nn.Conv2d(before, middle, 1) if stage.expansion > 1 else nn.Identity()

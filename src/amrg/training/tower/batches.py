@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from amrg.models.embedded.attributes import COMPOSITIONS
-from amrg.training.embedded.augmenting import place_view, random_placement, vary_tone
-from amrg.training.embedded.film_shards import COLUMNS
-from amrg.training.embedded.labelled_views import (
+from amrg.training.embedded.loop import Schedule
+from amrg.training.embedded.phantom_shards import VIEW_ORDER, Shard
+from amrg.training.tower.augmenting import place_view, random_placement, vary_tone
+from amrg.training.tower.film_shards import COLUMNS
+from amrg.training.tower.labelled_views import (
     SURE,
     LabelledView,
     Source,
     drawn_lesion,
     drawn_suspicion,
 )
-from amrg.training.embedded.loop import Schedule
-from amrg.training.embedded.phantom_shards import VIEW_ORDER, Shard
-from amrg.training.embedded.tower_loss import ViewBatch, collate_views
+from amrg.training.tower.loss import ViewBatch, collate_views
 
 NOISE = 0.05  # greatest standard deviation, of a range of 2
 STEP = 32  # pixels: the tower's coarsest

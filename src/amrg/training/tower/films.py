@@ -41,7 +41,7 @@ class Lesion:
 
 
 @dataclass(frozen=True)
-class Film:
+class ListedFilm:
     """One image as listed: its record, and the patient's part of the data, 0 to `FOLDS` - 1."""
 
     record: dict[str, Any]
@@ -64,7 +64,7 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Scene:
+class FilmScene:
     """Pixels float32 [H, W] in 0..1 with square pixels, chest wall at the left, and the lesions in them."""
 
     pixels: Pixels
@@ -74,13 +74,13 @@ class Scene:
     pasted: tuple[str, ...] = field(default=())
 
 
-def read_films(folder: Path) -> list[Film]:
+def read_films(folder: Path) -> list[ListedFilm]:
     """Every line of `films.jsonl`."""
     lines = (folder / "films.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Film(json.loads(line), folder) for line in lines]
+    return [ListedFilm(json.loads(line), folder) for line in lines]
 
 
-def read_scene(film: Film) -> Scene:
+def read_scene(film: ListedFilm) -> FilmScene:
     """An image as a scene: true proportions, hung by the picture."""
     image = Image.open(film.folder / film.name).convert("L")
     boxes = _boxes(film, image.size)
@@ -97,10 +97,10 @@ def read_scene(film: Film) -> Scene:
         boxes = [((width - b[2], b[1], width - b[0], b[3]), labels) for b, labels in boxes]
         mask, _ = find_breast(pixels, Laterality.LEFT)
     full = Image.fromarray(mask).resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST)
-    return Scene(pixels, np.asarray(full, bool), tuple(Lesion(b, labels) for b, labels in boxes))
+    return FilmScene(pixels, np.asarray(full, bool), tuple(Lesion(b, labels) for b, labels in boxes))
 
 
-def _boxes(film: Film, size: tuple[int, int]) -> list[tuple[Box, dict[str, Any]]]:
+def _boxes(film: ListedFilm, size: tuple[int, int]) -> list[tuple[Box, dict[str, Any]]]:
     """Lesion boxes in file pixels with their labels: from the record, or the parts of the mask."""
     record = film.record
     if film.source == "cbis":
@@ -121,12 +121,12 @@ def _boxes(film: Film, size: tuple[int, int]) -> list[tuple[Box, dict[str, Any]]
 class Collage:
     """Makes further versions of a scene from cut-out lesions, determined by the generator that is given."""
 
-    def __init__(self, crops: Sequence[Film]) -> None:
+    def __init__(self, crops: Sequence[ListedFilm]) -> None:
         self._crops = {
             kind: [c for c in crops if c.record["lesions"][0]["kind"] == kind] for kind in ("mass", "calcifications")
         }
 
-    def version(self, scene: Scene, rng: np.random.Generator) -> Scene:
+    def version(self, scene: FilmScene, rng: np.random.Generator) -> FilmScene:
         """Perhaps without its lesions, perhaps with pasted ones and pasted normal tissue."""
         if scene.lesions and rng.random() < 0.5:
             scene = _erase(scene, rng)
@@ -137,7 +137,7 @@ class Collage:
                 scene = self._paste_lesion(scene, kind, rng)
         return scene
 
-    def _paste_lesion(self, scene: Scene, kind: str, rng: np.random.Generator) -> Scene:
+    def _paste_lesion(self, scene: FilmScene, kind: str, rng: np.random.Generator) -> FilmScene:
         crop = self._crops[kind][int(rng.integers(len(self._crops[kind])))]
         image = Image.open(crop.folder / crop.name).convert("L")
         factor = float(rng.uniform(*CROP_SCALE)) / float(crop.record["scale"])
@@ -154,10 +154,10 @@ class Collage:
         box = (float(left), float(top), float(left + patch.shape[1]), float(top + patch.shape[0]))
         inner = _shrunk(box, 0.8)
         lesion = Lesion(inner, {**crop.record["lesions"][0], "pasted": True})
-        return Scene(pixels, scene.breast, (*scene.lesions, lesion), scene.erased, (*scene.pasted, kind))
+        return FilmScene(pixels, scene.breast, (*scene.lesions, lesion), scene.erased, (*scene.pasted, kind))
 
 
-def _erase(scene: Scene, rng: np.random.Generator) -> Scene:
+def _erase(scene: FilmScene, rng: np.random.Generator) -> FilmScene:
     """Every lesion exchanged for tissue from elsewhere in the breast; those without room for it remain."""
     pixels, remain = scene.pixels, []
     for lesion in scene.lesions:
@@ -171,10 +171,10 @@ def _erase(scene: Scene, rng: np.random.Generator) -> Scene:
             continue
         patch = scene.pixels[place[0] : place[0] + height, place[1] : place[1] + width]
         pixels = _blend(pixels, patch, top, left, add=False)
-    return Scene(pixels, scene.breast, tuple(remain), len(scene.lesions) - len(remain), scene.pasted)
+    return FilmScene(pixels, scene.breast, tuple(remain), len(scene.lesions) - len(remain), scene.pasted)
 
 
-def _paste_tissue(scene: Scene, rng: np.random.Generator) -> Scene:
+def _paste_tissue(scene: FilmScene, rng: np.random.Generator) -> FilmScene:
     """Tissue of the breast pasted elsewhere in it."""
     side = int(rng.integers(20, 90))
     source, target = (_place(scene, (side, side), rng) for _ in range(2))
@@ -182,10 +182,10 @@ def _paste_tissue(scene: Scene, rng: np.random.Generator) -> Scene:
         return scene
     patch = scene.pixels[source[0] : source[0] + side, source[1] : source[1] + side]
     pixels = _blend(scene.pixels, patch, *target, add=bool(rng.random() < 0.5))
-    return Scene(pixels, scene.breast, scene.lesions, scene.erased, scene.pasted)
+    return FilmScene(pixels, scene.breast, scene.lesions, scene.erased, scene.pasted)
 
 
-def _place(scene: Scene, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int] | None:
+def _place(scene: FilmScene, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int] | None:
     """Top and left of a free place for a patch, mostly inside the breast and on no lesion; None where there is none."""
     rows, columns = np.nonzero(scene.breast[::4, ::4])
     if not len(rows):
@@ -235,7 +235,7 @@ def _blend(pixels: Pixels, patch: Pixels, top: int, left: int, add: bool) -> Pix
     return made
 
 
-def frame_scene(scene: Scene, size: int) -> tuple[npt.NDArray[np.uint8], tuple[Lesion, ...], FramedBreast]:
+def frame_scene(scene: FilmScene, size: int) -> tuple[npt.NDArray[np.uint8], tuple[Lesion, ...], FramedBreast]:
     """Layers uint8 [size, size, 3] without position, and the lesions in their pixels."""
     encoding = ViewEncoding(size=size, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
     framed = frame_breast(scene.pixels, Laterality.LEFT, size)

@@ -1,7 +1,7 @@
 """Real views framed once for the tower and stored as memory-mapped images, in several versions.
 
 Version 0 is every image as it is; from version 1 on, lesions were exchanged for tissue and lesions of other patients
-pasted in (`amrg.training.embedded.films.Collage`). Same folder of films, same bytes.
+pasted in (`amrg.training.tower.films.Collage`). Same folder of films, same bytes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.birads import View
-from amrg.training.embedded.films import Collage, Film, Lesion, Scene, frame_scene, read_films, read_scene
-from amrg.training.embedded.labelled_views import (
+from amrg.training.tower.films import Collage, FilmScene, Lesion, ListedFilm, frame_scene, read_films, read_scene
+from amrg.training.tower.labelled_views import (
     LISTED,
     SURE,
     LabelledView,
@@ -37,12 +37,12 @@ UNMARKED = "cesm-cc"
 class FilmView:
     """A labelled view with the image it was made from."""
 
-    film: Film
+    film: ListedFilm
     labelled: LabelledView
 
 
 @dataclass(frozen=True)
-class FramingJob:
+class FilmJob:
     """One image in one version."""
 
     films: Path
@@ -59,7 +59,7 @@ class _Framed:
 
 
 @lru_cache(maxsize=1)
-def usable_films(folder: Path) -> tuple[Film, ...]:
+def usable_films(folder: Path) -> tuple[ListedFilm, ...]:
     """Every image but crops, without patients that the official test films share."""
     return tuple(f for f in read_films(folder) if f.source != "crops" and not f.record.get("also_in_test"))
 
@@ -78,7 +78,7 @@ def film_views(films: Path, cache: Path, version: int, size: int, held_out: int,
     listed = [(i, film) for i, film in enumerate(usable_films(films)) if version == 0 or film.fold != held_out]
     stem = cache / f"films-v{version}-{size}-without-{held_out}"
     if not stem.with_suffix(".json").is_file():
-        work = [FramingJob(films, i, version, size, held_out) for i, _ in listed]
+        work = [FilmJob(films, i, version, size, held_out) for i, _ in listed]
         _write(stem, work, processes)
     images = np.load(stem.with_suffix(".npy"), mmap_mode="r")
     lesions = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def film_views(films: Path, cache: Path, version: int, size: int, held_out: int,
     ]
 
 
-def _write(stem: Path, work: Sequence[FramingJob], processes: int) -> None:
+def _write(stem: Path, work: Sequence[FilmJob], processes: int) -> None:
     """Frame all images of a version; the list of lesions comes last and marks it as complete."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     size = work[0].size
@@ -105,13 +105,13 @@ def _write(stem: Path, work: Sequence[FramingJob], processes: int) -> None:
     partial.rename(stem.with_suffix(".json"))
 
 
-def _frame(job: FramingJob) -> _Framed:
+def _frame(job: FilmJob) -> _Framed:
     film = usable_films(job.films)[job.index]
     image, lesions, _ = frame_scene(_scene(film, job), job.size)
     return _Framed(image[:, : round(COLUMNS * job.size)], lesions)
 
 
-def _scene(film: Film, job: FramingJob) -> Scene:
+def _scene(film: ListedFilm, job: FilmJob) -> FilmScene:
     """The image in its version, determined by version and place in the list."""
     scene = read_scene(film)
     if job.version == 0:
@@ -119,7 +119,7 @@ def _scene(film: Film, job: FramingJob) -> Scene:
     return _collage(job.films, job.held_out).version(scene, np.random.default_rng((job.version, job.index)))
 
 
-def _labelled(film: Film, image: npt.NDArray[np.uint8], lesions: Sequence[Lesion]) -> LabelledView:
+def _labelled(film: ListedFilm, image: npt.NDArray[np.uint8], lesions: Sequence[Lesion]) -> LabelledView:
     """A framed image with what is known of it."""
     view = View(film.record["view"])
     placed = tuple(film_lesion(lesion, view) for lesion in lesions)

@@ -11,8 +11,8 @@ from PIL import Image
 
 from amrg.birads import View
 from amrg.models.embedded.attributes import Place
-from amrg.training.embedded.films import Box
-from amrg.training.embedded.labelled_views import LabelledView, PlacedLesion
+from amrg.training.tower.films import Box
+from amrg.training.tower.labelled_views import LabelledView, PlacedLesion
 
 ZOOM, TURN = (0.85, 1.15), 9.0  # factor; degrees to either side
 DOWN, TO_WALL = 0.04, 0.03  # shifts as shares of the side: up or down, and to the chest wall
@@ -21,7 +21,7 @@ MIRRORED = {Place.OUTER: Place.INNER, Place.INNER: Place.OUTER}
 
 
 @dataclass(frozen=True)
-class Placement:
+class ViewPlacement:
     """Where a view's pixels go: scaled, turned about the middle of the chest wall, shifted; rows mirrored first."""
 
     scale: float
@@ -46,22 +46,22 @@ class Placement:
         return c, s, -c * x - s * y, -up * s, up * c, self.rows / 2 + up * (s * x - c * y)
 
 
-def usual_placement(view: LabelledView, size: int) -> Placement:
+def usual_placement(view: LabelledView, size: int) -> ViewPlacement:
     """The whole view, `size` rows high."""
     rows = view.image.shape[0]
-    return Placement(size / rows, 0.0, 0.0, 0.0, False, rows, size)
+    return ViewPlacement(size / rows, 0.0, 0.0, 0.0, False, rows, size)
 
 
-def random_placement(view: LabelledView, size: int, rng: np.random.Generator) -> Placement:
+def random_placement(view: LabelledView, size: int, rng: np.random.Generator) -> ViewPlacement:
     """A placement drawn at random; a view from above may be mirrored, which exchanges outer and inner."""
     rows = view.image.shape[0]
     zoom, angle = rng.uniform(*ZOOM), math.radians(rng.uniform(-TURN, TURN))
     down, right = rng.uniform(-DOWN, DOWN) * size, rng.uniform(-TO_WALL, TO_WALL / 4) * size
     mirrored = view.view is View.CC and bool(rng.random() < 0.5)
-    return Placement(zoom * size / rows, angle, right, down, mirrored, rows, size)
+    return ViewPlacement(zoom * size / rows, angle, right, down, mirrored, rows, size)
 
 
-def place_view(view: LabelledView, placement: Placement, columns: int) -> LabelledView:
+def place_view(view: LabelledView, placement: ViewPlacement, columns: int) -> LabelledView:
     """The view in another place, `columns` wide, its lesions with it; boxes stay upright, about the same centre."""
     image = Image.fromarray(np.ascontiguousarray(view.image)).transform(
         (columns, placement.size), Image.Transform.AFFINE, placement.inverse(), Image.Resampling.BILINEAR
@@ -70,7 +70,7 @@ def place_view(view: LabelledView, placement: Placement, columns: int) -> Labell
     return replace(view, image=np.asarray(image), lesions=lesions)
 
 
-def _placed(lesion: PlacedLesion, placement: Placement) -> PlacedLesion:
+def _placed(lesion: PlacedLesion, placement: ViewPlacement) -> PlacedLesion:
     attributes = dict(lesion.attributes)
     if placement.mirrored and "place" in attributes:
         place = Place(attributes["place"])
@@ -78,7 +78,7 @@ def _placed(lesion: PlacedLesion, placement: Placement) -> PlacedLesion:
     return replace(lesion, box=_placed_box(lesion.box, placement), attributes=attributes)
 
 
-def _placed_box(box: Box, placement: Placement) -> Box:
+def _placed_box(box: Box, placement: ViewPlacement) -> Box:
     x, y = placement.point((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     w, h = ((box[2] - box[0]) / 2 * placement.scale, (box[3] - box[1]) / 2 * placement.scale)
     return (x - w, y - h, x + w, y + h)

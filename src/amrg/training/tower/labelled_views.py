@@ -14,8 +14,8 @@ from amrg.birads import Composition, Finding, Kind, View
 from amrg.birads.lexicon import ASYMMETRIES
 from amrg.datasets.importers.cbis_ddsm import finding_of_terms
 from amrg.models.embedded.attributes import attribute_values
-from amrg.training.embedded.films import Box, Lesion
 from amrg.training.embedded.phantom_shards import ViewLesion
+from amrg.training.tower.films import Box, Lesion
 
 NODES = frozenset({Kind.INTRAMAMMARY_NODE, Kind.AXILLARY_NODE})
 SUSPICIOUS, PROBABLY_BENIGN = 4, 3  # major categories: a drawn finding from 4 on is abnormal, up to 3 is benign

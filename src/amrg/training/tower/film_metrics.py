@@ -13,9 +13,9 @@ from scipy.stats import mannwhitneyu, spearmanr
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import COMPOSITIONS, KINDS
 from amrg.models.embedded.mammogram_tower import CELL, MammogramTower
-from amrg.training.embedded.augmenting import place_view, usual_placement
-from amrg.training.embedded.film_shards import COLUMNS, FilmView
-from amrg.training.embedded.tower_loss import collate_views
+from amrg.training.tower.augmenting import place_view, usual_placement
+from amrg.training.tower.film_shards import COLUMNS, FilmView
+from amrg.training.tower.loss import collate_views
 
 SLACK = 4.0  # pixels that a place may be outside of a box
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
 from amrg.models.embedded.mammogram_tower import CELL
-from amrg.training.embedded.films import Box
-from amrg.training.embedded.labelled_views import PlacedLesion
+from amrg.training.tower.films import Box
+from amrg.training.tower.labelled_views import PlacedLesion
 
 IGNORE = -100
 LESION, MALIGNANT = 0, 1  # places before those of the kinds

@@ -1,7 +1,7 @@
 """`make tower`: train the embedded model's tower on real and drawn mammograms.
 
 Stages, each resumed where it was interrupted: draw phantoms and frame real views; train on small images; train on
-full-size ones. Run as `python -m amrg.training.embedded.tower_build FILMS RUN_FOLDER`.
+full-size ones. Run as `python -m amrg.training.tower.build FILMS RUN_FOLDER`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from amrg import __version__
 from amrg.core.values import Value
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.views import Channels, Hanging, ViewEncoding
-from amrg.training.embedded.depthwise import fix_depthwise
-from amrg.training.embedded.film_shards import UNMARKED, FilmView, film_views
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import DrawJob, draw_shards, jobs, load_shard
-from amrg.training.embedded.pretrained import load_pretrained, pretrained_weights
-from amrg.training.embedded.tower_loss import tower_loss
-from amrg.training.embedded.tower_metrics import film_metrics, read_views
-from amrg.training.embedded.tower_stage import Pool, TowerBatches, drawn_views
+from amrg.training.tower.batches import Pool, TowerBatches, drawn_views
+from amrg.training.tower.depthwise import fix_depthwise
+from amrg.training.tower.film_metrics import film_metrics, read_views
+from amrg.training.tower.film_shards import UNMARKED, FilmView, film_views
+from amrg.training.tower.loss import tower_loss
+from amrg.training.tower.pretrained import load_pretrained, pretrained_weights
 
 log = logging.getLogger("amrg.training")
 
@@ -84,7 +84,7 @@ def _draw(recipe: TowerRecipe, folder: Path) -> list[DrawJob]:
 
 
 def _pools(recipe: TowerRecipe, films: Sequence[FilmView], drawn: Sequence[DrawJob]) -> list[Pool]:
-    """Films, digital views and phantoms by their shares; views whose lesions are not marked are left out."""
+    """Films, digital views and phantoms by their shares; views whose lesions are not marked are not used."""
     marked = [v for v in films if v.film.source != UNMARKED]
     made = [
         Pool(recipe.film_share, [v.labelled for v in marked if v.film.source == "cbis"]),

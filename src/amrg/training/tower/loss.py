@@ -13,8 +13,8 @@ from torch.nn import functional
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
 from amrg.models.embedded.mammogram_tower import MammogramTower, ViewMaps
-from amrg.training.embedded.labelled_views import LabelledView
-from amrg.training.embedded.place_targets import IGNORE, PLACES, PlaceTargets, place_targets
+from amrg.training.tower.labelled_views import LabelledView
+from amrg.training.tower.place_targets import IGNORE, PLACES, PlaceTargets, place_targets
 
 COMMON = frozenset({Kind.MASS, Kind.CALCIFICATIONS})
 WEIGHT_RARE, WEIGHT_BOX, WEIGHT_ATTRIBUTE, WEIGHT_COMPOSITION, WEIGHT_SUSPICION = 0.5, 0.5, 0.25, 0.5, 0.3

@@ -1,7 +1,7 @@
 """ImageNet weights for the tower: EfficientNet-Lite0 as a package ships them, batch norms folded into convolutions.
 
 The norms' statistics are those of mammograms, not of photographs: every layer is measured on the features that the
-layers before it give, and folded at once. What remains has no statistics that a batch could change.
+layers before it give, and folded in turn. What remains has no statistics that a batch could change.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""How the embedded model's tower learns from real and drawn mammograms."""
