@@ -236,6 +236,8 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
             if module.bias is not None:
                 initialization.zeros_(module.bias)
         if isinstance(module, ViewHeads):
+            for head in (module.places, module.boxes, *module.attributes.values()):
+                initialization.normal_(head.weight, std=0.01)
             initialization.constant_(module.places.bias, RARE)
 
     def forward(self, pixel_values: Tensor, output_hidden_states: bool = False, **_: Any) -> MammogramTowerOutput:
