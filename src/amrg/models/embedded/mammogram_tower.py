@@ -311,8 +311,9 @@ def find_candidates(found: ViewMaps, inside: Tensor) -> Tensor:
     score = place_score(found).masked_fill(~inside, -torch.inf)
     peak = functional.max_pool2d(score[:, None], 3, 1, 1)[:, 0]
     score = score.masked_fill(score < peak, -torch.inf).flatten(1)
-    best, cells = score.topk(CANDIDATES, 1)
-    return torch.where(best.isfinite(), cells, torch.full_like(cells, -1))
+    best, cells = score.topk(min(CANDIDATES, score.shape[1]), 1)
+    found_at = torch.where(best.isfinite(), cells, torch.full_like(cells, -1))
+    return functional.pad(found_at, (0, CANDIDATES - found_at.shape[1]), value=-1)
 
 
 def _at(grid: Tensor, cells: Tensor) -> Tensor:
