@@ -156,7 +156,7 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
         summary="Gemma3ForConditionalGeneration with a convolutional tower, trained from scratch on drawn phantoms.",
         intended_use="Trying amrg offline, testing pipelines, research on report generation. Not for clinical use.",
         limits=(
-            "Trained on no mammogram of a person; refuses real films as outside its domain unless forced.",
+            "Trained on no mammogram of a person; refuses most real ones and cannot read the others.",
             "Fits the phantom's rule from descriptors to category, not a radiologist's judgement.",
             "Does not write sizes or comparisons; places on the image come from a coarse grid of 16-pixel cells.",
         ),

@@ -93,7 +93,7 @@ def list_models() -> tuple[KnownModel, ...]:
     """The embedded model and the hub's models that go through the same code."""
     embedded = KnownModel(
         name="amrg-embedded",
-        what="ships with amrg; trained on drawn phantoms, refuses real mammograms; the default",
+        what="ships with amrg; trained on drawn phantoms, cannot read real mammograms; the default",
         family="gemma3",
         licence="Apache 2.0",
         revision=None,

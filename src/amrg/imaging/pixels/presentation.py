@@ -155,7 +155,15 @@ def _own_range(sample: Values) -> Callable[[Values], Values]:
     low, high = float(sample.min()), float(np.percentile(sample, 99.9))
     if high <= low:  # less than a thousandth of the image is brighter
         high = float(sample.max())
-    return lambda values: _clip((values - low) / max(1e-6, high - low))
+    width = max(1e-6, high - low)
+    return lambda values: _stretched(values, low, width)
+
+
+def _stretched(values: Values, low: float, width: float) -> Values:
+    """`low` to 0 and `low + width` to 1, in one copy of the image."""
+    made = values - low
+    made /= width
+    return np.clip(made, 0, 1, out=made)
 
 
 def _develop(values: Values, sample: Values, header: Header, notes: list[str]) -> Values:
@@ -183,7 +191,7 @@ def _develop(values: Values, sample: Values, header: Header, notes: list[str]) -
     low, high = (float(v) for v in np.percentile(sample, (0.5, 99.5)))
     width = max(1e-6, high - low)
     if relationship != "LIN" and sign == -1:
-        return _clip((values - low) / width)
+        return _stretched(values, low, width)
     return _clip((high - values) / width)
 
 
