@@ -20,6 +20,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from amrg.cli.exits import Exit
+from amrg.core.files import FULL, is_full
 
 UNBOUNDED = 100_000  # columns of what is no terminal: a pipe or a file has no width
 UNBROKEN = 32  # characters: a table's cell up to this length stays on one line
@@ -117,11 +118,6 @@ def writing(folder: Path) -> Iterator[None]:
         fail(Exit.UNWRITABLE, unwritable(error, folder))
 
 
-def is_full(error: OSError) -> bool:
-    """Whether a file could not be written because there is no room left for it."""
-    return error.errno in _FULL
-
-
 def unwritable(error: OSError, folder: Path) -> str:
     """The one sentence on a file that could not be written: how much is free where the disk is full."""
     named = _error_file(error) or folder
@@ -167,8 +163,7 @@ def refuse_unwritable(folder: Path) -> None:
         fail(Exit.UNWRITABLE, f"{there}: no permission to write, so {folder} cannot be written; name another folder")
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_ROOM = (*_FULL, errno.EROFS)
+_NO_ROOM = (*FULL, errno.EROFS)
 
 
 def _error_file(error: OSError) -> Path | None:

@@ -9,9 +9,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from amrg.cli.console import fail, is_full, unwritable
+from amrg.cli.console import fail, unwritable
 from amrg.cli.exits import Exit, exit_of
 from amrg.core.errors import AmrgError
+from amrg.core.files import is_full
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "report": ("amrg report studies/ --out drafts", "amrg report exam.zip --format text,json --style impression-first"),

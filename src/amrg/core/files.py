@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import platform
@@ -9,6 +10,14 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a file that there is no room for."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a file could not be written because there is no room left for it."""
+    return error.errno in FULL
 
 
 @contextmanager

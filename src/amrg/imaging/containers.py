@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from amrg.imaging.errors import ImagingError, first_line
+from amrg.imaging.errors import ImagingError, short_reason
 from amrg.imaging.header import referenced_files
 
 MAX_FILES = 10_000
@@ -54,7 +54,7 @@ def _unpack(path: Path) -> Path:
         raise
     except Exception as error:  # zipfile and its decoders raise what their parts raise on broken bytes
         raise ImagingError(
-            f"{path.name}: the zip cannot be unpacked ({first_line(error)}); pack it again without a password"
+            f"{path.name}: the zip cannot be unpacked ({short_reason(error)}); pack it again without a password"
         ) from error
     return folder
 

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from amrg.core.errors import AmrgError
+from amrg.core.errors import AmrgError, first_line
 
 
 class ImagingError(AmrgError):
     """A file that cannot be read as a mammogram: one line with file, tag, found, expected, what to do."""
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error, short; its type where it says nothing."""
-    text = str(error).strip().splitlines()
-    return (text[0].rstrip(".") if text else type(error).__name__)[:160]
+def short_reason(error: BaseException) -> str:
+    """The first line of an error, at most 160 characters: a decoder may quote what it could not read."""
+    return first_line(error)[:160]
 
 
 @contextmanager
@@ -37,4 +36,4 @@ def named_errors(path: Path) -> Iterator[None]:
             f"{path.name}: cannot be opened ({error.strerror or error}); check the file and its permissions"
         ) from error
     except Exception as error:  # parsers and decoders raise what their parts raise on broken bytes
-        raise ImagingError(f"{path.name}: damaged or no image ({first_line(error)}); send the file again") from error
+        raise ImagingError(f"{path.name}: damaged or no image ({short_reason(error)}); send the file again") from error

@@ -25,7 +25,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from pydicom.uid import ImplicitVRLittleEndian as ImplicitVR
 from pydicom.values import convert_SQ
 
-from amrg.imaging.errors import ImagingError, first_line, named_errors
+from amrg.imaging.errors import ImagingError, named_errors, short_reason
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what is odd is a note here, no line on stderr
 
@@ -212,7 +212,7 @@ def _read(path: Path, tags: tuple[int, ...], pixels: bool = False) -> tuple[Data
             if not prefix:
                 raise _not_dicom(path) from error
             raise ImagingError(
-                f"{path.name}: damaged DICOM header ({first_line(error)}); send the file again"
+                f"{path.name}: damaged DICOM header ({short_reason(error)}); send the file again"
             ) from error
 
 

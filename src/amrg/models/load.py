@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
+from amrg.core.errors import first_line
 from amrg.core.hashing import sha256_of_file, sha256_of_text
 from amrg.models.adapters.attaching import Attached, attach, merge
 from amrg.models.adapters.config import read_config
@@ -215,7 +216,7 @@ def load_base(
         raise ModelError(
             trouble
             or _why_quantised(config, label)
-            or f"model {label!r} cannot be loaded ({_first_line(error)}): expected a folder or hub name of a model of "
+            or f"model {label!r} cannot be loaded ({first_line(error)}): expected a folder or hub name of a model of "
             f"the families {_families()}, complete; check the name, or download or copy it again"
         ) from error
     if quantization is None:
@@ -287,7 +288,7 @@ def _heads(folder: Path | None) -> FindingHeads | None:
         heads.load_state_dict(stored)
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(
-            f"model {folder.name}: {HEADS_FILE} is damaged ({_first_line(error)}), which locates findings; "
+            f"model {folder.name}: {HEADS_FILE} is damaged ({first_line(error)}), which locates findings; "
             "copy it again from where the model came from"
         ) from error
     return heads.eval()
@@ -303,9 +304,3 @@ def folder_hash(folder: Path) -> str:
 def _file_hash(file: Path, size: int, changed_ns: int) -> str:
     """SHA-256 of a file; size and time tell a file that was replaced from the one hashed before."""
     return sha256_of_file(file)
-
-
-def _first_line(error: BaseException) -> str:
-    """The first line of an error, without its full stop."""
-    text = str(error).strip().splitlines()
-    return text[0].rstrip(".") if text else type(error).__name__

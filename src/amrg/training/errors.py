@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from amrg.core.errors import AmrgError
+from amrg.core.files import is_full
 from amrg.training.recipe import Precision, Quantization, Recipe
 
 _MAX_NAMED = 8  # cases in a message
@@ -44,15 +44,15 @@ def translate_failures(folder: Path, memory_advice: str, remains: Callable[[], s
             raise TuningError(f"{folder}: memory ran out; {memory_advice}") from error
         raise
     except (OSError, SafetensorError) as error:
-        if not _is_full(error):
+        if not _is_disk_full(error):
             raise
         file = getattr(error, "filename", None) or folder
         raise TuningError(f"{file}: the disk is full; {remains()}") from error
 
 
-def _is_full(error: BaseException) -> bool:
+def _is_disk_full(error: BaseException) -> bool:
     """Whether a file could not be written because the disk is full; safetensors passes only the system's message."""
-    numbered = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    numbered = isinstance(error, OSError) and is_full(error)
     return numbered or any(text in str(error) for text in _DISK_FULL)
 
 

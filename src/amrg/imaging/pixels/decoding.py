@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import UncompressedTransferSyntaxes
 
-from amrg.imaging.errors import ImagingError, first_line, named_errors
+from amrg.imaging.errors import ImagingError, named_errors, short_reason
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
 from amrg.imaging.pixels.codestream import codestream_size
 from amrg.imaging.pixels.outside import outside_image
@@ -99,7 +99,7 @@ def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
         raise
     except Exception as error:  # decoders raise what their libraries raise
         raise ImagingError(
-            f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({first_line(error)}); transfer syntax "
+            f"{path.name}: (7FE0,0010) Pixel Data cannot be decoded ({short_reason(error)}); transfer syntax "
             f"{syntax_name(syntax)}; the file is truncated or damaged, or its syntax is not supported: send it again "
             "uncompressed"
         ) from error
@@ -160,7 +160,7 @@ def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
         ) from error
     except Exception as error:  # Pillow raises what its parts raise on broken bytes
         raise ImagingError(
-            f"{path.name}: not a readable image ({first_line(error)}); expected PNG, TIFF, PGM or JPEG"
+            f"{path.name}: not a readable image ({short_reason(error)}); expected PNG, TIFF, PGM or JPEG"
         ) from error
     values = raw.astype(np.float32)
     number = np.isfinite(values)

@@ -13,7 +13,7 @@ from amrg.imaging.header import Header
 from amrg.imaging.pixels.outside import is_inverse, outside_image
 from amrg.imaging.pixels.polarity import NEGATIVE, is_negative
 from amrg.imaging.pixels.tables import LookupTable, table_in
-from amrg.imaging.pixels.windows import windows_in
+from amrg.imaging.pixels.windows import clip, windows_in
 
 Values = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -132,7 +132,7 @@ def _stated(sample: Values, header: Header, notes: list[str]) -> Iterator[_Displ
 
 
 def _table_display(table: LookupTable) -> Callable[[Values], Values]:
-    return lambda values: _clip(table.look_up(values) / np.float32(table.white))
+    return lambda values: clip(table.look_up(values) / np.float32(table.white))
 
 
 def _shows(displayed: Values, whole: Values) -> bool:
@@ -192,9 +192,4 @@ def _develop(values: Values, sample: Values, header: Header, notes: list[str]) -
     width = max(1e-6, high - low)
     if relationship != "LIN" and sign == -1:
         return _stretched(values, low, width)
-    return _clip((high - values) / width)
-
-
-def _clip(values: npt.NDArray[np.floating]) -> Values:
-    """Cut to 0..1."""
-    return np.asarray(np.clip(values, 0, 1), np.float32)
+    return clip((high - values) / width)

@@ -43,11 +43,11 @@ def window(values: Values, center: float, width: float, function: str = "LINEAR"
         with np.errstate(over="ignore"):  # far below the centre: 1 over infinity is 0
             return np.asarray(1 / (1 + np.exp(-4 * (values - center) / width)), np.float32)
     if function == "LINEAR_EXACT":  # PS3.3 C.11.2.1.3.2
-        return _clip((values - center) / np.float32(width) + np.float32(0.5))
+        return clip((values - center) / np.float32(width) + np.float32(0.5))
     if function == "LINEAR":  # PS3.3 C.11.2.1.2.1; a width of 1 is a threshold
         if width == 1:
             return np.asarray(values > center - 0.5, np.float32)
-        return _clip((values - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5))
+        return clip((values - np.float32(center - 0.5)) / np.float32(width - 1) + np.float32(0.5))
     raise ValueError(f"(0028,1056) VOI LUT Function is {function!r}; expected LINEAR, LINEAR_EXACT or SIGMOID")
 
 
@@ -85,6 +85,6 @@ def _function(header: Header, number: int, notes: list[str]) -> str:
     return nearest
 
 
-def _clip(values: npt.NDArray[np.floating]) -> Values:
+def clip(values: npt.NDArray[np.floating]) -> Values:
     """Cut to 0..1."""
     return np.asarray(np.clip(values, 0, 1), np.float32)

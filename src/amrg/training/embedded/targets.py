@@ -35,7 +35,7 @@ def grid_targets(
     cells = np.zeros((size[0] // cell * (size[1] // cell), len(KINDS)), np.float32)
     tokens = np.zeros((size[0] // token * (size[1] // token), len(KINDS)), np.float32)
     attributes = {name: np.full(len(tokens), IGNORE, np.int64) for name in ATTRIBUTES}
-    for lesion in sorted(lesions, key=lambda x: -_area(x.box)):  # small ones last: they take a shared token
+    for lesion in sorted(lesions, key=lambda x: -area(x.box)):  # small ones last: they take a shared token
         kind = KINDS.index(lesion.finding.kind)
         _mark(cells[:, kind], _cover(lesion.box, size, cell))
         positive = _mark(tokens[:, kind], _cover(lesion.box, size, token))
@@ -44,7 +44,7 @@ def grid_targets(
     return GridTargets(cells, tokens, attributes)
 
 
-def _area(box: tuple[float, float, float, float]) -> float:
+def area(box: tuple[float, float, float, float]) -> float:
     """Area of a box in square pixels."""
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
@@ -53,7 +53,7 @@ def _cover(box: tuple[float, float, float, float], size: tuple[int, int], step: 
     """The overlap of each grid square of `step` pixels with a box, over the smaller area of the two."""
     down = _overlap(box[1], box[3], size[0] // step, step)
     across = _overlap(box[0], box[2], size[1] // step, step)
-    smaller = max(1e-6, min(_area(box), float(step**2)))
+    smaller = max(1e-6, min(area(box), float(step**2)))
     return np.outer(down, across).ravel() / np.float32(smaller)
 
 

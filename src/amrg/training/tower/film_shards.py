@@ -107,7 +107,7 @@ def _write(stem: Path, work: Sequence[FilmJob], processes: int) -> None:
 
 def _frame(job: FilmJob) -> _Framed:
     film = usable_films(job.films)[job.index]
-    image, lesions, _ = frame_scene(_scene(film, job), job.size)
+    image, lesions = frame_scene(_scene(film, job), job.size)
     return _Framed(image[:, : round(COLUMNS * job.size)], lesions)
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from scipy import ndimage
 
 from amrg.birads import Laterality
-from amrg.imaging import FramedBreast, frame_breast
+from amrg.imaging import frame_breast
 from amrg.imaging.framing import find_breast
 from amrg.models.views import Channels, Hanging, ViewEncoding, layers
 
@@ -235,7 +235,7 @@ def _blend(pixels: Pixels, patch: Pixels, top: int, left: int, add: bool) -> Pix
     return made
 
 
-def frame_scene(scene: FilmScene, size: int) -> tuple[npt.NDArray[np.uint8], tuple[Lesion, ...], FramedBreast]:
+def frame_scene(scene: FilmScene, size: int) -> tuple[npt.NDArray[np.uint8], tuple[Lesion, ...]]:
     """Layers uint8 [size, size, 3] without position, and the lesions in their pixels."""
     encoding = ViewEncoding(size=size, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
     framed = frame_breast(scene.pixels, Laterality.LEFT, size)
@@ -244,4 +244,4 @@ def frame_scene(scene: FilmScene, size: int) -> tuple[npt.NDArray[np.uint8], tup
         left, top = framed.to_framed(lesion.box[0], lesion.box[1])
         right, bottom = framed.to_framed(lesion.box[2], lesion.box[3])
         lesions.append(Lesion((left, top, right, bottom), lesion.labels))
-    return layers(framed, Laterality.LEFT, encoding), tuple(lesions), framed
+    return layers(framed, Laterality.LEFT, encoding), tuple(lesions)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
 from amrg.models.embedded.mammogram_tower import CELL
-from amrg.training.tower.films import Box
+from amrg.training.embedded.targets import area
 from amrg.training.tower.labelled_views import PlacedLesion
 
 IGNORE = -100
@@ -50,13 +50,9 @@ def place_targets(
         {name: np.full((rows, columns), IGNORE, np.int64) for name in ATTRIBUTES},
         np.full((4, rows, columns), np.nan, np.float32),
     )
-    for lesion in sorted(lesions, key=lambda x: -_area(x.box)):
+    for lesion in sorted(lesions, key=lambda x: -area(x.box)):
         _mark(made, lesion)
     return made
-
-
-def _area(box: Box) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
 def _mark(made: PlaceTargets, lesion: PlacedLesion) -> None:
