@@ -24,7 +24,6 @@ SIDE = 4  # image tokens a side, as Gemma's projector counts them
 CANDIDATES = SIDE * SIDE - 1  # all tokens of a view but one, which is the view as a whole
 BACKGROUND = -1 + 8 / 127.5  # pixels of the first channel up to this are outside the breast
 BINS = 8  # of a coordinate or an extent in a token
-WHOLE = 128  # width of the layer before composition and suspicion
 RARE = -4.0  # logit of a finding at a place, to start from
 VALUES = sum(len(values) for values in ATTRIBUTES.values())
 STATED = 2 + 2 + len(KINDS) + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
@@ -182,21 +181,21 @@ class ViewHeads(nn.Module):
         self.attributes = nn.ModuleDict({name: nn.Conv2d(width, len(v), 1) for name, v in ATTRIBUTES.items()})
         self.boxes = nn.Conv2d(width, 4, 1)
         pooled = 2 * STAGES[-1].width
-        self.whole = nn.Sequential(nn.LayerNorm(pooled), nn.Linear(pooled, WHOLE), nn.ReLU())
-        self.composition = nn.Linear(WHOLE, len(COMPOSITIONS))
-        self.suspicion = nn.Linear(WHOLE, 1)
+        self.composition = nn.Linear(pooled, len(COMPOSITIONS))
+        self.suspicion = nn.Linear(pooled + 2 + len(KINDS), 1)  # the surest place of every kind, beside the whole
 
     def forward(self, cells: Tensor, pooled: Tensor) -> ViewMaps:
         """Cells [B, width, rows, columns] and pooled features [B, 2 * 320] to logits."""
-        places, whole = self.places(cells), self.whole(pooled)
+        places = self.places(cells)
+        surest = places.float().amax((2, 3))
         return ViewMaps(
             lesion=places[:, 0],
             malignant=places[:, 1],
             kinds=places[:, 2:],
             attributes={name: head(cells) for name, head in self.attributes.items()},
             boxes=functional.softplus(self.boxes(cells)),
-            composition=self.composition(whole),
-            suspicion=self.suspicion(whole)[:, 0],
+            composition=self.composition(pooled),
+            suspicion=self.suspicion(torch.cat([pooled, surest], 1))[:, 0],
         )
 
 
@@ -227,12 +226,12 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """He's initialisation for convolutions; findings are rare, so that their heads start from "nothing here".
+        """PyTorch's own initialisation; findings are rare, so that their heads start from "nothing here".
 
         Through transformers' own functions, which leave alone what was loaded from a checkpoint.
         """
         if isinstance(module, nn.Conv2d | nn.Linear):
-            initialization.kaiming_normal_(module.weight, nonlinearity="relu")
+            initialization.kaiming_uniform_(module.weight, a=5**0.5)
             if module.bias is not None:
                 initialization.zeros_(module.bias)
         if isinstance(module, ViewHeads):

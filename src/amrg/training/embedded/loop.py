@@ -31,6 +31,9 @@ class Schedule(Value):
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
     ema_decay: float = Field(0.999, ge=0, lt=1)
+    beta2: float = Field(0.98, gt=0, lt=1)
+    rate_factors: dict[str, float] = Field(default_factory=dict)
+    """By the start of a parameter's name: its learning rate as a multiple of the step's."""
     seed: int = 0
 
     def learning_rate_at(self, step: int) -> float:
@@ -60,9 +63,8 @@ class StageRun:
         # Running statistics are averaged with the weights.
         self._sources = {k: v for k, v in self.module.state_dict(keep_vars=True).items() if v.is_floating_point()}
         self.averaged = {k: v.detach().clone().float() for k, v in self._sources.items()}
-        self._optimiser = torch.optim.AdamW(
-            _decay_groups(self._parameters, self.schedule.weight_decay), lr=0.0, betas=(0.9, 0.98), fused=True
-        )
+        groups = _parameter_groups(self._parameters, self.schedule)
+        self._optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, self.schedule.beta2), fused=True)
 
     @property
     def _checkpoint(self) -> Path:
@@ -127,7 +129,7 @@ class StageRun:
     def _update(self, loss: Tensor) -> None:
         """One optimiser step, and the averaged weights after it."""
         for group in self._optimiser.param_groups:
-            group["lr"] = self.schedule.learning_rate_at(self.step)
+            group["lr"] = self.schedule.learning_rate_at(self.step) * group["factor"]
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.max_grad_norm)
@@ -163,8 +165,10 @@ class StageRun:
         return {k: self.averaged.get(k, v) for k, v in self.module.state_dict().items()}
 
 
-def _decay_groups(parameters: Mapping[str, nn.Parameter], decay: float) -> list[dict[str, object]]:
-    """Decay matrices and filters, not biases and norms."""
-    matrices = [p for p in parameters.values() if p.ndim >= 2]
-    vectors = [p for p in parameters.values() if p.ndim < 2]
-    return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+def _parameter_groups(parameters: Mapping[str, nn.Parameter], schedule: Schedule) -> list[dict[str, object]]:
+    """By rate factor; matrices and filters decay, biases and norms do not."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        factor = next((f for start, f in schedule.rate_factors.items() if name.startswith(start)), 1.0)
+        groups.setdefault((factor, schedule.weight_decay if parameter.ndim >= 2 else 0.0), []).append(parameter)
+    return [{"params": part, "factor": factor, "weight_decay": decay} for (factor, decay), part in groups.items()]

@@ -10,6 +10,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -34,6 +35,15 @@ log = logging.getLogger("amrg.training")
 ENCODING = ViewEncoding(
     size=MammogramTowerConfig().image_size, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT
 )
+OPTIMISER: dict[str, Any] = {
+    "batch_size": 12,
+    "weight_decay": 0.02,
+    "max_grad_norm": 2.0,
+    "beta2": 0.99,
+    "ema_decay": 0.998,
+    "rate_factors": {"backbone.": 0.5},  # pretrained
+}
+SOURCES = ("cbis", "cesm", UNMARKED)
 CALIBRATION = 4  # batches that the folded norms are measured on
 
 
@@ -43,24 +53,21 @@ class TowerRecipe(Value):
     software: str = __version__
     held_out: int = Field(0, ge=0, lt=5)
     versions: int = Field(3, ge=1)
-    drawn_exams: int = Field(600, ge=0)
+    drawn_exams: int = Field(3000, ge=0)
     drawn_first_seeds: tuple[tuple[str, int], ...] = (("faint-rich", 0), ("rich", 10_000), ("screening", 510_000))
-    film_share: float = 0.55
-    digital_share: float = 0.12
-    drawn_share: float = 0.33
+    film_share: float = 0.46
+    digital_share: float = 0.10
+    unmarked_share: float = 0.06  # digital views with an outcome and no marks; normal ones, most of all
+    drawn_share: float = 0.38
     small_size: int = 384
-    small: Schedule = Schedule(
-        steps=2600, batch_size=12, peak_learning_rate=6e-4, warmup_steps=150, weight_decay=0.02, ema_decay=0.998
-    )
-    full: Schedule = Schedule(
-        steps=1500, batch_size=12, peak_learning_rate=3e-4, warmup_steps=100, weight_decay=0.02, ema_decay=0.998, seed=1
-    )
+    small: Schedule = Schedule(steps=3200, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
+    full: Schedule = Schedule(steps=900, peak_learning_rate=2.5e-4, warmup_steps=50, seed=1, **OPTIMISER)
 
 
 def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> MammogramTower:
     """All stages; returns the tower with averaged weights."""
     versions = [film_views(films, folder / "views", v, ENCODING.size, recipe.held_out) for v in range(recipe.versions)]
-    measured = [v for v in versions[0] if v.film.fold == recipe.held_out or v.film.source == UNMARKED]
+    measured = [v for v in versions[0] if v.film.fold == recipe.held_out]
     trained = [v for version in versions for v in version if v.film.fold != recipe.held_out]
     pools = _pools(recipe, trained, _draw(recipe, folder / "exams"))
     torch.manual_seed(recipe.small.seed)
@@ -84,11 +91,12 @@ def _draw(recipe: TowerRecipe, folder: Path) -> list[DrawJob]:
 
 
 def _pools(recipe: TowerRecipe, films: Sequence[FilmView], drawn: Sequence[DrawJob]) -> list[Pool]:
-    """Films, digital views and phantoms by their shares; views whose lesions are not marked are not used."""
-    marked = [v for v in films if v.film.source != UNMARKED]
+    """Films, digital views and phantoms by their shares."""
+    by_source = {source: [v.labelled for v in films if v.film.source == source] for source in SOURCES}
     made = [
-        Pool(recipe.film_share, [v.labelled for v in marked if v.film.source == "cbis"]),
-        Pool(recipe.digital_share, [v.labelled for v in marked if v.film.source != "cbis"]),
+        Pool(recipe.film_share, by_source["cbis"]),
+        Pool(recipe.digital_share, by_source["cesm"]),
+        Pool(recipe.unmarked_share, by_source[UNMARKED]),
         Pool(recipe.drawn_share, [view for job in drawn for view in drawn_views(load_shard(job))]),
     ]
     return [pool for pool in made if pool.views and pool.share > 0]

@@ -21,6 +21,7 @@ from amrg.training.tower.films import Collage, FilmScene, Lesion, ListedFilm, fr
 from amrg.training.tower.labelled_views import (
     LISTED,
     SURE,
+    UNKNOWN,
     LabelledView,
     Source,
     density_of,
@@ -127,4 +128,5 @@ def _labelled(film: ListedFilm, image: npt.NDArray[np.uint8], lesions: Sequence[
     normal = outcome == "normal" and not lesions
     source = Source.FILM if film.source == "cbis" else Source.DIGITAL
     suspicion = film_suspicion(placed) if film.source != UNMARKED or lesions else OUTCOMES.get(str(outcome))
-    return LabelledView(image, view, placed, density_of(film.record), suspicion, source, SURE if normal else LISTED)
+    absence = SURE if normal else UNKNOWN if film.source == UNMARKED else LISTED
+    return LabelledView(image, view, placed, density_of(film.record), suspicion, source, absence)

@@ -69,6 +69,8 @@ LISTED = {
     **dict.fromkeys(NODES, 0.0),  # on half of all MLO views
 }
 """How far a kind is absent from a film where no lesion of it is listed: its table lists masses, or calcifications."""
+UNKNOWN = dict.fromkeys(Kind, 0.0)
+"""Of an image with findings that nobody marked."""
 BIOPSIED = 0.3  # suspicion of a view whose only lesions proved benign
 
 

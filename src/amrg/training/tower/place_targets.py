@@ -41,9 +41,9 @@ def place_targets(
 ) -> PlaceTargets:
     """Targets of a view of `shape` (rows, columns) pixels; a small lesion takes cells from a large one around it."""
     rows, columns = shape[0] // CELL, shape[1] // CELL
-    absent = np.array([ANY_ABSENT, ANY_ABSENT, *(absence[kind] for kind in KINDS)], np.float32)
-    if min(absence.values()) == 1.0:  # all that is there is listed
-        absent[:] = 1.0
+    absent = np.array([absence[kind] for kind in KINDS], np.float32)
+    any_absent = ANY_ABSENT if absent.min() < absent.max() else float(absent.min())  # all is listed, or nothing
+    absent = np.concatenate([[any_absent] * 2, absent], dtype=np.float32)
     made = PlaceTargets(
         np.zeros((PLACES, rows, columns), np.float32),
         np.broadcast_to(absent[:, None, None], (PLACES, rows, columns)).copy(),
