@@ -19,8 +19,9 @@ from amrg.birads import (
     Report,
     Shape,
     View,
+    read_findings,
+    write_findings,
 )
-from amrg.birads.findings_list import read_findings, write_findings
 from tests.birads.strategies import reports
 
 MASS = Finding(

@@ -1,5 +1,6 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
+from amrg.birads.answers import AnswerForm, write_answer
 from amrg.birads.categories.standing import Standing
 from amrg.birads.checking import RULES, Violation, check, usual_recommendation
 from amrg.birads.draft import (
@@ -16,6 +17,7 @@ from amrg.birads.draft import (
     describe_finding,
     draft_banner,
 )
+from amrg.birads.findings_list import FindingsList, read_findings, write_findings
 from amrg.birads.lexicon import (
     ASYMMETRIES,
     SUSPICIOUS_MORPHOLOGY,
@@ -40,7 +42,7 @@ from amrg.birads.lexicon import (
 )
 from amrg.birads.parser.parsing import Fact, Note, OtherCategory, ParsedReport, Span, parse
 from amrg.birads.renderer.facility import Facility
-from amrg.birads.renderer.rendering import WORDINGS, Style, render
+from amrg.birads.renderer.rendering import FACILITY_STYLES, WORDINGS, Style, render
 from amrg.birads.report import (
     Assessment,
     Comparison,
@@ -57,9 +59,11 @@ from amrg.birads.validity import flaws
 
 __all__ = [
     "ASYMMETRIES",
+    "FACILITY_STYLES",
     "RULES",
     "SUSPICIOUS_MORPHOLOGY",
     "WORDINGS",
+    "AnswerForm",
     "Assessment",
     "Category",
     "CategoryChange",
@@ -78,6 +82,7 @@ __all__ = [
     "Facility",
     "Fact",
     "Finding",
+    "FindingsList",
     "ImageBox",
     "IncompleteAssessment",
     "Indication",
@@ -111,7 +116,10 @@ __all__ = [
     "draft_banner",
     "flaws",
     "parse",
+    "read_findings",
     "render",
     "usual_recommendation",
     "worst_category",
+    "write_answer",
+    "write_findings",
 ]

@@ -39,7 +39,7 @@ def run(
     score_text: Annotated[
         str,
         typer.Option(
-            help="Text that is scored: the drafted findings in a report style (clinical, dmid, impression-first), or "
+            help="Text that is scored: the findings in a report style (clinical, impression-first, dmid, cesm), or "
             "the model's own text (model)."
         ),
     ] = "clinical",

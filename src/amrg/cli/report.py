@@ -37,7 +37,7 @@ def report(
         str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one by default.")
     ] = None,
     style: Annotated[
-        str, typer.Option(help="clinical, dmid or impression-first.", autocompletion=_styles)
+        str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=_styles)
     ] = "clinical",
     facility: Annotated[
         str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
@@ -74,15 +74,15 @@ def report(
 
 def _options(style: str, facility: str | None, force: bool, mastectomy: str | None) -> DraftOptions:
     """How drafts are written; leaves with one line where an option has no such value."""
-    from amrg.birads import Facility, Laterality, Style
+    from amrg.birads import FACILITY_STYLES, Facility, Laterality, Style
     from amrg.generation import DraftOptions
 
     if style not in tuple(Style):
         fail(Exit.USAGE, f"--style is {style!r}; expected {' or '.join(Style)}")
     if facility is not None and facility not in tuple(Facility):
         fail(Exit.USAGE, f"--facility is {facility!r}; expected {' or '.join(Facility)}")
-    if facility is not None and style == Style.DMID:
-        fail(Exit.USAGE, "--style dmid has no wording for --facility; expected clinical or impression-first")
+    if facility is not None and style not in FACILITY_STYLES:
+        fail(Exit.USAGE, f"--style {style} has no wording for --facility; expected {' or '.join(FACILITY_STYLES)}")
     removed = {"right": (Laterality.RIGHT,), "left": (Laterality.LEFT,), "both": tuple(Laterality), None: ()}
     if mastectomy not in removed:
         fail(Exit.USAGE, f"--mastectomy is {mastectomy!r}; expected right, left or both")

@@ -65,7 +65,7 @@ def train(
     ] = None,
     target_text: Annotated[
         str | None,
-        typer.Option(help="Text to train on: published, or a report style: clinical, dmid, impression-first."),
+        typer.Option(help="Text to train on: published, or a report style: clinical, impression-first, dmid, cesm."),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Cache folder for prompts and image features (default: runs/features).")

@@ -26,6 +26,7 @@ class TargetText(StrEnum):
     CLINICAL = "clinical"
     DMID = "dmid"
     IMPRESSION_FIRST = "impression-first"
+    CESM = "cesm"
 
 
 class OmittableFact(StrEnum):

@@ -18,6 +18,7 @@ class ScoreText(StrEnum):
     CLINICAL = "clinical"
     DMID = "dmid"
     IMPRESSION_FIRST = "impression-first"
+    CESM = "cesm"
     MODEL = "model"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
+from amrg.birads.renderer.cesm import render_cesm
 from amrg.birads.renderer.clinical import render_clinical, render_impression_first
 from amrg.birads.renderer.dmid import render_dmid
 from amrg.birads.renderer.facility import Facility
@@ -17,16 +18,21 @@ class Style(StrEnum):
     CLINICAL = "clinical"
     DMID = "dmid"
     IMPRESSION_FIRST = "impression-first"
+    CESM = "cesm"
 
 
 WORDINGS = 3
 """Number of wordings that each style has."""
 
-_FIXED_WORDING: dict[Style, Callable[[Report, int, Facility | None], str]] = {
+_FIXED: dict[Style, Callable[[Report, int, Facility | None], str]] = {
     Style.CLINICAL: render_clinical,
     Style.IMPRESSION_FIRST: render_impression_first,
 }
+FACILITY_STYLES = tuple(_FIXED)
 """The styles that can take the wording that a law fixes."""
+
+_OWN_WORDING: dict[Style, Callable[[Report, int], str]] = {Style.DMID: render_dmid, Style.CESM: render_cesm}
+"""The styles of data sets, whose wording no law fixes."""
 
 
 def render(
@@ -45,8 +51,8 @@ def render(
         report: What to write.
         style: `CLINICAL` has six parts (indication, technique, comparison, breast composition, findings,
             impression with recommendation); parts that the report does not state are omitted. `DMID` writes
-            as the radiologists of that data set do. `IMPRESSION_FIRST` has the clinical parts with the
-            conclusion at the top.
+            as the radiologists of that data set do, `CESM` as those of CDD-CESM. `IMPRESSION_FIRST` has the clinical
+            parts with the conclusion at the top.
         wording: Which wording, counted modulo `WORDINGS`; None is 0, the plainest and shortest.
         facility: Where the report is issued: with `US` the assessments and the breast density have the words that
             21 CFR 900.12(c)(1) fixes, the latter in the singular for an exam of one breast.
@@ -55,12 +61,13 @@ def render(
         The narrative, ending with a line break.
 
     Raises:
-        ValueError: The DMID style with a facility: its words are those of that data set.
+        ValueError: A data set's style with a facility: its words are those of the data set.
     """
     style, number = Style(style), (wording or 0) % WORDINGS
-    fixed = _FIXED_WORDING.get(style)
+    fixed = _FIXED.get(style)
     if fixed is not None:
         return fixed(report, number, None if facility is None else Facility(facility))
     if facility is not None:
-        raise ValueError(f"style {style} has no wording for facility {facility}; expected clinical or impression-first")
-    return render_dmid(report, number)
+        expected = " or ".join(FACILITY_STYLES)
+        raise ValueError(f"style {style} has no wording for facility {facility}; expected {expected}")
+    return _OWN_WORDING[style](report, number)

@@ -89,9 +89,11 @@ _KINDS = (
      "calcium deposit(s); calcific speck(s); calcs"),
     (Kind.ASYMMETRY, "asymmetr(y); asymmetric densit(y); asymmetrical densit(y); asymmetric opacit(y); asymmetric "
      "tissue; asymmetric breast tissue; asymmetric fibroglandular tissue; asymmetric parenchyma; "
-     "asymmetric area(s); parenchymal asymmetr(y); density asymmetr(y)"),
-    (Kind.FOCAL_ASYMMETRY, "focal asymmetr(y); focal asymmetric densit(y); focal parenchymal asymmetr(y)"),
-    (Kind.GLOBAL_ASYMMETRY, "global asymmetr(y); global asymmetric densit(y)"),
+     "asymmetric area(s); parenchymal asymmetr(y); density asymmetr(y); asymmetrical increased densit(y)"),
+    (Kind.FOCAL_ASYMMETRY, "focal asymmetr(y); focal asymmetric densit(y); focal parenchymal asymmetr(y); "
+     "focal asymmetrical densit(y); focal asymmetrical increased densit(y)"),
+    (Kind.GLOBAL_ASYMMETRY, "global asymmetr(y); global asymmetric densit(y); global asymmetrical densit(y); "
+     "global asymmetrical increased densit(y)"),
     (Kind.DEVELOPING_ASYMMETRY, "developing asymmetr(y); developing densit(y); developing focal asymmetr(y)"),
     (Kind.DISTORTION, "architectural distortion(s); distortion(s); distorted architecture; parenchymal distortion(s); "
      "architecture distortion(s); distortion of architecture; distortion of the architecture"),
@@ -111,7 +113,8 @@ _KINDS = (
      "nipple inversion; inverted nipple; nipple a retraction; nipple is retracted; nipple appears retracted; "
      "nipple retracted; maybe retracted; may be retracted; nipple is inverted"),
     (Kind.TRABECULAR_THICKENING, "trabecular thickening; thickened trabeculae; trabeculae thickening; "
-     "thickening of the trabeculae; thickening of trabeculae; breast edema; breast oedema"),
+     "thickening of the trabeculae; thickening of trabeculae; breast edema; breast oedema; edema pattern(s); "
+     "oedema pattern(s); diffuse edematous changes; edematous changes"),
     (Kind.DILATED_DUCT, "solitary dilated duct(s); dilated duct(s); single dilated duct; duct ectasia; "
      "ductal ectasia; dilated lactiferous duct(s); prominent duct(s)"),
 )  # fmt: skip
@@ -418,6 +421,9 @@ ALIASES = {
     "asymetry": "asymmetry",
     "asymetric": "asymmetric",
     "asymetrical": "asymmetrical",
+    "assymetrical": "asymmetrical",
+    "assymetry": "asymmetry",
+    "assymetric": "asymmetric",
     "quad": "quadrant",
     "quads": "quadrants",
     "calc": "calcification",
