@@ -14,7 +14,7 @@ from pathlib import Path
 
 from amrg.birads import Report, parse
 from amrg.generation import Engine
-from amrg.generation.drafting import prepare, view_features
+from amrg.generation.drafting import prepare, view_candidates
 from amrg.generation.engines.local import load_engine
 from amrg.generation.evidence import remove_duplicates, remove_low_confidence
 from amrg.generation.places import locate_findings
@@ -38,8 +38,8 @@ def drafted(engine: Engine, seed: int) -> tuple[Report, Report]:
         prepared = prepare(study, engine.settings)
     (generation,) = engine.generate([prepared.request])
     assert generation.text is not None
-    assert generation.features is not None  # the embedded model has heads
-    views = view_features(prepared.request.views, prepared.framed, generation.features)
+    assert generation.features is not None  # the embedded model's tower locates findings
+    views = view_candidates(prepared, generation.features)
     located = locate_findings(parse(generation.text).report, views, prepared.encoding)
     return exam.truth, remove_duplicates(located).report
 

@@ -16,15 +16,14 @@ from typer.testing import CliRunner, Result
 
 from amrg.birads import Draft
 from amrg.cli import Exit, app
-from amrg.generation import ImageFeatures
 from amrg.generation.engines import local
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import read_studies
-from amrg.models import KINDS
 from amrg.models.embedded.guard import Guard
+from tests.generation.marking import features_of
 from tests.imaging.changed import change_all, put, write_exam
 
-FAR = ImageFeatures(np.zeros((4, 4, len(KINDS)), np.float32), np.full((4, 2), 2.0), Guard(np.zeros(2), np.eye(2), 1.0))
+FAR = features_of(((),) * 4, 2.0, Guard(np.zeros(2), np.eye(2), 1.0))
 UID = "1.2.3.4"
 Use = Callable[[FixedEngine], None]
 

@@ -26,9 +26,9 @@ from amrg.generation import (
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.generation.identifiers import image_boxes
 from amrg.imaging import ImageKind, Study, read_studies
-from amrg.models import KINDS
 from amrg.models.embedded.guard import Guard
 from amrg.phantom import Size, draw_exam, write_exam
+from tests.generation.marking import candidate, features_of
 
 TEXT = """FINDINGS:
 Left breast, upper outer quadrant: irregular spiculated mass (BI-RADS 5).
@@ -38,9 +38,9 @@ GUARD = Guard(np.zeros(2), np.eye(2), 1.0)
 
 
 def features(distance: float, probability: float = 0.0) -> ImageFeatures:
-    """Of four views with the same probability everywhere, at a distance from the guard's mean."""
-    cells = np.full((4, 4, len(KINDS)), probability, np.float32)
-    return ImageFeatures(cells, np.full((4, 2), distance), GUARD)
+    """Of four views, each with one place of every kind, at a distance from the guard's mean."""
+    place = candidate((8.0, 16.0, 24.0, 40.0), probability)
+    return features_of(((place,),) * 4, distance, GUARD)
 
 
 @pytest.fixture(scope="module")

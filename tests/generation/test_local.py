@@ -14,16 +14,17 @@ from amrg.generation.drafting import prepare
 from amrg.generation.engines.base import Request
 from amrg.generation.engines.local import LocalEngine, load_engine, local_engine
 from amrg.imaging import read_studies
-from amrg.models.embedded.features import extract_features, view_statistics
+from amrg.models.embedded.features import extract_features, read_suspicion, view_statistics
+from amrg.models.embedded.mammogram_tower import MammogramTowerOutput
 from amrg.phantom import Size, draw_exam, write_exam
-from tests.models.tiny import TINY
+from tests.models.tiny import TINY, tiny_embedded
 
 SEEDS = (1_000_001, 1_000_002, 1_000_003)
 
 
 @pytest.fixture(scope="module")
-def engine() -> LocalEngine:
-    return load_engine()
+def engine(tmp_path_factory: pytest.TempPathFactory) -> LocalEngine:
+    return load_engine(str(tiny_embedded(tmp_path_factory.mktemp("tiny"))))
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def requests(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> l
 
 
 @torch.inference_mode()
-def separately(engine: LocalEngine, request: Request) -> tuple[str, np.ndarray, np.ndarray]:
-    """Text and features by two passes of the tower, as the family's own steps make them."""
+def text_of(engine: LocalEngine, request: Request) -> str:
+    """A request's text by a pass of the tower of its own, as the family's own steps make it."""
     loaded, backbone = engine.loaded, engine.loaded.backbone
     prompt = backbone.build_prompt(loaded.processor, loaded.settings, request.views, request.images)
     tokens = {name: column[None] for name, column in prompt.tokens.items()}
@@ -51,30 +52,28 @@ def separately(engine: LocalEngine, request: Request) -> tuple[str, np.ndarray, 
         do_sample=False,
         eos_token_id=backbone.eos_token_id(loaded.processor),
     )
-    text = loaded.processor.tokenizer.decode(out[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
-    stages, pixels = extract_features(loaded.model.model.vision_tower, np.stack(request.images))
-    assert loaded.heads is not None
-    cells = loaded.heads.cells(stages[-2].flatten(2).transpose(1, 2)).sigmoid().numpy()
-    return text.strip(), cells, view_statistics(stages, pixels)
+    text: str = loaded.processor.tokenizer.decode(out[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
+    return text.strip()
 
 
-def test_the_tower_runs_once_a_study_and_gives_what_two_passes_gave(
-    engine: LocalEngine, requests: list[Request]
-) -> None:
-    expected = [separately(engine, request) for request in requests]
-    passes: list[int] = []
-    tower = engine.loaded.model.model.vision_tower
-    hook = tower.register_forward_hook(lambda *_: passes.append(1))
+def test_the_tower_runs_once_a_study_for_text_and_features(engine: LocalEngine, requests: list[Request]) -> None:
+    expected = [text_of(engine, request) for request in requests]
+    tower = engine.loaded.finding_tower
+    assert tower is not None
+    outputs: list[MammogramTowerOutput] = []
+    hook = tower.register_forward_hook(lambda *called: outputs.append(called[2]))
     try:
         generations = list(engine.generate(requests))
     finally:
         hook.remove()
-    assert len(passes) == len(requests)
-    for generation, (text, cells, statistics) in zip(generations, expected, strict=True):
-        assert generation.text == text
-        assert generation.features is not None
-        assert np.array_equal(generation.features.cells, cells)
-        assert np.array_equal(generation.features.statistics, statistics)
+    assert [generation.text for generation in generations] == expected
+    for generation, request, out in zip(generations, requests, outputs, strict=True):
+        features = generation.features
+        assert features is not None
+        assert len(features.candidates) == len(request.views)
+        assert features.suspicion == read_suspicion(out)
+        stages, pixels = extract_features(tower, np.stack(request.images))
+        assert np.array_equal(features.statistics, view_statistics(stages, pixels))
 
 
 def test_texts_do_not_depend_on_the_batch_and_nothing_is_decoded_for_what_is_not_accepted(
@@ -85,14 +84,14 @@ def test_texts_do_not_depend_on_the_batch_and_nothing_is_decoded_for_what_is_not
     alone = [generation.text for generation in engine.generate(mixed)]
     together = local_engine(engine.loaded, max_batch=4)
     assert [generation.text for generation in together.generate(mixed)] == alone
-    chosen = together.generate(mixed, lambda features: len(features.cells) == 4)
+    chosen = together.generate(mixed, lambda features: len(features.candidates) == 4)
     assert [generation.text for generation in chosen] == [*alone[:3], None]
     assert [generation.text for generation in together.generate(mixed, lambda _: False)] == [None] * 4
 
 
 def test_an_engine_says_which_model_it_is(engine: LocalEngine) -> None:
     identity = engine.identity
-    assert (identity.name, identity.device, identity.dtype) == ("amrg-embedded", "cpu", "float32")
+    assert (identity.name, identity.device, identity.dtype) == (engine.loaded.name, "cpu", "float32")
     assert identity.weights == engine.loaded.weights_hash
     assert identity.chat_template is not None
     assert len(identity.chat_template) == 64

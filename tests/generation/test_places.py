@@ -12,29 +12,32 @@ from amrg.birads import Finding, Kind, Laterality, Location, Quadrant, Report, V
 from amrg.generation import ImageFeatures, draft_report
 from amrg.generation.drafting import prepare
 from amrg.generation.engines.fixed import SETTINGS, FixedEngine
-from amrg.generation.places import ViewFeatures, follow_boxes, locate_findings
+from amrg.generation.places import ViewCandidates, follow_boxes, locate_findings
 from amrg.imaging import Study, frame_breast, read_studies
-from amrg.models import KINDS, Channels, Hanging, ViewEncoding, box_to_image
+from amrg.models import Channels, Hanging, ViewEncoding, box_to_image
 from amrg.phantom import RICH, Size, draw_exam, write_exam
 from amrg.phantom.scene import draw_scene
 from amrg.phantom.texture import WIDTH_MM
+from tests.generation.marking import candidate, features_of
 
 ENCODING = ViewEncoding(size=96, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
 
 
-def _features(side: Laterality, marks: dict[tuple[int, int], float]) -> ViewFeatures:
+def _view(side: Laterality, marks: dict[tuple[int, int], float]) -> ViewCandidates:
+    """A view with masses in some of 6 x 6 squares of 16 pixels of the model's image."""
     y, x = np.mgrid[:200, :160]
     breast = np.where((x / 110) ** 2 + ((y - 100) / 80) ** 2 < 1, 0.5, 0.0).astype(np.float32)
     pixels = breast if side is Laterality.LEFT else np.ascontiguousarray(breast[:, ::-1])
-    cells = np.zeros((6, 6, len(KINDS)), np.float32)
-    for (row, column), probability in marks.items():
-        cells[row, column, KINDS.index(Kind.MASS)] = probability
-    return ViewFeatures(side, View.CC, frame_breast(pixels, side, 96), cells)
+    candidates = tuple(
+        candidate((column * 16, row * 16, column * 16 + 16, row * 16 + 16), probability, [Kind.MASS])
+        for (row, column), probability in marks.items()
+    )
+    return ViewCandidates(side, View.CC, frame_breast(pixels, side, 96), candidates)
 
 
 def test_two_masses_get_two_places_the_most_probable_first() -> None:
     mass = Finding(kind=Kind.MASS, laterality=Laterality.LEFT)
-    view = _features(Laterality.LEFT, {(1, 1): 0.6, (4, 2): 0.9})
+    view = _view(Laterality.LEFT, {(1, 1): 0.6, (4, 2): 0.9})
     placed = locate_findings(Report(findings=(mass, mass)), [view], ENCODING).findings
     assert [f.probability for f in placed] == [np.float32(0.9), np.float32(0.6)]
     assert placed[0].boxes[0].top > placed[1].boxes[0].bottom
@@ -42,24 +45,34 @@ def test_two_masses_get_two_places_the_most_probable_first() -> None:
 
 
 def test_a_place_missed_on_one_view_is_not_called_a_one_view_finding() -> None:
-    cc = _features(Laterality.LEFT, {(1, 1): 0.6})
-    mlo = replace(_features(Laterality.LEFT, {}), view=View.MLO)
+    cc = _view(Laterality.LEFT, {(1, 1): 0.6})
+    mlo = replace(_view(Laterality.LEFT, {}), view=View.MLO)
     mass = Finding(kind=Kind.MASS, laterality=Laterality.LEFT)
     (finding,) = locate_findings(Report(findings=(mass,)), [cc, mlo], ENCODING).findings
     assert [b.view for b in finding.boxes] == [View.CC]
     assert finding.views == ()
 
 
+def test_a_box_is_the_candidates_own_in_pixels_of_the_original() -> None:
+    view = _view(Laterality.LEFT, {})
+    edges = (10.5, 30.0, 17.25, 41.0)
+    view = replace(view, candidates=(candidate(edges, 0.9, [Kind.MASS]),))
+    mass = Finding(kind=Kind.MASS, laterality=Laterality.LEFT)
+    (box,) = locate_findings(Report(findings=(mass,)), [view], ENCODING).findings[0].boxes
+    assert box_to_image(box, view.framed, ENCODING) == pytest.approx(edges)
+    assert box.right - box.left == pytest.approx(6.75 * view.framed.step)
+
+
 def test_a_right_breast_is_marked_where_it_lies_in_the_file() -> None:
-    view = _features(Laterality.RIGHT, {(2, 1): 0.8})
+    view = _view(Laterality.RIGHT, {(2, 1): 0.8})
     mass = Finding(kind=Kind.MASS, laterality=Laterality.RIGHT)
     (box,) = locate_findings(Report(findings=(mass,)), [view], ENCODING).findings[0].boxes
     assert box.left > 80  # near the chest wall, which is at the right edge of 160 columns
 
 
-def test_the_other_breast_and_unsure_cells_mark_nothing() -> None:
+def test_the_other_breast_and_unsure_candidates_mark_nothing() -> None:
     mass = Finding(kind=Kind.MASS, laterality=Laterality.LEFT)
-    for view in (_features(Laterality.RIGHT, {(2, 1): 0.9}), _features(Laterality.LEFT, {(2, 1): 0.1})):
+    for view in (_view(Laterality.RIGHT, {(2, 1): 0.9}), _view(Laterality.LEFT, {(2, 1): 0.1})):
         (finding,) = locate_findings(Report(findings=(mass,)), [view], ENCODING).findings
         assert finding.boxes == ()
         assert finding.probability is None
@@ -70,7 +83,7 @@ def test_each_of_two_findings_gets_the_place_where_it_is_said_to_be() -> None:
         Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=quadrant))
         for quadrant in (Quadrant.OUTER, Quadrant.INNER)
     )
-    view = _features(Laterality.LEFT, {(1, 1): 0.6, (4, 2): 0.9})  # the lower one, at the inner side, is surer
+    view = _view(Laterality.LEFT, {(1, 1): 0.6, (4, 2): 0.9})  # the lower one, at the inner side, is surer
     placed = locate_findings(Report(findings=(outer, inner)), [view], ENCODING)
     assert [f.probability for f in placed.findings] == [np.float32(0.6), np.float32(0.9)]
     assert follow_boxes(placed) == (placed, ())
@@ -78,7 +91,7 @@ def test_each_of_two_findings_gets_the_place_where_it_is_said_to_be() -> None:
 
 def test_a_place_follows_its_boxes_and_the_change_is_named() -> None:
     said = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.LOWER_INNER))
-    view = _features(Laterality.LEFT, {(1, 1): 0.9})
+    view = _view(Laterality.LEFT, {(1, 1): 0.9})
     located = locate_findings(Report(findings=(said,)), [view], ENCODING)
     report, changes = follow_boxes(located)
     assert [f.location.quadrant for f in report.findings] == [Quadrant.LOWER_OUTER]
@@ -126,11 +139,10 @@ def test_text_and_box_agree_or_a_note_says_so(seed: int, said: Quadrant, tmp_pat
 def _features_of(study: Study, truth: Report) -> ImageFeatures:
     """Features that mark every finding where it is drawn."""
     prepared = prepare(study, SETTINGS)
-    cells = np.zeros((len(prepared.framed), 64, 64, len(KINDS)), np.float32)
-    for n, (key, framed) in enumerate(zip(prepared.request.views, prepared.framed, strict=True)):
-        for finding in truth.findings:
-            for box in finding.boxes:
-                if (box.laterality, box.view) == key:
-                    left, top, right, bottom = map(round, box_to_image(box, framed, SETTINGS.encoding))
-                    cells[n, top : bottom + 1, left : right + 1, KINDS.index(finding.kind)] = 0.9
-    return ImageFeatures(cells.reshape(len(cells), -1, len(KINDS)), np.zeros((len(cells), 2)), None)
+    marked = []
+    for key, framed in zip(prepared.request.views, prepared.framed, strict=True):
+        drawn = [(f.kind, box) for f in truth.findings for box in f.boxes if (box.laterality, box.view) == key]
+        marked.append(
+            tuple(candidate(box_to_image(box, framed, SETTINGS.encoding), 0.9, [kind]) for kind, box in drawn)
+        )
+    return features_of(tuple(marked))

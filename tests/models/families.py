@@ -18,7 +18,7 @@ from amrg.models.backbones.smolvlm import END_OF_UTTERANCE
 from amrg.models.embedded.tokenizer import END_OF_TURN
 from amrg.models.load import LoadedModel, load_base
 from amrg.training.loop.lora import concatenate
-from tests.models.tiny import TINY
+from tests.models.tiny import TINY, tiny_embedded
 from tests.models.tiny_smolvlm import TOWER, tiny_smolvlm
 
 Pixels = Sequence[Tensors]
@@ -49,12 +49,12 @@ def by_phi_template(loaded: LoadedModel, views: Views, images: Images, answer: s
 class Family:
     """One family, or one way to load it.
 
-    `build` writes a tiny checkpoint into a folder (None: the embedded model), `shapes` are heights and widths of a
-    study's images in halves of the encoding's size. `tower`, `projector` and `unused` (layers that are never run) are
-    what the names of their modules contain.
+    `build` writes a tiny checkpoint into a folder, `shapes` are heights and widths of a study's images in halves of the
+    encoding's size. `tower`, `projector` and `unused` (layers that are never run) are what the names of their modules
+    contain.
     """
 
-    build: Callable[[Path], Path] | None
+    build: Callable[[Path], Path]
     end_token: str
     tower: str
     projector: str
@@ -66,8 +66,8 @@ class Family:
     """Token ids of a study's prompt with its answer, as the family's own chat template writes them."""
 
     def load(self, folder: Path) -> LoadedModel:
-        """The model, its checkpoint written to a folder where it has to be built."""
-        return load_base(None if self.build is None else str(self.build(folder)))
+        """The model, its checkpoint written to a folder."""
+        return load_base(str(self.build(folder)))
 
     def part_of(self, module: str) -> str:
         """The part that a module or parameter belongs to: tower, projector or language."""
@@ -103,7 +103,7 @@ FAMILIES: dict[str, Family] = {
 }
 """Every family by its name."""
 VARIANTS: dict[str, Family] = FAMILIES | {
-    "embedded": dataclasses.replace(_GEMMA, build=None),
+    "embedded": dataclasses.replace(_GEMMA, build=tiny_embedded),
     "smolvlm in crops": dataclasses.replace(_SMOLVLM, build=partial(tiny_smolvlm, size=2 * TOWER)),
 }
 """Those, and other ways in which some are loaded: a tower of convolutions, images larger than the tower."""

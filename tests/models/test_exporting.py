@@ -9,6 +9,7 @@ import shutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
@@ -18,6 +19,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from amrg.models import ModelError, model_card
 from amrg.models.adapters.files import WEIGHTS_FILE
 from amrg.models.backbones.base import Modules
+from amrg.models.embedded.guard import Guard
 from amrg.models.export.exporting import Exported, ExportRequest, export_adapter, export_merged
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, answers_of, compare_answers, refuse_unlike
@@ -25,9 +27,9 @@ from amrg.models.export.vllm import adapter_notes, adapter_obstacles
 from amrg.models.hubnames import hub_name
 from amrg.models.load import load_base, load_model, load_unmerged
 from amrg.training.recipe import Lora
-from tests.models.adapted import LORA, adapter_for, as_cached
+from tests.models.adapted import adapter_for, as_cached
 from tests.models.published import published_names, read_published
-from tests.models.tiny import TINY
+from tests.models.tiny import TINY, tiny_embedded
 
 # What vLLM's Gemma 3 has, module by module, once its own prefixes are taken off: written from its classes' layout.
 GEMMA3_IN_VLLM = re.compile(
@@ -274,12 +276,42 @@ def test_a_missing_base_and_another_base_are_each_one_line(base: Path, adapter: 
         assert "\n" not in str(refused.value)
 
 
-def test_the_embedded_model_keeps_heads_and_guard_where_its_tower_is_its_own(tmp_path: Path) -> None:
-    done = export_merged(ExportRequest(adapter_for("amrg-embedded", tmp_path / "tuned", LORA), tmp_path / "out"))
-    assert {"heads.safetensors", "guard.safetensors"} <= set(done.files)
-    assert load_model(str(done.folder)).heads is not None
-    tower = adapter_for("amrg-embedded", tmp_path / "tower", Lora(rank=4, modules=Modules.TOWER), scale=0.01)
-    assert load_model(str(tower)).heads is None
+def test_the_embedded_model_locates_findings_and_has_its_guard_where_its_tower_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    base = tiny_embedded(tmp_path / "base")
+    Guard(np.zeros(2), np.eye(2), 1.0).save(base)
+    plain = adapter_for(base, tmp_path / "plain")
+    done = export_merged(ExportRequest(plain, tmp_path / "out"))
+    assert "guard.safetensors" in done.files
+    for name in (base, plain, done.folder):
+        loaded = load_model(str(name))
+        assert loaded.finding_tower is not None
+        assert loaded.guard_folder == (done.folder if name == done.folder else base)
+        assert loaded.notes == ()
+    tuned = load_model(str(adapter_for(base, tmp_path / "tuned", Lora(rank=4, modules=Modules.TOWER))))
+    assert tuned.finding_tower is not None
+    assert tuned.guard_folder is None
+    assert "it changes the vision tower, which locates findings" in " ".join(tuned.notes)
+    other = export_merged(ExportRequest(tmp_path / "tuned", tmp_path / "other"))
+    assert "guard.safetensors" not in other.files
+
+
+def test_an_adapter_leaves_what_the_tower_states_of_places_as_it_was_taught(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    folder = adapter_for(tiny_embedded(tmp_path / "base"), tmp_path / "tuned", Lora(rank=4, modules=Modules.TOWER))
+    changed = {key.removeprefix("base_model.model.") for key in load_file(folder / WEIGHTS_FILE)}
+    parts = {name.split(".")[2] for name in changed if name.startswith("model.vision_tower.")}
+    assert parts == {"backbone", "pyramid", "detail", "summary"}
+
+
+def test_a_tower_of_an_earlier_amrg_is_one_line(base: Path, tmp_path: Path) -> None:
+    old = shutil.copytree(base, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text(encoding="utf-8"))
+    config["vision_config"] = {"model_type": "amrg_conv_tower", "widths": [24, 48, 96, 160, 192]}
+    (old / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError, match="model 'old' has the vision tower of an earlier amrg") as refused:
+        load_model(str(old))
+    assert "\n" not in str(refused.value)
 
 
 def test_vllm_is_told_what_it_cannot_serve(base: Path, tmp_path: Path) -> None:
@@ -369,19 +401,10 @@ def test_what_a_base_stores_beside_what_it_is_tied_to_is_not_asked_of_an_export(
     assert not any("lm_head" in name for name in stored(done.folder))
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("amrg.json", r"tuned: amrg\.json is damaged \(.*copy it again"),
-        ("heads.safetensors", r"heads\.safetensors is damaged \(.*copy it again"),
-    ],
-)
-def test_a_damaged_file_beside_weights_is_one_line(name: str, message: str, base: Path, tmp_path: Path) -> None:
-    copied = shutil.copytree(base, tmp_path / "base")
-    folder = adapter_for(copied, tmp_path / "tuned")
-    place = folder if name == "amrg.json" else copied
-    (place / name).write_bytes(b'{"encoding": ')
-    with pytest.raises(ModelError, match=message) as raised:
+def test_damaged_settings_beside_weights_are_one_line(base: Path, tmp_path: Path) -> None:
+    folder = adapter_for(base, tmp_path / "tuned")
+    (folder / "amrg.json").write_bytes(b'{"encoding": ')
+    with pytest.raises(ModelError, match=r"tuned: amrg\.json is damaged \(.*copy it again") as raised:
         load_model(str(folder))
     assert "\n" not in str(raised.value)
 

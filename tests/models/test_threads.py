@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from amrg.generation.engines.local import load_engine
 from amrg.models import ModelError, threads
 from amrg.models.threads import VARIABLE, set_threads
+from tests.models.tiny import tiny_embedded
 
 SMALL, LARGE = nn.Linear(2, 3), nn.Linear(2, 3, device="meta")
 
@@ -56,6 +58,6 @@ def test_what_is_no_number_of_threads_is_refused(requested: str, monkeypatch: py
         set_threads(SMALL)
 
 
-def test_the_embedded_model_drafts_in_one_thread() -> None:
-    load_engine()
+def test_the_embedded_model_drafts_in_one_thread(tmp_path: Path) -> None:
+    load_engine(str(tiny_embedded(tmp_path)))
     assert torch.get_num_threads() == 1

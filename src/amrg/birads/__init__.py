@@ -14,6 +14,7 @@ from amrg.birads.draft import (
     PlaceChange,
     RemovalReason,
     RemovedFinding,
+    SizeChange,
     describe_finding,
     draft_banner,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "RemovedFinding",
     "Report",
     "Shape",
+    "SizeChange",
     "Span",
     "Standing",
     "Status",

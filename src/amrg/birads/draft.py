@@ -80,6 +80,24 @@ class PlaceChange(Value):
         return f"Place corrected to {region(self.quadrant)} (shown on {_names(self.views)}): {what}."
 
 
+class SizeChange(Value):
+    """A size that the model wrote, and the one that was measured instead, None where none could be.
+
+    `finding` is as drafted. No model is shown the scale of its images, so what it writes of a size is a guess.
+    """
+
+    finding: Finding
+    size_mm: Annotated[int, Field(ge=1, le=300)] | None
+
+    @property
+    def line(self) -> str:
+        """The line that the radiologist reads."""
+        what, written = describe_finding(self.finding), f"{self.finding.size_mm} mm"
+        if self.size_mm is None:
+            return f"Removed, size not measured: {written}, {what}."
+        return f"Size measured as {self.size_mm} mm, not {written}: {what}."
+
+
 class IncompleteAssessment(Value):
     """A category 1 or 2 that was raised to 0: of one breast that was not seen in full, or of the whole study.
 
@@ -164,6 +182,8 @@ class Draft(Value):
     `study` says what it is a draft of, and `boxes` on which image each finding is.
     `in_domain` says whether the guard took the study for one like those that the model was trained on, at
     `domain_distance` from them where at most `domain_threshold` is expected; all None for a model without a guard.
+    `suspicion` is how suspicious the exam is by its images alone, 0 to 1, whatever the report says; None for a model
+    that does not measure it.
     `problems` are lines: text that was not understood, and rules of consistency that the model's report breaks.
     """
 
@@ -173,16 +193,28 @@ class Draft(Value):
     in_domain: bool | None = None
     domain_distance: FiniteFloat | None = None
     domain_threshold: FiniteFloat | None = None
+    suspicion: Fraction | None = None
     missing_views: tuple[tuple[Laterality, View], ...] = ()
     removed: tuple[RemovedFinding, ...] = ()
     category_changes: tuple[CategoryChange, ...] = ()
     place_changes: tuple[PlaceChange, ...] = ()
+    size_changes: tuple[SizeChange, ...] = ()
     incomplete: tuple[IncompleteAssessment, ...] = ()
     problems: tuple[str, ...] = ()
     report: Report
     boxes: tuple[ImageBox, ...] = ()
     text: str
     model_text: str
+
+    def facts(self) -> Iterator[str]:
+        """What every output states before the report: which study it is of, and how suspicious its images are."""
+        if self.study is not None:
+            yield from self.study.lines()
+        if self.suspicion is not None:
+            yield (
+                f"Suspicion of an abnormal exam: {self.suspicion:.2f} "
+                "(0 to 1, from the images alone; not the risk of cancer)"
+            )
 
     def notes(self) -> Iterator[str]:
         """What the report alone does not say, line by line: missing views, what was removed or changed, problems."""
@@ -191,6 +223,7 @@ class Draft(Value):
         yield from (removed.line for removed in self.removed)
         yield from (change.line for change in self.category_changes)
         yield from (change.line for change in self.place_changes)
+        yield from (change.line for change in self.size_changes)
         yield from (assessment.line for assessment in self.incomplete)
         yield from self.problems
 

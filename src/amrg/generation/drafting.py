@@ -13,7 +13,6 @@ from amrg.birads import (
     Report,
     Status,
     Style,
-    View,
     draft_banner,
     parse,
     render,
@@ -22,8 +21,9 @@ from amrg.core.errors import AmrgError
 from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
-from amrg.generation.places import ViewFeatures, follow_boxes, locate_findings
+from amrg.generation.places import ViewCandidates, follow_boxes, locate_findings
 from amrg.generation.problems import find_problems
+from amrg.generation.sizes import measure_sizes
 from amrg.generation.stating import StatedReport, state_study
 from amrg.imaging import FramedBreast, ImagingError, Study, hanging_order, missing_views
 from amrg.models.settings import ModelSettings
@@ -108,7 +108,7 @@ def prepare(study: Study, settings: ModelSettings) -> PreparedStudy:
 
 
 def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdentity, options: DraftOptions) -> Draft:
-    """Parse, locate, remove what the features do not support, and render.
+    """Parse, locate, remove what the features do not support, measure, and render.
 
     Raises:
         OutsideDomain: the study is unlike anything the model was trained on, and `options.force` is not set.
@@ -120,9 +120,10 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     parsed = parse(text)
     supported = _supported(parsed.report, prepared, generation.features)
     placed, place_changes = follow_boxes(supported.report)
-    stated = StatedReport(placed, supported.category_changes, missing=tuple(missing_views(study)))
+    sized, size_changes = measure_sizes(placed, study)
+    stated = StatedReport(sized, supported.category_changes, missing=tuple(missing_views(study)))
     if options.study_facts:
-        stated = state_study(replace(supported, report=placed), study, options.mastectomy)
+        stated = state_study(replace(supported, report=sized), study, options.mastectomy)
     provenance = Provenance(
         software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=domain.in_domain
     )
@@ -134,10 +135,12 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         in_domain=domain.in_domain,
         domain_distance=domain.distance,
         domain_threshold=domain.threshold,
+        suspicion=None if generation.features is None else generation.features.suspicion,
         missing_views=stated.missing,
         removed=supported.removed,
         category_changes=stated.category_changes,
         place_changes=place_changes,
+        size_changes=(*size_changes, *stated.size_changes),
         incomplete=stated.incomplete,
         problems=(*study.remarks(), *stated.problems, *found),
         report=report,
@@ -169,14 +172,10 @@ def _supported(report: Report, prepared: PreparedStudy, features: ImageFeatures 
     """The findings that the image features support, with their places; all of them where there are no features."""
     if features is None:
         return Supported(report)
-    views = view_features(prepared.request.views, prepared.framed, features)
-    return keep_supported(locate_findings(report, views, prepared.encoding))
+    return keep_supported(locate_findings(report, view_candidates(prepared, features), prepared.encoding))
 
 
-def view_features(
-    views: tuple[tuple[Laterality, View], ...], framed: tuple[FramedBreast, ...], features: ImageFeatures
-) -> list[ViewFeatures]:
-    """Image features view by view."""
-    side = round(features.cells.shape[1] ** 0.5)
-    grids = features.cells.reshape(len(views), side, side, -1)
-    return [ViewFeatures(*view, f, grid) for view, f, grid in zip(views, framed, grids, strict=True)]
+def view_candidates(prepared: PreparedStudy, features: ImageFeatures) -> list[ViewCandidates]:
+    """What the tower marks, view by view."""
+    each = zip(prepared.request.views, prepared.framed, features.candidates, strict=True)
+    return [ViewCandidates(*view, framed, candidates) for view, framed, candidates in each]

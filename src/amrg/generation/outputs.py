@@ -18,8 +18,15 @@ from amrg.imaging import Study
 def render_draft(draft: Draft) -> str:
     """The draft as plain text: banner, what it is a draft of, report, and what the report alone does not say."""
     notes = list(draft.notes())
-    study = [] if draft.study is None else ["", *draft.study.lines()]
-    lines = [*draft.banner, *study, "", draft.text.rstrip(), *(["", NOTES_HEADING, *notes] if notes else [])]
+    facts = list(draft.facts())
+    lines = [
+        *draft.banner,
+        *([""] if facts else []),
+        *facts,
+        "",
+        draft.text.rstrip(),
+        *(["", NOTES_HEADING, *notes] if notes else []),
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Where a drafted finding is: boxes read from the image features, in pixels of the original images."""
+"""Where a drafted finding is: boxes of the tower's candidates, in pixels of the original images."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
 from amrg.birads import Finding, Kind, Laterality, Location, PlaceChange, Report, View, ViewBox
 from amrg.birads.placement import agrees, quadrant_by_boxes
 from amrg.imaging import FramedBreast, NippleView, find_nipple
-from amrg.models import KINDS, ViewEncoding, box_from_image
+from amrg.models import ViewEncoding, box_from_image
+from amrg.models.embedded.candidates import Candidate, places_of
 
-FLOOR = 0.25  # probability below which a cell marks nothing
+FLOOR = 0.25  # probability below which a candidate marks nothing
 
 
 @dataclass(frozen=True)
-class ViewFeatures:
-    """One view with its image features: cells float32 [side, side, kinds], probabilities."""
+class ViewCandidates:
+    """One view with the places that the tower marks in it."""
 
     laterality: Laterality
     view: View
     framed: FramedBreast
-    cells: npt.NDArray[np.float32]
+    candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True)
 class Region:
-    """A place that the features mark on one view, and the probability of its most probable cell."""
+    """A place that the tower marks on one view, and the probability of a finding of the kind there."""
 
     box: ViewBox
     probability: float
 
 
-def locate_findings(report: Report, views: Sequence[ViewFeatures], encoding: ViewEncoding) -> Report:
-    """The report with a box a view and a probability for every finding that the features locate.
+def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: ViewEncoding) -> Report:
+    """The report with a box a view and a probability for every finding that the tower locates.
 
     The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where
     it is said to be, in the order of probability where that decides nothing.
@@ -116,17 +115,14 @@ def _located(finding: Finding, regions: Sequence[Region], views: int) -> Finding
     return finding.model_copy(update={"boxes": boxes, "probability": best, "views": everywhere})
 
 
-def _regions(view: ViewFeatures, kind: Kind, encoding: ViewEncoding, nipple: NippleView | None) -> list[Region]:
-    """Connected regions above the floor, most probable first."""
-    grid = view.cells[..., KINDS.index(kind)]
-    labels, _ = ndimage.label(grid >= FLOOR)
-    cell = encoding.size / len(grid)
+def _regions(view: ViewCandidates, kind: Kind, encoding: ViewEncoding, nipple: NippleView | None) -> list[Region]:
+    """The places of a kind above the floor, most probable first."""
     regions = []
-    for rows, columns in ndimage.find_objects(labels):
-        edges = (columns.start * cell, rows.start * cell, columns.stop * cell, rows.stop * cell)
-        box = box_from_image(edges, (view.laterality, view.view), view.framed, encoding)
-        regions.append(Region(_with_position(box, view.framed, nipple), float(grid[rows, columns].max())))
-    return sorted(regions, key=lambda region: -region.probability)
+    for candidate in places_of(kind, view.candidates):
+        if candidate.probability(kind) >= FLOOR:
+            box = box_from_image(candidate.edges, (view.laterality, view.view), view.framed, encoding)
+            regions.append(Region(_with_position(box, view.framed, nipple), candidate.probability(kind)))
+    return regions
 
 
 def _with_position(box: ViewBox, framed: FramedBreast, nipple: NippleView | None) -> ViewBox:

@@ -60,7 +60,7 @@ def report_picture(study: Study, draft: Draft) -> Image.Image:
 
 def _report_lines(draft: Draft) -> Iterator[_Line]:
     """Every line of the panel before it is wrapped: the study, the report, the marks' legend, notes."""
-    for line in draft.study.lines() if draft.study is not None else ():
+    for line in draft.facts():
         yield _Line(line, 13, FAINT)
     for paragraph in draft.text.splitlines():
         if HEADING.match(paragraph):

@@ -11,6 +11,7 @@ from amrg.birads import (
     Laterality,
     Recommendation,
     Report,
+    SizeChange,
     Technique,
     View,
     usual_recommendation,
@@ -18,6 +19,7 @@ from amrg.birads import (
 from amrg.birads.renderer.phrasing import SIDE
 from amrg.generation.completeness import state_unconfirmed, withhold_clearance
 from amrg.generation.evidence import Supported
+from amrg.generation.sizes import remove_unmeasured
 from amrg.imaging import ImageKind, Study, missing_views
 
 
@@ -29,6 +31,7 @@ class StatedReport:
     category_changes: tuple[CategoryChange, ...] = ()
     incomplete: tuple[IncompleteAssessment, ...] = ()
     missing: tuple[tuple[Laterality, View], ...] = ()
+    size_changes: tuple[SizeChange, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -36,18 +39,20 @@ def state_study(supported: Supported, study: Study, mastectomy: tuple[Laterality
     """The report with its views, mastectomies, unconfirmed findings, and no breast cleared that was not seen in full.
 
     `mastectomy` is what is known of the patient: what a model writes of it is removed where it is not known, and no
-    view of a breast that was removed is missing.
+    view of a breast that was removed is missing. No size stays that was not measured.
     """
     missing = tuple(view for view in missing_views(study) if view[0] not in mastectomy)
     possible = state_unconfirmed(supported)
     complete = withhold_clearance(possible.report, missing)
-    unknown = [side for side in complete.report.mastectomy if side not in mastectomy]
+    measured, size_changes = remove_unmeasured(complete.report, study)
+    unknown = [side for side in measured.mastectomy if side not in mastectomy]
     known = {"technique": technique_of(study), "mastectomy": tuple(side for side in Laterality if side in mastectomy)}
     return StatedReport(
-        report=with_subjects(complete.report.model_copy(update=known)),
+        report=with_subjects(measured.model_copy(update=known)),
         category_changes=possible.category_changes,
         incomplete=complete.incomplete,
         missing=missing,
+        size_changes=size_changes,
         problems=tuple(f"Removed, not known of this patient: status post {SIDE[side]} mastectomy." for side in unknown),
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import AutoConfig
 
 from amrg.core.errors import first_line
@@ -31,7 +32,9 @@ from amrg.models.backbones.base import Backbone, Part
 from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.catalog import pinned_revision
 from amrg.models.embedded.architecture import FOLDER, NAME
+from amrg.models.embedded.guard import FILE_NAME as GUARD_FILE
 from amrg.models.embedded.heads import FindingHeads
+from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.errors import ModelError
 from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.hubnames import hub_name
@@ -39,15 +42,16 @@ from amrg.models.settings import ModelSettings
 from amrg.models.weights import load_complete
 
 HEADS_FILE = "heads.safetensors"
+_EARLIER_TOWER = "amrg_conv_tower"
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be prompted: weights, processor, settings, and (embedded only) its finding heads.
+    """A model ready to be prompted: weights, processor, settings.
 
     `folder` has its weights, None for a hub model in the hub's own cache. Of an adapter, `adapter` is its folder and
-    all else is its base's, except the settings that it was trained with; its weights are merged in. `notes` are lines
-    about it for the user.
+    all else is its base's, except the settings that it was trained with; its weights are merged in, and `tuned_tower`
+    says whether any of them are the vision tower's. `notes` are lines about it for the user.
     """
 
     name: str
@@ -56,11 +60,23 @@ class LoadedModel:
     processor: Any
     settings: ModelSettings
     folder: Path | None
-    heads: FindingHeads | None
     revision: str | None = None
     adapter: Path | None = None
     hub_name: str | None = None
+    tuned_tower: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def finding_tower(self) -> MammogramTower | None:
+        """The vision tower, where it is one that locates findings; None for every other model."""
+        tower = getattr(self.model.model, "vision_tower", None)
+        return tower if isinstance(tower, MammogramTower) else None
+
+    @property
+    def guard_folder(self) -> Path | None:
+        """Where the guard of its tower is stored: with an adapter, or with a base whose tower no adapter changed."""
+        folders = (self.adapter, None if self.tuned_tower else self.folder)
+        return next((f for f in folders if f is not None and (f / GUARD_FILE).is_file()), None)
 
     @property
     def weights_hash(self) -> str | None:
@@ -153,8 +169,17 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
         for part, count in changed.items()
         if not moving[part]
     )
-    heads = None if changed[Part.TOWER] else base.heads  # they were trained on the base's own tower
-    return replace(unmerged, loaded=replace(loaded, heads=heads, notes=(*loaded.notes, *still)))
+    loaded = replace(loaded, tuned_tower=moving[Part.TOWER] > 0, notes=(*loaded.notes, *still))
+    return replace(unmerged, loaded=replace(loaded, notes=(*loaded.notes, *_of_tuned_tower(loaded, base.name))))
+
+
+def _of_tuned_tower(loaded: LoadedModel, base: str) -> Iterator[str]:
+    """The line for an adapter that changes the tower which locates findings."""
+    if loaded.tuned_tower and loaded.finding_tower is not None:
+        yield (
+            f"adapter {loaded.name}: it changes the vision tower, which locates findings: places, probabilities and "
+            f"suspicion are not those that {base} was measured with"
+        )
 
 
 def _refuse_another_base(folder: Path, base: LoadedModel) -> None:
@@ -198,6 +223,8 @@ def load_base(
     label = NAME if name is None else (folder.name if folder is not None else str(name))
     commit = None if folder is not None else (revision or pinned_revision(source))
     config: Any = None
+    if folder is not None:
+        _refuse_earlier_tower(folder, label)
     try:
         if folder is None:
             commit = commit_of(source, commit)
@@ -222,9 +249,24 @@ def load_base(
     if quantization is None:
         model.to("cuda" if torch.cuda.is_available() else "cpu")
     hub_name = None if folder is not None else source
-    return LoadedModel(
-        label, backbone, model.eval(), processor, settings, folder, _heads(folder), commit, hub_name=hub_name
-    )
+    return LoadedModel(label, backbone, model.eval(), processor, settings, folder, commit, hub_name=hub_name)
+
+
+def _refuse_earlier_tower(folder: Path, label: str) -> None:
+    """Refuse a checkpoint whose vision tower is of a class that amrg no longer has.
+
+    Raises:
+        ModelError: names the class, and what to do.
+    """
+    try:
+        vision = json.loads((folder / "config.json").read_bytes())["vision_config"]["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # transformers says what is wrong with it
+    if vision == _EARLIER_TOWER:
+        raise ModelError(
+            f"model {label!r} has the vision tower of an earlier amrg: found {vision}, expected "
+            f"{MammogramTowerConfig.model_type}; train it again (the embedded one: `make model`), or name another model"
+        )
 
 
 def _why_quantised(config: Any, label: str) -> str | None:
@@ -272,26 +314,6 @@ def _families() -> str:
 def _dtype() -> torch.dtype:
     """bfloat16 on an accelerator (float16 overflows in Gemma 3), float32 on a CPU."""
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32
-
-
-def _heads(folder: Path | None) -> FindingHeads | None:
-    """The heads stored next to a checkpoint, where there are any.
-
-    Raises:
-        ModelError: the file is damaged.
-    """
-    if folder is None or not (folder / HEADS_FILE).is_file():
-        return None
-    try:
-        stored = load_file(folder / HEADS_FILE)
-        heads = FindingHeads(stored["cells.weight"].shape[1], stored["kinds.weight"].shape[1])
-        heads.load_state_dict(stored)
-    except (SafetensorError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"model {folder.name}: {HEADS_FILE} is damaged ({first_line(error)}), which locates findings; "
-            "copy it again from where the model came from"
-        ) from error
-    return heads.eval()
 
 
 def folder_hash(folder: Path) -> str:

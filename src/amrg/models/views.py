@@ -18,7 +18,7 @@ class Channels(StrEnum):
     """What the three channels of the image hold."""
 
     GREY = "grey"  # the presentation values, three times
-    LAYERS = "layers"  # presentation; local contrast on a ramp across; small bright things on a ramp down
+    LAYERS = "layers"  # presentation, the breast's range stretched; local contrast; small bright things
 
 
 class Hanging(StrEnum):
@@ -43,12 +43,6 @@ def frame_for(mammogram: Mammogram, encoding: ViewEncoding) -> FramedBreast:
 
 def model_image(framed: FramedBreast, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
     """The image that a model takes: uint8 [size, size, 3]."""
-    stacked = layers(framed, laterality, encoding)
-    return with_position(stacked) if encoding.channels is Channels.LAYERS else stacked
-
-
-def layers(framed: FramedBreast, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:
-    """The three channels, oriented as the model takes them, without position: uint8 [size, size, 3]."""
     if encoding.channels is Channels.LAYERS:
         chosen = (stretched(framed), framed.contrast, framed.detail)
     else:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
+from amrg.models.embedded.candidates import Candidate
 from amrg.models.embedded.guard import Guard
 from amrg.models.settings import ModelSettings
 
@@ -43,11 +44,13 @@ class Request:
 class ImageFeatures:
     """What a model's vision tower measured of a study's images, for the finding places and the domain guard.
 
-    `cells` are probabilities float32 [views, cells, kinds], `statistics` float64 [views, features]; `guard` knows the
-    statistics of training images, None where none was fitted.
+    `candidates` are the places that it marks, view by view in the request's order; `suspicion` is how suspicious the
+    exam is, 0 to 1. `statistics` are float64 [views, features]; `guard` knows those of training images, None where none
+    was fitted.
     """
 
-    cells: npt.NDArray[np.float32]
+    candidates: tuple[tuple[Candidate, ...], ...]
+    suspicion: float
     statistics: npt.NDArray[np.float64]
     guard: Guard | None
 

@@ -11,7 +11,7 @@ from amrg.core.hashing import sha256_of_text
 from amrg.generation.engines.base import Accept, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.decode import batch_prompts, decode_texts
-from amrg.models.embedded.features import run_tower, view_statistics
+from amrg.models.embedded.features import feature_maps, read_candidates, read_suspicion, run_tower, view_statistics
 from amrg.models.embedded.guard import Guard
 from amrg.models.load import LoadedModel, load_model
 from amrg.models.settings import ModelSettings
@@ -45,7 +45,7 @@ class LocalEngine:
         return self.loaded.settings
 
     def generate(self, requests: Sequence[Request], accept: Accept | None = None) -> Iterator[Generation]:
-        """Greedy texts, with image features where the model has heads to read them."""
+        """Greedy texts, with image features where the model's tower locates findings."""
         for start in range(0, len(requests), self.max_batch):
             yield from self._generate_together(requests[start : start + self.max_batch], accept)
 
@@ -65,17 +65,20 @@ class LocalEngine:
         return [Generation(texts.get(i), features) for i, (_, features) in enumerate(encoded)]
 
     def _encode(self, prompt: Prompt) -> tuple[list[Tensors], ImageFeatures | None]:
-        """The tower's features of a study's images: what the projector takes, and what the heads read in them."""
-        loaded = self.loaded
+        """The tower's output of a study's images: what the projector takes, and what the tower marks in them."""
+        loaded, tower = self.loaded, self.loaded.finding_tower
         pixels = {name: tensor.to(loaded.model.device) for name, tensor in prompt.pixels.items()}
-        if loaded.heads is None:
+        if tower is None:
             return loaded.backbone.features(loaded.model, pixels), None
-        images = pixels["pixel_values"].to(loaded.model.dtype)
-        stages = run_tower(loaded.model.model.vision_tower, images)
-        read = tuple(stage.float().cpu() for stage in stages)
-        cells = loaded.heads.cells(read[-2].flatten(2).transpose(1, 2)).sigmoid().numpy()
-        features = ImageFeatures(cells, view_statistics(read, prompt.pixels["pixel_values"].float()), self.guard)
-        return [{"states": states} for states in stages[-1]], features
+        out = run_tower(tower, pixels["pixel_values"].to(loaded.model.dtype))
+        features = ImageFeatures(
+            read_candidates(out),
+            read_suspicion(out),
+            view_statistics(feature_maps(out), prompt.pixels["pixel_values"].float()),
+            self.guard,
+        )
+        assert out.last_hidden_state is not None
+        return [{"states": states} for states in out.last_hidden_state], features
 
 
 def load_engine(model: str | None = None, max_batch: int = 1) -> LocalEngine:
@@ -88,6 +91,6 @@ def load_engine(model: str | None = None, max_batch: int = 1) -> LocalEngine:
 
 
 def local_engine(loaded: LoadedModel, max_batch: int = 1) -> LocalEngine:
-    """The engine of a loaded model, with the guard stored with its weights."""
+    """The engine of a loaded model, with the guard of its tower where one is stored."""
     set_threads(loaded.model)
-    return LocalEngine(loaded, Guard.load(loaded.folder), max_batch)
+    return LocalEngine(loaded, Guard.load(loaded.guard_folder), max_batch)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 from transformers import Gemma3ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -25,12 +26,12 @@ from amrg.models.backbones.base import (
     by_processor,
     chat_of,
 )
+from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.tokenizer import END_OF_TURN
 from amrg.models.settings import ModelSettings
 
 _LANGUAGE = r"model\.language_model\..*\.(?:q|k|v|o|gate|up|down)_proj"
 _TOWER_LINEAR = r"model\.vision_tower\..*\.(?:q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
-_TOWER_CONVOLUTIONS = r"model\.vision_tower\.stages\..*"
 _PROJECTOR = "model.multi_modal_projector"
 
 
@@ -79,19 +80,26 @@ class Gemma3(Backbone):
 
     def trainable_modules(self, model: Any, modules: Modules) -> TrainableModules:
         """The embedded model's convolutions count as its tower's linear layers, but not for `all-linear`."""
-        convolutional = hasattr(model.model.vision_tower, "stages")
+        embedded = isinstance(model.model.vision_tower, MammogramTower)
         if modules is Modules.LANGUAGE:
             return TrainableModules(_LANGUAGE)
         if modules is Modules.PROJECTOR:
             return TrainableModules(_LANGUAGE, (_PROJECTOR,), projector=True)
         if modules is Modules.ALL_LINEAR:
-            return TrainableModules(f"{_LANGUAGE}|{_TOWER_LINEAR}", tower=not convolutional)
-        tower = _convolutions(model) if convolutional else _TOWER_LINEAR
+            tower = _embedded_tower(model, nn.Linear) if embedded else _TOWER_LINEAR
+            return TrainableModules(f"{_LANGUAGE}|{tower}", tower=True)
+        tower = _embedded_tower(model, nn.Linear, nn.Conv2d) if embedded else _TOWER_LINEAR
         return TrainableModules(f"{_LANGUAGE}|{tower}", (_PROJECTOR,), projector=True, tower=True)
 
 
-def _convolutions(model: Any) -> str:
-    """A pattern of the tower's convolutions without the dilated ones: PEFT's adapters for those ignore the dilation."""
-    modules = model.model.vision_tower.named_modules()
-    named = [n for n, m in modules if isinstance(m, torch.nn.Conv2d) and m.dilation == (1, 1)]
+def _embedded_tower(model: Any, *classes: type[nn.Module]) -> str:
+    """A pattern of the embedded tower's layers of some classes, without its heads and depthwise convolutions.
+
+    The heads were taught places and probabilities, which a loss on text alone would turn into something else.
+    """
+    named = [
+        name
+        for name, module in model.model.vision_tower.named_modules()
+        if isinstance(module, classes) and getattr(module, "groups", 1) == 1 and not name.startswith("heads.")
+    ]
     return "|".join(r"model\.vision_tower\." + name.replace(".", r"\.") for name in named)

@@ -43,7 +43,7 @@ from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
 from amrg.models.hubnames import checkpoint_shapes, hub_name, rename_to_hub, weight_files
-from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged, save_heads
+from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged
 
 COPIED = (RECIPE_FILE, TRAINING_FILE)
 SHARD = "5GB"
@@ -185,10 +185,8 @@ def _merge_into(partial: Path, request: ExportRequest) -> Original:
     merged.save_pretrained(partial, max_shard_size=request.shard)
     rename_to_hub(partial, merged.config.model_type)
     loaded.processor.save_pretrained(partial)
-    if loaded.heads is not None:
-        save_heads(loaded.heads, partial)
-        if loaded.folder is not None and (loaded.folder / guard.FILE_NAME).is_file():
-            shutil.copyfile(loaded.folder / guard.FILE_NAME, partial / guard.FILE_NAME)
+    if loaded.guard_folder is not None:
+        shutil.copyfile(loaded.guard_folder / guard.FILE_NAME, partial / guard.FILE_NAME)
     _write_other_files(partial, request, loaded)
     return before
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from amrg.birads import Finding, Laterality, Report, View
 from amrg.imaging import frame_breast
-from amrg.models.views import ViewEncoding, box_to_image, layers
+from amrg.models.views import ViewEncoding, box_to_image, model_image
 from amrg.phantom import (
     FAINT_RICH,
     FAINT_SCREENING,
@@ -124,7 +124,7 @@ def frame_drawn(
     lesions = tuple(
         ViewLesion(exam.truth.findings[x.finding], box_to_image(x.box, framed, encoding)) for x in view.lesions
     )
-    return layers(framed, view.laterality, encoding), lesions
+    return model_image(framed, view.laterality, encoding), lesions
 
 
 def load_shard(job: DrawJob) -> Shard:

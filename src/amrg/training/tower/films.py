@@ -22,7 +22,7 @@ from scipy import ndimage
 from amrg.birads import Laterality
 from amrg.imaging import frame_breast
 from amrg.imaging.framing import find_breast
-from amrg.models.views import Channels, Hanging, ViewEncoding, layers
+from amrg.models.views import Channels, Hanging, ViewEncoding, model_image
 
 Pixels = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -244,4 +244,4 @@ def frame_scene(scene: FilmScene, size: int) -> tuple[npt.NDArray[np.uint8], tup
         left, top = framed.to_framed(lesion.box[0], lesion.box[1])
         right, bottom = framed.to_framed(lesion.box[2], lesion.box[3])
         lesions.append(Lesion((left, top, right, bottom), lesion.labels))
-    return layers(framed, Laterality.LEFT, encoding), tuple(lesions)
+    return model_image(framed, Laterality.LEFT, encoding), tuple(lesions)

@@ -1,0 +1,50 @@
+"""What the embedded model's tower marks in a view: places with a box and what each of them may be. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from amrg.birads import Kind
+from amrg.models.embedded.attributes import KINDS
+
+Edges = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels of the model's image."""
+SAME_PLACE = 0.5  # share of the smaller of two boxes that the other covers, from which both are one place
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place that the tower marks in one view: its box, and probabilities, 0 to 1.
+
+    `kinds` float32 [kinds] are those of every kind, each by itself; `lesion` is that of a finding of any kind, and
+    `malignant` that of one that is cancer.
+    """
+
+    edges: Edges
+    kinds: npt.NDArray[np.float32]
+    lesion: float
+    malignant: float
+
+    def probability(self, kind: Kind) -> float:
+        """The probability that a finding of a kind is here."""
+        return float(self.kinds[KINDS.index(kind)])
+
+
+def places_of(kind: Kind, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The places of a kind, most probable first: of candidates whose boxes overlap, the most probable."""
+    kept: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: -c.probability(kind)):
+        if all(_shared(candidate.edges, other.edges) < SAME_PLACE for other in kept):
+            kept.append(candidate)
+    return kept
+
+
+def _shared(a: Edges, b: Edges) -> float:
+    """The share of the smaller of two boxes that the other covers, 0 to 1."""
+    width, height = (min(a[i + 2], b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
+    smaller = min((x[2] - x[0]) * (x[3] - x[1]) for x in (a, b))
+    return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 0.0

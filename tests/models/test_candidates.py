@@ -1,0 +1,64 @@
+"""Candidates: each with the box of its own cell, in pixels; of those that overlap one is a place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from amrg.birads import Kind
+from amrg.models import KINDS
+from amrg.models.embedded.candidates import Candidate, Edges, places_of
+from amrg.models.embedded.features import read_candidates, read_suspicion
+from amrg.models.embedded.mammogram_tower import CELL, MammogramTowerOutput, ViewMaps
+
+ROWS, COLUMNS = 4, 6
+
+
+def logit(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))
+
+
+def output() -> MammogramTowerOutput:
+    """Two views: of the first, a mass at row 1 and column 2 and a place at the last cell; of the second, nothing."""
+    kinds = torch.full((2, len(KINDS), ROWS, COLUMNS), -9.0)
+    kinds[0, KINDS.index(Kind.MASS), 1, 2] = logit(0.9)
+    lesion = torch.full((2, ROWS, COLUMNS), -9.0)
+    lesion[0, 1, 2], lesion[0, 3, 5] = logit(0.7), logit(0.4)
+    boxes = torch.full((2, 4, ROWS, COLUMNS), 50.0)
+    boxes[0, :, 1, 2] = torch.tensor([0.5, 1.0, 2.0, 1.25])
+    maps = ViewMaps(
+        lesion=lesion,
+        malignant=torch.full((2, ROWS, COLUMNS), logit(0.2)),
+        kinds=kinds,
+        boxes=boxes,
+        suspicion=torch.tensor([logit(0.3), logit(0.8)]),
+    )
+    return MammogramTowerOutput(maps=maps, candidates=torch.tensor([[8, 23, -1], [-1, -1, -1]]))
+
+
+def test_a_candidate_has_the_box_that_its_cell_predicts_in_pixels_and_within_the_image() -> None:
+    (first, second), nothing = read_candidates(output())
+    assert nothing == ()
+    assert first.edges == (2.0 * CELL, 0.5 * CELL, 4.5 * CELL, 2.75 * CELL)
+    assert second.edges == (0.0, 0.0, COLUMNS * CELL, ROWS * CELL)
+    assert [first.lesion, first.malignant] == pytest.approx([0.7, 0.2])
+    assert first.kinds.shape == (len(KINDS),)
+    assert first.kinds[KINDS.index(Kind.MASS)] == pytest.approx(0.9)
+
+
+def test_an_exam_is_as_suspicious_as_the_most_suspicious_of_its_views() -> None:
+    assert read_suspicion(output()) == pytest.approx(0.8)
+
+
+def place(edges: Edges, **probabilities: float) -> Candidate:
+    kinds = [probabilities.get(kind.name.lower(), 0.0) for kind in KINDS]
+    return Candidate(edges, np.array(kinds, np.float32), max(kinds), 0.0)
+
+
+def test_of_places_that_overlap_the_most_probable_of_the_kind_is_one() -> None:
+    within = place((12, 12, 16, 16), mass=0.9)
+    around = place((10, 10, 20, 20), mass=0.5, calcifications=0.8)
+    beside = place((19, 10, 29, 20), mass=0.6)
+    assert places_of(Kind.MASS, [around, within, beside]) == [within, beside]
+    assert places_of(Kind.CALCIFICATIONS, [within, beside, around])[0] == around
