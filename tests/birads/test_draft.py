@@ -25,6 +25,7 @@ from amrg.birads import (
     RemovalReason,
     RemovedFinding,
     Report,
+    SizeChange,
     View,
     ViewBox,
     describe_finding,
@@ -48,6 +49,7 @@ _changes = st.builds(
 )
 _views = st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), min_size=1, max_size=4).map(tuple)
 _place_changes = st.builds(PlaceChange, finding=findings(), quadrant=st.sampled_from(Quadrant), views=_views)
+_size_changes = st.builds(SizeChange, finding=findings(), size_mm=maybe(st.integers(1, 300)))
 _incomplete = st.builds(
     IncompleteAssessment,
     laterality=maybe(st.sampled_from(Laterality)),
@@ -78,10 +80,12 @@ _drafts = st.builds(
     in_domain=maybe(st.booleans()),
     domain_distance=_distances,
     domain_threshold=_distances,
+    suspicion=maybe(_fractions),
     missing_views=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), max_size=4).map(tuple),
     removed=st.lists(_removed, max_size=3).map(tuple),
     category_changes=st.lists(_changes, max_size=2).map(tuple),
     place_changes=st.lists(_place_changes, max_size=2).map(tuple),
+    size_changes=st.lists(_size_changes, max_size=2).map(tuple),
     incomplete=st.lists(_incomplete, max_size=2).map(tuple),
     problems=st.lists(st.text(), max_size=2).map(tuple),
     report=reports(),
@@ -103,13 +107,14 @@ def test_a_draft_is_exact_through_json(draft: Draft) -> None:
         + len(draft.removed)
         + len(draft.category_changes)
         + len(draft.place_changes)
+        + len(draft.size_changes)
         + len(draft.incomplete)
         + len(draft.problems)
     )
 
 
 @pytest.mark.parametrize(
-    "change", [{"banner": []}, {"signed": True}, {"schema_version": 2}, {"domain_distance": "nan"}]
+    "change", [{"banner": []}, {"signed": True}, {"schema_version": 2}, {"domain_distance": "nan"}, {"suspicion": 1.1}]
 )
 def test_a_draft_without_its_banner_or_with_unknown_fields_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

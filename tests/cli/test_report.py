@@ -221,7 +221,7 @@ def test_a_patient_is_named_only_where_asked_for(tmp_path: Path, use: Use) -> No
     assert "Doe" not in run("inspect", source).stdout
 
 
-def test_a_mastectomy_that_is_stated_is_in_the_report_and_lacks_no_view(tmp_path: Path) -> None:
+def test_a_mastectomy_that_is_stated_is_in_the_report_and_lacks_no_view(use: Use, tmp_path: Path) -> None:
     source = exam(tmp_path / "in")
     for name in ("RCC.dcm", "RMLO.dcm"):
         (source / name).unlink()

@@ -155,6 +155,36 @@ def test_findings_that_the_features_do_not_locate_are_removed(study: Study) -> N
     assert [len(finding.boxes) for finding in located.report.findings] == [2]
 
 
+def test_a_size_is_measured_where_the_images_have_a_scale_and_never_the_models(study: Study) -> None:
+    text = TEXT.replace("spiculated mass", "spiculated mass, 77 mm")
+    located = FixedEngine((text,), features(0.0, 0.9))
+    draft = draft_report(study, located)
+    (size,) = (finding.size_mm for finding in draft.report.findings)
+    assert size is not None
+    assert [change.size_mm for change in draft.size_changes] == [size]
+    assert f"{size} mm" in draft.text
+    assert "77 mm" not in draft.text
+    assert parse(draft.text).report.stated() == draft.report.stated()
+    plain = tuple(m.model_copy(update={"pixel_spacing_mm": None}) for m in study.mammograms)
+    for engine in (located, FixedEngine((text,))):
+        draft = draft_report(study.model_copy(update={"mammograms": plain}), engine)
+        assert " mm" not in draft.text
+        assert "Removed, size not measured: 77 mm, mass, left breast" in render_draft(draft)
+    (scored,) = draft_studies([study], FixedEngine((text,)), DraftOptions(study_facts=False))
+    assert isinstance(scored, Drafted)
+    assert [finding.size_mm for finding in scored.draft.report.findings] == [77]
+
+
+def test_suspicion_is_of_the_images_and_is_stated_where_the_model_measures_it(study: Study) -> None:
+    draft = draft_report(study, FixedEngine((CLEAR,), features(0.0)))
+    line = "Suspicion of an abnormal exam: 0.25 (0 to 1, from the images alone; not the risk of cancer)"
+    assert draft.suspicion == 0.25
+    assert line in render_draft(draft).splitlines()
+    without = draft_report(study, FixedEngine((CLEAR,)))
+    assert without.suspicion is None
+    assert "Suspicion" not in render_draft(without)
+
+
 def test_every_output_names_study_and_images_and_no_patient(study: Study) -> None:
     dated = study.model_copy(update={"date": datetime.date(2024, 3, 1), "accession_number": "ACC-7"})
     draft = draft_report(dated, FixedEngine((TEXT,), features(0.0, 0.9)))

@@ -95,7 +95,7 @@ class Gemma3(Backbone):
 def _embedded_tower(model: Any, *classes: type[nn.Module]) -> str:
     """A pattern of the embedded tower's layers of some classes, without its heads and depthwise convolutions.
 
-    The heads were taught places and probabilities, which a loss on text alone would turn into something else.
+    The heads were trained to state places and probabilities, which a loss on text alone would make mean something else.
     """
     named = [
         name

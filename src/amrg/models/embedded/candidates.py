@@ -36,11 +36,11 @@ class Candidate:
 
 def places_of(kind: Kind, candidates: Iterable[Candidate]) -> list[Candidate]:
     """The places of a kind, most probable first: of candidates whose boxes overlap, the most probable."""
-    kept: list[Candidate] = []
+    retained: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: -c.probability(kind)):
-        if all(_shared(candidate.edges, other.edges) < SAME_PLACE for other in kept):
-            kept.append(candidate)
-    return kept
+        if all(_shared(candidate.edges, other.edges) < SAME_PLACE for other in retained):
+            retained.append(candidate)
+    return retained
 
 
 def _shared(a: Edges, b: Edges) -> float:
