@@ -54,6 +54,13 @@ def half_of_box(box: ViewBox, clear: float = _CLEAR) -> Quadrant | None:
     return names[0] if over > clear else names[1] if box.off_nipple_line < -clear else None
 
 
+def depth_of_box(box: ViewBox) -> Depth | None:
+    """The third of the way from the nipple to the chest wall that a box is in; None where the nipple is not known."""
+    if box.behind_nipple is None:
+        return None
+    return next(depth for depth, (least, most) in _THIRDS.items() if least <= box.behind_nipple <= most)
+
+
 def contradictions(finding: Finding) -> Iterator[tuple[int, str]]:
     """Boxes that are where the finding is said not to be: the box's index, and what is said and shown."""
     for number, box in enumerate(finding.boxes):

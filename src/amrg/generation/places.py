@@ -44,7 +44,7 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
     """
     regions: dict[int, list[Region]] = defaultdict(list)
     for view in views:
-        nipple = find_nipple(view.framed, view.laterality)
+        nipple = find_nipple(view.framed.breast, view.laterality)
         for kind, members in _by_kind(report.findings, view.laterality).items():
             marked = _regions(view, kind, encoding, nipple)[: len(members)]
             for member, region in _paired([report.findings[i] for i in members], marked):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from amrg.birads import Laterality
-from amrg.imaging.framing import FramedBreast
+from amrg.imaging.framing import Mask
 
 _SMOOTH = 1 / 42  # of the frame: narrower than a nipple, wider than the outline's steps
 _PLATEAU = 0.25  # share of the breast's rows: an outline cut straight by the image's edge shows no nipple
@@ -33,9 +33,12 @@ class NippleView:
         return (self.row - y) / self.reach, (self.reach - from_wall) / self.reach
 
 
-def find_nipple(framed: FramedBreast, laterality: Laterality) -> NippleView | None:
-    """The point of the outline that is farthest from the chest wall; None where the outline has no such point."""
-    mask = framed.breast if laterality is Laterality.LEFT else framed.breast[:, ::-1]
+def find_nipple(breast: Mask, laterality: Laterality) -> NippleView | None:
+    """The point of the outline that is farthest from the chest wall; None where the outline has no such point.
+
+    `breast` is that of a framed breast, bool [size, size].
+    """
+    mask = breast if laterality is Laterality.LEFT else breast[:, ::-1]
     extents = _extents(mask)
     reach = float(extents.max())
     farthest = np.flatnonzero(extents >= reach - 0.5)

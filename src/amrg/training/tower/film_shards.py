@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from amrg.birads import View
+from amrg.birads import Laterality, View
+from amrg.imaging import NippleView, find_nipple
 from amrg.training.tower.films import Collage, FilmScene, Lesion, ListedFilm, frame_scene, read_films, read_scene
 from amrg.training.tower.labelled_views import (
     LISTED,
@@ -27,6 +28,7 @@ from amrg.training.tower.labelled_views import (
     density_of,
     film_lesion,
     film_suspicion,
+    with_place,
 )
 
 COLUMNS = 3 / 4  # of the side: breasts are seldom wider than that
@@ -123,10 +125,18 @@ def _scene(film: ListedFilm, job: FilmJob) -> FilmScene:
 def _labelled(film: ListedFilm, image: npt.NDArray[np.uint8], lesions: Sequence[Lesion]) -> LabelledView:
     """A framed image with what is known of it."""
     view = View(film.record["view"])
-    placed = tuple(film_lesion(lesion, view) for lesion in lesions)
+    nipple = _nipple(image)
+    placed = tuple(with_place(film_lesion(lesion, view), nipple, view) for lesion in lesions)
     outcome = film.record.get("outcome")
     normal = outcome == "normal" and not lesions
     source = Source.FILM if film.source == "cbis" else Source.DIGITAL
     suspicion = film_suspicion(placed) if film.source != UNMARKED or lesions else OUTCOMES.get(str(outcome))
     absence = SURE if normal else UNKNOWN if film.source == UNMARKED else LISTED
     return LabelledView(image, view, placed, density_of(film.record), suspicion, source, absence)
+
+
+def _nipple(image: npt.NDArray[np.uint8]) -> NippleView | None:
+    """The nipple of a stored view, chest wall at the left."""
+    breast = np.zeros((len(image), len(image)), np.bool_)
+    breast[:, : image.shape[1]] = image[..., 0] > 0
+    return find_nipple(breast, Laterality.LEFT)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from amrg.birads import Composition, Finding, Kind, View
+from amrg.birads import Composition, Finding, Kind, Laterality, View, ViewBox
 from amrg.birads.lexicon import ASYMMETRIES
+from amrg.birads.placement import depth_of_box, half_of_box
 from amrg.datasets.importers.cbis_ddsm import finding_of_terms
-from amrg.models.embedded.attributes import attribute_values
+from amrg.imaging import NippleView
+from amrg.models.embedded.attributes import attribute_values, place_in_view
 from amrg.training.embedded.phantom_shards import ViewLesion
 from amrg.training.tower.films import Box, Lesion
 
@@ -97,6 +99,20 @@ def film_lesion(lesion: Lesion, view: View) -> PlacedLesion:
     finding = finding_of_terms(labels)
     kinds, unsure = _kinds(finding)
     return PlacedLesion(lesion.box, kinds, unsure, attribute_values(finding, view), malignant)
+
+
+def with_place(lesion: PlacedLesion, nipple: NippleView | None, view: View) -> PlacedLesion:
+    """A lesion of a view, chest wall at the left, with its place and depth as its box shows them from the nipple."""
+    if nipple is None:
+        return lesion
+    left, top, right, bottom = lesion.box
+    over, behind = nipple.position((left + right) / 2, (top + bottom) / 2)
+    edges = {"left": left, "top": top, "right": right, "bottom": bottom}
+    box = ViewBox(laterality=Laterality.LEFT, view=view, off_nipple_line=over, behind_nipple=behind, **edges)
+    half, depth = half_of_box(box), depth_of_box(box)
+    place = None if half is None else place_in_view(half, view)
+    shown = {name: str(value) for name, value in (("place", place), ("depth", depth)) if value is not None}
+    return replace(lesion, attributes={**lesion.attributes, **shown})
 
 
 def film_suspicion(lesions: tuple[PlacedLesion, ...]) -> float | None:
