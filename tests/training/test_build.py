@@ -1,45 +1,47 @@
-"""`make model` at a tiny size: from phantoms to a checkpoint that drafts, and started again it changes nothing."""
+"""`make model` at a tiny size: from films and phantoms to a checkpoint, and started again it changes nothing."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from amrg.generation.drafting import draft_report
-from amrg.generation.engines.local import load_engine
-from amrg.imaging import read_studies
-from amrg.models.embedded.guard import Guard
-from amrg.phantom import Size, draw_exam, write_exam
+import pytest
+import torch
+from torch import Tensor
+from transformers import Gemma3ForConditionalGeneration
+
+from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTower
 from amrg.training.embedded.build import EmbeddedRecipe, build_model
 from amrg.training.embedded.loop import Schedule
+from amrg.training.tower import build as tower_build
+from amrg.training.tower.film_shards import usable_films
+from tests.training.filming import write_films
+from tests.training.package_weights import package_weights
 
 TINY = Schedule(steps=2, batch_size=2, peak_learning_rate=1e-3, warmup_steps=1)
-RECIPE = EmbeddedRecipe(
-    rich_exams=3,
-    screening_exams=3,
-    fresh_rich_exams=2,
-    fresh_screening_exams=2,
-    language_rich_exams=2,
-    language_screening_exams=2,
-    held_out_exams=2,
-    tower=TINY,
-    tower_ends=2,
-    tower_again=TINY,
-    tower_whole=TINY,
-    language=TINY,
-    few_views=1,
-)
 
 
-def test_a_tiny_model_is_built_drafts_and_is_built_again_alike(tmp_path: Path) -> None:
+def test_a_tiny_model_is_built_and_is_built_again_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights: dict[str, Tensor] = package_weights(EfficientNetLite0())
+    monkeypatch.setattr(tower_build, "pretrained_weights", lambda: weights)
+    films = tmp_path / "films"
+    write_films(films, patients=4)
+    recipe = EmbeddedRecipe(
+        tower=tower_build.TowerRecipe(
+            versions=2, drawn_exams=3, small_size=128, small=TINY, full=TINY, held_out=usable_films(films)[0].fold
+        ),
+        language_rich_exams=2,
+        language_screening_exams=2,
+        held_out_exams=2,
+        language=TINY,
+        few_views=1,
+    )
     for out in ("first", "second"):
-        build_model(RECIPE, tmp_path / "run", tmp_path / out)
-    for name in ("model.safetensors", "heads.safetensors", "guard.safetensors", "recipe.json", "tokenizer.json"):
+        build_model(recipe, films, tmp_path / "run", tmp_path / out)
+    for name in ("model.safetensors", "recipe.json", "tokenizer.json", "operating-points.json"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
-    assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == RECIPE
-    assert Guard.load(tmp_path / "first") is not None
-    write_exam(draw_exam(1_000_001, Size.SMALL), tmp_path / "study")
-    (study,) = read_studies(tmp_path / "study").studies
-    draft = draft_report(study, load_engine(str(tmp_path / "first")), force=True)
-    assert draft.domain_distance is not None
-    assert draft.report.provenance is not None
-    assert draft.report.provenance.model == "first"
+    assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == recipe
+    model = Gemma3ForConditionalGeneration.from_pretrained(tmp_path / "first")
+    assert isinstance(model.model.vision_tower, MammogramTower)
+    assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
+    assert json.loads((tmp_path / "first" / "amrg.json").read_text())["encoding"]["size"] == 512

@@ -1,7 +1,7 @@
 """The embedded model: a real `Gemma3ForConditionalGeneration` of a few million parameters.
 
-Its tower is a small convolutional net (`amrg.models.embedded.tower`), which learns small bright things in minutes where
-a plain vision transformer takes hours (docs/decisions/0003-embedded-tower.md). All else is transformers' own.
+Its tower finds candidates in a view (`amrg.models.embedded.mammogram_tower`, docs/decisions/0022-pretrained-tower.md).
+All else is transformers' own.
 """
 
 from __future__ import annotations
@@ -9,27 +9,20 @@ from __future__ import annotations
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig
 
 from amrg.models.card import EMBEDDED
+from amrg.models.embedded.mammogram_tower import SIDE, MammogramTowerConfig
 from amrg.models.embedded.tokenizer import Vocabulary
-from amrg.models.embedded.tower import CELL, POOL, ConvTowerConfig
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Channels, Hanging, ViewEncoding
 
 NAME = "amrg-embedded"
 FOLDER = EMBEDDED
-SIZE = 384  # pixels a side of the image
-WIDTHS = (24, 48, 96, 160, 192)  # of the tower's stages
-TOKENS_A_VIEW = (SIZE // (CELL * POOL)) ** 2
-
+SIZE = 512  # pixels a side of the image
+TOKENS_A_VIEW = SIDE * SIDE
 SETTINGS = ModelSettings(
     encoding=ViewEncoding(size=SIZE, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT),
     instruction="Report.",
-    max_new_tokens=320,
+    max_new_tokens=480,
 )
-
-
-def tower_config() -> ConvTowerConfig:
-    """Five stages: to cells of 16 pixels, then to image tokens of 48."""
-    return ConvTowerConfig(widths=WIDTHS, image_size=SIZE)
 
 
 def config(vocabulary: Vocabulary) -> Gemma3Config:
@@ -58,7 +51,7 @@ def config(vocabulary: Vocabulary) -> Gemma3Config:
     )
     return Gemma3Config(
         text_config=text,
-        vision_config=tower_config(),
+        vision_config=MammogramTowerConfig(image_size=SIZE),
         mm_tokens_per_image=TOKENS_A_VIEW,
         boi_token_index=vocabulary.begin_of_image,
         eoi_token_index=vocabulary.end_of_image,

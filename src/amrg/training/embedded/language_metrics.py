@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import torch
 from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
-from amrg.birads import parse
 from amrg.metrics.clinical.by_place import invented_findings_a_report_by_kind
 from amrg.metrics.validation import draft_pair, watched_metrics
 from amrg.models.backbones.base import DecodingSettings
 from amrg.models.backbones.gemma3 import Gemma3
-from amrg.training.embedded.language_stage import Exam, Prompts, project
+from amrg.training.embedded.exam_maker import Exam
+from amrg.training.embedded.language_stage import Prompts, project
 
-MAX_TOKENS = 160  # of a text
+MAX_TOKENS = 320  # of a text
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Has a model write on the same exams again and again; all have the same views."""
+    """Has a model write on the same exams again and again; all have the same views and wording."""
 
     prompts: Prompts
     tokenizer: PreTrainedTokenizerFast
@@ -29,7 +29,7 @@ class Reader:
     def metrics(self, model: Gemma3ForConditionalGeneration) -> dict[str, float]:
         """The metrics that a training run watches, and findings a report of a kind that is not there."""
         pairs = [
-            draft_pair(str(number), parse(exam.text).report, text)
+            draft_pair(str(number), exam.report, text)
             for number, (exam, text) in enumerate(zip(self.exams, self.texts(model), strict=True))
         ]
         metrics = [*watched_metrics(pairs).values(), invented_findings_a_report_by_kind(pairs)]
@@ -38,7 +38,8 @@ class Reader:
     @torch.inference_mode()
     def texts(self, model: Gemma3ForConditionalGeneration) -> list[str]:
         """What the model writes on each exam, decoded greedily, all exams in one batch."""
-        ids, types = (torch.tensor([part] * len(self.exams)) for part in self.prompts.prompt(self.exams[0].views))
+        first = self.exams[0]
+        ids, types = (torch.tensor([part] * len(self.exams)) for part in self.prompts.prompt(first.views, first.wording.instruction))
         tokens = {"input_ids": ids, "token_type_ids": types, "attention_mask": torch.ones_like(ids)}
         images = [{"tokens": image} for image in project(model, torch.cat([e.tokens for e in self.exams]))]
         settings = DecodingSettings(MAX_TOKENS, self.prompts.end, self.tokenizer.pad_token_id)

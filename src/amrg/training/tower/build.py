@@ -1,12 +1,11 @@
-"""`make tower`: train the embedded model's tower on real and drawn mammograms.
+"""The embedded model's tower trained on real and drawn mammograms.
 
 Stages, each resumed where it was interrupted: draw phantoms and frame real views; train on small images; train on
-full-size ones. Run as `python -m amrg.training.tower.build FILMS RUN_FOLDER`.
+full-size ones.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from safetensors.torch import save_file
 from transformers import AutoModel
 
 from amrg import __version__
@@ -60,8 +58,8 @@ class TowerRecipe(Value):
     unmarked_share: float = 0.06  # digital views with an outcome and no marks; normal ones, most of all
     drawn_share: float = 0.38
     small_size: int = 384
-    small: Schedule = Schedule(steps=3200, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
-    full: Schedule = Schedule(steps=900, peak_learning_rate=2.5e-4, warmup_steps=50, seed=1, **OPTIMISER)
+    small: Schedule = Schedule(steps=2600, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
+    full: Schedule = Schedule(steps=800, peak_learning_rate=2.5e-4, warmup_steps=50, seed=1, **OPTIMISER)
 
 
 def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> MammogramTower:
@@ -122,24 +120,3 @@ def _averaged(run: StageRun) -> MammogramTower:
     averaged.load_state_dict(run.averaged_state())
     averaged.eval()
     return averaged
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of `make tower`."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("films", type=Path, help="folder with films.jsonl")
-    parser.add_argument("folder", type=Path, help="folder for images, checkpoints and logs (about 8 GB)")
-    parser.add_argument("--recipe", type=Path, help="recipe in JSON (default: the built-in one)")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    recipe = TowerRecipe()
-    if given.recipe is not None:
-        recipe = TowerRecipe.model_validate_json(given.recipe.read_text(encoding="utf-8"))
-    tower = train_tower(recipe, given.films, given.folder)
-    state = {name: tensor.contiguous() for name, tensor in tower.state_dict().items()}
-    save_file(state, given.folder / "tower.safetensors")
-    (given.folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

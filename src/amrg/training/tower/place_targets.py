@@ -11,7 +11,7 @@ import numpy.typing as npt
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
 from amrg.models.embedded.mammogram_tower import CELL
-from amrg.training.embedded.targets import area
+from amrg.training.tower.films import Box
 from amrg.training.tower.labelled_views import PlacedLesion
 
 IGNORE = -100
@@ -50,7 +50,7 @@ def place_targets(
         {name: np.full((rows, columns), IGNORE, np.int64) for name in ATTRIBUTES},
         np.full((4, rows, columns), np.nan, np.float32),
     )
-    for lesion in sorted(lesions, key=lambda x: -area(x.box)):
+    for lesion in sorted(lesions, key=lambda x: -_area(x.box)):
         _mark(made, lesion)
     return made
 
@@ -83,3 +83,7 @@ def _cells(low: float, high: float, share: float, count: int) -> slice:
     middle, half = (low + high) / 2, (high - low) / 2 * share
     first, last = min(round(middle - half), int(middle)), max(round(middle + half), int(middle) + 1)
     return slice(max(0, first), min(count, last))
+
+
+def _area(box: Box) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])

@@ -1,0 +1,225 @@
+"""Breasts for the language stage: image tokens of their views, and what is to be said of them.
+
+The tower gets every image with the chest wall at the left, so tokens do not depend on the side: an exam combines any
+two breasts of one source and composition, which multiplies the exams.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from amrg.birads import Category, Composition, Finding, Laterality, Location, Quadrant, View
+from amrg.models.embedded.attributes import Place
+from amrg.models.embedded.mammogram_tower import MammogramTower
+from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, load_shard
+from amrg.training.tower.film_shards import COLUMNS, FilmView
+from amrg.training.tower.labelled_views import PlacedLesion
+
+Tokens = npt.NDArray[np.float16]
+BATCH = 16  # views that the tower sees together
+
+_HALF: dict[View, dict[Quadrant, Quadrant]] = {
+    View.CC: {
+        Quadrant.UPPER_OUTER: Quadrant.OUTER,
+        Quadrant.LOWER_OUTER: Quadrant.OUTER,
+        Quadrant.UPPER_INNER: Quadrant.INNER,
+        Quadrant.LOWER_INNER: Quadrant.INNER,
+    },
+    View.MLO: {
+        Quadrant.UPPER_OUTER: Quadrant.UPPER,
+        Quadrant.UPPER_INNER: Quadrant.UPPER,
+        Quadrant.LOWER_OUTER: Quadrant.LOWER,
+        Quadrant.LOWER_INNER: Quadrant.LOWER,
+    },
+}
+_MALIGNANT, _BENIGN = Category.SUSPICIOUS, Category.PROBABLY_BENIGN  # of a lesion without a category from 2 to 5
+
+
+@dataclass(frozen=True)
+class Breast:
+    """One breast: tokens float16 [tokens, width] of each view, composition where it is known, and findings."""
+
+    tokens: Mapping[View, Tokens]
+    composition: Composition | None
+    findings: tuple[Finding, ...]
+
+
+def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[Breast]:
+    """Both breasts of every exam of the shards, as a tower encodes them."""
+    found = []
+    key = _key(tower)
+    for job in jobs:
+        shard = load_shard(job)
+        for truth, tokens in zip(shard.truths, _shard_tokens(tower, key, job), strict=True):
+            for side in Laterality:
+                views = {view: tokens[i] for i, (laterality, view) in enumerate(VIEW_ORDER) if laterality is side}
+                findings = tuple(f for f in truth.findings if f.laterality is side)
+                found.append(Breast(views, truth.composition, findings))
+    return found
+
+
+def _shard_tokens(tower: MammogramTower, key: str, job: DrawJob) -> Tokens:
+    """Image tokens of a shard, float16 [exams, 4, tokens, width]; computed once per tower."""
+    shard = load_shard(job)
+    images = shard.images.reshape(-1, *shard.images.shape[2:])
+    tokens = _cached(job.stem.with_suffix(f".{key}.npy"), tower, images[:, :, : round(COLUMNS * images.shape[2])])
+    return tokens.reshape(len(shard.truths), len(VIEW_ORDER), *tokens.shape[1:])
+
+
+def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) -> list[Breast]:
+    """Real breasts: the views of one breast together, and normal ones of two views that show nothing.
+
+    `views` are those of one version; `cache` is the file that holds their tokens, by the tower's weights.
+    """
+    images = [view.labelled.image for view in views]
+    tokens = _cached(cache.with_name(f"{cache.name}.{_key(tower)}.npy"), tower, images)
+    grouped: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, view in enumerate(views):
+        if view.labelled.lesions:
+            record = view.film.record
+            grouped[(record.get("patient", view.film.name), record["laterality"])].append(i)
+    marked = [
+        _film_breast([views[i] for i in some], [tokens[i] for i in some])
+        for some in grouped.values()
+        if all(lesion.kinds for i in some for lesion in views[i].labelled.lesions)  # else there is no word for it
+    ]
+    return [*marked, *_normal_breasts(views, tokens)]
+
+
+def _film_breast(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> Breast:
+    """The breast that some views show; of several of one projection the first."""
+    by_view = {v.labelled.view: (v, t) for v, t in reversed(list(zip(views, tokens, strict=True)))}
+    lesions = {view: v.labelled.lesions for view, (v, _) in by_view.items()}
+    first = views[0].labelled
+    return Breast({view: t for view, (_, t) in by_view.items()}, first.composition, tuple(_merged(lesions)))
+
+
+def _normal_breasts(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> list[Breast]:
+    """Views without a lesion, a CC and an MLO of one composition at a time, whoever's they are."""
+    normal: dict[tuple[Composition | None, View], list[Tokens]] = defaultdict(list)
+    for view, found in zip(views, tokens, strict=True):
+        if not view.labelled.lesions and view.labelled.suspicion == 0:
+            normal[(view.labelled.composition, view.labelled.view)].append(found)
+    made = []
+    for composition in (None, *Composition):
+        above, beside = (normal[(composition, view)] for view in (View.CC, View.MLO))
+        for i in range(max(len(above), len(beside))):
+            pair = {View.CC: above[i : i + 1], View.MLO: beside[i : i + 1]}
+            made.append(Breast({view: found[0] for view, found in pair.items() if found}, composition, ()))
+    return made
+
+
+def _merged(lesions: Mapping[View, Sequence[PlacedLesion]]) -> Iterator[Finding]:
+    """The findings of a breast: lesions described alike on several views are one."""
+    found: list[tuple[PlacedLesion, dict[View, PlacedLesion]]] = []
+    for view, here in lesions.items():
+        for lesion in here:
+            alike = (seen for first, seen in found if view not in seen and _look(first) == _look(lesion))
+            seen = next(alike, None)
+            if seen is None:
+                found.append((lesion, {view: lesion}))
+            else:
+                seen[view] = lesion
+    return (_finding(lesion, seen) for lesion, seen in found)
+
+
+def _look(lesion: PlacedLesion) -> tuple[object, ...]:
+    """What does not depend on the view."""
+    described = {name: value for name, value in lesion.attributes.items() if name not in ("place", "depth")}
+    return lesion.kinds, lesion.malignant, sorted(described.items())
+
+
+def _finding(lesion: PlacedLesion, seen: Mapping[View, PlacedLesion]) -> Finding:
+    """What is to be said of a marked lesion; of several kinds the first."""
+    described = {name: lesion.attributes.get(name) for name in ("shape", "margin", "morphology", "distribution")}
+    depths = [found.attributes["depth"] for found in seen.values() if "depth" in found.attributes]
+    places = {found.attributes.get("place") for found in seen.values()}
+    facts = {
+        "kind": lesion.kinds[0],
+        "location": {"quadrant": _quadrant(places), "depth": depths[0] if depths else None},
+        "views": tuple(seen),
+        "category": _category(lesion),
+        **described,
+    }
+    return Finding.model_validate(facts)
+
+
+def _quadrant(places: set[str | None]) -> Quadrant | None:
+    """The quadrant of the halves that the views show."""
+    high = next((p for p in (Place.UPPER, Place.LOWER) if p in places), None)
+    wide = next((p for p in (Place.OUTER, Place.INNER) if p in places), None)
+    words = " ".join(p for p in (high, wide) if p is not None)
+    return Quadrant(words) if words else None
+
+
+def _category(lesion: PlacedLesion) -> Category:
+    """The table's category from 2 to 5, else one by what the lesion proved to be."""
+    stated = lesion.attributes.get("category")
+    if stated is not None and "2" <= stated <= "5":
+        return Category(stated)
+    return _MALIGNANT if lesion.malignant else _BENIGN
+
+
+def _key(tower: MammogramTower) -> str:
+    """Eight hexadecimal digits of a tower's weights, so that tokens of different towers are not confused."""
+    found = 0
+    for name, tensor in tower.state_dict().items():
+        found = crc32(tensor.contiguous().numpy().tobytes(), crc32(name.encode(), found))
+    return f"{found:08x}"
+
+
+def _cached(path: Path, tower: MammogramTower, images: Sequence[npt.NDArray[np.uint8]]) -> Tokens:
+    """Tokens of images, from the file where it exists."""
+    if path.is_file():
+        stored: Tokens = np.load(path, mmap_mode="r")
+        return stored
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = [image_tokens(tower, np.stack(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
+    tokens = np.concatenate(found).astype(np.float16)
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, tokens)
+    partial.rename(path)
+    return tokens
+
+
+@torch.inference_mode()
+def image_tokens(tower: MammogramTower, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Images uint8 [views, rows, columns, 3] to image tokens [views, tokens, width]."""
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        tokens: npt.NDArray[np.float32] = tower(pixel_values=pixels).last_hidden_state.float().numpy()
+    return tokens
+
+
+def findings_in_views(findings: Sequence[Finding], laterality: Laterality, views: Sequence[View]) -> list[Finding]:
+    """The findings of a breast that the available views show, as findings on `laterality`.
+
+    A finding in none of these views is omitted; with a single view, a quadrant becomes the half that this view shows.
+    Sizes and boxes are not said: drafting reads them from the places.
+    """
+    visible = [f for f in findings if not f.views or set(f.views) & set(views)]
+    half = _HALF.get(views[0], {}) if len(views) == 1 else {}
+    return [_stripped(f, laterality, half) for f in visible]
+
+
+def _stripped(finding: Finding, laterality: Laterality, half: Mapping[Quadrant, Quadrant]) -> Finding:
+    """One finding on a side, without size, views and boxes; its quadrant reduced to a half if there is one view."""
+    quadrant = finding.location.quadrant
+    location = Location(quadrant=half.get(quadrant, quadrant) if quadrant else None, depth=finding.location.depth)
+    update = {
+        "laterality": laterality,
+        "location": location,
+        "size_mm": None,
+        "views": (),
+        "boxes": (),
+        "probability": None,
+    }
+    return finding.model_copy(update=update)

@@ -1,0 +1,157 @@
+"""Training exams of the language stage: views of two breasts, combined anew at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from amrg.birads import Assessment, Composition, Finding, Laterality, Report, View, usual_recommendation, worst_category
+from amrg.training.embedded.breasts import Breast, findings_in_views
+from amrg.training.embedded.phantom_shards import VIEW_ORDER
+from amrg.training.embedded.wordings import Wording
+
+USUAL = 0.6  # share of exams in the wording that drafting asks for
+Views = tuple[tuple[Laterality, View], ...]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One training exam: the available views, their image tokens [views, tokens, width], the report, its wording."""
+
+    views: Views
+    tokens: Tensor
+    report: Report
+    wording: Wording
+
+
+class BreastPool:
+    """Breasts of one source, by composition and by what they show."""
+
+    def __init__(self, breasts: Sequence[Breast]) -> None:
+        self._compositions = tuple(dict.fromkeys(breast.composition for breast in breasts))
+        self._groups = {
+            (c, views): _by_findings([b for b in breasts if b.composition is c and set(views) <= set(b.tokens)])
+            for c in self._compositions
+            for views in ((View.CC,), (View.MLO,), (View.CC, View.MLO))
+        }
+
+    def suited(self, needed: Mapping[Laterality, tuple[View, ...]]) -> list[Composition | None]:
+        """Compositions of which there are breasts with the views needed."""
+        return [c for c in self._compositions if all(self._groups[(c, views)] for views in needed.values())]
+
+    def pair(self, needed: Mapping[Laterality, tuple[View, ...]], rng: np.random.Generator) -> dict[Laterality, Breast]:
+        """A breast for every side, all of one composition, that show the views needed.
+
+        Compositions have equal chances, and breasts with findings as often as those without, where there are both.
+        """
+        suited = self.suited(needed)
+        composition = suited[int(rng.integers(len(suited)))]
+        chosen = {}
+        for side, views in needed.items():
+            groups = self._groups[(composition, views)]
+            group = groups[int(rng.integers(len(groups)))]
+            chosen[side] = group[int(rng.integers(len(group)))]
+        return chosen
+
+
+def _by_findings(breasts: Sequence[Breast]) -> list[list[Breast]]:
+    """Breasts with findings and those without; a group that is empty is left out."""
+    groups = [[b for b in breasts if bool(b.findings) is wanted] for wanted in (True, False)]
+    return [group for group in groups if group]
+
+
+class ExamMaker:
+    """Combines two breasts of one pool to an exam, determined by `(seed, step)` only.
+
+    All exams of a step have the same views, so none is padded. Up to step `few_views` most steps have one view or one
+    breast: single images are learned at a fraction of the cost, before four are read together.
+    """
+
+    def __init__(self, pools: Sequence[tuple[float, BreastPool]], seed: int, few_views: int) -> None:
+        self._seed = seed
+        self._few_views = few_views
+        shares = np.array([share for share, _ in pools])
+        self._shares = shares / shares.sum()
+        self._pools = [pool for _, pool in pools]
+
+    def __call__(self, step: int, count: int) -> list[Exam]:
+        """`count` exams of one step; more of them where they have fewer than four views."""
+        rng = np.random.default_rng((self._seed, step))
+        views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
+        return [
+            self._exam(views, _wording(rng), rng)
+            for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))
+        ]
+
+    def full_exams(self, count: int) -> list[Exam]:
+        """`count` exams with all four views in the usual wording, the same at every call."""
+        rng = np.random.default_rng(self._seed)
+        return [self._exam(VIEW_ORDER, Wording.CLINICAL, rng) for _ in range(count)]
+
+    def _exam(self, views: Views, wording: Wording, rng: np.random.Generator) -> Exam:
+        needed = {
+            side: tuple(v for s, v in views if s is side) for side in Laterality if any(s is side for s, _ in views)
+        }
+        shares = self._shares * [bool(pool.suited(needed)) for pool in self._pools]
+        pool = self._pools[int(rng.choice(len(self._pools), p=shares / shares.sum()))]
+        pair = pool.pair(needed, rng)
+        tokens = np.stack([pair[side].tokens[view] for side, view in views])
+        sides = {side: findings_in_views(breast.findings, side, needed[side]) for side, breast in pair.items()}
+        composition = next(iter(pair.values())).composition
+        return Exam(views, torch.from_numpy(tokens.astype(np.float32)), report_of(composition, sides), wording)
+
+
+def report_of(composition: Composition | None, sides: Mapping[Laterality, list[Finding]]) -> Report:
+    """The report of a combined exam: a category per breast, of its worst finding or 1; advice by the worst."""
+    findings = tuple(
+        f for side in Laterality for f in sorted(sides.get(side, []), key=lambda f: f.suspicion, reverse=True)
+    )
+    assessments = tuple(
+        Assessment(category=worst_category(sides[side]), laterality=side) for side in Laterality if side in sides
+    )
+    worst = max((a.category for a in assessments), key=lambda c: c.suspicion)
+    return Report(
+        composition=composition,
+        findings=findings,
+        assessments=assessments,
+        recommendation=usual_recommendation(worst),
+    )
+
+
+def _wording(rng: np.random.Generator) -> Wording:
+    """The usual wording most of the time, else one of the others."""
+    others = [w for w in Wording if w is not Wording.CLINICAL]
+    return Wording.CLINICAL if rng.random() < USUAL else others[int(rng.integers(len(others)))]
+
+
+def _few(rng: np.random.Generator) -> Views:
+    """One view, or sometimes both of one breast."""
+    return _single(rng) if rng.random() < 0.65 else _one_breast(rng)
+
+
+def _single(rng: np.random.Generator) -> Views:
+    """One view of one breast."""
+    return (VIEW_ORDER[int(rng.integers(4))],)
+
+
+def _one_breast(rng: np.random.Generator) -> Views:
+    """Both views of one breast."""
+    side = list(Laterality)[int(rng.integers(2))]
+    return tuple(v for v in VIEW_ORDER if v[0] is side)
+
+
+def _views(rng: np.random.Generator) -> Views:
+    """Mostly all four views; sometimes those of an incomplete study."""
+    draw = rng.random()
+    if draw < 0.65:
+        return VIEW_ORDER
+    if draw < 0.8:
+        return _one_breast(rng)
+    if draw < 0.95:
+        return _single(rng)
+    missing = int(rng.integers(4))
+    return tuple(v for i, v in enumerate(VIEW_ORDER) if i != missing)
