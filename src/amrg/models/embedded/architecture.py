@@ -20,7 +20,7 @@ SIZE = 512  # pixels a side of the image
 TOKENS_A_VIEW = SIDE * SIDE
 SETTINGS = ModelSettings(
     encoding=ViewEncoding(size=SIZE, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT),
-    instruction="Report.",
+    instruction="Findings list. Report.",
     max_new_tokens=480,
 )
 

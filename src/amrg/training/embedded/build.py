@@ -12,6 +12,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from pydantic import Field
 from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
 from amrg import __version__
+from amrg.birads import AnswerForm
 from amrg.core.values import Value
 from amrg.models import view_name
 from amrg.models.card import EMBEDDED
@@ -28,10 +30,10 @@ from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, voc
 from amrg.training.embedded.breasts import drawn_breasts, film_breasts
 from amrg.training.embedded.exam_maker import BreastPool, ExamMaker
 from amrg.training.embedded.language_metrics import Reader
-from amrg.training.embedded.language_stage import Prompts, exam_text, language_loss, start_projector
+from amrg.training.embedded.language_stage import Prompts, language_loss, start_projector
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
-from amrg.training.embedded.wordings import Wording
+from amrg.training.embedded.wordings import Wording, instruction
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, train_tower
 from amrg.training.tower.film_shards import film_views
@@ -143,9 +145,9 @@ def train_language(
 def _corpus(make: ExamMaker, first: int) -> Iterator[str]:
     """Training texts of the tokenizer: reports, and as often the text of the prompt."""
     for step in range(first, first + 200):
-        yield from (exam_text(exam) for exam in make(step, 16))
+        yield from (exam.text for exam in make(step, 16))
         yield from (view_name(*view) for view in VIEW_ORDER)
-        yield from (wording.instruction for wording in Wording)
+        yield from (instruction(*form) for form in product(Wording, AnswerForm))
 
 
 def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:

@@ -4,28 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from amrg.birads import Assessment, Composition, Finding, Laterality, Report, View, usual_recommendation, worst_category
+from amrg.birads import (
+    AnswerForm,
+    Assessment,
+    Composition,
+    Finding,
+    Laterality,
+    Report,
+    View,
+    usual_recommendation,
+    worst_category,
+)
 from amrg.training.embedded.breasts import Breast, findings_in_views
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
-from amrg.training.embedded.wordings import Wording
+from amrg.training.embedded.wordings import Wording, instruction, training_text
 
-USUAL = 0.6  # share of exams in the wording that drafting asks for
 Views = tuple[tuple[Laterality, View], ...]
+
+
+class Form(NamedTuple):
+    """How a target text is written."""
+
+    wording: Wording
+    answer: AnswerForm
+    variant: int = 0
+
+
+USUAL = Form(Wording.CLINICAL, AnswerForm.FINDINGS_FIRST)  # what drafting requests
+USUAL_SHARE = 0.6
+VARIANTS = 3
 
 
 @dataclass(frozen=True)
 class Exam:
-    """One training exam: the available views, their image tokens [views, tokens, width], the report, its wording."""
+    """One training exam: the available views, their image tokens [views, tokens, width], instruction, target text."""
 
     views: Views
     tokens: Tensor
     report: Report
-    wording: Wording
+    instruction: str
+    text: str
 
 
 class BreastPool:
@@ -82,17 +106,14 @@ class ExamMaker:
         """`count` exams of one step; more of them where they have fewer than four views."""
         rng = np.random.default_rng((self._seed, step))
         views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
-        return [
-            self._exam(views, _wording(rng), rng)
-            for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))
-        ]
+        return [self._exam(views, _form(rng), rng) for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))]
 
     def full_exams(self, count: int) -> list[Exam]:
-        """`count` exams with all four views in the usual wording, the same at every call."""
+        """`count` exams with all four views in the usual form, the same at every call."""
         rng = np.random.default_rng(self._seed)
-        return [self._exam(VIEW_ORDER, Wording.CLINICAL, rng) for _ in range(count)]
+        return [self._exam(VIEW_ORDER, USUAL, rng) for _ in range(count)]
 
-    def _exam(self, views: Views, wording: Wording, rng: np.random.Generator) -> Exam:
+    def _exam(self, views: Views, form: Form, rng: np.random.Generator) -> Exam:
         needed = {
             side: tuple(v for s, v in views if s is side) for side in Laterality if any(s is side for s, _ in views)
         }
@@ -102,7 +123,10 @@ class ExamMaker:
         tokens = np.stack([pair[side].tokens[view] for side, view in views])
         sides = {side: findings_in_views(breast.findings, side, needed[side]) for side, breast in pair.items()}
         composition = next(iter(pair.values())).composition
-        return Exam(views, torch.from_numpy(tokens.astype(np.float32)), report_of(composition, sides), wording)
+        report = report_of(composition, sides)
+        text = training_text(report, form.wording, form.answer, form.variant)
+        found = torch.from_numpy(tokens.astype(np.float32))
+        return Exam(views, found, report, instruction(form.wording, form.answer), text)
 
 
 def report_of(composition: Composition | None, sides: Mapping[Laterality, list[Finding]]) -> Report:
@@ -122,10 +146,12 @@ def report_of(composition: Composition | None, sides: Mapping[Laterality, list[F
     )
 
 
-def _wording(rng: np.random.Generator) -> Wording:
-    """The usual wording most of the time, else one of the others."""
-    others = [w for w in Wording if w is not Wording.CLINICAL]
-    return Wording.CLINICAL if rng.random() < USUAL else others[int(rng.integers(len(others)))]
+def _form(rng: np.random.Generator) -> Form:
+    """The usual form most of the time, else any."""
+    if rng.random() < USUAL_SHARE:
+        return USUAL
+    wording, answer = (list(kinds)[int(rng.integers(len(kinds)))] for kinds in (Wording, AnswerForm))
+    return Form(wording, answer, int(rng.integers(VARIANTS)))
 
 
 def _few(rng: np.random.Generator) -> Views:

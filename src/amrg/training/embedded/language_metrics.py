@@ -20,7 +20,7 @@ MAX_TOKENS = 320  # of a text
 
 @dataclass(frozen=True)
 class Reader:
-    """Has a model write on the same exams again and again; all have the same views and wording."""
+    """Has a model write on the same exams again and again; all have the same views and instruction."""
 
     prompts: Prompts
     tokenizer: PreTrainedTokenizerFast
@@ -39,7 +39,9 @@ class Reader:
     def texts(self, model: Gemma3ForConditionalGeneration) -> list[str]:
         """What the model writes on each exam, decoded greedily, all exams in one batch."""
         first = self.exams[0]
-        ids, types = (torch.tensor([part] * len(self.exams)) for part in self.prompts.prompt(first.views, first.wording.instruction))
+        ids, types = (
+            torch.tensor([part] * len(self.exams)) for part in self.prompts.prompt(first.views, first.instruction)
+        )
         tokens = {"input_ids": ids, "token_type_ids": types, "attention_mask": torch.ones_like(ids)}
         images = [{"tokens": image} for image in project(model, torch.cat([e.tokens for e in self.exams]))]
         settings = DecodingSettings(MAX_TOKENS, self.prompts.end, self.tokenizer.pad_token_id)

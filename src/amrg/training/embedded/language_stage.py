@@ -13,7 +13,6 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from amrg.models.embedded.tokenizer import END_OF_TURN
 from amrg.models.settings import ModelSettings, messages
 from amrg.training.embedded.exam_maker import Exam, Views
-from amrg.training.embedded.wordings import Answer, training_text
 
 IGNORE = -100
 NOISE = 0.02
@@ -46,14 +45,9 @@ class Prompts:
         return [*numbers, self.end]
 
 
-def exam_text(exam: Exam) -> str:
-    """The target text of an exam: its findings first, then the report in its wording."""
-    return training_text(exam.report, exam.wording, Answer.FINDINGS_FIRST)
-
-
 def collate_exams(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:
     """Right-padded inputs with labels on the answer only, its end of turn included."""
-    rows = [(*prompts.prompt(e.views, e.wording.instruction), prompts.answer(exam_text(e))) for e in exams]
+    rows = [(*prompts.prompt(e.views, e.instruction), prompts.answer(e.text)) for e in exams]
     length = max(len(p) + len(a) for p, _, a in rows)
     shape = (len(rows), length)
     made = {
