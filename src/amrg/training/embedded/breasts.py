@@ -70,7 +70,7 @@ def _shard_tokens(tower: MammogramTower, key: str, job: DrawJob) -> Tokens:
     """Image tokens of a shard, float16 [exams, 4, tokens, width]; computed once per tower."""
     shard = load_shard(job)
     images = shard.images.reshape(-1, *shard.images.shape[2:])
-    tokens = _cached(job.stem.with_suffix(f".{key}.npy"), tower, images[:, :, : round(COLUMNS * images.shape[2])])
+    tokens = _cached(job.stem.with_suffix(f".{key}.npy"), tower, list(images[:, :, : round(COLUMNS * images.shape[2])]))
     return tokens.reshape(len(shard.truths), len(VIEW_ORDER), *tokens.shape[1:])
 
 
@@ -91,7 +91,7 @@ def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) 
         for some in grouped.values()
         if all(lesion.kinds for i in some for lesion in views[i].labelled.lesions)  # else there is no word for it
     ]
-    return [*marked, *_normal_breasts(views, tokens)]
+    return [*marked, *_normal_breasts(views, list(tokens))]
 
 
 def _film_breast(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> Breast:

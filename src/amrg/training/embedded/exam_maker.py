@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class BreastPool:
 
     def __init__(self, breasts: Sequence[Breast]) -> None:
         self._compositions = tuple(dict.fromkeys(breast.composition for breast in breasts))
-        self._groups = {
+        self._groups: dict[tuple[Composition | None, tuple[View, ...]], list[list[Breast]]] = {
             (c, views): _by_findings([b for b in breasts if b.composition is c and set(views) <= set(b.tokens)])
             for c in self._compositions
             for views in ((View.CC,), (View.MLO,), (View.CC, View.MLO))
@@ -150,8 +151,8 @@ def _form(rng: np.random.Generator) -> Form:
     """The usual form most of the time, else any."""
     if rng.random() < USUAL_SHARE:
         return USUAL
-    wording, answer = (list(kinds)[int(rng.integers(len(kinds)))] for kinds in (Wording, AnswerForm))
-    return Form(wording, answer, int(rng.integers(VARIANTS)))
+    forms = list(product(Wording, AnswerForm, range(VARIANTS)))
+    return Form(*forms[int(rng.integers(len(forms)))])
 
 
 def _few(rng: np.random.Generator) -> Views:
