@@ -1,4 +1,4 @@
-"""Pictures for models: mirrored breasts look the same, boxes go there and back, position is written in."""
+"""Pictures for models: mirrored breasts look the same, boxes go there and back, what is no breast is blank."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from amrg.birads import Laterality, View, ViewBox
 from amrg.imaging import frame_breast
 from amrg.models import Channels, Hanging, ViewEncoding, box_from_image, box_to_image, model_image
-from amrg.models.views import with_position
 
 LAYERS = ViewEncoding(size=96, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
 GREY = ViewEncoding(size=96)
@@ -55,11 +54,8 @@ def test_boxes_go_there_and_back(side: Laterality, left: float, top: float, widt
     )
 
 
-def test_position_is_a_ramp_that_a_crop_keeps() -> None:
-    flat = np.full((96, 96, 3), 100, np.uint8)
-    placed = with_position(flat)
-    assert (placed[..., 0] == 100).all()
-    assert (np.diff(placed[0, :, 1].astype(int)) >= 0).all()
-    assert placed[0, -1, 1] > placed[0, 0, 1]
-    assert placed[-1, 0, 2] > placed[0, 0, 2]
-    assert (with_position(flat[:, :48]) == placed[:, :48]).all()
+def test_outside_the_breast_an_image_says_nothing() -> None:
+    framed = frame_breast(_left_breast(), Laterality.LEFT, LAYERS.size)
+    outside = model_image(framed, Laterality.LEFT, LAYERS)[~framed.breast]
+    assert (outside[:, [0, 2]] == 0).all()
+    assert (outside[:, 1] == outside[0, 1]).all()

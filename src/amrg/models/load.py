@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from transformers import AutoConfig
 
 from amrg.core.errors import first_line
@@ -33,7 +32,6 @@ from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.catalog import pinned_revision
 from amrg.models.embedded.architecture import FOLDER, NAME
 from amrg.models.embedded.guard import FILE_NAME as GUARD_FILE
-from amrg.models.embedded.heads import FindingHeads
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.errors import ModelError
 from amrg.models.hub import commit_of, hub_trouble
@@ -41,7 +39,6 @@ from amrg.models.hubnames import hub_name
 from amrg.models.settings import ModelSettings
 from amrg.models.weights import load_complete
 
-HEADS_FILE = "heads.safetensors"
 _EARLIER_TOWER = "amrg_conv_tower"
 
 
@@ -279,11 +276,6 @@ def _why_quantised(config: Any, label: str) -> str | None:
         f"model {label!r} is stored quantised ({method}), which needs CUDA and the library of that method; name the "
         "model that it was quantised from, and let the recipe's quantization do it"
     )
-
-
-def save_heads(heads: FindingHeads, folder: Path) -> None:
-    """Write the finding heads next to a checkpoint."""
-    save_file({k: v.detach().contiguous() for k, v in heads.state_dict().items()}, folder / HEADS_FILE)
 
 
 def _folder_of(name: str | None) -> Path | None:

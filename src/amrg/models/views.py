@@ -63,21 +63,6 @@ def stretched(framed: FramedBreast) -> npt.NDArray[np.float32]:
     return np.where(framed.breast, np.clip(tone, 0.02, 1.0), 0.0).astype(np.float32)
 
 
-def with_position(stacked: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Write each pixel's place into the low frequencies of the two high-pass layers: uint8 [..., size, columns, 3].
-
-    A convolutional tower has no other information on position (CoordConv, Liu 2018), and a quadrant is a position.
-    Ramps run from 0 at the top left to 2/5 of the range after `size` pixels; the layers keep 3/5 of theirs.
-    """
-    size, columns = stacked.shape[-3:-1]
-    ramp = (np.arange(size) * (102.0 / size)).astype(np.uint8)
-    placed = (np.multiply(stacked, 154, dtype=np.uint16) >> 8).astype(np.uint8)  # 154/256: three fifths
-    placed[..., 0] = stacked[..., 0]
-    placed[..., 1] += ramp[None, :columns]
-    placed[..., 2] += ramp[:, None]
-    return placed
-
-
 def to_pil(array: npt.NDArray[np.uint8]) -> Image.Image:
     """The image as Pillow's image, which processors take."""
     return Image.fromarray(array, mode="RGB")

@@ -63,7 +63,7 @@ class DrawJob:
 class Shard:
     """Drawn exams in the order RCC, LCC, RMLO, LMLO, and their truth.
 
-    `images` are layers uint8 [exams, 4, size, size, 3] without position, which is added on use.
+    `images` are layers uint8 [exams, 4, size, size, 3] as the tower takes them.
     """
 
     images: npt.NDArray[np.uint8]
@@ -118,7 +118,7 @@ def _draw_shard(job: DrawJob) -> DrawJob:
 def frame_drawn(
     exam: PhantomExam, view: DrawnView, encoding: ViewEncoding
 ) -> tuple[npt.NDArray[np.uint8], tuple[ViewLesion, ...]]:
-    """One drawn view as layers without position, with its lesions in image pixels."""
+    """One drawn view as the tower takes it, with its lesions in image pixels."""
     top = float(2**view.bits_stored - 1)
     framed = frame_breast(view.pixels.astype(np.float32) / top, view.laterality, encoding.size)
     lesions = tuple(

@@ -236,7 +236,7 @@ def _blend(pixels: Pixels, patch: Pixels, top: int, left: int, add: bool) -> Pix
 
 
 def frame_scene(scene: FilmScene, size: int) -> tuple[npt.NDArray[np.uint8], tuple[Lesion, ...]]:
-    """Layers uint8 [size, size, 3] without position, and the lesions in their pixels."""
+    """Layers uint8 [size, size, 3], and the lesions in their pixels."""
     encoding = ViewEncoding(size=size, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
     framed = frame_breast(scene.pixels, Laterality.LEFT, size)
     lesions = []

@@ -48,7 +48,7 @@ class PlacedLesion:
 
 @dataclass(frozen=True)
 class LabelledView:
-    """One training view. `image` is uint8 [size, columns, 3], chest wall at the left, without position.
+    """One training view. `image` is uint8 [size, columns, 3], chest wall at the left.
 
     `suspicion` is 1 where the view has cancer, 0 where it is normal, between for benign lesions that were biopsied,
     None where not known. `absence` says how far what is not listed is absent, by kind: 1 surely, 0 not known.
