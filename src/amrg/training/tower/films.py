@@ -83,7 +83,7 @@ def read_films(folder: Path) -> list[ListedFilm]:
 def read_scene(film: ListedFilm) -> FilmScene:
     """An image as a scene: true proportions, hung by the picture."""
     image = Image.open(film.folder / film.name).convert("L")
-    boxes = _boxes(film, image.size)
+    boxes = film_boxes(film, image.size)
     aspect = film.record.get("aspect", 1.0) or USUAL_ASPECT if film.source == "cbis" else 1.0
     across = aspect * image.height / image.width if film.source == "cbis" else 1.0
     if across != 1.0:
@@ -100,7 +100,7 @@ def read_scene(film: ListedFilm) -> FilmScene:
     return FilmScene(pixels, np.asarray(full, bool), tuple(Lesion(b, labels) for b, labels in boxes))
 
 
-def _boxes(film: ListedFilm, size: tuple[int, int]) -> list[tuple[Box, dict[str, Any]]]:
+def film_boxes(film: ListedFilm, size: tuple[int, int]) -> list[tuple[Box, dict[str, Any]]]:
     """Lesion boxes in file pixels with their labels: from the record, or the parts of the mask."""
     record = film.record
     if film.source == "cbis":

@@ -1,0 +1,255 @@
+"""What the embedded model makes of real mammograms of patients that it was not trained on, one view a study.
+
+Run as `python -m amrg.benchmark.film_figures FILMS` (`make film-figures`). Every view is written as an image file in
+its true proportions and drafted by the code of `amrg report`; what the collection says of it is in `films.jsonl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+from scipy.stats import spearmanr
+
+from amrg.birads import Composition, Draft, Kind
+from amrg.generation.batch import Drafted, draft_studies
+from amrg.generation.drafting import DraftOptions
+from amrg.generation.engines.base import Engine
+from amrg.generation.engines.local import local_engine
+from amrg.imaging import Study, read_studies
+from amrg.metrics.intervals import interval
+from amrg.models.card import CardMetric
+from amrg.models.load import load_model
+from amrg.training.tower.film_metrics import auroc
+from amrg.training.tower.film_shards import usable_films
+from amrg.training.tower.films import USUAL_ASPECT, ListedFilm, film_boxes
+
+log = logging.getLogger("amrg.benchmark")
+DRAWS = 500
+MASSES = frozenset({Kind.MASS})
+SIDES = {"L": "LEFT", "R": "RIGHT"}
+
+
+@dataclass(frozen=True)
+class FilmDraft:
+    """A real view with its draft; None where it was refused."""
+
+    film: ListedFilm
+    draft: Draft | None
+
+    @property
+    def patient(self) -> str:
+        """Whose views are drawn together for an interval."""
+        return str(self.film.record.get("patient", self.film.name))
+
+    @property
+    def pathologies(self) -> set[str]:
+        """Of its lesions, or its outcome: `malignant`, `benign`, `normal`."""
+        record = self.film.record
+        stated = [str(record.get("outcome") or record.get("pathology") or "")]
+        stated += [str(lesion.get("pathology", "")) for lesion in record.get("lesions", [])]
+        words = ("malignant", "benign", "normal")
+        return {word for text in stated for word in words if text.lower().startswith(word)}
+
+
+Figure = Callable[[Sequence[FilmDraft]], float]
+
+
+def draft_films(films: Sequence[ListedFilm], engine: Engine) -> Iterator[FilmDraft]:
+    """Every view drafted as a study of its own."""
+    with TemporaryDirectory() as folder:
+        for number, film in enumerate(films):
+            (outcome,) = draft_studies([_study(film, Path(folder) / str(number))], engine, DraftOptions())
+            yield FilmDraft(film, outcome.draft if isinstance(outcome, Drafted) else None)
+
+
+def _study(film: ListedFilm, folder: Path) -> Study:
+    """The view as a file, in its true proportions."""
+    folder.mkdir()
+    image = Image.open(film.folder / film.name).convert("L")
+    image = image.resize((max(8, round(image.width * _across(film, image.size))), image.height), Image.Resampling.BOX)
+    image.save(folder / f"{SIDES[film.record['laterality']]}_{film.record['view']}.png")
+    (study,) = read_studies(folder).studies
+    return study
+
+
+def _across(film: ListedFilm, size: tuple[int, int]) -> float:
+    """What a column of the file is wide, in rows: films are squeezed to squares."""
+    if film.source != "cbis":
+        return 1.0
+    return float(film.record.get("aspect") or USUAL_ASPECT) * size[1] / size[0]
+
+
+def mass_named(views: Sequence[FilmDraft]) -> float:
+    """Of views with a mass: share of those whose draft names one."""
+    return _mean([_names(v, MASSES) for v in views if _has_mass(v.film)])
+
+
+def surest_finding_inside(views: Sequence[FilmDraft]) -> float:
+    """Of views with marked lesions: share of those whose most probable finding has its box's middle in a lesion."""
+    return _mean([_hits(v) for v in views if _boxes(v.film)])
+
+
+def findings_on_normal(views: Sequence[FilmDraft]) -> float:
+    """Findings a normal view."""
+    return _mean([0.0 if v.draft is None else len(v.draft.report.findings) for v in views if "normal" in v.pathologies])
+
+
+def density_accuracy(views: Sequence[FilmDraft]) -> float:
+    """Of views with a density: share of those whose draft has the same."""
+    return _mean([_density(v) == int(v.film.record["density"]) for v in views if v.film.record.get("density")])
+
+
+def density_rank_correlation(views: Sequence[FilmDraft]) -> float:
+    """Spearman's, of the densities drafted and listed."""
+    known = [(_density(v), int(v.film.record["density"])) for v in views if v.film.record.get("density")]
+    pairs = np.array([(found, truth) for found, truth in known if found is not None])
+    return float(spearmanr(pairs[:, 0], pairs[:, 1])[0]) if len(pairs) > 1 else float("nan")
+
+
+def abnormal_auroc(views: Sequence[FilmDraft]) -> float:
+    """Of the suspicion: views that are not normal against normal ones."""
+    return _auroc(views, lambda found: "normal" not in found, lambda found: "normal" in found)
+
+
+def malignant_auroc(views: Sequence[FilmDraft]) -> float:
+    """Of the suspicion: malignant against benign."""
+    return _auroc(views, lambda found: "malignant" in found, lambda found: found == {"benign"})
+
+
+def refused_share(views: Sequence[FilmDraft]) -> float:
+    """Views that got no draft."""
+    return _mean([v.draft is None for v in views])
+
+
+FIGURES: dict[str, tuple[Figure, ...]] = {
+    "film": (mass_named, surest_finding_inside, malignant_auroc, density_accuracy, density_rank_correlation),
+    "digital": (surest_finding_inside, abnormal_auroc, findings_on_normal),
+    "all": (refused_share,),
+}
+"""By what the views are: CBIS-DDSM's films, CDD-CESM's digital views, both."""
+
+
+def film_metrics(drafts: Sequence[FilmDraft]) -> Iterator[CardMetric]:
+    """Every figure with its 95 % interval, patients drawn with replacement."""
+    parts = {
+        "film": [d for d in drafts if d.film.source == "cbis"],
+        "digital": [d for d in drafts if d.film.source != "cbis"],
+        "all": list(drafts),
+    }
+    names = {"film": "films of CBIS-DDSM", "digital": "digital views of CDD-CESM", "all": "views of both"}
+    for part, figures in FIGURES.items():
+        for figure in figures:
+            value, low, high = with_interval(figure, parts[part])
+            yield CardMetric(
+                name=f"{part}_{figure.__name__}",
+                images="real mammograms, one view a study",
+                value=value,
+                low=low,
+                high=high,
+                method=None if low is None else "bootstrap percentiles",
+                n=len(parts[part]),
+                unscored=0,
+                about=" ".join((figure.__doc__ or "").split()),
+                on=f"{len(parts[part])} {names[part]} of patients that were not trained on",
+            )
+
+
+def with_interval(figure: Figure, views: Sequence[FilmDraft]) -> tuple[float | None, float | None, float | None]:
+    """A figure and its interval over patients; None where it is not defined."""
+    value = figure(views)
+    by_patient: dict[str, list[FilmDraft]] = {}
+    for view in views:
+        by_patient.setdefault(view.patient, []).append(view)
+    groups = list(by_patient.values())
+    rng = np.random.default_rng(0)
+    drawn = [figure([v for i in rng.integers(0, len(groups), len(groups)) for v in groups[i]]) for _ in range(DRAWS)]
+    between = interval(np.array(drawn), len(groups))
+    stated = None if np.isnan(value) else value
+    return (stated, None, None) if between is None else (stated, between.low, between.high)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _auroc(
+    views: Sequence[FilmDraft], positive: Callable[[set[str]], bool], negative: Callable[[set[str]], bool]
+) -> float:
+    """A view without a draft has no suspicion, and is left out."""
+    known = [(v.pathologies, v.draft.suspicion) for v in views if v.draft is not None]
+    scored = [(found, suspicion) for found, suspicion in known if found and suspicion is not None]
+    return auroc([s for found, s in scored if positive(found)], [s for found, s in scored if negative(found)])
+
+
+def _names(view: FilmDraft, kinds: frozenset[Kind]) -> bool:
+    return view.draft is not None and any(f.kind in kinds for f in view.draft.report.findings)
+
+
+def _has_mass(film: ListedFilm) -> bool:
+    """By the table, or the words of a digital view."""
+    listed = any(x["kind"] == "mass" and "ASYMM" not in str(x.get("shape")) for x in film.record.get("lesions", []))
+    return listed or "mass" in str(film.record.get("tags", ""))
+
+
+def _boxes(film: ListedFilm) -> list[tuple[float, float, float, float]]:
+    """Lesion boxes in pixels of the file that was drafted."""
+    with Image.open(film.folder / film.name) as image:
+        across = _across(film, image.size)
+        return [(b[0] * across, b[1], b[2] * across, b[3]) for b, _ in film_boxes(film, image.size)]
+
+
+def _hits(view: FilmDraft) -> bool:
+    """Whether the middle of the most probable finding's box is in a lesion's box."""
+    if view.draft is None or not view.draft.boxes:
+        return False
+    findings = view.draft.report.findings
+    best = max(view.draft.boxes, key=lambda b: findings[b.finding - 1].probability or 0.0)
+    x, y = (best.box.left + best.box.right) / 2, (best.box.top + best.box.bottom) / 2
+    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in _boxes(view.film))
+
+
+def _density(view: FilmDraft) -> int | None:
+    composition = None if view.draft is None else view.draft.report.composition
+    return None if composition is None else list(Composition).index(composition) + 1
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draft the views of held-out patients and print a line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("films", type=Path, help="folder with films.jsonl")
+    parser.add_argument("--model", help="folder of a checkpoint; default: the embedded one")
+    parser.add_argument("--out", type=Path, help="write a line of JSON a view to this file too")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    loaded = load_model(given.model)
+    assert loaded.folder is not None  # a local checkpoint
+    held_out = json.loads((loaded.folder / "recipe.json").read_text(encoding="utf-8"))["tower"]["held_out"]
+    films = [film for film in usable_films(given.films) if film.fold == held_out]
+    drafts = []
+    for draft in draft_films(films, local_engine(loaded)):
+        drafts.append(draft)
+        if len(drafts) % 50 == 0:
+            log.info("drafted %d of %d views", len(drafts), len(films))
+    if given.out is not None:
+        given.out.write_text("".join(_line(draft) for draft in drafts), encoding="utf-8")
+    for m in film_metrics(drafts):
+        numbers = " ".join("none" if x is None else f"{x:.4f}" for x in (m.value, m.low, m.high))
+        sys.stdout.write(f"figure {m.name} {numbers} n {m.n}  # {m.on}\n")
+
+
+def _line(view: FilmDraft) -> str:
+    draft = None if view.draft is None else view.draft.model_dump(mode="json")
+    return json.dumps({"film": view.film.record, "draft": draft}) + "\n"
+
+
+if __name__ == "__main__":
+    main()
