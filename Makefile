@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report test lint model model-card film-figures parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -54,7 +54,10 @@ model: $(READY)
 	$(BIN)/python -m amrg.training.embedded.build $(FILMS) runs/embedded
 
 model-card: $(READY)
-	$(BIN)/python -m amrg.benchmark.model_card --workers 2
+	$(BIN)/python -m amrg.benchmark.model_card --films $(FILMS) --workers 2
+
+film-figures: $(READY)
+	$(BIN)/python -m amrg.benchmark.film_figures $(FILMS)
 
 parser-figures: $(READY)
 	$(BIN)/python scripts/parser_figures.py

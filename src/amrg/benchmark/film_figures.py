@@ -27,7 +27,7 @@ from amrg.generation.engines.local import local_engine
 from amrg.imaging import Study, read_studies
 from amrg.metrics.intervals import interval
 from amrg.models.card import CardMetric
-from amrg.models.load import load_model
+from amrg.models.load import LoadedModel, load_model
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import usable_films
 from amrg.training.tower.films import USUAL_ASPECT, ListedFilm, film_boxes
@@ -61,6 +61,13 @@ class FilmDraft:
 
 
 Figure = Callable[[Sequence[FilmDraft]], float]
+
+
+def held_out_films(folder: Path, loaded: LoadedModel) -> list[ListedFilm]:
+    """The views of the patients that a model was not trained on, by its recipe."""
+    assert loaded.folder is not None  # a local checkpoint
+    held_out = json.loads((loaded.folder / "recipe.json").read_text(encoding="utf-8"))["tower"]["held_out"]
+    return [film for film in usable_films(folder) if film.fold == held_out]
 
 
 def draft_films(films: Sequence[ListedFilm], engine: Engine) -> Iterator[FilmDraft]:
@@ -231,9 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     loaded = load_model(given.model)
-    assert loaded.folder is not None  # a local checkpoint
-    held_out = json.loads((loaded.folder / "recipe.json").read_text(encoding="utf-8"))["tower"]["held_out"]
-    films = [film for film in usable_films(given.films) if film.fold == held_out]
+    films = held_out_films(given.films, loaded)
     drafts = []
     for draft in draft_films(films, local_engine(loaded)):
         drafts.append(draft)

@@ -50,6 +50,8 @@ def card(
     for line in (found.summary, found.intended_use, *(f"- {limit}" for limit in found.limits)):
         out.print(line, markup=False)
     out.print("training: " + ", ".join(f"{name} {value}" for name, value in found.training.items()))
+    for line in found.attribution:
+        out.print(line, markup=False)
     for on, images in dict.fromkeys((metric.on, metric.images) for metric in found.metrics):
         table = ResultTable("metric", "value", "95 % interval", "n")
         for m in (m for m in found.metrics if (m.on, m.images) == (on, images)):

@@ -12,6 +12,7 @@ from amrg.datasets.training_set import TrainingSet
 from amrg.models.catalog import KNOWN
 
 FILE_NAME = "card.json"
+TRAINED_ON = "trained-on.json"  # written by the training, for the card
 EMBEDDED = Path(__file__).parent / "embedded" / "checkpoint"
 
 
@@ -40,7 +41,11 @@ def value_with_interval(value: float, between: Sequence[float] | None) -> str:
 
 
 class ModelCard(Value):
-    """What a reader must know of a model before using it. `trained_on` names its data sets, with digests if known."""
+    """What a reader must know of a model before using it.
+
+    `trained_on` names its data sets, with digests if known; `attribution` has the citation and licence of each, and of
+    weights that it started from.
+    """
 
     name: str
     summary: str
@@ -49,6 +54,7 @@ class ModelCard(Value):
     parameters: int
     weights_sha256: str
     licence: str
+    attribution: tuple[str, ...] = ()
     training: dict[str, str | int | float]
     trained_on: tuple[TrainingSet, ...] = ()
     metrics: tuple[CardMetric, ...]
@@ -93,7 +99,7 @@ def list_models() -> tuple[KnownModel, ...]:
     """The embedded model and the hub's models that go through the same code."""
     embedded = KnownModel(
         name="amrg-embedded",
-        what="ships with amrg; trained on drawn phantoms, cannot read real mammograms; the default",
+        what="ships with amrg; trained on real mammograms and drawn phantoms; the default",
         family="gemma3",
         licence="Apache 2.0",
         revision=None,

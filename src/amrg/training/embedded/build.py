@@ -21,9 +21,12 @@ from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
 from amrg import __version__
 from amrg.birads import AnswerForm
+from amrg.core.hashing import sha256_of_file
 from amrg.core.values import Value
+from amrg.datasets.names import canonical_name
+from amrg.datasets.training_set import CaseDigests, TrainingSet
 from amrg.models import view_name
-from amrg.models.card import EMBEDDED
+from amrg.models.card import EMBEDDED, TRAINED_ON
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
@@ -37,6 +40,7 @@ from amrg.training.embedded.wordings import Wording, instruction
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, train_tower
 from amrg.training.tower.film_shards import film_views
+from amrg.training.tower.films import read_films
 from amrg.training.tower.operating_points import set_operating_points
 
 log = logging.getLogger("amrg.training")
@@ -78,9 +82,22 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     assemble(run, tokenizer, out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (out / "operating-points.json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
+    sets = [found.model_dump(mode="json") for found in training_sets(films, recipe.tower.held_out)]
+    (out / TRAINED_ON).write_text(json.dumps(sets, indent=2) + "\n", encoding="utf-8")
     for stage in STAGES:
         shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
     log.info("model written after %.0f s", time.monotonic() - started)
+
+
+def training_sets(films: Path, held_out: int) -> list[TrainingSet]:
+    """What the model learns from: phantoms, and real images by the bytes of their files."""
+    found = [TrainingSet(name="phantom")]  # by seeds below a million, which no benchmark draws from
+    listed = [f for f in read_films(films) if f.fold != held_out and not f.record.get("also_in_test")]
+    for name in sorted({film.record["dataset"] for film in listed}):
+        files = [film.folder / film.name for film in listed if film.record["dataset"] == name]
+        digests = CaseDigests(images=tuple(sorted(sha256_of_file(file)[:16] for file in files)))
+        found.append(TrainingSet(name=canonical_name(name), split="train", n=len(files), digests=digests))
+    return found
 
 
 def draw_phantoms(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
