@@ -13,7 +13,7 @@ from amrg.birads.findings_list import read_findings
 from amrg.models import messages
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
 from amrg.models.embedded.tokenizer import END_OF_TURN, build_processor, train_tokenizer, vocabulary
-from amrg.training.embedded.breasts import Breast, findings_in_views
+from amrg.training.embedded.breasts import EncodedBreast, findings_in_views
 from amrg.training.embedded.exam_maker import USUAL, BreastPool, Exam, ExamMaker, report_of
 from amrg.training.embedded.language_stage import IGNORE, Prompts, collate_exams, language_loss, project
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
@@ -38,8 +38,8 @@ def processor() -> Gemma3Processor:
 def _maker() -> ExamMaker:
     tokens = np.zeros((TOKENS_A_VIEW, 192), np.float16)
     views = {View.CC: tokens, View.MLO: tokens}
-    drawn = BreastPool([Breast(views, c, found) for c in Composition for found in ((), (MASS,))])
-    one_view = BreastPool([Breast({View.CC: tokens}, None, (MASS,))])
+    drawn = BreastPool([EncodedBreast(views, c, found) for c in Composition for found in ((), (MASS,))])
+    one_view = BreastPool([EncodedBreast({View.CC: tokens}, None, (MASS,))])
     return ExamMaker([(0.5, drawn), (0.5, one_view)], seed=3, few_views=0)
 
 

@@ -168,8 +168,8 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
     sets = [TrainingSet.model_validate(found) for found in trained_on]
     return ModelCard(
         name=loaded.name,
-        summary="Gemma3ForConditionalGeneration: a tower that finds candidates (EfficientNet-Lite0, ImageNet weights, then "
-        "real mammograms and drawn phantoms), and a small language model that writes the report.",
+        summary="Gemma3ForConditionalGeneration: a tower that finds candidates (EfficientNet-Lite0, ImageNet weights, "
+        "then real mammograms and phantoms), and a small language model that writes the report.",
         intended_use="Trying amrg offline, testing pipelines, research on report generation. Not for clinical use.",
         limits=(
             "Its real mammograms are of two collections of recalled and symptomatic women: not a screening population.",

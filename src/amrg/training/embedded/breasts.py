@@ -44,7 +44,7 @@ _MALIGNANT, _BENIGN = Category.SUSPICIOUS, Category.PROBABLY_BENIGN  # of a lesi
 
 
 @dataclass(frozen=True)
-class Breast:
+class EncodedBreast:
     """One breast: tokens float16 [tokens, width] of each view, composition where it is known, and findings."""
 
     tokens: Mapping[View, Tokens]
@@ -52,7 +52,7 @@ class Breast:
     findings: tuple[Finding, ...]
 
 
-def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[Breast]:
+def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[EncodedBreast]:
     """Both breasts of every exam of the shards, as a tower encodes them."""
     found = []
     key = _key(tower)
@@ -62,7 +62,7 @@ def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[Breast
             for side in Laterality:
                 views = {view: tokens[i] for i, (laterality, view) in enumerate(VIEW_ORDER) if laterality is side}
                 findings = tuple(f for f in truth.findings if f.laterality is side)
-                found.append(Breast(views, truth.composition, findings))
+                found.append(EncodedBreast(views, truth.composition, findings))
     return found
 
 
@@ -74,7 +74,7 @@ def _shard_tokens(tower: MammogramTower, key: str, job: DrawJob) -> Tokens:
     return tokens.reshape(len(shard.truths), len(VIEW_ORDER), *tokens.shape[1:])
 
 
-def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) -> list[Breast]:
+def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) -> list[EncodedBreast]:
     """Real breasts: the views of one breast together, and normal ones of two views that show nothing.
 
     `views` are those of one version; `cache` is the file that holds their tokens, by the tower's weights.
@@ -94,15 +94,15 @@ def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) 
     return [*marked, *_normal_breasts(views, list(tokens))]
 
 
-def _film_breast(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> Breast:
+def _film_breast(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> EncodedBreast:
     """The breast that some views show; of several of one projection the first."""
     by_view = {v.labelled.view: (v, t) for v, t in reversed(list(zip(views, tokens, strict=True)))}
     lesions = {view: v.labelled.lesions for view, (v, _) in by_view.items()}
     first = views[0].labelled
-    return Breast({view: t for view, (_, t) in by_view.items()}, first.composition, tuple(_merged(lesions)))
+    return EncodedBreast({view: t for view, (_, t) in by_view.items()}, first.composition, tuple(_merged(lesions)))
 
 
-def _normal_breasts(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> list[Breast]:
+def _normal_breasts(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> list[EncodedBreast]:
     """Views without a lesion, a CC and an MLO of one composition at a time, whoever's they are."""
     normal: dict[tuple[Composition | None, View], list[Tokens]] = defaultdict(list)
     for view, found in zip(views, tokens, strict=True):
@@ -113,7 +113,7 @@ def _normal_breasts(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> list
         above, beside = (normal[(composition, view)] for view in (View.CC, View.MLO))
         for i in range(max(len(above), len(beside))):
             pair = {View.CC: above[i : i + 1], View.MLO: beside[i : i + 1]}
-            made.append(Breast({view: found[0] for view, found in pair.items() if found}, composition, ()))
+            made.append(EncodedBreast({view: found[0] for view, found in pair.items() if found}, composition, ()))
     return made
 
 

@@ -22,7 +22,7 @@ from amrg.birads import (
     usual_recommendation,
     worst_category,
 )
-from amrg.training.embedded.breasts import Breast, findings_in_views
+from amrg.training.embedded.breasts import EncodedBreast, findings_in_views
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
 from amrg.training.embedded.wordings import Wording, instruction, training_text
 
@@ -56,9 +56,9 @@ class Exam:
 class BreastPool:
     """Breasts of one source, by composition and by what they show."""
 
-    def __init__(self, breasts: Sequence[Breast]) -> None:
+    def __init__(self, breasts: Sequence[EncodedBreast]) -> None:
         self._compositions = tuple(dict.fromkeys(breast.composition for breast in breasts))
-        self._groups: dict[tuple[Composition | None, tuple[View, ...]], list[list[Breast]]] = {
+        self._groups: dict[tuple[Composition | None, tuple[View, ...]], list[list[EncodedBreast]]] = {
             (c, views): _by_findings([b for b in breasts if b.composition is c and set(views) <= set(b.tokens)])
             for c in self._compositions
             for views in ((View.CC,), (View.MLO,), (View.CC, View.MLO))
@@ -68,7 +68,9 @@ class BreastPool:
         """Compositions of which there are breasts with the views needed."""
         return [c for c in self._compositions if all(self._groups[(c, views)] for views in needed.values())]
 
-    def pair(self, needed: Mapping[Laterality, tuple[View, ...]], rng: np.random.Generator) -> dict[Laterality, Breast]:
+    def pair(
+        self, needed: Mapping[Laterality, tuple[View, ...]], rng: np.random.Generator
+    ) -> dict[Laterality, EncodedBreast]:
         """A breast for every side, all of one composition, that show the views needed.
 
         Compositions have equal chances, and breasts with findings as often as those without, where there are both.
@@ -83,7 +85,7 @@ class BreastPool:
         return chosen
 
 
-def _by_findings(breasts: Sequence[Breast]) -> list[list[Breast]]:
+def _by_findings(breasts: Sequence[EncodedBreast]) -> list[list[EncodedBreast]]:
     """Breasts with findings and those without; a group that is empty is left out."""
     groups = [[b for b in breasts if bool(b.findings) is wanted] for wanted in (True, False)]
     return [group for group in groups if group]
