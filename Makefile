@@ -54,10 +54,11 @@ model: $(READY)
 	$(BIN)/python -m amrg.training.embedded.build $(FILMS) runs/embedded
 
 model-card: $(READY)
-	$(BIN)/python -m amrg.benchmark.model_card --films $(FILMS) --workers 2
+	$(BIN)/python -m amrg.benchmark.model_card --workers 2
+	$(BIN)/python -m amrg.experiments.film_figures $(FILMS) --card
 
 film-figures: $(READY)
-	$(BIN)/python -m amrg.benchmark.film_figures $(FILMS)
+	$(BIN)/python -m amrg.experiments.film_figures $(FILMS)
 
 parser-figures: $(READY)
 	$(BIN)/python scripts/parser_figures.py

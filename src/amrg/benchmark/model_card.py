@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amrg.benchmark.film_figures import draft_films, film_metrics, held_out_films
 from amrg.benchmark.layout import Perturbation
 from amrg.benchmark.run.run_config import RunConfig
 from amrg.benchmark.run.running import run
@@ -201,7 +200,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--small", type=int, default=400, help="exams of the small size (0.4 mm pixels)")
     parser.add_argument("--full", type=int, default=40, help="exams of the full size (0.1 mm pixels), 0 for none")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of exams and runs, resumed")
-    parser.add_argument("--films", type=Path, help="folder with films.jsonl: real views of held-out patients too")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
@@ -212,8 +210,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if exams.count:
             scores = score_exams(exams, engine, given.out, given.workers, _log_progress)
             metrics += card_metrics(scores, exams.described)
-    if given.films is not None:
-        metrics += film_metrics(list(draft_films(held_out_films(given.films, loaded), engine)))
     for m in metrics:
         numbers = " ".join("none" if x is None else f"{x:.4f}" for x in (m.value, m.low, m.high))
         sys.stdout.write(f"figure {m.name} {numbers} n {m.n} unscored {m.unscored}  # {m.images}, {m.on}\n")

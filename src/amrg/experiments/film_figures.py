@@ -1,6 +1,6 @@
 """What the embedded model makes of real mammograms of patients that it was not trained on, one view a study.
 
-Run as `python -m amrg.benchmark.film_figures FILMS` (`make film-figures`). Every view is written as an image file in
+Run as `python -m amrg.experiments.film_figures FILMS` (`make film-figures`). Every view is written as an image file in
 its true proportions and drafted by the code of `amrg report`; what the collection says of it is in `films.jsonl`.
 """
 
@@ -20,19 +20,20 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from amrg.birads import Composition, Draft, Kind
+from amrg.core.files import write_text
 from amrg.generation.batch import Drafted, draft_studies
 from amrg.generation.drafting import DraftOptions
 from amrg.generation.engines.base import Engine
 from amrg.generation.engines.local import local_engine
 from amrg.imaging import Study, read_studies
 from amrg.metrics.intervals import interval
-from amrg.models.card import CardMetric
+from amrg.models.card import FILE_NAME, CardMetric, model_card
 from amrg.models.load import LoadedModel, load_model
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import usable_films
 from amrg.training.tower.films import USUAL_ASPECT, ListedFilm, film_boxes
 
-log = logging.getLogger("amrg.benchmark")
+log = logging.getLogger("amrg.experiments")
 DRAWS = 500
 MASSES = frozenset({Kind.MASS})
 SIDES = {"L": "LEFT", "R": "RIGHT"}
@@ -235,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("films", type=Path, help="folder with films.jsonl")
     parser.add_argument("--model", help="folder of a checkpoint; default: the embedded one")
     parser.add_argument("--out", type=Path, help="write a line of JSON a view to this file too")
+    parser.add_argument("--card", action="store_true", help="add the figures to the model's card")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     loaded = load_model(given.model)
@@ -246,9 +248,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             log.info("drafted %d of %d views", len(drafts), len(films))
     if given.out is not None:
         given.out.write_text("".join(_line(draft) for draft in drafts), encoding="utf-8")
-    for m in film_metrics(drafts):
+    metrics = list(film_metrics(drafts))
+    if given.card:
+        _add_to_card(loaded, metrics)
+    for m in metrics:
         numbers = " ".join("none" if x is None else f"{x:.4f}" for x in (m.value, m.low, m.high))
         sys.stdout.write(f"figure {m.name} {numbers} n {m.n}  # {m.on}\n")
+
+
+def _add_to_card(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> None:
+    """Exchange the card's figures of these names for those measured."""
+    assert loaded.folder is not None  # a local checkpoint
+    card = model_card(loaded.folder)
+    others = [m for m in card.metrics if m.name not in {metric.name for metric in metrics}]
+    card = card.model_copy(update={"metrics": (*others, *metrics)})
+    write_text(loaded.folder / FILE_NAME, [card.model_dump_json(indent=2)])
 
 
 def _line(view: FilmDraft) -> str:
