@@ -76,7 +76,7 @@ def test_case_marks_and_labels_of_a_general_model_are_of_no_importance() -> None
     )
     assert found is not None
     assert not found.unread
-    assert found.narrative == "Text.\n"
+    assert found.narrative == "Text."
     assert found.report.findings[0].margin is Margin.SPICULATED
     assert found.report.assessments == REPORT.assessments
 
@@ -136,4 +136,4 @@ def test_a_list_without_its_last_line_ends_at_an_empty_one() -> None:
     found = read_findings("FINDINGS LIST\nR mass\n\nA mass in the right breast.")
     assert found is not None
     assert found.finished
-    assert found.narrative == "A mass in the right breast.\n"
+    assert found.narrative == "A mass in the right breast."

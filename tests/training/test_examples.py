@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from amrg.birads import Style, parse, render
+from amrg.birads import AnswerForm, Style, parse, render
 from amrg.datasets import Case, Dataset, import_dataset, importer_of, open_dataset, study_of
 from amrg.datasets.training_set import case_digest
 from amrg.models import Channels, ViewEncoding
@@ -87,13 +87,13 @@ def test_no_example_says_that_there_is_nothing_where_that_is_not_known(tmp_path:
     (tmp_path / "cases.csv").write_text("\n".join(["id,files,text,birads", *rows]), encoding="utf-8")
     list(import_dataset(importer_of("generic"), tmp_path, tmp_path / "data"))
     dataset = open_dataset(tmp_path / "data")
-    for target in (TargetText.CLINICAL, TargetText.DMID, TargetText.IMPRESSION_FIRST):
-        made, skipped = build_examples(dataset, dataset.keys(), Recipe(target_text=target))
+    for target in (TargetText.CLINICAL, TargetText.DMID, TargetText.IMPRESSION_FIRST, TargetText.CESM):
+        made, skipped = build_examples(dataset, dataset.keys(), Recipe(target_text=target), AnswerForm.NARRATIVE)
         assert [example.key for example in made] == ["read", "graded"]
         assert skipped == [("german", "its report was not read: not English (German): not read")]
         assert "finding" not in made[1].text.lower()
         assert "5" in made[1].text
-    made, skipped = build_examples(dataset, dataset.keys(), Recipe())
+    made, skipped = build_examples(dataset, dataset.keys(), Recipe(), AnswerForm.NARRATIVE)
     assert [example.key for example in made] == [*dataset.keys()]
     assert skipped == []
 

@@ -1,6 +1,6 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
-from amrg.birads.answers import AnswerForm, write_answer
+from amrg.birads.answers import Answer, AnswerForm, read_answer, write_answer
 from amrg.birads.categories.standing import Standing
 from amrg.birads.checking import RULES, Violation, check, usual_recommendation
 from amrg.birads.draft import (
@@ -64,6 +64,7 @@ __all__ = [
     "RULES",
     "SUSPICIOUS_MORPHOLOGY",
     "WORDINGS",
+    "Answer",
     "AnswerForm",
     "Assessment",
     "Category",
@@ -118,6 +119,7 @@ __all__ = [
     "draft_banner",
     "flaws",
     "parse",
+    "read_answer",
     "read_findings",
     "render",
     "usual_recommendation",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from amrg.birads.densitywords import density_contradiction
+from amrg.birads.findings_list import narrative_of
 from amrg.birads.lexicon import (
     SUSPICIOUS_MORPHOLOGY,
     Category,
@@ -121,7 +122,7 @@ def _benign_called_suspicious(report: Report, context: StudyContext) -> Faults:
 @lru_cache(maxsize=1024)  # three rules read the same narrative, and many drafts are alike
 def _read_cached(text: str) -> tuple[Report, tuple[str, ...]]:
     """The report that a narrative gives, and where in it a number and the words next to it contradict each other."""
-    parsed = parse(text)
+    parsed = parse(narrative_of(text))
     return parsed.report, tuple(note.message for note in parsed.notes if WITH_THE_WORDS_OF in note.message)
 
 
@@ -155,7 +156,7 @@ def _category_against_words(report: Report, context: StudyContext) -> Faults:
 
 def _composition_against_words(report: Report, context: StudyContext) -> Faults:
     """A density that is stated by letter, number and words is the same in all of them."""
-    found = density_contradiction(report.narrative)
+    found = density_contradiction(narrative_of(report.narrative))
     if found is not None:
         yield "composition", f"the narrative says {found}"
 

@@ -14,6 +14,7 @@ the findings (`none` where there are none) come the composition and the categori
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,8 @@ BEGIN, END, NONE = "FINDINGS LIST", "REPORT", "none"
 _LOOKS = {True: "benign-looking", False: "suspicious"}
 _MULTIPLE = "multiple"
 _COMPANION = "with "
-_DECORATION = re.compile(r"^[\s*#>-]+|[\s*#:.]+$")
+_BEFORE, _AFTER = string.whitespace + "*#>-", string.whitespace + "*#:."
+"""Marks of lists, headings and sentences around a line."""
 _LABEL = re.compile(r" (?:quadrant|half|region|depth|shape|margins?|distribution|views?)$")
 _NUMBERS = {
     "size_mm": re.compile(r"(\d+) mm"),
@@ -83,12 +85,14 @@ class FindingsList:
     """A list as it was read.
 
     `report` has findings, composition (None where the list names none) and assessments (empty where it names none), and
-    no other facts. `narrative` is the text after the list. `unread` are the lines, and the words of lines, that were
-    not understood: of such a word no fact is taken. `finished` is False where the text ends within the list.
+    no other facts. `narrative` is the text from character `start` on, after the list. `unread` are the lines, and the
+    words of lines, that were not understood: of such a word no fact is taken. `finished` is False where the text ends
+    within the list.
     """
 
     report: Report
     narrative: str
+    start: int
     unread: tuple[str, ...] = ()
     finished: bool = True
 
@@ -112,19 +116,24 @@ def read_findings(text: str) -> FindingsList | None:
     Upper and lower case, list marks and markdown around a line are of no importance. A list without its last line ends
     at an empty line.
     """
-    lines = text.strip().splitlines()
-    bare = [_bare(line) for line in lines]
-    if not bare or bare[0].upper() != BEGIN:
+    lines = text.splitlines(keepends=True)
+    first = next((i for i, line in enumerate(lines) if _bare(line)), len(lines))
+    if first == len(lines) or _bare(lines[first]).upper() != BEGIN:
         return None
-    end = next((i for i, line in enumerate(bare) if line.upper() == END), None)
-    finished = end is not None
-    if end is None:
-        end = next((i for i, line in enumerate(bare) if not line), len(lines))
-        finished = end < len(lines)
+    listed = [_bare(line) for line in lines[first + 1 :]]
+    ends = [i for i, line in enumerate(listed) if line.upper() == END]
+    ends = ends or [i for i, line in enumerate(listed) if not line]
+    end = ends[0] if ends else len(listed)
     facts: dict[str, Any] = {"findings": ()}
-    unread = tuple(fault for line in bare[1:end] if line for fault in _take(line, facts))
-    narrative = "\n".join(lines[end + 1 :]).strip()
-    return FindingsList(Report(**facts), f"{narrative}\n" if narrative else "", unread, finished)
+    unread = tuple(fault for line in listed[:end] if line for fault in _take(line, facts))
+    start = sum(map(len, lines[: first + 1 + end + 1]))
+    return FindingsList(Report(**facts), text[start:], start, unread, bool(ends))
+
+
+def narrative_of(text: str) -> str:
+    """What a model wrote without the list that it may begin with."""
+    found = read_findings(text)
+    return text if found is None else found.narrative
 
 
 def _line(finding: Finding) -> str:
@@ -156,7 +165,7 @@ def _assessment(value: Assessment) -> str:
 
 def _bare(line: str) -> str:
     """A line without the marks around it."""
-    return _DECORATION.sub("", line).strip()
+    return line.lstrip(_BEFORE).rstrip(_AFTER)
 
 
 def _take(line: str, facts: dict[str, Any]) -> Iterator[str]:

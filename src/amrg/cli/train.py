@@ -67,6 +67,10 @@ def train(
         str | None,
         typer.Option(help="Text to train on: published, or a report style: clinical, impression-first, dmid, cesm."),
     ] = None,
+    answer: Annotated[
+        str | None,
+        typer.Option(help="What to train it to write: findings-first or narrative (default: as the base does)."),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Cache folder for prompts and image features (default: runs/features).")
     ] = None,
@@ -81,7 +85,8 @@ def train(
     if run_folder is not None and folder not in (None, run_folder):
         fail(Exit.USAGE, f"RUN is {run_folder} and --out is {folder}; expected one folder")
     given = _Given(data, split, folder or run_folder, cache, config_file, recipe_file, resume)
-    short = [f"{name}={value}" for name, value in (("base", base), ("target_text", target_text)) if value is not None]
+    named = {"base": base, "target_text": target_text, "answer": answer}
+    short = [f"{name}={value}" for name, value in named.items() if value is not None]
     progress = _Progress()
     try:
         with refusing():

@@ -14,7 +14,7 @@ from amrg.birads import (
     Status,
     Style,
     draft_banner,
-    parse,
+    read_answer,
     render,
 )
 from amrg.core.errors import AmrgError
@@ -108,7 +108,7 @@ def prepare(study: Study, settings: ModelSettings) -> PreparedStudy:
 
 
 def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdentity, options: DraftOptions) -> Draft:
-    """Parse, locate, remove what the features do not support, measure, and render.
+    """Read the text, locate, remove what the features do not support, measure, and render.
 
     Raises:
         OutsideDomain: the study is unlike anything the model was trained on, and `options.force` is not set.
@@ -117,8 +117,8 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     if generation.text is None or (domain.in_domain is False and not options.force):
         raise OutsideDomain(_outside(identity.name, domain))
     study, text = prepared.study, generation.text
-    parsed = parse(text)
-    supported = _supported(parsed.report, prepared, generation.features)
+    answer = read_answer(text)
+    supported = _supported(answer.report, prepared, generation.features)
     placed, place_changes = follow_boxes(supported.report)
     sized, size_changes = measure_sizes(placed, study)
     stated = StatedReport(sized, supported.category_changes, missing=tuple(missing_views(study)))
@@ -128,7 +128,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=domain.in_domain
     )
     report = stated.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
-    found = find_problems(parsed, report, prepared.request.views, study.prior is not None)
+    found = find_problems(answer, report, prepared.request.views, study.prior is not None)
     return Draft(
         banner=draft_banner(identity.name, domain.in_domain, stated.missing),
         study=identify(study),

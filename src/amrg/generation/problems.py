@@ -5,34 +5,53 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from amrg.birads import Laterality, ParsedReport, Report, Standing, View, Violation, check
+from amrg.birads import Answer, Laterality, Report, Standing, View, Violation, check
 from amrg.birads.draft import describe_finding
 
 _OTHER_EXAMINATIONS = frozenset([Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY])
 _OF_DRAFT = frozenset(["place-against-box", "breast-removed"])
 """Rules on what the draft adds to the model's report: boxes, and a mastectomy."""
+_BY_LIST = frozenset(["composition-against-narrative", "category-against-narrative"])
+"""Rules that the differences between a list and its narrative state in more detail."""
 _ITEM = re.compile(r"(findings|assessments)\[(\d+)\]")
 
 
 def find_problems(
-    parsed: ParsedReport, drafted: Report, views: Sequence[tuple[Laterality, View]], has_prior: bool
+    answer: Answer, drafted: Report, views: Sequence[tuple[Laterality, View]], has_prior: bool
 ) -> Iterator[str]:
-    """A line for every piece of the model's text that was not understood, and for every rule that its report breaks.
+    """A line for every piece of the model's text that was not understood, for everything in which its list and its
+    narrative differ, and for every rule that its report breaks.
 
     `drafted` is the report of the draft: what has boxes there is held against them.
     """
-    for span in parsed.unread:
+    yield from _problems_of_list(answer)
+    for span in answer.parsed.unread:
         yield f'Not understood in the model\'s text: "{" ".join(span.text.split())}"'
-    for other in parsed.other_categories:
+    for other in answer.parsed.other_categories:
         if other.standing in _OTHER_EXAMINATIONS:
             yield f"Not from these images: category {other.category}, {other.standing}."
-    for violation in check(parsed.report, views, has_prior):
-        yield f"Inconsistent, {_subject(parsed.report, violation)}: {violation.message}."
+    for violation in check(answer.report, views, has_prior):
+        if answer.listed is None or violation.rule not in _BY_LIST:
+            yield f"Inconsistent, {_subject(answer.report, violation)}: {violation.message}."
     for violation in check(drafted, views):
         if violation.rule in _OF_DRAFT:
             yield f"Inconsistent, {_subject(drafted, violation)}: {violation.message}."
-    if parsed.report.worst is None:
+    if answer.report.worst is None:
         yield "No BI-RADS category: the model named none."
+
+
+def _problems_of_list(answer: Answer) -> Iterator[str]:
+    """What is wrong with the list that a text begins with, and where its narrative differs."""
+    if answer.listed is None:
+        return
+    for words in answer.listed.unread:
+        yield f'Not understood in the model\'s findings list: "{words}"'
+    if not answer.listed.finished:
+        yield "Incomplete: the model's text ends within its findings list."
+    elif not answer.narrative.strip():
+        yield "Incomplete: the model wrote no narrative after its findings list."
+    for difference in answer.differences:
+        yield f"Findings list and narrative differ, the list counts: {difference}."
 
 
 def _subject(report: Report, violation: Violation) -> str:

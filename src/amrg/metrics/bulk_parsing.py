@@ -9,8 +9,8 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing import get_context
 
-from amrg.birads import Report, parse
-from amrg.birads.parser.parsing import read_report
+from amrg.birads import Report, read_answer
+from amrg.birads.answers import answered_report
 
 MAX_CHARACTERS = 100_000
 """Characters of a text that is read or scored; a longer one is no report, but a generator that did not stop."""
@@ -22,7 +22,7 @@ _CHUNK = 64
 
 
 def read_reports(texts: Sequence[str | None]) -> list[Report | None]:
-    """The facts of every text, in order: what `parse` reads, whatever the number of processes.
+    """The facts of every text, in order: what `read_answer` reads, whatever the number of processes.
 
     None for None, and for a text that is not read (`why_unread`).
     Scripts that call this with many texts must be importable, as for `multiprocessing` with `spawn`; where
@@ -50,7 +50,7 @@ def states_nothing(report: Report) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def _refusal(text: str) -> str | None:
-    return parse(text).refusal
+    return read_answer(text).parsed.refusal
 
 
 def _read_all(texts: Sequence[str]) -> Iterable[Report]:
@@ -60,13 +60,13 @@ def _read_all(texts: Sequence[str]) -> Iterable[Report]:
             return _read_over_processes(texts, workers)
         except (BrokenProcessPool, OSError):  # no main module to import, no memory, no right to start processes
             pass
-    return list(map(read_report, texts))
+    return list(map(answered_report, texts))
 
 
 def _read_over_processes(texts: Sequence[str], workers: int) -> list[Report]:
     # What the processes call lives in amrg.birads, so that they import no more than the language.
     with ProcessPoolExecutor(min(workers, len(texts)), mp_context=get_context("spawn")) as pool:
-        return list(pool.map(read_report, texts, chunksize=_CHUNK))
+        return list(pool.map(answered_report, texts, chunksize=_CHUNK))
 
 
 def _processors() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from amrg.birads import Report, parse
+from amrg.birads import Report, read_answer
 from amrg.datasets.case import ReferenceSource
 from amrg.metrics.clinical.by_place import finding_f1_by_place
 from amrg.metrics.clinical.mean import clinical_mean, mean_parts
@@ -38,7 +38,7 @@ def watched_metrics(pairs: Sequence[Pair]) -> dict[WatchedMetric, Metric]:
 
 
 def draft_pair(key: str, reference: Report, text: str, findings_known: bool = True) -> Pair:
-    """A reference's facts and the text that a model wrote, parsed: all that these metrics read."""
+    """A reference's facts and the text that a model wrote, in either form, as read: all that these metrics read."""
     return Pair(
         key=key,
         group=key,
@@ -46,7 +46,7 @@ def draft_pair(key: str, reference: Report, text: str, findings_known: bool = Tr
         reference_text="",
         reference=reference,
         text=text,
-        report=parse(text).report,
+        report=read_answer(text).report,
         findings_known=findings_known,
     )
 

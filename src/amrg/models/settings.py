@@ -1,4 +1,4 @@
-"""How a checkpoint is prompted: how its images are made, its instruction, and the limit of its answer.
+"""How a checkpoint is prompted: how its images are made, its instruction, the form and the limit of its answer.
 
 amrg writes these settings next to every checkpoint it trains, so that training and drafting cannot differ. A checkpoint
 without them (MedGemma, any hub model of the class) is prompted as a general model.
@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
-from amrg.birads import Laterality, View
+from amrg.birads import AnswerForm, Laterality, View
 from amrg.core.values import Value, first_complaint
 from amrg.models.errors import ModelError
 from amrg.models.views import ViewEncoding
@@ -25,14 +25,38 @@ GENERAL_INSTRUCTION = (
     "(a, b, c or d), every finding with its side, quadrant, depth and BI-RADS descriptors, "
     "and the BI-RADS category of each breast."
 )
+GENERAL_LIST_INSTRUCTION = """Begin with a findings list, then write the report.
+List: a line for each finding with side (R or L) and kind, then, separated by commas and only where they apply, \
+quadrant, depth (anterior, middle, posterior), BI-RADS descriptors, size in mm, views and BI-RADS category; the line \
+"none" if there is no finding; then the breast composition and the BI-RADS category of each breast. For example:
+FINDINGS LIST
+R mass, upper outer, posterior, irregular, spiculated, high density, 14 mm, CC MLO, BI-RADS 5
+L calcifications, retroareolar, grouped, amorphous, MLO, BI-RADS 4B
+ACR C
+BI-RADS R 5, L 4B
+REPORT
+(here follows the report)
+"""
 
 
 class ModelSettings(Value):
-    """How a checkpoint is prompted: its images, its instruction, and how long its answer may be."""
+    """How a checkpoint is prompted: its images, its instruction, the form of its answer and how long it may be.
+
+    `instruction` requests the narrative; where the answer is findings first, `list_instruction` comes before it.
+    """
 
     encoding: ViewEncoding
     instruction: str = GENERAL_INSTRUCTION
+    list_instruction: str = GENERAL_LIST_INSTRUCTION
+    answer: AnswerForm = AnswerForm.NARRATIVE
     max_new_tokens: int = 512
+
+    @property
+    def full_instruction(self) -> str:
+        """What follows the images in a prompt."""
+        if self.answer is AnswerForm.NARRATIVE:
+            return self.instruction
+        return f"{self.list_instruction} {self.instruction}"
 
     @classmethod
     def of_checkpoint(cls, folder: Path | None, size: int) -> ModelSettings:
@@ -69,5 +93,5 @@ def messages(
     for (laterality, view), image in zip(views, images, strict=True):
         content.append({"type": "text", "text": view_name(laterality, view)})
         content.append({"type": "image", "image": image})
-    content.append({"type": "text", "text": settings.instruction})
+    content.append({"type": "text", "text": settings.full_instruction})
     return [{"role": "user", "content": content}]

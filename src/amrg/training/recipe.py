@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from amrg.birads import AnswerForm
 from amrg.core.values import Value
 from amrg.metrics.validation import WatchedMetric
 from amrg.models.backbones.base import Modules
@@ -82,14 +83,16 @@ class Validation(Value):
 class Recipe(Value):
     """A fine-tuning run without its data. On a CPU, the same recipe and data give the same weights.
 
-    `settings` None: the settings saved with the base. `batch_size` is exams per optimiser step over all devices;
-    `micro_batch_size` is how many of them one device computes together.
+    `answer` is what the model is trained to write: the findings list and the narrative, or the narrative alone; None:
+    as `settings` say. `settings` None: the settings saved with the base. `batch_size` is exams per optimiser step over
+    all devices; `micro_batch_size` is how many of them one device computes together.
     """
 
     base: str = NAME
     revision: str | None = None
     target_text: TargetText = TargetText.PUBLISHED
     omit: tuple[OmittableFact, ...] = ()  # from rendered text only
+    answer: AnswerForm | None = None
     settings: ModelSettings | None = None
     lora: Lora = Lora()
     quantization: Quantization = Quantization.NONE

@@ -25,7 +25,7 @@ EPOCHS = "num_train_epochs"
 """In a recipe's document in place of `steps`: it becomes steps once the number of training cases is known."""
 
 _PATHS = ("data", "out", "cache")
-_SHORT = ("base", "target_text")  # fields of the recipe that the command line names too
+_SHORT = ("base", "target_text", "answer")  # fields of the recipe that the command line names too
 _FIELDS = (*_PATHS, "split", *_SHORT, "recipe")
 _OTHER_NAMES = {
     **dict.fromkeys(("epochs", "num_epochs"), EPOCHS),

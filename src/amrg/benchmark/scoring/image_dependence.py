@@ -11,6 +11,7 @@ import numpy as np
 from amrg.benchmark.layout import Perturbation, perturbed_path
 from amrg.benchmark.submissions import read_predictions
 from amrg.birads import Report
+from amrg.birads.findings_list import narrative_of
 from amrg.metrics.bulk_parsing import read_reports
 from amrg.metrics.clinical.laterality import OTHER, sides_of, swap_sides, swap_text
 from amrg.metrics.errors import BenchmarkError
@@ -65,7 +66,8 @@ def perturbed_pairs(
 def _with_draft(pair: Pair, prediction: Prediction, report: Report | None) -> Pair:
     """A pair with another draft."""
     read = None if report is None or prediction.text is None else labelled_part(report, pair.unlabelled)
-    return replace(pair, text=prediction.text, report=read, refused=prediction.refused)
+    text = None if prediction.text is None else narrative_of(prediction.text)
+    return replace(pair, text=text, report=read, refused=prediction.refused)
 
 
 def _mirrored(pair: Pair) -> Pair:

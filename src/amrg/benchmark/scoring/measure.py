@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from amrg.birads import Report
+from amrg.birads.findings_list import narrative_of
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.metrics.bulk_parsing import read_reports, why_unread
 from amrg.metrics.clinical.suite import clinical_metrics
@@ -44,7 +45,7 @@ def _pair(case: Case, prediction: Prediction, report: Report | None) -> Pair:
         source=case.source,
         reference_text=case.text,
         reference=case.reference,
-        text=prediction.text,
+        text=None if prediction.text is None else narrative_of(prediction.text),
         report=None if report is None or prediction.text is None else labelled_part(report, case.unlabelled),
         unlabelled=case.unlabelled,
         views=tuple((i.laterality, i.view) for i in case.images if i.laterality is not None and i.view is not None),

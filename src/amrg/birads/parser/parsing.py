@@ -117,11 +117,6 @@ def parse(text: str) -> ParsedReport:
     return reading.result(sites)
 
 
-def read_report(text: str) -> Report:
-    """The report that `parse` reads, without facts and spans: small enough to pass between processes."""
-    return parse(text).report
-
-
 def _refused(text: str, reason: str) -> ParsedReport:
     begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
     return ParsedReport(Report(narrative=text), (), (Span(begin, end, text[begin:end]),), refusal=reason)

@@ -22,7 +22,9 @@ from amrg.birads import (
     ViewBox,
     parse,
     render,
+    write_findings,
 )
+from amrg.birads.findings_list import NONE
 from amrg.datasets.case import NO_FINDINGS, NOT_READ, Case, ImageRef, ReferenceSource
 from amrg.datasets.importer import About, Odd, Oddity
 from amrg.datasets.tables.cells import SIDES, VIEWS, Cells, agreed_value, density, suspicion
@@ -75,6 +77,15 @@ def render_known(report: Report, style: Style, notes: Sequence[str]) -> str:
         return text
     lines = (line for line in text.splitlines() if line.strip().casefold() not in _NOTHING_FOUND)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def list_known(report: Report, notes: Sequence[str]) -> str:
+    """A reference as a findings list; `notes` are those of its case.
+
+    Where the data set publishes no findings, no line says that there are none.
+    """
+    text = write_findings(report)
+    return text if NO_FINDINGS not in notes or report.findings else text.replace(f"\n{NONE}\n", "\n", 1)
 
 
 def read_reference(text: str, where: str, odd: Odd) -> tuple[Report, tuple[str, ...]]:

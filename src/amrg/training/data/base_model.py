@@ -26,6 +26,9 @@ SOFTWARE = f"amrg {__version__}, transformers {version('transformers')}, torch {
 _PROCESSOR_FILES = {".json", ".jinja", ".model", ".txt"}  # suffixes: processor, tokenizer, chat template
 
 
+_OF_THE_ANSWER = {"max_new_tokens", "instruction", "list_instruction", "answer"}
+
+
 class BaseFingerprint(Value):
     """A base by its weights and its processor: SHA-256 of files, or a hub commit for both."""
 
@@ -69,7 +72,7 @@ class FeaturesFingerprint(Value):
 
 
 def load_recipe_base(recipe: Recipe) -> LoadedModel:
-    """The recipe's base without adapters, frozen, with the recipe's precision and settings.
+    """The recipe's base without adapters, frozen, with the recipe's precision, settings and form of answer.
 
     Raises:
         ModelError: the base cannot be loaded.
@@ -79,7 +82,10 @@ def load_recipe_base(recipe: Recipe) -> LoadedModel:
     loaded = load_base(recipe.base, recipe.revision, quantization, DTYPES[recipe.precision])
     loaded.model.requires_grad_(False)
     set_threads(loaded.model)
-    return loaded if recipe.settings is None else with_settings(loaded, recipe.settings)
+    settings = recipe.settings or loaded.settings
+    if recipe.answer is not None:
+        settings = settings.model_copy(update={"answer": recipe.answer})
+    return loaded if settings == loaded.settings else with_settings(loaded, settings)
 
 
 def with_settings(loaded: LoadedModel, settings: ModelSettings) -> LoadedModel:
@@ -118,7 +124,7 @@ def features_fingerprint(loaded: LoadedModel, dataset: str, stage: Stage) -> Fea
         what=stage,
         dataset=dataset,
         base=base_fingerprint(loaded),
-        images=loaded.settings.model_dump_json(exclude={"max_new_tokens", "instruction"}),
+        images=loaded.settings.model_dump_json(exclude=_OF_THE_ANSWER),
         dtype=str(model.dtype),
         device=model.device.type,
         quantized=getattr(model, "hf_quantizer", None) is not None,

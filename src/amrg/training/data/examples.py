@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from amrg.birads import Laterality, Report, Style, View
+from amrg.birads import AnswerForm, Laterality, Report, Style, View
 from amrg.datasets import Case, Dataset, study_of
-from amrg.datasets.tables.labels import render_known
+from amrg.datasets.tables.labels import list_known, render_known
 from amrg.imaging import ImagingError, hanging_order
 from amrg.models import ViewEncoding, frame_for, model_image
 from amrg.models.backbones.base import Images, Tensors, Views
@@ -37,10 +37,11 @@ SkippedCase = tuple[str, str]
 
 @dataclass(frozen=True)
 class Example:
-    """A case and its target text."""
+    """A case and its target text. `listed`: the text begins with a findings list."""
 
     case: Case
     text: str
+    listed: bool = False
 
     @property
     def key(self) -> str:
@@ -53,8 +54,13 @@ class Example:
         return self.case.reference
 
 
-def build_examples(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tuple[list[Example], list[SkippedCase]]:
-    """The examples of some cases in their order, and the cases without a target text, each with the reason."""
+def build_examples(
+    dataset: Dataset, keys: Sequence[str], recipe: Recipe, answer: AnswerForm
+) -> tuple[list[Example], list[SkippedCase]]:
+    """The examples of some cases in their order, and the cases without a target text, each with the reason.
+
+    Findings first, a case whose reference states no fact has the narrative alone as its target.
+    """
     found, skipped = [], []
     for case in map(dataset.case, keys):
         if case.unread is not None and recipe.target_text is not TargetText.PUBLISHED:
@@ -62,7 +68,8 @@ def build_examples(dataset: Dataset, keys: Sequence[str], recipe: Recipe) -> tup
         elif not (text := target_text(case, recipe)).strip():
             skipped.append((case.key, "its report has no text"))
         else:
-            found.append(Example(case, text))
+            listed = findings_list(case, recipe) if answer is AnswerForm.FINDINGS_FIRST else ""
+            found.append(Example(case, listed + text, bool(listed)))
     return found, skipped
 
 
@@ -71,6 +78,13 @@ def target_text(case: Case, recipe: Recipe) -> str:
     if recipe.target_text is TargetText.PUBLISHED:
         return case.text
     return render_known(_without(case.reference, recipe.omit), Style(recipe.target_text.value), case.notes)
+
+
+def findings_list(case: Case, recipe: Recipe) -> str:
+    """The facts of a reference without the omitted ones as a findings list; empty where it states none."""
+    report = _without(case.reference, recipe.omit)
+    stated = report.findings or report.assessments or report.composition is not None
+    return list_known(report, case.notes) if stated else ""
 
 
 def _without(report: Report, omit: Sequence[OmittableFact]) -> Report:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from amrg.birads import AnswerForm
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_text
 from amrg.core.progress import Progress
@@ -87,6 +88,13 @@ class PreparedData:
     trained_on: TrainingSet | None = None
 
     @property
+    def without_list(self) -> int:
+        """How many samples have no findings list in their target text, where the answer is findings first."""
+        if self.loaded.settings.answer is AnswerForm.NARRATIVE:
+            return 0
+        return sum(not sample.listed for sample in (*self.train, *self.validation))
+
+    @property
     def weights_id(self) -> str | None:
         """What pins the base's weights: their hash, or a hub model's commit."""
         return self.loaded.weights_id
@@ -112,10 +120,11 @@ def prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress)
 def _prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress) -> PreparedData:
     dataset = open_dataset(source.data)
     split = dataset.split(source.split)
-    parts = {part: build_examples(dataset, split.keys(part), recipe) for part in (TRAIN, VALIDATION)}
+    loaded = load_recipe_base(recipe)
+    answer = loaded.settings.answer
+    parts = {part: build_examples(dataset, split.keys(part), recipe, answer) for part in (TRAIN, VALIDATION)}
     examples = [example for found, _ in parts.values() for example in found]
     skipped = [case for _, empty in parts.values() for case in empty]
-    loaded = load_recipe_base(recipe)
     stage = stage_of(loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules))
     stores = _Stores(loaded, dataset, examples, cache, stage)
     prompts, unreadable = stores.fill_prompts(progress)
@@ -199,6 +208,7 @@ def _samples(loaded: LoadedModel, prompts: Mapping[str, Tensors], examples: Sequ
             reference=example.reference,
             group=example.case.group,
             findings_known=example.case.findings_known,
+            listed=example.listed,
         )
         for example in examples
         if example.key in prompts

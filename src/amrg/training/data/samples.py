@@ -34,7 +34,8 @@ class Sample:
     """One case to train on: its prompt's columns int64 [T], the answer's token ids with the end token.
 
     `text` is the target text, `reference` the facts that a draft is compared with; `findings_known` is False if its
-    data set publishes no findings. Cases of one `group` are resampled together.
+    data set publishes no findings. Cases of one `group` are resampled together. `listed`: the target text begins with a
+    findings list.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Sample:
     reference: Report
     group: str = ""
     findings_known: bool = True
+    listed: bool = False
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,8 @@ class _Run:
             micro_batch_size=self._recipe.micro_batch_size,
             data=self._prepared.data,
             trained_on=self._prepared.trained_on,
+            answer=loaded.settings.answer,
+            without_list=self._prepared.without_list,
             skipped=dict(self._prepared.skipped),
             hardware=Hardware.here(self._devices.device, self._devices.count),
             software=software_versions(),

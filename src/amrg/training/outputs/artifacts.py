@@ -15,6 +15,7 @@ from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor
 
+from amrg.birads import AnswerForm
 from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
 from amrg.datasets.training_set import TrainingSet
@@ -67,8 +68,10 @@ class TrainingRecord(Value):
     """`training.json`: how an adapter was trained. `metrics` are its values on `n` validation cases, None if undefined.
 
     `intervals` are 95 % bootstrap intervals over cases; None if there is none. `micro_batch_size` is the last one used:
-    smaller than in the recipe if memory ran out on the way. `skipped` has the unused cases of both parts, each with the
-    reason. `trained_on` has digests of the cases of both parts, for comparing a test set with them.
+    smaller than in the recipe if memory ran out on the way. `without_list` is how many target texts of both parts have
+    no findings list, though the answer is findings first, because their references state no fact. `skipped` has the
+    unused cases of both parts, each with the reason. `trained_on` has digests of the cases of both parts, for comparing
+    a test set with them.
     """
 
     best_step: int
@@ -88,6 +91,8 @@ class TrainingRecord(Value):
     weights_hash: str | None
     micro_batch_size: int
     data: DataUsed
+    answer: AnswerForm = AnswerForm.NARRATIVE
+    without_list: int = 0
     trained_on: TrainingSet | None = None
     skipped: dict[str, str]
     hardware: Hardware

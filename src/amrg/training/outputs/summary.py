@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from amrg.birads import AnswerForm
 from amrg.core.files import write_text
 from amrg.core.values import flatten
 from amrg.metrics.validation import WatchedMetric
@@ -80,6 +81,7 @@ def run_facts(record: TrainingRecord, n: int, training: Columns) -> dict[str, st
         "data": f"{record.data.name}, split {record.data.split}: {record.data.n_train} training cases, "
         f"{n} of {record.data.n_validation} validation cases",
         "skipped": f"{len(record.skipped)} cases",
+        "answer": record.answer.value + _without_list(record),
         "best": f"{record.metric.value} {record.best:.3f} (n = {n}) after step {record.best_step}",
         "ended": f"after {record.steps} steps: {record.stopped}",
         "drafts without a category": f"{record.unscored} of {n}, counted as wrong",
@@ -92,6 +94,14 @@ def run_facts(record: TrainingRecord, n: int, training: Columns) -> dict[str, st
         "processes": str(record.hardware.processes),
         "software": ", ".join(f"{name} {version}" for name, version in record.software.items()),
     }
+
+
+def _without_list(record: TrainingRecord) -> str:
+    """How many target texts are plain where findings come first."""
+    if record.answer is AnswerForm.NARRATIVE:
+        return ""
+    total = record.data.n_train + record.data.n_validation
+    return f"; {record.without_list} of {total} target texts without a list: their references state no fact"
 
 
 def draw_charts(training: Columns, validation: Columns) -> dict[str, Markup]:
