@@ -25,8 +25,9 @@ from amrg.birads import (
 from tests.birads.strategies import reports
 
 
-@pytest.mark.parametrize("wording", range(WORDINGS))
-@pytest.mark.parametrize("style", Style)
+@pytest.mark.parametrize(
+    ("style", "wording"), [(style, i) for style, number in WORDINGS.items() for i in range(number)]
+)
 @settings(derandomize=True, deadline=None, max_examples=300)
 @given(report=reports())
 def test_reads_back_what_it_writes(style: Style, wording: int, report: Report) -> None:

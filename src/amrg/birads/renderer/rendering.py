@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from amrg.birads.renderer.cesm import render_cesm
 from amrg.birads.renderer.clinical import render_clinical, render_impression_first
-from amrg.birads.renderer.dmid import render_dmid
+from amrg.birads.renderer.dmid import DMID_WORDINGS, render_dmid
 from amrg.birads.renderer.facility import Facility
 from amrg.birads.report import Report
 
@@ -21,13 +21,13 @@ class Style(StrEnum):
     CESM = "cesm"
 
 
-WORDINGS = 3
-"""Number of wordings that each style has."""
-
 _FIXED: dict[Style, Callable[[Report, int, Facility | None], str]] = {
     Style.CLINICAL: render_clinical,
     Style.IMPRESSION_FIRST: render_impression_first,
 }
+WORDINGS = {Style.CLINICAL: 3, Style.IMPRESSION_FIRST: 3, Style.DMID: DMID_WORDINGS, Style.CESM: 3}
+"""Number of wordings of each style."""
+
 FACILITY_STYLES = tuple(_FIXED)
 """The styles that can take the wording that a law fixes."""
 
@@ -53,7 +53,7 @@ def render(
             impression with recommendation); parts that the report does not state are omitted. `DMID` writes
             as the radiologists of that data set do, `CESM` as those of CDD-CESM. `IMPRESSION_FIRST` has the clinical
             parts with the conclusion at the top.
-        wording: Which wording, counted modulo `WORDINGS`; None is 0, the plainest and shortest.
+        wording: Which wording, counted modulo `WORDINGS` of the style; None is 0, the plainest and shortest.
         facility: Where the report is issued: with `US` the assessments and the breast density have the words that
             21 CFR 900.12(c)(1) fixes, the latter in the singular for an exam of one breast.
 
@@ -63,7 +63,7 @@ def render(
     Raises:
         ValueError: A data set's style with a facility: its words are those of the data set.
     """
-    style, number = Style(style), (wording or 0) % WORDINGS
+    style, number = Style(style), (wording or 0) % WORDINGS[Style(style)]
     fixed = _FIXED.get(style)
     if fixed is not None:
         return fixed(report, number, None if facility is None else Facility(facility))

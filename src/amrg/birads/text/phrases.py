@@ -371,7 +371,7 @@ _SYNTAX = (
      "quadrant; quadrants; breast; breasts; half; part; aspect; depth; third; portion; side; view; views; projection; "
      "projections; cm; mm; o clock; position; distribution; morphology; kind; findings; finding; laterality; location; "
      "category; birads; score; assessment; final; overall; tissue; parenchyma; parenchymal; composition; "
-     "fibroglandular; fibro; glandular; fatty; fat; bilateral; image; images; imaging; mammogram; mammograms; "
+     "fibroglandular; fibrofatty; fibro; glandular; fatty; fat; bilateral; image; images; imaging; mammogram; mammograms; "
      "mammography; mammographic; study; studies; examination; exam; digital; standard; technique; comparison; "
      "impression; conclusion; recommendation; nipple; clock; entire; entirely; whole; partial; as; not; stated; "
      "evidence; edition; acr; rads; bi; scattered; predominantly; minimal; minimally; approximately; about; "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import product
 from typing import TypeVar
 
 from amrg.birads import (
@@ -15,7 +14,6 @@ from amrg.birads import (
     Location,
     Negative,
     Report,
-    Style,
     Technique,
     View,
     ViewBox,
@@ -99,7 +97,7 @@ def swap_text(text: str, report: Report) -> str:
     Where the text is the rendering of `report`, that of the swapped report in the same style and wording, so that
     sides come in the order in which amrg writes them; else the text itself with its words for sides exchanged.
     """
-    for style, wording in product(Style, range(WORDINGS)):
+    for style, wording in ((style, i) for style, number in WORDINGS.items() for i in range(number)):
         if render(report, style, wording) == text:
             return render(swap_sides(report), style, wording)
     return swap_words(text)
