@@ -45,7 +45,7 @@ def _maker() -> ExamMaker:
 
 def test_labels_stand_on_the_answer_and_its_end_only(processor: Gemma3Processor) -> None:
     exams = _maker()(1, 3)
-    batch = collate_exams(exams, Prompts(processor, SETTINGS), pad=0)
+    batch = collate_exams(exams, Prompts(processor), pad=0)
     for exam, ids, labels in zip(exams, batch["input_ids"], batch["labels"], strict=True):
         requested = labels != IGNORE
         assert (ids[requested] == labels[requested]).all()
@@ -62,8 +62,8 @@ def test_training_and_drafting_share_one_prompt(processor: Gemma3Processor) -> N
         return_tensors="pt",
         add_generation_prompt=True,
     )
-    assert SETTINGS.instruction == instruction(USUAL.wording, USUAL.answer)
-    prompt, types = Prompts(processor, SETTINGS).prompt(VIEW_ORDER, SETTINGS.instruction)
+    assert SETTINGS.full_instruction == instruction(USUAL.wording, USUAL.answer)
+    prompt, types = Prompts(processor).prompt(VIEW_ORDER, SETTINGS.full_instruction)
     assert prompt == drafted["input_ids"][0].tolist()
     assert types == drafted["token_type_ids"][0].tolist()
 
@@ -79,10 +79,10 @@ def test_cached_features_give_the_loss_of_the_whole_model(processor: Gemma3Proce
         whole = model.get_image_features(pixels).pooler_output
         ours = project(model, pooled)
     torch.testing.assert_close(ours, whole)
-    exam = Exam(VIEW_ORDER, pooled, Report(), SETTINGS.instruction, "BI-RADS 1.")
+    exam = Exam(VIEW_ORDER, pooled, Report(), SETTINGS.full_instruction, "BI-RADS 1.")
     with torch.inference_mode():
-        loss, _ = language_loss(model, [exam], Prompts(processor, SETTINGS))
-    batch = collate_exams([exam], Prompts(processor, SETTINGS), pad=0)
+        loss, _ = language_loss(model, [exam], Prompts(processor))
+    batch = collate_exams([exam], Prompts(processor), pad=0)
     with torch.inference_mode():
         expected = model(**batch, pixel_values=pixels).loss
     assert float(loss) == pytest.approx(float(expected), rel=0.02)

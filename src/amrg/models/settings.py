@@ -88,10 +88,17 @@ def view_name(laterality: Laterality, view: View) -> str:
 def messages(
     views: Sequence[tuple[Laterality, View]], images: Sequence[Image.Image], settings: ModelSettings
 ) -> list[dict[str, Any]]:
+    """The chat of one study, as its settings request its report."""
+    return user_turn(views, images, settings.full_instruction)
+
+
+def user_turn(
+    views: Sequence[tuple[Laterality, View]], images: Sequence[Image.Image], instruction: str
+) -> list[dict[str, Any]]:
     """The chat of one study: every view named before its image, then the instruction."""
     content: list[dict[str, Any]] = []
     for (laterality, view), image in zip(views, images, strict=True):
         content.append({"type": "text", "text": view_name(laterality, view)})
         content.append({"type": "image", "image": image})
-    content.append({"type": "text", "text": settings.full_instruction})
+    content.append({"type": "text", "text": instruction})
     return [{"role": "user", "content": content}]

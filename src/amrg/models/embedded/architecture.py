@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig
 
+from amrg.birads import AnswerForm
 from amrg.models.card import EMBEDDED
 from amrg.models.embedded.mammogram_tower import SIDE, MammogramTowerConfig
 from amrg.models.embedded.tokenizer import Vocabulary
@@ -20,7 +21,9 @@ SIZE = 512  # pixels a side of the image
 TOKENS_A_VIEW = SIDE * SIDE
 SETTINGS = ModelSettings(
     encoding=ViewEncoding(size=SIZE, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT),
-    instruction="Findings list. Report.",
+    instruction="Report.",
+    list_instruction="Findings list.",
+    answer=AnswerForm.FINDINGS_FIRST,
     max_new_tokens=480,
 )
 

@@ -140,7 +140,7 @@ def train_language(
     pools.append((recipe.film_share, BreastPool(real)))
     make = ExamMaker(pools, recipe.language.seed, recipe.few_views)
     tokenizer = train_tokenizer(_corpus(make, recipe.language.steps), VOCABULARY)
-    prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW), SETTINGS)
+    prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW))
     torch.manual_seed(recipe.language.seed)
     model = build(vocabulary(tokenizer))
     start_projector(model)

@@ -11,7 +11,7 @@ from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.models.embedded.tokenizer import END_OF_TURN
-from amrg.models.settings import ModelSettings, messages
+from amrg.models.settings import user_turn
 from amrg.training.embedded.exam_maker import Exam, Views
 
 IGNORE = -100
@@ -21,9 +21,8 @@ NOISE = 0.02
 class Prompts:
     """Token ids of the prompt for each set of views and instruction, from the processor itself."""
 
-    def __init__(self, processor: Gemma3Processor, settings: ModelSettings) -> None:
+    def __init__(self, processor: Gemma3Processor) -> None:
         self._processor = processor
-        self._settings = settings
         self._cached: dict[tuple[Views, str], tuple[list[int], list[int]]] = {}
         self.end: int = processor.tokenizer.convert_tokens_to_ids(END_OF_TURN)
 
@@ -32,7 +31,7 @@ class Prompts:
         key = (views, instruction)
         if key not in self._cached:
             blank = [Image.new("RGB", (8, 8))] * len(views)
-            chat = messages(views, blank, self._settings.model_copy(update={"instruction": instruction}))
+            chat = user_turn(views, blank, instruction)
             made = self._processor.apply_chat_template(
                 [chat], tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
             )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from amrg.birads import AnswerForm, Finding, Kind, Morphology, Negative, Report, Style, render, write_answer
 from amrg.birads.renderer.dmid import render_dmid
+from amrg.models.embedded.architecture import SETTINGS
 
-LIST_INSTRUCTION = "Findings list."
 DMID_REPORTS = "dmid/reports.jsonl"
 """DMID's reports below the folder of shared data."""
 
@@ -49,7 +49,7 @@ _INSTRUCTIONS = {
 def instruction(wording: Wording, answer: AnswerForm) -> str:
     """The instruction that requests a wording, findings first or not: `ModelSettings.full_instruction` for these."""
     requested = _INSTRUCTIONS[wording]
-    return f"{LIST_INSTRUCTION} {requested}" if answer is AnswerForm.FINDINGS_FIRST else requested
+    return f"{SETTINGS.list_instruction} {requested}" if answer is AnswerForm.FINDINGS_FIRST else requested
 
 
 def training_text(report: Report, wording: Wording, answer: AnswerForm, variant: int = 0) -> str:
