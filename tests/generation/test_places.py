@@ -32,7 +32,7 @@ def _view(side: Laterality, marks: dict[tuple[int, int], float]) -> ViewCandidat
         candidate((column * 16, row * 16, column * 16 + 16, row * 16 + 16), probability, [Kind.MASS])
         for (row, column), probability in marks.items()
     )
-    return ViewCandidates(side, View.CC, frame_breast(pixels, side, 96), candidates)
+    return ViewCandidates(side, View.CC, frame_breast(pixels, side, 96), pixels.shape, candidates)
 
 
 def test_two_masses_get_two_places_the_most_probable_first() -> None:
@@ -61,6 +61,15 @@ def test_a_box_is_the_candidates_own_in_pixels_of_the_original() -> None:
     (box,) = locate_findings(Report(findings=(mass,)), [view], ENCODING).findings[0].boxes
     assert box_to_image(box, view.framed, ENCODING) == pytest.approx(edges)
     assert box.right - box.left == pytest.approx(6.75 * view.framed.step)
+
+
+def test_a_box_is_cut_to_the_image() -> None:
+    for side in Laterality:
+        view = replace(_view(side, {}), candidates=(candidate((0.0, 0.0, 96.0, 96.0), 0.9, [Kind.MASS]),))
+        mass = Finding(kind=Kind.MASS, laterality=side)
+        (box,) = locate_findings(Report(findings=(mass,)), [view], ENCODING).findings[0].boxes
+        assert 0 <= box.left < box.right <= 160
+        assert 0 <= box.top < box.bottom <= 200
 
 
 def test_a_right_breast_is_marked_where_it_lies_in_the_file() -> None:

@@ -177,5 +177,7 @@ def _supported(report: Report, prepared: PreparedStudy, features: ImageFeatures 
 
 def view_candidates(prepared: PreparedStudy, features: ImageFeatures) -> list[ViewCandidates]:
     """What the tower marks, view by view."""
-    each = zip(prepared.request.views, prepared.framed, features.candidates, strict=True)
-    return [ViewCandidates(*view, framed, candidates) for view, framed, candidates in each]
+    each = zip(hanging_order(prepared.study), prepared.framed, features.candidates, strict=True)
+    return [
+        ViewCandidates(m.laterality, m.view, framed, (m.rows, m.columns), candidates) for m, framed, candidates in each
+    ]

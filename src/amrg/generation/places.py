@@ -20,11 +20,12 @@ FLOOR = 0.25  # probability below which a candidate marks nothing
 
 @dataclass(frozen=True)
 class ViewCandidates:
-    """One view with the places that the tower marks in it."""
+    """One view with the places that the tower marks in it; `shape` are rows and columns of the original image."""
 
     laterality: Laterality
     view: View
     framed: FramedBreast
+    shape: tuple[int, int]
     candidates: tuple[Candidate, ...]
 
 
@@ -120,9 +121,20 @@ def _regions(view: ViewCandidates, kind: Kind, encoding: ViewEncoding, nipple: N
     regions = []
     for candidate in places_of(kind, view.candidates):
         if candidate.probability(kind) >= FLOOR:
-            box = box_from_image(candidate.edges, (view.laterality, view.view), view.framed, encoding)
+            box = _within(
+                view.shape, box_from_image(candidate.edges, (view.laterality, view.view), view.framed, encoding)
+            )
             regions.append(Region(_with_position(box, view.framed, nipple), candidate.probability(kind)))
     return regions
+
+
+def _within(shape: tuple[int, int], box: ViewBox) -> ViewBox:
+    """A box cut to its image: the frame around a breast may be larger."""
+    rows, columns = shape
+    edges = {"left": max(0.0, box.left), "top": max(0.0, box.top)}
+    return box.model_copy(
+        update=edges | {"right": min(float(columns), box.right), "bottom": min(float(rows), box.bottom)}
+    )
 
 
 def _with_position(box: ViewBox, framed: FramedBreast, nipple: NippleView | None) -> ViewBox:
