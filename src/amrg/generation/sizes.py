@@ -1,4 +1,4 @@
-"""The size of a finding: the longer side of its box in mm. A model is shown no scale, so what it writes is a guess.
+"""The size of a finding: the longer side of its boxes in mm. A model is shown no scale, so what it writes is a guess.
 
 The spacing is that of the breast where the file states a magnification factor, else that of the detector, which makes
 sizes a few percent too large: the breast lies above it.
@@ -7,6 +7,7 @@ sizes a few percent too large: the breast lies above it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 
 from amrg.birads import Distribution, Finding, Kind, Report, SizeChange, ViewBox
 from amrg.birads.report import ExamView
@@ -21,7 +22,7 @@ Spacings = Mapping[ExamView, tuple[float, float] | None]
 def measure_sizes(report: Report, study: Study) -> tuple[Report, tuple[SizeChange, ...]]:
     """The report with the size of every finding that can be measured, and the sizes that were written otherwise.
 
-    A finding's size is that on the view that shows it largest. Masses and lymph nodes are measured, and calcifications
+    A finding's size is the mean over the views that locate it. Masses and lymph nodes are measured, and calcifications
     that are grouped, linear or segmental; of what has no edge or is spread over a breast a box says no size.
     """
     spacings = _spacings(study)
@@ -48,7 +49,7 @@ def measured_mm(finding: Finding, spacings: Spacings) -> int | None:
         for box in finding.boxes
         if (spacing := spacings.get((box.laterality, box.view))) is not None
     ]
-    size = max(1, round(max(axes))) if axes else None
+    size = max(1, round(fmean(axes))) if axes else None
     return None if size is None or size > _MOST_MM else size
 
 
