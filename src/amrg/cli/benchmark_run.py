@@ -22,6 +22,7 @@ from amrg.cli.benchmark import (
 )
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
+from amrg.cli.study_input import Answer, answer_form
 from amrg.core.plurals import counted
 
 
@@ -43,6 +44,7 @@ def run(
             "the model's own text (model)."
         ),
     ] = "clinical",
+    answer: Answer = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")] = None,
     perturbed: Annotated[
         int, typer.Option(min=0, help="Number of cases also drafted on blanked, shuffled and mirrored images.")
@@ -72,12 +74,13 @@ def run(
 
         if score_text not in tuple(ScoreText):
             fail(Exit.USAGE, f"--score-text is {score_text!r}; expected {', '.join(ScoreText)}")
+        form = answer_form(answer)
         with exit_on_benchmark_error():
             open_dataset(data).split(split)  # what is cheap is looked at before a model is loaded
         if given is not None:
             refuse_unwritable(given)
         try:
-            engine = load_engine(model)
+            engine = load_engine(model, answer=form)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
     for line in engine.loaded.notes:

@@ -12,11 +12,11 @@ import typer
 
 from amrg.cli.console import busy, complain, fail, note, out, print_json, quieten, say, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AsJson, StudyPath, read_input, refuse_without_study
+from amrg.cli.study_input import Answer, AsJson, StudyPath, answer_form, read_input, refuse_without_study
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
-    from amrg.birads import Report
+    from amrg.birads import AnswerForm, Report
     from amrg.generation import Drafted, DraftOptions, Engine, Outcome, Saved
     from amrg.imaging import Intake, Study
 
@@ -39,6 +39,7 @@ def report(
     style: Annotated[
         str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=_styles)
     ] = "clinical",
+    answer: Answer = None,
     facility: Annotated[
         str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
     ] = None,
@@ -62,7 +63,7 @@ def report(
         refuse_without_study(path, intake)
         if options.mastectomy and len(intake.studies) > 1:
             fail(Exit.USAGE, f"--mastectomy is of one study, {path.name} has {len(intake.studies)}; name one at a time")
-        engine, results.truths = _load(model, truth)
+        engine, results.truths = _load(model, truth, answer_form(answer))
         results.studies = intake.studies
         _draft(results, engine, options)
     if as_json:
@@ -94,7 +95,7 @@ def _options(style: str, facility: str | None, force: bool, mastectomy: str | No
     )
 
 
-def _load(model: str | None, truth: Path | None) -> tuple[Engine, Mapping[str, Report]]:
+def _load(model: str | None, truth: Path | None, answer: AnswerForm | None) -> tuple[Engine, Mapping[str, Report]]:
     """The model and the truth of a phantom set; leaves with one line where either cannot be read."""
     with busy("loading the model"):
         quieten()
@@ -104,7 +105,7 @@ def _load(model: str | None, truth: Path | None) -> tuple[Engine, Mapping[str, R
 
         try:
             truths = load_truth(truth) if truth is not None else {}
-            engine = load_engine(model)
+            engine = load_engine(model, answer=answer)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
         except TruthError as error:

@@ -11,10 +11,24 @@ from amrg.cli.console import busy, fail, note
 from amrg.cli.exits import Exit
 
 if TYPE_CHECKING:
+    from amrg.birads import AnswerForm
     from amrg.imaging import Intake
 
 StudyPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder, zip, DICOMDIR or single file.")]
+Answer = Annotated[
+    str | None,
+    typer.Option(help="What is requested of the model: findings-first or narrative (default: as its settings say)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def answer_form(given: str | None) -> AnswerForm | None:
+    """The form of answer that is requested; leaves with one line where there is no such form."""
+    from amrg.birads import AnswerForm
+
+    if given is not None and given not in tuple(AnswerForm):
+        fail(Exit.USAGE, f"--answer is {given!r}; expected {' or '.join(AnswerForm)}")
+    return None if given is None else AnswerForm(given)
 
 
 def read_input(path: Path) -> Intake:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.engines.base import Accept, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.models.backbones.base import Prompt, Tensors
@@ -81,13 +82,18 @@ class LocalEngine:
         return [{"states": states} for states in out.last_hidden_state], features
 
 
-def load_engine(model: str | None = None, max_batch: int = 1) -> LocalEngine:
+def load_engine(model: str | None = None, max_batch: int = 1, answer: AnswerForm | None = None) -> LocalEngine:
     """Load a model by folder or hub name (None: the embedded one) with the guard stored with it.
+
+    `answer` is the form that is requested of it; None: that of its settings.
 
     Raises:
         ModelError: the model is missing, gated or of no family that amrg knows.
     """
-    return local_engine(load_model(model), max_batch)
+    loaded = load_model(model)
+    if answer is not None:
+        loaded = replace(loaded, settings=loaded.settings.model_copy(update={"answer": answer}))
+    return local_engine(loaded, max_batch)
 
 
 def local_engine(loaded: LoadedModel, max_batch: int = 1) -> LocalEngine:

@@ -84,6 +84,8 @@ def _training_facts(origin: Origin) -> dict[str, str | int | float]:
     data, lora = training.get("data", {}), recipe.get("lora", {})
     facts = {
         **{f"data {name}": value for name, value in data.items()},
+        **{f"references: {source}": count for source, count in training.get("references", {}).items()},
+        **{name: training.get(name) for name in ("answer", "without_list")},
         **{f"lora {name}": value for name, value in lora.items()},
         **{
             name: recipe.get(name)

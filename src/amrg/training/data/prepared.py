@@ -13,6 +13,7 @@ in bfloat16 its features take 9.4 MB, its image tokens 1.3 MB.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -86,6 +87,12 @@ class PreparedData:
     data: DataUsed
     skipped: tuple[SkippedCase, ...] = ()
     trained_on: TrainingSet | None = None
+
+    @property
+    def references(self) -> dict[str, int]:
+        """How many samples of both parts have a reference of each source."""
+        counts = Counter(sample.source.value for sample in (*self.train, *self.validation))
+        return dict(counts.most_common())
 
     @property
     def without_list(self) -> int:
@@ -209,6 +216,7 @@ def _samples(loaded: LoadedModel, prompts: Mapping[str, Tensors], examples: Sequ
             group=example.case.group,
             findings_known=example.case.findings_known,
             listed=example.listed,
+            source=example.case.source,
         )
         for example in examples
         if example.key in prompts

@@ -8,6 +8,7 @@ from enum import StrEnum
 from torch import Tensor
 
 from amrg.birads import Report
+from amrg.datasets.case import ReferenceSource
 from amrg.models.backbones.base import Tensors, TrainableModules
 
 IGNORE = -100
@@ -35,7 +36,7 @@ class Sample:
 
     `text` is the target text, `reference` the facts that a draft is compared with; `findings_known` is False if its
     data set publishes no findings. Cases of one `group` are resampled together. `listed`: the target text begins with a
-    findings list.
+    findings list. `source`: where its reference came from.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Sample:
     group: str = ""
     findings_known: bool = True
     listed: bool = False
+    source: ReferenceSource = ReferenceSource.RADIOLOGIST
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,7 @@ class _Run:
             trained_on=self._prepared.trained_on,
             answer=loaded.settings.answer,
             without_list=self._prepared.without_list,
+            references=self._prepared.references,
             skipped=dict(self._prepared.skipped),
             hardware=Hardware.here(self._devices.device, self._devices.count),
             software=software_versions(),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
+from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -69,9 +70,10 @@ class TrainingRecord(Value):
 
     `intervals` are 95 % bootstrap intervals over cases; None if there is none. `micro_batch_size` is the last one used:
     smaller than in the recipe if memory ran out on the way. `without_list` is how many target texts of both parts have
-    no findings list, though the answer is findings first, because their references state no fact. `skipped` has the
-    unused cases of both parts, each with the reason. `trained_on` has digests of the cases of both parts, for comparing
-    a test set with them.
+    no findings list, though the answer is findings first, because their references state no fact. `references` counts
+    the cases of both parts by where their reference came from: a radiologist, labels that its text is rendered from, a
+    phantom's truth. `skipped` has the unused cases of both parts, each with the reason. `trained_on` has digests of the
+    cases of both parts, for comparing a test set with them.
     """
 
     best_step: int
@@ -93,6 +95,7 @@ class TrainingRecord(Value):
     data: DataUsed
     answer: AnswerForm = AnswerForm.NARRATIVE
     without_list: int = 0
+    references: dict[str, int] = Field(default_factory=dict)
     trained_on: TrainingSet | None = None
     skipped: dict[str, str]
     hardware: Hardware

@@ -81,6 +81,7 @@ def run_facts(record: TrainingRecord, n: int, training: Columns) -> dict[str, st
         "data": f"{record.data.name}, split {record.data.split}: {record.data.n_train} training cases, "
         f"{n} of {record.data.n_validation} validation cases",
         "skipped": f"{len(record.skipped)} cases",
+        "references": ", ".join(f"{count} {source}" for source, count in record.references.items()),
         "answer": record.answer.value + _without_list(record),
         "best": f"{record.metric.value} {record.best:.3f} (n = {n}) after step {record.best_step}",
         "ended": f"after {record.steps} steps: {record.stopped}",
