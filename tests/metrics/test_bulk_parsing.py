@@ -25,7 +25,7 @@ def test_each_distinct_text_is_read_once_and_stands_in_its_place(monkeypatch: py
         parsed.append(text)
         return parse(text).report
 
-    monkeypatch.setattr(bulk_parsing, "read_report", counting)
+    monkeypatch.setattr(bulk_parsing, "answered_report", counting)
     assert read_reports(TEXTS) == _plain(TEXTS)
     assert parsed == [TEXTS[0], TEXTS[2], ""]
 

@@ -22,7 +22,7 @@ from amrg.cli.benchmark import (
 )
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import Answer, answer_form
+from amrg.cli.study_input import AnswerOption, answer_form
 from amrg.core.plurals import counted
 
 
@@ -44,7 +44,7 @@ def run(
             "the model's own text (model)."
         ),
     ] = "clinical",
-    answer: Answer = None,
+    answer: AnswerOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")] = None,
     perturbed: Annotated[
         int, typer.Option(min=0, help="Number of cases also drafted on blanked, shuffled and mirrored images.")

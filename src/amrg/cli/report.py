@@ -12,7 +12,7 @@ import typer
 
 from amrg.cli.console import busy, complain, fail, note, out, print_json, quieten, say, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import Answer, AsJson, StudyPath, answer_form, read_input, refuse_without_study
+from amrg.cli.study_input import AnswerOption, AsJson, StudyPath, answer_form, read_input, refuse_without_study
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def report(
     style: Annotated[
         str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=_styles)
     ] = "clinical",
-    answer: Answer = None,
+    answer: AnswerOption = None,
     facility: Annotated[
         str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
     ] = None,

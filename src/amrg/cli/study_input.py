@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from amrg.imaging import Intake
 
 StudyPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder, zip, DICOMDIR or single file.")]
-Answer = Annotated[
+AnswerOption = Annotated[
     str | None,
     typer.Option(help="What is requested of the model: findings-first or narrative (default: as its settings say)."),
 ]
