@@ -33,6 +33,7 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(tmp_path: Path, monkeypa
         language_rich_exams=2,
         language_screening_exams=2,
         held_out_exams=2,
+        language_first=TINY,
         language=TINY,
         few_views=1,
     )

@@ -67,9 +67,11 @@ def test_the_tower_is_trained_and_resumed(films: Path, tmp_path: Path, monkeypat
     )
     first = tower_build.train_tower(recipe, films, tmp_path / "run")
     again = tower_build.train_tower(recipe, films, tmp_path / "run")  # all stages are there
-    for name, tensor in first.state_dict().items():
-        assert torch.isfinite(tensor).all()
-        assert torch.equal(tensor, again.state_dict()[name]), name
+    for tower, same in zip(first, again, strict=True):
+        for name, tensor in tower.state_dict().items():
+            assert torch.isfinite(tensor).all()
+            assert torch.equal(tensor, same.state_dict()[name]), name
+    assert not torch.equal(first.small.heads.places.bias, first.full.heads.places.bias)
 
 
 def test_auroc_counts_pairs() -> None:

@@ -17,13 +17,14 @@ import numpy.typing as npt
 import torch
 
 from amrg.birads import Category, Composition, Finding, Laterality, Location, Quadrant, View
-from amrg.models.embedded.attributes import Place
-from amrg.models.embedded.mammogram_tower import MammogramTower
+from amrg.models.embedded.attributes import COMPOSITIONS, Place
+from amrg.models.embedded.mammogram_tower import STATED, MammogramTower
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, load_shard
 from amrg.training.tower.film_shards import COLUMNS, FilmView
 from amrg.training.tower.labelled_views import PlacedLesion
 
 Tokens = npt.NDArray[np.float16]
+MOST = 4  # lesions of a view that a report names one by one
 BATCH = 16  # views that the tower sees together
 
 _HALF: dict[View, dict[Quadrant, Quadrant]] = {
@@ -45,10 +46,10 @@ _MALIGNANT, _BENIGN = Category.SUSPICIOUS, Category.PROBABLY_BENIGN  # of a lesi
 
 @dataclass(frozen=True)
 class EncodedBreast:
-    """One breast: tokens float16 [tokens, width] of each view, composition where it is known, and findings."""
+    """One breast: tokens float16 [tokens, width] of each view, composition and findings."""
 
     tokens: Mapping[View, Tokens]
-    composition: Composition | None
+    composition: Composition
     findings: tuple[Finding, ...]
 
 
@@ -62,6 +63,7 @@ def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[Encode
             for side in Laterality:
                 views = {view: tokens[i] for i, (laterality, view) in enumerate(VIEW_ORDER) if laterality is side}
                 findings = tuple(f for f in truth.findings if f.laterality is side)
+                assert truth.composition is not None  # a phantom always has one
                 found.append(EncodedBreast(views, truth.composition, findings))
     return found
 
@@ -89,27 +91,38 @@ def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) 
     marked = [
         _film_breast([views[i] for i in some], [tokens[i] for i in some])
         for some in grouped.values()
-        if all(lesion.kinds for i in some for lesion in views[i].labelled.lesions)  # else there is no word for it
+        if all(_can_be_said(views[i].labelled.lesions) for i in some)
     ]
     return [*marked, *_normal_breasts(views, list(tokens))]
+
+
+def _can_be_said(lesions: Sequence[PlacedLesion]) -> bool:
+    """Whether there is a word for every lesion of a view, and few enough to name one by one."""
+    return len(lesions) <= MOST and all(lesion.kinds for lesion in lesions)
+
+
+def _composition(view: FilmView, tokens: Tokens) -> Composition:
+    """The composition listed, or the one that the tower states where none is."""
+    stated = tokens[0, STATED - 1 - len(COMPOSITIONS) : STATED - 1]
+    return view.labelled.composition or COMPOSITIONS[int(stated.argmax())]
 
 
 def _film_breast(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> EncodedBreast:
     """The breast that some views show; of several of one projection the first."""
     by_view = {v.labelled.view: (v, t) for v, t in reversed(list(zip(views, tokens, strict=True)))}
     lesions = {view: v.labelled.lesions for view, (v, _) in by_view.items()}
-    first = views[0].labelled
-    return EncodedBreast({view: t for view, (_, t) in by_view.items()}, first.composition, tuple(_merged(lesions)))
+    composition = _composition(views[0], tokens[0])
+    return EncodedBreast({view: t for view, (_, t) in by_view.items()}, composition, tuple(_merged(lesions)))
 
 
 def _normal_breasts(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> list[EncodedBreast]:
     """Views without a lesion, a CC and an MLO of one composition at a time, whoever's they are."""
-    normal: dict[tuple[Composition | None, View], list[Tokens]] = defaultdict(list)
+    normal: dict[tuple[Composition, View], list[Tokens]] = defaultdict(list)
     for view, found in zip(views, tokens, strict=True):
         if not view.labelled.lesions and view.labelled.suspicion == 0:
-            normal[(view.labelled.composition, view.labelled.view)].append(found)
+            normal[(_composition(view, found), view.labelled.view)].append(found)
     made = []
-    for composition in (None, *Composition):
+    for composition in Composition:
         above, beside = (normal[(composition, view)] for view in (View.CC, View.MLO))
         for i in range(max(len(above), len(beside))):
             pair = {View.CC: above[i : i + 1], View.MLO: beside[i : i + 1]}

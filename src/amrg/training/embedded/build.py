@@ -31,21 +31,22 @@ from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, bui
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
 from amrg.training.embedded.breasts import drawn_breasts, film_breasts
-from amrg.training.embedded.exam_maker import BreastPool, ExamMaker
+from amrg.training.embedded.exam_maker import BreastPool, Exam, ExamMaker
 from amrg.training.embedded.language_metrics import Reader
 from amrg.training.embedded.language_stage import Prompts, language_loss, start_projector
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
 from amrg.training.embedded.wordings import Wording, instruction
 from amrg.training.tower.batches import drawn_views
-from amrg.training.tower.build import ENCODING, TowerRecipe, train_tower
+from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
 from amrg.training.tower.film_shards import film_views
 from amrg.training.tower.films import read_films
 from amrg.training.tower.operating_points import set_operating_points
 
 log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
-STAGES = ("tower-small", "tower-full", "language")
+CORPUS_FROM = 1_000_000  # steps whose exams the tokenizer is trained on: none of training's
+STAGES = ("tower-small", "tower-full", "language-first", "language")
 
 
 class EmbeddedRecipe(Value):
@@ -66,9 +67,12 @@ class EmbeddedRecipe(Value):
     rich_share: float = 0.3
     screening_share: float = 0.35
     film_share: float = 0.35
-    few_views: int = Field(600, ge=0)  # steps of the language stage with mostly one view or one breast
+    few_views: int = Field(200, ge=0)  # steps of the first language round with mostly one view or one breast
+    language_first: Schedule = Schedule(
+        steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
+    )
     language: Schedule = Schedule(
-        steps=3000, batch_size=16, peak_learning_rate=1.5e-3, warmup_steps=100, ema_decay=0.995
+        steps=1000, batch_size=16, peak_learning_rate=1e-3, warmup_steps=50, ema_decay=0.99, seed=1
     )
 
 
@@ -76,12 +80,12 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     """From films and phantoms to a checkpoint folder with its recipe and training logs."""
     started = time.monotonic()
     plan = draw_phantoms(recipe, folder / "exams")
-    tower = train_tower(recipe.tower, films, folder)
-    points = choose_operating_points(recipe, films, folder, tower, plan["held out"])
-    run, tokenizer = train_language(recipe, films, folder, tower, plan)
+    towers = train_tower(recipe.tower, films, folder)
+    points = [choose_operating_points(recipe, films, folder, tower, plan["held out"]) for tower in towers]
+    run, tokenizer = train_language(recipe, films, folder, towers, plan)
     assemble(run, tokenizer, out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    (out / "operating-points.json").write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
+    (out / "operating-points.json").write_text(json.dumps(points[-1], indent=2) + "\n", encoding="utf-8")
     sets = [found.model_dump(mode="json") for found in training_sets(films, recipe.tower.held_out)]
     (out / TRAINED_ON).write_text(json.dumps(sets, indent=2) + "\n", encoding="utf-8")
     for stage in STAGES:
@@ -127,41 +131,78 @@ def choose_operating_points(
 
 
 def train_language(
-    recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, plan: dict[str, list[DrawJob]]
+    recipe: EmbeddedRecipe, films: Path, folder: Path, towers: Towers, plan: dict[str, list[DrawJob]]
 ) -> tuple[StageRun, PreTrainedTokenizerFast]:
-    """Train the language model on cached tokens of the finished tower."""
-    drawn = {name: BreastPool(drawn_breasts(tower, part)) for name, part in plan.items()}
+    """Train the language model: on tokens of the first tower, which may be long before the last one is there, then on
+    those of the last."""
+    tokenizer, model = None, None
+    for tower, schedule, name in (
+        (towers.small, recipe.language_first, "language-first"),
+        (towers.full, recipe.language, "language"),
+    ):
+        pools = language_pools(recipe, films, folder, tower, plan)
+        make = ExamMaker(pools, schedule.seed, recipe.few_views if model is None else 0)
+        tokenizer = tokenizer or stored_tokenizer(folder / "tokenizer", make)
+        model = model or fresh_model(tokenizer, schedule.seed)
+        model.model.vision_tower.load_state_dict(tower.state_dict())
+        run = StageRun(model, schedule, folder / name)
+        held_out = BreastPool(drawn_breasts(tower, plan["held out"]))
+        exams = ExamMaker([(1.0, held_out)], schedule.seed, few_views=0).full_exams(recipe.held_out_exams // 2)
+        train_round(run, make, tokenizer, exams)
+        model.load_state_dict(run.averaged_state())
+    return run, tokenizer
+
+
+def language_pools(
+    recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, plan: dict[str, list[DrawJob]]
+) -> list[tuple[float, BreastPool]]:
+    """Drawn and real breasts as a tower encodes them, with their shares."""
     real = []
     for version in range(recipe.tower.versions):
         views = film_views(films, folder / "views", version, SIZE, recipe.tower.held_out)
         trained = [view for view in views if view.film.fold != recipe.tower.held_out]
         real += film_breasts(tower, trained, folder / "tokens" / f"films-v{version}")
-    pools = [(recipe.rich_share, drawn["rich"]), (recipe.screening_share, drawn["screening"])]
-    pools.append((recipe.film_share, BreastPool(real)))
-    make = ExamMaker(pools, recipe.language.seed, recipe.few_views)
-    tokenizer = train_tokenizer(_corpus(make, recipe.language.steps), VOCABULARY)
-    prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW))
-    torch.manual_seed(recipe.language.seed)
+    return [
+        (recipe.rich_share, BreastPool(drawn_breasts(tower, plan["rich"]))),
+        (recipe.screening_share, BreastPool(drawn_breasts(tower, plan["screening"]))),
+        (recipe.film_share, BreastPool(real)),
+    ]
+
+
+def stored_tokenizer(folder: Path, make: ExamMaker) -> PreTrainedTokenizerFast:
+    """The tokenizer of a run, trained where it is not there yet."""
+    if not folder.is_dir():
+        train_tokenizer(_corpus(make), VOCABULARY).save_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def fresh_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma3ForConditionalGeneration:
+    """The whole model with a frozen tower."""
+    torch.manual_seed(seed)
     model = build(vocabulary(tokenizer))
     start_projector(model)
-    model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.vision_tower.requires_grad_(False).eval()
-    run = StageRun(model, recipe.language, folder / "language")
+    return model
+
+
+def train_round(run: StageRun, make: ExamMaker, tokenizer: PreTrainedTokenizerFast, held_out: Sequence[Exam]) -> None:
+    """One round of the language stage, with metrics every 500 steps."""
+    model = run.module
+    assert isinstance(model, Gemma3ForConditionalGeneration)  # what this stage trains
+    prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW))
+    reader = Reader(prompts, tokenizer, held_out)
     run.resume()
-    exams = ExamMaker([(1.0, drawn["held out"])], recipe.language.seed, few_views=0)
-    reader = Reader(prompts, tokenizer, exams.full_exams(recipe.held_out_exams // 2))
-    while run.step < recipe.language.steps:
+    while run.step < run.schedule.steps:
         run.train(
-            lambda step: language_loss(model, make(step, recipe.language.batch_size), prompts),
+            lambda step: language_loss(model, make(step, run.schedule.batch_size), prompts),
             until=(run.step // 500 + 1) * 500,
         )
-        log.info("language step %d: %s", run.step, _format(reader.metrics(model)))
-    return run, tokenizer
+        log.info("%s step %d: %s", run.folder.name, run.step, _format(reader.metrics(model)))
 
 
-def _corpus(make: ExamMaker, first: int) -> Iterator[str]:
+def _corpus(make: ExamMaker) -> Iterator[str]:
     """Training texts of the tokenizer: reports, and as often the text of the prompt."""
-    for step in range(first, first + 200):
+    for step in range(CORPUS_FROM, CORPUS_FROM + 200):
         yield from (exam.text for exam in make(step, 16))
         yield from (view_name(*view) for view in VIEW_ORDER)
         yield from (instruction(*form) for form in product(Wording, AnswerForm))

@@ -58,13 +58,13 @@ class BreastPool:
 
     def __init__(self, breasts: Sequence[EncodedBreast]) -> None:
         self._compositions = tuple(dict.fromkeys(breast.composition for breast in breasts))
-        self._groups: dict[tuple[Composition | None, tuple[View, ...]], list[list[EncodedBreast]]] = {
+        self._groups: dict[tuple[Composition, tuple[View, ...]], list[list[EncodedBreast]]] = {
             (c, views): _by_findings([b for b in breasts if b.composition is c and set(views) <= set(b.tokens)])
             for c in self._compositions
             for views in ((View.CC,), (View.MLO,), (View.CC, View.MLO))
         }
 
-    def suited(self, needed: Mapping[Laterality, tuple[View, ...]]) -> list[Composition | None]:
+    def suited(self, needed: Mapping[Laterality, tuple[View, ...]]) -> list[Composition]:
         """Compositions of which there are breasts with the views needed."""
         return [c for c in self._compositions if all(self._groups[(c, views)] for views in needed.values())]
 
@@ -106,7 +106,7 @@ class ExamMaker:
         self._pools = [pool for _, pool in pools]
 
     def __call__(self, step: int, count: int) -> list[Exam]:
-        """`count` exams of one step; more of them where they have fewer than four views."""
+        """`count` exams of one step."""
         rng = np.random.default_rng((self._seed, step))
         views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
         return [self._exam(views, _form(rng), rng) for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))]
@@ -132,7 +132,7 @@ class ExamMaker:
         return Exam(views, found, report, instruction(form.wording, form.answer), text)
 
 
-def report_of(composition: Composition | None, sides: Mapping[Laterality, list[Finding]]) -> Report:
+def report_of(composition: Composition, sides: Mapping[Laterality, list[Finding]]) -> Report:
     """The report of a combined exam: a category per breast, of its worst finding or 1; advice by the worst."""
     findings = tuple(
         f for side in Laterality for f in sorted(sides.get(side, []), key=lambda f: f.suspicion, reverse=True)

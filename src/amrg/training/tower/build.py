@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -62,8 +62,15 @@ class TowerRecipe(Value):
     full: Schedule = Schedule(steps=800, peak_learning_rate=2.5e-4, warmup_steps=50, seed=1, **OPTIMISER)
 
 
-def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> MammogramTower:
-    """All stages; returns the tower with averaged weights."""
+class Towers(NamedTuple):
+    """The tower after each stage, with averaged weights."""
+
+    small: MammogramTower
+    full: MammogramTower
+
+
+def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> Towers:
+    """All stages."""
     versions = [film_views(films, folder / "views", v, ENCODING.size, recipe.held_out) for v in range(recipe.versions)]
     measured = [v for v in versions[0] if v.film.fold == recipe.held_out]
     trained = [v for version in versions for v in version if v.film.fold != recipe.held_out]
@@ -74,9 +81,18 @@ def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> MammogramTowe
     images = torch.cat([small(recipe.small.steps + i).pixels for i in range(CALIBRATION)])
     load_pretrained(tower.backbone, pretrained_weights(), images)
     fix_depthwise(tower.backbone)
-    tower = _train(StageRun(tower, recipe.small, folder / "tower-small"), small, recipe.small_size, measured)
+    first = _train(StageRun(tower, recipe.small, folder / "tower-small"), small, recipe.small_size, measured)
     full = TowerBatches(pools, recipe.full, ENCODING.size)
-    return _train(StageRun(tower, recipe.full, folder / "tower-full"), full, ENCODING.size, measured)
+    last = _train(StageRun(_copy(first), recipe.full, folder / "tower-full"), full, ENCODING.size, measured)
+    return Towers(first, last)
+
+
+def _copy(tower: MammogramTower) -> MammogramTower:
+    """A tower of its own with the same weights, its filters fixed."""
+    made: MammogramTower = AutoModel.from_config(MammogramTowerConfig())
+    made.load_state_dict(tower.state_dict())
+    fix_depthwise(made.backbone)
+    return made
 
 
 def _draw(recipe: TowerRecipe, folder: Path) -> list[DrawJob]:
