@@ -41,8 +41,8 @@ def processor() -> Gemma3Processor:
 def _maker() -> ExamMaker:
     tokens = np.zeros((TOKENS_A_VIEW, 192), np.float16)
     views = {View.CC: tokens, View.MLO: tokens}
-    drawn = BreastPool([EncodedBreast(views, c, found) for c in Composition for found in ((), (MASS,))])
-    one_view = BreastPool([EncodedBreast({View.CC: tokens}, Composition.A, (OLD,))])
+    drawn = BreastPool([EncodedBreast(views, c, found) for c in Composition for found in ((), (MASS,))], complete=True)
+    one_view = BreastPool([EncodedBreast({View.CC: tokens}, Composition.A, (OLD,))], complete=False)
     return ExamMaker([(0.5, drawn), (0.5, one_view)], seed=3, few_views=0)
 
 

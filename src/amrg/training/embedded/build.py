@@ -12,7 +12,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import torch
@@ -36,7 +36,7 @@ from amrg.training.embedded.language_metrics import Reader
 from amrg.training.embedded.language_stage import Prompts, language_loss, start_projector
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
-from amrg.training.embedded.wordings import Wording, instruction
+from amrg.training.embedded.wordings import Wording, dmid_texts, instruction
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
 from amrg.training.tower.film_shards import film_views
@@ -59,9 +59,9 @@ class EmbeddedRecipe(Value):
     software: str = __version__
     tower: TowerRecipe = TowerRecipe()
     language_rich_first_seed: int = 100_000
-    language_rich_exams: int = Field(500, gt=0)
+    language_rich_exams: int = Field(300, gt=0)
     language_screening_first_seed: int = 600_000
-    language_screening_exams: int = Field(700, gt=0)
+    language_screening_exams: int = Field(400, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(100, gt=0)
     rich_share: float = 0.3
@@ -142,11 +142,11 @@ def train_language(
     ):
         pools = language_pools(recipe, films, folder, tower, plan)
         make = ExamMaker(pools, schedule.seed, recipe.few_views if model is None else 0)
-        tokenizer = tokenizer or stored_tokenizer(folder / "tokenizer", make)
+        tokenizer = tokenizer or stored_tokenizer(folder / "tokenizer", make, films.parent)
         model = model or fresh_model(tokenizer, schedule.seed)
         model.model.vision_tower.load_state_dict(tower.state_dict())
         run = StageRun(model, schedule, folder / name)
-        held_out = BreastPool(drawn_breasts(tower, plan["held out"]))
+        held_out = BreastPool(drawn_breasts(tower, plan["held out"]), complete=True)
         exams = ExamMaker([(1.0, held_out)], schedule.seed, few_views=0).full_exams(recipe.held_out_exams // 2)
         train_round(run, make, tokenizer, exams)
         model.load_state_dict(run.averaged_state())
@@ -163,16 +163,16 @@ def language_pools(
         trained = [view for view in views if view.film.fold != recipe.tower.held_out]
         real += film_breasts(tower, trained, folder / "tokens" / f"films-v{version}")
     return [
-        (recipe.rich_share, BreastPool(drawn_breasts(tower, plan["rich"]))),
-        (recipe.screening_share, BreastPool(drawn_breasts(tower, plan["screening"]))),
-        (recipe.film_share, BreastPool(real)),
+        (recipe.rich_share, BreastPool(drawn_breasts(tower, plan["rich"]), complete=True)),
+        (recipe.screening_share, BreastPool(drawn_breasts(tower, plan["screening"]), complete=True)),
+        (recipe.film_share, BreastPool(real, complete=False)),
     ]
 
 
-def stored_tokenizer(folder: Path, make: ExamMaker) -> PreTrainedTokenizerFast:
-    """The tokenizer of a run, trained where it is not there yet."""
+def stored_tokenizer(folder: Path, make: ExamMaker, shared: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a run, trained where it is not there yet; `shared` is the folder that may have DMID's texts."""
     if not folder.is_dir():
-        train_tokenizer(_corpus(make), VOCABULARY).save_pretrained(folder)
+        train_tokenizer(chain(_corpus(make), dmid_texts(shared)), VOCABULARY).save_pretrained(folder)
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 

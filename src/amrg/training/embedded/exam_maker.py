@@ -24,7 +24,7 @@ from amrg.birads import (
 )
 from amrg.training.embedded.breasts import EncodedBreast, findings_in_views
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
-from amrg.training.embedded.wordings import Wording, instruction, training_text
+from amrg.training.embedded.wordings import Wording, as_dmid_states, instruction, training_text
 
 Views = tuple[tuple[Laterality, View], ...]
 
@@ -39,7 +39,7 @@ class Form(NamedTuple):
 
 USUAL = Form(Wording.CLINICAL, AnswerForm.FINDINGS_FIRST)  # what drafting requests
 USUAL_SHARE = 0.6
-VARIANTS = 3
+VARIANTS = 12  # ways to say the same, at most
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,10 @@ class Exam:
 
 
 class BreastPool:
-    """Breasts of one source, by composition and by what they show."""
+    """Breasts of one source, by composition and by what they show; `complete`: all their findings are listed."""
 
-    def __init__(self, breasts: Sequence[EncodedBreast]) -> None:
+    def __init__(self, breasts: Sequence[EncodedBreast], complete: bool) -> None:
+        self.complete = complete
         self._compositions = tuple(dict.fromkeys(breast.composition for breast in breasts))
         self._groups: dict[tuple[Composition, tuple[View, ...]], list[list[EncodedBreast]]] = {
             (c, views): _by_findings([b for b in breasts if b.composition is c and set(views) <= set(b.tokens)])
@@ -109,7 +110,7 @@ class ExamMaker:
         """`count` exams of one step."""
         rng = np.random.default_rng((self._seed, step))
         views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
-        return [self._exam(views, _form(rng), rng) for _ in range(count * len(VIEW_ORDER) // max(2, len(views)))]
+        return [self._exam(views, _form(rng), rng) for _ in range(count)]
 
     def full_exams(self, count: int) -> list[Exam]:
         """`count` exams with all four views in the usual form, the same at every call."""
@@ -127,6 +128,8 @@ class ExamMaker:
         sides = {side: findings_in_views(breast.findings, side, needed[side]) for side, breast in pair.items()}
         composition = next(iter(pair.values())).composition
         report = report_of(composition, sides)
+        if form.wording is Wording.DMID and pool.complete:
+            report = as_dmid_states(report)
         text = training_text(report, form.wording, form.answer, form.variant)
         found = torch.from_numpy(tokens.astype(np.float32))
         return Exam(views, found, report, instruction(form.wording, form.answer), text)
