@@ -9,7 +9,7 @@ from amrg.birads import Assessment, Finding, Report, usual_recommendation, worst
 from amrg.birads.draft import CategoryChange, RemovalReason, RemovedFinding
 from amrg.metrics.clinical.agreement import placed
 
-THRESHOLD = 0.6
+THRESHOLD = 0.5
 """Least probability of a finding's best place; chosen on held-out phantoms (decision 0008)."""
 
 

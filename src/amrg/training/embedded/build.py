@@ -45,7 +45,7 @@ from amrg.training.tower.operating_points import set_operating_points
 
 log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
-CORPUS_FROM = 1_000_000  # steps whose exams the tokenizer is trained on: none of training's
+CORPUS_FROM, CORPUS_STEPS = 1_000_000, 200  # steps whose exams the tokenizer is trained on: none of training's
 STAGES = ("tower-small", "tower-full", "language-first", "language")
 
 
@@ -202,7 +202,7 @@ def train_round(run: StageRun, make: ExamMaker, tokenizer: PreTrainedTokenizerFa
 
 def _corpus(make: ExamMaker) -> Iterator[str]:
     """Training texts of the tokenizer: reports, and as often the text of the prompt."""
-    for step in range(CORPUS_FROM, CORPUS_FROM + 200):
+    for step in range(CORPUS_FROM, CORPUS_FROM + CORPUS_STEPS):
         yield from (exam.text for exam in make(step, 16))
         yield from (view_name(*view) for view in VIEW_ORDER)
         yield from (instruction(*form) for form in product(Wording, AnswerForm))

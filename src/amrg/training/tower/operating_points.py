@@ -60,10 +60,17 @@ def set_operating_points(tower: MammogramTower, views: Sequence[LabelledView], s
         threshold = score_place(outputs, views, place, size).threshold()
         if threshold is not None:
             chosen[name] = threshold
-            with torch.no_grad():
-                assert tower.heads.places.bias is not None
-                tower.heads.places.bias[place] -= threshold
+            _shift(tower, place, threshold)
     return chosen
+
+
+@torch.no_grad()
+def _shift(tower: MammogramTower, place: int, threshold: float) -> None:
+    """Lower a place's logits; the suspicion, which reads the surest of them, stays what it was."""
+    places, suspicion = tower.heads.places, tower.heads.suspicion
+    assert places.bias is not None
+    places.bias[place] -= threshold
+    suspicion.bias += threshold * suspicion.weight[0, place - PLACES]
 
 
 @torch.inference_mode()
