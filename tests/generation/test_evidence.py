@@ -60,7 +60,7 @@ def test_a_finding_at_the_threshold_stays_as_drafted() -> None:
 def test_a_category_is_lowered_with_the_finding_it_came_from_and_the_recommendation_follows() -> None:
     unsure, nowhere = mass(Category.LOW_SUSPICION, THRESHOLD - 0.01), mass(Category.LOW_SUSPICION, None, boxes=0)
     for finding, line in (
-        (unsure, "Removed, low confidence (0.59, threshold 0.60): mass, left breast, upper outer quadrant."),
+        (unsure, "Removed, low confidence (0.49, threshold 0.50): mass, left breast, upper outer quadrant."),
         (nowhere, "Removed, not located on any view: mass, left breast, upper outer quadrant."),
     ):
         done = remove_low_confidence(drafted(Category.LOW_SUSPICION, finding))

@@ -12,12 +12,13 @@ from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerC
 from amrg.training.tower.labelled_views import SURE, LabelledView, PlacedLesion, Source
 from amrg.training.tower.operating_points import Scored, score_place, set_operating_points
 
+SIDE = 128
 MASS = 2 + KINDS.index(Kind.MASS)
 
 
 def _view(lesions: tuple[PlacedLesion, ...]) -> LabelledView:
-    image = np.zeros((64, 48, 3), np.uint8)
-    image[:, :40] = 120
+    image = np.zeros((SIDE, SIDE * 3 // 4, 3), np.uint8)
+    image[:, : SIDE // 2] = 120
     return LabelledView(image, View.CC, lesions, Composition.B, 0.0, Source.FILM, SURE)
 
 
@@ -35,20 +36,20 @@ def test_only_the_best_candidate_of_a_lesion_counts_and_unsure_ones_do_not() -> 
     values = np.zeros((4, 2 + len(KINDS)), np.float32)
     values[:, MASS] = (1, 2, 5, 0)
     middles = np.array([[4.0, 4], [12, 12], [28, 52], [36, 12]])  # two in the mass, one in the unsure lesion, one free
-    scored = score_place([(values, middles)], [_view((sure, unsure))], MASS, 64)
+    scored = score_place([(values, middles)], [_view((sure, unsure))], MASS, SIDE)
     assert scored.lesions == 1
     assert sorted(zip(scored.logits.tolist(), scored.found.tolist(), strict=True)) == [(0.0, False), (2.0, True)]
 
 
 def test_folding_a_threshold_moves_the_place_and_not_the_suspicion() -> None:
     torch.manual_seed(0)
-    tower = MammogramTower(MammogramTowerConfig(image_size=64)).eval()
+    tower = MammogramTower(MammogramTowerConfig(image_size=SIDE)).eval()
     lesion = PlacedLesion((8, 8, 40, 40), (Kind.MASS,))
     views = [_view((lesion,)) for _ in range(5)]
-    pixels = torch.full((1, 3, 64, 64), 0.2)
+    pixels = torch.full((1, 3, SIDE, SIDE), 0.2)
     with torch.inference_mode():
         before = tower.predict(pixels)
-    points = set_operating_points(tower, views, 64)
+    points = set_operating_points(tower, views, SIDE)
     with torch.inference_mode():
         after = tower.predict(pixels)
     assert set(points) == {"lesion", "mass"}
