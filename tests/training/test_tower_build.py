@@ -71,7 +71,7 @@ def test_the_tower_is_trained_and_resumed(films: Path, tmp_path: Path, monkeypat
         for name, tensor in tower.state_dict().items():
             assert torch.isfinite(tensor).all()
             assert torch.equal(tensor, same.state_dict()[name]), name
-    assert not torch.equal(first.small.heads.places.bias, first.full.heads.places.bias)
+    assert not torch.equal(first.small.heads.places.weight, first.full.heads.places.weight)
 
 
 def test_auroc_counts_pairs() -> None:

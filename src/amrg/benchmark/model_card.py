@@ -172,7 +172,7 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
         intended_use="Trying amrg offline, testing pipelines, research on report generation. Not for clinical use.",
         limits=(
             "Its real mammograms are of two collections of recalled and symptomatic women: not a screening population.",
-            "Real films taught it masses and calcifications; asymmetries, nodes and skin signs it knows from drawings.",
+            "Of real films it learned masses and calcifications; of drawings asymmetries, nodes and skin signs.",
             "Its categories follow the tables' assessments and the phantom's rule, not one radiologist's judgement.",
             "No comparison with earlier exams. Sizes are those of the boxes, where the pixel spacing is known.",
         ),

@@ -192,7 +192,7 @@ def _mean(values: Sequence[float]) -> float:
 def _auroc(
     views: Sequence[FilmDraft], positive: Callable[[set[str]], bool], negative: Callable[[set[str]], bool]
 ) -> float:
-    """A view without a draft has no suspicion, and is left out."""
+    """A view without a draft has no suspicion, and is skipped."""
     known = [(v.pathologies, v.draft.suspicion) for v in views if v.draft is not None]
     scored = [(found, suspicion) for found, suspicion in known if found and suspicion is not None]
     return auroc([s for found, s in scored if positive(found)], [s for found, s in scored if negative(found)])

@@ -91,12 +91,12 @@ def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) 
     marked = [
         _film_breast([views[i] for i in some], [tokens[i] for i in some])
         for some in grouped.values()
-        if all(_can_be_said(views[i].labelled.lesions) for i in some)
+        if all(_can_be_named(views[i].labelled.lesions) for i in some)
     ]
     return [*marked, *_normal_breasts(views, list(tokens))]
 
 
-def _can_be_said(lesions: Sequence[PlacedLesion]) -> bool:
+def _can_be_named(lesions: Sequence[PlacedLesion]) -> bool:
     """Whether there is a word for every lesion of a view, and few enough to name one by one."""
     return len(lesions) <= MOST and all(lesion.kinds for lesion in lesions)
 
@@ -123,9 +123,9 @@ def _normal_breasts(views: Sequence[FilmView], tokens: Sequence[Tokens]) -> list
             normal[(_composition(view, found), view.labelled.view)].append(found)
     made = []
     for composition in Composition:
-        above, beside = (normal[(composition, view)] for view in (View.CC, View.MLO))
-        for i in range(max(len(above), len(beside))):
-            pair = {View.CC: above[i : i + 1], View.MLO: beside[i : i + 1]}
+        from_above, from_side = (normal[(composition, view)] for view in (View.CC, View.MLO))
+        for i in range(max(len(from_above), len(from_side))):
+            pair = {View.CC: from_above[i : i + 1], View.MLO: from_side[i : i + 1]}
             made.append(EncodedBreast({view: found[0] for view, found in pair.items() if found}, composition, ()))
     return made
 
@@ -135,13 +135,13 @@ def _merged(lesions: Mapping[View, Sequence[PlacedLesion]]) -> Iterator[Finding]
     found: list[tuple[PlacedLesion, dict[View, PlacedLesion]]] = []
     for view, here in lesions.items():
         for lesion in here:
-            alike = (seen for first, seen in found if view not in seen and _look(first) == _look(lesion))
-            seen = next(alike, None)
-            if seen is None:
+            alike = (by_view for first, by_view in found if view not in by_view and _look(first) == _look(lesion))
+            by_view = next(alike, None)
+            if by_view is None:
                 found.append((lesion, {view: lesion}))
             else:
-                seen[view] = lesion
-    return (_finding(lesion, seen) for lesion, seen in found)
+                by_view[view] = lesion
+    return (_finding(lesion, by_view) for lesion, by_view in found)
 
 
 def _look(lesion: PlacedLesion) -> tuple[object, ...]:
@@ -150,15 +150,15 @@ def _look(lesion: PlacedLesion) -> tuple[object, ...]:
     return lesion.kinds, lesion.malignant, sorted(described.items())
 
 
-def _finding(lesion: PlacedLesion, seen: Mapping[View, PlacedLesion]) -> Finding:
+def _finding(lesion: PlacedLesion, by_view: Mapping[View, PlacedLesion]) -> Finding:
     """What is to be said of a marked lesion; of several kinds the first."""
     described = {name: lesion.attributes.get(name) for name in ("shape", "margin", "morphology", "distribution")}
-    depths = [found.attributes["depth"] for found in seen.values() if "depth" in found.attributes]
-    places = {found.attributes.get("place") for found in seen.values()}
+    depths = [found.attributes["depth"] for found in by_view.values() if "depth" in found.attributes]
+    places = {found.attributes.get("place") for found in by_view.values()}
     facts = {
         "kind": lesion.kinds[0],
         "location": {"quadrant": _quadrant(places), "depth": depths[0] if depths else None},
-        "views": tuple(seen),
+        "views": tuple(by_view),
         "category": _category(lesion),
         **described,
     }

@@ -87,7 +87,7 @@ class BreastPool:
 
 
 def _by_findings(breasts: Sequence[EncodedBreast]) -> list[list[EncodedBreast]]:
-    """Breasts with findings and those without; a group that is empty is left out."""
+    """Breasts with findings and those without; a group that is empty is omitted."""
     groups = [[b for b in breasts if bool(b.findings) is wanted] for wanted in (True, False)]
     return [group for group in groups if group]
 

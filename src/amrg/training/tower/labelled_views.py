@@ -111,8 +111,8 @@ def with_place(lesion: PlacedLesion, nipple: NippleView | None, view: View) -> P
     box = ViewBox(laterality=Laterality.LEFT, view=view, off_nipple_line=over, behind_nipple=behind, **edges)
     half, depth = half_of_box(box), depth_of_box(box)
     place = None if half is None else place_in_view(half, view)
-    shown = {name: str(value) for name, value in (("place", place), ("depth", depth)) if value is not None}
-    return replace(lesion, attributes={**lesion.attributes, **shown})
+    placed = {name: str(value) for name, value in (("place", place), ("depth", depth)) if value is not None}
+    return replace(lesion, attributes={**lesion.attributes, **placed})
 
 
 def film_suspicion(lesions: tuple[PlacedLesion, ...]) -> float | None:

@@ -70,7 +70,7 @@ def _shift(tower: MammogramTower, place: int, threshold: float) -> None:
     places, suspicion = tower.heads.places, tower.heads.suspicion
     assert places.bias is not None
     places.bias[place] -= threshold
-    suspicion.bias += threshold * suspicion.weight[0, place - PLACES]
+    suspicion.bias.add_(threshold * suspicion.weight[0, place - PLACES])
 
 
 @torch.inference_mode()
@@ -107,7 +107,7 @@ def score_place(
     place: int,
     size: int,
 ) -> Scored:
-    """The candidates of all views by one place's logit; those in a lesion that may or may not be one are left out."""
+    """The candidates of all views by one place's logit; those in a lesion that may or may not be one are skipped."""
     logits: list[float] = []
     found: list[bool] = []
     lesions = 0
