@@ -18,7 +18,7 @@ MAX_P = 0.05
 """Largest p of a change that counts as one."""
 
 
-class Answer(StrEnum):
+class VerdictAnswer(StrEnum):
     """What the metrics support."""
 
     YES = "yes"
@@ -62,7 +62,7 @@ class Evidence:
 class Verdict:
     """The answer, its headline, the sentences that explain it, and the metrics they are based on."""
 
-    answer: Answer
+    answer: VerdictAnswer
     headline: str
     sentences: tuple[str, ...]
     evidence: tuple[Evidence, ...]
@@ -116,17 +116,17 @@ def _change_support(change: MetricChange, sign: int, groups: int) -> Support | N
     return Support.NONE
 
 
-def _answer(judged: Sequence[Evidence], scores: Scores) -> Answer:
+def _answer(judged: Sequence[Evidence], scores: Scores) -> VerdictAnswer:
     if all(e.few_groups for e in judged):
-        return Answer.UNKNOWN
+        return VerdictAnswer.UNKNOWN
     reading = sum(e.reads is True for e in judged)
-    return Answer.YES if reading == len(judged) else Answer.PARTLY if reading else Answer.NO
+    return VerdictAnswer.YES if reading == len(judged) else VerdictAnswer.PARTLY if reading else VerdictAnswer.NO
 
 
-def _headline(answer: Answer, judged: Sequence[Evidence], scores: Scores) -> str:
+def _headline(answer: VerdictAnswer, judged: Sequence[Evidence], scores: Scores) -> str:
     """The answer in one line."""
     reading = sum(e.reads is True for e in judged)
-    if answer is Answer.UNKNOWN:
+    if answer is VerdictAnswer.UNKNOWN:
         perturbed = [p.n for how, p in scores.perturbed.items() if how in WITHOUT_OWN_IMAGES]
         drafted_again = f", {counted(min(perturbed), 'case')} on perturbed images" if perturbed else ""
         required = f"; {FEW_GROUPS} groups are required" if judged else ""
@@ -137,9 +137,9 @@ def _headline(answer: Answer, judged: Sequence[Evidence], scores: Scores) -> str
         )
     tail = f"{reading} of {counted(len(judged), 'main metric')} {'shows' if reading == 1 else 'show'}"
     headline = {
-        Answer.YES: f"Yes: {tail} that the images were read.",
-        Answer.PARTLY: f"In part: {tail} that the images were read.",
-        Answer.NO: f"No: {tail} that the images were read. Drafts as good can be written without images.",
+        VerdictAnswer.YES: f"Yes: {tail} that the images were read.",
+        VerdictAnswer.PARTLY: f"In part: {tail} that the images were read.",
+        VerdictAnswer.NO: f"No: {tail} that the images were read. Drafts as good can be written without images.",
     }[answer]
     return f"{headline[:-1]} (on training data)." if scores.data.trained_on else headline
 
