@@ -16,7 +16,7 @@ from PIL import Image
 
 from amrg.benchmark.pages.case_selection import select_cases
 from amrg.benchmark.pages.run_page import write_run_page
-from amrg.benchmark.pages.verdict import Answer, Support, verdict
+from amrg.benchmark.pages.verdict import VerdictAnswer, Support, verdict
 from amrg.datasets import Case
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import Family, families, main_metrics
@@ -196,17 +196,20 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, message: s
 @pytest.mark.parametrize(
     ("rows", "answer"),
     [
-        ({"birads_accuracy_7_worst": READ, "density_accuracy": READ}, Answer.YES),
-        ({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}, Answer.PARTLY),
-        ({"birads_accuracy_7_worst": GUESSED}, Answer.NO),
+        ({"birads_accuracy_7_worst": READ, "density_accuracy": READ}, VerdictAnswer.YES),
+        ({"birads_accuracy_7_worst": READ, "density_accuracy": GUESSED}, VerdictAnswer.PARTLY),
+        ({"birads_accuracy_7_worst": GUESSED}, VerdictAnswer.NO),
         # Better than blind, but as good with black images: memory of the labels, not reading.
-        ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7), {"blanked": (-0.1, 0.1)})}, Answer.NO),
-        ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}, Answer.YES),
-        ({"birads_accuracy_7_worst": Row(0.8, 0.5)}, Answer.UNKNOWN),
-        ({"mammogreen_false_findings": READ}, Answer.UNKNOWN),  # no main metric
+        ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7), {"blanked": (-0.1, 0.1)})}, VerdictAnswer.NO),
+        ({"birads_accuracy_7_worst": Row(0.8, 0.5, (0.4, 0.7))}, VerdictAnswer.YES),
+        ({"birads_accuracy_7_worst": Row(0.8, 0.5)}, VerdictAnswer.UNKNOWN),
+        ({"mammogreen_false_findings": READ}, VerdictAnswer.UNKNOWN),  # no main metric
         # Fewer errors are better: images that matter make them more.
-        ({"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (0.1, 0.3)}, higher=False)}, Answer.YES),
-        ({"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (-0.3, -0.1)}, higher=False)}, Answer.NO),
+        ({"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (0.1, 0.3)}, higher=False)}, VerdictAnswer.YES),
+        (
+            {"finding_f1_by_lesion": Row(0.2, 0.5, (0.4, 0.7), {"blanked": (-0.3, -0.1)}, higher=False)},
+            VerdictAnswer.NO,
+        ),
     ],
 )
 def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: Answer) -> None:
@@ -216,11 +219,11 @@ def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: Answer) -
 @pytest.mark.parametrize(
     ("groups", "perturbed", "answer"),
     [
-        (1, 40, Answer.UNKNOWN),
-        (FEW_GROUPS - 1, 40, Answer.UNKNOWN),
-        (40, 2, Answer.UNKNOWN),
-        (40, FEW_GROUPS - 1, Answer.UNKNOWN),
-        (FEW_GROUPS, FEW_GROUPS, Answer.YES),
+        (1, 40, VerdictAnswer.UNKNOWN),
+        (FEW_GROUPS - 1, 40, VerdictAnswer.UNKNOWN),
+        (40, 2, VerdictAnswer.UNKNOWN),
+        (40, FEW_GROUPS - 1, VerdictAnswer.UNKNOWN),
+        (FEW_GROUPS, FEW_GROUPS, VerdictAnswer.YES),
     ],
 )
 def test_few_groups_of_cases_allow_no_verdict(tmp_path: Path, groups: int, perturbed: int, answer: Answer) -> None:
@@ -228,7 +231,7 @@ def test_few_groups_of_cases_allow_no_verdict(tmp_path: Path, groups: int, pertu
     found = verdict(scores)
     assert found.answer is answer
     green = (Read(write_run_page(write_run(tmp_path, scores))).all("span")).count({"class": "sign yes"})
-    if answer is Answer.UNKNOWN:
+    if answer is VerdictAnswer.UNKNOWN:
         assert "20 groups are required" in found.headline
         assert "0 of 1 main metric get worse" in " ".join(found.sentences)
         assert green == (1 if groups >= FEW_GROUPS else 0)  # the skill alone, over enough groups
@@ -240,7 +243,7 @@ def test_few_groups_of_cases_allow_no_verdict(tmp_path: Path, groups: int, pertu
 def test_a_change_whose_p_is_above_the_limit_shows_nothing(tmp_path: Path, p: float | None) -> None:
     scores = scores_of({"birads_accuracy_7_worst": replace(READ, p=p), "density_accuracy": replace(READ, p=0.05)})
     found = verdict(scores)
-    assert found.answer is Answer.PARTLY
+    assert found.answer is VerdictAnswer.PARTLY
     assert [list(e.worse.values()) for e in found.evidence] == [[Support.NONE] * 2, [Support.YES] * 2]
     assert "1 of 2 main metrics gets worse" in " ".join(found.sentences)
     assert Read(write_run_page(write_run(tmp_path, scores))).text.count("not distinguishable") >= 2
