@@ -67,6 +67,7 @@ class EmbeddedRecipe(Value):
     rich_share: float = 0.3
     screening_share: float = 0.35
     film_share: float = 0.35
+    film_versions: int = Field(2, gt=0)
     few_views: int = Field(200, ge=0)  # steps of the first language round with mostly one view or one breast
     language_first: Schedule = Schedule(
         steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
@@ -158,7 +159,7 @@ def language_pools(
 ) -> list[tuple[float, BreastPool]]:
     """Drawn and real breasts as a tower encodes them, with their shares."""
     real = []
-    for version in range(recipe.tower.versions):
+    for version in range(min(recipe.film_versions, recipe.tower.versions)):
         views = film_views(films, folder / "views", version, SIZE, recipe.tower.held_out)
         trained = [view for view in views if view.film.fold != recipe.tower.held_out]
         real += film_breasts(tower, trained, folder / "tokens" / f"films-v{version}")
