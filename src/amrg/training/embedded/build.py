@@ -73,7 +73,7 @@ class EmbeddedRecipe(Value):
         steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
     )
     language: Schedule = Schedule(
-        steps=1000, batch_size=16, peak_learning_rate=1e-3, warmup_steps=50, ema_decay=0.99, seed=1
+        steps=1000, batch_size=16, peak_learning_rate=1.5e-3, warmup_steps=50, ema_decay=0.99, seed=1
     )
 
 
