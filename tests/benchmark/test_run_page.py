@@ -16,7 +16,7 @@ from PIL import Image
 
 from amrg.benchmark.pages.case_selection import select_cases
 from amrg.benchmark.pages.run_page import write_run_page
-from amrg.benchmark.pages.verdict import VerdictAnswer, Support, verdict
+from amrg.benchmark.pages.verdict import Support, VerdictAnswer, verdict
 from amrg.datasets import Case
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import Family, families, main_metrics
@@ -212,7 +212,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, message: s
         ),
     ],
 )
-def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: Answer) -> None:
+def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: VerdictAnswer) -> None:
     assert verdict(scores_of(rows)).answer is answer
 
 
@@ -226,7 +226,9 @@ def test_the_verdict_follows_the_numbers(rows: dict[str, Row], answer: Answer) -
         (FEW_GROUPS, FEW_GROUPS, VerdictAnswer.YES),
     ],
 )
-def test_few_groups_of_cases_allow_no_verdict(tmp_path: Path, groups: int, perturbed: int, answer: Answer) -> None:
+def test_few_groups_of_cases_allow_no_verdict(
+    tmp_path: Path, groups: int, perturbed: int, answer: VerdictAnswer
+) -> None:
     scores = scores_of({"birads_accuracy_7_worst": READ}, groups=groups, perturbed=perturbed)
     found = verdict(scores)
     assert found.answer is answer
