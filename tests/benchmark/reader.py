@@ -24,7 +24,7 @@ from amrg.birads import (
 )
 from amrg.birads.report import Location
 from amrg.datasets import Dataset, Split, import_dataset, importer_of, open_dataset
-from amrg.generation.engines.base import Accept, Generation, ModelIdentity, Request
+from amrg.generation.engines.base import Generation, ModelIdentity, Request
 from amrg.imaging import MammogramToWrite, write_mammogram
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Hanging, ViewEncoding
@@ -53,7 +53,7 @@ class Reader:
         """Pinned, so that runs of it are equal."""
         return ModelIdentity(name=self.name, weights="0" * 64, device="cpu", dtype="float32", chat_template="0" * 64)
 
-    def generate(self, requests: Sequence[Request], accept: Accept | None = None) -> Iterator[Generation]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """A mass in the breast where something bright is."""
         for request in requests:
             if self.stops and self.read + 1 == self.stops:

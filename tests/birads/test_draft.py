@@ -81,6 +81,7 @@ _drafts = st.builds(
     domain_distance=_distances,
     domain_threshold=_distances,
     suspicion=maybe(_fractions),
+    other_pictures=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), max_size=2).map(tuple),
     missing_views=st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), max_size=4).map(tuple),
     removed=st.lists(_removed, max_size=3).map(tuple),
     category_changes=st.lists(_changes, max_size=2).map(tuple),
@@ -92,7 +93,7 @@ _drafts = st.builds(
     text=st.text(),
     model_text=st.text(),
 )
-EMPTY = Draft(banner=draft_banner("m", None), report=Report(), text="", model_text="")
+EMPTY = Draft(banner=draft_banner("m"), report=Report(), text="", model_text="")
 MASS = Finding(kind=Kind.MASS, laterality=Laterality.RIGHT, location=Location(quadrant=Quadrant.UPPER_OUTER))
 
 
@@ -150,15 +151,19 @@ def test_the_lines_that_a_radiologist_reads() -> None:
     ]
 
 
-def test_a_banner_names_the_model_and_says_when_it_is_outside_its_domain() -> None:
-    for in_domain in (True, None):
-        assert draft_banner("m", in_domain) == ("UNVERIFIED DRAFT, written by AI model m. Not for clinical use.",)
-    assert "OUTSIDE THE MODEL'S DOMAIN" in draft_banner("m", False)[1]
+def test_a_banner_names_the_model_and_says_what_its_images_are_not() -> None:
+    assert draft_banner("m") == ("UNVERIFIED DRAFT, written by AI model m. Not for clinical use.",)
+    _, looks, far = draft_banner("m", other_pictures=((Laterality.LEFT, View.CC),), unlike_training=(9.07, 4.02))
+    assert looks == "NOT A MAMMOGRAM: LCC by its looks. Do not rely on this draft."
+    assert far == (
+        "OUTSIDE THE MODEL'S DOMAIN: these images are unlike those that the model was trained on "
+        "(distance 9.1, usual up to 4.0). Expect more errors."
+    )
 
 
 def test_an_incomplete_study_is_named_in_banner_and_notes() -> None:
     views = ((Laterality.LEFT, View.CC), (Laterality.LEFT, View.MLO))
-    assert draft_banner("m", False, views)[2].startswith("INCOMPLETE STUDY: LCC, LMLO missing.")
+    assert draft_banner("m", views)[1].startswith("INCOMPLETE STUDY: LCC, LMLO missing.")
     left = IncompleteAssessment(laterality=Laterality.LEFT, missing_views=views[:1], before=Category.NEGATIVE)
     assert left.line == "Left breast category 0, not 1: LCC missing."
     overall = IncompleteAssessment(laterality=None, missing_views=views, before=Category.BENIGN)

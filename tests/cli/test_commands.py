@@ -113,16 +113,11 @@ def test_an_edited_report_is_left_and_named_and_stale_files_are_removed(drawn: P
     assert not (folder / "report.png").exists()
 
 
-def test_a_real_mammogram_gets_no_draft_unless_forced(tmp_path: Path) -> None:
-    refused = run("report", REAL, "--out", tmp_path / "no")
-    assert refused.exit_code == Exit.OUTSIDE_DOMAIN
-    assert "outside the domain" in refused.stderr
-    assert not list((tmp_path / "no").rglob("report.*"))
-    forced = run("report", REAL, "--out", tmp_path / "yes", "--force", "--json")
-    assert forced.exit_code == Exit.OK
-    (document,) = json.loads(forced.stdout)["reports"]
-    assert "OUTSIDE THE MODEL'S DOMAIN" in " ".join(document["draft"]["banner"])
-    assert "OUTSIDE THE MODEL'S DOMAIN" in next((tmp_path / "yes").rglob("report.txt")).read_text(encoding="utf-8")
+def test_a_real_mammogram_is_drafted(tmp_path: Path) -> None:
+    done = run("report", REAL, "--out", tmp_path, "--json")
+    assert done.exit_code == Exit.OK
+    (document,) = json.loads(done.stdout)["reports"]
+    assert document["draft"]["other_pictures"] == []
 
 
 def test_inspect_names_views_and_draws_a_sheet(drawn: Path, tmp_path: Path) -> None:

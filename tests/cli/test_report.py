@@ -7,11 +7,14 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pydicom
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from amrg.birads import Draft
@@ -19,11 +22,10 @@ from amrg.cli import Exit, app
 from amrg.generation.engines import local
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import read_studies
-from amrg.models.embedded.guard import Guard
-from tests.generation.marking import features_of
-from tests.imaging.changed import change_all, put, write_exam
+from amrg.phantom import Size, draw_exam
+from amrg.training.guard.pages import text_page
+from tests.imaging.changed import change, change_all, put, write_exam
 
-FAR = features_of(((),) * 4, 2.0, Guard(np.zeros(2), np.eye(2), 1.0))
 UID = "1.2.3.4"
 Use = Callable[[FixedEngine], None]
 
@@ -34,11 +36,11 @@ class Interrupted(FixedEngine):
 
     calls: list[int] = field(default_factory=list)
 
-    def generate(self, requests, accept=None):  # type: ignore[no-untyped-def]
+    def generate(self, requests):  # type: ignore[no-untyped-def]
         self.calls.append(len(requests))
         if len(self.calls) > 1:
             raise KeyboardInterrupt
-        return super().generate(requests, accept)
+        return super().generate(requests)
 
 
 @pytest.fixture
@@ -55,9 +57,22 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
+@cache
+def phantom(name: str) -> np.ndarray:
+    """A view of a drawn exam, which looks like a mammogram."""
+    views = draw_exam(1_000_002, Size.SMALL).views
+    return next(view.pixels for view in views if f"{view.laterality}{view.view}" == name)
+
+
 def exam(folder: Path, **attributes: object) -> Path:
     """An exam of its own SOP Instance UIDs with attributes changed."""
-    return change_all(write_exam(folder, folder.name), put(**attributes))
+    return change_all(write_exam(folder, folder.name, phantom), put(**attributes))
+
+
+def to_a_page(ds: pydicom.Dataset) -> None:
+    """A page of text in place of the breast."""
+    page = Image.fromarray(text_page(np.random.default_rng(5))).resize((ds.Columns, ds.Rows))
+    ds.PixelData = (4000 * np.asarray(page)).astype(np.uint16).tobytes()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -106,16 +121,17 @@ def test_patients_of_a_folder_without_study_uid_have_folders_of_their_own(tmp_pa
 
 def test_a_refused_study_keeps_no_draft_of_an_earlier_run(tmp_path: Path, use: Use) -> None:
     source, out = exam(tmp_path / "one", StudyInstanceUID=UID), tmp_path / "out"
-    use(FixedEngine(features=FAR))
+    change(source / "RCC.dcm", to_a_page)
     assert run("report", source, "--out", out, "--force").exit_code == Exit.OK
     done = run("report", source, "--out", out)
-    assert done.exit_code == Exit.OUTSIDE_DOMAIN
+    assert done.exit_code == Exit.NOT_A_MAMMOGRAM
+    assert "no draft: RCC (RCC.dcm) does not look like a mammogram" in done.stderr
     assert f"removed: {out / UID / 'report.json'}, of an earlier draft" in done.stderr
     assert not (out / UID).exists()
     run("report", source, "--out", out, "--force")
     (out / UID / "report.txt").write_text("read and signed", encoding="utf-8")
     again = run("report", source, "--out", out)
-    assert again.exit_code == Exit.OUTSIDE_DOMAIN
+    assert again.exit_code == Exit.NOT_A_MAMMOGRAM
     assert "report.txt: of an earlier draft, but changed since" in again.stderr
     assert (out / UID / "report.txt").read_text(encoding="utf-8") == "read and signed"
     assert not (out / UID / "report.json").exists()

@@ -10,7 +10,6 @@ from amrg.birads import Kind
 from amrg.generation import ImageFeatures
 from amrg.models import KINDS
 from amrg.models.embedded.candidates import Candidate, Edges
-from amrg.models.embedded.guard import Guard
 
 
 def candidate(edges: Edges, probability: float, kinds: Iterable[Kind] = KINDS) -> Candidate:
@@ -20,8 +19,6 @@ def candidate(edges: Edges, probability: float, kinds: Iterable[Kind] = KINDS) -
     return Candidate(edges, each, probability, 0.0)
 
 
-def features_of(
-    candidates: tuple[tuple[Candidate, ...], ...], distance: float = 0.0, guard: Guard | None = None
-) -> ImageFeatures:
-    """Features of views with these candidates, at a distance from a guard's mean of two zeros."""
-    return ImageFeatures(candidates, 0.25, np.full((len(candidates), 2), distance), guard)
+def features_of(candidates: tuple[tuple[Candidate, ...], ...]) -> ImageFeatures:
+    """Features of views with these candidates."""
+    return ImageFeatures(candidates, 0.25)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from amrg.birads import Category, ImageBox, Laterality, Status, Style, View, parse
 from amrg.generation import (
     Drafted,
     DraftOptions,
     ImageFeatures,
-    OutsideDomain,
+    NotAMammogram,
     Refused,
-    Request,
     Unreadable,
     draft_report,
     draft_studies,
@@ -26,21 +26,21 @@ from amrg.generation import (
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.generation.identifiers import image_boxes
 from amrg.imaging import ImageKind, Study, read_studies
-from amrg.models.embedded.guard import Guard
+from amrg.models.guard.distance import DomainCheck
 from amrg.phantom import Size, draw_exam, write_exam
+from amrg.training.guard.pages import text_page
 from tests.generation.marking import candidate, features_of
 
 TEXT = """FINDINGS:
 Left breast, upper outer quadrant: irregular spiculated mass (BI-RADS 5).
 IMPRESSION:
 Left breast: BI-RADS 5."""
-GUARD = Guard(np.zeros(2), np.eye(2), 1.0)
 
 
-def features(distance: float, probability: float = 0.0) -> ImageFeatures:
-    """Of four views, each with one place of every kind, at a distance from the guard's mean."""
+def features(probability: float = 0.0) -> ImageFeatures:
+    """Of four views, each with one place of every kind."""
     place = candidate((8.0, 16.0, 24.0, 40.0), probability)
-    return features_of(((place,),) * 4, distance, GUARD)
+    return features_of(((place,),) * 4)
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +62,9 @@ class Counting(FixedEngine):
 
     calls: list[int] = field(default_factory=list)
 
-    def generate(self, requests, accept=None):  # type: ignore[no-untyped-def]
+    def generate(self, requests):  # type: ignore[no-untyped-def]
         self.calls.append(len(requests))
-        return super().generate(requests, accept)
+        return super().generate(requests)
 
 
 @pytest.mark.parametrize(("max_batch", "calls"), [(1, [1, 0, 0, 1]), (3, [1, 1]), (9, [2])])
@@ -125,39 +125,56 @@ def test_an_incomplete_study_is_not_cleared_in_any_output(study: Study) -> None:
     assert scored.draft.report.assessments == whole.report.assessments
 
 
-def test_a_study_outside_the_domain_is_refused_unless_forced_and_nothing_is_decoded_for_it(study: Study) -> None:
-    far = FixedEngine((TEXT,), features(2.0))
-    (refused,) = draft_studies([study], far)
+@pytest.fixture(scope="module")
+def with_a_page(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study with a page of text as its first view."""
+    page = tmp_path_factory.mktemp("page") / "RCC.png"
+    Image.fromarray((255 * text_page(np.random.default_rng(5))).astype(np.uint8)).save(page)
+    first, *rest = study.mammograms
+    return study.model_copy(update={"mammograms": (first.model_copy(update={"source": page}), *rest)})
+
+
+def test_what_is_no_mammogram_is_refused_unless_forced_and_no_engine_is_asked(with_a_page: Study) -> None:
+    engine = Counting((TEXT,))
+    (refused,) = draft_studies([with_a_page], engine)
     assert isinstance(refused, Refused)
-    assert "outside the domain of model fixed (distance 2.0, expected at most 1.0)" in refused.message
-    request = Request((), ())
-    assert [g.text for g in far.generate([request], DraftOptions().accept)] == [None]
-    with pytest.raises(OutsideDomain):
-        draft_report(study, far)
-    forced = draft_report(study, far, force=True)
-    assert (forced.in_domain, forced.domain_distance, forced.domain_threshold) == (False, 2.0, 1.0)
-    assert len(forced.banner) == 2
+    assert refused.message.startswith("no draft: RCC (RCC.png) does not look like a mammogram; expected ")
+    with pytest.raises(NotAMammogram, match="does not look like a mammogram"):
+        draft_report(with_a_page, engine)
+    assert sum(engine.calls) == 0
+    forced = draft_report(with_a_page, engine, force=True)
+    assert forced.other_pictures == ((Laterality.RIGHT, View.CC),)
+    assert forced.banner[1] == "NOT A MAMMOGRAM: RCC by its looks. Do not rely on this draft."
+
+
+def test_images_unlike_the_training_images_are_drafted_with_the_distance_stated(study: Study) -> None:
+    far = draft_report(study, FixedEngine((TEXT,), domain=DomainCheck(9.07, 4.02)))
+    assert (far.in_domain, far.domain_distance, far.domain_threshold) == (False, 9.07, 4.02)
+    assert "(distance 9.1, usual up to 4.0)" in far.banner[1]
+    assert "(distance 9.1, usual up to 4.0)" in render_draft(far)
+    near = draft_report(study, FixedEngine((TEXT,), domain=DomainCheck(1.0, 4.0)))
+    assert (near.in_domain, near.domain_distance, len(near.banner)) == (True, 1.0, 1)
 
 
 def test_findings_that_the_features_do_not_locate_are_removed(study: Study) -> None:
-    draft = draft_report(study, FixedEngine((TEXT,), features(0.0)))
+    draft = draft_report(study, FixedEngine((TEXT,), features()))
     assert draft.report.findings == ()
     assert [change.line for change in draft.category_changes] == [
         "Left breast category changed from 5 to 0 after removal."
     ]
     removed = "Left breast: BI-RADS 0.\nUNCONFIRMED: Possible mass in the left breast, upper outer quadrant, "
     assert f"{removed}not located on any view, BI-RADS 5 if confirmed; needs additional imaging.\n" in draft.text
-    (scored,) = draft_studies([study], FixedEngine((TEXT,), features(0.0)), DraftOptions(study_facts=False))
+    (scored,) = draft_studies([study], FixedEngine((TEXT,), features()), DraftOptions(study_facts=False))
     assert isinstance(scored, Drafted)
     assert (scored.draft.report.worst, scored.draft.report.unconfirmed) == (Category.NEGATIVE, ())
     assert "UNCONFIRMED" not in scored.draft.text
-    located = draft_report(study, FixedEngine((TEXT,), features(0.0, 0.9)))
+    located = draft_report(study, FixedEngine((TEXT,), features(0.9)))
     assert [len(finding.boxes) for finding in located.report.findings] == [2]
 
 
 def test_a_size_is_measured_where_the_images_have_a_scale_and_never_the_models(study: Study) -> None:
     text = TEXT.replace("spiculated mass", "spiculated mass, 77 mm")
-    located = FixedEngine((text,), features(0.0, 0.9))
+    located = FixedEngine((text,), features(0.9))
     draft = draft_report(study, located)
     (size,) = (finding.size_mm for finding in draft.report.findings)
     assert size is not None
@@ -176,7 +193,7 @@ def test_a_size_is_measured_where_the_images_have_a_scale_and_never_the_models(s
 
 
 def test_suspicion_is_of_the_images_and_is_stated_where_the_model_measures_it(study: Study) -> None:
-    draft = draft_report(study, FixedEngine((CLEAR,), features(0.0)))
+    draft = draft_report(study, FixedEngine((CLEAR,), features()))
     line = "Suspicion of an abnormal exam: 0.25 (0 to 1, from the images alone; not the risk of cancer)"
     assert draft.suspicion == 0.25
     assert line in render_draft(draft).splitlines()
@@ -187,7 +204,7 @@ def test_suspicion_is_of_the_images_and_is_stated_where_the_model_measures_it(st
 
 def test_every_output_names_study_and_images_and_no_patient(study: Study) -> None:
     dated = study.model_copy(update={"date": datetime.date(2024, 3, 1), "accession_number": "ACC-7"})
-    draft = draft_report(dated, FixedEngine((TEXT,), features(0.0, 0.9)))
+    draft = draft_report(dated, FixedEngine((TEXT,), features(0.9)))
     assert draft.study is not None
     stated = {"study_instance_uid", "date", "patient_key", "accession_number"}
     assert draft.study.model_dump(include=stated) == dated.model_dump(include=stated)
@@ -212,7 +229,7 @@ def test_a_prior_that_was_not_used_is_named_with_its_date(study: Study) -> None:
 def test_every_box_names_its_image_and_is_on_the_grid_of_its_file(study: Study) -> None:
     def boxes(flipped: bool) -> list[ImageBox]:
         mammograms = tuple(m.model_copy(update={"flipped": flipped}) for m in study.mammograms)
-        report = draft_report(study, FixedEngine((TEXT,), features(0.0, 0.9))).report
+        report = draft_report(study, FixedEngine((TEXT,), features(0.9))).report
         return list(image_boxes(report, study.model_copy(update={"mammograms": mammograms})))
 
     uids = {(m.laterality, m.view): m.sop_instance_uid for m in study.mammograms}

@@ -14,7 +14,7 @@ from amrg.generation.drafting import prepare
 from amrg.generation.engines.base import Request
 from amrg.generation.engines.local import LocalEngine, load_engine, local_engine
 from amrg.imaging import read_studies
-from amrg.models.embedded.features import extract_features, read_suspicion, view_statistics
+from amrg.models.embedded.features import read_suspicion
 from amrg.models.embedded.mammogram_tower import MammogramTowerOutput
 from amrg.phantom import Size, draw_exam, write_exam
 from tests.models.tiny import TINY, tiny_embedded
@@ -72,21 +72,15 @@ def test_the_tower_runs_once_a_study_for_text_and_features(engine: LocalEngine, 
         assert features is not None
         assert len(features.candidates) == len(request.views)
         assert features.suspicion == read_suspicion(out)
-        stages, pixels = extract_features(tower, np.stack(request.images))
-        assert np.array_equal(features.statistics, view_statistics(stages, pixels))
+        assert generation.domain is None  # nothing is known of its training images
 
 
-def test_texts_do_not_depend_on_the_batch_and_nothing_is_decoded_for_what_is_not_accepted(
-    engine: LocalEngine, requests: list[Request]
-) -> None:
+def test_texts_do_not_depend_on_the_batch(engine: LocalEngine, requests: list[Request]) -> None:
     other = Request(requests[0].views[:2], requests[0].images[:2])  # a shorter prompt is padded
     mixed = [*requests, other]
     alone = [generation.text for generation in engine.generate(mixed)]
     together = local_engine(engine.loaded, max_batch=4)
     assert [generation.text for generation in together.generate(mixed)] == alone
-    chosen = together.generate(mixed, lambda features: len(features.candidates) == 4)
-    assert [generation.text for generation in chosen] == [*alone[:3], None]
-    assert [generation.text for generation in together.generate(mixed, lambda _: False)] == [None] * 4
 
 
 def test_an_engine_says_which_model_it_is(engine: LocalEngine) -> None:

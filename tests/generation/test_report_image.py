@@ -40,7 +40,7 @@ def study_and_truth(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Re
 
 def draft_of(report: Report) -> Draft:
     text = render(report, Style.CLINICAL)
-    return Draft(banner=draft_banner("m", True), in_domain=True, report=report, text=text, model_text="")
+    return Draft(banner=draft_banner("m"), in_domain=True, report=report, text=text, model_text="")
 
 
 def pixels(image: Image.Image, colour: tuple[int, int, int]) -> int:
@@ -72,7 +72,9 @@ def test_a_box_has_its_number_and_its_percentage_which_are_explained(study_and_t
 def test_a_forced_draft_has_a_taller_banner(study_and_truth: tuple[Study, Report]) -> None:
     study, truth = study_and_truth
     inside = report_picture(study, draft_of(truth))
-    forced = report_picture(study, draft_of(truth).model_copy(update={"banner": draft_banner("m", False)}))
+    forced = report_picture(
+        study, draft_of(truth).model_copy(update={"banner": draft_banner("m", unlike_training=(9.1, 4.0))})
+    )
     assert inside.getpixel((0, 0)) == WARN
     assert forced.height > inside.height
     assert pixels(forced, WARN) > pixels(inside, WARN)

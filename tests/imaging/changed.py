@@ -18,20 +18,20 @@ VIEWS = ("RCC", "LCC", "RMLO", "LMLO")
 ROWS, COLUMNS = 200, 160
 
 
-def breast(side: str) -> np.ndarray:
-    """A half ellipse of tissue at its chest wall, uint16 [ROWS, COLUMNS], 0 outside, up to 4000."""
+def breast(name: str) -> np.ndarray:
+    """A half ellipse of tissue at the chest wall of a side or view, uint16 [ROWS, COLUMNS], 0 outside, up to 4000."""
     y, x = np.mgrid[:ROWS, :COLUMNS]
     inside = ((y - ROWS / 2) / (0.42 * ROWS)) ** 2 + (x / (0.7 * COLUMNS)) ** 2
     image = np.where(inside < 1, 4000 - 3000 * inside, 0).astype(np.uint16)
-    return image[:, ::-1].copy() if side == "R" else image
+    return image[:, ::-1].copy() if name.startswith("R") else image
 
 
-def write_exam(folder: Path, key: str = "changed") -> Path:
-    """Four views in a folder."""
+def write_exam(folder: Path, key: str = "changed", draw: Callable[[str], np.ndarray] = breast) -> Path:
+    """Four views in a folder, each drawn by its name."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(VIEWS, 1):
         side, view = Laterality(name[0]), View(name[1:])
-        to_write = MammogramToWrite(breast(name[0]), side, view, 0.4, 12, key, "1001", number=number)
+        to_write = MammogramToWrite(draw(name), side, view, 0.4, 12, key, "1001", number=number)
         write_mammogram(folder / f"{name}.dcm", to_write)
     return folder
 

@@ -19,11 +19,11 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from amrg.models import ModelError, model_card
 from amrg.models.adapters.files import WEIGHTS_FILE
 from amrg.models.backbones.base import Modules
-from amrg.models.embedded.guard import Guard
 from amrg.models.export.exporting import Exported, ExportRequest, export_adapter, export_merged
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles
+from amrg.models.guard.distance import fit_distance
 from amrg.models.hubnames import hub_name
 from amrg.models.load import load_base, load_model, load_unmerged
 from amrg.training.recipe import Lora
@@ -279,7 +279,7 @@ def test_a_missing_base_and_another_base_are_each_one_line(base: Path, adapter: 
 def test_the_embedded_model_locates_findings_and_has_its_guard_where_its_tower_is_its_own(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     base = tiny_embedded(tmp_path / "base")
-    Guard(np.zeros(2), np.eye(2), 1.0).save(base)
+    fit_distance(np.random.default_rng(0).standard_normal((9, 2, 5)).tolist()).save(base)
     plain = adapter_for(base, tmp_path / "plain")
     done = export_merged(ExportRequest(plain, tmp_path / "out"))
     assert "guard.safetensors" in done.files

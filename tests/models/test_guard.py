@@ -1,4 +1,4 @@
-"""The guard: near what it was fitted on, far from what it never saw; the same after writing and reading."""
+"""The guard: what is no mammogram is told from what is one, and far from the training images from near them."""
 
 from __future__ import annotations
 
@@ -7,35 +7,100 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.models.embedded.guard import Guard, fit_guard
+from amrg.birads import Laterality
+from amrg.models import ModelError
+from amrg.models.guard.distance import FILE_NAME, TrainingDistance, fit_distance
+from amrg.models.guard.likeness import MammogramCheck, mammogram_check
+from amrg.models.guard.measures import measure_picture
+from amrg.phantom import POPULATIONS, Size, draw_exam
+from amrg.training.guard.altered import SPOILT, varied
+from amrg.training.guard.anatomy import ANATOMY
+from amrg.training.guard.pages import PAGES
+from amrg.training.guard.pictures import as_read
+
+Numbers = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Guard:
-    rng = np.random.default_rng(0)
-    mix = rng.standard_normal((12, 12))
-    views = rng.standard_normal((800, 12)) @ mix
-    studies = [rng.standard_normal((4, 12)) @ mix for _ in range(200)]
-    return fit_guard(views, studies, quantile=0.99, margin=1.1)
+def phantom() -> Pixels:
+    """A drawn mammogram of a left breast, float32 in 0..1."""
+    drawn = draw_exam(2_500_001, Size.SMALL, POPULATIONS["screening"]).views[1]
+    assert drawn.laterality is Laterality.LEFT
+    return drawn.pixels.astype(np.float32) / np.float32(2**drawn.bits_stored - 1)
 
 
-def test_training_like_studies_pass_and_strangers_do_not(fitted: Guard) -> None:
-    rng = np.random.default_rng(1)
-    like = np.random.default_rng(0).standard_normal((12, 12))
-    passed = [fitted.distance(rng.standard_normal((4, 12)) @ like) <= fitted.threshold for _ in range(200)]
-    assert sum(passed) >= 190
-    assert fitted.distance(rng.standard_normal((4, 12)) @ like + 40.0) > fitted.threshold
+def test_a_drawn_mammogram_is_one_on_either_side_and_as_other_collections_have_it(phantom: Pixels) -> None:
+    check = mammogram_check()
+    assert check.of_picture(phantom, Laterality.LEFT) > 0
+    mirrored = np.ascontiguousarray(phantom[:, ::-1])
+    assert check.of_picture(mirrored, Laterality.RIGHT) == check.of_picture(phantom, Laterality.LEFT)
+    for seed in range(3):
+        read = as_read(varied(phantom, np.random.default_rng(seed)))
+        assert read is not None
+        assert check.of_picture(read, Laterality.LEFT) > 0
 
 
-def test_written_and_read_is_the_same(fitted: Guard, tmp_path: Path) -> None:
-    fitted.save(tmp_path)
-    read = Guard.load(tmp_path)
+@pytest.mark.parametrize("kind", sorted(PAGES | ANATOMY))
+def test_other_pictures_are_none(kind: str) -> None:
+    read = as_read((PAGES | ANATOMY)[kind](np.random.default_rng(987)))
     assert read is not None
-    study = np.random.default_rng(2).standard_normal((4, 12))
-    assert read.distance(study) == pytest.approx(fitted.distance(study), rel=1e-3)
+    assert mammogram_check().of_picture(read, Laterality.LEFT) < 0
+
+
+@pytest.mark.parametrize("kind", sorted(SPOILT))
+def test_a_spoilt_mammogram_is_none(kind: str, phantom: Pixels) -> None:
+    read = as_read(SPOILT[kind](phantom, np.random.default_rng(3)))
+    assert read is not None
+    assert mammogram_check().of_picture(read, Laterality.LEFT) < 0
+
+
+def test_any_picture_has_as_many_finite_measures() -> None:
+    for pixels in (np.zeros((64, 64)), np.ones((70, 300)), np.eye(128), np.tri(500, 90)):
+        measures = measure_picture(pixels.astype(np.float32), Laterality.LEFT)
+        assert measures.shape == mammogram_check().middle.shape
+        assert np.isfinite(measures).all()
+
+
+@pytest.fixture(scope="module")
+def studies() -> list[Numbers]:
+    """Studies of two views with correlated features, wider than there are views for."""
+    rng = np.random.default_rng(0)
+    mix = rng.standard_normal((12, 300))
+    return [rng.standard_normal((2, 12)) @ mix + 0.1 * rng.standard_normal((2, 300)) for _ in range(120)]
+
+
+def test_studies_like_the_training_images_are_near_and_strangers_far(studies: list[Numbers]) -> None:
+    fitted = fit_distance(studies[:80])
+    near = [fitted.of_study(study) for study in studies[80:]]
+    assert sum(distance <= fitted.threshold for distance in near) >= 38
+    assert 0.5 < float(np.median(near)) < 2
+    assert fitted.of_study(studies[100] + 5.0) > 2 * fitted.threshold
+
+
+def test_written_and_read_is_the_same(studies: list[Numbers], tmp_path: Path) -> None:
+    fitted = fit_distance(studies)
+    fitted.save(tmp_path)
+    read = TrainingDistance.load(tmp_path)
+    assert read is not None
+    assert read.of_study(studies[0]) == pytest.approx(fitted.of_study(studies[0]), rel=1e-3)
     assert read.threshold == pytest.approx(fitted.threshold, rel=1e-6)
+    assert TrainingDistance.load(tmp_path / "elsewhere") is None
+    assert TrainingDistance.load(None) is None
 
 
-def test_a_model_without_a_guard_has_none(tmp_path: Path) -> None:
-    assert Guard.load(tmp_path) is None
-    assert Guard.load(None) is None
+def test_a_damaged_or_foreign_file_is_named(studies: list[Numbers], tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not tensors")
+    with pytest.raises(ModelError, match=f"{FILE_NAME}: the guard's file is damaged"):
+        TrainingDistance.load(tmp_path)
+    mammogram_check().save(tmp_path / FILE_NAME)
+    with pytest.raises(ModelError, match="has 'measures of pictures, 1', expected 'distance from the training images"):
+        TrainingDistance.load(tmp_path)
+    fit_distance(studies).save(tmp_path)
+    with pytest.raises(ModelError, match="expected 'measures of pictures, 1'"):
+        MammogramCheck.load(tmp_path / FILE_NAME)
+
+
+def test_one_study_has_no_distance(studies: list[Numbers]) -> None:
+    with pytest.raises(ValueError, match="at least two studies"):
+        fit_distance(studies[:1])

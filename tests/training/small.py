@@ -51,7 +51,7 @@ def fabricated(loaded: LoadedModel, recipe: Recipe = RECIPE, count: int = 8) -> 
     stage = stage_of(loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules))
     requested = {
         key: loaded.backbone.build_prompt(
-            loaded.processor, loaded.settings, VIEWS, [_picture(f"{key} {v}") for v in VIEWS]
+            loaded.processor, loaded.settings, VIEWS, [picture(f"{key} {v}") for v in VIEWS]
         )
         for key in [f"case-{i}" for i in range(count + 2)]
     }
@@ -73,6 +73,6 @@ def _shown(loaded: LoadedModel, requested: Prompt, stage: Stage) -> Parts:
     return tuple({n.split(".", 1)[1]: t for n, t in flat.items() if n.startswith(f"{i}.")} for i in numbers)
 
 
-def _picture(seed: str) -> np.ndarray:
+def picture(seed: str) -> np.ndarray:
     number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
     return np.random.default_rng(number).integers(0, 255, (56, 56, 3), dtype=np.uint8)

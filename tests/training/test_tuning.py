@@ -17,11 +17,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from amrg.generation import Request
+from amrg.generation.engines.local import local_engine
 from amrg.metrics.validation import WatchedMetric
 from amrg.models import ModelSettings
 from amrg.models.adapters.attaching import attach
 from amrg.models.backbones.base import Modules
-from amrg.models.load import load_base
+from amrg.models.guard.distance import TrainingDistance
+from amrg.models.load import load_base, load_model
 from amrg.training.callbacks import STOPPED, NoCallback
 from amrg.training.data import base_model
 from amrg.training.data.collating import Padding, collate
@@ -40,7 +43,7 @@ from amrg.training.recipe import Lora, LrScheduler, Precision, Quantization, Rec
 from tests.models.tiny import TINY
 from tests.rounding import assert_same_but_rounded
 from tests.training.comparing import same_but_rounded, state_of
-from tests.training.small import RECIPE, base, fabricated
+from tests.training.small import RECIPE, VIEWS, base, fabricated, picture
 
 PLAIN = RECIPE.model_copy(update={"lora": Lora(rank=4, alpha=8, dropout=0.0), "learning_rate": 1e-3})
 
@@ -84,6 +87,25 @@ def plain(prepared: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> P
 def adapter(folder: Path) -> dict[str, Tensor]:
     found: dict[str, Tensor] = load_file(folder / "adapter_model.safetensors")
     return found
+
+
+@pytest.mark.parametrize("family", sorted(TINY))
+@pytest.mark.parametrize("modules", [Modules.LANGUAGE, Modules.TOWER])
+def test_an_adapter_knows_how_far_images_are_from_its_training_images(
+    family: str, modules: Modules, bases: Path, tmp_path: Path
+) -> None:
+    lora = Lora(rank=4, modules=modules)
+    recipe = RECIPE.model_copy(update={"base": str(bases / family), "steps": 2, "lora": lora})
+    made = fabricated(base(bases, family), recipe)
+    tuned(made, recipe, tmp_path / "run")
+    known = TrainingDistance.load(tmp_path / "run")
+    assert known is not None
+    engine = local_engine(load_model(str(tmp_path / "run")))
+    assert engine.training is not None
+    (generation,) = engine.generate([Request(VIEWS, tuple(picture(f"case-0 {view}") for view in VIEWS))])
+    assert generation.domain is not None
+    assert generation.domain.threshold == known.threshold
+    assert generation.domain.in_domain  # a study that it was trained on
 
 
 @pytest.mark.parametrize("modules", [Modules.LANGUAGE, Modules.TOWER])

@@ -180,10 +180,11 @@ class Draft(Value):
     """A drafted report with its rendered text, the model's own text, and what a reader must know of both.
 
     `study` says what it is a draft of, and `boxes` on which image each finding is.
-    `in_domain` says whether the guard took the study for one like those that the model was trained on, at
-    `domain_distance` from them where at most `domain_threshold` is expected; all None for a model without a guard.
     `suspicion` is how suspicious the exam is by its images alone, 0 to 1, whatever the report says; None for a model
     that does not measure it.
+    `in_domain` says whether the images are like those that the model was trained on: at `domain_distance` from them,
+    where up to `domain_threshold` is usual; all None for a model that knows nothing of its training images.
+    `other_pictures` are views that do not look like mammograms, and were drafted because a person forced it.
     `problems` are lines: text that was not understood, and rules of consistency that the model's report breaks.
     """
 
@@ -194,6 +195,7 @@ class Draft(Value):
     domain_distance: FiniteFloat | None = None
     domain_threshold: FiniteFloat | None = None
     suspicion: Fraction | None = None
+    other_pictures: tuple[tuple[Laterality, View], ...] = ()
     missing_views: tuple[tuple[Laterality, View], ...] = ()
     removed: tuple[RemovedFinding, ...] = ()
     category_changes: tuple[CategoryChange, ...] = ()
@@ -228,18 +230,33 @@ class Draft(Value):
         yield from self.problems
 
 
-OUTSIDE_DOMAIN = "OUTSIDE THE MODEL'S DOMAIN: these images are unlike its training images. Do not rely on this draft."
-
-
 def draft_banner(
-    model: str, in_domain: bool | None, missing_views: tuple[tuple[Laterality, View], ...] = ()
+    model: str,
+    missing_views: tuple[tuple[Laterality, View], ...] = (),
+    *,
+    other_pictures: tuple[tuple[Laterality, View], ...] = (),
+    unlike_training: tuple[float, float] | None = None,
 ) -> tuple[str, ...]:
-    """The first lines of every output: unverified, drafted by which model, outside its domain, of missing views."""
+    """The first lines of every output: unverified, drafted by which model, of what and of which missing views.
+
+    `unlike_training` is the images' distance from the training images and the most that is usual, where it is beyond.
+    """
     lines = [f"UNVERIFIED DRAFT, written by AI model {model}. Not for clinical use."]
-    lines += [OUTSIDE_DOMAIN] if in_domain is False else []
+    if other_pictures:
+        lines.append(f"NOT A MAMMOGRAM: {_names(other_pictures)} by its looks. Do not rely on this draft.")
+    if unlike_training is not None:
+        lines.append(_unlike_line(*unlike_training))
     if missing_views:
         lines.append(f"INCOMPLETE STUDY: {_names(missing_views)} missing. A breast not seen in full is not cleared.")
     return tuple(lines)
+
+
+def _unlike_line(distance: float, usual: float) -> str:
+    """The line for images that are further from the training images than those are from each other."""
+    return (
+        "OUTSIDE THE MODEL'S DOMAIN: these images are unlike those that the model was trained on "
+        f"(distance {distance:.1f}, usual up to {usual:.1f}). Expect more errors."
+    )
 
 
 def _names(views: tuple[tuple[Laterality, View], ...]) -> str:

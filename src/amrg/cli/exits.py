@@ -15,7 +15,7 @@ class Exit(IntEnum):
     USAGE = 2
     UNREADABLE = 3
     NOTHING_TO_REPORT = 4
-    OUTSIDE_DOMAIN = 5
+    NOT_A_MAMMOGRAM = 5
     NO_MODEL = 6
     UNWRITABLE = 7
     LEAK = 8
@@ -31,7 +31,7 @@ MEANING: dict[Exit, str] = {
     Exit.USAGE: "the command line is wrong",
     Exit.UNREADABLE: "the input cannot be read",
     Exit.NOTHING_TO_REPORT: "the input contains no screening view",
-    Exit.OUTSIDE_DOMAIN: "the study is outside the model's domain; no draft was written",
+    Exit.NOT_A_MAMMOGRAM: "an image does not look like a mammogram; no draft was written",
     Exit.NO_MODEL: "the model is missing, gated, not measured or of an unsupported class",
     Exit.UNWRITABLE: "the output cannot be written",
     Exit.LEAK: "a split has the same report or patient on both sides, or a model was trained on cases that are scored",
@@ -47,7 +47,7 @@ EXIT_OF: dict[str, Exit] = {
     "ImagingError": Exit.UNREADABLE,
     "JarError": Exit.USAGE,
     "ModelError": Exit.NO_MODEL,
-    "OutsideDomain": Exit.OUTSIDE_DOMAIN,
+    "NotAMammogram": Exit.NOT_A_MAMMOGRAM,
     "PhantomError": Exit.UNREADABLE,
     "RecipeError": Exit.USAGE,
     "TruthError": Exit.UNREADABLE,

@@ -45,7 +45,7 @@ def report(
     ] = None,
     formats: Annotated[str | None, typer.Option("--format", help="Any of text,json,png; all by default.")] = None,
     truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Draft even outside the model's domain.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Draft even what does not look like a mammogram.")] = False,
     identify: Annotated[
         bool, typer.Option("--identify", help="Name the patient in every output: name, PatientID, birth date.")
     ] = False,
@@ -127,7 +127,7 @@ def _draft(results: _Results, engine: Engine, options: DraftOptions) -> None:
         results.add(outcome, f"STUDY {number} OF {count}" if count > 1 else None)
 
 
-_FAILURES = (Exit.OUTSIDE_DOMAIN, Exit.UNREADABLE, Exit.INCOMPLETE, Exit.EDITED)
+_FAILURES = (Exit.NOT_A_MAMMOGRAM, Exit.UNREADABLE, Exit.INCOMPLETE, Exit.EDITED)
 """What may become of a study besides a draft of all of it; the first that happened is the exit code."""
 
 
@@ -175,7 +175,7 @@ class _Results:
             except ImagingError as error:  # a view's file went while its study was drafted
                 self._not_drafted(Exit.UNREADABLE, outcome.study, str(error))
         else:
-            code = Exit.OUTSIDE_DOMAIN if isinstance(outcome, Refused) else Exit.UNREADABLE
+            code = Exit.NOT_A_MAMMOGRAM if isinstance(outcome, Refused) else Exit.UNREADABLE
             self._not_drafted(code, outcome.study, outcome.message)
         self.done += 1
 
@@ -217,7 +217,7 @@ class _Results:
         from amrg.generation import study_folder, withdraw_draft
 
         self._note(code, study, message)
-        if code is Exit.OUTSIDE_DOMAIN:
+        if code is Exit.NOT_A_MAMMOGRAM:
             with writing(self.folder):
                 saved = withdraw_draft(study, self.folder)
             self._earlier(
@@ -239,7 +239,7 @@ class _Results:
 
     def document(self) -> dict[str, Any]:
         """All outcomes, for JSON."""
-        refused, unreadable = self.failures[Exit.OUTSIDE_DOMAIN], self.failures[Exit.UNREADABLE]
+        refused, unreadable = self.failures[Exit.NOT_A_MAMMOGRAM], self.failures[Exit.UNREADABLE]
         return {"reports": self.reports, "refused": refused, "unreadable": unreadable}
 
     def leave(self) -> None:

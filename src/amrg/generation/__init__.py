@@ -4,7 +4,7 @@ Listed here is what loads no model library. `amrg.generation.engines.local.load_
 """
 
 from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies
-from amrg.generation.drafting import DraftOptions, OutsideDomain, draft_report
+from amrg.generation.drafting import DraftOptions, NotAMammogram, draft_report
 from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.identifiers import name_patient
 from amrg.generation.outputs import FORMATS, render_draft, study_folder, withdraw_draft, write_draft
@@ -19,8 +19,8 @@ __all__ = [
     "Generation",
     "ImageFeatures",
     "ModelIdentity",
+    "NotAMammogram",
     "Outcome",
-    "OutsideDomain",
     "Refused",
     "Request",
     "Saved",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from amrg.birads import Draft
-from amrg.generation.drafting import DraftOptions, OutsideDomain, PreparedStudy, finish, prepare
+from amrg.generation.drafting import DraftOptions, NotAMammogram, PreparedStudy, finish, prepare, refuse_other_pictures
 from amrg.generation.engines.base import Engine, Generation
 from amrg.imaging import ImagingError, Study
 
@@ -25,7 +25,7 @@ class Drafted:
 
 @dataclass(frozen=True)
 class Refused:
-    """A study outside the model's domain, which got no draft."""
+    """A study with an image that does not look like a mammogram, which got no draft."""
 
     study: Study
     message: str
@@ -52,11 +52,11 @@ def draft_studies(studies: Iterable[Study], engine: Engine, options: DraftOption
 def _draft_group(studies: list[Study], engine: Engine, options: DraftOptions) -> Iterator[Outcome]:
     """The outcomes of studies that the engine takes together."""
     timings: list[dict[str, float]] = [{} for _ in studies]
-    steps = [_prepare(study, engine, seconds) for study, seconds in zip(studies, timings, strict=True)]
+    steps = [_prepare(study, engine, options, seconds) for study, seconds in zip(studies, timings, strict=True)]
     requests = [step.request for step in steps if isinstance(step, PreparedStudy)]
-    generations = engine.generate(requests, options.accept)
+    generations = engine.generate(requests)
     for step, seconds in zip(steps, timings, strict=True):
-        if isinstance(step, Unreadable):
+        if not isinstance(step, PreparedStudy):
             yield step
         else:
             with _timed(seconds, "generate"):
@@ -64,22 +64,25 @@ def _draft_group(studies: list[Study], engine: Engine, options: DraftOptions) ->
             yield _finish(step, generation, engine, options, seconds)
 
 
-def _prepare(study: Study, engine: Engine, seconds: dict[str, float]) -> PreparedStudy | Unreadable:
+def _prepare(
+    study: Study, engine: Engine, options: DraftOptions, seconds: dict[str, float]
+) -> PreparedStudy | Refused | Unreadable:
     try:
         with _timed(seconds, "prepare"):
-            return prepare(study, engine.settings)
+            prepared = prepare(study, engine.settings)
+        refuse_other_pictures(prepared, options)
+        return prepared
+    except NotAMammogram as error:
+        return Refused(study, str(error))
     except ImagingError as error:
         return Unreadable(study, str(error))
 
 
 def _finish(
     prepared: PreparedStudy, generation: Generation, engine: Engine, options: DraftOptions, seconds: dict[str, float]
-) -> Drafted | Refused:
-    try:
-        with _timed(seconds, "finish"):
-            draft = finish(prepared, generation, engine.identity, options)
-    except OutsideDomain as error:
-        return Refused(prepared.study, str(error))
+) -> Drafted:
+    with _timed(seconds, "finish"):
+        draft = finish(prepared, generation, engine.identity, options)
     return Drafted(prepared.study, draft, seconds)
 
 

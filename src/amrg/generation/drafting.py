@@ -18,35 +18,40 @@ from amrg.birads import (
     render,
 )
 from amrg.core.errors import AmrgError
-from amrg.generation.engines.base import Accept, Engine, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.generation.places import ViewCandidates, follow_boxes, locate_findings
 from amrg.generation.problems import find_problems
 from amrg.generation.sizes import measure_sizes
 from amrg.generation.stating import StatedReport, state_study
-from amrg.imaging import FramedBreast, ImagingError, Study, hanging_order, missing_views
+from amrg.imaging import FramedBreast, ImagingError, Mammogram, Study, hanging_order, missing_views
+from amrg.models.guard.likeness import mammogram_check
 from amrg.models.settings import ModelSettings
 from amrg.models.views import ViewEncoding, frame_for, model_image
 
 
-class OutsideDomain(AmrgError):
-    """A study unlike anything the model was trained on."""
+class NotAMammogram(AmrgError):
+    """A study with an image that does not look like a mammogram."""
 
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """A study with the request that an engine takes of it, and how its views were framed and encoded for that."""
+    """A study with the request that an engine takes of it, and how its views were framed and encoded for that.
+
+    `other_pictures` are the images that do not look like mammograms.
+    """
 
     study: Study
     request: Request
     framed: tuple[FramedBreast, ...]
     encoding: ViewEncoding
+    other_pictures: tuple[Mammogram, ...] = ()
 
 
 @dataclass(frozen=True)
 class DraftOptions:
-    """How drafts are written: the style of the rendered text, and whether studies outside the domain are drafted.
+    """How drafts are written: the style of the rendered text, and whether what looks like no mammogram is drafted.
 
     `study_facts`: the report states what is known of the study itself: its views, what is unconfirmed in it, and no 1
     or 2 for a breast without its CC or its MLO. A benchmark scores what the model states, so it sets this to False.
@@ -60,35 +65,18 @@ class DraftOptions:
     facility: Facility | None = None
     mastectomy: tuple[Laterality, ...] = ()
 
-    @property
-    def accept(self) -> Accept | None:
-        """Which image features an engine is to decode a text for; None: all."""
-        return None if self.force else lambda features: check_domain(features).in_domain is not False
-
-
-@dataclass(frozen=True)
-class DomainCheck:
-    """Distance from the training images and the threshold; None without a guard."""
-
-    distance: float | None = None
-    threshold: float | None = None
-
-    @property
-    def in_domain(self) -> bool | None:
-        """Whether the distance is within the threshold."""
-        return None if self.distance is None or self.threshold is None else self.distance <= self.threshold
-
 
 def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, force: bool = False) -> Draft:
     """Draft the report of a study. The report's status is `draft`; nothing of it is verified.
 
     Raises:
-        OutsideDomain: the study is unlike anything the model was trained on, and `force` is not set.
+        NotAMammogram: an image does not look like a mammogram, and `force` is not set.
         ImagingError: a view's file is gone or no longer readable, or there is no view.
     """
     options = DraftOptions(style, force)
     prepared = prepare(study, engine.settings)
-    (generation,) = engine.generate([prepared.request], options.accept)
+    refuse_other_pictures(prepared, options)
+    (generation,) = engine.generate([prepared.request])
     return finish(prepared, generation, engine.identity, options)
 
 
@@ -101,22 +89,37 @@ def prepare(study: Study, settings: ModelSettings) -> PreparedStudy:
     mammograms, encoding = hanging_order(study), settings.encoding
     if not mammograms:
         raise ImagingError("the study has no screening view")
-    framed = tuple(frame_for(m, encoding) for m in mammograms)
+    check = mammogram_check()
+    framed, others = [], []
+    for m in mammograms:  # one after the other: the pixels of the last few files are kept in memory
+        framed.append(frame_for(m, encoding))
+        if check.of_picture(m.pixels(), m.laterality) < 0:
+            others.append(m)
     images = tuple(model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True))
     request = Request(tuple((m.laterality, m.view) for m in mammograms), images)
-    return PreparedStudy(study, request, framed, encoding)
+    return PreparedStudy(study, request, tuple(framed), encoding, tuple(others))
+
+
+def refuse_other_pictures(prepared: PreparedStudy, options: DraftOptions) -> None:
+    """Refuse a study with an image that does not look like a mammogram, unless that is forced.
+
+    Raises:
+        NotAMammogram: naming the images.
+    """
+    if not prepared.other_pictures or options.force:
+        return
+    named = ", ".join(f"{m.laterality}{m.view} ({m.source.name})" for m in prepared.other_pictures)
+    several = len(prepared.other_pictures) > 1
+    raise NotAMammogram(
+        f"no draft: {named} {'do not look like mammograms' if several else 'does not look like a mammogram'}; expected "
+        "images of one breast each, dark around it. Remove what is none from the study, or use --force to draft all "
+        "the same."
+    )
 
 
 def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdentity, options: DraftOptions) -> Draft:
-    """Read the text, locate, remove what the features do not support, measure, and render.
-
-    Raises:
-        OutsideDomain: the study is unlike anything the model was trained on, and `options.force` is not set.
-    """
-    domain = check_domain(generation.features)
-    if generation.text is None or (domain.in_domain is False and not options.force):
-        raise OutsideDomain(_outside(identity.name, domain))
-    study, text = prepared.study, generation.text
+    """Read the text, locate, remove what the features do not support, measure, and render."""
+    study, text, domain = prepared.study, generation.text, generation.domain
     answer = read_answer(text)
     supported = _supported(answer.report, prepared, generation.features)
     placed, place_changes = follow_boxes(supported.report)
@@ -124,17 +127,25 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     stated = StatedReport(sized, supported.category_changes, missing=tuple(missing_views(study)))
     if options.study_facts:
         stated = state_study(replace(supported, report=sized), study, options.mastectomy)
+    near = None if domain is None else domain.in_domain
     provenance = Provenance(
-        software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=domain.in_domain
+        software=f"amrg {__version__}", model=identity.name, model_hash=identity.weights, in_domain=near
     )
     report = stated.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
+    others = tuple((m.laterality, m.view) for m in prepared.other_pictures)
     found = find_problems(answer, report, prepared.request.views, study.prior is not None)
     return Draft(
-        banner=draft_banner(identity.name, domain.in_domain, stated.missing),
+        banner=draft_banner(
+            identity.name,
+            stated.missing,
+            other_pictures=others,
+            unlike_training=None if domain is None or near else (domain.distance, domain.threshold),
+        ),
         study=identify(study),
-        in_domain=domain.in_domain,
-        domain_distance=domain.distance,
-        domain_threshold=domain.threshold,
+        in_domain=near,
+        domain_distance=None if domain is None else domain.distance,
+        domain_threshold=None if domain is None else domain.threshold,
+        other_pictures=others,
         suspicion=None if generation.features is None else generation.features.suspicion,
         missing_views=stated.missing,
         removed=supported.removed,
@@ -147,24 +158,6 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         boxes=tuple(image_boxes(report, study)),
         text=render(report, options.style, facility=options.facility),
         model_text=text,
-    )
-
-
-def check_domain(features: ImageFeatures | None) -> DomainCheck:
-    """How far images are from those that the model was trained on, by its guard where it has one."""
-    if features is None or features.guard is None:
-        return DomainCheck()
-    return DomainCheck(features.guard.distance(features.statistics), features.guard.threshold)
-
-
-def _outside(name: str, domain: DomainCheck) -> str:
-    """The one sentence that a user reads in place of a draft."""
-    how_far = (
-        "" if domain.distance is None else f" (distance {domain.distance:.1f}, expected at most {domain.threshold:.1f})"
-    )
-    return (
-        f"no draft: these images are outside the domain of model {name}{how_far}; it was trained on drawn phantoms "
-        "only. Use --model with one trained on such images, or --force to draft all the same."
     )
 
 

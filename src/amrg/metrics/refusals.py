@@ -1,4 +1,4 @@
-"""How often the guard would refuse a study as unlike those the model was trained on."""
+"""How often the guard would refuse a study because it does not look like mammograms."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from amrg.metrics.metric import SHARE, Metric, ratio
 from amrg.metrics.pairs import Pair, stacked
 
 _ABOUT = (
-    "share of studies that the guard would refuse, drafted all the same; "
-    "low is better on studies like those of the training, high on others"
+    "share of studies that the guard would refuse as no mammograms, drafted all the same; "
+    "low is better on mammograms, high on other pictures"
 )
 
 

@@ -31,9 +31,9 @@ from amrg.models.backbones.base import Backbone, Part
 from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.catalog import pinned_revision
 from amrg.models.embedded.architecture import FOLDER, NAME
-from amrg.models.embedded.guard import FILE_NAME as GUARD_FILE
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.errors import ModelError
+from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
 from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.hubnames import hub_name
 from amrg.models.settings import ModelSettings
@@ -48,7 +48,8 @@ class LoadedModel:
 
     `folder` has its weights, None for a hub model in the hub's own cache. Of an adapter, `adapter` is its folder and
     all else is its base's, except the settings that it was trained with; its weights are merged in, and `tuned_tower`
-    says whether any of them are the vision tower's. `notes` are lines about it for the user.
+    and `tuned_projector` say whether any of them are the vision tower's or the projector's. `notes` are lines about it
+    for the user.
     """
 
     name: str
@@ -61,6 +62,7 @@ class LoadedModel:
     adapter: Path | None = None
     hub_name: str | None = None
     tuned_tower: bool = False
+    tuned_projector: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,8 +73,8 @@ class LoadedModel:
 
     @property
     def guard_folder(self) -> Path | None:
-        """Where the guard of its tower is stored: with an adapter, or with a base whose tower no adapter changed."""
-        folders = (self.adapter, None if self.tuned_tower else self.folder)
+        """Where its distance from the training images is: with an adapter, or with a base that sees as before."""
+        folders = (self.adapter, None if self.tuned_tower or self.tuned_projector else self.folder)
         return next((f for f in folders if f is not None and (f / GUARD_FILE).is_file()), None)
 
     @property
@@ -166,7 +168,8 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
         for part, count in changed.items()
         if not moving[part]
     )
-    loaded = replace(loaded, tuned_tower=moving[Part.TOWER] > 0, notes=(*loaded.notes, *still))
+    tower, projector = (moving[part] > 0 for part in (Part.TOWER, Part.PROJECTOR))
+    loaded = replace(loaded, tuned_tower=tower, tuned_projector=projector, notes=(*loaded.notes, *still))
     return replace(unmerged, loaded=replace(loaded, notes=(*loaded.notes, *_of_tuned_tower(loaded, base.name))))
 
 

@@ -20,7 +20,7 @@ from amrg.metrics.prediction import Prediction
 
 @dataclass(frozen=True)
 class Drafter:
-    """Drafts studies with one engine, out-of-domain ones by force, so that no case is lost.
+    """Drafts studies with one engine, what looks like no mammogram by force, so that no case is lost.
 
     Categories are scored as the model states them, also of data sets whose cases are single views.
     """
@@ -44,7 +44,7 @@ class Drafter:
         if not isinstance(outcome, Drafted):
             return failed_prediction(key, outcome.message)
         draft = outcome.draft
-        refused = None if draft.in_domain is None else not draft.in_domain
+        refused = bool(draft.other_pictures)
         text = draft.model_text if self.score_text is ScoreText.MODEL else draft.text
         return Prediction(key=key, text=text, report=draft.report, refused=refused)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
 from amrg.models.embedded.candidates import Candidate
-from amrg.models.embedded.guard import Guard
+from amrg.models.guard.distance import DomainCheck
 from amrg.models.settings import ModelSettings
 
 Image = npt.NDArray[np.uint8]
@@ -42,32 +42,26 @@ class Request:
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What a model's vision tower measured of a study's images, for the finding places and the domain guard.
+    """What a model's vision tower found in a study's images.
 
     `candidates` are the places that it marks, view by view in the request's order; `suspicion` is how suspicious the
-    exam is, 0 to 1. `statistics` are float64 [views, features]; `guard` knows those of training images, None where none
-    was fitted.
+    exam is, 0 to 1.
     """
 
     candidates: tuple[tuple[Candidate, ...], ...]
     suspicion: float
-    statistics: npt.NDArray[np.float64]
-    guard: Guard | None
 
 
 @dataclass(frozen=True)
 class Generation:
     """What a model made of a request: its text, and its image features where the engine has them (no remote one has).
 
-    `text` is None where the features were not accepted, and nothing was decoded.
+    `domain` says how far the images are from its training images, None where the engine does not know those.
     """
 
-    text: str | None
+    text: str
     features: ImageFeatures | None = None
-
-
-Accept = Callable[[ImageFeatures], bool]
-"""Whether a text is to be decoded for images with these features."""
+    domain: DomainCheck | None = None
 
 
 class Engine(Protocol):
@@ -85,8 +79,5 @@ class Engine(Protocol):
     def max_batch(self) -> int:
         """How many requests it takes together."""
 
-    def generate(self, requests: Sequence[Request], accept: Accept | None = None) -> Iterator[Generation]:
-        """A generation a request, in order, decoded greedily: same requests, same texts.
-
-        An engine that has image features asks `accept` (None: all are accepted) before it decodes; others ignore it.
-        """
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+        """A generation a request, in order, decoded greedily: same requests, same texts."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from amrg.generation.engines.base import Accept, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
+from amrg.models.guard.distance import DomainCheck
 from amrg.models.settings import ModelSettings
 from amrg.models.views import ViewEncoding
 
@@ -17,16 +18,16 @@ IDENTITY = ModelIdentity(name="fixed", weights=None, device="none", dtype="none"
 
 @dataclass(frozen=True)
 class FixedEngine:
-    """Writes `texts` in turn, for each `generate` from the first on; `features` go with every one of them."""
+    """Writes `texts` in turn, for each `generate` from the first on; `features` and `domain` go with every one."""
 
     texts: tuple[str, ...] = (NORMAL,)
     features: ImageFeatures | None = None
+    domain: DomainCheck | None = None
     settings: ModelSettings = SETTINGS
     identity: ModelIdentity = IDENTITY
     max_batch: int = 1
 
-    def generate(self, requests: Sequence[Request], accept: Accept | None = None) -> Iterator[Generation]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """The texts in turn, whatever the images."""
-        accepted = accept is None or self.features is None or accept(self.features)
         for text in islice(cycle(self.texts), len(requests)):
-            yield Generation(text if accepted else None, self.features)
+            yield Generation(text, self.features, self.domain)

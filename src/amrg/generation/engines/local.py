@@ -9,11 +9,12 @@ import torch
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import Accept, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.decode import batch_prompts, decode_texts
-from amrg.models.embedded.features import feature_maps, read_candidates, read_suspicion, run_tower, view_statistics
-from amrg.models.embedded.guard import Guard
+from amrg.models.embedded.features import read_candidates, read_suspicion, run_tower
+from amrg.models.guard.distance import TrainingDistance
+from amrg.models.guard.pooling import pool_tokens
 from amrg.models.load import LoadedModel, load_model
 from amrg.models.settings import ModelSettings
 from amrg.models.threads import set_threads
@@ -21,10 +22,13 @@ from amrg.models.threads import set_threads
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """A loaded model, and its guard where it has one. `max_batch` studies are decoded together."""
+    """A loaded model. `max_batch` studies are decoded together.
+
+    `training` tells how far images are from the model's training images, None where nothing is known of those.
+    """
 
     loaded: LoadedModel
-    guard: Guard | None
+    training: TrainingDistance | None
     max_batch: int = 1
 
     @property
@@ -45,25 +49,23 @@ class LocalEngine:
         """Those stored with the checkpoint."""
         return self.loaded.settings
 
-    def generate(self, requests: Sequence[Request], accept: Accept | None = None) -> Iterator[Generation]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """Greedy texts, with image features where the model's tower locates findings."""
         for start in range(0, len(requests), self.max_batch):
-            yield from self._generate_together(requests[start : start + self.max_batch], accept)
+            yield from self._generate_together(requests[start : start + self.max_batch])
 
     @torch.inference_mode()
-    def _generate_together(self, requests: Sequence[Request], accept: Accept | None) -> list[Generation]:
+    def _generate_together(self, requests: Sequence[Request]) -> list[Generation]:
         """The generations of one batch."""
         loaded = self.loaded
         prompts = [loaded.backbone.build_prompt(loaded.processor, loaded.settings, r.views, r.images) for r in requests]
         encoded = [self._encode(prompt) for prompt in prompts]
-        accepted = [accept is None or features is None or accept(features) for _, features in encoded]
-        chosen = [i for i, yes in enumerate(accepted) if yes]
-        if not chosen:
-            return [Generation(None, features) for _, features in encoded]
-        image_tokens = [t for i in chosen for t in loaded.backbone.image_tokens(loaded.model, encoded[i][0])]
-        tokens = batch_prompts(loaded, [prompts[i] for i in chosen])
-        texts = dict(zip(chosen, decode_texts(loaded, tokens, image_tokens, self.settings.max_new_tokens), strict=True))
-        return [Generation(texts.get(i), features) for i, (_, features) in enumerate(encoded)]
+        image_tokens = [loaded.backbone.image_tokens(loaded.model, states) for states, _ in encoded]
+        domains = [None if self.training is None else self.training.check(pool_tokens(t)) for t in image_tokens]
+        together = [token for tokens in image_tokens for token in tokens]
+        texts = decode_texts(loaded, batch_prompts(loaded, prompts), together, self.settings.max_new_tokens)
+        features = [found for _, found in encoded]
+        return [Generation(*made) for made in zip(texts, features, domains, strict=True)]
 
     def _encode(self, prompt: Prompt) -> tuple[list[Tensors], ImageFeatures | None]:
         """The tower's output of a study's images: what the projector takes, and what the tower marks in them."""
@@ -72,23 +74,18 @@ class LocalEngine:
         if tower is None:
             return loaded.backbone.features(loaded.model, pixels), None
         out = run_tower(tower, pixels["pixel_values"].to(loaded.model.dtype))
-        features = ImageFeatures(
-            read_candidates(out),
-            read_suspicion(out),
-            view_statistics(feature_maps(out), prompt.pixels["pixel_values"].float()),
-            self.guard,
-        )
         assert out.last_hidden_state is not None
-        return [{"states": states} for states in out.last_hidden_state], features
+        states = [{"states": states} for states in out.last_hidden_state]
+        return states, ImageFeatures(read_candidates(out), read_suspicion(out))
 
 
 def load_engine(model: str | None = None, max_batch: int = 1, answer: AnswerForm | None = None) -> LocalEngine:
-    """Load a model by folder or hub name (None: the embedded one) with the guard stored with it.
+    """Load a model by folder or hub name (None: the embedded one) with its distance from the training images.
 
     `answer` is the form that is requested of it; None: that of its settings.
 
     Raises:
-        ModelError: the model is missing, gated or of no family that amrg knows.
+        ModelError: the model is missing, gated or of no family that amrg knows; the guard's file is damaged.
     """
     loaded = load_model(model)
     if answer is not None:
@@ -97,6 +94,6 @@ def load_engine(model: str | None = None, max_batch: int = 1, answer: AnswerForm
 
 
 def local_engine(loaded: LoadedModel, max_batch: int = 1) -> LocalEngine:
-    """The engine of a loaded model, with the guard of its tower where one is stored."""
+    """The engine of a loaded model, with the distance from its training images where one is stored."""
     set_threads(loaded.model)
-    return LocalEngine(loaded, Guard.load(loaded.guard_folder), max_batch)
+    return LocalEngine(loaded, TrainingDistance.load(loaded.guard_folder), max_batch)

@@ -1,1 +1,1 @@
-"""The model that amrg ships: architecture, tower, tokenizer, heads, guard, and its checkpoint."""
+"""The model that amrg ships: architecture, tower, tokenizer, and its checkpoint."""

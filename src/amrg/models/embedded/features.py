@@ -1,4 +1,4 @@
-"""One pass of the embedded model's tower over a study: what it marks, and what the guard measures of it."""
+"""One pass of the embedded model's tower over a study, and what it marks there."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from amrg.models.embedded.candidates import Candidate
-from amrg.models.embedded.guard import Array
 from amrg.models.embedded.mammogram_tower import CELL, MammogramTowerOutput
-
-TEXTURE_STAGES = 2
-EPSILON = 1e-3  # added before the logarithm, so that a feature that never shows stays finite
 
 
 def run_tower(tower: nn.Module, pixels: Tensor) -> MammogramTowerOutput:
-    """One pass over pixels [views, 3, size, size], feature maps included."""
-    out: MammogramTowerOutput = tower(pixel_values=pixels, output_hidden_states=True)
+    """One pass over pixels [views, 3, size, size]."""
+    out: MammogramTowerOutput = tower(pixel_values=pixels)
     return out
 
 
@@ -64,34 +60,3 @@ def read_suspicion(out: MammogramTowerOutput) -> float:
     assert out.maps is not None
     assert out.maps.suspicion is not None
     return float(out.maps.suspicion.float().sigmoid().max())
-
-
-@torch.inference_mode()
-def extract_features(tower: nn.Module, images: npt.NDArray[np.uint8]) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Feature maps of images uint8 [views, size, size, 3], from fine to coarse, on the CPU, and pixels in -1..1."""
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    device = next(tower.parameters()).device
-    return feature_maps(run_tower(tower, pixels.to(device))), pixels
-
-
-def feature_maps(out: MammogramTowerOutput) -> tuple[Tensor, ...]:
-    """Feature maps float32 [views, channels, rows, columns] on the CPU, from fine to coarse."""
-    assert out.hidden_states is not None
-    return tuple(stage.float().cpu() for stage in out.hidden_states)
-
-
-def view_statistics(stages: tuple[Tensor, ...], pixels: Tensor) -> Array:
-    """Logarithms of mean and deviation of the early stages' features over the breast, [views, features].
-
-    `stages` are the tower's hidden states, [views, channels, rows, columns], from the first on.
-    """
-    breast = (pixels[:, :1] > -1 + 16 / 127.5).float()
-    found = []
-    for stage in stages[:TEXTURE_STAGES]:
-        weight = torch.nn.functional.adaptive_avg_pool2d(breast, (stage.shape[2], stage.shape[3]))
-        total = weight.sum((2, 3)).clamp(min=1.0)
-        mean = (stage * weight).sum((2, 3)) / total
-        spread = (((stage - mean[:, :, None, None]) ** 2 * weight).sum((2, 3)) / total).sqrt()
-        found += [mean, spread]
-    statistics: Array = (torch.cat(found, 1).abs() + EPSILON).log().double().numpy()
-    return statistics

@@ -35,13 +35,13 @@ from amrg.models.adapters.files import (
     Shapes,
     why_no_adapter,
 )
-from amrg.models.embedded import guard
 from amrg.models.errors import ModelError
 from amrg.models.export.card import Origin, write_card
 from amrg.models.export.changes import changed_weights, changes_by_part, refuse_lost_parts
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
+from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
 from amrg.models.hubnames import checkpoint_shapes, hub_name, rename_to_hub, weight_files
 from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged
 
@@ -186,7 +186,7 @@ def _merge_into(partial: Path, request: ExportRequest) -> Original:
     rename_to_hub(partial, merged.config.model_type)
     loaded.processor.save_pretrained(partial)
     if loaded.guard_folder is not None:
-        shutil.copyfile(loaded.guard_folder / guard.FILE_NAME, partial / guard.FILE_NAME)
+        shutil.copyfile(loaded.guard_folder / GUARD_FILE, partial / GUARD_FILE)
     _write_other_files(partial, request, loaded)
     return before
 

@@ -1,4 +1,4 @@
-"""`make model`: train the tower, choose its operating points, train the language model, fit the guard.
+"""`make model`: train the tower, choose its operating points, train the language model, fit its guard.
 
 Every stage writes to the run folder, and is skipped or resumed when started again after an interruption.
 Run as `python -m amrg.training.embedded.build FILMS RUN_FOLDER`.
@@ -30,6 +30,7 @@ from amrg.models.card import EMBEDDED, TRAINED_ON
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
+from amrg.models.load import load_base
 from amrg.training.embedded.breasts import drawn_breasts, film_breasts
 from amrg.training.embedded.exam_maker import BreastPool, Exam, ExamMaker
 from amrg.training.embedded.language_metrics import Reader
@@ -37,6 +38,7 @@ from amrg.training.embedded.language_stage import Prompts, language_loss, start_
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
 from amrg.training.embedded.wordings import Wording, dmid_texts, instruction
+from amrg.training.guard.distance import fit_guard
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
 from amrg.training.tower.film_shards import film_views
@@ -85,6 +87,7 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     points = [choose_operating_points(recipe, films, folder, tower, plan["held out"]) for tower in towers]
     run, tokenizer = train_language(recipe, films, folder, towers, plan)
     assemble(run, tokenizer, out)
+    fit_guard(load_base(str(out)), films, plan["held out"]).save(out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (out / "operating-points.json").write_text(json.dumps(points[-1], indent=2) + "\n", encoding="utf-8")
     sets = [found.model_dump(mode="json") for found in training_sets(films, recipe.tower.held_out)]

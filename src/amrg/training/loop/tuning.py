@@ -7,17 +7,22 @@ checkpoint. Called again, `tune` resumes an interrupted run, and returns the res
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from peft import PeftModel
 
+from amrg.models.guard.pooling import pool_tokens
+from amrg.models.guard.storage import Numbers
 from amrg.training.callbacks import STOPPED, Callback, StepStats, peak_bytes
+from amrg.training.data.collating import Padding, collate_prompts
 from amrg.training.data.prepared import PreparedData
+from amrg.training.data.samples import Sample
 from amrg.training.errors import TuningError, training_memory_advice, translate_failures
 from amrg.training.loop import checkpoints
-from amrg.training.loop.distributed import DeviceGroup
-from amrg.training.loop.lora import ReportLoss, adapters_attached, train_mode
+from amrg.training.loop.distributed import DeviceGroup, to_device
+from amrg.training.loop.lora import ReportLoss, adapters_attached, eval_mode, image_tokens_of, train_mode
 from amrg.training.loop.run_state import RunState
 from amrg.training.loop.schedule import learning_rate_at
 from amrg.training.loop.stepping import Stepper
@@ -29,6 +34,7 @@ from amrg.training.outputs.artifacts import (
     read_training,
     software_versions,
     write_adapter,
+    write_distance,
     write_predictions,
     write_settings,
     write_training,
@@ -40,6 +46,8 @@ from amrg.training.recipe import Recipe
 
 __all__ = ["TrainedAdapter", "tune"]
 
+GUARD_STUDIES = 256
+"""Training studies, at most, that the distance from them is fitted to."""
 SAVE_EVERY = 120.0
 """Seconds between checkpoints, in addition to one after every validation."""
 
@@ -118,8 +126,9 @@ class _Run:
         finally:
             if self._logs is not None:
                 self._logs.close()
+        studies = self._pooled_studies()
         if self._devices.is_main:
-            self._write_outputs()
+            self._write_outputs(studies)
         self._devices.wait()
         return read_training(self._folder).summary(self._folder)
 
@@ -187,10 +196,25 @@ class _Run:
         self._run_state.save(self._devices.is_main)
         self._saved = time.monotonic()
 
-    def _write_outputs(self) -> None:
+    def _pooled_studies(self) -> list[Numbers]:
+        """Pooled image tokens of training studies, spread evenly over them, as the best adapter makes them."""
+        checkpoints.restore(self._stepper.parameters, self._run_state.best)
+        samples = self._prepared.train[:: max(1, -(-len(self._prepared.train) // GUARD_STUDIES))]
+        with eval_mode(self._loss), self._devices.unsharded(self._loss), self._devices.autocast():
+            return self._devices.map_shards(samples, self._pooled)
+
+    def _pooled(self, samples: Sequence[Sample]) -> list[Numbers]:
+        """A study's pooled image tokens, one study after the other."""
+        loaded, inner = self._prepared.loaded, self._model.get_base_model()
+        pad = Padding.of(loaded)
+        batches = (to_device(collate_prompts([s], self._prepared.features, pad), self._devices.device) for s in samples)
+        return [pool_tokens(image_tokens_of(inner, loaded.backbone, batch)) for batch in batches]
+
+    def _write_outputs(self, studies: Sequence[Numbers]) -> None:
         """Write the outputs of a finished run; `training.json` last, because it says that all others exist."""
         folder, state, samples = self._folder, self._run_state.state, self._validator.samples
         self._write_best()
+        write_distance(folder, studies)
         record = self._record()
         write_summary(folder, read_run(folder).recipe, record, samples, state.texts)
         write_training(folder, record)

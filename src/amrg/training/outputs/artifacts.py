@@ -23,6 +23,8 @@ from amrg.datasets.training_set import TrainingSet
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.validation import WatchedMetric
 from amrg.models.adapters.files import CONFIG_FILE, WEIGHTS_FILE
+from amrg.models.guard.distance import fit_distance
+from amrg.models.guard.storage import Numbers
 from amrg.models.settings import FILE_NAME as SETTINGS_FILE
 from amrg.models.settings import ModelSettings
 from amrg.training.data.prepared import DataUsed, PreparedData
@@ -153,6 +155,12 @@ def write_predictions(folder: Path, samples: Sequence[Sample], texts: Sequence[s
     predictions = [Prediction(key=s.key, text=text) for s, text in zip(samples, texts, strict=True)]
     lines = [json.dumps(p.model_dump(mode="json", exclude_none=True), ensure_ascii=False) for p in predictions]
     write_text(folder / PREDICTIONS, lines)
+
+
+def write_distance(folder: Path, studies: Sequence[Numbers]) -> None:
+    """Write how far drafted images are from the training images; `studies` are pooled, each [views, features]."""
+    if len(studies) > 1:
+        fit_distance(studies).save(folder)
 
 
 def write_training(folder: Path, training: TrainingRecord) -> None:
