@@ -1,6 +1,6 @@
-"""How far are images from those that a model was trained on? Told by its own image features, and stated in the draft.
+"""How far are images from those that a model was trained on? By its own image tokens; stated in the draft.
 
-Mahalanobis distance (Lee 2018) of a view's features, pooled over the image, under probabilistic principal components
+Mahalanobis distance (Lee 2018) of the mean of a view's image tokens, under probabilistic principal components
 (Tipping 1999): full covariance along the widest directions, one variance for all others. A few hundred images fit it,
 and it stays small for the widest towers.
 """

@@ -1,4 +1,4 @@
-"""Is a picture a mammogram at all? Told by plain measures of it, the same for every model, and shipped with amrg."""
+"""Is a picture a mammogram at all? By plain measures of it, the same for every model, and shipped with amrg."""
 
 from __future__ import annotations
 

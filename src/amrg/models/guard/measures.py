@@ -1,4 +1,4 @@
-"""Plain measures of a picture, by which a mammogram is told from other pictures: outline, background, tone, texture.
+"""Plain measures of a picture, which distinguish mammograms from others: outline, background, tone, texture.
 
 All are taken from a copy of the whole picture of at most `SIDE` pixels, before anything is framed or cut off: what a
 hand, a page or a film of a chest looks like is lost once its largest bright part is framed as a breast. None depends on
@@ -27,6 +27,7 @@ SIDE = 256  # pixels of the longer side of the copy that is measured
 BANDS = (1, 2, 4, 8, 16)  # widths of texture, in pixels of the copy
 DEPTHS = (0.03, 0.06, 0.12, 0.25, 0.5)  # below the skin, in square roots of the breast's area
 COLUMNS = 8  # strips across the breast from the chest wall to the nipple
+FLAT = 0.02  # of the range: what varies less is one value
 EPSILON = 1e-4
 
 
@@ -35,11 +36,19 @@ def measure_picture(pixels: Pixels, laterality: Laterality) -> Numbers:
 
     Same length and order for every image; every one is a finite number of ordinary size.
     """
-    small = _copy(pixels if laterality is Laterality.LEFT else pixels[:, ::-1])
+    small = _copy(_without_padding(pixels if laterality is Laterality.LEFT else pixels[:, ::-1]))
     mask, _ = find_breast(small, Laterality.LEFT)
     found = [*_outline(mask), *_background(small, mask), *_tone(small, mask), *_depth(small, mask)]
     found += [*_texture(small, mask), *_lines(small, mask), *_likeness_to_itself(small)]
     return np.clip(np.nan_to_num(np.asarray(found, np.float64)), -20, 20)
+
+
+def _without_padding(pixels: Pixels) -> Pixels:
+    """The picture without dark columns of one value at its chest wall, which make it a square in some collections."""
+    spread = np.ptp(pixels[:, : pixels.shape[1] // 2], axis=0)
+    start = int((spread > FLAT).argmax()) if (spread > FLAT).any() else 0
+    dark = start > 0 and float(pixels[:, :start].mean()) < float(np.median(pixels[:, start:])) + FLAT
+    return pixels[:, start:] if dark else pixels
 
 
 def _copy(pixels: Pixels) -> Pixels:
@@ -162,8 +171,8 @@ def _lines(small: Pixels, mask: Mask) -> Iterator[float]:
             continue
         usual = float(np.median(means)) + EPSILON
         smooth = ndimage.median_filter(means, 9)
-        yield float(np.log(means.max() / usual))
-        yield float(np.log(np.sort(means / (smooth + EPSILON))[-3]))
+        yield float(np.log(means.max() / usual + EPSILON))
+        yield float(np.log(np.sort(means / (smooth + EPSILON))[-3] + EPSILON))
         yield float(np.log(means.std() / usual + EPSILON))
 
 

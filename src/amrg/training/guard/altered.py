@@ -77,7 +77,7 @@ def _padded(pixels: Pixels, rng: Rng) -> Pixels:
     """On a larger dark picture; some at a distance from the left edge, as films are scanned."""
     top, bottom, left, right = (
         round(rng.uniform(0, limit) * side) if rng.random() < 0.5 else 0
-        for limit, side in zip((0.15, 0.3, 0.08, _PAD), (*pixels.shape[:1] * 2, *pixels.shape[1:] * 2), strict=True)
+        for limit, side in zip((0.15, 0.3, 0.35, _PAD), (*pixels.shape[:1] * 2, *pixels.shape[1:] * 2), strict=True)
     )
     return np.pad(pixels, ((top, bottom), (left, right)), constant_values=float(np.percentile(pixels, 1)))
 

@@ -1,7 +1,7 @@
 """`make guard`: make and measure pictures, and fit what tells mammograms from others, into the package.
 
-Run as `python -m amrg.training.guard.build FILMS RUN_FOLDER`. Measuring takes a quarter of an hour on two cores and is
-kept in the run folder; fitting takes a minute.
+Run as `python -m amrg.training.guard.build FILMS RUN_FOLDER`. Measuring takes ten minutes on two cores and is
+saved in the run folder; fitting takes a minute.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class GuardRecipe(Value):
 
 def measured_pictures(films: Path, folder: Path, recipe: GuardRecipe) -> Measured:
     """All pictures measured; read from the run folder where an earlier call left them."""
-    kept = folder / "measures.npz"
-    if not kept.is_file():
+    cache = folder / "measures.npz"
+    if not cache.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         pictures = [*mammograms(films, recipe.exams), *other_pictures(films, recipe.each, recipe.photographs)]
         log.info("measuring %d pictures", len(pictures))
         made = measure_all(pictures)
-        np.savez(kept, kinds=np.array(made.kinds), is_mammogram=made.is_mammogram, numbers=made.numbers)
-    with np.load(kept) as stored:
+        np.savez(cache, kinds=np.array(made.kinds), is_mammogram=made.is_mammogram, numbers=made.numbers)
+    with np.load(cache) as stored:
         return Measured(tuple(map(str, stored["kinds"])), stored["is_mammogram"], stored["numbers"])
 
 

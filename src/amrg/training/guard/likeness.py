@@ -1,4 +1,4 @@
-"""Fitting what tells a mammogram from any other picture: a few small networks over plain measures."""
+"""Fitting what distinguishes a mammogram from any other picture: a few small networks over plain measures."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class _Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of measures [B, measures]."""
-        kept = nn.functional.dropout(torch.relu(self.first(x)), 0.2, self.training)
-        found: Tensor = self.last(kept)[:, 0]
+        hidden = nn.functional.dropout(torch.relu(self.first(x)), 0.2, self.training)
+        found: Tensor = self.last(hidden)[:, 0]
         return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -77,11 +77,11 @@ def measure_all(pictures: Iterable[Picture], processes: int = 2) -> Measured:
     listed = list(pictures)
     with get_context("spawn").Pool(processes) as pool:
         rows = list(pool.imap(_measure, listed, chunksize=16))
-    kept = [(p, row) for p, row in zip(listed, rows, strict=True) if row is not None]
+    read = [(p, row) for p, row in zip(listed, rows, strict=True) if row is not None]
     return Measured(
-        tuple(p.kind for p, _ in kept),
-        np.array([p.is_mammogram for p, _ in kept]),
-        np.stack([row for _, row in kept]),
+        tuple(p.kind for p, _ in read),
+        np.array([p.is_mammogram for p, _ in read]),
+        np.stack([row for _, row in read]),
     )
 
 
@@ -94,17 +94,17 @@ def _measure(picture: Picture) -> Numbers | None:
 def as_read(pixels: Pixels) -> Pixels | None:
     """A picture as reading a file of it gives it, hung with its bright part at the left; None where it is blank."""
     stored = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.float32)
-    shown = stored / np.float32(255)
+    values = stored / np.float32(255)
     hidden = outside_image(stored, Header(), []).hidden
-    if is_negative(shown, hidden):
-        shown = 1 - shown
+    if is_negative(values, hidden):
+        values = 1 - values
     if hidden is not None:
-        shown = np.where(hidden, np.float32(0), shown)
-    if np.ptp(shown) < _DARKEST:
+        values = np.where(hidden, np.float32(0), values)
+    if np.ptp(values) < _DARKEST:
         return None
-    mask, _ = find_breast(shown, Laterality.LEFT)
+    mask, _ = find_breast(values, Laterality.LEFT)
     at_left = float(np.nonzero(mask)[1].mean()) < mask.shape[1] / 2
-    return np.ascontiguousarray(shown if at_left else shown[:, ::-1])
+    return np.ascontiguousarray(values if at_left else values[:, ::-1])
 
 
 def _film(film: ListedFilm, change: Callable[[Pixels, Rng], Pixels] | None, rng: Rng) -> Pixels:
@@ -118,8 +118,3 @@ def _drawn(population: str, seed: int, view: int, change: Callable[[Pixels, Rng]
     if drawn.laterality is Laterality.RIGHT:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
     return pixels if change is None else change(pixels, rng)
-
-
-def kinds_of(measured: Measured, wanted: Callable[[str], bool]) -> Sequence[int]:
-    """Places of the pictures of some kinds."""
-    return [i for i, kind in enumerate(measured.kinds) if wanted(kind)]
