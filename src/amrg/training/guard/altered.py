@@ -29,7 +29,8 @@ def varied(pixels: Pixels, rng: Rng) -> Pixels:
 def _contrast(pixels: Pixels, rng: Rng) -> Pixels:
     """Another exposure, window or film."""
     low, high = rng.uniform(0, 0.12), rng.uniform(0.6, 1.1)
-    return np.clip((pixels - low) / (high - low), 0, 1) ** np.exp(rng.uniform(-0.7, 0.7)) * rng.uniform(0.7, 1)
+    stretched = np.clip((pixels - low) / (high - low), 0, 1)
+    return np.asarray(stretched ** np.exp(rng.uniform(-0.7, 0.7)) * rng.uniform(0.7, 1), np.float32)
 
 
 def _equalised(pixels: Pixels, rng: Rng) -> Pixels:
@@ -58,7 +59,7 @@ def _smaller(pixels: Pixels, rng: Rng) -> Pixels:
     image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).resize(shape, Image.Resampling.BOX)
     stored = io.BytesIO()
     image.save(stored, "JPEG", quality=int(rng.integers(30, 95)))
-    return np.asarray(Image.open(stored), np.float32) / 255
+    return np.asarray(Image.open(stored), np.float32) / np.float32(255)
 
 
 def _tight(pixels: Pixels, rng: Rng) -> Pixels:
@@ -95,7 +96,7 @@ def _scanned(pixels: Pixels, rng: Rng) -> Pixels:
         made = made + rng.uniform(0.02, 0.12)
     if rng.random() < 0.4:
         made = made + rng.uniform(0.005, 0.03) * cloud(made.shape, rng, 1.8)
-    return made + rng.uniform(0, 0.02) * rng.standard_normal(made.shape)
+    return np.asarray(made + rng.uniform(0, 0.02) * rng.standard_normal(made.shape), np.float32)
 
 
 def _labelled(pixels: Pixels, rng: Rng) -> Pixels:
@@ -110,7 +111,7 @@ def _labelled(pixels: Pixels, rng: Rng) -> Pixels:
         else:
             letters = str(rng.choice(["R CC", "L MLO", "LCC", "RMLO", "R", "L", "12/03/1994", "MLO"]))
             pen.text((x, y), letters, fill=grey, font=ImageFont.load_default(size))
-    return np.asarray(image, np.float32) / 255
+    return np.asarray(image, np.float32) / np.float32(255)
 
 
 _VARIATIONS: tuple[tuple[Callable[[Pixels, Rng], Pixels], float], ...] = (

@@ -64,7 +64,7 @@ def _fitted(seed: int, x: Tensor, y: Tensor, weights: Tensor) -> _Network:
         noisy = x[drawn] + NOISE * torch.randn((BATCH, x.shape[1]), generator=generator)
         loss = nn.functional.binary_cross_entropy_with_logits(network(noisy), 0.98 * y[drawn] + 0.01)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         optimiser.step()
         schedule.step()
     return network.eval()
