@@ -47,7 +47,7 @@ class Interrupted(FixedEngine):
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     def set_engine(engine: FixedEngine) -> None:
         object.__setattr__(engine, "loaded", SimpleNamespace(notes=()))  # what the command reads of a local model
-        monkeypatch.setattr(local, "load_engine", lambda name=None: engine)
+        monkeypatch.setattr(local, "load_engine", lambda name=None, **_: engine)
 
     set_engine(FixedEngine())
     return set_engine
