@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model guard guard-figures model-card film-figures parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report test lint model guard guard-figures model-card film-figures show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -66,6 +66,10 @@ guard-figures: guard
 model-card: $(READY)
 	$(BIN)/python -m amrg.benchmark.model_card --workers 2
 	$(BIN)/python -m amrg.experiments.film_figures $(FILMS) --card
+
+# Thirty real views with their drafts: docs/show/films.md.
+show-films: $(READY)
+	$(BIN)/python scripts/show_films.py $(FILMS)
 
 film-figures: $(READY)
 	$(BIN)/python -m amrg.experiments.film_figures $(FILMS)

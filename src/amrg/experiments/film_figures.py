@@ -82,11 +82,16 @@ def draft_films(films: Sequence[ListedFilm], engine: Engine) -> Iterator[FilmDra
 def _study(film: ListedFilm, folder: Path) -> Study:
     """The view as a file, in its true proportions."""
     folder.mkdir()
-    image = Image.open(film.folder / film.name).convert("L")
-    image = image.resize((max(8, round(image.width * _across(film, image.size))), image.height), Image.Resampling.BOX)
-    image.save(folder / f"{SIDES[film.record['laterality']]}_{film.record['view']}.png")
+    film_in_proportion(film).save(folder / f"{SIDES[film.record['laterality']]}_{film.record['view']}.png")
     (study,) = read_studies(folder).studies
     return study
+
+
+def film_in_proportion(film: ListedFilm) -> Image.Image:
+    """The view as a grey image in its true proportions."""
+    image = Image.open(film.folder / film.name).convert("L")
+    across = _across(film, image.size)
+    return image.resize((max(8, round(image.width * across)), image.height), Image.Resampling.BOX)
 
 
 def _across(film: ListedFilm, size: tuple[int, int]) -> float:
@@ -103,7 +108,7 @@ def mass_named(views: Sequence[FilmDraft]) -> float:
 
 def surest_finding_inside(views: Sequence[FilmDraft]) -> float:
     """Of views with marked lesions: share of those whose most probable finding has its box's middle in a lesion."""
-    return _mean([_hits(v) for v in views if _boxes(v.film)])
+    return _mean([_hits(v) for v in views if listed_boxes(v.film)])
 
 
 def findings_on_normal(views: Sequence[FilmDraft]) -> float:
@@ -208,7 +213,7 @@ def _has_mass(film: ListedFilm) -> bool:
     return listed or "mass" in str(film.record.get("tags", ""))
 
 
-def _boxes(film: ListedFilm) -> list[tuple[float, float, float, float]]:
+def listed_boxes(film: ListedFilm) -> list[tuple[float, float, float, float]]:
     """Lesion boxes in pixels of the file that was drafted."""
     with Image.open(film.folder / film.name) as image:
         across = _across(film, image.size)
@@ -222,7 +227,7 @@ def _hits(view: FilmDraft) -> bool:
     findings = view.draft.report.findings
     best = max(view.draft.boxes, key=lambda b: findings[b.finding - 1].probability or 0.0)
     x, y = (best.box.left + best.box.right) / 2, (best.box.top + best.box.bottom) / 2
-    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in _boxes(view.film))
+    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in listed_boxes(view.film))
 
 
 def _density(view: FilmDraft) -> int | None:

@@ -1,0 +1,106 @@
+"""Thirty real views of patients that the embedded model was not trained on, with its drafts, next to their labels.
+
+Run as `.venv/bin/python scripts/show_films.py ../shared/data/films` (`make show-films`): writes docs/show/films.md and
+docs/figures/films.jpg. The views are every so-many-th of the list, whatever the drafts are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from amrg.birads import Composition
+from amrg.experiments.film_figures import FilmDraft, draft_films, film_in_proportion, held_out_films, listed_boxes
+from amrg.generation.engines.local import local_engine
+from amrg.models.load import load_model
+
+COUNT, ROWS, HEIGHT = 30, 3, 260
+PAGE, PICTURE = Path("docs/show/films.md"), Path("docs/figures/films.jpg")
+LISTED, DRAFTED = (90, 200, 90), (240, 90, 60)
+HEAD = """# Thirty real views
+
+Every so-many-th view of the patients that the embedded model was not trained on, drafted as a study of its own
+(`make show-films`). Green: lesions as the collection marks them; red: findings as drafted. Films of CBIS-DDSM (CC BY
+3.0) and low-energy views of CDD-CESM (CC BY 4.0), reduced.
+
+![Thirty views with listed and drafted findings](../figures/films.jpg)
+
+| | listed | drafted | suspicion |
+|---|---|---|---|
+"""
+
+
+def main() -> None:
+    """Draft the views, write page and picture."""
+    loaded = load_model()
+    films = held_out_films(Path(sys.argv[1]), loaded)
+    chosen = [films[round(i * (len(films) - 1) / (COUNT - 1))] for i in range(COUNT)]
+    drafts = list(draft_films(chosen, local_engine(loaded)))
+    _sheet(drafts).save(PICTURE, quality=82)
+    PAGE.write_text(HEAD + "".join(_row(i, d) for i, d in enumerate(drafts, 1)), encoding="utf-8")
+
+
+def _sheet(drafts: Sequence[FilmDraft]) -> Image.Image:
+    """All views in rows, numbered."""
+    tiles = [_tile(i, draft) for i, draft in enumerate(drafts, 1)]
+    each = -(-len(tiles) // ROWS)
+    rows = [tiles[i : i + each] for i in range(0, len(tiles), each)]
+    width = max(sum(t.width + 4 for t in row) for row in rows)
+    sheet = Image.new("RGB", (width, ROWS * (HEIGHT + 4)))
+    for number, row in enumerate(rows):
+        left = 0
+        for tile in row:
+            sheet.paste(tile, (left, number * (HEIGHT + 4)))
+            left += tile.width + 4
+    return sheet
+
+
+def _tile(number: int, draft: FilmDraft) -> Image.Image:
+    film = film_in_proportion(draft.film)
+    scale = HEIGHT / film.height
+    tile = film.resize((max(1, round(film.width * scale)), HEIGHT)).convert("RGB")
+    pen = ImageDraw.Draw(tile)
+    drafted = (
+        [] if draft.draft is None else [(b.box.left, b.box.top, b.box.right, b.box.bottom) for b in draft.draft.boxes]
+    )
+    for boxes, colour in ((listed_boxes(draft.film), LISTED), (drafted, DRAFTED)):
+        for box in boxes:
+            pen.rectangle([edge * scale for edge in box], outline=colour, width=2)
+    pen.text((4, 2), str(number), fill=(255, 255, 255))
+    return tile
+
+
+def _row(number: int, view: FilmDraft) -> str:
+    if view.draft is None:
+        return f"| {number} | {_listed(view)} | refused | |\n"
+    report, suspicion = view.draft.report, view.draft.suspicion
+    findings = "; ".join(" ".join(filter(None, _words(f))) for f in report.findings) or "no finding"
+    density = "" if report.composition is None else f", density {report.composition}"
+    worst = "" if report.worst is None else f", BI-RADS {report.worst}"
+    return f"| {number} | {_listed(view)} | {findings}{density}{worst} | {suspicion or 0:.2f} |\n"
+
+
+def _words(finding: object) -> Sequence[str | None]:
+    names = ("shape", "margin", "morphology", "distribution", "kind")
+    said = [getattr(finding, name) for name in names]
+    probability = getattr(finding, "probability", None)
+    return [*(None if word is None else str(word) for word in said), f"({probability:.2f})" if probability else None]
+
+
+def _listed(view: FilmDraft) -> str:
+    """The collection's own words, in lower case."""
+    record = view.film.record
+    lesions = [
+        " ".join(str(x[name]).lower() for name in ("shape", "margins", "kind", "pathology") if x.get(name))
+        for x in record.get("lesions", [])
+    ]
+    words = lesions or [str(record.get("findings_text") or record.get("outcome"))]
+    density = record.get("density")
+    return "; ".join(words) + ("" if density is None else f", density {list(Composition)[int(density) - 1]}")
+
+
+if __name__ == "__main__":
+    main()
