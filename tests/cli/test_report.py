@@ -219,7 +219,7 @@ def test_inspect_shows_dates_files_accessions_and_the_prior(tmp_path: Path) -> N
         "study 3 of 4: 2024-03-01, accession ACC-2",
         "study 4 of 4: 2025-01-01, no accession number",
     ]
-    assert any("new/LMLO.dcm" in line and "200 x 160" in line for line in lines)
+    assert any("new/LMLO.dcm" in line and "600 x 480" in line for line in lines)
     (prior,) = (line for line in lines if line.startswith("study 3: prior: "))
     assert "study 2 of 2021-01-05, the same patient; not used in the draft" in prior
     (why,) = (line for line in lines if "is not used as prior" in line)

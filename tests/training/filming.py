@@ -76,6 +76,7 @@ def _crop(folder: Path, number: int, lesion: dict[str, Any]) -> dict[str, Any]:
     name = _save(folder, f"crops/{number}.jpg", Image.fromarray(spot))
     return {
         "file": name,
+        "dataset": "CBIS-DDSM",
         "crop": True,
         "scale": 1,
         "patient": f"P_9{number}",

@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -59,6 +60,21 @@ class FilmDraft:
         stated += [str(lesion.get("pathology", "")) for lesion in record.get("lesions", [])]
         words = ("malignant", "benign", "normal")
         return {word for text in stated for word in words if text.lower().startswith(word)}
+
+    @cached_property
+    def boxes(self) -> list[tuple[float, float, float, float]]:
+        """Of the lesions that the collection marks, in pixels of the file that was drafted."""
+        return listed_boxes(self.film)
+
+    @cached_property
+    def is_hit(self) -> bool:
+        """Whether the middle of the most probable finding's box is in a lesion's box."""
+        if self.draft is None or not self.draft.boxes:
+            return False
+        findings = self.draft.report.findings
+        best = max(self.draft.boxes, key=lambda b: findings[b.finding - 1].probability or 0.0)
+        x, y = (best.box.left + best.box.right) / 2, (best.box.top + best.box.bottom) / 2
+        return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in self.boxes)
 
 
 Figure = Callable[[Sequence[FilmDraft]], float]
@@ -108,7 +124,7 @@ def mass_named(views: Sequence[FilmDraft]) -> float:
 
 def surest_finding_inside(views: Sequence[FilmDraft]) -> float:
     """Of views with marked lesions: share of those whose most probable finding has its box's middle in a lesion."""
-    return _mean([_hits(v) for v in views if listed_boxes(v.film)])
+    return _mean([v.is_hit for v in views if v.boxes])
 
 
 def findings_on_normal(views: Sequence[FilmDraft]) -> float:
@@ -218,16 +234,6 @@ def listed_boxes(film: ListedFilm) -> list[tuple[float, float, float, float]]:
     with Image.open(film.folder / film.name) as image:
         across = _across(film, image.size)
         return [(b[0] * across, b[1], b[2] * across, b[3]) for b, _ in film_boxes(film, image.size)]
-
-
-def _hits(view: FilmDraft) -> bool:
-    """Whether the middle of the most probable finding's box is in a lesion's box."""
-    if view.draft is None or not view.draft.boxes:
-        return False
-    findings = view.draft.report.findings
-    best = max(view.draft.boxes, key=lambda b: findings[b.finding - 1].probability or 0.0)
-    x, y = (best.box.left + best.box.right) / 2, (best.box.top + best.box.bottom) / 2
-    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in listed_boxes(view.film))
 
 
 def _density(view: FilmDraft) -> int | None:

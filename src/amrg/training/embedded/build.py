@@ -43,7 +43,7 @@ from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
 from amrg.training.tower.film_shards import film_views
 from amrg.training.tower.films import read_films
-from amrg.training.tower.operating_points import set_operating_points
+from amrg.training.tower.operating_points import name_earlier, set_operating_points
 
 log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
@@ -218,6 +218,7 @@ def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, out: Path) -> No
     model = run.module
     assert isinstance(model, Gemma3ForConditionalGeneration)  # what train_language trains
     model.load_state_dict(run.averaged_state())
+    name_earlier(model.model.vision_tower)
     model.generation_config.do_sample = False
     model.save_pretrained(out)
     build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW).save_pretrained(out)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from amrg.birads import Kind
 from amrg.models.embedded.attributes import KINDS
 from amrg.models.embedded.mammogram_tower import CELL, MammogramTower, MammogramTowerOutput
 from amrg.training.tower.augmenting import place_view, usual_placement
@@ -23,6 +24,9 @@ from amrg.training.tower.place_targets import LESION, PLACES
 
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box
 LEAST = 5  # lesions of a kind, of which a threshold can be chosen
+EARLIER = 0.4
+"""Logits that a mass on a held-out film has to be more certain for than one half before the language model names it: it
+is trained on tokens of films that the tower knows (lab notes)."""
 RECALL = 1.5  # how much a finding missed weighs against one invented: the beta of F
 
 
@@ -62,6 +66,11 @@ def set_operating_points(tower: MammogramTower, views: Sequence[LabelledView], s
             chosen[name] = threshold
             _shift(tower, place, threshold)
     return chosen
+
+
+def name_earlier(tower: MammogramTower) -> None:
+    """Raise what the language model names too late, once it is trained."""
+    _shift(tower, 2 + KINDS.index(Kind.MASS), -EARLIER)
 
 
 @torch.no_grad()
