@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from amrg.benchmark.layout import SCORES, Perturbation
 from amrg.benchmark.model_card import BLANKED_METRICS, METRICS, SPLIT, Exams, card_metrics, card_of, score_exams
 from amrg.cli import app
+from amrg.experiments.film_figures import FIGURES
 from amrg.generation.engines.local import local_engine
 from amrg.metrics.scores import MetricScore, Scores
 from amrg.models import ModelCard, model_card
@@ -74,6 +75,8 @@ def test_the_card_states_model_metrics_and_how_they_are_defined(scores: Scores, 
 def test_the_shipped_card_is_of_the_shipped_weights_and_names_the_same_metrics() -> None:
     card = model_card()
     assert card.weights_sha256 == load_model().weights_hash
-    assert {m.name for m in card.metrics} == {*METRICS, *BLANKED_METRICS}
+    of_films = {f"{part}_{figure.__name__}" for part, figures in FIGURES.items() for figure in figures}
+    assert {m.name for m in card.metrics} == {*METRICS, *BLANKED_METRICS, *of_films}
+    assert all(source in " ".join(card.attribution) for source in ("CBIS-DDSM", "CDD-CESM", "EfficientNet"))
     printed = json.loads(CliRunner().invoke(app, ["model", "card", "--json"]).stdout)
     assert ModelCard.model_validate_json(json.dumps(printed)) == card

@@ -137,8 +137,11 @@ def test_the_command_states_it_and_ends_as_a_leak_does(tmp_path: Path) -> None:
     assert other.exit_code == Exit.OK, other.output
 
 
-def test_the_embedded_model_states_that_it_was_trained_on_drawn_exams() -> None:
-    assert [of.name for of in provenance_of(load_model()).sets] == ["phantom"]
+def test_the_embedded_model_states_which_films_it_was_trained_on() -> None:
+    phantom, *real = provenance_of(load_model()).sets
+    assert phantom.name == "phantom"
+    assert [of.name for of in real] == ["cbis-ddsm", "cdd-cesm"]
+    assert all(of.n == len(of.digests.images) > 0 for of in real)
 
 
 def test_an_adapter_states_its_training_set_and_its_base(tmp_path: Path) -> None:
