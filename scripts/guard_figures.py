@@ -18,9 +18,10 @@ from amrg.imaging.pixels.decoding import presentation_values
 from amrg.models.guard.likeness import MammogramCheck
 from amrg.models.guard.measures import measure_picture
 from amrg.training.guard.build import GuardRecipe, measured_pictures
-from amrg.training.guard.likeness import auroc, fit_likeness, refused_by_kind
+from amrg.training.guard.likeness import fit_likeness, refused_by_kind
 from amrg.training.guard.pages import photographs_in
 from amrg.training.guard.pictures import Measured, as_read
+from amrg.training.tower.film_metrics import auroc
 
 FOLDS = 5
 SECTIONS = ("CT_", "MR_", "693_", "examples_", "J2K_", "JPEG2000")  # pydicom's test files that are images of a body
@@ -40,7 +41,8 @@ def show(title: str, check: MammogramCheck, tested: Measured) -> None:
         print(f"  {kind:32} n {count:5}  refused {share:.3f}")
     likeness = check.likeness(tested.numbers)
     if 0 < tested.is_mammogram.sum() < len(tested.kinds):
-        print(f"  AUROC {auroc(likeness[tested.is_mammogram], likeness[~tested.is_mammogram]):.4f}")
+        mammogram, other = (likeness[chosen].tolist() for chosen in (tested.is_mammogram, ~tested.is_mammogram))
+        print(f"  AUROC {auroc(mammogram, other):.4f}")
 
 
 def family(kind: str) -> str:

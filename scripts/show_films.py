@@ -12,10 +12,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from amrg.birads import Composition
-from amrg.experiments.film_figures import FilmDraft, draft_films, film_in_proportion, held_out_films, listed_boxes
+from amrg.birads import Composition, Finding
+from amrg.experiments.film_figures import FilmDraft, draft_films, held_out_films
 from amrg.generation.engines.local import local_engine
 from amrg.models.load import load_model
+from amrg.training.tower.films import film_in_proportion
 
 COUNT, ROWS, HEIGHT = 30, 3, 260
 PAGE, PICTURE = Path("docs/show/films.md"), Path("docs/figures/films.jpg")
@@ -59,14 +60,14 @@ def _sheet(drafts: Sequence[FilmDraft]) -> Image.Image:
 
 
 def _tile(number: int, draft: FilmDraft) -> Image.Image:
-    film = film_in_proportion(draft.film)
+    film, _ = film_in_proportion(draft.film)
     scale = HEIGHT / film.height
     tile = film.resize((max(1, round(film.width * scale)), HEIGHT)).convert("RGB")
     pen = ImageDraw.Draw(tile)
     drafted = (
         [] if draft.draft is None else [(b.box.left, b.box.top, b.box.right, b.box.bottom) for b in draft.draft.boxes]
     )
-    for boxes, colour in ((listed_boxes(draft.film), LISTED), (drafted, DRAFTED)):
+    for boxes, colour in ((draft.boxes, LISTED), (drafted, DRAFTED)):
         for box in boxes:
             pen.rectangle([edge * scale for edge in box], outline=colour, width=2)
     pen.text((4, 2), str(number), fill=(255, 255, 255))
@@ -83,11 +84,9 @@ def _row(number: int, view: FilmDraft) -> str:
     return f"| {number} | {_listed(view)} | {findings}{density}{worst} | {suspicion or 0:.2f} |\n"
 
 
-def _words(finding: object) -> Sequence[str | None]:
-    names = ("shape", "margin", "morphology", "distribution", "kind")
-    said = [getattr(finding, name) for name in names]
-    probability = getattr(finding, "probability", None)
-    return [*(None if word is None else str(word) for word in said), f"({probability:.2f})" if probability else None]
+def _words(finding: Finding) -> Sequence[str | None]:
+    said = (finding.shape, finding.margin, finding.morphology, finding.distribution, finding.kind)
+    return [*said, f"({finding.probability:.2f})" if finding.probability else None]
 
 
 def _listed(view: FilmDraft) -> str:

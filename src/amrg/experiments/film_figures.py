@@ -17,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from PIL import Image
 from scipy.stats import spearmanr
 
 from amrg.birads import Composition, Draft, Kind
@@ -32,7 +31,7 @@ from amrg.models.card import FILE_NAME, CardMetric, model_card
 from amrg.models.load import LoadedModel, load_model
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import usable_films
-from amrg.training.tower.films import USUAL_ASPECT, ListedFilm, film_boxes
+from amrg.training.tower.films import ListedFilm, film_in_proportion
 
 log = logging.getLogger("amrg.experiments")
 DRAWS = 500
@@ -64,7 +63,7 @@ class FilmDraft:
     @cached_property
     def boxes(self) -> list[tuple[float, float, float, float]]:
         """Of the lesions that the collection marks, in pixels of the file that was drafted."""
-        return listed_boxes(self.film)
+        return [box for box, _ in film_in_proportion(self.film)[1]]
 
     @cached_property
     def is_hit(self) -> bool:
@@ -98,23 +97,9 @@ def draft_films(films: Sequence[ListedFilm], engine: Engine) -> Iterator[FilmDra
 def _study(film: ListedFilm, folder: Path) -> Study:
     """The view as a file, in its true proportions."""
     folder.mkdir()
-    film_in_proportion(film).save(folder / f"{SIDES[film.record['laterality']]}_{film.record['view']}.png")
+    film_in_proportion(film)[0].save(folder / f"{SIDES[film.record['laterality']]}_{film.record['view']}.png")
     (study,) = read_studies(folder).studies
     return study
-
-
-def film_in_proportion(film: ListedFilm) -> Image.Image:
-    """The view as a grey image in its true proportions."""
-    image = Image.open(film.folder / film.name).convert("L")
-    across = _across(film, image.size)
-    return image.resize((max(8, round(image.width * across)), image.height), Image.Resampling.BOX)
-
-
-def _across(film: ListedFilm, size: tuple[int, int]) -> float:
-    """What a column of the file is wide, in rows: films are squeezed to squares."""
-    if film.source != "cbis":
-        return 1.0
-    return float(film.record.get("aspect") or USUAL_ASPECT) * size[1] / size[0]
 
 
 def mass_named(views: Sequence[FilmDraft]) -> float:
@@ -227,13 +212,6 @@ def _has_mass(film: ListedFilm) -> bool:
     """By the table, or the words of a digital view."""
     listed = any(x["kind"] == "mass" and "ASYMM" not in str(x.get("shape")) for x in film.record.get("lesions", []))
     return listed or "mass" in str(film.record.get("tags", ""))
-
-
-def listed_boxes(film: ListedFilm) -> list[tuple[float, float, float, float]]:
-    """Lesion boxes in pixels of the file that was drafted."""
-    with Image.open(film.folder / film.name) as image:
-        across = _across(film, image.size)
-        return [(b[0] * across, b[1], b[2] * across, b[3]) for b, _ in film_boxes(film, image.size)]
 
 
 def _density(view: FilmDraft) -> int | None:

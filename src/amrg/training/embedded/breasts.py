@@ -19,7 +19,7 @@ import torch
 from amrg.birads import Category, Composition, Finding, Laterality, Location, Quadrant, View
 from amrg.models.embedded.attributes import COMPOSITIONS, Place
 from amrg.models.embedded.mammogram_tower import STATED, MammogramTower
-from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, load_shard
+from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, Shard, load_shard
 from amrg.training.tower.film_shards import COLUMNS, FilmView
 from amrg.training.tower.labelled_views import PlacedLesion
 
@@ -59,7 +59,7 @@ def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[Encode
     key = _key(tower)
     for job in jobs:
         shard = load_shard(job)
-        for truth, tokens in zip(shard.truths, _shard_tokens(tower, key, job), strict=True):
+        for truth, tokens in zip(shard.truths, _shard_tokens(tower, key, job, shard), strict=True):
             for side in Laterality:
                 views = {view: tokens[i] for i, (laterality, view) in enumerate(VIEW_ORDER) if laterality is side}
                 findings = tuple(f for f in truth.findings if f.laterality is side)
@@ -68,9 +68,8 @@ def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[Encode
     return found
 
 
-def _shard_tokens(tower: MammogramTower, key: str, job: DrawJob) -> Tokens:
+def _shard_tokens(tower: MammogramTower, key: str, job: DrawJob, shard: Shard) -> Tokens:
     """Image tokens of a shard, float16 [exams, 4, tokens, width]; computed once per tower."""
-    shard = load_shard(job)
     images = shard.images.reshape(-1, *shard.images.shape[2:])
     tokens = _cached(job.stem.with_suffix(f".{key}.npy"), tower, list(images[:, :, : round(COLUMNS * images.shape[2])]))
     return tokens.reshape(len(shard.truths), len(VIEW_ORDER), *tokens.shape[1:])

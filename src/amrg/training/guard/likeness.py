@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from amrg.models.guard.likeness import LARGEST, MammogramCheck
-from amrg.models.guard.measures import Numbers
 from amrg.training.guard.pictures import Measured
 
 NETWORKS = 4
@@ -81,12 +80,6 @@ def _weights(measured: Measured) -> npt.NDArray[np.float64]:
         of_side = measured.is_mammogram == side
         weights[of_side] /= 2 * weights[of_side].sum()
     return weights
-
-
-def auroc(mammograms: Numbers, others: Numbers) -> float:
-    """The probability that a mammogram's likeness is above another picture's."""
-    above = (mammograms[:, None] > others[None]).mean() + 0.5 * (mammograms[:, None] == others[None]).mean()
-    return float(above)
 
 
 def refused_by_kind(check: MammogramCheck, measured: Measured) -> dict[str, tuple[int, float]]:

@@ -82,14 +82,8 @@ def read_films(folder: Path) -> list[ListedFilm]:
 
 def read_scene(film: ListedFilm) -> FilmScene:
     """An image as a scene: true proportions, hung by the picture."""
-    image = Image.open(film.folder / film.name).convert("L")
-    boxes = film_boxes(film, image.size)
-    aspect = film.record.get("aspect", 1.0) or USUAL_ASPECT if film.source == "cbis" else 1.0
-    across = aspect * image.height / image.width if film.source == "cbis" else 1.0
-    if across != 1.0:
-        image = image.resize((max(8, round(image.width * across)), image.height), Image.Resampling.BOX)
+    image, boxes = film_in_proportion(film)
     pixels = np.asarray(image, np.float32) / np.float32(255)
-    boxes = [((b[0] * across, b[1], b[2] * across, b[3]), labels) for b, labels in boxes]
     mask, _ = find_breast(pixels, Laterality.LEFT)
     if float(np.nonzero(mask)[1].mean()) >= mask.shape[1] / 2:
         width = pixels.shape[1]
@@ -100,7 +94,20 @@ def read_scene(film: ListedFilm) -> FilmScene:
     return FilmScene(pixels, np.asarray(full, bool), tuple(Lesion(b, labels) for b, labels in boxes))
 
 
-def film_boxes(film: ListedFilm, size: tuple[int, int]) -> list[tuple[Box, dict[str, Any]]]:
+def film_in_proportion(film: ListedFilm) -> tuple[Image.Image, list[tuple[Box, dict[str, Any]]]]:
+    """An image in grey and in its true proportions, with its lesion boxes in those pixels and their labels."""
+    image = Image.open(film.folder / film.name).convert("L")
+    boxes = _boxes(film, image.size)
+    if film.source != "cbis":
+        return image, boxes
+    aspect = film.record.get("aspect", 1.0) or USUAL_ASPECT
+    across = aspect * image.height / image.width
+    if across != 1.0:
+        image = image.resize((max(8, round(image.width * across)), image.height), Image.Resampling.BOX)
+    return image, [((b[0] * across, b[1], b[2] * across, b[3]), labels) for b, labels in boxes]
+
+
+def _boxes(film: ListedFilm, size: tuple[int, int]) -> list[tuple[Box, dict[str, Any]]]:
     """Lesion boxes in file pixels with their labels: from the record, or the parts of the mask."""
     record = film.record
     if film.source == "cbis":
