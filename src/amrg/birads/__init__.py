@@ -57,11 +57,13 @@ from amrg.birads.report import (
     worst_category,
 )
 from amrg.birads.validity import flaws
+from amrg.birads.version import SIGNED, PersonName, ReportVersion, Signature, unsigned_version
 
 __all__ = [
     "ASYMMETRIES",
     "FACILITY_STYLES",
     "RULES",
+    "SIGNED",
     "SUSPICIOUS_MORPHOLOGY",
     "WORDINGS",
     "Answer",
@@ -97,6 +99,7 @@ __all__ = [
     "Note",
     "OtherCategory",
     "ParsedReport",
+    "PersonName",
     "PlaceChange",
     "Provenance",
     "Quadrant",
@@ -104,7 +107,9 @@ __all__ = [
     "RemovalReason",
     "RemovedFinding",
     "Report",
+    "ReportVersion",
     "Shape",
+    "Signature",
     "SizeChange",
     "Span",
     "Standing",
@@ -122,6 +127,7 @@ __all__ = [
     "read_answer",
     "read_findings",
     "render",
+    "unsigned_version",
     "usual_recommendation",
     "worst_category",
     "write_answer",

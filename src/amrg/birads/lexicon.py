@@ -242,3 +242,5 @@ class Status(StrEnum):
     PRELIMINARY = "preliminary"
     FINAL = "final"
     AMENDED = "amended"
+    APPENDED = "appended"
+    WITHDRAWN = "withdrawn"

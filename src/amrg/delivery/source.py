@@ -1,0 +1,77 @@
+"""The study that a report is of, as its images' headers state it: what every delivered object repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from amrg.delivery.errors import DeliveryError
+
+_ONE_OF_A_STUDY = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID")
+
+
+@dataclass(frozen=True)
+class SourceStudy:
+    """The images of one study of one patient: their data sets without pixels, in the order given, at least one."""
+
+    images: tuple[Dataset, ...]
+
+    @property
+    def header(self) -> Dataset:
+        """The data set that patient and study are read from: the first image's."""
+        return self.images[0]
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Study Instance UID (0020,000D)."""
+        return str(self.header.StudyInstanceUID)
+
+    def image(self, sop_instance_uid: str) -> Dataset:
+        """The image of a SOP Instance UID.
+
+        Raises:
+            DeliveryError: it is none of the study.
+        """
+        for image in self.images:
+            if image.SOPInstanceUID == sop_instance_uid:
+                return image
+        raise DeliveryError(
+            f"the report is about image {sop_instance_uid}, which is not in study {self.study_instance_uid}; "
+            "name the folder with all images of the study"
+        )
+
+
+def read_source(files: Sequence[Path]) -> SourceStudy:
+    """The headers of a study's images.
+
+    Raises:
+        DeliveryError: a file is no DICOM image, or the files are of several studies or patients.
+    """
+    if not files:
+        raise DeliveryError("a report is delivered into its study, and no image of the study was given")
+    images = tuple(_header(file) for file in files)
+    for keyword in _ONE_OF_A_STUDY:
+        found = sorted({str(image.get(keyword, "")).strip() for image in images})
+        if len(found) > 1:
+            raise DeliveryError(
+                f"the images have {len(found)} values of {keyword}; a report is of one study of one patient"
+            )
+    return SourceStudy(images)
+
+
+def _header(file: Path) -> Dataset:
+    try:
+        image = pydicom.dcmread(file, stop_before_pixels=True)
+    except (InvalidDicomError, OSError, EOFError) as error:
+        raise DeliveryError(f"{file.name}: no readable DICOM file; expected an image of the study") from error
+    missing = [
+        k for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID") if not image.get(k)
+    ]
+    if missing:
+        raise DeliveryError(f"{file.name}: no {missing[0]}; a report can only be delivered into a DICOM study")
+    return image
