@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model guard guard-figures model-card film-figures show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report test lint model guard guard-figures model-card film-figures source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -73,6 +73,10 @@ show-films: $(READY)
 
 film-figures: $(READY)
 	$(BIN)/python -m amrg.experiments.film_figures $(FILMS)
+
+# Whether film, digital or drawn tells the model more than what the image shows.
+source-probe: $(READY)
+	$(BIN)/python scripts/source_probe.py $(FILMS)
 
 parser-figures: $(READY)
 	$(BIN)/python scripts/parser_figures.py

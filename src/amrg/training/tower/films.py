@@ -136,7 +136,7 @@ class Collage:
     def version(self, scene: FilmScene, rng: np.random.Generator) -> FilmScene:
         """Perhaps without its lesions, perhaps with pasted ones and pasted normal tissue."""
         if scene.lesions and rng.random() < 0.5:
-            scene = _erase(scene, rng)
+            scene = erase_lesions(scene, rng)
         for _ in range(int(rng.integers(0, 3))):  # so that a pasted edge alone means nothing
             scene = _paste_tissue(scene, rng)
         for kind, chance in (("calcifications", 0.55), ("mass", 0.25)):
@@ -164,7 +164,7 @@ class Collage:
         return FilmScene(pixels, scene.breast, (*scene.lesions, lesion), scene.erased, (*scene.pasted, kind))
 
 
-def _erase(scene: FilmScene, rng: np.random.Generator) -> FilmScene:
+def erase_lesions(scene: FilmScene, rng: np.random.Generator) -> FilmScene:
     """Every lesion exchanged for tissue from elsewhere in the breast; those without room for it remain."""
     pixels, remain = scene.pixels, []
     for lesion in scene.lesions:
