@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,22 +70,40 @@ class Towers(NamedTuple):
     full: MammogramTower
 
 
+@dataclass(frozen=True)
+class TowerData:
+    """What the tower is trained on, and the real views of the held-out patients that it is measured on."""
+
+    pools: Sequence[Pool]
+    measured: Sequence[FilmView]
+
+
 def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> Towers:
     """All stages."""
+    data = tower_data(recipe, films, folder)
+    first = train_small(recipe, data, folder / "tower-small")
+    full = TowerBatches(data.pools, recipe.full, ENCODING.size)
+    run = StageRun(_copy(first), recipe.full, folder / "tower-full")
+    return Towers(first, _train(run, full, ENCODING.size, data.measured))
+
+
+def tower_data(recipe: TowerRecipe, films: Path, folder: Path) -> TowerData:
+    """Framed real views and phantoms; what the folder lacks is made."""
     versions = [film_views(films, folder / "views", v, ENCODING.size, recipe.held_out) for v in range(recipe.versions)]
     measured = [v for v in versions[0] if v.film.fold == recipe.held_out]
     trained = [v for version in versions for v in version if v.film.fold != recipe.held_out]
-    pools = _pools(recipe, trained, _draw(recipe, folder / "exams"))
+    return TowerData(_pools(recipe, trained, _draw(recipe, folder / "exams")), measured)
+
+
+def train_small(recipe: TowerRecipe, data: TowerData, folder: Path) -> MammogramTower:
+    """The first stage, from pretrained weights, on small images."""
     torch.manual_seed(recipe.small.seed)
     tower = MammogramTower(MammogramTowerConfig())
-    small = TowerBatches(pools, recipe.small, recipe.small_size)
+    small = TowerBatches(data.pools, recipe.small, recipe.small_size)
     images = torch.cat([small(recipe.small.steps + i).pixels for i in range(CALIBRATION)])
     load_pretrained(tower.backbone, pretrained_weights(), images)
     fix_depthwise(tower.backbone)
-    first = _train(StageRun(tower, recipe.small, folder / "tower-small"), small, recipe.small_size, measured)
-    full = TowerBatches(pools, recipe.full, ENCODING.size)
-    last = _train(StageRun(_copy(first), recipe.full, folder / "tower-full"), full, ENCODING.size, measured)
-    return Towers(first, last)
+    return _train(StageRun(tower, recipe.small, folder), small, recipe.small_size, data.measured)
 
 
 def _copy(tower: MammogramTower) -> MammogramTower:
