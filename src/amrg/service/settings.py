@@ -61,10 +61,16 @@ class OpenIdSettings(Value):
 
 
 class JobSettings(Value):
-    """How work is handed out: a lease is renewed at a third of its length, attempts wait twice as long each time."""
+    """How work is handed out: a lease is renewed at a third of its length, attempts wait twice as long each time.
+
+    A job that `losses` workers did not survive is set aside. With `most_waiting` studies to be drafted, senders are
+    asked to come again later.
+    """
 
     lease_seconds: float = Field(60, gt=0)
     attempts: int = Field(5, ge=1)
+    losses: int = Field(2, ge=1)
+    most_waiting: int = Field(5000, ge=1)
     backoff_seconds: float = Field(2, ge=0)
     longest_backoff_seconds: float = Field(600, ge=0)
 

@@ -10,7 +10,18 @@ import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Enum, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -83,9 +94,19 @@ def _words(kind: type[StrEnum]) -> Enum:
     )
 
 
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, the same on both databases, so that a later step can name what it changes."""
+
+
 class ServiceTable(DeclarativeBase):
     """Base of all tables."""
 
+    metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime.datetime: Utc,
         dict[str, Any]: JSON,
@@ -176,7 +197,8 @@ class JobRow(ServiceTable):
     """A piece of work. `key` makes it one: what has the same key is the same job.
 
     A worker holds a job until `leased_until` by the database's clock; `fence` grows with every lease, and only the
-    holder of the last one may finish the job.
+    holder of the last one may finish the job. `attempts` counts leases, `losses` those whose worker was never heard of
+    again.
     """
 
     __tablename__ = "jobs"
@@ -188,6 +210,7 @@ class JobRow(ServiceTable):
     payload: Mapped[dict[str, Any]]
     state: Mapped[JobState] = mapped_column(default=JobState.WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
     run_after: Mapped[datetime.datetime]
     leased_until: Mapped[datetime.datetime | None]
     fence: Mapped[int] = mapped_column(default=0)

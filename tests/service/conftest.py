@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.service.database.engine import open_database
+from tests.service.databases import Server, postgresql_server
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'amrg.sqlite3'}"
+    server: Server = request.getfixturevalue("postgresql")
+    return server.make(f"amrg{next(_numbers)}")
+
+
+@pytest.fixture
+def sessions(database_url: str) -> Iterator[sessionmaker[Session]]:
+    """A database with its tables, once of each kind."""
+    opened = open_database(database_url)
+    yield opened
+    engine = opened.kw["bind"]
+    assert isinstance(engine, Engine)
+    engine.dispose()
