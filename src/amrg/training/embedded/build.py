@@ -44,6 +44,7 @@ from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
 from amrg.training.tower.film_shards import film_views
 from amrg.training.tower.films import read_films
 from amrg.training.tower.operating_points import name_earlier, set_operating_points
+from amrg.training.tower.suspicion import calibrate_suspicion
 
 log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
@@ -125,12 +126,13 @@ def draw_phantoms(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJo
 def choose_operating_points(
     recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, drawn: Sequence[DrawJob]
 ) -> dict[str, float]:
-    """Fold the thresholds into the tower's heads; chosen on held-out patients and on held-out phantoms."""
+    """Fold thresholds and the suspicion's calibration into the tower's heads, by held-out patients and phantoms."""
     real = film_views(films, folder / "views", 0, SIZE, recipe.tower.held_out)
     held_out = [view.labelled for view in real if view.film.fold == recipe.tower.held_out]
     phantoms = [view for job in drawn for view in drawn_views(load_shard(job))]
     points = set_operating_points(tower, [*held_out, *phantoms], SIZE)
-    log.info("operating points (logits): %s", _format(points))
+    fit = calibrate_suspicion(tower, [*held_out, *phantoms], SIZE)
+    log.info("operating points (logits): %s; suspicion: %s", _format(points), fit)
     return points
 
 
