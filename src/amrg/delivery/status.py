@@ -1,0 +1,62 @@
+"""How each standard says how far a report is: one table, so that no two outputs of a version contradict each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from amrg.birads.lexicon import Status
+
+
+class ReceiverCodes(StrEnum):
+    """Which result statuses of HL7 v2 a receiver knows.
+
+    `STANDARD`: all of tables 0123 and 0085. `FPC`: only F, P and C, in both fields.
+    """
+
+    STANDARD = "standard"
+    FPC = "fpc"
+
+
+@dataclass(frozen=True)
+class StatusCodes:
+    """A report's status in the words of each standard.
+
+    Attributes:
+        result_status: OBR-25, HL7 table 0123.
+        observation_status: OBX-11, HL7 table 0085, which is another table.
+        diagnostic_report: FHIR R4 DiagnosticReport.status.
+        observation: FHIR R4 Observation.status, which has no `appended`.
+        completion: DICOM Completion Flag (0040,A491).
+        verification: DICOM Verification Flag (0040,A493).
+        preliminary: DICOM Preliminary Flag (0040,A496).
+    """
+
+    result_status: str
+    observation_status: str
+    diagnostic_report: str
+    observation: str
+    completion: str
+    verification: str
+    preliminary: str
+
+
+_TABLE = {
+    Status.DRAFT: StatusCodes("P", "P", "preliminary", "preliminary", "COMPLETE", "UNVERIFIED", "PRELIMINARY"),
+    Status.PRELIMINARY: StatusCodes("P", "P", "preliminary", "preliminary", "COMPLETE", "UNVERIFIED", "PRELIMINARY"),
+    Status.FINAL: StatusCodes("F", "F", "final", "final", "COMPLETE", "VERIFIED", "FINAL"),
+    Status.AMENDED: StatusCodes("C", "C", "amended", "amended", "COMPLETE", "VERIFIED", "FINAL"),
+    # The whole report is sent again, so v2 has a correction; FHIR's observations are as they were.
+    Status.APPENDED: StatusCodes("C", "C", "appended", "final", "COMPLETE", "VERIFIED", "FINAL"),
+    # 0123 has no "entered in error" and 0085 has no X of that meaning: see docs/decisions/0028.
+    Status.WITHDRAWN: StatusCodes("X", "W", "entered-in-error", "entered-in-error", "COMPLETE", "VERIFIED", "FINAL"),
+}
+_KNOWN_TO_ALL = frozenset("FPC")
+
+
+def status_codes(status: Status, receiver: ReceiverCodes = ReceiverCodes.STANDARD) -> StatusCodes:
+    """The codes of a status. For a receiver of F, P and C alone a withdrawal is a correction, whose text says so."""
+    codes = _TABLE[status]
+    if receiver is ReceiverCodes.FPC and codes.result_status not in _KNOWN_TO_ALL:
+        return replace(codes, result_status="C", observation_status="C")
+    return codes
