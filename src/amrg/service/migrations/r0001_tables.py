@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Make the tables, those that others point to first."""
     for make in (_audit, _commitments, _jobs, _studies, _users, _instances, _sessions, _versions, _deliveries):
         make()
+    _protect()
 
 
 def _audit() -> None:
@@ -192,3 +193,39 @@ def _deliveries() -> None:
         ),
     )
     op.create_index(op.f("ix_deliveries_version_id"), "deliveries", ["version_id"], unique=False)
+
+
+_STATED = "study_id, number, status, image_revision, document, sha256, author, created_at"
+
+_SQLITE = (
+    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'audit: rows are never changed'); END",
+    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'audit: rows are never deleted'); END",
+    "CREATE TRIGGER audit_in_order BEFORE INSERT ON audit"
+    " WHEN NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM audit)"
+    " BEGIN SELECT RAISE(ABORT, 'audit: numbers have no gaps'); END",
+    f"CREATE TRIGGER versions_no_update BEFORE UPDATE OF {_STATED} ON versions"
+    " BEGIN SELECT RAISE(ABORT, 'versions: what a version states is never changed'); END",
+)
+_POSTGRESQL = (
+    "CREATE FUNCTION amrg_refuse() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION '%: rows are never changed or deleted', TG_TABLE_NAME; END $$",
+    "CREATE FUNCTION amrg_in_order() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN IF NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM audit) THEN"
+    " RAISE EXCEPTION 'audit: numbers have no gaps'; END IF; RETURN NEW; END $$",
+    "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION amrg_refuse()",
+    "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION amrg_refuse()",
+    "CREATE TRIGGER audit_in_order BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION amrg_in_order()",
+    f"CREATE TRIGGER versions_no_update BEFORE UPDATE OF {_STATED} ON versions"
+    " FOR EACH ROW EXECUTE FUNCTION amrg_refuse()",
+)
+
+
+def _protect() -> None:
+    """Triggers: rows of the audit trail are only added, in order, and what a version of a report states never changes.
+
+    Their owner, and whoever may drop them, can still get past: that is what the chain is for.
+    """
+    for statement in _SQLITE if op.get_bind().dialect.name == "sqlite" else _POSTGRESQL:
+        op.execute(statement)
