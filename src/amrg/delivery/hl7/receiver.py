@@ -1,0 +1,42 @@
+"""How a site's receiver wants its messages."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from amrg.core.values import Value
+from amrg.delivery.status import ReceiverCodes
+
+
+class CharacterSet(StrEnum):
+    """Value of MSH-18 (HL7 table 0211), which says how the bytes are encoded."""
+
+    UTF8 = "UNICODE UTF-8"
+    LATIN1 = "8859/1"
+
+    @property
+    def codec(self) -> str:
+        """Python's name of it."""
+        return "utf-8" if self is CharacterSet.UTF8 else "iso-8859-1"
+
+
+class LineBreaks(StrEnum):
+    """How lines of the report are told apart: `\\.br\\` in one FT, repetitions of one TX, or a TX segment a line."""
+
+    FORMATTED = "formatted"
+    REPETITIONS = "repetitions"
+    SEGMENTS = "segments"
+
+
+class ReceiverProfile(Value):
+    """A receiver: names for MSH-3 to MSH-6, character set, lines, statuses it knows, production or training (MSH-11)."""
+
+    sending_application: str = "AMRG"
+    sending_facility: str = ""
+    receiving_application: str = ""
+    receiving_facility: str = ""
+    character_set: CharacterSet = CharacterSet.UTF8
+    line_breaks: LineBreaks = LineBreaks.FORMATTED
+    codes: ReceiverCodes = ReceiverCodes.STANDARD
+    processing_id: Literal["P", "T"] = "P"

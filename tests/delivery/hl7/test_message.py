@@ -1,0 +1,141 @@
+"""ORU^R01: valid by hl7apy, the text comes back, bytes agree with MSH-18 (rows 39 to 41)."""
+
+from __future__ import annotations
+
+import pytest
+from hl7apy.parser import parse_message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amrg.birads import Report, ReportVersion, Status
+from amrg.delivery import DeliveryError, SourceStudy
+from amrg.delivery.hl7 import CharacterSet, LineBreaks, ReceiverProfile, control_id, oru_message
+from amrg.delivery.hl7.escaping import escape, unescape
+from amrg.delivery.statement import statement_lines
+from tests.delivery.reports import a_source, a_version
+
+SOURCE = a_source()
+HARD = "& ^ ~ \\ | \\.br\\ \\F\\\tafter a tab\r\nhttps://example.org/?a=1&b=2\nOBX|1|TX|no segment\n\nMüller ≥ 5 mm µ 日本 Ж"
+
+
+def segments(message: bytes, name: str, codec: str = "utf-8") -> list[list[str]]:
+    """The fields of the segments of a name; those of MSH count from MSH-2."""
+    found = [line.split("|") for line in message.decode(codec).split("\r")]
+    return [fields for fields in found if fields[0] == name]
+
+
+def text_of(message: bytes, profile: ReceiverProfile) -> list[str]:
+    """The lines of the report, read back by the profile's way of breaking them."""
+    texts = [f[5] for f in segments(message, "OBX", profile.character_set.codec) if f[3].startswith("18782-3^")]
+    if profile.line_breaks is LineBreaks.FORMATTED:
+        (formatted,) = texts
+        return unescape(formatted).split("\n")
+    parts = texts[0].split("~") if profile.line_breaks is LineBreaks.REPETITIONS else texts
+    return [unescape(part) for part in parts]
+
+
+@given(st.text(st.characters(codec="utf-8")))
+@settings(max_examples=300, deadline=None)
+def test_any_text_comes_back_and_nothing_in_it_ends_a_field_or_a_frame(text: str) -> None:
+    escaped = escape(text)
+    assert unescape(escaped) == text
+    assert not set(escaped) & set("|^&~\r\n\x0b\x1c")
+
+
+@pytest.mark.parametrize("line_breaks", LineBreaks)
+@pytest.mark.parametrize("status", Status)
+def test_a_message_is_valid_and_its_text_comes_back(status: Status, line_breaks: LineBreaks) -> None:
+    profile, version = ReceiverProfile(line_breaks=line_breaks), a_version(status, text=HARD)
+    message = oru_message(version, SOURCE, profile)
+    parsed = parse_message(message.decode(), find_groups=True)
+    assert parsed.validate() is True
+    assert text_of(message, profile) == statement_lines(version)
+    assert parsed.msh.msh_10.value == control_id(version, SOURCE)
+    assert message == oru_message(version, SOURCE, profile)
+
+
+def test_a_second_library_reads_the_same_text() -> None:
+    hl7 = pytest.importorskip("hl7", reason="python-hl7 is not installed")
+    version = a_version(text=HARD)
+    parsed = hl7.parse(oru_message(version, SOURCE, ReceiverProfile(line_breaks=LineBreaks.SEGMENTS)).decode())
+    lines = [parsed.unescape(str(s[5])) for s in parsed.segments("OBX") if str(s[3]).startswith("18782-3")]
+    assert lines == statement_lines(version)
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "observation"),
+    [
+        (Status.DRAFT, "P", "P"),
+        (Status.FINAL, "F", "F"),
+        (Status.AMENDED, "C", "C"),
+        (Status.APPENDED, "C", "C"),
+        (Status.WITHDRAWN, "X", "W"),
+    ],
+)
+def test_status_of_order_and_observations(status: Status, result: str, observation: str) -> None:
+    message = oru_message(a_version(status), SOURCE, ReceiverProfile())
+    assert segments(message, "OBR")[0][25] == result
+    assert {fields[11] for fields in segments(message, "OBX")} == {observation}
+
+
+def test_patient_order_and_signer() -> None:
+    message = oru_message(a_version(), a_source(PatientName="O'Neil & Co^Ann^B^Dr^PhD"), ReceiverProfile())
+    (pid,), (obr,) = segments(message, "PID"), segments(message, "OBR")
+    assert pid[3] == "4711-X^^^HOSPITAL"
+    assert pid[5] == "O'Neil \\T\\ Co^Ann^B^PhD^Dr^^L"
+    assert (pid[7], pid[8]) == ("19610203", "F")
+    assert (obr[3], obr[18], obr[7]) == ("A123", "A123", "20261127101500")
+    assert obr[32] == "4711&Doe&Jane&&&Dr"
+
+
+def test_name_groups_are_repetitions() -> None:
+    message = oru_message(a_version(), a_source(PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう"), ReceiverProfile())
+    names = segments(message, "PID")[0][5].split("~")
+    assert [name.split("^")[7] for name in names] == ["A", "I", "P"]
+
+
+def test_bytes_agree_with_msh_18() -> None:
+    version = a_version(text="Müller: 5 mm")
+    latin = oru_message(version, SOURCE, ReceiverProfile(character_set=CharacterSet.LATIN1))
+    assert segments(latin, "MSH", "latin-1")[0][17] == "8859/1"
+    assert b"M\xfcller: 5 mm" in latin
+    utf8 = oru_message(version, SOURCE, ReceiverProfile())
+    assert segments(utf8, "MSH")[0][17] == "UNICODE UTF-8"
+    assert "Müller: 5 mm".encode() in utf8
+
+
+def test_a_character_that_does_not_fit_stops_the_message() -> None:
+    with pytest.raises(DeliveryError, match=r"U\+2265.*8859/1"):
+        oru_message(a_version(text="≥ 5 mm"), SOURCE, ReceiverProfile(character_set=CharacterSet.LATIN1))
+
+
+def test_twenty_kilobytes_of_text() -> None:
+    text = "\n".join(f"{number}: " + "no finding & no change " * 20 for number in range(45))
+    version = a_version(text=text)
+    assert text_of(oru_message(version, SOURCE, ReceiverProfile()), ReceiverProfile()) == statement_lines(version)
+
+
+def test_a_control_id_is_of_one_version() -> None:
+    versions: list[tuple[ReportVersion, SourceStudy]] = [
+        (a_version(Status.FINAL), SOURCE),
+        (a_version(Status.FINAL, number=3), SOURCE),
+        (a_version(Status.AMENDED), SOURCE),
+        (a_version(Status.FINAL), a_source(StudyInstanceUID="1.2.3")),
+    ]
+    ids = [control_id(*version) for version in versions]
+    assert len(set(ids)) == len(ids)
+    assert all(len(number) == 20 for number in ids)
+
+
+@pytest.mark.parametrize("status", [Status.DRAFT, Status.FINAL])
+def test_every_message_states_the_model_and_that_it_is_unsigned_or_who_signed(status: Status) -> None:
+    text = "\n".join(text_of(oru_message(a_version(status), SOURCE, ReceiverProfile()), ReceiverProfile()))
+    assert "Drafted by AI: model embedded (SHA-256 abababababab), software amrg 0.1.0." in text
+    assert ("UNVERIFIED DRAFT" in text) == (status is Status.DRAFT)
+    assert ("Signed by Dr Jane Doe, General Hospital" in text) == (status is Status.FINAL)
+
+
+def test_an_empty_report_and_a_study_with_hardly_a_header_make_a_message() -> None:
+    source = a_source(PatientName="", PatientID="", IssuerOfPatientID="", AccessionNumber="", StudyTime="")
+    message = oru_message(a_version(report=Report(), text="No finding."), source, ReceiverProfile())
+    assert segments(message, "PID")[0][3:6] == ["", "", ""]
