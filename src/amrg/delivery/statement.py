@@ -1,4 +1,4 @@
-"""What every output says in text: whether the report is signed and by whom, that AI drafted it and which, the report."""
+"""What every output says in text: whether the report is signed and by whom, which AI drafted it, the report."""
 
 from __future__ import annotations
 
@@ -68,5 +68,5 @@ def _signed(signature: Signature) -> str:
 
 def readable_name(name: str) -> str:
     """A DICOM person name for people: `Dr Jane Doe` for `Doe^Jane^^Dr`."""
-    family, given, middle, prefix, suffix = (name.split("=")[0].split("^") + [""] * 5)[:5]
+    family, given, middle, prefix, suffix = (name.split("=", maxsplit=1)[0].split("^") + [""] * 5)[:5]
     return " ".join(part.strip() for part in (prefix, given, middle, family, suffix) if part.strip())

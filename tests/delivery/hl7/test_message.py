@@ -15,7 +15,7 @@ from amrg.delivery.statement import statement_lines
 from tests.delivery.reports import a_source, a_version
 
 SOURCE = a_source()
-HARD = "& ^ ~ \\ | \\.br\\ \\F\\\tafter a tab\r\nhttps://example.org/?a=1&b=2\nOBX|1|TX|no segment\n\nMüller ≥ 5 mm µ 日本 Ж"
+HARD = "& ^ ~ \\ | \\.br\\ \\F\\\ta tab\r\nhttps://example.org/?a=1&b=2\nOBX|1|TX|no segment\n\nMüller ≥ 5 mm µ 日本 Ж"
 
 
 def segments(message: bytes, name: str, codec: str = "utf-8") -> list[list[str]]:

@@ -34,7 +34,7 @@ _COMPOSITION = "RDE1587^Breast composition category^RADELEMENT"
 _SIDE = {Laterality.RIGHT: "right breast", Laterality.LEFT: "left breast", None: "overall"}
 
 
-class _Escaped(FT):
+class _Escaped(FT):  # type: ignore[misc]  # hl7apy has no types
     """A value that is escaped already: hl7apy would escape the line breaks of a formatted text again."""
 
     classname = "ST"

@@ -22,7 +22,7 @@ class CharacterSet(StrEnum):
 
 
 class LineBreaks(StrEnum):
-    """How lines of the report are told apart: `\\.br\\` in one FT, repetitions of one TX, or a TX segment a line."""
+    """How the report's lines are separated: `\\.br\\` in one FT, repetitions of one TX, or a TX segment a line."""
 
     FORMATTED = "formatted"
     REPETITIONS = "repetitions"
@@ -30,7 +30,7 @@ class LineBreaks(StrEnum):
 
 
 class ReceiverProfile(Value):
-    """A receiver: names for MSH-3 to MSH-6, character set, lines, statuses it knows, production or training (MSH-11)."""
+    """A receiver: names for MSH-3 to MSH-6, character set, line breaks, statuses it knows, MSH-11 (P or T)."""
 
     sending_application: str = "AMRG"
     sending_facility: str = ""
