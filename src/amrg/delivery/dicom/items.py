@@ -1,0 +1,102 @@
+"""Content items of a structured report, PS3.3 C.17.3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.sr.coding import Code
+
+from amrg.delivery.dicom.document import long_text
+
+CONTAINS = "CONTAINS"
+OBSERVATION_CONTEXT = "HAS OBS CONTEXT"
+CONCEPT_MODIFIER = "HAS CONCEPT MOD"
+PROPERTIES = "HAS PROPERTIES"
+INFERRED_FROM = "INFERRED FROM"
+SELECTED_FROM = "SELECTED FROM"
+
+
+def coded(code: Code) -> Dataset:
+    """A coded entry, PS3.3 table 8.8-1: a value of at most 16 characters."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
+    item.CodeMeaning = code.meaning.replace("\u200b", "")  # the standard's tables have break points in long words
+    return item
+
+
+def container(relation: str, concept: Code, children: Iterable[Dataset], template: str = "") -> Dataset:
+    """CONTAINER, whose parts are separate; `template` is the identifier of its template of DCMR."""
+    item = _item(relation, "CONTAINER", concept)
+    item.ContinuityOfContent = "SEPARATE"
+    if template:
+        item.ContentTemplateSequence = Sequence([template_identifier(template)])
+    return with_children(item, children)
+
+
+def template_identifier(template: str) -> Dataset:
+    """An item of Content Template Sequence (0040,A504)."""
+    item = Dataset()
+    item.MappingResource, item.TemplateIdentifier = "DCMR", template
+    return item
+
+
+def text(relation: str, concept: Code, value: str, children: Iterable[Dataset] = ()) -> Dataset:
+    """TEXT.
+
+    Raises:
+        DeliveryError: it has a character that DICOM cannot hold.
+    """
+    item = _item(relation, "TEXT", concept)
+    item.TextValue = long_text(concept.meaning.lower(), value)
+    return with_children(item, children)
+
+
+def code(relation: str, concept: Code, value: Code, children: Iterable[Dataset] = ()) -> Dataset:
+    """CODE."""
+    item = _item(relation, "CODE", concept)
+    item.ConceptCodeSequence = Sequence([coded(value)])
+    return with_children(item, children)
+
+
+def person(relation: str, concept: Code, name: str) -> Dataset:
+    """PNAME."""
+    item = _item(relation, "PNAME", concept)
+    item.PersonName = name
+    return item
+
+
+def uid_reference(relation: str, concept: Code, uid: str) -> Dataset:
+    """UIDREF."""
+    item = _item(relation, "UIDREF", concept)
+    item.UID = uid
+    return item
+
+
+def image_reference(relation: str, image: Dataset, concept: Code | None = None) -> Dataset:
+    """IMAGE: a reference to an image of the study."""
+    item = _item(relation, "IMAGE", concept)
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = str(image.SOPClassUID)
+    reference.ReferencedSOPInstanceUID = str(image.SOPInstanceUID)
+    item.ReferencedSOPSequence = Sequence([reference])
+    return item
+
+
+def with_children(item: Dataset, children: Iterable[Dataset]) -> Dataset:
+    """An item with its content; without Content Sequence where there is none."""
+    content = list(children)
+    if content:
+        item.ContentSequence = Sequence(content)
+    return item
+
+
+def _item(relation: str, value_type: str, concept: Code | None) -> Dataset:
+    item = Dataset()
+    if relation:
+        item.RelationshipType = relation
+    item.ValueType = value_type
+    if concept is not None:
+        item.ConceptNameCodeSequence = Sequence([coded(concept)])
+    return item

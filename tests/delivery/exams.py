@@ -1,0 +1,143 @@
+"""Versions of reports of a drawn exam, and the exam's headers."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from pydicom.dataset import Dataset
+
+from amrg.birads import (
+    Assessment,
+    Category,
+    Composition,
+    Draft,
+    DraftedImage,
+    DraftedStudy,
+    Finding,
+    ImageBox,
+    Kind,
+    Laterality,
+    Location,
+    Margin,
+    Provenance,
+    Quadrant,
+    Recommendation,
+    Report,
+    ReportVersion,
+    Shape,
+    Signature,
+    Status,
+    View,
+    ViewBox,
+    draft_banner,
+    render,
+)
+
+ZONE = datetime.timezone(datetime.timedelta(hours=1))
+DRAFTED = datetime.datetime(2026, 1, 31, 8, 5, tzinfo=ZONE)
+SIGNED_AT = datetime.datetime(2026, 1, 31, 9, 12, tzinfo=ZONE)
+VIEWS = tuple((side, view) for view in (View.CC, View.MLO) for side in Laterality)
+STATUSES = (Status.DRAFT, Status.FINAL, Status.AMENDED, Status.APPENDED, Status.WITHDRAWN)
+MODEL = "amrg-embedded"
+
+
+def image_header(side: Laterality, view: View, number: int, **attributes: object) -> Dataset:
+    """The header of a view, 2000 rows of 1600 columns."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.2", f"1.2.3.4.{number}"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.3", f"1.2.3.{1 + number // 3}"
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Doe^Jane", "1001", "19600102", "F"
+    ds.StudyDate, ds.StudyTime, ds.StudyID, ds.AccessionNumber = "20260130", "101112", "77", "A-77"
+    ds.ReferringPhysicianName, ds.Modality, ds.PresentationIntentType = "", "MG", "FOR PRESENTATION"
+    ds.Rows, ds.Columns, ds.ImageLaterality, ds.ViewPosition = 2000, 1600, side.value, view.value
+    ds.PixelSpacing = [0.1, 0.1]
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def headers(views: Sequence[tuple[Laterality, View]] = VIEWS, **attributes: object) -> tuple[Dataset, ...]:
+    """The headers of an exam."""
+    return tuple(image_header(side, view, n, **attributes) for n, (side, view) in enumerate(views, 1))
+
+
+def finding(*views: View) -> Finding:
+    """A suspicious mass in the left breast, with a box on each view."""
+    boxes = tuple(
+        ViewBox(laterality=Laterality.LEFT, view=v, left=100.5, top=200.25, right=300.5, bottom=420.75) for v in views
+    )
+    return Finding(
+        kind=Kind.MASS,
+        laterality=Laterality.LEFT,
+        location=Location(quadrant=Quadrant.UPPER_OUTER, clock=2),
+        shape=Shape.IRREGULAR,
+        margin=Margin.SPICULATED,
+        size_mm=18,
+        category=Category.HIGHLY_SUGGESTIVE,
+        boxes=boxes,
+        probability=0.83,
+    )
+
+
+def drafted(findings: Sequence[Finding] = (), views: Sequence[tuple[Laterality, View]] = VIEWS) -> Draft:
+    """A draft of an exam with findings, or a negative one."""
+    worst = Category.HIGHLY_SUGGESTIVE if findings else Category.NEGATIVE
+    sides = dict.fromkeys(side for side, _ in views)
+    report = Report(
+        composition=Composition.B,
+        findings=tuple(findings),
+        assessments=tuple(
+            Assessment(category=worst if side is Laterality.LEFT else Category.NEGATIVE, laterality=side)
+            for side in sides
+        ),
+        recommendation=Recommendation.BIOPSY if findings else Recommendation.ROUTINE,
+        provenance=Provenance(software="amrg 0.1.0", model=MODEL, model_hash="ab" * 32),
+    )
+    uids = {view: f"1.2.3.4.{n}" for n, view in enumerate(views, 1)}
+    return Draft(
+        banner=draft_banner(MODEL),
+        study=DraftedStudy(
+            study_instance_uid="1.2.3",
+            date=datetime.date(2026, 1, 30),
+            accession_number="A-77",
+            patient_key="c0ffee",
+            images=tuple(DraftedImage(laterality=s, view=v, sop_instance_uid=uids[s, v]) for s, v in views),
+        ),
+        suspicion=0.71,
+        report=report,
+        boxes=tuple(
+            ImageBox(finding=n, sop_instance_uid=uids[box.laterality, box.view], box=box)
+            for n, f in enumerate(findings, 1)
+            for box in f.boxes
+        ),
+        text=render(report),
+        model_text="",
+    )
+
+
+EXAMS = {
+    "finding": lambda: (drafted([finding(View.CC, View.MLO)]), headers()),
+    "negative": lambda: (drafted(), headers()),
+    "one view": lambda: (drafted([finding(View.MLO)], VIEWS[3:]), headers(VIEWS[3:])),
+    "one view, negative": lambda: (drafted((), VIEWS[:1]), headers(VIEWS[:1])),
+}
+"""Draft and headers of the exams that every format is tested with."""
+
+
+def version_of(draft: Draft, status: Status = Status.DRAFT, text: str = "", reason: str = "") -> ReportVersion:
+    """A version of a status: the draft is version 1, signed is 2, what follows it 3."""
+    signed = status not in (Status.DRAFT, Status.PRELIMINARY)
+    signature = Signature(
+        name="Müller^Anna^^Dr.", organization="Brustzentrum Süd", signed_at=SIGNED_AT, identifier="4711"
+    )
+    follows = status in (Status.AMENDED, Status.APPENDED, Status.WITHDRAWN)
+    return ReportVersion(
+        number=3 if follows else 2 if signed else 1,
+        created_at=SIGNED_AT if signed else DRAFTED,
+        draft=draft,
+        report=draft.report.model_copy(update={"status": status}),
+        text=text or draft.text,
+        signature=signature if signed else None,
+        reason=reason or ("wrong side" if follows else ""),
+    )
