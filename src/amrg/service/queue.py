@@ -135,16 +135,17 @@ def finish(session: Session, lease: Lease) -> None:
 def fail(session: Session, lease: Lease, error: str, settings: JobSettings) -> JobState:
     """Put a job back, to be tried later, or set it aside after its last attempt; returns which.
 
-    `error` must name no patient. Waits double from `backoff_seconds` on.
+    `error` must name no patient. Waits double from `backoff_seconds` on. What depends on a partner has more attempts.
 
     Raises:
         LeaseLost: another worker has the job by now.
     """
-    if lease.attempt >= settings.attempts:
+    alone = lease.kind is JobKind.DRAFT
+    if lease.attempt >= (settings.attempts if alone else settings.partner_attempts):
         give_up(session, lease, error)
         return JobState.DEAD
     now = database_now(session)
-    wait = min(settings.backoff_seconds * 2 ** (lease.attempt - 1), settings.longest_backoff_seconds)
+    wait = min(settings.backoff_seconds * 2 ** min(lease.attempt - 1, 30), settings.longest_backoff_seconds)
     _change(
         session,
         lease,

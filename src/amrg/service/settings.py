@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from amrg.core.errors import AmrgError
 from amrg.core.values import Value, first_complaint
@@ -19,10 +20,44 @@ class SettingsError(AmrgError):
 
 
 class Sender(Value):
-    """A station that may send: its AE title, and its address where only that one may use the title."""
+    """A station that may send: its AE title, and its address where only that one may use the title.
+
+    `port` is where it listens, for its storage commitment reports; `host` where that is another address.
+    """
 
     ae_title: AeTitle
     address: str = ""
+    host: str = ""
+    port: int | None = Field(None, ge=1, le=65535)
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        if address:
+            ip_network(address, strict=False)
+        return address
+
+
+class Archive(Value):
+    """An archive that studies are pulled from: by C-FIND and C-MOVE, or by DICOMweb where `dicomweb` has a URL.
+
+    With `priors` the earlier mammograms of a patient are fetched from it before her study is drafted.
+    """
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    ae_title: AeTitle | None = None
+    host: str = ""
+    port: int = Field(104, ge=1, le=65535)
+    dicomweb: str = ""
+    token: str = ""
+    tls_ca: Path | None = None
+    priors: bool = False
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if not self.dicomweb and not (self.ae_title and self.host):
+            raise ValueError("an archive needs dicomweb, or ae_title, host and port")
+        return self
 
 
 class DicomSettings(Value):
@@ -35,6 +70,7 @@ class DicomSettings(Value):
     associations: int = Field(64, ge=1)
     associations_a_sender: int = Field(16, ge=1)
     idle_seconds: float = Field(60, gt=0)
+    object_megabytes: int = Field(4096, ge=1)
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
@@ -63,12 +99,13 @@ class OpenIdSettings(Value):
 class JobSettings(Value):
     """How work is handed out: a lease is renewed at a third of its length, attempts wait twice as long each time.
 
-    A job that `losses` workers did not survive is set aside. With `most_waiting` studies to be drafted, senders are
-    asked to come again later.
+    A job that `losses` workers did not survive is set aside. What is sent to partners is tried `partner_attempts`
+    times, with these waits for half a day. With `most_waiting` studies to be drafted, senders are asked to come again.
     """
 
     lease_seconds: float = Field(60, gt=0)
     attempts: int = Field(5, ge=1)
+    partner_attempts: int = Field(80, ge=1)
     losses: int = Field(2, ge=1)
     most_waiting: int = Field(5000, ge=1)
     backoff_seconds: float = Field(2, ge=0)
@@ -76,7 +113,11 @@ class JobSettings(Value):
 
 
 class Settings(Value):
-    """All of them. `folder` has the images, the database where no other is named, and logs."""
+    """All of them. `folder` has the images and the database where no other is named.
+
+    A study is complete when nothing of it arrived for `quiet_seconds`. `reserve_megabytes` of the disk stay free: below
+    that nothing more is received. A study waits at most `priors_seconds` for its priors.
+    """
 
     folder: Path = Path("amrg-data")
     database_url: str = ""
@@ -84,6 +125,9 @@ class Settings(Value):
     facility_name: str = ""
     facility_address: str = ""
     quiet_seconds: float = Field(30, ge=0)
+    reserve_megabytes: int = Field(512, ge=0)
+    archives: tuple[Archive, ...] = ()
+    priors_seconds: float = Field(120, ge=0)
     jobs: JobSettings = JobSettings()
     dicom: DicomSettings = DicomSettings()
     http: HttpSettings = HttpSettings()

@@ -36,6 +36,7 @@ class StudyState(StrEnum):
     NOT_DRAFTED = "not drafted"  # refused or unreadable: the reason says why
     CONFLICT = "patient conflict"  # images of several patients: a person decides
     FAILED = "failed"  # the job was given up after its last attempt
+    PRIOR = "prior"  # fetched for a later study of the same patient, not drafted itself
 
 
 class JobKind(StrEnum):
@@ -149,7 +150,8 @@ class StudyRow(ServiceTable):
 class InstanceRow(ServiceTable):
     """A received image. Of several contents of one SOP Instance UID all stay, and the last to arrive is current.
 
-    `path` is relative to the storage folder, and nothing in it comes from the wire.
+    `path` is relative to the storage folder, and nothing in it comes from the wire. `sha256` is of the data set,
+    without the file meta. `set_aside` is why a person took it out of its study, empty for an image of it.
     """
 
     __tablename__ = "instances"
@@ -161,12 +163,17 @@ class InstanceRow(ServiceTable):
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     series_instance_uid: Mapped[str] = mapped_column(String(64))
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    patient_key: Mapped[str] = mapped_column(default="")
     patient_id: Mapped[str] = mapped_column(default="")
     issuer_of_patient_id: Mapped[str] = mapped_column(default="")
+    patient_name: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[str] = mapped_column(default="")
+    sex: Mapped[str] = mapped_column(default="")
     path: Mapped[str]
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]
     current: Mapped[bool] = mapped_column(default=True)
+    set_aside: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
     received_at: Mapped[datetime.datetime]
 

@@ -1,0 +1,192 @@
+"""From a received file to its row and its study, in one transaction."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.core.errors import AmrgError
+from amrg.imaging import ImagingError
+from amrg.imaging.evidence.patients import patient_of
+from amrg.imaging.grouping import is_uid
+from amrg.imaging.header import Header, read_header
+from amrg.service.database.engine import database_now
+from amrg.service.database.tables import InstanceRow, StudyRow, StudyState
+from amrg.service.storage import Spool, Storage
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+
+
+class NotReceived(AmrgError):
+    """An object that is not stored, and what is wrong with it; names no patient.
+
+    `status` is what a C-STORE answers (PS3.7 C) and a STOW-RS gives as failure reason (PS3.18 10.5.3.2).
+    """
+
+    status = 0x0110  # processing failure
+
+
+class InvalidInstance(NotReceived):
+    """An object whose UIDs are not UIDs (PS3.5 9.1)."""
+
+    status = 0x0117  # invalid object instance
+
+
+class OtherInstance(NotReceived):
+    """An object that is not the one that the sender announced."""
+
+    status = 0xA900  # data set does not match SOP class
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of an object: its study's row, and whether it was there already, byte for byte."""
+
+    study_id: int
+    instance_id: int
+    duplicate: bool
+
+
+def receive(
+    sessions: sessionmaker[Session],
+    storage: Storage,
+    spool: Spool,
+    sender: str,
+    announced: tuple[str, str] | None = None,
+) -> Received:
+    """Store a complete file: on return it and its row are durable. The file is given up where anything fails.
+
+    `announced` are the SOP Class and SOP Instance UID that the sender named for it.
+
+    Raises:
+        NotReceived: no DICOM object, or its UIDs are not UIDs or not those announced.
+        OSError: no room, or the disk fails.
+        TooLarge: larger than allowed.
+        SQLAlchemyError: the database is away.
+    """
+    spool.make_durable()
+    header = _header(spool, announced)
+    path = storage.store(spool)
+    row = InstanceRow(
+        sop_instance_uid=header.text("SOPInstanceUID"),
+        sop_class_uid=header.text("SOPClassUID"),
+        series_instance_uid=header.text("SeriesInstanceUID"),
+        transfer_syntax_uid=header.transfer_syntax,
+        **_patient(header),
+        path=path,
+        sha256=spool.sha256,
+        size=spool.size,
+        sender=sender[:64],
+    )
+    try:
+        received = _add_row(sessions, header, row)
+    except IntegrityError:  # the same bytes came twice in the same moment: the other one is the row
+        received = _existing(sessions, row)
+    except SQLAlchemyError:
+        storage.remove(path)
+        raise
+    if received.duplicate:
+        storage.remove(path)
+    return received
+
+
+def touch(sessions: sessionmaker[Session], study_instance_uid: str) -> None:
+    """Restart the quiet period of a study of which bytes are arriving."""
+    with sessions.begin() as session:
+        session.execute(
+            update(StudyRow)
+            .where(StudyRow.study_instance_uid == study_instance_uid, StudyRow.state == StudyState.RECEIVING)
+            .values(received_at=database_now(session))
+        )
+
+
+def _header(spool: Spool, announced: tuple[str, str] | None) -> Header:
+    try:
+        header = read_header(spool.path)
+    except ImagingError as error:
+        raise NotReceived("no DICOM object, or damaged before its pixels; expected a DICOM data set") from error
+    if header.transfer_syntax == DEFLATED:
+        raise NotReceived("the deflated transfer syntax is not accepted; send another one")
+    for keyword in _UIDS:
+        if not is_uid(header.text(keyword)):
+            raise InvalidInstance(f"{keyword} is missing or no UID (PS3.5 9.1); expected digits and dots, 64 at most")
+    if announced is not None and announced != (header.text("SOPClassUID"), header.text("SOPInstanceUID")):
+        raise OtherInstance("SOP Class or SOP Instance UID of the data set is not the one that the request names")
+    return header
+
+
+def _add_row(sessions: sessionmaker[Session], header: Header, row: InstanceRow) -> Received:
+    with sessions.begin() as session:
+        now = database_now(session)
+        study = _study(session, header, now)
+        there = _same_bytes(session, row)
+        if study.state is StudyState.RECEIVING:
+            study.received_at = now
+        if there is not None:
+            return Received(there.study_id, there.id, duplicate=True)
+        session.execute(
+            update(InstanceRow)
+            .where(InstanceRow.sop_instance_uid == row.sop_instance_uid, InstanceRow.current)
+            .values(current=False)
+        )
+        row.study_id, row.received_at = study.id, now
+        session.add(row)
+        study.received_at = now
+        study.image_revision += 1
+        if study.state is StudyState.SIGNED:
+            study.reason = "new images since signature"
+        elif study.state is not StudyState.PRIOR:
+            study.state, study.reason = StudyState.RECEIVING, ""
+        session.flush()
+        return Received(study.id, row.id, duplicate=False)
+
+
+def _existing(sessions: sessionmaker[Session], row: InstanceRow) -> Received:
+    with sessions.begin() as session:
+        there = _same_bytes(session, row)
+        assert there is not None
+        return Received(there.study_id, there.id, duplicate=True)
+
+
+def _same_bytes(session: Session, row: InstanceRow) -> InstanceRow | None:
+    same = (InstanceRow.sop_instance_uid == row.sop_instance_uid, InstanceRow.sha256 == row.sha256)
+    return session.scalars(select(InstanceRow).where(*same)).one_or_none()
+
+
+def _study(session: Session, header: Header, now: datetime.datetime) -> StudyRow:
+    """The locked row of an object's study; made where it is the first object of it."""
+    uid = header.text("StudyInstanceUID")
+    values = {
+        "study_instance_uid": uid,
+        **_patient(header),
+        "accession_number": header.text("AccessionNumber")[:64],
+        "study_date": header.text("StudyDate")[:10],
+        "state": StudyState.RECEIVING,
+        "reason": "",
+        "image_revision": 0,
+        "received_at": now,
+        "created_at": now,
+        "revision": 1,
+    }
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(insert(StudyRow).values(**values).on_conflict_do_nothing(index_elements=["study_instance_uid"]))
+    return session.execute(select(StudyRow).where(StudyRow.study_instance_uid == uid).with_for_update()).scalar_one()
+
+
+def _patient(header: Header) -> dict[str, str]:
+    """What a header says of the patient, as both the image's and the study's row have it."""
+    patient = patient_of(header)
+    return {
+        "patient_key": patient.key,
+        "patient_id": header.text("PatientID")[:256],
+        "issuer_of_patient_id": header.text("IssuerOfPatientID")[:256],
+        "patient_name": header.text("PatientName")[:320],
+        "birth_date": patient.birth_date.isoformat() if patient.birth_date else "",
+        "sex": patient.sex,
+    }

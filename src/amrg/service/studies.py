@@ -1,0 +1,165 @@
+"""Studies: complete after a quiet period, of one patient, with their images and their priors."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.core.errors import AmrgError
+from amrg.imaging import ImagingError
+from amrg.imaging.evidence.patients import Patient, one_patient, patient_of
+from amrg.imaging.header import read_header
+from amrg.service import queue
+from amrg.service.database.engine import database_now, reading
+from amrg.service.database.tables import InstanceRow, JobKind, StudyRow, StudyState, VersionRow
+from amrg.service.settings import Settings
+from amrg.service.storage import Storage
+
+_SIGNED = ("final", "amended", "appended")
+
+
+class ConflictError(AmrgError):
+    """A study that has no conflict of patients, or none of whose images is of the patient named."""
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of a study: its row's number, and its file."""
+
+    instance_id: int
+    patient_id: str
+    file: Path
+
+
+def current_images(session: Session, storage: Storage, study_id: int) -> list[StoredImage]:
+    """The images that a study has now: the last content of each, without those that a person set aside."""
+    rows = session.scalars(
+        select(InstanceRow)
+        .where(InstanceRow.study_id == study_id, InstanceRow.current, InstanceRow.set_aside == "")
+        .order_by(InstanceRow.id)
+    )
+    return [StoredImage(row.id, row.patient_id, storage.path_of(row.path)) for row in rows]
+
+
+def close_quiet_studies(sessions: sessionmaker[Session], storage: Storage, settings: Settings) -> int:
+    """Queue the studies of which nothing arrived for the quiet period, by the database's clock; returns how many.
+
+    A study whose images are not of one patient beyond doubt is stopped instead, until a person decides.
+    """
+    with reading(sessions) as session:
+        quiet = database_now(session) - datetime.timedelta(seconds=settings.quiet_seconds)
+        due = select(StudyRow.id).where(StudyRow.state == StudyState.RECEIVING, StudyRow.received_at <= quiet)
+        studies = list(session.scalars(due))
+    return sum(_close(sessions, storage, study_id, settings) for study_id in studies)
+
+
+def _close(sessions: sessionmaker[Session], storage: Storage, study_id: int, settings: Settings) -> bool:
+    with reading(sessions) as session:
+        revision = session.scalars(select(StudyRow.image_revision).where(StudyRow.id == study_id)).one()
+        images = current_images(session, storage, study_id)
+    refusal = one_patient(patients_of(images)).refusal if images else None
+    with sessions.begin() as session:
+        study = locked(session, study_id)
+        quiet = database_now(session) - datetime.timedelta(seconds=settings.quiet_seconds)
+        if study.state is not StudyState.RECEIVING or study.image_revision != revision or study.received_at > quiet:
+            return False  # more arrived meanwhile
+        if refusal is not None:
+            study.state = StudyState.CONFLICT
+            study.reason = f"{refusal}: decide whose study it is, or correct the images and send them again"
+            return True
+        queue_draft(session, study)
+    return True
+
+
+def queue_draft(session: Session, study: StudyRow) -> None:
+    """Have a study drafted, once for each state of its images."""
+    study.state, study.reason = StudyState.WAITING, ""
+    payload = {"study_id": study.id, "image_revision": study.image_revision}
+    queue.add(session, JobKind.DRAFT, f"draft:{study.id}:{study.image_revision}", payload)
+
+
+def locked(session: Session, study_id: int) -> StudyRow:
+    """A study's row, which no other transaction changes before this one ends."""
+    return session.execute(select(StudyRow).where(StudyRow.id == study_id).with_for_update()).scalar_one()
+
+
+def patients_of(images: Sequence[StoredImage]) -> list[Patient]:
+    """What the images say of their patient; one that cannot be read any more says nothing."""
+    found = []
+    for image in images:
+        try:
+            found.append(patient_of(read_header(image.file)))
+        except ImagingError:
+            found.append(Patient())
+    return found
+
+
+def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: str, issuer: str | None = None) -> None:
+    """Decide that a study is of one of the patients that its images name, and have it drafted.
+
+    The images of other patients stay stored, set aside with the reason. `issuer` is named where several gave the
+    same PatientID. `actor` is recorded in the audit trail.
+
+    Raises:
+        ConflictError: the study has no conflict, or none of its images is of that patient.
+    """
+    if study.state is not StudyState.CONFLICT:
+        raise ConflictError(f"the study is {study.state}; only one with a patient conflict needs a decision")
+    images = session.scalars(
+        select(InstanceRow).where(InstanceRow.study_id == study.id, InstanceRow.current, InstanceRow.set_aside == "")
+    ).all()
+    hers = [
+        image
+        for image in images
+        if _is_same_id(image.patient_id, patient_id) and issuer in (None, image.issuer_of_patient_id)
+    ]
+    if not hers:
+        raise ConflictError("none of the study's images is of the patient named; name one that they state")
+    for image in images:
+        if image not in hers:
+            image.set_aside = "of another patient"
+    for field in ("patient_key", "patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex"):
+        setattr(study, field, getattr(hers[0], field))
+    study.image_revision += 1
+    queue_draft(session, study)
+
+
+def _is_same_id(one: str, other: str) -> bool:
+    """Whether two PatientIDs are one but for their spelling."""
+    patients = [Patient(spelling=text, identifier=text.strip()) for text in (one, other)]
+    return one_patient(patients).refusal is None and bool(one.strip()) == bool(other.strip())
+
+
+def new_images_since_signature(session: Session, study: StudyRow) -> int:
+    """How many images arrived after the study's last signed version was drafted; 0 where nothing is signed."""
+    signed = session.scalars(
+        select(VersionRow)
+        .where(VersionRow.study_id == study.id, VersionRow.status.in_(_SIGNED))
+        .order_by(VersionRow.number.desc())
+        .limit(1)
+    ).one_or_none()
+    return 0 if signed is None else study.image_revision - signed.image_revision
+
+
+def prior_images(session: Session, storage: Storage, study: StudyRow) -> list[StoredImage]:
+    """The images of the patient's earlier studies that may be hers; `amrg.imaging` decides by the files."""
+    if not study.patient_id.strip() or not study.study_date:
+        return []
+    earlier = session.scalars(
+        select(StudyRow.id)
+        .where(
+            func.trim(StudyRow.patient_id) == study.patient_id.strip(),
+            StudyRow.id != study.id,
+            StudyRow.study_date < study.study_date,
+            StudyRow.study_date != "",
+            StudyRow.state != StudyState.CONFLICT,
+        )
+        .order_by(StudyRow.study_date.desc())
+        .limit(3)
+    )
+    return [image for number in earlier for image in current_images(session, storage, number)]
