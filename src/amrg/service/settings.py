@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import tomllib
+from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    HttpUrl,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from amrg.core.errors import AmrgError
 from amrg.core.values import Value, first_complaint
+from amrg.delivery.hl7.receiver import ReceiverProfile
 
 AeTitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*\S[^\\\x00-\x1f]*$")]
 
@@ -112,6 +122,84 @@ class JobSettings(Value):
     longest_backoff_seconds: float = Field(600, ge=0)
 
 
+class Sends(StrEnum):
+    """Which versions of a report a destination gets. Drafts leave only where a site asks for them."""
+
+    SIGNED = "signed"
+    ALL = "all"
+
+
+DicomFormat = Literal["sr", "measurements", "cad", "pdf"]
+DestinationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class DestinationSettings(Value):
+    """A system that reports go to. An attempt to send ends after `deadline_seconds`, whatever the other side does."""
+
+    name: DestinationName
+    sends: Sends = Sends.SIGNED
+    deadline_seconds: float = Field(30, gt=0)
+
+
+class MllpDestination(DestinationSettings):
+    """A receiver of HL7 v2 over MLLP. With `tls_ca` (PEM) its certificate is checked; without, nothing is encrypted."""
+
+    kind: Literal["mllp"]
+    host: str
+    port: int = Field(ge=1, le=65535)
+    receiver: ReceiverProfile = ReceiverProfile()
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What is sent."""
+        return ("hl7",)
+
+
+class FhirDestination(DestinationSettings):
+    """The base URL of a FHIR R4 server. `token` is a bearer token, `tls_ca` (PEM) the site's own authority."""
+
+    kind: Literal["fhir"]
+    url: HttpUrl
+    token: SecretStr | None = None
+    tls_ca: Path | None = None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What is sent."""
+        return ("fhir",)
+
+
+class StowDestination(DestinationSettings):
+    """The base URL of a DICOMweb service, as `https://pacs/dicom-web`; the rest as for FHIR."""
+
+    kind: Literal["stow"]
+    url: HttpUrl
+    formats: tuple[DicomFormat, ...] = Field(("sr", "pdf"), min_length=1)
+    token: SecretStr | None = None
+    tls_ca: Path | None = None
+
+
+class StoreDestination(DestinationSettings):
+    """A DICOM station that stores by C-STORE; TLS as for MLLP."""
+
+    kind: Literal["c-store"]
+    host: str
+    port: int = Field(ge=1, le=65535)
+    ae_title: AeTitle
+    formats: tuple[DicomFormat, ...] = Field(("sr", "pdf"), min_length=1)
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+AnyDestination = Annotated[
+    MllpDestination | FhirDestination | StowDestination | StoreDestination, Field(discriminator="kind")
+]
+
+
 class Settings(Value):
     """All of them. `folder` has the images and the database where no other is named.
 
@@ -132,6 +220,14 @@ class Settings(Value):
     dicom: DicomSettings = DicomSettings()
     http: HttpSettings = HttpSettings()
     openid: OpenIdSettings | None = None
+    destinations: tuple[AnyDestination, ...] = ()
+
+    @model_validator(mode="after")
+    def _every_destination_has_its_own_name(self) -> Self:
+        names = [destination.name for destination in self.destinations]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two destinations are named {twice[0]}; give every destination a name of its own")
+        return self
 
     @property
     def database(self) -> str:
