@@ -7,7 +7,23 @@ import datetime
 import pytest
 from pydantic import ValidationError
 
-from amrg.birads import Draft, Report, ReportVersion, Signature, Status, unsigned_version
+from amrg.birads import (
+    Decision,
+    Draft,
+    Finding,
+    FindingDecision,
+    ImageBox,
+    Kind,
+    Laterality,
+    Report,
+    ReportVersion,
+    Signature,
+    Status,
+    View,
+    ViewBox,
+    decided_findings,
+    unsigned_version,
+)
 
 NOW = datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.UTC)
 DRAFT = Draft(banner=("UNVERIFIED",), report=Report(), text="No finding.", model_text="No finding.")
@@ -43,3 +59,55 @@ def test_a_draft_is_a_version_that_nobody_signed() -> None:
 def test_a_signature_has_a_name_that_dicom_can_write(name: str) -> None:
     with pytest.raises(ValidationError):
         Signature(name=name, organization="H", signed_at=NOW)
+
+
+MASS = Finding(kind=Kind.MASS, laterality=Laterality.RIGHT)
+CALCIUM = MASS.model_copy(update={"kind": Kind.CALCIFICATIONS})
+BOX = ViewBox(laterality=Laterality.RIGHT, view=View.CC, left=1, top=2, right=3, bottom=4)
+FOUND = DRAFT.model_copy(
+    update={
+        "report": Report(findings=(MASS, CALCIUM), unconfirmed=(MASS,)),
+        "boxes": tuple(ImageBox(finding=n, sop_instance_uid=f"1.{n}", box=BOX) for n in (1, 2)),
+    }
+)
+
+
+def decision(decision: Decision, finding: int | None = None, result: Finding | None = None) -> FindingDecision:
+    return FindingDecision(decision=decision, finding=finding, result=result)
+
+
+def test_decisions_and_boxes_follow_the_drafted_findings() -> None:
+    moved = MASS.model_copy(update={"laterality": Laterality.LEFT})
+    assert decided_findings(FOUND, ()) == ((MASS, CALCIUM), (MASS,))
+    decisions = (decision(Decision.ADDED, result=moved), decision(Decision.REJECTED, 1), decision(Decision.ACCEPTED, 3))
+    assert decided_findings(FOUND, decisions) == ((CALCIUM, MASS, moved), ())
+    version = ReportVersion(created_at=NOW, draft=FOUND, decisions=decisions, report=FOUND.report, text="a")
+    assert [(box.finding, box.sop_instance_uid) for box in version.boxes] == [(1, "1.2")]
+    version = version.model_copy(update={"decisions": (decision(Decision.EDITED, 1, moved),)})
+    assert [(box.finding, box.sop_instance_uid) for box in version.boxes] == [(2, "1.2")]
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [(decision(Decision.REJECTED, 4),), (decision(Decision.REJECTED, 1), decision(Decision.ACCEPTED, 1))],
+)
+def test_decisions_about_no_finding_or_twice_about_one_are_refused(decisions: tuple[FindingDecision, ...]) -> None:
+    with pytest.raises(ValueError, match="finding"):
+        decided_findings(FOUND, decisions)
+    with pytest.raises(ValidationError, match="finding"):
+        ReportVersion(created_at=NOW, draft=FOUND, decisions=decisions, report=FOUND.report, text="a")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"decision": "added", "finding": 1, "result": MASS},
+        {"decision": "edited", "finding": 1},
+        {"decision": "accepted", "finding": 1, "result": MASS},
+        {"decision": "rejected"},
+        {"decision": "added"},
+    ],
+)
+def test_a_decision_has_what_it_needs(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        FindingDecision.model_validate(fields)

@@ -1,6 +1,6 @@
 """The language of BI-RADS mammography: lexicon, findings, assessments, reports."""
 
-from amrg.birads.answers import Answer, AnswerForm, read_answer, write_answer
+from amrg.birads.answers import Answer, AnswerForm, differences, read_answer, write_answer
 from amrg.birads.categories.standing import Standing
 from amrg.birads.checking import RULES, Violation, check, usual_recommendation
 from amrg.birads.draft import (
@@ -57,7 +57,16 @@ from amrg.birads.report import (
     worst_category,
 )
 from amrg.birads.validity import flaws
-from amrg.birads.version import SIGNED, PersonName, ReportVersion, Signature, unsigned_version
+from amrg.birads.version import (
+    SIGNED,
+    Decision,
+    FindingDecision,
+    PersonName,
+    ReportVersion,
+    Signature,
+    decided_findings,
+    unsigned_version,
+)
 
 __all__ = [
     "ASYMMETRIES",
@@ -75,6 +84,7 @@ __all__ = [
     "Change",
     "Comparison",
     "Composition",
+    "Decision",
     "Density",
     "Depth",
     "Distribution",
@@ -86,6 +96,7 @@ __all__ = [
     "Facility",
     "Fact",
     "Finding",
+    "FindingDecision",
     "FindingsList",
     "ImageBox",
     "IncompleteAssessment",
@@ -120,7 +131,9 @@ __all__ = [
     "ViewBox",
     "Violation",
     "check",
+    "decided_findings",
     "describe_finding",
+    "differences",
     "draft_banner",
     "flaws",
     "parse",

@@ -43,7 +43,7 @@ class Answer:
         """Where list and narrative contradict each other, a line each; empty without a list or a narrative."""
         if self.listed is None or not self.narrative.strip():
             return ()
-        return tuple(_differences(self.listed.report, self.parsed.report))
+        return tuple(differences(self.listed.report, self.parsed.report, "list"))
 
 
 def write_answer(report: Report, narrative: str, form: AnswerForm) -> str:
@@ -76,20 +76,20 @@ def answered_report(text: str) -> Report:
     return read_answer(text).report
 
 
-def _differences(listed: Report, stated: Report) -> Iterator[str]:
-    """Facts of which list and narrative give different values, then findings that only one of them has."""
-    if listed.composition is not None and stated.composition not in (None, listed.composition):
-        yield f"composition is {listed.composition} in the list and {stated.composition} in the narrative"
+def differences(facts: Report, stated: Report, name: str) -> Iterator[str]:
+    """Facts of which a list (of this name) and a narrative give different values, then findings that only one has."""
+    if facts.composition is not None and stated.composition not in (None, facts.composition):
+        yield f"composition is {facts.composition} in the {name} and {stated.composition} in the narrative"
     named = {a.laterality: a.category for a in stated.assessments}
-    for side, category in {a.laterality: a.category for a in listed.assessments}.items():
+    for side, category in {a.laterality: a.category for a in facts.assessments}.items():
         if named.get(side, category) is not category:
             whose = "overall" if side is None else f"{SIDE[side]} breast"
-            yield f"{whose} category is {category} in the list and {named[side]} in the narrative"
-    matched, only_listed, only_narrated = _match(listed.findings, stated.findings)
+            yield f"{whose} category is {category} in the {name} and {named[side]} in the narrative"
+    matched, only_listed, only_narrated = _match(facts.findings, stated.findings)
     for finding, other in matched:
-        for name, value in _contradictions(finding, other):
-            yield f"{_named(finding)}: {name} is {value[0]} in the list and {value[1]} in the narrative"
-    yield from (f"{_named(finding)}: only in the list" for finding in only_listed)
+        for field, value in _contradictions(finding, other):
+            yield f"{_named(finding)}: {field} is {value[0]} in the {name} and {value[1]} in the narrative"
+    yield from (f"{_named(finding)}: only in the {name}" for finding in only_listed)
     yield from (f"{_named(finding)}: only in the narrative" for finding in only_narrated)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from amrg.birads.draft import Draft
+from amrg.birads.draft import Draft, ImageBox
 from amrg.birads.lexicon import Status
-from amrg.birads.report import Report
+from amrg.birads.report import Finding, Report
 from amrg.core.values import Value
 
 SIGNED = frozenset({Status.FINAL, Status.AMENDED, Status.APPENDED})
@@ -27,10 +29,40 @@ class Signature(Value):
     identifier: str = ""
 
 
+class Decision(StrEnum):
+    """What a reader made of a finding."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    EDITED = "edited"
+    ADDED = "added"
+
+
+class FindingDecision(Value):
+    """What a reader made of one drafted finding, or one that the reader added.
+
+    `finding` counts the draft's findings from 1, and after them its unconfirmed ones; an added one has none. `result`
+    is the finding as edited or added.
+    """
+
+    decision: Decision
+    finding: Annotated[int, Field(ge=1)] | None = None
+    result: Finding | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if (self.decision is Decision.ADDED) != (self.finding is None):
+            raise ValueError("a decision names the finding that it is about, unless the reader added one")
+        if (self.decision in (Decision.EDITED, Decision.ADDED)) != (self.result is not None):
+            raise ValueError("a finding that was edited or added is given in `result`, and no other is")
+        return self
+
+
 class ReportVersion(Value):
     """One version of the report of a study; versions count from 1 and are never changed.
 
-    `draft` is what amrg drafted, `report` and `text` are what this version states: those of the draft, or as edited.
+    `draft` is what amrg drafted, and stays; `decisions` are what readers made of its findings. `report` and `text` are
+    what this version states: those of the draft, or as edited.
     `report.status` says what kind of version it is. A final, amended (corrected) or appended one has a signature, a
     draft has none, and a withdrawn one that of the person who withdrew it. `reason` is why it was corrected or
     withdrawn.
@@ -40,6 +72,7 @@ class ReportVersion(Value):
     number: int = Field(1, ge=1)
     created_at: AwareDatetime
     draft: Draft
+    decisions: tuple[FindingDecision, ...] = ()
     report: Report
     text: str = Field(min_length=1)
     signature: Signature | None = None
@@ -50,6 +83,7 @@ class ReportVersion(Value):
         needed = self.status in SIGNED or self.status is Status.WITHDRAWN
         if needed != (self.signature is not None):
             raise ValueError(f"a report that is {self.status} {'needs a' if needed else 'has no'} signature")
+        _numbered(self.draft, self.decisions)
         return self
 
     @property
@@ -61,6 +95,66 @@ class ReportVersion(Value):
     def is_signed(self) -> bool:
         """Whether a person answers for what it states."""
         return self.status in SIGNED
+
+    @property
+    def boxes(self) -> tuple[ImageBox, ...]:
+        """The draft's boxes of the findings that this version states, numbered as in `report`.
+
+        A finding that a reader added has none, nor has one that was moved to the other breast.
+        """
+        return tuple(_renumbered(self.draft, self.decisions))
+
+
+def decided_findings(
+    draft: Draft, decisions: Sequence[FindingDecision]
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings of a draft as readers decided, in the draft's order, then those added; and those still unconfirmed.
+
+    A finding without a decision stays as drafted. An unconfirmed one that is accepted or edited becomes a finding.
+
+    Raises:
+        ValueError: two decisions about one finding, or one about a finding that the draft does not have.
+    """
+    decided = _numbered(draft, decisions)
+    drafted = [*draft.report.findings, *draft.report.unconfirmed]
+    first_unconfirmed = len(draft.report.findings) + 1
+    findings: list[Finding] = []
+    unconfirmed: list[Finding] = []
+    for number, finding in enumerate(drafted, 1):
+        decision = decided.get(number)
+        if decision is None:
+            (findings if number < first_unconfirmed else unconfirmed).append(finding)
+        elif decision.decision is not Decision.REJECTED:
+            findings.append(decision.result or finding)
+    findings += [d.result for d in decisions if d.decision is Decision.ADDED and d.result is not None]
+    return tuple(findings), tuple(unconfirmed)
+
+
+def _numbered(draft: Draft, decisions: Sequence[FindingDecision]) -> dict[int, FindingDecision]:
+    drafted = len(draft.report.findings) + len(draft.report.unconfirmed)
+    by_number: dict[int, FindingDecision] = {}
+    for decision in decisions:
+        if decision.finding is None:
+            continue
+        if decision.finding > drafted:
+            raise ValueError(f"finding {decision.finding}: the draft has {drafted}")
+        if decision.finding in by_number:
+            raise ValueError(f"finding {decision.finding}: two decisions; expected one")
+        by_number[decision.finding] = decision
+    return by_number
+
+
+def _renumbered(draft: Draft, decisions: Sequence[FindingDecision]) -> Iterator[ImageBox]:
+    decided, number = _numbered(draft, decisions), 0
+    for drafted, finding in enumerate(draft.report.findings, 1):
+        decision = decided.get(drafted)
+        if decision is not None and decision.decision is Decision.REJECTED:
+            continue
+        number += 1
+        side = (finding if decision is None or decision.result is None else decision.result).laterality
+        for box in draft.boxes:
+            if box.finding == drafted and side in (None, box.box.laterality):
+                yield box.model_copy(update={"finding": number})
 
 
 def unsigned_version(draft: Draft, created_at: AwareDatetime, number: int = 1) -> ReportVersion:

@@ -1,0 +1,40 @@
+"""From a draft to a signed report: a reader's edits and decisions, the checks before a signature, and what follows it.
+
+Every act names the version that the person read, and adds a new one: nothing that was stated is changed.
+"""
+
+from amrg.service.signing.acts import Deliver, Read, add_addendum, correct, edit, sign, withdraw
+from amrg.service.signing.checks import Caution, cautions
+from amrg.service.signing.editing import Edit, decide
+from amrg.service.signing.errors import (
+    BadEdit,
+    NotAcknowledged,
+    NotAllowed,
+    NotFound,
+    PatientConflict,
+    SigningError,
+    StaleVersion,
+    WrongStatus,
+)
+
+__all__ = [
+    "BadEdit",
+    "Caution",
+    "Deliver",
+    "Edit",
+    "NotAcknowledged",
+    "NotAllowed",
+    "NotFound",
+    "PatientConflict",
+    "Read",
+    "SigningError",
+    "StaleVersion",
+    "WrongStatus",
+    "add_addendum",
+    "cautions",
+    "correct",
+    "decide",
+    "edit",
+    "sign",
+    "withdraw",
+]

@@ -1,0 +1,94 @@
+"""A drafted study and its readers, as rows, for tests of signing and of the API."""
+
+from __future__ import annotations
+
+import datetime
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.birads import (
+    Assessment,
+    Category,
+    Composition,
+    Draft,
+    DraftedImage,
+    DraftedStudy,
+    Finding,
+    ImageBox,
+    Kind,
+    Laterality,
+    Location,
+    Margin,
+    Quadrant,
+    Recommendation,
+    Report,
+    Shape,
+    View,
+    ViewBox,
+    draft_banner,
+    render,
+    unsigned_version,
+)
+from amrg.service.database.tables import StudyRow, StudyState, UserRole, UserRow
+from amrg.service.versions import add_version
+
+NOW = datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.UTC)
+STUDY = "1.2.826.0.1.3680043.10.1"
+MASS = Finding(
+    kind=Kind.MASS,
+    laterality=Laterality.RIGHT,
+    location=Location(quadrant=Quadrant.UPPER_OUTER),
+    shape=Shape.IRREGULAR,
+    margin=Margin.SPICULATED,
+    category=Category.HIGH_SUSPICION,
+    probability=0.8,
+)
+CALCIFICATIONS = Finding(
+    kind=Kind.CALCIFICATIONS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.LOWER_INNER)
+)
+REPORT = Report(
+    composition=Composition.B,
+    findings=(MASS,),
+    assessments=(
+        Assessment(category=Category.HIGH_SUSPICION, laterality=Laterality.RIGHT),
+        Assessment(category=Category.NEGATIVE, laterality=Laterality.LEFT),
+    ),
+    recommendation=Recommendation.BIOPSY,
+)
+VIEWS = [(side, view) for side in Laterality for view in (View.CC, View.MLO)]
+
+
+def a_draft(report: Report = REPORT, study: str = STUDY) -> Draft:
+    """A draft with four images, and a box of its first finding on one."""
+    images = tuple(
+        DraftedImage(laterality=side, view=view, sop_instance_uid=f"{study}.{number}")
+        for number, (side, view) in enumerate(VIEWS, 1)
+    )
+    box = ViewBox(laterality=Laterality.RIGHT, view=View.CC, left=10, top=20, right=30, bottom=40)
+    text = render(report)
+    return Draft(
+        banner=draft_banner("embedded"),
+        study=DraftedStudy(study_instance_uid=study, date=NOW.date(), patient_key="k", images=images),
+        report=report,
+        boxes=(ImageBox(finding=1, sop_instance_uid=images[0].sop_instance_uid, box=box),) if report.findings else (),
+        text=text,
+        model_text=text,
+    )
+
+
+def add_user(sessions: sessionmaker[Session], name: str = "anna", **fields: object) -> None:
+    """A reader, unless the fields say otherwise."""
+    facts = {"role": UserRole.READER, "person_name": "Doe^Anna", "organization": "General Hospital", **fields}
+    with sessions.begin() as session:
+        session.add(UserRow(name=name, created_at=NOW, **facts))
+
+
+def add_study(sessions: sessionmaker[Session], uid: str = STUDY, draft: Draft | None = None, **fields: object) -> None:
+    """A study that is drafted."""
+    facts = {"state": StudyState.DRAFTED, "image_revision": 4, "patient_id": "P1", "patient_name": "Roe^Mary", **fields}
+    with sessions.begin() as session:
+        study = StudyRow(study_instance_uid=uid, received_at=NOW, created_at=NOW, **facts)
+        session.add(study)
+        session.flush()
+        version = unsigned_version(a_draft(study=uid) if draft is None else draft, NOW)
+        add_version(session, study, version, image_revision=4, author="worker")
