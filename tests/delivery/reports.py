@@ -1,109 +1,24 @@
-"""Reports and studies to deliver, in every status."""
+"""The drawn exam with a finding, as a version of any status with any text, and its headers with any change."""
 
 from __future__ import annotations
 
-import datetime
-
-from pydicom.dataset import Dataset
-from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
-
-from amrg.birads import (
-    Assessment,
-    Category,
-    Composition,
-    Draft,
-    DraftedImage,
-    DraftedStudy,
-    Finding,
-    Indication,
-    Kind,
-    Laterality,
-    Location,
-    Margin,
-    Provenance,
-    Quadrant,
-    Report,
-    ReportVersion,
-    Shape,
-    Signature,
-    Status,
-    View,
-    draft_banner,
-    render,
-)
+from amrg.birads import Report, ReportVersion, Status, View, render
 from amrg.delivery import SourceStudy
+from tests.delivery.exams import VIEWS, drafted, finding, headers, version_of
 
-NOW = datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.UTC)
-SIGNATURE = Signature(name="Doe^Jane^^Dr", organization="General Hospital", signed_at=NOW, identifier="4711")
-MASS = Finding(
-    kind=Kind.MASS,
-    laterality=Laterality.RIGHT,
-    location=Location(quadrant=Quadrant.UPPER_OUTER, clock=10),
-    shape=Shape.IRREGULAR,
-    margin=Margin.SPICULATED,
-    size_mm=14,
-    category=Category.HIGHLY_SUGGESTIVE,
-)
-REPORT = Report(
-    indication=Indication.SCREENING,
-    composition=Composition.C,
-    findings=(MASS,),
-    assessments=(
-        Assessment(category=Category.HIGHLY_SUGGESTIVE, laterality=Laterality.RIGHT),
-        Assessment(category=Category.NEGATIVE, laterality=Laterality.LEFT),
-    ),
-    provenance=Provenance(software="amrg 0.1.0", model="embedded", model_hash="ab" * 32),
-)
-UIDS = {view: f"1.2.826.0.1.3680043.8.498.{number}" for number, view in enumerate(("RCC", "LCC", "RMLO", "LMLO"), 1)}
-STUDY = DraftedStudy(
-    study_instance_uid="1.2.826.0.1.3680043.8.498.100",
-    date=datetime.date(2026, 11, 27),
-    patient_key="0" * 16,
-    images=tuple(
-        DraftedImage(laterality=Laterality(name[0]), view=View(name[1:]), sop_instance_uid=uid)
-        for name, uid in UIDS.items()
-    ),
-)
-
-
-def a_draft(report: Report = REPORT, text: str | None = None) -> Draft:
-    """A draft of the study, with the text given or as rendered."""
-    written = render(report) if text is None else text
-    return Draft(banner=draft_banner("embedded"), study=STUDY, report=report, text=written, model_text=written)
+DRAFT = drafted([finding(View.CC, View.MLO)])
+REPORT = DRAFT.report
 
 
 def a_version(
-    status: Status = Status.FINAL, report: Report = REPORT, text: str | None = None, number: int = 2
+    status: Status = Status.FINAL, report: Report = REPORT, text: str = "", number: int | None = None
 ) -> ReportVersion:
-    """A version of the report, signed where its status needs it."""
-    draft = a_draft(report, text)
-    unsigned = status in (Status.DRAFT, Status.PRELIMINARY)
-    return ReportVersion(
-        number=number,
-        created_at=NOW,
-        draft=draft,
-        report=report.model_copy(update={"status": status}),
-        text=draft.text,
-        signature=None if unsigned else SIGNATURE,
-        reason="wrong side" if status in (Status.AMENDED, Status.WITHDRAWN) else "",
-    )
+    """A version of a report, signed where its status needs it."""
+    draft = DRAFT.model_copy(update={"report": report, "text": text or render(report) or "No finding."})
+    version = version_of(draft, status)
+    return version if number is None else version.model_copy(update={"number": number})
 
 
 def a_source(**changes: object) -> SourceStudy:
     """The headers of its four images; `changes` are keywords of DICOM for all of them."""
-    images = []
-    for name, uid in UIDS.items():
-        image = Dataset()
-        image.SpecificCharacterSet = "ISO_IR 192"
-        image.StudyInstanceUID, image.SOPInstanceUID = STUDY.study_instance_uid, uid
-        image.SeriesInstanceUID = "1.2.826.0.1.3680043.8.498.200"
-        image.SOPClassUID, image.Modality = DigitalMammographyXRayImageStorageForPresentation, "MG"
-        image.PatientName, image.PatientID, image.IssuerOfPatientID = "Müller^Anna", "4711-X", "HOSPITAL"
-        image.PatientBirthDate, image.PatientSex = "19610203", "F"
-        image.AccessionNumber, image.StudyID = "A123", "1"
-        image.StudyDate, image.StudyTime = "20261127", "101500"
-        image.ImageLaterality, image.ViewPosition = name[0], name[1:]
-        for keyword, value in changes.items():
-            setattr(image, keyword, value)
-        images.append(image)
-    return SourceStudy(tuple(images))
+    return SourceStudy(headers(VIEWS, **{"IssuerOfPatientID": "HOSPITAL", **changes}))

@@ -64,6 +64,18 @@ def read_source(files: Sequence[Path]) -> SourceStudy:
     return SourceStudy(images)
 
 
+def patient_id(header: Dataset) -> str:
+    """Patient ID (0010,0020), which a report of a named patient is filed under.
+
+    Raises:
+        DeliveryError: it is empty, so that a receiver could file the report under nobody.
+    """
+    found = str(header.get("PatientID", "") or "").strip()
+    if not found:
+        raise DeliveryError("the images have no PatientID (0010,0020); a report for a hospital's system needs one")
+    return found
+
+
 def _header(file: Path) -> Dataset:
     try:
         image = pydicom.dcmread(file, stop_before_pixels=True)

@@ -81,11 +81,11 @@ def test_status_of_order_and_observations(status: Status, result: str, observati
 def test_patient_order_and_signer() -> None:
     message = oru_message(a_version(), a_source(PatientName="O'Neil & Co^Ann^B^Dr^PhD"), ReceiverProfile())
     (pid,), (obr,) = segments(message, "PID"), segments(message, "OBR")
-    assert pid[3] == "4711-X^^^HOSPITAL"
+    assert pid[3] == "1001^^^HOSPITAL"
     assert pid[5] == "O'Neil \\T\\ Co^Ann^B^PhD^Dr^^L"
-    assert (pid[7], pid[8]) == ("19610203", "F")
-    assert (obr[3], obr[18], obr[7]) == ("A123", "A123", "20261127101500")
-    assert obr[32] == "4711&Doe&Jane&&&Dr"
+    assert (pid[7], pid[8]) == ("19600102", "F")
+    assert (obr[3], obr[18], obr[7]) == ("A-77", "A-77", "20260130101112")
+    assert obr[32] == "4711&Müller&Anna&&&Dr."
 
 
 def test_name_groups_are_repetitions() -> None:
@@ -120,7 +120,7 @@ def test_a_control_id_is_of_one_version() -> None:
         (a_version(Status.FINAL), SOURCE),
         (a_version(Status.FINAL, number=3), SOURCE),
         (a_version(Status.AMENDED), SOURCE),
-        (a_version(Status.FINAL), a_source(StudyInstanceUID="1.2.3")),
+        (a_version(Status.FINAL), a_source(StudyInstanceUID="1.2.9")),
     ]
     ids = [control_id(*version) for version in versions]
     assert len(set(ids)) == len(ids)
@@ -130,12 +130,17 @@ def test_a_control_id_is_of_one_version() -> None:
 @pytest.mark.parametrize("status", [Status.DRAFT, Status.FINAL])
 def test_every_message_states_the_model_and_that_it_is_unsigned_or_who_signed(status: Status) -> None:
     text = "\n".join(text_of(oru_message(a_version(status), SOURCE, ReceiverProfile()), ReceiverProfile()))
-    assert "Drafted by AI: model embedded (SHA-256 abababababab), software amrg 0.1.0." in text
+    assert "Drafted by AI model amrg-embedded (amrg 0.1.0)" in text
     assert ("UNVERIFIED DRAFT" in text) == (status is Status.DRAFT)
-    assert ("Signed by Dr Jane Doe, General Hospital" in text) == (status is Status.FINAL)
+    assert ("signed by Dr. Anna Müller, Brustzentrum Süd" in text) == (status is Status.FINAL)
 
 
 def test_an_empty_report_and_a_study_with_hardly_a_header_make_a_message() -> None:
-    source = a_source(PatientName="", PatientID="", IssuerOfPatientID="", AccessionNumber="", StudyTime="")
+    source = a_source(PatientName="", IssuerOfPatientID="", AccessionNumber="", StudyTime="")
     message = oru_message(a_version(report=Report(), text="No finding."), source, ReceiverProfile())
-    assert segments(message, "PID")[0][3:6] == ["", "", ""]
+    assert segments(message, "PID")[0][3:6] == ["1001", "", ""]
+
+
+def test_a_report_of_nobody_is_no_message() -> None:
+    with pytest.raises(DeliveryError, match="PatientID"):
+        oru_message(a_version(), a_source(PatientID=" "), ReceiverProfile())

@@ -12,21 +12,16 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.core import Message, Segment
 from pydicom.dataset import Dataset
 
-from amrg.birads.lexicon import Indication, Laterality, Status
+from amrg.birads.lexicon import Laterality, Status
 from amrg.birads.version import ReportVersion, Signature
 from amrg.delivery.errors import DeliveryError
+from amrg.delivery.examination import EXAM
 from amrg.delivery.hl7.escaping import LINE_BREAK, escape
 from amrg.delivery.hl7.receiver import LineBreaks, ReceiverProfile
-from amrg.delivery.source import SourceStudy
+from amrg.delivery.source import SourceStudy, patient_id
 from amrg.delivery.statement import changed_at, statement_lines
 from amrg.delivery.status import StatusCodes, status_codes
 
-EXAM_CODES = {
-    Indication.SCREENING: ("24606-6", "MG Breast Screening"),
-    Indication.DIAGNOSTIC: ("24605-8", "MG Breast Diagnostic"),
-    None: ("36625-2", "MG Breast Views"),
-}
-"""What was done, in LOINC, by the report's indication."""
 _TEXT = "18782-3^Radiology Study observation (narrative)^LN"
 _STUDY = "110180^Study Instance UID^DCM"
 _ASSESSMENT = "RDE1586^Assessment category^RADELEMENT"
@@ -54,7 +49,7 @@ def oru_message(version: ReportVersion, source: SourceStudy, receiver: ReceiverP
     """The message, encoded as its MSH-18 says, without the MLLP frame. The same input gives the same bytes.
 
     Raises:
-        DeliveryError: a character has no code in the receiver's character set.
+        DeliveryError: the study has no PatientID, or a character has no code in the receiver's character set.
     """
     message = Message("ORU_R01", version="2.5.1", validation_level=VALIDATION_LEVEL.TOLERANT)
     _fill_header(message.msh, version, source, receiver)
@@ -86,7 +81,7 @@ def _fill_patient(pid: Segment, header: Dataset) -> None:
     if universal:
         issuer += f"&{universal}&{_plain(qualifiers[0].get('UniversalEntityIDType', ''))}"
     pid.pid_1 = "1"
-    pid.pid_3 = f"{_plain(header.get('PatientID', ''))}^^^{issuer}"
+    pid.pid_3 = f"{_plain(patient_id(header))}^^^{issuer}"
     for name in _person_names(str(header.get("PatientName", ""))):
         pid.add_field("PID_5").value = name
     pid.pid_7 = _plain(header.get("PatientBirthDate", ""))
@@ -104,7 +99,7 @@ def _person_names(name: str) -> Iterator[str]:
 
 def _fill_order(obr: Segment, version: ReportVersion, header: Dataset, codes: StatusCodes) -> None:
     accession = _plain(header.get("AccessionNumber", ""))
-    code, meaning = EXAM_CODES[version.report.indication]
+    code, meaning = EXAM[version.report.indication]
     obr.obr_1 = "1"
     obr.obr_2 = _plain(header.get("PlacerOrderNumberImagingServiceRequest", ""))
     obr.obr_3 = _plain(header.get("FillerOrderNumberImagingServiceRequest", "")) or accession
