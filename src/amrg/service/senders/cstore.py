@@ -1,0 +1,80 @@
+"""DICOM objects over C-STORE (PS3.4 B)."""
+
+from __future__ import annotations
+
+import io
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import pydicom
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+
+from amrg.service.senders.outcome import Document, Outcome, Parked, Retry, Sent
+
+_PERMANENT = 1  # Result of A-ASSOCIATE-RJ (PS3.8 9.3.4)
+
+
+@dataclass(frozen=True)
+class CStoreSender:
+    """Stores objects at a station, each over an association of its own, which is always released.
+
+    Only the SOP Class that is sent is proposed: a station that refuses it does not lose the others.
+    """
+
+    host: str
+    port: int
+    ae_title: str
+    calling_ae_title: str = "AMRG"
+    deadline_seconds: float = 30
+    tls: ssl.SSLContext | None = None
+
+    def send(self, document: Document) -> Outcome:
+        """Store an object."""
+        dataset = pydicom.dcmread(io.BytesIO(document.content))
+        association = self._associated(dataset.SOPClassUID)
+        if not association.is_established:
+            return _unassociated(association)
+        try:
+            if not association.accepted_contexts:
+                return Parked(f"the station does not take {dataset.SOPClassUID.name}")
+            answer = association.send_c_store(dataset)
+        finally:
+            if association.is_established:
+                association.release()
+        status = answer.get("Status")
+        return Retry("no answer to C-STORE") if status is None else outcome_of_status(int(status))
+
+    def _associated(self, sop_class: str) -> Any:
+        station = AE(ae_title=self.calling_ae_title)
+        station.acse_timeout = station.dimse_timeout = station.network_timeout = self.deadline_seconds
+        station.connection_timeout = self.deadline_seconds
+        station.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        tls = None if self.tls is None else (self.tls, self.host)
+        return station.associate(self.host, self.port, ae_title=self.ae_title, tls_args=tls)
+
+
+def outcome_of_status(status: int) -> Outcome:
+    """What a status of C-STORE (PS3.4 B.2.3), or a failure reason of STOW-RS, says.
+
+    Warnings Bxxx say that the object is stored, changed here and there. Out of resources (A7xx) and a processing
+    failure (0110) may pass; the rest is about the object or the right to store it.
+    """
+    if status == 0x0000 or status & 0xF000 == 0xB000:
+        return Sent()
+    reason = f"status {status:04X}H"
+    if status & 0xFF00 == 0xA700:
+        return Retry(f"{reason}, out of resources")
+    return Retry(f"{reason}, processing failure") if status == 0x0110 else Parked(reason)
+
+
+def _unassociated(association: Any) -> Outcome:
+    answer = association.acceptor.primitive
+    if association.is_rejected and answer is not None:
+        if answer.result == _PERMANENT:
+            return Parked(f"association rejected: {answer.reason_str}")
+        return Retry(f"association rejected for now: {answer.reason_str}")
+    if association.requestor.requested_contexts and association.is_aborted:
+        return Retry("association aborted")
+    return Retry("no association")

@@ -1,0 +1,111 @@
+"""DICOM objects over STOW-RS (PS3.18 10.5)."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from amrg.service.senders.cstore import outcome_of_status
+from amrg.service.senders.fhir import bearer, http_client, http_failure, refused
+from amrg.service.senders.outcome import Document, Outcome, Retry, Sent
+
+_DICOM_JSON = "application/dicom+json"
+_REFERENCED, _FAILED = "00081199", "00081198"
+_INSTANCE, _REASON = "00081155", "00081197"
+
+
+@dataclass(frozen=True)
+class StowSender:
+    """Stores objects in a DICOMweb service, one a request.
+
+    A service that answers 200 may have stored nothing, and one that answers 202 stored only some: an object is sent
+    when its UID is in ReferencedSOPSequence of the answer, or when a query finds it.
+    """
+
+    url: str
+    deadline_seconds: float = 30
+    token: str = ""
+    tls: ssl.SSLContext | None = None
+
+    def send(self, document: Document) -> Outcome:
+        """Store an object."""
+        # The type is quoted (RFC 2387); the body has a length, since some services read chunked ones as empty.
+        boundary = hashlib.sha256(document.content).hexdigest()[:40]
+        kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+        headers = {"Content-Type": kind, "Accept": _DICOM_JSON, **bearer(self.token)}
+        try:
+            with http_client(self.deadline_seconds, self.tls) as client:
+                answer = client.post(
+                    f"{self.url.rstrip('/')}/studies", content=multipart(document.content, boundary), headers=headers
+                )
+                return _outcome(answer, document.uid) or self._found(client, document.uid, answer.status_code)
+        except httpx.HTTPError as error:
+            return Retry(http_failure(error))
+
+    def _found(self, client: httpx.Client, uid: str, status: int) -> Outcome:
+        """Whether the service has an object that its answer did not name."""
+        answer = client.get(
+            f"{self.url.rstrip('/')}/instances",
+            params={"SOPInstanceUID": uid},
+            headers={"Accept": _DICOM_JSON, **bearer(self.token)},
+        )
+        if answer.status_code == HTTPStatus.OK and any(
+            uid in _values(found, "00080018") for found in _items(_json(answer))
+        ):
+            return Sent()
+        return Retry(f"HTTP {status}, and the object is not there")
+
+
+def multipart(content: bytes, boundary: str) -> bytes:
+    """One object as the body of a request."""
+    mark = boundary.encode()
+    return b"--%b\r\nContent-Type: application/dicom\r\n\r\n%b\r\n--%b--\r\n" % (mark, content, mark)
+
+
+def _outcome(answer: httpx.Response, uid: str) -> Outcome | None:
+    """What an answer says of an object; None where it says success, or nothing that can be read, and not of which."""
+    if not answer.is_success and answer.status_code != HTTPStatus.CONFLICT:
+        return refused(answer.status_code)
+    found = next(_items([_json(answer)]), {})
+    for item in _sequence(found, _FAILED):
+        if uid in _values(item, _INSTANCE) or answer.status_code == HTTPStatus.CONFLICT:
+            reasons = [reason for reason in _values(item, _REASON) if isinstance(reason, int)]
+            return outcome_of_status(reasons[0] if reasons else _PROCESSING_FAILURE)
+    if answer.is_success and any(uid in _values(item, _INSTANCE) for item in _sequence(found, _REFERENCED)):
+        return Sent()
+    return None if answer.is_success else refused(answer.status_code)
+
+
+_PROCESSING_FAILURE = 0x0110
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _items(found: Any) -> Iterator[dict[str, Any]]:
+    """The data sets of a DICOM JSON document: a list of them, or one alone."""
+    for item in found if isinstance(found, list) else []:
+        if isinstance(item, list):
+            yield from _items(item)
+        elif isinstance(item, dict):
+            yield item
+
+
+def _sequence(found: dict[str, Any], tag: str) -> Iterator[dict[str, Any]]:
+    yield from _items(_values(found, tag))
+
+
+def _values(found: dict[str, Any], tag: str) -> list[Any]:
+    element = found.get(tag)
+    values = element.get("Value") if isinstance(element, dict) else None
+    return values if isinstance(values, list) else []
