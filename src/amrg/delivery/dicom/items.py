@@ -22,6 +22,8 @@ def coded(code: Code) -> Dataset:
     """A coded entry, PS3.3 table 8.8-1: a value of at most 16 characters."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
+    if code.scheme_version:
+        item.CodingSchemeVersion = code.scheme_version
     item.CodeMeaning = code.meaning.replace("\u200b", "")  # the standard's tables have break points in long words
     return item
 
