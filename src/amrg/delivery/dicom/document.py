@@ -45,7 +45,6 @@ def new_object(version: ReportVersion, source: SourceStudy, kind: ObjectKind, so
     ds.SeriesInstanceUID = series_uid(version, source, kind)
     ds.SeriesNumber = _FIRST_SERIES + 10 * version.number + list(ObjectKind).index(kind)
     ds.SeriesDescription = f"{short_state(version)}: {_TITLES[kind]}"
-    ds.ReferencedPerformedProcedureStepSequence = Sequence()
     ds.InstanceNumber = 1
     ds.ContentDate, ds.ContentTime = date_and_time(version.created_at, source)
     made = version.draft.report.provenance
@@ -63,6 +62,7 @@ def add_document(ds: Dataset, version: ReportVersion, source: SourceStudy, kind:
         ds.PreliminaryFlag = codes.preliminary
     if codes.verification == "VERIFIED":
         ds.VerifyingObserverSequence = Sequence([_verifier(version)])
+    ds.ReferencedPerformedProcedureStepSequence = Sequence()
     ds.PerformedProcedureCodeSequence = copy_sequence(source.header, "ProcedureCodeSequence")
     if ds.AccessionNumber:
         ds.ReferencedRequestSequence = Sequence([_request(source)])

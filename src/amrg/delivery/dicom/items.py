@@ -79,11 +79,16 @@ def uid_reference(relation: str, concept: Code, uid: str) -> Dataset:
 def image_reference(relation: str, image: Dataset, concept: Code | None = None) -> Dataset:
     """IMAGE: a reference to an image of the study."""
     item = _item(relation, "IMAGE", concept)
+    item.ReferencedSOPSequence = Sequence([reference_to(image)])
+    return item
+
+
+def reference_to(image: Dataset) -> Dataset:
+    """SOP Instance Reference, PS3.3 table 10-11."""
     reference = Dataset()
     reference.ReferencedSOPClassUID = str(image.SOPClassUID)
     reference.ReferencedSOPInstanceUID = str(image.SOPInstanceUID)
-    item.ReferencedSOPSequence = Sequence([reference])
-    return item
+    return reference
 
 
 def with_children(item: Dataset, children: Iterable[Dataset]) -> Dataset:

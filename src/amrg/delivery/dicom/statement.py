@@ -27,6 +27,8 @@ def disclosure(version: ReportVersion) -> str:
     software = "" if made is None else f" ({made.software})"
     if version.signature is None:
         return f"Drafted by {model}{software}; nobody has reviewed it."
+    if version.status is Status.WITHDRAWN:
+        return f"Drafted by {model}{software}."
     return f"Drafted by {model}{software}; reviewed by {display_name(version.signature.name)}."
 
 

@@ -46,11 +46,21 @@ class TextSection:
     text: str
 
 
+def opens_section(line: str) -> bool:
+    """Whether a line begins with a heading and a colon."""
+    return _opened(line) is not None
+
+
+def _opened(line: str) -> tuple[Code, Code] | None:
+    heading, colon, _ = line.partition(":")
+    return _OPENINGS.get(heading.strip().casefold()) if colon else None
+
+
 def text_sections(text: str) -> list[TextSection]:
     """A report's text cut at the lines that open a section; the texts joined by line breaks are the text again."""
     found: list[tuple[tuple[Code, Code], list[str]]] = []
     for line in text.split("\n"):
-        opened = _OPENINGS.get(line.partition(":")[0].strip().casefold()) if ":" in line else None
+        opened = _opened(line)
         blank = bool(found) and not "".join(found[-1][1]).strip()
         if opened is not None and blank:  # lines without text before the first heading
             found[-1] = (opened, [*found[-1][1], line])

@@ -1,0 +1,81 @@
+"""Fonts of the PDF: DejaVu Sans embedded, and for Chinese, Japanese and Korean the standard fonts of PDF viewers."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.ttfonts import TTFont
+
+from amrg.delivery.errors import DeliveryError
+
+REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+_EAST_ASIAN = (("cp932", "HeiseiKakuGo-W5"), ("gb2312", "STSong-Light"), ("cp949", "HYGothic-Medium"))
+"""Fonts that every PDF viewer provides (Adobe's Asian fonts), and a code page of the characters that each has."""
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+
+
+@functools.cache
+def register_fonts() -> frozenset[int]:
+    """Make the fonts known to reportlab; the code points that DejaVu Sans has.
+
+    Raises:
+        DeliveryError: matplotlib, whose DejaVu is used, is not complete.
+    """
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        raise DeliveryError("no font for the PDF: DejaVu Sans comes with matplotlib, which is not installed")
+    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+    regular = TTFont(REGULAR, folder / "DejaVuSans.ttf")
+    pdfmetrics.registerFont(regular)
+    pdfmetrics.registerFont(TTFont(BOLD, folder / "DejaVuSans-Bold.ttf"))
+    pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
+    for _, name in _EAST_ASIAN:
+        pdfmetrics.registerFont(UnicodeCIDFont(name))
+    return frozenset(regular.face.charToGlyph)
+
+
+def font_of(character: str) -> str:
+    """The font that has a character.
+
+    Raises:
+        DeliveryError: none has, or it belongs to a script that is written from right to left, which is not supported.
+    """
+    if unicodedata.bidirectional(character) not in _RIGHT_TO_LEFT:
+        if ord(character) in register_fonts():
+            return REGULAR
+        for code_page, name in _EAST_ASIAN:
+            if _has(code_page, character):
+                return name
+    named = unicodedata.name(character, "unknown character")
+    raise DeliveryError(
+        f"the PDF has no font for U+{ord(character):04X} ({named}); remove it or deliver the report as SR"
+    )
+
+
+def font_runs(text: str) -> list[tuple[str, str]]:
+    """A line as runs of one font each; what is invisible is omitted, a tab is four spaces."""
+    visible = "".join(c for c in text.expandtabs(4) if unicodedata.category(c) not in ("Cf", "Cc"))
+    return [(font, "".join(run)) for font, run in groupby(visible, key=font_of)]
+
+
+def markup(text: str) -> str:
+    """A line as reportlab's paragraphs take it; spaces at its beginning stay."""
+    line = "".join(
+        escape(run) if font == REGULAR else f'<font name="{font}">{escape(run)}</font>' for font, run in font_runs(text)
+    )
+    indent = len(line) - len(line.lstrip(" "))
+    return "\N{NO-BREAK SPACE}" * indent + line.lstrip(" ")
+
+
+def _has(code_page: str, character: str) -> bool:
+    try:
+        return bool(character.encode(code_page))
+    except UnicodeEncodeError:
+        return False
