@@ -8,6 +8,7 @@ from amrg import __version__
 from amrg.cli.benchmark import app as benchmark
 from amrg.cli.benchmark_run import run as run_benchmark
 from amrg.cli.data import app as data
+from amrg.cli.deliver import deliver
 from amrg.cli.export import export
 from amrg.cli.groups import Root, complete
 from amrg.cli.inspect import inspect
@@ -27,6 +28,7 @@ app = typer.Typer(
     cls=Root,
 )
 app.command("report")(report)
+app.command("deliver")(deliver)
 app.command("inspect")(inspect)
 app.command("phantom")(phantom)
 app.command("parse")(parse_file)

@@ -22,6 +22,7 @@ class Exit(IntEnum):
     TUNING = 9
     EDITED = 10
     INCOMPLETE = 11
+    NOT_DELIVERED = 12
     INTERRUPTED = 130
 
 
@@ -38,18 +39,21 @@ MEANING: dict[Exit, str] = {
     Exit.TUNING: "training cannot start or resume; the last checkpoint is intact",
     Exit.EDITED: "an output file was edited since amrg wrote it, and was left as it is",
     Exit.INCOMPLETE: "a draft was written, but views are missing or files could not be read",
+    Exit.NOT_DELIVERED: "a report cannot be written in a format of `amrg deliver`; nothing was written",
     Exit.INTERRUPTED: "interrupted with Ctrl-C; files that were written are complete",
 }
 
 EXIT_OF: dict[str, Exit] = {
     "BenchmarkError": Exit.UNREADABLE,
     "DatasetError": Exit.UNREADABLE,
+    "DeliveryError": Exit.NOT_DELIVERED,
     "ImagingError": Exit.UNREADABLE,
     "JarError": Exit.USAGE,
     "ModelError": Exit.NO_MODEL,
     "NotAMammogram": Exit.NOT_A_MAMMOGRAM,
     "PhantomError": Exit.UNREADABLE,
     "RecipeError": Exit.USAGE,
+    "ReportFileError": Exit.UNREADABLE,
     "TruthError": Exit.UNREADABLE,
     "TuningError": Exit.TUNING,
 }

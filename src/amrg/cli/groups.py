@@ -16,6 +16,10 @@ from amrg.core.files import is_full
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "report": ("amrg report studies/ --out drafts", "amrg report exam.zip --format text,json --style impression-first"),
+    "deliver": (
+        "amrg deliver drafts/1.2.3/report.json --study studies/ --to sr,fhir,hl7 --out delivered",
+        "amrg deliver signed.json --study exam.zip --to hl7 --profile site.toml --out delivered",
+    ),
     "inspect": ("amrg inspect studies/", "amrg inspect exam.zip --out sheets"),
     "phantom": ("amrg phantom drawn --count 4 --seed 7 --size small",),
     "parse": ("amrg parse report.txt", "cat report.txt | amrg parse - --json"),

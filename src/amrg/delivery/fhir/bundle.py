@@ -83,6 +83,11 @@ def resource_id(*what: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, "\n".join(what)))
 
 
+def report_id(version: ReportVersion, source: SourceStudy) -> str:
+    """The id of the DiagnosticReport, the same for all versions of the report."""
+    return _Writer(version, source, FhirProfile()).id("report")
+
+
 def report_bundle(
     version: ReportVersion,
     source: SourceStudy,

@@ -1,0 +1,60 @@
+"""The formats that a report is delivered in: each a file's name and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from amrg.birads.version import ReportVersion
+from amrg.delivery.dicom import ObjectKind, measurement_sr, object_uid, text_sr
+from amrg.delivery.fhir import FhirProfile, report_bundle, report_id
+from amrg.delivery.hl7 import ReceiverProfile, control_id, oru_message
+from amrg.delivery.source import SourceStudy
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What is written: a version in the study of its images, for a receiver's ways.
+
+    `earlier` are the versions that may have been delivered before it.
+    """
+
+    version: ReportVersion
+    source: SourceStudy
+    earlier: tuple[ReportVersion, ...] = ()
+    receiver: ReceiverProfile = ReceiverProfile()
+    server: FhirProfile = FhirProfile()
+
+
+@dataclass(frozen=True)
+class DocumentFormat:
+    """A format: the name of its file, its content, and the identity that every repetition of it has."""
+
+    file: str
+    write: Callable[[Outgoing], bytes]
+    identify: Callable[[ReportVersion, SourceStudy], str]
+
+
+def _dicom(kind: ObjectKind, file: str, write: Callable[[ReportVersion, SourceStudy], bytes]) -> DocumentFormat:
+    return DocumentFormat(
+        file,
+        lambda outgoing: write(outgoing.version, outgoing.source),
+        lambda version, source: object_uid(version, source, kind),
+    )
+
+
+def _fhir(outgoing: Outgoing) -> bytes:
+    return report_bundle(outgoing.version, outgoing.source, outgoing.server, earlier=outgoing.earlier)
+
+
+def _hl7(outgoing: Outgoing) -> bytes:
+    return oru_message(outgoing.version, outgoing.source, outgoing.receiver)
+
+
+FORMATS: Mapping[str, DocumentFormat] = {
+    "sr": _dicom(ObjectKind.TEXT, "report-sr.dcm", text_sr),
+    "measurements": _dicom(ObjectKind.MEASUREMENT, "report-measurements.dcm", measurement_sr),
+    "fhir": DocumentFormat("report-fhir.json", _fhir, report_id),
+    "hl7": DocumentFormat("report.hl7", _hl7, control_id),
+}
+"""Every format by its name."""

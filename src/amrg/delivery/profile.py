@@ -1,0 +1,36 @@
+"""How a site's systems want reports: one TOML file with a table a standard."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from amrg.core.values import Value, first_complaint
+from amrg.delivery.errors import DeliveryError
+from amrg.delivery.fhir import FhirProfile
+from amrg.delivery.hl7 import ReceiverProfile
+
+
+class SiteProfile(Value):
+    """Tables `[hl7]` and `[fhir]`; what is not named is as the standard has it."""
+
+    hl7: ReceiverProfile = ReceiverProfile()
+    fhir: FhirProfile = FhirProfile()
+
+
+def read_profile(file: Path) -> SiteProfile:
+    """A profile from a file.
+
+    Raises:
+        DeliveryError: it is not readable, no TOML, or has a field that is unknown or out of range.
+    """
+    try:
+        return SiteProfile.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DeliveryError(f"{file}: cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        raise DeliveryError(f"{file.name}: {first_complaint(error)}") from error
+    except ValueError as error:
+        raise DeliveryError(f"{file.name}: no TOML: {error}") from error
