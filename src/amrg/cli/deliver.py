@@ -84,11 +84,11 @@ def _study(path: Path, version: ReportVersion) -> Study:
     drafted = version.draft.study
     uid, key = (None, None) if drafted is None else (drafted.study_instance_uid, drafted.patient_key)
     found = [s for s in studies if uid is None or (s.study_instance_uid, s.patient_key) == (uid, key)]
-    if len(found) == 1:
-        return found[0]
-    if uid is None:
+    if len(found) != 1 and uid is None:
         fail(Exit.USAGE, f"{path.name}: {len(found)} studies, and the report names none; name the one that it is of")
-    fail(Exit.UNREADABLE, f"{path.name}: the report is of study {uid}, which is not there; name the folder that has it")
+    if len(found) != 1:
+        fail(Exit.UNREADABLE, f"{path.name}: the report's study {uid} is not there; name the folder that has it")
+    return found[0]
 
 
 def _contents(version: ReportVersion, study: Study, formats: tuple[str, ...], site: SiteProfile) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from amrg.birads.version import ReportVersion
 from amrg.delivery.dicom import ObjectKind, measurement_sr, object_uid, text_sr
@@ -22,8 +22,8 @@ class Outgoing:
     version: ReportVersion
     source: SourceStudy
     earlier: tuple[ReportVersion, ...] = ()
-    receiver: ReceiverProfile = ReceiverProfile()
-    server: FhirProfile = FhirProfile()
+    receiver: ReceiverProfile = field(default_factory=ReceiverProfile)
+    server: FhirProfile = field(default_factory=FhirProfile)
 
 
 @dataclass(frozen=True)
