@@ -18,7 +18,7 @@ _PERMANENT = 1  # Result of A-ASSOCIATE-RJ (PS3.8 9.3.4)
 
 @dataclass(frozen=True)
 class CStoreSender:
-    """Stores objects at a station, each over an association of its own, which is always released.
+    """Stores objects at a station, each over an association of its own, which is released once it was established.
 
     Only the SOP Class that is sent is proposed: a station that refuses it does not lose the others.
     """
@@ -35,10 +35,8 @@ class CStoreSender:
         dataset = pydicom.dcmread(io.BytesIO(document.content))
         association = self._associated(dataset.SOPClassUID)
         if not association.is_established:
-            return _unassociated(association)
+            return _unassociated(association, dataset.SOPClassUID.name)
         try:
-            if not association.accepted_contexts:
-                return Parked(f"the station does not take {dataset.SOPClassUID.name}")
             answer = association.send_c_store(dataset)
         finally:
             if association.is_established:
@@ -69,12 +67,12 @@ def outcome_of_status(status: int) -> Outcome:
     return Retry(f"{reason}, processing failure") if status == 0x0110 else Parked(reason)
 
 
-def _unassociated(association: Any) -> Outcome:
+def _unassociated(association: Any, sop_class: str) -> Outcome:
     answer = association.acceptor.primitive
     if association.is_rejected and answer is not None:
         if answer.result == _PERMANENT:
             return Parked(f"association rejected: {answer.reason_str}")
         return Retry(f"association rejected for now: {answer.reason_str}")
-    if association.requestor.requested_contexts and association.is_aborted:
-        return Retry("association aborted")
+    if association.rejected_contexts and not association.accepted_contexts:
+        return Parked(f"the station does not take {sop_class}")
     return Retry("no association")
