@@ -11,17 +11,15 @@ from PIL import Image, ImageFont
 from amrg.birads import Draft, Provenance, Report, Style, draft_banner, render
 from amrg.generation.report_image import (
     MARGIN,
-    MARKS,
     PANEL,
     PAPER,
     WARN,
-    _label,
     _Line,
     _report_lines,
     _wrapped,
     report_picture,
 )
-from amrg.imaging import Study, read_studies
+from amrg.imaging import MARKS, Study, finding_marks, read_studies
 from amrg.imaging.sheet import MARK
 from amrg.phantom import Size, draw_exam, write_exam
 
@@ -59,8 +57,8 @@ def test_a_box_has_its_number_and_its_percentage_which_are_explained(study_and_t
     likely = truth.model_copy(
         update={"findings": tuple(f.model_copy(update={"probability": 0.917}) for f in truth.findings)}
     )
-    assert _label(2, likely.findings[0]) == "2  92%"
-    assert _label(2, truth.findings[0]) == "2"
+    assert {mark.label for mark in finding_marks(likely.findings[:1])} == {"1  92%"}
+    assert {mark.label for mark in finding_marks(truth.findings[:1])} == {"1"}
     lines = [line.text for line in _report_lines(draft_of(likely))]
     assert any(line.startswith("1  ") and line.endswith("probability 92%") for line in lines)
     assert MARKS in lines

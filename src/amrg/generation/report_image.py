@@ -8,18 +8,14 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from amrg.birads import Draft, Finding, describe_finding
+from amrg.birads import Draft
 from amrg.birads.draft import NOTES_HEADING
-from amrg.imaging import Mark, Study, around_breast, contact_sheet
+from amrg.imaging import MARKS, Study, around_breast, contact_sheet, finding_marks, mark_legend
 
 PANEL, MARGIN = 640, 28
 LEADING = 9  # pixels between lines
 PAPER, INK, FAINT, WARN = (250, 249, 246), (30, 32, 36), (110, 112, 118), (178, 34, 34)
 WHITE = (255, 255, 255)
-MARKS = (
-    "At a box: the finding's number and the model's probability of it, that of its most probable place on any view. "
-    "It is not the risk of cancer."
-)
 HEADING = re.compile(r"[A-Z][A-Z /]+:")
 Colour = tuple[int, int, int]
 
@@ -39,12 +35,7 @@ def report_picture(study: Study, draft: Draft) -> Image.Image:
     Raises:
         ImagingError: a view's file is gone or no longer readable.
     """
-    marks = [
-        Mark(box=box, label=_label(number, finding))
-        for number, finding in enumerate(draft.report.findings, 1)
-        for box in finding.boxes
-    ]
-    sheet = contact_sheet(study, marks, around_breast)
+    sheet = contact_sheet(study, finding_marks(draft.report.findings), around_breast)
     width = sheet.width + PANEL
     banner = [line for text in draft.banner for line in _wrapped(_Line(text, 22, WHITE), width - 2 * MARGIN)]
     body = [line for paragraph in _report_lines(draft) for line in _wrapped(paragraph, PANEL - 2 * MARGIN)]
@@ -68,7 +59,7 @@ def _report_lines(draft: Draft) -> Iterator[_Line]:
         yield _Line(paragraph)
     yield _Line("", 10)
     for number, finding in enumerate(draft.report.findings, 1):
-        yield _Line(f"{number}  {_legend(finding)}", 15, FAINT)
+        yield _Line(f"{number}  {mark_legend(finding)}", 15, FAINT)
         for box in draft.boxes:
             if box.finding == number:
                 yield _Line(f"    {box.box.laterality}{box.box.view}  {box.sop_instance_uid}", 13, FAINT)
@@ -81,18 +72,6 @@ def _report_lines(draft: Draft) -> Iterator[_Line]:
         yield _Line(NOTES_HEADING, 15, WARN)
     for note in notes:
         yield _Line(note, 15, WARN)
-
-
-def _label(number: int, finding: Finding) -> str:
-    """What stands at a finding's boxes: its number, and its probability in percent."""
-    return str(number) if finding.probability is None else f"{number}  {finding.probability:.0%}"
-
-
-def _legend(finding: Finding) -> str:
-    """What a mark is, and how probable."""
-    place = "" if finding.boxes else ", not located"
-    probability = "" if finding.probability is None else f", probability {finding.probability:.0%}"
-    return f"{describe_finding(finding)}{probability}{place}"
 
 
 def _wrapped(line: _Line, width: int) -> Iterator[_Line]:

@@ -7,7 +7,7 @@ from amrg.imaging.framing import FramedBreast, frame_breast
 from amrg.imaging.intake import read_studies
 from amrg.imaging.nipple import NippleView, find_nipple
 from amrg.imaging.reading import NamedPatient, read_mammogram, read_patient
-from amrg.imaging.sheet import Mark, around_breast, contact_sheet
+from amrg.imaging.sheet import MARKS, Mark, around_breast, contact_sheet, finding_marks, mark_legend
 from amrg.imaging.study import (
     SCREENING_VIEWS,
     Intake,
@@ -23,6 +23,7 @@ from amrg.imaging.study import (
 from amrg.imaging.writing import MammogramToWrite, write_mammogram
 
 __all__ = [
+    "MARKS",
     "SCREENING_VIEWS",
     "EvidenceJudgement",
     "EvidenceSource",
@@ -43,9 +44,11 @@ __all__ = [
     "around_breast",
     "contact_sheet",
     "find_nipple",
+    "finding_marks",
     "frame_breast",
     "hanging_order",
     "in_order_of_date",
+    "mark_legend",
     "missing_views",
     "read_mammogram",
     "read_patient",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from amrg.birads import Laterality, View, ViewBox
+from amrg.birads import Finding, Laterality, View, ViewBox, describe_finding
 from amrg.imaging.framing import breast_extent
 from amrg.imaging.study import Mammogram, Study
 
@@ -23,6 +23,11 @@ MARK = (255, 190, 60)
 BACK = (24, 24, 28)
 BAR_MM = 50
 BLACK = 0.02  # of the presentation range: no tissue and no film is darker
+MARKS = (
+    "At a box: the finding's number and the model's probability of it, that of its most probable place on any view. "
+    "It is not the risk of cancer."
+)
+"""What a reader of marked views must know of the marks."""
 Pixels = npt.NDArray[np.float32]
 
 
@@ -42,6 +47,22 @@ class ImagePart:
     top: float
     right: float
     bottom: float
+
+
+def finding_marks(findings: Sequence[Finding]) -> list[Mark]:
+    """A mark a box of every finding: the finding's number, and its probability in percent."""
+    return [
+        Mark(box=box, label=str(number) if finding.probability is None else f"{number}  {finding.probability:.0%}")
+        for number, finding in enumerate(findings, 1)
+        for box in finding.boxes
+    ]
+
+
+def mark_legend(finding: Finding) -> str:
+    """What a finding's marks are, and how probable."""
+    place = "" if finding.boxes else ", not located"
+    probability = "" if finding.probability is None else f", probability {finding.probability:.0%}"
+    return f"{describe_finding(finding)}{probability}{place}"
 
 
 Choose = Callable[[Mammogram, Pixels], ImagePart]

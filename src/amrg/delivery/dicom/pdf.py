@@ -28,13 +28,14 @@ from reportlab.platypus import (
 )
 from reportlab.platypus import Image as Picture
 
-from amrg.birads import ReportVersion, Status, describe_finding
+from amrg.birads import ReportVersion, Status
 from amrg.birads.draft import NOTES_HEADING
 from amrg.delivery.dicom.fonts import BOLD, REGULAR, font_runs, markup, register_fonts
 from amrg.delivery.dicom.statement import disclosure, display_name, short_state, state_lines
 from amrg.delivery.dicom.text import opens_section
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.source import SourceStudy
+from amrg.imaging import MARKS, mark_legend
 
 _MARGIN, _HEAD, _FOOT = 18 * mm, 30 * mm, 16 * mm
 _RED, _GREEN, _INK, _FAINT = HexColor(0xB22222), HexColor(0x1D5B3A), HexColor(0x1E2024), HexColor(0x5A5C62)
@@ -45,7 +46,6 @@ _HEADING = ParagraphStyle("heading", parent=_BODY, fontName=BOLD, spaceBefore=2.
 _LINE_WITH_HEADING = ParagraphStyle("line with heading", parent=_BODY, spaceBefore=2.5 * mm)
 _TITLE = ParagraphStyle("title", parent=_BODY, fontName=BOLD, fontSize=14, leading=19, spaceAfter=2 * mm)
 _IDENTIFIER = re.compile(r" UID: |^Patient key: ")  # facts for machines, which a reader of the report meets last
-_MARKS = "At a box: the finding's number and the model's probability of it. It is not the risk of cancer."
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,9 @@ def _legend(version: ReportVersion) -> Iterator[Flowable]:
         return
     yield Spacer(0, 3 * mm)
     for number, finding in enumerate(findings, 1):
-        probability = "" if finding.probability is None else f", probability {finding.probability:.0%}"
-        place = "" if finding.boxes else ", not located"
-        yield Paragraph(markup(f"{number}  {describe_finding(finding)}{probability}{place}"), _SMALL)
+        yield Paragraph(markup(f"{number}  {mark_legend(finding)}"), _SMALL)
     if any(finding.boxes for finding in findings):
-        yield Paragraph(markup(_MARKS), _SMALL)
+        yield Paragraph(markup(MARKS), _SMALL)
 
 
 def _fitted(picture: bytes) -> Flowable:
