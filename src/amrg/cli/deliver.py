@@ -23,7 +23,7 @@ def deliver(
         Path, typer.Argument(metavar="REPORT", help="report.json of `amrg report`, or a signed version.")
     ],
     study: Annotated[Path, typer.Option(help="The study's images: folder, zip, DICOMDIR or single file.")],
-    formats: Annotated[str, typer.Option("--to", help="Any of sr,measurements,cad,pdf,fhir,hl7.")],
+    formats: Annotated[str, typer.Option("--to", help="Any of sr,measurements,pdf,fhir,hl7.")],
     folder: Annotated[Path, typer.Option("--out", help="Where the files are written.")] = Path("out/deliver"),
     facility: Annotated[
         str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
@@ -94,10 +94,12 @@ def _study(path: Path, version: ReportVersion) -> Study:
 def _contents(version: ReportVersion, study: Study, formats: tuple[str, ...], site: SiteProfile) -> dict[str, bytes]:
     """The files, all of them or none."""
     from amrg.delivery import read_source
-    from amrg.delivery.formats import FORMATS, Outgoing
+    from amrg.delivery.formats import FORMATS, PICTURED, Outgoing
+    from amrg.delivery.pictures import view_picture
 
     source = read_source([mammogram.source for mammogram in study.mammograms])
-    outgoing = Outgoing(version, source, receiver=site.hl7, server=site.fhir)
+    picture = view_picture(version, study) if PICTURED & set(formats) else None
+    outgoing = Outgoing(version, source, picture=picture, receiver=site.hl7, server=site.fhir)
     return {FORMATS[name].file: FORMATS[name].write(outgoing) for name in formats}
 
 

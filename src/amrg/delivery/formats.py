@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from amrg.birads.version import ReportVersion
-from amrg.delivery.dicom import ObjectKind, measurement_sr, object_uid, text_sr
+from amrg.delivery.dicom import ObjectKind, encapsulated_pdf, measurement_sr, object_uid, report_pdf, text_sr
 from amrg.delivery.fhir import FhirProfile, report_bundle, report_id
 from amrg.delivery.hl7 import ReceiverProfile, control_id, oru_message
 from amrg.delivery.source import SourceStudy
@@ -16,12 +16,14 @@ from amrg.delivery.source import SourceStudy
 class Outgoing:
     """What is written: a version in the study of its images, for a receiver's ways.
 
-    `earlier` are the versions that may have been delivered before it.
+    `earlier` are the versions that may have been delivered before it, `picture` its marked views as PNG, which the
+    formats of `PICTURED` show.
     """
 
     version: ReportVersion
     source: SourceStudy
     earlier: tuple[ReportVersion, ...] = ()
+    picture: bytes | None = None
     receiver: ReceiverProfile = field(default_factory=ReceiverProfile)
     server: FhirProfile = field(default_factory=FhirProfile)
 
@@ -35,16 +37,21 @@ class DocumentFormat:
     identify: Callable[[ReportVersion, SourceStudy], str]
 
 
-def _dicom(kind: ObjectKind, file: str, write: Callable[[ReportVersion, SourceStudy], bytes]) -> DocumentFormat:
-    return DocumentFormat(
-        file,
-        lambda outgoing: write(outgoing.version, outgoing.source),
-        lambda version, source: object_uid(version, source, kind),
-    )
+def _dicom(kind: ObjectKind, file: str, write: Callable[[Outgoing], bytes]) -> DocumentFormat:
+    return DocumentFormat(file, write, lambda version, source: object_uid(version, source, kind))
+
+
+def _sr(write: Callable[[ReportVersion, SourceStudy], bytes]) -> Callable[[Outgoing], bytes]:
+    return lambda outgoing: write(outgoing.version, outgoing.source)
 
 
 def _fhir(outgoing: Outgoing) -> bytes:
-    return report_bundle(outgoing.version, outgoing.source, outgoing.server, earlier=outgoing.earlier)
+    pdf = report_pdf(outgoing.version, outgoing.picture, outgoing.source)
+    return report_bundle(outgoing.version, outgoing.source, outgoing.server, pdf, outgoing.earlier)
+
+
+def _pdf(outgoing: Outgoing) -> bytes:
+    return encapsulated_pdf(outgoing.version, outgoing.source, outgoing.picture)
 
 
 def _hl7(outgoing: Outgoing) -> bytes:
@@ -52,9 +59,11 @@ def _hl7(outgoing: Outgoing) -> bytes:
 
 
 FORMATS: Mapping[str, DocumentFormat] = {
-    "sr": _dicom(ObjectKind.TEXT, "report-sr.dcm", text_sr),
-    "measurements": _dicom(ObjectKind.MEASUREMENT, "report-measurements.dcm", measurement_sr),
+    "sr": _dicom(ObjectKind.TEXT, "report-sr.dcm", _sr(text_sr)),
+    "measurements": _dicom(ObjectKind.MEASUREMENT, "report-measurements.dcm", _sr(measurement_sr)),
+    "pdf": _dicom(ObjectKind.PDF, "report-pdf.dcm", _pdf),
     "fhir": DocumentFormat("report-fhir.json", _fhir, report_id),
     "hl7": DocumentFormat("report.hl7", _hl7, control_id),
 }
 """Every format by its name."""
+PICTURED = frozenset({"pdf", "fhir"})

@@ -20,6 +20,7 @@ from pydantic import (
 
 from amrg.core.errors import AmrgError
 from amrg.core.values import Value, first_complaint
+from amrg.delivery.fhir.profile import FhirProfile
 from amrg.delivery.hl7.receiver import ReceiverProfile
 
 AeTitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*\S[^\\\x00-\x1f]*$")]
@@ -165,6 +166,7 @@ class FhirDestination(DestinationSettings):
     url: HttpUrl
     token: SecretStr | None = None
     tls_ca: Path | None = None
+    server: FhirProfile = FhirProfile()
 
     @property
     def formats(self) -> tuple[str, ...]:

@@ -23,12 +23,13 @@ from pydicom.dataset import Dataset
 from amrg.birads.lexicon import Status
 from amrg.birads.report import Provenance
 from amrg.birads.version import ReportVersion, Signature
-from amrg.core.values import Value, first_complaint
+from amrg.core.values import first_complaint
 from amrg.delivery.dicom.statement import disclosure, display_name
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.examination import EXAM
 from amrg.delivery.fhir.codes import LOINC, concept
 from amrg.delivery.fhir.observations import Resource, observations
+from amrg.delivery.fhir.profile import FhirProfile
 from amrg.delivery.source import SourceStudy, patient_id
 from amrg.delivery.statement import changed_at, statement_lines
 from amrg.delivery.status import status_codes
@@ -42,13 +43,6 @@ _AI_ASSERTED = {
     "display": "Artificial Intelligence asserted",
 }
 """The label of data that AI asserted (HL7 AI Transparency on FHIR)."""
-
-
-class FhirProfile(Value):
-    """A server's ways: which naming systems its Patient and order identifiers have; empty: only the issuer's name."""
-
-    patient_system: str = ""
-    accession_system: str = ""
 
 
 @dataclass(frozen=True)
