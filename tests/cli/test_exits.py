@@ -32,7 +32,7 @@ def kinds(of: type[AmrgError] = AmrgError) -> Iterator[type[AmrgError]]:
 def all_kinds() -> list[type[AmrgError]]:
     """Every class of error that amrg has."""
     for module in pkgutil.walk_packages(amrg.__path__, "amrg."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "database.env")):  # the latter is run by Alembic alone
             importlib.import_module(module.name)
     return [kind for kind in kinds() if kind.__module__.startswith("amrg.")]
 

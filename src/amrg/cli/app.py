@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from amrg import __version__
+from amrg.cli.audit import app as audit
 from amrg.cli.benchmark import app as benchmark
 from amrg.cli.benchmark_run import run as run_benchmark
 from amrg.cli.data import app as data
@@ -17,8 +18,11 @@ from amrg.cli.parse import parse_file
 from amrg.cli.phantom import phantom
 from amrg.cli.report import report
 from amrg.cli.reproduce import app as reproduce
+from amrg.cli.sign import sign
+from amrg.cli.studies import studies
 from amrg.cli.sweep import sweep
 from amrg.cli.train import train
+from amrg.cli.users import app as users
 
 app = typer.Typer(
     name="amrg",
@@ -35,6 +39,10 @@ app.command("parse")(parse_file)
 app.command("train")(train)
 app.command("sweep")(sweep)
 app.command("export")(export)
+app.command("studies")(studies)
+app.command("sign")(sign)
+app.add_typer(users, name="users")
+app.add_typer(audit, name="audit")
 app.add_typer(data, name="data")
 app.add_typer(models, name="model")
 app.add_typer(reproduce, name="reproduce")

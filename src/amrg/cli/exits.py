@@ -23,6 +23,8 @@ class Exit(IntEnum):
     EDITED = 10
     INCOMPLETE = 11
     NOT_DELIVERED = 12
+    ALTERED = 13
+    NOT_SIGNED = 14
     INTERRUPTED = 130
 
 
@@ -40,20 +42,30 @@ MEANING: dict[Exit, str] = {
     Exit.EDITED: "an output file was edited since amrg wrote it, and was left as it is",
     Exit.INCOMPLETE: "a draft was written, but views are missing or files could not be read",
     Exit.NOT_DELIVERED: "a report cannot be written in a format of `amrg deliver`; nothing was written",
+    Exit.ALTERED: "the audit trail, or a report that it records, was altered",
+    Exit.NOT_SIGNED: "nothing was signed: the reason is printed",
     Exit.INTERRUPTED: "interrupted with Ctrl-C; files that were written are complete",
 }
 
 EXIT_OF: dict[str, Exit] = {
+    "AccountError": Exit.USAGE,
     "BenchmarkError": Exit.UNREADABLE,
+    "DatabaseError": Exit.UNREADABLE,
     "DatasetError": Exit.UNREADABLE,
     "DeliveryError": Exit.NOT_DELIVERED,
+    "HeadError": Exit.USAGE,
     "ImagingError": Exit.UNREADABLE,
     "JarError": Exit.USAGE,
+    "LoginRefused": Exit.NOT_SIGNED,
     "ModelError": Exit.NO_MODEL,
+    "NewerDatabase": Exit.UNREADABLE,
+    "NoSuchStudy": Exit.UNREADABLE,
     "NotAMammogram": Exit.NOT_A_MAMMOGRAM,
     "PhantomError": Exit.UNREADABLE,
     "RecipeError": Exit.USAGE,
     "ReportFileError": Exit.UNREADABLE,
+    "SettingsError": Exit.USAGE,
+    "SigningError": Exit.NOT_SIGNED,
     "TruthError": Exit.UNREADABLE,
     "TuningError": Exit.TUNING,
 }

@@ -14,6 +14,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.service.audit.chain import NEW_HEAD, Head
 
+HEAD_FILE = "audit-head"
+"""Its name in the folder of the settings."""
+
 _WIDTH = 20 + 1 + 64 + 1  # bytes: one line of fixed width is written by one call, and is never half there
 
 

@@ -16,6 +16,7 @@ from amrg.service.signing.errors import (
     StaleVersion,
     WrongStatus,
 )
+from amrg.service.signing.verifying import altered_versions
 
 __all__ = [
     "BadEdit",
@@ -31,6 +32,7 @@ __all__ = [
     "StaleVersion",
     "WrongStatus",
     "add_addendum",
+    "altered_versions",
     "cautions",
     "correct",
     "decide",

@@ -1,0 +1,76 @@
+"""`amrg audit`: the audit trail of the service, shown and verified."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from amrg.cli.console import ResultTable, complain, out, print_json, say
+from amrg.cli.exits import Exit
+from amrg.cli.service import Config, sessions_of, settings_of
+
+app = typer.Typer(
+    help="The audit trail of the service: who did what, in a chain that shows changes.", no_args_is_help=True
+)
+
+
+@app.command("show")
+def show(
+    subject: Annotated[str, typer.Option(help="Only rows about this Study Instance UID, login or job.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 50,
+    head: Annotated[bool, typer.Option("--head", help="Only the head, to be noted outside the database.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    config: Config = None,
+) -> None:
+    """The newest rows of the trail, oldest of them first."""
+    from sqlalchemy import select
+
+    from amrg.service import audit
+    from amrg.service.database.engine import reading
+    from amrg.service.database.tables import AuditRow
+
+    with reading(sessions_of(settings_of(config))) as session:
+        if head:
+            say(audit.head(session) or "")
+            return
+        found = select(AuditRow).order_by(AuditRow.number.desc()).limit(limit)
+        rows = list(session.scalars(found.where(AuditRow.subject == subject) if subject else found))[::-1]
+    if as_json:
+        fields = ("number", "at", "actor", "action", "subject", "detail", "sha256")
+        print_json([{field: getattr(row, field) for field in fields} for row in rows])
+        return
+    table = ResultTable("number", "time (UTC)", "actor", "action", "subject")
+    for row in rows:
+        table.add_row(str(row.number), f"{row.at:%Y-%m-%d %H:%M:%S}", row.actor, row.action, row.subject)
+    out.print(table)
+
+
+@app.command("verify")
+def verify(
+    head: Annotated[
+        str, typer.Option(help="An earlier head that was noted elsewhere, NUMBER:SHA256, as `amrg audit show --head`.")
+    ] = "",
+    config: Config = None,
+) -> None:
+    """Check every row of the trail, and every report version against what the trail has of it.
+
+    Rows that were altered, removed or moved are named; exit code 13. Rows cut off at the end, and a trail written
+    again as a whole, show only against a head that was noted outside the database: the file audit-head in the
+    service's folder, or --head.
+    """
+    from amrg.service import audit
+    from amrg.service.audit.head_file import HEAD_FILE, noted_head
+    from amrg.service.database.engine import reading
+    from amrg.service.signing import altered_versions
+
+    settings = settings_of(config)
+    noted = [h for h in (noted_head(settings.folder / HEAD_FILE), audit.Head.read(head) if head else None) if h]
+    with reading(sessions_of(settings)) as session:
+        last = audit.head(session)
+        findings = [*map(str, audit.verify(session, noted)), *altered_versions(session)]
+    for finding in findings:
+        complain(finding)
+    if findings:
+        raise typer.Exit(Exit.ALTERED)
+    say(f"no row altered, removed or moved; head {last or 'none: the trail is empty'}")

@@ -1,0 +1,61 @@
+"""What the commands of the service share: its settings and database, and who is asked for a password."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from amrg.cli.console import fail
+from amrg.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from amrg.service.settings import Settings
+    from amrg.service.signing import Deliver
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings of the service (default: amrg.toml, where it is).")
+]
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The settings that `amrg serve` has with the same option."""
+    from amrg.service.settings import Settings, read_settings
+
+    file = config if config is not None else Path("amrg.toml")
+    return Settings() if config is None and not file.is_file() else read_settings(file)
+
+
+def sessions_of(settings: Settings) -> sessionmaker[Session]:
+    """The service's database, as `amrg serve` opens it; the head of the audit trail is noted as there."""
+    from amrg.service.audit.head_file import HEAD_FILE, note_heads
+    from amrg.service.database.engine import open_database
+
+    sessions = open_database(settings.database)
+    note_heads(sessions, settings.folder / HEAD_FILE)
+    return sessions
+
+
+def actor() -> str:
+    """Who acts at the command line, for the audit trail: the user of the operating system."""
+    return f"local:{getpass.getuser()}"
+
+
+def ask_password(prompt: str, *, twice: bool = False) -> str:
+    """A password from the terminal, unseen; from the first line of standard input where there is no terminal."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        fail(Exit.USAGE, f"{prompt.lower()}: expected on the first line of standard input, where there is no terminal")
+    return line
+
+
+def deliver(settings: Settings) -> Deliver:
+    """Queues the deliveries of a version that was signed at the command line."""
+    return lambda session, row: None

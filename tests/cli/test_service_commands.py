@@ -1,0 +1,129 @@
+"""`amrg studies`, `sign`, `users` and `audit` on a service's database, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+from typer.testing import CliRunner, Result
+
+from amrg.birads import Recommendation
+from amrg.cli import Exit, app
+from amrg.service.database.engine import open_database
+from tests.service.reports import REPORT, STUDY, a_draft, add_study
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sessionmaker[Session]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "amrg.toml").write_text('folder = "data"\n')
+    return open_database("sqlite:///data/amrg.sqlite3")
+
+
+def run(*arguments: object, given: str = "") -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], input=given)
+
+
+def add_reader() -> None:
+    done = run("users", "add", "anna", "--person-name", "Doe^Anna", "--organization", "GH", given=PASSWORD)
+    assert (done.exit_code, done.stdout) == (Exit.OK, "anna (reader) added\n"), done.output
+
+
+def test_from_a_study_to_a_signed_report_and_a_verified_trail(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions, accession_number="A1")
+    add_reader()
+    assert json.loads(run("studies", "--json").stdout)[0]["state"] == "drafted"
+    shown = run("studies", "A1").stdout
+    assert "Roe^Mary" in shown
+    assert "UNVERIFIED DRAFT" in shown
+    done = run("sign", "A1", "--as", "anna", "--yes", given=PASSWORD)
+    assert done.exit_code == Exit.OK, done.output
+    assert "irregular spiculated mass" in done.stdout
+    assert "signed: version 2, final" in done.stdout
+    assert "Final, Doe^Anna, GH" in run("studies", STUDY).stdout
+    again = run("sign", "A1", "--as", "anna", "--yes", given=PASSWORD)
+    assert (again.exit_code, "version 2 is final" in again.stderr) == (Exit.NOT_SIGNED, True)
+    rows = json.loads(run("audit", "show", "--json").stdout)
+    assert [row["action"] for row in rows][-1] == "login"
+    assert "report signed" in [row["action"] for row in rows]
+    head = run("audit", "show", "--head").stdout.strip()
+    verified = run("audit", "verify", "--head", head)
+    assert (verified.exit_code, verified.stdout) == (Exit.OK, f"no row altered, removed or moved; head {head}\n")
+
+
+def test_an_altered_row_and_an_altered_report_are_named(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions)
+    add_reader()
+    assert run("sign", STUDY, "--as", "anna", "--yes", given=PASSWORD).exit_code == Exit.OK
+    with sessions.begin() as session:
+        for trigger in ("audit_no_update", "versions_no_update"):
+            session.execute(text(f"DROP TRIGGER {trigger}"))
+        session.execute(text("UPDATE audit SET actor = 'eve' WHERE number = 1"))
+        session.execute(text("UPDATE versions SET document = json_set(document, '$.text', 'x') WHERE number = 2"))
+    done = run("audit", "verify")
+    assert done.exit_code == Exit.ALTERED
+    assert "row 1: altered" in done.stderr
+    assert f"study {STUDY}, version 2: altered" in done.stderr
+
+
+def test_what_must_be_acknowledged_is_not_by_yes_alone(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions, draft=a_draft(REPORT.model_copy(update={"recommendation": Recommendation.ROUTINE})))
+    add_reader()
+    refused = run("sign", STUDY, "--as", "anna", "--yes", given=PASSWORD)
+    assert refused.exit_code == Exit.NOT_SIGNED
+    key = refused.stderr.split("to be acknowledged: ")[1].split("[")[1].split("]")[0]
+    done = run("sign", STUDY, "--as", "anna", "--yes", "--acknowledge", key, given=PASSWORD)
+    assert done.exit_code == Exit.OK, done.output
+
+
+@pytest.mark.parametrize("answers", ["n\n", "\n", ""])
+def test_without_a_yes_nothing_is_signed(sessions: sessionmaker[Session], answers: str) -> None:
+    add_study(sessions)
+    add_reader()
+    assert run("sign", STUDY, "--as", "anna", given=f"{PASSWORD}\n{answers}").exit_code != Exit.OK
+    assert json.loads(run("studies", "--json").stdout)[0]["status"] == "draft"
+    assert run("sign", STUDY, "--as", "anna", given=f"{PASSWORD}\ny\n").exit_code == Exit.OK
+
+
+def test_accounts_are_listed_disabled_and_given_tokens(sessions: sessionmaker[Session]) -> None:
+    add_reader()
+    assert run("users", "add", "pacs", "--role", "service").exit_code == Exit.OK
+    assert run("users", "token", "pacs", "--days", 9).stdout.startswith("amrg_")
+    assert run("users", "disable", "anna").stdout == "anna: disabled\n"
+    listed = json.loads(run("users", "list", "--json").stdout)
+    assert [(row["name"], row["active"]) for row in listed] == [("anna", False), ("pacs", True)]
+    assert run("sign", STUDY, "--as", "anna", "--yes", given=PASSWORD).exit_code == Exit.NOT_SIGNED
+    assert run("users", "enable", "anna").exit_code == Exit.OK
+    assert run("users", "password", "anna", given="another long password").exit_code == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "code", "message"),
+    [
+        (("sign", "1.2", "--as", "anna"), PASSWORD, Exit.UNREADABLE, "study '1.2': not here"),
+        (("sign", STUDY, "--as", "anna"), "wrong password", Exit.NOT_SIGNED, "login refused"),
+        (("sign", STUDY, "--as", "otto"), PASSWORD, Exit.NOT_SIGNED, "login refused"),
+        (("sign", STUDY, "--as", "anna"), "", Exit.USAGE, "expected on the first line of standard input"),
+        (("studies", "--state", "lost"), "", Exit.USAGE, "expected one of receiving"),
+        (("studies", "1.2"), "", Exit.UNREADABLE, "not here"),
+        (("users", "add", "anna"), "", Exit.USAGE, "a reader needs a person's name"),
+        (("users", "add", "b", "--role", "boss"), "", Exit.USAGE, "role"),
+        (("users", "disable", "otto"), "", Exit.USAGE, "does not exist"),
+        (("users", "token", "anna"), "", Exit.USAGE, "only active service accounts"),
+        (("audit", "verify", "--head", "12"), "", Exit.USAGE, "expected NUMBER:SHA256"),
+        (("studies", "--config", "none.toml"), "", Exit.USAGE, "none.toml: not readable"),
+    ],
+)
+def test_mistakes_are_one_line(
+    sessions: sessionmaker[Session], arguments: tuple[str, ...], given: str, code: Exit, message: str
+) -> None:
+    add_study(sessions)
+    add_reader()
+    done = run(*arguments, given=given)
+    assert (done.exit_code, message in " ".join(done.stderr.split())) == (code, True), done.output
+    assert "Traceback" not in done.output
