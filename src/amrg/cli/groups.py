@@ -45,7 +45,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users password": ("amrg users password doe",),
     "users token": ("amrg users token pacs --days 90",),
     "audit show": ("amrg audit show --limit 20", "amrg audit show --head"),
-    "audit verify": ("amrg audit verify", "amrg audit verify --head 4:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"),
+    "audit verify": ("amrg audit verify", "amrg audit verify --head NUMBER:SHA256"),
     "data list": ("amrg data list",),
     "data import": (
         "amrg data import dmid downloads/DMID --out data/dmid",
