@@ -9,12 +9,12 @@ from PIL import Image
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from amrg.birads import Status
+from amrg.birads import Status, View
 from amrg.delivery import DeliveryError, SourceStudy
 from amrg.delivery.dicom import encapsulated_pdf, report_pdf
 from amrg.delivery.dicom.fonts import REGULAR, font_runs, markup
 from tests.delivery.dicom.partners import dciodvfy_errors, dcmtk, read_back
-from tests.delivery.exams import EXAMS, STATUSES, drafted, headers, version_of
+from tests.delivery.exams import EXAMS, STATUSES, drafted, finding, headers, version_of
 
 
 def picture(size: tuple[int, int] = (300, 200), mode: str = "RGB") -> bytes:
@@ -78,7 +78,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
         (Status.DRAFT, "DRAFT - not signed (v1)"),
         (Status.FINAL, "Signed v2: Dr. Anna Müller, 2026-01-31 09:12+01:00"),
         (Status.AMENDED, "Signed, corrected v3: Dr. Anna Müller, 2026-01-31 09:12+01:00"),
-        (Status.WITHDRAWN, "WITHDRAWN v3: Dr. Anna Müller, 2026-01-31 09:12+01:00"),
     ],
 )
 def test_every_page_states_whose_word_it_is_of_whom(status: Status, state: str, drawn: list[tuple[int, str]]) -> None:
@@ -95,6 +94,15 @@ def test_every_page_states_whose_word_it_is_of_whom(status: Status, state: str, 
             line.startswith("Jürgen") and "ID 1001   born 1960-01-02   F   Accession A-77" in line for line in lines
         )
         assert any("Drafted by AI model amrg-embedded" in line for line in lines)
+
+
+def test_a_withdrawn_report_is_one_page_without_its_text_and_views(drawn: list[tuple[int, str]]) -> None:
+    source = SourceStudy(headers())
+    withdrawn = version_of(drafted([finding(View.CC)]), Status.WITHDRAWN, "FINDINGS:\n" + "mass " * 9000)
+    content = report_pdf(withdrawn, picture(), source)
+    assert content == report_pdf(withdrawn.model_copy(update={"text": "FINDINGS: None."}), None, source)
+    assert {page for page, _ in drawn} == {1}
+    assert any(line == "WITHDRAWN v3: Dr. Anna Müller, 2026-01-31 09:12+01:00" for _, line in drawn)
 
 
 def test_a_bare_pdf_names_no_patient(drawn: list[tuple[int, str]]) -> None:

@@ -30,8 +30,9 @@ def test_every_exam_and_status_is_valid_and_read_by_dcmtk(exam: str, status: Sta
     draft, images = EXAMS[exam]()
     content = text_sr(version_of(draft, status), SourceStudy(images))
     assert dciodvfy_errors(content, tmp_path) == []
-    assert "TECHNIQUE" in dsrdump(content, tmp_path)
-    assert report_text(read_back(content)) == draft.text
+    withdrawn = status is Status.WITHDRAWN
+    assert ("TECHNIQUE" in dsrdump(content, tmp_path)) is not withdrawn
+    assert report_text(read_back(content)) == ("" if withdrawn else draft.text)
     assert content == text_sr(version_of(draft, status), SourceStudy(images))
 
 
@@ -75,6 +76,16 @@ def test_the_report_says_whose_word_it_is() -> None:
     corrected = values(read_back(text_sr(version_of(drafted(), Status.AMENDED), source)), "Summary")[1]
     assert corrected.startswith("CORRECTED REPORT, version 3")
     assert "It replaces version 2.\nReason: wrong side" in corrected
+
+
+def test_a_withdrawn_report_states_who_withdrew_it_and_why_alone() -> None:
+    root = read_back(text_sr(version_of(drafted(), Status.WITHDRAWN), SourceStudy(headers())))
+    texts = [i.TextValue for i in walk(root) if i.ValueType == "TEXT" and i.RelationshipType == "CONTAINS"]
+    assert texts == [
+        "WITHDRAWN by Dr. Anna Müller, Brustzentrum Süd, 2026-01-31 09:12+01:00: "
+        "do not use this report or any earlier version of it.\nReason: wrong side\n"
+        "Drafted by AI model amrg-embedded (amrg 0.1.0)."
+    ]
 
 
 def test_findings_refer_to_the_images_that_they_are_of() -> None:

@@ -162,7 +162,9 @@ def _tracking(version: ReportVersion, what: str, name: str) -> hd.TrackingIdenti
 
 
 def _statements(version: ReportVersion) -> Dataset:
-    """The state of the report, which study it is of, and notes, for people."""
-    lines = (state_lines(version), tuple(version.draft.facts()), tuple(version.draft.notes()))
+    """The state of the report, which study it is of, and notes, for people; a withdrawn one has its state alone."""
+    lines = [state_lines(version)]
+    if version.status is not Status.WITHDRAWN:
+        lines += [tuple(version.draft.facts()), tuple(version.draft.notes())]
     texts = [items.text(items.CONTAINS, DCM.Comment, "\n".join(part)) for part in lines if part]
     return items.container(items.CONTAINS, _EVALUATIONS, texts)

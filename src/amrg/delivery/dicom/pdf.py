@@ -62,6 +62,8 @@ class _PageText:
 def report_pdf(version: ReportVersion, picture: bytes | None = None, source: SourceStudy | None = None) -> bytes:
     """The report as a PDF; the same version, picture and source give the same bytes.
 
+    Of a report that was withdrawn it states only that, on one page.
+
     Args:
         version: The report.
         picture: The views with the findings' marks, as PNG; None for a report without them.
@@ -122,6 +124,8 @@ def _story(version: ReportVersion, picture: bytes | None) -> Iterator[Flowable]:
     for line in state_lines(version):
         colour = _INK if version.is_signed else _RED
         yield Paragraph(markup(line), ParagraphStyle("coloured", parent=_STATE, textColor=colour))
+    if version.status is Status.WITHDRAWN:
+        return
     facts = list(version.draft.facts())
     yield from (Paragraph(markup(line), _SMALL) for line in facts if not _IDENTIFIER.search(line))
     yield HRFlowable(width="100%", thickness=0.6, color=_FAINT, spaceBefore=2 * mm, spaceAfter=1 * mm)
@@ -155,7 +159,7 @@ def _text_line(line: str) -> Flowable:
 
 def _legend(version: ReportVersion) -> Iterator[Flowable]:
     """The findings by the numbers of their marks."""
-    findings = version.report.findings if version.status is not Status.WITHDRAWN else ()
+    findings = version.report.findings
     if not findings:
         return
     yield Spacer(0, 3 * mm)

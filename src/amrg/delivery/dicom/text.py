@@ -10,7 +10,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import BasicTextSRStorage
 
-from amrg.birads import ReportVersion
+from amrg.birads import ReportVersion, Status
 from amrg.birads.text.headings import PHRASES, Section
 from amrg.delivery.dicom import items
 from amrg.delivery.dicom.context import language, observers
@@ -74,6 +74,8 @@ def text_sections(text: str) -> list[TextSection]:
 def text_sr(version: ReportVersion, source: SourceStudy) -> bytes:
     """The report as a Basic Text SR: its state, the text as it was signed or drafted, and notes of the draft.
 
+    One that was withdrawn states only that.
+
     Raises:
         DeliveryError: the report is about an image that is none of the study, or has a character that DICOM has not.
     """
@@ -90,8 +92,9 @@ def _content(version: ReportVersion, source: SourceStudy, images: tuple[str, ...
     if version.text == version.draft.text:  # a person may write in any language
         yield language()
     yield from observers(version)
-    facts = "\n".join(version.draft.facts())
     yield _section(TextSection(_HEAD.Summary, _TEXT.Summary, "\n".join(state_lines(version))))
+    if version.status is Status.WITHDRAWN:
+        return
     references = [items.image_reference(items.INFERRED_FROM, source.image(uid)) for uid in images]
     for section in text_sections(version.text):
         of_findings = section.heading == _HEAD.Findings
@@ -100,7 +103,7 @@ def _content(version: ReportVersion, source: SourceStudy, images: tuple[str, ...
     if references:  # no section of findings
         images_contained = [items.image_reference(items.CONTAINS, source.image(uid)) for uid in images]
         yield items.container(items.CONTAINS, _HEAD.KeyImages, images_contained)
-    for about in (facts, "\n".join(version.draft.notes())):
+    for about in ("\n".join(version.draft.facts()), "\n".join(version.draft.notes())):
         if about:
             yield _section(TextSection(codes.DCM.Comment, codes.DCM.Comment, about))
 
