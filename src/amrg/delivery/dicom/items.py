@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.sr.coding import Code
+from pydicom.valuerep import DSfloat
 
 from amrg.delivery.dicom.document import long_text
 
@@ -16,6 +17,7 @@ CONCEPT_MODIFIER = "HAS CONCEPT MOD"
 PROPERTIES = "HAS PROPERTIES"
 INFERRED_FROM = "INFERRED FROM"
 SELECTED_FROM = "SELECTED FROM"
+ACQUISITION = "HAS ACQ CONTEXT"
 
 
 def coded(code: Code) -> Dataset:
@@ -89,6 +91,41 @@ def reference_to(image: Dataset) -> Dataset:
     reference.ReferencedSOPClassUID = str(image.SOPClassUID)
     reference.ReferencedSOPInstanceUID = str(image.SOPInstanceUID)
     return reference
+
+
+def date(relation: str, concept: Code, value: str) -> Dataset:
+    """DATE."""
+    item = _item(relation, "DATE", concept)
+    item.Date = value
+    return item
+
+
+def number(relation: str, concept: Code, value: float, unit: Code) -> Dataset:
+    """NUM."""
+    item = _item(relation, "NUM", concept)
+    measured = Dataset()
+    measured.NumericValue = DSfloat(value, auto_format=True)
+    measured.MeasurementUnitsCodeSequence = Sequence([coded(unit)])
+    item.MeasuredValueSequence = Sequence([measured])
+    return item
+
+
+def coordinates(
+    relation: str, concept: Code, graphic: str, points: Iterable[tuple[float, float]], children: Iterable[Dataset]
+) -> Dataset:
+    """SCOORD: pairs of column and row, (0, 0) the outer corner of the first pixel."""
+    item = _item(relation, "SCOORD", concept)
+    item.GraphicData = [value for point in points for value in point]
+    item.GraphicType = graphic
+    return with_children(item, children)
+
+
+def by_reference(relation: str, place: tuple[int, ...]) -> Dataset:
+    """A relationship to another item of the same tree, by its place: the root is 1, its second child (1, 2)."""
+    item = Dataset()
+    item.RelationshipType = relation
+    item.ReferencedContentItemIdentifier = list(place)
+    return item
 
 
 def with_children(item: Dataset, children: Iterable[Dataset]) -> Dataset:
