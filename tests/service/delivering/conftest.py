@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.service.database.engine import open_database
+
+
+@pytest.fixture
+def sqlite_sessions(tmp_path: Path) -> Iterator[sessionmaker[Session]]:
+    """One database, for tests whose partner takes long to start."""
+    opened = open_database(f"sqlite:///{tmp_path / 'one.sqlite3'}")
+    yield opened
+    engine = opened.kw["bind"]
+    assert isinstance(engine, Engine)
+    engine.dispose()
