@@ -1,0 +1,162 @@
+"""Routes for operators: jobs, deliveries, whether the service works, and its measurements for Prometheus."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from amrg.core.values import Value
+from amrg.service import audit, queue
+from amrg.service.api.context import Administrator, Anyone, Held, Program, Reading, RowNumber
+from amrg.service.api.pages import Before, Limit, Page, rows_of_page
+from amrg.service.database.engine import reading
+from amrg.service.database.tables import DeliveryRow, JobKind, JobRow, JobState, StudyRow, VersionRow
+
+router = APIRouter(tags=["operation"])
+
+
+class Job(Value):
+    """A piece of work; a dead one is run again by `POST /jobs/{id}/retry`."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    attempts: int
+    error: str
+    run_after: datetime.datetime
+    created_at: datetime.datetime
+    finished_at: datetime.datetime | None
+
+
+class Delivery(Value):
+    """One object of one version for one destination."""
+
+    id: int
+    study_instance_uid: str
+    version: int
+    destination: str
+    format: str
+    uid: str
+    job_id: int | None
+    error: str
+    delivered_at: datetime.datetime | None
+
+
+class Health(Value):
+    """Whether the service works."""
+
+    status: str
+
+
+@router.get("/health")
+def health(held: Held) -> Health:
+    """Whether the database answers; 503 where it does not. Needs no login."""
+    with reading(held.sessions) as session:
+        session.execute(text("SELECT number FROM audit LIMIT 1"))
+    return Health(status="ok")
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(_: Program, session: Reading) -> Response:
+    """Measurements for Prometheus: numbers only."""
+    own = CollectorRegistry()
+    own.register(_Rows(session))
+    return Response(generate_latest(own) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/jobs")
+def list_jobs(
+    _: Administrator,
+    session: Reading,
+    state: JobState | None = None,
+    kind: JobKind | None = None,
+    limit: Limit = 50,
+    before: Before = None,
+) -> Page[Job]:
+    """Jobs, newest first."""
+    found = select(JobRow)
+    if state is not None:
+        found = found.where(JobRow.state == state)
+    if kind is not None:
+        found = found.where(JobRow.kind == kind)
+    rows, following = rows_of_page(session, found, JobRow.id, limit, before)
+    return Page(items=tuple(_job(row) for row in rows), next=following)
+
+
+@router.post("/jobs/{job_id}/retry")
+def retry_job(job_id: RowNumber, caller: Administrator, held: Held) -> Job:
+    """Run a dead job again, from its first attempt on."""
+    with held.sessions.begin() as session:
+        job = _job(queue.retry(session, job_id, caller.login))
+        audit.append(session, caller.login, "job run again", str(job_id), {"kind": str(job.kind)})
+        return job
+
+
+@router.get("/deliveries")
+def list_deliveries(
+    _: Anyone, session: Reading, delivered: bool | None = None, limit: Limit = 50, before: Before = None
+) -> Page[Delivery]:
+    """Deliveries, newest first."""
+    found = select(DeliveryRow)
+    if delivered is not None:
+        found = found.where(DeliveryRow.delivered_at.is_not(None) if delivered else DeliveryRow.delivered_at.is_(None))
+    rows, following = rows_of_page(session, found, DeliveryRow.id, limit, before)
+    return Page(items=tuple(deliveries_of(session, rows)), next=following)
+
+
+def deliveries_of(session: Session, rows: list[DeliveryRow]) -> Iterator[Delivery]:
+    """Deliveries with the study and the version that they are of."""
+    numbers = [row.version_id for row in rows]
+    versions = {
+        row.id: (row.number, row.study_instance_uid)
+        for row in session.execute(
+            select(VersionRow.id, VersionRow.number, StudyRow.study_instance_uid)
+            .join(StudyRow, StudyRow.id == VersionRow.study_id)
+            .where(VersionRow.id.in_(numbers))
+        )
+    }
+    for row in rows:
+        number, study = versions[row.version_id]
+        yield Delivery(
+            id=row.id,
+            study_instance_uid=study,
+            version=number,
+            destination=row.destination,
+            format=row.format,
+            uid=row.uid,
+            job_id=row.job_id,
+            error=row.error,
+            delivered_at=row.delivered_at,
+        )
+
+
+def _job(row: JobRow) -> Job:
+    return Job.model_validate({name: getattr(row, name) for name in Job.model_fields})
+
+
+class _Rows(Collector):
+    """How many studies, jobs and deliveries there are in each state."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The measurements."""
+        studies = GaugeMetricFamily("amrg_studies", "Studies by state", labels=["state"])
+        for state, count in self._session.execute(select(StudyRow.state, func.count()).group_by(StudyRow.state)):
+            studies.add_metric([str(state)], count)
+        jobs = GaugeMetricFamily("amrg_jobs", "Jobs by kind and state", labels=["kind", "state"])
+        for (kind, job_state), count in queue.counts(self._session).items():
+            jobs.add_metric([str(kind), str(job_state)], count)
+        waiting = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.delivered_at.is_(None))
+        deliveries = GaugeMetricFamily("amrg_deliveries_waiting", "Deliveries that did not arrive yet")
+        deliveries.add_metric([], self._session.scalar(waiting) or 0)
+        yield from (studies, jobs, deliveries)
