@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from amrg.core.hashing import sha256_of_file
-from amrg.generation.saving import MANIFEST, Document, Saved, WrittenFiles, read_manifest, save, withdraw
+from amrg.generation.saving import MANIFEST, WrittenFrom, Saved, WrittenFiles, read_manifest, save, withdraw
 
 KNOWN = ("report.txt", "report.json")
 FIRST = {"report.txt": b"first\n", "report.json": b"{}\n"}
@@ -17,7 +17,7 @@ SECOND = {"report.txt": b"second\n", "report.json": b"[]\n"}
 
 def test_what_amrg_wrote_is_replaced(tmp_path: Path) -> None:
     for contents in (FIRST, FIRST, SECOND):
-        assert save(tmp_path, contents, Document("document"), KNOWN) == Saved(tmp_path)
+        assert save(tmp_path, contents, WrittenFrom("document"), KNOWN) == Saved(tmp_path)
         assert {name: (tmp_path / name).read_bytes() for name in KNOWN} == contents
         manifest = WrittenFiles.model_validate_json((tmp_path / MANIFEST).read_bytes())
         assert {name: file.sha256 for name, file in manifest.files.items()} == {
@@ -27,19 +27,19 @@ def test_what_amrg_wrote_is_replaced(tmp_path: Path) -> None:
 
 
 def test_an_edited_file_is_left_however_often_the_command_runs(tmp_path: Path) -> None:
-    save(tmp_path, FIRST, Document("a"), KNOWN)
+    save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
     (tmp_path / "report.txt").write_text("signed\n", encoding="utf-8")
     for contents in (SECOND, FIRST, SECOND):
-        assert save(tmp_path, contents, Document("b"), KNOWN).edited == ("report.txt",)
+        assert save(tmp_path, contents, WrittenFrom("b"), KNOWN).edited == ("report.txt",)
         assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "signed\n"
         assert (tmp_path / "report.json").read_bytes() == contents["report.json"]
 
 
 def test_an_edited_file_moved_away_is_written_anew(tmp_path: Path) -> None:
-    save(tmp_path, FIRST, Document("a"), KNOWN)
+    save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
     (tmp_path / "report.txt").write_text("signed\n", encoding="utf-8")
     (tmp_path / "report.txt").rename(tmp_path / "signed.txt")
-    assert save(tmp_path, SECOND, Document("b"), KNOWN).edited == ()
+    assert save(tmp_path, SECOND, WrittenFrom("b"), KNOWN).edited == ()
     assert (tmp_path / "report.txt").read_bytes() == SECOND["report.txt"]
     assert (tmp_path / "signed.txt").read_text(encoding="utf-8") == "signed\n"
 
@@ -49,51 +49,51 @@ def test_a_file_that_no_manifest_knows_belongs_to_a_person(tmp_path: Path, manif
     (tmp_path / "report.txt").write_text("mine\n", encoding="utf-8")
     if manifest is not None:
         (tmp_path / MANIFEST).write_bytes(manifest)
-    assert save(tmp_path, FIRST, Document("a"), KNOWN).edited == ("report.txt",)
+    assert save(tmp_path, FIRST, WrittenFrom("a"), KNOWN).edited == ("report.txt",)
     assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "mine\n"
 
 
 def test_a_file_that_is_already_as_it_is_to_be_written_is_no_edit(tmp_path: Path) -> None:
-    save(tmp_path, FIRST, Document("a"), KNOWN)
+    save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
     (tmp_path / MANIFEST).unlink()
-    assert save(tmp_path, FIRST, Document("a"), KNOWN) == Saved(tmp_path)
+    assert save(tmp_path, FIRST, WrittenFrom("a"), KNOWN) == Saved(tmp_path)
 
 
 def test_files_of_another_document_are_removed_and_those_of_the_same_stay(tmp_path: Path) -> None:
-    save(tmp_path, FIRST, Document("a"), KNOWN)
+    save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
     one = {"report.txt": FIRST["report.txt"]}
-    assert save(tmp_path, one, Document("a"), KNOWN) == Saved(tmp_path)
+    assert save(tmp_path, one, WrittenFrom("a"), KNOWN) == Saved(tmp_path)
     assert (tmp_path / "report.json").exists()
-    assert save(tmp_path, one, Document("b"), KNOWN) == Saved(tmp_path, removed=("report.json",))
+    assert save(tmp_path, one, WrittenFrom("b"), KNOWN) == Saved(tmp_path, removed=("report.json",))
     assert not (tmp_path / "report.json").exists()
-    assert save(tmp_path, one, Document("c"), KNOWN) == Saved(tmp_path)
+    assert save(tmp_path, one, WrittenFrom("c"), KNOWN) == Saved(tmp_path)
 
 
 def test_an_edited_file_of_another_document_is_left_and_named(tmp_path: Path) -> None:
-    save(tmp_path, FIRST, Document("a"), KNOWN)
+    save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
     (tmp_path / "report.json").write_text("edited", encoding="utf-8")
     for _ in range(2):
-        saved = save(tmp_path, {"report.txt": b"second\n"}, Document("b"), KNOWN)
+        saved = save(tmp_path, {"report.txt": b"second\n"}, WrittenFrom("b"), KNOWN)
         assert saved == Saved(tmp_path, edited=("report.json",))
         assert (tmp_path / "report.json").read_text(encoding="utf-8") == "edited"
 
 
 @pytest.mark.parametrize("replaced", [(), ("report.txt",), KNOWN], ids=["none", "one", "both"])
 def test_a_run_that_was_killed_leaves_nothing_that_looks_edited(tmp_path: Path, replaced: tuple[str, ...]) -> None:
-    save(tmp_path / "new", SECOND, Document("b"), KNOWN)
-    save(tmp_path / "old", FIRST, Document("a"), KNOWN)
+    save(tmp_path / "new", SECOND, WrittenFrom("b"), KNOWN)
+    save(tmp_path / "old", FIRST, WrittenFrom("a"), KNOWN)
     new, old = (read_manifest(tmp_path / name) for name in ("new", "old"))
     killed = old.model_copy(update={"replacing": new.files})
     (tmp_path / "old" / MANIFEST).write_text(killed.model_dump_json(), encoding="utf-8")
     for name in replaced:
         (tmp_path / "old" / name).write_bytes(SECOND[name])
     third = dict.fromkeys(KNOWN, b"third\n")
-    assert save(tmp_path / "old", third, Document("c"), KNOWN) == Saved(tmp_path / "old")
+    assert save(tmp_path / "old", third, WrittenFrom("c"), KNOWN) == Saved(tmp_path / "old")
     assert {name: (tmp_path / "old" / name).read_bytes() for name in KNOWN} == third
 
 
 def test_all_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(tmp_path / "old", FIRST, Document("a"), KNOWN)
+    save(tmp_path / "old", FIRST, WrittenFrom("a"), KNOWN)
     write = Path.write_bytes
 
     def full(path: Path, data: bytes) -> int:
@@ -104,20 +104,20 @@ def test_all_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Path, "write_bytes", full)
     for folder in ("old", "new"):
         with pytest.raises(OSError, match="No space") as raised:
-            save(tmp_path / folder, SECOND, Document("b"), KNOWN)
+            save(tmp_path / folder, SECOND, WrittenFrom("b"), KNOWN)
         assert raised.value.filename == str(tmp_path / folder / "report.json")
     monkeypatch.undo()
     assert {name: (tmp_path / "old" / name).read_bytes() for name in KNOWN} == FIRST
     assert not (tmp_path / "new").exists()
-    assert save(tmp_path / "old", SECOND, Document("b"), KNOWN) == Saved(tmp_path / "old")
+    assert save(tmp_path / "old", SECOND, WrittenFrom("b"), KNOWN) == Saved(tmp_path / "old")
 
 
 def test_a_withdrawn_draft_leaves_what_a_person_changed(tmp_path: Path) -> None:
-    save(tmp_path / "a", FIRST, Document("a"), KNOWN)
+    save(tmp_path / "a", FIRST, WrittenFrom("a"), KNOWN)
     assert withdraw(tmp_path / "a", KNOWN) == Saved(tmp_path / "a", removed=KNOWN)
     assert not (tmp_path / "a").exists()
     assert withdraw(tmp_path / "a", KNOWN) == Saved(tmp_path / "a")
-    save(tmp_path / "b", FIRST, Document("a"), KNOWN)
+    save(tmp_path / "b", FIRST, WrittenFrom("a"), KNOWN)
     (tmp_path / "b" / "report.txt").write_text("signed\n", encoding="utf-8")
     for removed in (("report.json",), ()):
         assert withdraw(tmp_path / "b", KNOWN) == Saved(tmp_path / "b", ("report.txt",), removed)

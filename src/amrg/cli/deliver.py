@@ -23,7 +23,7 @@ def deliver(
         Path, typer.Argument(metavar="REPORT", help="report.json of `amrg report`, or a signed version.")
     ],
     study: Annotated[Path, typer.Option(help="The study's images: folder, zip, DICOMDIR or single file.")],
-    formats: Annotated[str, typer.Option("--to", help="Any of sr,measurements,pdf,fhir,hl7.")],
+    formats: Annotated[str, typer.Option("--to", help="Any of sr,measurements,cad,pdf,fhir,hl7.")],
     folder: Annotated[Path, typer.Option("--out", help="Where the files are written.")] = Path("out/deliver"),
     facility: Annotated[
         str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")

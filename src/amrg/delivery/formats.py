@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from amrg.birads.version import ReportVersion
-from amrg.delivery.dicom import ObjectKind, encapsulated_pdf, measurement_sr, object_uid, report_pdf, text_sr
+from amrg.delivery.dicom import ObjectKind, cad_sr, encapsulated_pdf, measurement_sr, object_uid, report_pdf, text_sr
 from amrg.delivery.fhir import FhirProfile, report_bundle, report_id
 from amrg.delivery.hl7 import ReceiverProfile, control_id, oru_message
 from amrg.delivery.source import SourceStudy
@@ -61,6 +61,7 @@ def _hl7(outgoing: Outgoing) -> bytes:
 FORMATS: Mapping[str, DocumentFormat] = {
     "sr": _dicom(ObjectKind.TEXT, "report-sr.dcm", _sr(text_sr)),
     "measurements": _dicom(ObjectKind.MEASUREMENT, "report-measurements.dcm", _sr(measurement_sr)),
+    "cad": _dicom(ObjectKind.CAD, "report-cad.dcm", _sr(cad_sr)),
     "pdf": _dicom(ObjectKind.PDF, "report-pdf.dcm", _pdf),
     "fhir": DocumentFormat("report-fhir.json", _fhir, report_id),
     "hl7": DocumentFormat("report.hl7", _hl7, control_id),

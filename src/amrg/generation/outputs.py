@@ -11,7 +11,7 @@ from amrg.birads import Draft
 from amrg.birads.draft import NOTES_HEADING
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.report_image import report_picture
-from amrg.generation.saving import Document, Saved, read_manifest, save, withdraw
+from amrg.generation.saving import WrittenFrom, Saved, read_manifest, save, withdraw
 from amrg.imaging import Study
 
 
@@ -70,7 +70,7 @@ def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]
         ImagingError: a view's file is gone or no longer readable.
     """
     contents = {FORMATS[name].file: FORMATS[name].content(study, draft) for name in formats}
-    document = Document(sha256_of_text(draft.model_dump_json()), study.patient_key)
+    document = WrittenFrom(sha256_of_text(draft.model_dump_json()), study.patient_key)
     return save(study_folder(study, folder), contents, document, _FILES)
 
 

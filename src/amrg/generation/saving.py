@@ -41,7 +41,7 @@ class WrittenFiles(Value):
 
 
 @dataclass(frozen=True)
-class Document:
+class WrittenFrom:
     """What files are written from: its SHA-256, and the key of its patient."""
 
     sha256: str
@@ -57,7 +57,7 @@ class Saved:
     removed: tuple[str, ...] = ()
 
 
-def save(folder: Path, contents: Mapping[str, bytes], document: Document, known: Iterable[str]) -> Saved:
+def save(folder: Path, contents: Mapping[str, bytes], document: WrittenFrom, known: Iterable[str]) -> Saved:
     """Write files of one document, all or none, but never over a file that a person changed.
 
     Of the `known` names that are not written now, those of another document are removed, unless a person changed them.
