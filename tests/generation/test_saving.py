@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from amrg.core.hashing import sha256_of_file
-from amrg.generation.saving import MANIFEST, WrittenFrom, Saved, WrittenFiles, read_manifest, save, withdraw
+from amrg.generation.saving import MANIFEST, Saved, WrittenFiles, WrittenFrom, read_manifest, save, withdraw
 
 KNOWN = ("report.txt", "report.json")
 FIRST = {"report.txt": b"first\n", "report.json": b"{}\n"}

@@ -11,7 +11,7 @@ from amrg.birads import Draft
 from amrg.birads.draft import NOTES_HEADING
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.report_image import report_picture
-from amrg.generation.saving import WrittenFrom, Saved, read_manifest, save, withdraw
+from amrg.generation.saving import Saved, WrittenFrom, read_manifest, save, withdraw
 from amrg.imaging import Study
 
 
