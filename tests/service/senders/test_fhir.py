@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 
 import pytest
@@ -69,3 +70,28 @@ def test_a_server_that_keeps_silent_is_given_up() -> None:
         outcome = FhirSender(server.url, 0.3).send(DOCUMENT)
         free.set()
     assert outcome == Retry("no answer in time")
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_given_up_at_the_deadline() -> None:
+    """Every byte is in time; all of them are not."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+                while not stop.wait(0.01):
+                    try:
+                        connection.sendall(b" ")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        assert FhirSender(f"http://127.0.0.1:{server.getsockname()[1]}", 0.5).send(DOCUMENT) == Retry(
+            "no answer in time"
+        )
+        stop.set()
+        thread.join(timeout=60)

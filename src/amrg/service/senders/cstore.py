@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from pynetdicom import AE
 
 from amrg.service.senders.outcome import Document, Outcome, Parked, Retry, Sent
 
+_LEAST_SECONDS = 0.1
 _PERMANENT = 1  # Result of A-ASSOCIATE-RJ (PS3.8 9.3.4)
 
 
@@ -32,10 +34,12 @@ class CStoreSender:
 
     def send(self, document: Document) -> Outcome:
         """Store an object."""
+        end = time.monotonic() + self.deadline_seconds
         dataset = pydicom.dcmread(io.BytesIO(document.content))
         association = self._associated(dataset.SOPClassUID)
         if not association.is_established:
             return _unassociated(association, dataset.SOPClassUID.name)
+        association.dimse_timeout = max(end - time.monotonic(), _LEAST_SECONDS)
         try:
             answer = association.send_c_store(dataset)
         finally:
@@ -46,8 +50,8 @@ class CStoreSender:
 
     def _associated(self, sop_class: str) -> Any:
         station = AE(ae_title=self.calling_ae_title)
-        station.acse_timeout = station.dimse_timeout = station.network_timeout = self.deadline_seconds
-        station.connection_timeout = self.deadline_seconds
+        station.connection_timeout = station.acse_timeout = self.deadline_seconds / 2
+        station.network_timeout = self.deadline_seconds
         station.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         tls = None if self.tls is None else (self.tls, self.host)
         return station.associate(self.host, self.port, ae_title=self.ae_title, tls_args=tls)

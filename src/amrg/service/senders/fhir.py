@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import httpx
 
+from amrg.service.senders.http import Answer, Requests, refused, unanswered
 from amrg.service.senders.outcome import Document, Outcome, Parked, Retry, Sent
 
 FHIR_JSON = "application/fhir+json"
-TRY_AGAIN = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,  # another writer was faster: the next attempt writes the same state
-        HTTPStatus.LOCKED,
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-"""What a server answers that may take the same request later; so may one with any 5xx but 501 and 505."""
-_NEVER = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED})
 
 
 @dataclass(frozen=True)
@@ -36,41 +25,16 @@ class FhirSender:
 
     def send(self, document: Document) -> Outcome:
         """Post a transaction: done when the server says that every entry of it was stored."""
-        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, **bearer(self.token)}
+        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, "Accept-Encoding": "identity"}
         try:
-            with http_client(self.deadline_seconds, self.tls) as client:
-                answer = client.post(self.url, content=document.content, headers=headers)
+            with Requests.within(self.deadline_seconds, self.tls, self.token) as requests:
+                answer = requests.send("POST", self.url, headers, content=document.content)
         except httpx.HTTPError as error:
-            return Retry(http_failure(error))
-        if not answer.is_success:
-            return refused(answer.status_code, _issues(answer))
-        return _stored(answer)
+            return unanswered(error)
+        return _stored(answer) if answer.is_success else refused(answer.status, _issues(answer))
 
 
-def http_client(deadline_seconds: float, tls: ssl.SSLContext | None) -> httpx.Client:
-    """A client that takes no proxy from the environment and follows no redirect: a report goes where the site says."""
-    return httpx.Client(timeout=deadline_seconds, verify=tls or True, trust_env=False)
-
-
-def bearer(token: str) -> dict[str, str]:
-    """The header for a token; none for an empty one."""
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def http_failure(error: httpx.HTTPError) -> str:
-    """What went wrong on the way, without the URL, which may name a patient."""
-    return "no answer in time" if isinstance(error, httpx.TimeoutException) else f"no answer: {type(error).__name__}"
-
-
-def refused(status: int, detail: str = "") -> Outcome:
-    """What an HTTP status other than success means for the document."""
-    reason = f"HTTP {status}{f' ({detail})' if detail else ''}"
-    if status in TRY_AGAIN or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _NEVER):
-        return Retry(reason)
-    return Parked(reason)
-
-
-def _stored(answer: httpx.Response) -> Outcome:
+def _stored(answer: Answer) -> Outcome:
     """Whether a transaction's answer names a success for every entry (FHIR R4 3.1.0.11.2)."""
     found = _document(answer)
     if found.get("resourceType") != "Bundle" or found.get("type") != "transaction-response":
@@ -82,16 +46,13 @@ def _stored(answer: httpx.Response) -> Outcome:
     return Sent()
 
 
-def _issues(answer: httpx.Response) -> str:
+def _issues(answer: Answer) -> str:
     """The codes of an OperationOutcome, not its texts."""
     issues = _document(answer).get("issue", [])
     codes = [issue.get("code", "") for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
     return ", ".join(code for code in codes if isinstance(code, str) and code.replace("-", "").isalpha())[:80]
 
 
-def _document(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        found = answer.json()
-    except ValueError:
-        return {}
+def _document(answer: Answer) -> dict[str, Any]:
+    found = answer.json()
     return found if isinstance(found, dict) else {}

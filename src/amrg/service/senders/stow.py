@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 
 from amrg.service.senders.cstore import outcome_of_status
-from amrg.service.senders.fhir import bearer, http_client, http_failure, refused
+from amrg.service.senders.http import Answer, Requests, refused, unanswered
 from amrg.service.senders.outcome import Document, Outcome, Retry, Sent
 
-_DICOM_JSON = "application/dicom+json"
+_JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "identity"}
 _REFERENCED, _FAILED = "00081199", "00081198"
 _INSTANCE, _REASON = "00081155", "00081197"
 
@@ -38,26 +38,22 @@ class StowSender:
         # The type is quoted (RFC 2387); the body has a length, since some services read chunked ones as empty.
         boundary = hashlib.sha256(document.content).hexdigest()[:40]
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
-        headers = {"Content-Type": kind, "Accept": _DICOM_JSON, **bearer(self.token)}
         try:
-            with http_client(self.deadline_seconds, self.tls) as client:
-                answer = client.post(
-                    f"{self.url.rstrip('/')}/studies", content=multipart(document.content, boundary), headers=headers
+            with Requests.within(self.deadline_seconds, self.tls, self.token) as requests:
+                answer = requests.send(
+                    "POST",
+                    f"{self.url.rstrip('/')}/studies",
+                    {"Content-Type": kind, **_JSON},
+                    content=multipart(document.content, boundary),
                 )
-                return _outcome(answer, document.uid) or self._found(client, document.uid, answer.status_code)
+                return _outcome(answer, document.uid) or self._found(requests, document.uid, answer.status)
         except httpx.HTTPError as error:
-            return Retry(http_failure(error))
+            return unanswered(error)
 
-    def _found(self, client: httpx.Client, uid: str, status: int) -> Outcome:
+    def _found(self, requests: Requests, uid: str, status: int) -> Outcome:
         """Whether the service has an object that its answer did not name."""
-        answer = client.get(
-            f"{self.url.rstrip('/')}/instances",
-            params={"SOPInstanceUID": uid},
-            headers={"Accept": _DICOM_JSON, **bearer(self.token)},
-        )
-        if answer.status_code == HTTPStatus.OK and any(
-            uid in _values(found, "00080018") for found in _items(_json(answer))
-        ):
+        answer = requests.send("GET", f"{self.url.rstrip('/')}/instances", _JSON, params={"SOPInstanceUID": uid})
+        if answer.status == HTTPStatus.OK and any(uid in _values(one, "00080018") for one in _items(answer.json())):
             return Sent()
         return Retry(f"HTTP {status}, and the object is not there")
 
@@ -68,28 +64,21 @@ def multipart(content: bytes, boundary: str) -> bytes:
     return b"--%b\r\nContent-Type: application/dicom\r\n\r\n%b\r\n--%b--\r\n" % (mark, content, mark)
 
 
-def _outcome(answer: httpx.Response, uid: str) -> Outcome | None:
+def _outcome(answer: Answer, uid: str) -> Outcome | None:
     """What an answer says of an object; None where it says success, or nothing that can be read, and not of which."""
-    if not answer.is_success and answer.status_code != HTTPStatus.CONFLICT:
-        return refused(answer.status_code)
-    found = next(_items([_json(answer)]), {})
+    if not answer.is_success and answer.status != HTTPStatus.CONFLICT:
+        return refused(answer.status)
+    found = next(_items([answer.json()]), {})
     for item in _sequence(found, _FAILED):
-        if uid in _values(item, _INSTANCE) or answer.status_code == HTTPStatus.CONFLICT:
+        if uid in _values(item, _INSTANCE) or answer.status == HTTPStatus.CONFLICT:
             reasons = [reason for reason in _values(item, _REASON) if isinstance(reason, int)]
             return outcome_of_status(reasons[0] if reasons else _PROCESSING_FAILURE)
     if answer.is_success and any(uid in _values(item, _INSTANCE) for item in _sequence(found, _REFERENCED)):
         return Sent()
-    return None if answer.is_success else refused(answer.status_code)
+    return None if answer.is_success else refused(answer.status)
 
 
 _PROCESSING_FAILURE = 0x0110
-
-
-def _json(answer: httpx.Response) -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        return None
 
 
 def _items(found: Any) -> Iterator[dict[str, Any]]:
