@@ -38,7 +38,7 @@ from amrg.service.database.tables import (
     VersionRow,
 )
 from amrg.service.queue import Lease
-from amrg.service.senders import Document, DocumentSender, Outcome, Parked, Retry, Sent, open_sender
+from amrg.service.senders import DocumentSender, Outcome, OutgoingDocument, Parked, Retry, Sent, open_sender
 from amrg.service.settings import AnyDestination, FhirDestination, MllpDestination, Sends, Settings
 from amrg.service.storage import Storage
 from amrg.service.versions import read_version
@@ -185,7 +185,7 @@ class Deliverer:
             return Parked(str(error))
         with self.sessions.begin() as session:
             queue.renew(session, lease)  # nothing is sent under a lease that was lost
-        return sender.send(Document(task.uid, content))
+        return sender.send(OutgoingDocument(task.uid, content))
 
     def _outgoing(self, task: _Task, destination: AnyDestination) -> Outgoing:
         made = Outgoing(task.version, read_source(task.files), task.earlier, self._picture(task))

@@ -19,7 +19,7 @@ from amrg.service.database.engine import reading
 from amrg.service.database.tables import AuditRow, DeliveryRow, JobKind, JobRow, StudyRow, StudyState, VersionRow
 from amrg.service.delivering import Deliverer, NoSuchDelivery, queue_deliveries, skip_delivery
 from amrg.service.queue import LeaseLost
-from amrg.service.senders import Document, Outcome, Sent
+from amrg.service.senders import Outcome, OutgoingDocument, Sent
 from amrg.service.storage import Storage
 from tests.service.databases import free_port
 from tests.service.delivering.sites import a_site, a_study, publish
@@ -290,10 +290,10 @@ def test_no_patient_in_logs_and_errors(
 def test_a_sender_gets_the_identity_that_was_fixed_when_it_was_queued(
     sqlite_sessions: Sessions, tmp_path: Path
 ) -> None:
-    sent: list[Document] = []
+    sent: list[OutgoingDocument] = []
 
     class Recording:
-        def send(self, document: Document) -> Outcome:
+        def send(self, document: OutgoingDocument) -> Outcome:
             sent.append(document)
             return Sent()
 

@@ -15,7 +15,7 @@ from pynetdicom import AE, evt
 
 from amrg.birads import Status
 from amrg.delivery.dicom import text_sr
-from amrg.service.senders import CStoreSender, Document, Outcome, Parked, Retry, Sent, StowSender
+from amrg.service.senders import CStoreSender, Outcome, OutgoingDocument, Parked, Retry, Sent, StowSender
 from amrg.service.senders.cstore import outcome_of_status
 from tests.delivery.dicom.partners import read_back
 from tests.delivery.reports import a_source, a_version
@@ -27,12 +27,12 @@ from tests.service.senders.partners import Request, web_server
 refused_connections = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-def a_document(status: Status = Status.FINAL) -> Document:
+def a_document(status: Status = Status.FINAL) -> OutgoingDocument:
     content = text_sr(a_version(status), a_source())
-    return Document(str(read_back(content).SOPInstanceUID), content)
+    return OutgoingDocument(str(read_back(content).SOPInstanceUID), content)
 
 
-def when_answered(sender: CStoreSender, document: Document) -> Outcome:
+def when_answered(sender: CStoreSender, document: OutgoingDocument) -> Outcome:
     """The first outcome with an answer: the station may not listen yet, or close before its rejection is read."""
     while (outcome := sender.send(document)) == Retry("no association"):
         time.sleep(0.1)

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from amrg.service.senders import Document, FhirSender, Outcome, Parked, Retry, Sent
+from amrg.service.senders import FhirSender, Outcome, OutgoingDocument, Parked, Retry, Sent
 from tests.service.databases import free_port
 from tests.service.senders.partners import web_server
 
-DOCUMENT = Document("report-1", b'{"resourceType": "Bundle", "type": "transaction"}')
+DOCUMENT = OutgoingDocument("report-1", b'{"resourceType": "Bundle", "type": "transaction"}')
 
 
 def response(*statuses: str) -> bytes:

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amrg.service.senders import Document, MllpSender, Outcome, Parked, Retry, Sent
+from amrg.service.senders import MllpSender, Outcome, OutgoingDocument, Parked, Retry, Sent
 from amrg.service.senders.mllp import END, split_frames
 from amrg.service.senders.tls import client_context
 from tests.service.databases import free_port
@@ -24,8 +24,8 @@ SHORT = 0.4
 LONG = 60.0
 
 
-def document(control_id: str = "Aa1") -> Document:
-    return Document(control_id, CONTENT % control_id.encode())
+def document(control_id: str = "Aa1") -> OutgoingDocument:
+    return OutgoingDocument(control_id, CONTENT % control_id.encode())
 
 
 def send(answers: Answers, seconds: float = LONG) -> Outcome:

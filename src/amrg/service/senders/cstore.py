@@ -12,7 +12,7 @@ import pydicom
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 
-from amrg.service.senders.outcome import Document, Outcome, Parked, Retry, Sent
+from amrg.service.senders.outcome import Outcome, OutgoingDocument, Parked, Retry, Sent
 
 _LEAST_SECONDS = 0.1
 _PERMANENT = 1  # Result of A-ASSOCIATE-RJ (PS3.8 9.3.4)
@@ -32,7 +32,7 @@ class CStoreSender:
     deadline_seconds: float = 30
     tls: ssl.SSLContext | None = None
 
-    def send(self, document: Document) -> Outcome:
+    def send(self, document: OutgoingDocument) -> Outcome:
         """Store an object."""
         end = time.monotonic() + self.deadline_seconds
         dataset = pydicom.dcmread(io.BytesIO(document.content))

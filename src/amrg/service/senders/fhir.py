@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from amrg.service.senders.http import Answer, Requests, refused, unanswered
-from amrg.service.senders.outcome import Document, Outcome, Parked, Retry, Sent
+from amrg.service.senders.http import HttpAnswer, Requests, refused, unanswered
+from amrg.service.senders.outcome import Outcome, OutgoingDocument, Parked, Retry, Sent
 
 FHIR_JSON = "application/fhir+json"
 
@@ -23,7 +23,7 @@ class FhirSender:
     token: str = ""
     tls: ssl.SSLContext | None = None
 
-    def send(self, document: Document) -> Outcome:
+    def send(self, document: OutgoingDocument) -> Outcome:
         """Post a transaction: done when the server says that every entry of it was stored."""
         headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, "Accept-Encoding": "identity"}
         try:
@@ -34,7 +34,7 @@ class FhirSender:
         return _stored(answer) if answer.is_success else refused(answer.status, _issues(answer))
 
 
-def _stored(answer: Answer) -> Outcome:
+def _stored(answer: HttpAnswer) -> Outcome:
     """Whether a transaction's answer names a success for every entry (FHIR R4 3.1.0.11.2)."""
     found = _document(answer)
     if found.get("resourceType") != "Bundle" or found.get("type") != "transaction-response":
@@ -46,13 +46,13 @@ def _stored(answer: Answer) -> Outcome:
     return Sent()
 
 
-def _issues(answer: Answer) -> str:
+def _issues(answer: HttpAnswer) -> str:
     """The codes of an OperationOutcome, not its texts."""
     issues = _document(answer).get("issue", [])
     codes = [issue.get("code", "") for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
     return ", ".join(code for code in codes if isinstance(code, str) and code.replace("-", "").isalpha())[:80]
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _document(answer: HttpAnswer) -> dict[str, Any]:
     found = answer.json()
     return found if isinstance(found, dict) else {}

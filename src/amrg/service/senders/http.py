@@ -29,7 +29,7 @@ _NEVER = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPP
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """A status and what came with it."""
 
     status: int
@@ -71,7 +71,7 @@ class Requests:
     def __exit__(self, *_: object) -> None:
         self.client.close()
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], **what: Any) -> Answer:
+    def send(self, method: str, url: str, headers: Mapping[str, str], **what: Any) -> HttpAnswer:
         """A request and its answer; `what` is its `content` or `params`.
 
         Raises:
@@ -88,7 +88,7 @@ class Requests:
                     raise httpx.ReadError("an answer that does not end")
         finally:
             answer.close()
-        return Answer(answer.status_code, content)
+        return HttpAnswer(answer.status_code, content)
 
     def _left(self) -> float:
         """Seconds that are left.

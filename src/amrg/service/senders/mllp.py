@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from amrg.service.senders.outcome import Document, Outcome, Parked, Retry, Sent
+from amrg.service.senders.outcome import Outcome, OutgoingDocument, Parked, Retry, Sent
 
 START, END = b"\x0b", b"\x1c\x0d"
 _MOST_BYTES = 1 << 20  # of answers: an acknowledgment has some hundred
@@ -39,7 +39,7 @@ class MllpSender:
     deadline_seconds: float = 30
     tls: ssl.SSLContext | None = None
 
-    def send(self, document: Document) -> Outcome:
+    def send(self, document: OutgoingDocument) -> Outcome:
         """Send a message and wait for its acknowledgment.
 
         No answer, or none that can be read, is no acknowledgment: the message is sent again with the same control id.

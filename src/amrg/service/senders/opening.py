@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from amrg.service.senders.cstore import CStoreSender
 from amrg.service.senders.fhir import FhirSender
 from amrg.service.senders.mllp import MllpSender
-from amrg.service.senders.outcome import Document, Outcome
+from amrg.service.senders.outcome import Outcome, OutgoingDocument
 from amrg.service.senders.stow import StowSender
 from amrg.service.senders.tls import client_context
 from amrg.service.settings import AnyDestination, FhirDestination, MllpDestination, StoreDestination
@@ -18,7 +18,7 @@ from amrg.service.settings import AnyDestination, FhirDestination, MllpDestinati
 class DocumentSender(Protocol):
     """What sends documents to one partner."""
 
-    def send(self, document: Document) -> Outcome:
+    def send(self, document: OutgoingDocument) -> Outcome:
         """Send a document; what goes wrong on the way is in the outcome, never an exception."""
 
 

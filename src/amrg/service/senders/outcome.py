@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Document:
+class OutgoingDocument:
     """A report in one format.
 
     `uid` is what the receiver knows it by, fixed before the first attempt: the SOP Instance UID of a DICOM object, the

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from amrg.service.senders.cstore import outcome_of_status
-from amrg.service.senders.http import Answer, Requests, refused, unanswered
-from amrg.service.senders.outcome import Document, Outcome, Retry, Sent
+from amrg.service.senders.http import HttpAnswer, Requests, refused, unanswered
+from amrg.service.senders.outcome import Outcome, OutgoingDocument, Retry, Sent
 
 _JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "identity"}
 _REFERENCED, _FAILED = "00081199", "00081198"
@@ -33,7 +33,7 @@ class StowSender:
     token: str = ""
     tls: ssl.SSLContext | None = None
 
-    def send(self, document: Document) -> Outcome:
+    def send(self, document: OutgoingDocument) -> Outcome:
         """Store an object."""
         # The type is quoted (RFC 2387); the body has a length, since some services read chunked ones as empty.
         boundary = hashlib.sha256(document.content).hexdigest()[:40]
@@ -64,7 +64,7 @@ def multipart(content: bytes, boundary: str) -> bytes:
     return b"--%b\r\nContent-Type: application/dicom\r\n\r\n%b\r\n--%b--\r\n" % (mark, content, mark)
 
 
-def _outcome(answer: Answer, uid: str) -> Outcome | None:
+def _outcome(answer: HttpAnswer, uid: str) -> Outcome | None:
     """What an answer says of an object; None where it says success, or nothing that can be read, and not of which."""
     if not answer.is_success and answer.status != HTTPStatus.CONFLICT:
         return refused(answer.status)
