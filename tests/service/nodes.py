@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from amrg.phantom import POPULATIONS, Size, draw_set
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import InstanceRow, StudyRow
 from amrg.service.node.server import Node
@@ -99,6 +100,13 @@ def running_node(
 def draw_study(folder: Path, key: str = "one") -> list[Path]:
     """The files of a small four-view study."""
     return sorted(write_exam(folder, key).glob("*.dcm"))
+
+
+def draw_phantom(folder: Path, seed: int = 1_000_004) -> list[Path]:
+    """The files of a small drawn exam, which looks like a mammogram to the model's guard."""
+    for _ in draw_set(1, seed, folder, Size.SMALL, POPULATIONS["screening"], 1):
+        pass
+    return sorted(folder.rglob("*.dcm"))
 
 
 def changed(file: Path, to: Path, **values: object) -> Path:

@@ -18,6 +18,7 @@ from amrg.cli.parse import parse_file
 from amrg.cli.phantom import phantom
 from amrg.cli.report import report
 from amrg.cli.reproduce import app as reproduce
+from amrg.cli.serve import serve
 from amrg.cli.sign import sign
 from amrg.cli.studies import studies
 from amrg.cli.sweep import sweep
@@ -43,6 +44,7 @@ app.command("studies")(studies)
 app.command("sign")(sign)
 app.add_typer(users, name="users")
 app.add_typer(audit, name="audit")
+app.command("serve")(serve)
 app.add_typer(data, name="data")
 app.add_typer(models, name="model")
 app.add_typer(reproduce, name="reproduce")

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users token": ("amrg users token pacs --days 90",),
     "audit show": ("amrg audit show --limit 20", "amrg audit show --head"),
     "audit verify": ("amrg audit verify", "amrg audit verify --head NUMBER:SHA256"),
+    "serve": ("amrg serve", "amrg serve --config amrg.toml --check"),
     "data list": ("amrg data list",),
     "data import": (
         "amrg data import dmid downloads/DMID --out data/dmid",

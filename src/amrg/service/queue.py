@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.core.errors import AmrgError
+from amrg.service import audit
 from amrg.service.database.engine import database_now
-from amrg.service.database.tables import JobKind, JobRow, JobState
+from amrg.service.database.tables import JobKind, JobRow, JobState, StudyRow, StudyState
 from amrg.service.settings import JobSettings
 
 _LONGEST_ERROR = 1000
@@ -80,18 +81,27 @@ def add(
     return session.execute(select(JobRow).where(JobRow.key == key)).scalar_one()
 
 
-def take(sessions: sessionmaker[Session], kinds: Iterable[JobKind], worker: str, settings: JobSettings) -> Lease | None:
+def take(
+    sessions: sessionmaker[Session],
+    kinds: Iterable[JobKind],
+    worker: str,
+    settings: JobSettings,
+    died: Callable[[Session, JobRow], None] | None = None,
+) -> Lease | None:
     """The job whose turn it is, leased to a worker; None where none is.
 
     A job whose lease ran out is taken again. One that `settings.losses` workers did not survive is set aside: it may be
-    what ends them.
+    what ends them. `died` is called for it, in the transaction that sets it aside.
     """
+    kinds = tuple(kinds)
     with sessions.begin() as session:
         while (job := _next(session, kinds)) is not None:
             if job.state is JobState.RUNNING:
                 job.losses += 1
                 if job.losses >= settings.losses:
                     _bury(session, job, f"set aside: the worker ended {job.losses} times while it had this job")
+                    if died is not None:
+                        died(session, job)
                     continue
             job.state = JobState.RUNNING
             job.attempts += 1
@@ -197,6 +207,11 @@ def retry(session: Session, job_id: int, actor: str) -> JobRow:
         )
     job.state, job.attempts, job.losses, job.finished_at = JobState.WAITING, 0, 0, None
     job.run_after = database_now(session)
+    if job.kind is JobKind.DRAFT:
+        its = (StudyRow.id == job.payload.get("study_id"), StudyRow.image_revision == job.payload.get("image_revision"))
+        failed = update(StudyRow).where(*its, StudyRow.state == StudyState.FAILED)
+        session.execute(failed.values(state=StudyState.WAITING, reason="", revision=StudyRow.revision + 1))
+    audit.append(session, actor, "job run again", job.key, {"job": job.id})
     return job
 
 

@@ -14,7 +14,7 @@ from amrg.core.errors import AmrgError
 from amrg.imaging import ImagingError
 from amrg.imaging.evidence.patients import Patient, one_patient, patient_of
 from amrg.imaging.header import read_header
-from amrg.service import queue
+from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import InstanceRow, JobKind, StudyRow, StudyState, VersionRow
 from amrg.service.settings import Settings
@@ -71,8 +71,12 @@ def _close(sessions: sessionmaker[Session], storage: Storage, study_id: int, set
         if refusal is not None:
             study.state = StudyState.CONFLICT
             study.reason = f"{refusal}: decide whose study it is, or correct the images and send them again"
+            detail = {"image_revision": revision, "reason": refusal}
+            audit.append(session, audit.SYSTEM, "patient conflict", study.study_instance_uid, detail)
             return True
         queue_draft(session, study)
+        detail = {"image_revision": revision, "images": len(images)}
+        audit.append(session, audit.SYSTEM, "study received", study.study_instance_uid, detail)
     return True
 
 
@@ -127,6 +131,15 @@ def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: 
         setattr(study, field, getattr(hers[0], field))
     study.image_revision += 1
     queue_draft(session, study)
+    detail = {"images": len(hers), "set_aside": len(images) - len(hers)}
+    audit.append(session, actor, "patient conflict resolved", study.study_instance_uid, detail)
+
+
+def study_failed(session: Session, study_id: int, image_revision: int, reason: str) -> None:
+    """State that a study will not be drafted, unless more images arrived meanwhile."""
+    study = locked(session, study_id)
+    if study.image_revision == image_revision and study.state is StudyState.WAITING:
+        study.state, study.reason = StudyState.FAILED, reason
 
 
 def _is_same_id(one: str, other: str) -> bool:

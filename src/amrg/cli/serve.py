@@ -1,0 +1,37 @@
+"""`amrg serve`: the DICOM node, the worker that drafts and the one that delivers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amrg.cli.console import complain, fail, say
+from amrg.cli.exits import Exit
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Option(help="Settings as docs/operations.md lists them (default: amrg.toml, where it is).")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say what is missing, and start nothing.")] = False,
+) -> None:
+    """Receive studies by DICOM, draft them, and keep them for a reader to sign, until stopped."""
+    from amrg.service import serve as service
+    from amrg.service.settings import Settings, read_settings
+
+    file = config or service.default_config()
+    settings = Settings() if file is None else read_settings(file)
+    if check:
+        problems = list(service.find_problems(settings))
+        for problem in problems:
+            complain(problem)
+        if problems:
+            raise typer.Exit(Exit.USAGE)
+        say("nothing is missing")
+        return
+    try:
+        raise typer.Exit(service.serve(settings))
+    except service.ServeError as error:
+        fail(Exit.USAGE, str(error))

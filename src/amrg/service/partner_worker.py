@@ -1,0 +1,51 @@
+"""The second worker: what waits for partners. A process without a model: a partner that hangs delays no draft."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.service import audit, queue
+from amrg.service.database.engine import database_now
+from amrg.service.database.tables import CommitmentRow, JobKind
+from amrg.service.node.commitment import report_commitment
+from amrg.service.node.server import quiet_pynetdicom
+from amrg.service.queue import Lease
+from amrg.service.running import JobLoop
+from amrg.service.settings import Settings
+from amrg.service.storage import Storage
+
+
+def run_partner_worker(settings: Settings, sessions: sessionmaker[Session], worker: str, stop: threading.Event) -> None:
+    """Report and deliver until stopped."""
+    quiet_pynetdicom()
+    partners = Partners(settings, sessions, Storage(settings.images))
+    JobLoop(sessions, worker, {JobKind.COMMITMENT: partners.report}, settings.jobs, stop).run()
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Jobs that wait for another system."""
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    storage: Storage
+
+    def report(self, lease: Lease) -> None:
+        """Report a storage commitment.
+
+        Raises:
+            NotReported: the sender did not take it.
+            LeaseLost: another worker has the job by now.
+        """
+        transaction = str(lease.payload["transaction_uid"])
+        with self.sessions.begin() as session:
+            queue.renew(session, lease)  # nothing is sent under a lease that was lost
+        report_commitment(self.sessions, self.storage, self.settings, transaction)
+        with self.sessions.begin() as session:
+            row = session.get_one(CommitmentRow, transaction)
+            row.reported_at = database_now(session)
+            queue.finish(session, lease)
+            audit.append(session, audit.SYSTEM, "storage commitment reported", transaction, {"station": row.sender})

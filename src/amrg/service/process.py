@@ -1,0 +1,75 @@
+"""One process of the service: `python -m amrg.service.process KIND NAME`, as the supervisor starts it.
+
+Its settings arrive as one line of JSON on standard input, so that no password is in an argument or the environment. It
+stops when that input ends, which is also what a supervisor that was killed leaves behind, and on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import warnings
+
+from amrg.core.errors import AmrgError
+from amrg.service.database.engine import open_database
+from amrg.service.settings import Settings
+
+log = logging.getLogger("amrg.service")
+
+KINDS = ("node", "worker", "partners")
+USELESS = 3
+"""The exit status of a process that would fail again in the same way: wrong settings, no model, port taken."""
+
+
+def main(kind: str, name: str) -> int:
+    """Run until stopped; the exit status."""
+    set_up_logs()
+    settings = Settings.model_validate_json(sys.stdin.readline())
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's
+    threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
+    try:
+        _run(kind, name, settings, stop)
+    except AmrgError as error:
+        log.error("%s: %s", kind, error)
+        return USELESS
+    return 0
+
+
+def set_up_logs() -> None:
+    """Lines on standard error, with nothing that names a patient: libraries may quote values in theirs."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    for library in ("pydicom", "pynetdicom", "alembic", "httpx", "sqlalchemy", "uvicorn.access"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    threading.excepthook = lambda given: log.error("a thread ended: %s", given.exc_type.__name__)
+    sys.excepthook = lambda kind, *_: log.critical("ended by %s", kind.__name__)
+
+
+def _until_input_ends(stop: threading.Event) -> None:
+    while sys.stdin.read(1024):
+        pass
+    stop.set()
+
+
+def _run(kind: str, name: str, settings: Settings, stop: threading.Event) -> None:
+    sessions = open_database(settings.database)
+    if kind == "node":
+        from amrg.service.serving import run_service  # noqa: PLC0415  (each process loads only its own part)
+
+        run_service(settings, sessions, stop)
+    elif kind == "worker":
+        from amrg.service.worker import run_worker  # noqa: PLC0415
+
+        run_worker(settings, sessions, name, stop)
+    else:
+        from amrg.service.partner_worker import run_partner_worker  # noqa: PLC0415
+
+        run_partner_worker(settings, sessions, name, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

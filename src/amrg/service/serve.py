@@ -1,0 +1,213 @@
+"""The supervisor: starts the processes of the service, starts again what ends, and stops all of them together."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.core.errors import AmrgError
+from amrg.service import queue
+from amrg.service.database.engine import open_database, reading
+from amrg.service.database.tables import UserRow
+from amrg.service.process import KINDS, USELESS, set_up_logs
+from amrg.service.settings import Settings
+
+log = logging.getLogger("amrg.service")
+
+_STOP_SECONDS = 60.0
+_LONGEST_WAIT = 30.0
+_STEADY_SECONDS = 60.0  # after so long a process has not failed at its start
+
+
+class ServeError(AmrgError):
+    """A service that cannot start as the settings have it."""
+
+
+def find_problems(settings: Settings) -> Iterator[str]:
+    """What is missing before the service can start, a line each: settings, folder, database, users."""
+    yield from exposed(settings)
+    for name, file in (
+        ("dicom.tls_certificate", settings.dicom.tls_certificate),
+        ("dicom.tls_key", settings.dicom.tls_key),
+        ("dicom.tls_ca", settings.dicom.tls_ca),
+        ("http.tls_certificate", settings.http.tls_certificate),
+        ("http.tls_key", settings.http.tls_key),
+    ):
+        if file is not None and not os.access(file, os.R_OK):
+            yield f"{name}: {file} cannot be read"
+    try:
+        settings.images.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(settings.images).free
+    except OSError as error:
+        yield f"folder: {settings.folder}: {error.strerror}"
+        return
+    if not os.access(settings.images, os.W_OK):
+        yield f"folder: {settings.images} cannot be written"
+    if free < settings.reserve_megabytes * 2**20:
+        yield f"folder: {free // 2**20} MB are free, and reserve_megabytes is {settings.reserve_megabytes}"
+    try:
+        with reading(open_database(settings.database)) as session:
+            users = session.scalars(select(UserRow.id).where(UserRow.active).limit(1)).first()
+    except AmrgError as error:
+        yield str(error)
+        return
+    if users is None and settings.openid is None and not _is_loopback(settings.http.host):
+        yield f"http.host is {settings.http.host}, and there is no user; add one before other machines can reach it"
+
+
+def exposed(settings: Settings) -> Iterator[str]:
+    """Why settings may not be served: what other machines could reach without being known."""
+    dicom, http = settings.dicom, settings.http
+    if not _is_loopback(dicom.host):
+        if not dicom.senders:
+            yield f"dicom.host is {dicom.host}, and no senders are named; name every station that may send"
+        elif dicom.tls_ca is None and (open_ones := [s.ae_title for s in dicom.senders if not s.address]):
+            yield (
+                f"dicom.senders: {open_ones[0]} has no address, and anyone can use its AE title; "
+                "give it one, or set dicom.tls_ca so that senders show a certificate"
+            )
+    if not _is_loopback(http.host) and http.tls_certificate is None:
+        yield (
+            f"http.host is {http.host} without http.tls_certificate; set one, or listen on 127.0.0.1 behind a proxy "
+            "that has one"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(settings: Settings) -> int:
+    """Run the service until SIGTERM or SIGINT; the exit status.
+
+    Raises:
+        ServeError: the settings would let strangers in, or the service cannot run with them.
+        DatabaseError: the database cannot be used.
+    """
+    if (reason := next(exposed(settings), None)) is not None:
+        raise ServeError(reason)
+    set_up_logs()
+    settings = settings.model_copy(update={"folder": settings.folder.resolve()})
+    sessions = open_database(settings.database)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return Supervisor(settings, sessions, stop).run()
+
+
+@dataclass
+class _Child:
+    """A process, and when it is started again after it ended."""
+
+    kind: str
+    process: subprocess.Popen[str] | None = None
+    name: str = ""
+    started: float = 0
+    due: float = 0
+    failures: int = 0
+
+
+@dataclass
+class Supervisor:
+    """The processes of a service. All waits are on the monotonic clock."""
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    stop: threading.Event
+    children: list[_Child] = field(default_factory=lambda: [_Child(kind) for kind in KINDS])
+
+    def run(self) -> int:
+        """Start all, and again what ends, until stopped; the exit status.
+
+        Raises:
+            ServeError: a process cannot run with these settings.
+        """
+        try:
+            while not self.stop.wait(0.2):
+                for child in self.children:
+                    self._look_after(child)
+        finally:
+            self._end_all()
+        return 0
+
+    def _look_after(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.due:
+                self._start(child)
+            return
+        status = child.process.poll()
+        if status is None:
+            return
+        self._release(child)
+        if status == USELESS and now - child.started < _STEADY_SECONDS and child.failures == 0:
+            raise ServeError(f"the {child.kind} process cannot run; the line above says why")
+        child.failures = 0 if now - child.started > _STEADY_SECONDS else child.failures + 1
+        wait = min(2.0 ** (child.failures - 1), _LONGEST_WAIT) if child.failures else 0.0
+        child.process, child.due = None, now + wait
+        log.warning("the %s process ended (%d) and is started again in %.0f s", child.kind, status, wait)
+
+    def _start(self, child: _Child) -> None:
+        child.name = f"{child.kind}-{secrets.token_hex(4)}"
+        child.started = time.monotonic()
+        child.process = subprocess.Popen(
+            [sys.executable, "-m", "amrg.service.process", child.kind, child.name], stdin=subprocess.PIPE, text=True
+        )
+        assert child.process.stdin is not None
+        try:
+            child.process.stdin.write(self.settings.model_dump_json() + "\n")
+            child.process.stdin.flush()
+        except BrokenPipeError:
+            return  # it ended already: the next look finds that
+        log.info("the %s process is %d", child.kind, child.process.pid)
+
+    def _release(self, child: _Child) -> None:
+        """Give back the jobs of a process that ended, so that they do not wait for the end of its leases."""
+        try:
+            with self.sessions.begin() as session:
+                queue.release(session, child.name)
+        except SQLAlchemyError:
+            log.warning("the jobs of %s wait for the end of their leases: the database is away", child.name)
+
+    def _end_all(self) -> None:
+        running = [child for child in self.children if child.process is not None]
+        for child in running:
+            assert child.process is not None
+            child.process.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for child in running:
+            assert child.process is not None
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            if child.process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    child.process.stdin.close()
+            self._release(child)
+
+
+def default_config() -> Path | None:
+    """`amrg.toml` of the current folder, where there is one."""
+    file = Path("amrg.toml")
+    return file if file.is_file() else None

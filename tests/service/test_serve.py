@@ -1,0 +1,174 @@
+"""The whole service as its processes, killed and stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.service.database.engine import open_database, reading
+from amrg.service.database.tables import JobRow, StudyRow, VersionRow
+from amrg.service.serve import exposed, find_problems
+from amrg.service.settings import Settings, SettingsError, read_settings
+from tests.service.databases import free_port
+from tests.service.nodes import changed, dcmtk, draw_phantom, wait_until
+
+SECRET = {"PatientName": "ZZTOPSECRET^PHI", "PatientID": "987654321"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running `amrg serve`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int
+    sessions: sessionmaker[Session]
+
+    def send(self, *files: Path) -> int:
+        return dcmtk("storescu", "-aec", "AMRG", "127.0.0.1", str(self.port), *files)
+
+    def is_up(self) -> bool:
+        return dcmtk("echoscu", "-aec", "AMRG", "127.0.0.1", str(self.port)) == 0
+
+    def pid(self, kind: str) -> int:
+        """The last process of a kind."""
+        found: list[str] = re.findall(rf"the {kind} process is (\d+)", self.log.read_text())
+        return int(found[-1]) if found else 0
+
+    def states(self) -> list[str]:
+        with reading(self.sessions) as session:
+            return sorted(session.scalars(select(StudyRow.state)))
+
+
+@contextmanager
+def serving(folder: Path, port: int, stops: bool = True) -> Iterator[Service]:
+    """`amrg serve` with an engine that writes a fixed text, until the block ends; then it must stop when asked to."""
+    folder.mkdir(exist_ok=True)
+    config = folder / "amrg.toml"
+    config.write_text(
+        f'folder = "{folder / "data"}"\nmodel = "fixed"\nquiet_seconds = 1\nreserve_megabytes = 0\n'
+        f"[dicom]\nport = {port}\n[http]\nport = {free_port()}\n[jobs]\nlosses = 9\n"
+    )
+    sessions = open_database(Settings(folder=folder / "data").database)
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "amrg.cli", "serve", "--config", config], stdout=log, stderr=log, cwd=folder
+        )
+    try:
+        service = Service(process, folder / "log", port, sessions)
+        wait_until(service.is_up, "the node")
+        yield service
+        if stops:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(120) == 0
+    finally:
+        process.kill()
+        process.wait()
+        engine = sessions.kw["bind"]
+        assert isinstance(engine, Engine)
+        engine.dispose()
+
+
+def studies(folder: Path, count: int) -> list[list[Path]]:
+    """Studies of one drawn exam under other identifiers, all of a patient whose name is a secret."""
+    folder.mkdir(exist_ok=True)
+    drawn, found = draw_phantom(folder / "drawn"), []
+    for number in range(count):
+        uids = [{"StudyInstanceUID": f"1.2.{number}", "SOPInstanceUID": f"1.2.{number}.{i}"} for i in range(4)]
+        found.append(
+            [
+                changed(file, folder / f"{number}-{file.name}", **SECRET, **uid)
+                for file, uid in zip(drawn, uids, strict=True)
+            ]
+        )
+    return found
+
+
+def test_killed_at_any_moment_every_study_is_drafted_once_and_no_log_names_a_patient(tmp_path: Path) -> None:
+    sent = studies(tmp_path / "studies", 3)
+    with serving(tmp_path / "service", free_port()) as service:
+        for kind, files in zip(("worker", "node", "worker"), sent, strict=True):
+            assert service.send(*files) == 0
+            os.kill(service.pid(kind), signal.SIGKILL)
+            wait_until(service.is_up, "the node")
+        wait_until(lambda: service.states() == ["drafted"] * 3, "all studies to be drafted")
+        assert service.send(*sent[0]) == 0
+    with reading(service.sessions) as session:
+        assert session.scalar(select(func.count()).select_from(VersionRow)) == 3
+        assert session.scalar(select(func.count()).select_from(JobRow)) == 3
+    log = service.log.read_text()
+    assert "is started again" in log
+    assert not re.search("ZZTOPSECRET|987654321", log)
+
+
+def test_a_service_whose_supervisor_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    with serving(tmp_path / "service", free_port(), stops=False) as service:
+        pids = [service.pid(kind) for kind in ("node", "worker", "partners")]
+        service.process.kill()
+        service.process.wait()
+        wait_until(lambda: not any(runs(pid) for pid in pids), "its processes to end")
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+OPEN = {
+    "no senders": ({"dicom": {"host": "0.0.0.0"}}, "no senders are named"),
+    "an AE title alone": (
+        {"dicom": {"host": "0.0.0.0", "senders": [{"ae_title": "M1"}]}},
+        "M1 has no address, and anyone can use its AE title",
+    ),
+    "HTTP in the clear": ({"http": {"host": "0.0.0.0"}}, "without http.tls_certificate"),
+}
+
+
+@pytest.mark.parametrize("case", OPEN)
+def test_other_machines_are_not_let_in_unknown(case: str, tmp_path: Path) -> None:
+    values, message = OPEN[case]
+    settings = Settings.model_validate(json.loads(json.dumps(values)))
+    assert message in next(exposed(settings))
+    file = tmp_path / "amrg.toml"
+    file.write_text('[dicom]\nhost = "0.0.0.0"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "amrg.cli", "serve", "--config", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no senders are named" in done.stderr
+
+
+def test_what_is_known_may_be_reached() -> None:
+    senders = [{"ae_title": "M1", "address": "10.0.0.0/8"}]
+    assert list(exposed(Settings.model_validate({"dicom": {"host": "0.0.0.0", "senders": senders}}))) == []
+    assert list(exposed(Settings())) == []
+
+
+def test_check_says_what_is_missing(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {"folder": tmp_path / "data", "reserve_megabytes": 10**9, "dicom": {"tls_certificate": "/nowhere/cert.pem"}}
+    )
+    problems = list(find_problems(settings))
+    assert [p.split(":")[0] for p in problems] == ["dicom.tls_certificate", "folder"]
+    assert list(find_problems(Settings(folder=tmp_path / "good", reserve_megabytes=0))) == []
+
+
+def test_settings_of_another_release_are_named_not_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "amrg.toml"
+    file.write_text("[dicom]\nallow_all = true\n")
+    with pytest.raises(SettingsError, match=r"amrg.toml: dicom.allow_all"):
+        read_settings(file)

@@ -1,0 +1,335 @@
+"""The worker on both databases, with an engine that writes a fixed text: the model is not what is tested here."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pydicom
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.birads.version import ReportVersion
+from amrg.generation import Generation, Request
+from amrg.generation.engines.fixed import FixedEngine
+from amrg.service import queue
+from amrg.service.audit import verify
+from amrg.service.database.engine import database_now, reading
+from amrg.service.database.tables import (
+    AuditRow,
+    InstanceRow,
+    JobKind,
+    JobRow,
+    JobState,
+    StudyRow,
+    StudyState,
+    VersionRow,
+)
+from amrg.service.intake import receive
+from amrg.service.running import JobLoop
+from amrg.service.settings import JobSettings, Settings
+from amrg.service.storage import Storage
+from amrg.service.studies import (
+    ConflictError,
+    close_quiet_studies,
+    new_images_since_signature,
+    resolve_conflict,
+)
+from amrg.service.worker import Drafting
+from tests.service.nodes import changed, draw_phantom
+
+JOBS = JobSettings(lease_seconds=600, attempts=2, backoff_seconds=0)
+
+
+@dataclass
+class Ward:
+    """What is received, and a worker that drafts it, step by step in this process."""
+
+    sessions: sessionmaker[Session]
+    storage: Storage
+    settings: Settings
+    engine: FixedEngine = field(default_factory=FixedEngine)
+
+    def receive(self, *files: Path) -> None:
+        for file in files:
+            spool = self.storage.spool()
+            spool.write(file.read_bytes())
+            receive(self.sessions, self.storage, spool, "STATION")
+            self.storage.done(spool)
+
+    def close(self) -> int:
+        return close_quiet_studies(self.sessions, self.storage, self.settings)
+
+    def work(self, worker: str = "one") -> None:
+        """Do the jobs whose turn it is."""
+        loop = self.loop(worker)
+        while (lease := queue.take(self.sessions, loop.handlers, worker, JOBS, loop._died)) is not None:
+            loop.do(lease)
+
+    def loop(self, worker: str = "one") -> JobLoop:
+        drafting = Drafting(self.settings, self.sessions, self.storage, self.engine)
+        return JobLoop(self.sessions, worker, {JobKind.DRAFT: drafting.draft}, JOBS, threading.Event())
+
+    def study(self) -> StudyRow:
+        with reading(self.sessions) as session:
+            return session.scalars(select(StudyRow).order_by(StudyRow.id)).first()  # type: ignore[return-value]
+
+    def versions(self) -> list[VersionRow]:
+        with reading(self.sessions) as session:
+            return list(session.scalars(select(VersionRow).order_by(VersionRow.number)))
+
+    def jobs(self) -> list[JobState]:
+        with reading(self.sessions) as session:
+            return list(session.scalars(select(JobRow.state).order_by(JobRow.id)))
+
+
+@dataclass(frozen=True)
+class Stopped(FixedEngine):
+    """An engine that waits until it is let go."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+        self.begun.set()
+        self.let_go.wait(120)
+        yield from super().generate(requests)
+
+
+@pytest.fixture
+def ward(sessions: sessionmaker[Session], tmp_path: Path) -> Ward:
+    settings = Settings(folder=tmp_path, quiet_seconds=0, jobs=JOBS)
+    return Ward(sessions, Storage(settings.images), settings)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw_phantom(tmp_path_factory.mktemp("study"))
+
+
+def test_a_study_becomes_one_draft(ward: Ward, files: list[Path]) -> None:
+    ward.receive(*files)
+    assert ward.study().state is StudyState.RECEIVING
+    assert (ward.close(), ward.close()) == (1, 0)
+    ward.work()
+    assert ward.study().state is StudyState.DRAFTED
+    (version,) = ward.versions()
+    document = ReportVersion.model_validate(version.document)
+    assert (document.number, document.status, version.image_revision) == (1, "draft", 4)
+    assert document.draft.study is not None
+    assert document.draft.study.study_instance_uid == ward.study().study_instance_uid
+    ward.receive(*files)  # the same again
+    assert ward.close() == 0
+    assert ward.jobs() == [JobState.DONE]
+    with reading(ward.sessions) as session:
+        assert [row.action for row in session.scalars(select(AuditRow))] == ["study received", "study drafted"]
+        assert verify(session) == []
+    assert list((ward.storage.folder / "drafting").iterdir()) == []
+
+
+def test_arriving_images_restart_the_quiet_period(ward: Ward, files: list[Path]) -> None:
+    ward.settings = ward.settings.model_copy(update={"quiet_seconds": 600})
+    ward.receive(*files[:3])
+    assert ward.close() == 0
+    with ward.sessions.begin() as session:  # the time passes, and then another image arrives
+        past = database_now(session) - datetime.timedelta(seconds=700)
+        session.execute(update(StudyRow).values(received_at=past))
+    ward.receive(files[3])
+    assert ward.close() == 0
+    with ward.sessions.begin() as session:
+        session.execute(update(StudyRow).values(received_at=past))
+    ward.receive(files[3])  # a copy restarts it as well
+    assert ward.close() == 0
+
+
+def test_a_late_image_gives_a_new_draft_and_supersedes_the_old_one(ward: Ward, files: list[Path]) -> None:
+    ward.receive(*files[:3])
+    ward.close()
+    ward.work()
+    ward.receive(files[3])
+    assert ward.study().state is StudyState.RECEIVING
+    ward.close()
+    ward.work()
+    assert [(v.number, v.superseded, v.image_revision) for v in ward.versions()] == [(1, True, 3), (2, False, 4)]
+    first, second = (ReportVersion.model_validate(v.document).draft for v in ward.versions())
+    assert len(first.missing_views) == 1
+    assert second.missing_views == ()
+
+
+def test_after_the_signature_new_images_change_nothing_and_are_stated(
+    ward: Ward, files: list[Path], tmp_path: Path
+) -> None:
+    ward.receive(*files)
+    ward.close()
+    ward.work()
+    with ward.sessions.begin() as session:
+        session.add(a_signature(session))
+    ward.receive(changed(files[0], tmp_path / "late.dcm", SOPInstanceUID="1.2.3.4"))
+    assert ward.close() == 0
+    ward.work()
+    assert (ward.study().state, ward.study().reason) == (StudyState.SIGNED, "new images since signature")
+    assert [v.number for v in ward.versions()] == [1, 2]
+    with reading(ward.sessions) as session:
+        assert new_images_since_signature(session, session.scalars(select(StudyRow)).one()) == 1
+
+
+def a_signature(session: Session) -> VersionRow:
+    study, draft = session.scalars(select(StudyRow)).one(), session.scalars(select(VersionRow)).one()
+    study.state = StudyState.SIGNED
+    return VersionRow(
+        study_id=study.id,
+        number=2,
+        status="final",
+        image_revision=draft.image_revision,
+        document=draft.document,
+        sha256=draft.sha256,
+        created_at=draft.created_at,
+    )
+
+
+OTHERS = ({"PatientID": "B"}, {"IssuerOfPatientID": "OTHER", "PatientName": "Else^Someone"})
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_two_patients_in_one_study_wait_for_a_person(
+    ward: Ward, files: list[Path], tmp_path: Path, other: dict[str, str]
+) -> None:
+    hers = [changed(f, tmp_path / f.name, PatientName="One^Anna", IssuerOfPatientID="HERE") for f in files]
+    ward.receive(*hers[:3], changed(files[3], tmp_path / "other.dcm", **{"PatientName": "Two^Berta", **other}))
+    ward.close()
+    ward.work()
+    assert ward.study().state is StudyState.CONFLICT
+    assert ward.versions() == []
+    patient = ward.study().patient_id
+    with pytest.raises(ConflictError), ward.sessions.begin() as session:
+        resolve_conflict(session, session.scalars(select(StudyRow)).one(), "nobody", "admin")
+    with ward.sessions.begin() as session:
+        resolve_conflict(session, session.scalars(select(StudyRow)).one(), patient, "admin", "HERE")
+    ward.work()
+    assert ward.study().state is StudyState.DRAFTED
+    assert [i.set_aside for i in all_images(ward)] == ["", "", "", "of another patient"]
+    with reading(ward.sessions) as session:
+        assert [row.actor for row in session.scalars(select(AuditRow).where(AuditRow.action.contains("resolved")))] == [
+            "admin"
+        ]
+
+
+def all_images(ward: Ward) -> list[InstanceRow]:
+    with reading(ward.sessions) as session:
+        return list(session.scalars(select(InstanceRow).order_by(InstanceRow.id)))
+
+
+def test_another_spelling_of_the_patient_is_no_conflict(ward: Ward, files: list[Path], tmp_path: Path) -> None:
+    identifier = pydicom.dcmread(files[0]).PatientID
+    ward.receive(*files[:3], changed(files[3], tmp_path / "zeros.dcm", PatientID=f" 00{identifier}"))
+    ward.close()
+    assert ward.study().state is StudyState.WAITING
+
+
+def test_pixels_that_do_not_decode_are_stored_and_the_reason_is_stated(
+    ward: Ward, files: list[Path], tmp_path: Path
+) -> None:
+    def broken(file: Path) -> Path:
+        dataset = pydicom.dcmread(file)
+        dataset.PixelData = dataset.PixelData[:100]
+        dataset.save_as(tmp_path / file.name)
+        return tmp_path / file.name
+
+    ward.receive(*map(broken, files))
+    ward.close()
+    ward.work()
+    assert ward.study().state is StudyState.NOT_DRAFTED
+    assert "image-1.dcm" in ward.study().reason
+    assert (ward.jobs(), ward.versions()) == ([JobState.DONE], [])
+
+
+def test_a_study_without_a_mammogram_is_not_drafted(ward: Ward, files: list[Path], tmp_path: Path) -> None:
+    chest = changed(files[0], tmp_path / "chest.dcm", Modality="CR", SOPClassUID="1.2.840.10008.5.1.4.1.1.1")
+    ward.receive(changed(chest, tmp_path / "c.dcm", BodyPartExamined="CHEST", ViewPosition="PA"))
+    ward.close()
+    ward.work()
+    assert ward.study().state is StudyState.NOT_DRAFTED
+    assert ward.study().reason
+
+
+def test_earlier_mammograms_of_the_patient_are_found(ward: Ward, files: list[Path], tmp_path: Path) -> None:
+    hers = {"PatientID": "4711", "PatientName": "One^Anna", "PatientBirthDate": "19600101"}
+    ward.receive(*[changed(f, tmp_path / f"now-{f.name}", StudyDate="20260301", **hers) for f in files])
+    earlier = [
+        changed(f, tmp_path / f"then-{f.name}", StudyDate="20240201", StudyInstanceUID="1.2.9", **hers) for f in files
+    ]
+    for number, file in enumerate(earlier):
+        changed(file, file, SOPInstanceUID=f"1.2.9.{number}")
+    ward.receive(*earlier)
+    ward.close()
+    ward.work()
+    dates = {ReportVersion.model_validate(v.document).draft.study.prior_date for v in ward.versions()}  # type: ignore[union-attr]
+    assert dates == {None, datetime.date(2024, 2, 1)}
+
+
+def test_a_worker_that_was_stopped_too_long_changes_nothing(ward: Ward, files: list[Path]) -> None:
+    ward.receive(*files)
+    ward.close()
+    slow = Stopped()
+    stopped = Ward(ward.sessions, ward.storage, ward.settings, slow)
+    thread = threading.Thread(target=stopped.work, args=("stopped",))
+    thread.start()
+    assert slow.begun.wait(120)
+    with ward.sessions.begin() as session:  # its lease runs out, and another worker drafts the study
+        session.execute(update(JobRow).values(leased_until=database_now(session) - datetime.timedelta(hours=1)))
+    ward.work("second")
+    slow.let_go.set()
+    thread.join()
+    assert [v.number for v in ward.versions()] == [1]
+    with reading(ward.sessions) as session:
+        assert [(j.worker, j.state) for j in session.scalars(select(JobRow))] == [("second", JobState.DONE)]
+
+
+def test_images_that_arrive_while_a_study_is_drafted_make_that_draft_void(ward: Ward, files: list[Path]) -> None:
+    ward.receive(*files[:3])
+    ward.close()
+    slow = Stopped()
+    thread = threading.Thread(target=Ward(ward.sessions, ward.storage, ward.settings, slow).work)
+    thread.start()
+    assert slow.begun.wait(120)
+    ward.receive(files[3])
+    slow.let_go.set()
+    thread.join()
+    assert ward.versions() == []
+    ward.close()
+    ward.work()
+    assert [(v.number, v.image_revision) for v in ward.versions()] == [(1, 4)]
+
+
+def test_an_error_of_the_model_costs_an_attempt_and_names_no_patient(ward: Ward, files: list[Path]) -> None:
+    class Broken(FixedEngine):
+        def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+            raise RuntimeError("ZZTOPSECRET^PHI")
+
+    ward.receive(*files)
+    ward.close()
+    ward.engine = Broken()
+    ward.work()
+    assert (ward.jobs(), ward.study().state) == ([JobState.DEAD], StudyState.FAILED)
+    assert ward.study().reason == "RuntimeError"
+    with ward.sessions.begin() as session:
+        queue.retry(session, session.scalars(select(JobRow.id)).one(), "admin")
+    ward.engine = FixedEngine()
+    ward.work()
+    assert ward.study().state is StudyState.DRAFTED
+
+
+def test_a_study_that_ends_its_worker_twice_is_set_aside(ward: Ward, files: list[Path]) -> None:
+    ward.receive(*files)
+    ward.close()
+    for worker in ("first", "second"):
+        assert queue.take(ward.sessions, [JobKind.DRAFT], worker, JOBS) is not None
+        with ward.sessions.begin() as session:
+            queue.release(session, worker)
+    ward.work()
+    assert ward.study().state is StudyState.FAILED
+    assert ward.study().reason.startswith("set aside: the worker ended 2 times")
