@@ -30,7 +30,7 @@ from amrg.service.database.tables import (
     VersionRow,
 )
 from amrg.service.intake import receive
-from amrg.service.running import JobLoop
+from amrg.service.processes.job_loop import JobLoop
 from amrg.service.settings import JobSettings, Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import (

@@ -25,7 +25,7 @@ from amrg.core.errors import AmrgError
 from amrg.service import queue
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import UserRow
-from amrg.service.process import KINDS, USELESS, set_up_logs
+from amrg.service.processes.entry import KINDS, USELESS, set_up_logs
 from amrg.service.settings import Settings
 
 log = logging.getLogger("amrg.service")
@@ -170,7 +170,9 @@ class Supervisor:
         child.name = f"{child.kind}-{secrets.token_hex(4)}"
         child.started = time.monotonic()
         child.process = subprocess.Popen(
-            [sys.executable, "-m", "amrg.service.process", child.kind, child.name], stdin=subprocess.PIPE, text=True
+            [sys.executable, "-m", "amrg.service.processes.entry", child.kind, child.name],
+            stdin=subprocess.PIPE,
+            text=True,
         )
         assert child.process.stdin is not None
         try:

@@ -10,24 +10,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import Draft
-from amrg.birads.lexicon import Status
 from amrg.birads.version import unsigned_version
-from amrg.core.hashing import sha256_of_text
 from amrg.generation import Drafted, Engine, draft_studies
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import Intake, read_studies
 from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import JobKind, StudyRow, StudyState, VersionRow
+from amrg.service.processes.job_loop import JobLoop
 from amrg.service.queue import Lease
-from amrg.service.running import JobLoop
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import StoredImage, current_images, locked, prior_images
+from amrg.service.versions import add_version, newest_version
 
 FIXED = "fixed"
 """The name of the engine that writes a constant text: for trying the service without a model."""
@@ -121,26 +120,16 @@ def _is_due(study: StudyRow, revision: int) -> bool:
 
 
 def _commit(session: Session, study: StudyRow, result: Draft | str) -> None:
-    """A new version, the last unsigned one superseded; or why there is none."""
-    unsigned = (VersionRow.study_id == study.id, VersionRow.status == str(Status.DRAFT))
-    session.execute(update(VersionRow).where(*unsigned).values(superseded=True))
+    """A new version that supersedes the last; or why there is none, where an earlier draft no longer stands."""
     if isinstance(result, str):
+        stale = (VersionRow.study_id == study.id, ~VersionRow.superseded)
+        session.execute(update(VersionRow).where(*stale).values(superseded=True))
         study.state, study.reason = StudyState.NOT_DRAFTED, result
         audit.append(session, audit.SYSTEM, "study not drafted", study.study_instance_uid, {"reason": result})
         return
-    last = session.scalar(select(func.max(VersionRow.number)).where(VersionRow.study_id == study.id)) or 0
-    now = database_now(session)
-    version = unsigned_version(result, now, last + 1)
-    row = VersionRow(
-        study_id=study.id,
-        number=version.number,
-        status=str(version.status),
-        image_revision=study.image_revision,
-        document=version.model_dump(mode="json"),
-        sha256=sha256_of_text(version.model_dump_json()),
-        created_at=now,
-    )
-    session.add(row)
+    last = newest_version(session, study)
+    version = unsigned_version(result, database_now(session), 1 if last is None else last.number + 1)
+    row = add_version(session, study, version, study.image_revision, audit.SYSTEM)
     study.state, study.reason = StudyState.DRAFTED, ""
-    detail = {"version": version.number, "image_revision": study.image_revision}
+    detail = {"version": row.number, "image_revision": row.image_revision, "sha256": row.sha256}
     audit.append(session, audit.SYSTEM, "study drafted", study.study_instance_uid, detail)

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from amrg.service import queue
 from amrg.service.database.engine import reading
 from amrg.service.database.tables import JobKind, JobRow, JobState
-from amrg.service.partner_worker import Partners
-from amrg.service.running import JobLoop
+from amrg.service.processes.job_loop import JobLoop
+from amrg.service.processes.partners import Partners
 from amrg.service.settings import DicomSettings, JobSettings, Sender
 from tests.service.databases import free_port
 from tests.service.nodes import RunningNode, draw_study, running_node

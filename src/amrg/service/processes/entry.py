@@ -1,4 +1,4 @@
-"""One process of the service: `python -m amrg.service.process KIND NAME`, as the supervisor starts it.
+"""One process of the service: `python -m amrg.service.processes.entry KIND NAME`, as the supervisor starts it.
 
 Its settings arrive as one line of JSON on standard input, so that no password is in an argument or the environment. It
 stops when that input ends, which is also what a supervisor that was killed leaves behind, and on SIGTERM.
@@ -58,7 +58,7 @@ def _until_input_ends(stop: threading.Event) -> None:
 def _run(kind: str, name: str, settings: Settings, stop: threading.Event) -> None:
     sessions = open_database(settings.database)
     if kind == "node":
-        from amrg.service.serving import run_service  # noqa: PLC0415  (each process loads only its own part)
+        from amrg.service.processes.node import run_service  # noqa: PLC0415  (each process loads only its own part)
 
         run_service(settings, sessions, stop)
     elif kind == "worker":
@@ -66,7 +66,7 @@ def _run(kind: str, name: str, settings: Settings, stop: threading.Event) -> Non
 
         run_worker(settings, sessions, name, stop)
     else:
-        from amrg.service.partner_worker import run_partner_worker  # noqa: PLC0415
+        from amrg.service.processes.partners import run_partner_worker  # noqa: PLC0415
 
         run_partner_worker(settings, sessions, name, stop)
 

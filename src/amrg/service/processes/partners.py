@@ -12,8 +12,8 @@ from amrg.service.database.engine import database_now
 from amrg.service.database.tables import CommitmentRow, JobKind
 from amrg.service.node.commitment import report_commitment
 from amrg.service.node.server import quiet_pynetdicom
+from amrg.service.processes.job_loop import JobLoop
 from amrg.service.queue import Lease
-from amrg.service.running import JobLoop
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 

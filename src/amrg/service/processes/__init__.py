@@ -1,0 +1,1 @@
+"""The processes of the service: how each starts, runs its jobs and ends."""
