@@ -1,0 +1,125 @@
+"""A service under load, for chaos.py and soak.py: started, fed by storescu, killed, and counted afterwards."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from amrg.phantom import POPULATIONS, Size, draw_set
+from amrg.service.database.engine import open_database, reading
+from amrg.service.database.tables import JobRow, JobState, StudyRow, StudyState, VersionRow
+from amrg.service.settings import Settings
+
+KINDS = ("node", "worker", "partners")
+UNSETTLED = (StudyState.RECEIVING, StudyState.WAITING)
+
+
+@dataclass(frozen=True)
+class LoadedService:
+    """A running `amrg serve`, its log and its database."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int
+    sessions: sessionmaker[Session]
+
+    def pid(self, kind: str) -> int:
+        """The process of a kind that was started last; 0 before the first."""
+        found = re.findall(rf"the {kind} process is (\d+)", self.log.read_text(encoding="utf-8"))
+        return int(found[-1]) if found else 0
+
+    def send(self, files: list[Path]) -> int:
+        """Send a study until all of it is acknowledged, as a modality does; how often that took."""
+        command = ["storescu", "-to", "30", "-ta", "60", "-td", "60", "-aec", "AMRG", "127.0.0.1", str(self.port)]
+        for attempt in range(1, 1000):
+            if subprocess.run([*command, *map(str, files)], capture_output=True, check=False).returncode == 0:
+                return attempt
+            time.sleep(1)
+        raise SystemExit("a study could not be sent in 1000 attempts")
+
+    def states(self) -> Counter[str]:
+        """How many studies are in each state."""
+        with reading(self.sessions) as session:
+            return Counter(str(state) for state in session.scalars(select(StudyRow.state)))
+
+    def settle(self) -> Counter[str]:
+        """Wait until every study has ended in a state."""
+        while any(str(state) in self.states() for state in UNSETTLED) or not self.states():
+            time.sleep(1)
+        return self.states()
+
+    def twice(self) -> int:
+        """How many drafts there are beyond one for each state of a study's images."""
+        with reading(self.sessions) as session:
+            drafts = session.scalar(select(func.count()).select_from(VersionRow)) or 0
+            pairs = select(VersionRow.study_id, VersionRow.image_revision).distinct().subquery()
+            return drafts - (session.scalar(select(func.count()).select_from(pairs)) or 0)
+
+    def dead(self) -> int:
+        """How many jobs were set aside."""
+        with reading(self.sessions) as session:
+            dead = select(func.count()).select_from(JobRow).where(JobRow.state == JobState.DEAD)
+            return session.scalar(dead) or 0
+
+
+@contextmanager
+def loaded_service(folder: Path, model: str, losses: int = 2, database: str = "") -> Iterator[LoadedService]:
+    """`amrg serve` in a folder, until the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = [_free_port(), _free_port()]
+    config = folder / "amrg.toml"
+    config.write_text(
+        f'folder = "{folder.resolve() / "data"}"\ndatabase_url = "{database}"\nmodel = "{model}"\nquiet_seconds = 2\n'
+        f"reserve_megabytes = 0\n[dicom]\nport = {ports[0]}\n[http]\nport = {ports[1]}\n[jobs]\nlosses = {losses}\n",
+        encoding="utf-8",
+    )
+    sessions = open_database(database or Settings(folder=folder.resolve() / "data").database)
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "-m", "amrg.cli", "serve", "--config", str(config)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    service = LoadedService(process, folder / "log", ports[0], sessions)
+    try:
+        while "DICOM node" not in service.log.read_text(encoding="utf-8"):
+            if process.poll() is not None:
+                raise SystemExit(service.log.read_text(encoding="utf-8"))
+            time.sleep(0.2)
+        yield service
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(120)
+
+
+def make_studies(folder: Path, count: int) -> Iterator[list[Path]]:
+    """Studies of one small drawn exam under identifiers of their own, written as they are needed."""
+    for _ in draw_set(1, 1_000_004, folder / "drawn", Size.SMALL, POPULATIONS["screening"], 1):
+        pass
+    images = [pydicom.dcmread(file) for file in sorted((folder / "drawn").rglob("*.dcm"))]
+    for number in range(count):
+        files = []
+        for view, image in enumerate(images):
+            image.StudyInstanceUID, image.SOPInstanceUID = f"1.2.826.{number}", f"1.2.826.{number}.{view}"
+            image.PatientID, image.file_meta.MediaStorageSOPInstanceUID = f"P{number}", image.SOPInstanceUID
+            files.append(folder / f"{number}-{view}.dcm")
+            image.save_as(files[-1])
+        yield files
+        for file in files:
+            file.unlink()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
