@@ -16,12 +16,20 @@ from amrg.service.database.engine import open_database
 from tests.service.reports import REPORT, STUDY, a_draft, add_study
 
 PASSWORD = "correct horse battery"
+SETTINGS = """
+folder = "data"
+[[destinations]]
+kind = "mllp"
+name = "ris"
+host = "127.0.0.1"
+port = 2575
+"""
 
 
 @pytest.fixture
 def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sessionmaker[Session]:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "amrg.toml").write_text('folder = "data"\n')
+    (tmp_path / "amrg.toml").write_text(SETTINGS)
     return open_database("sqlite:///data/amrg.sqlite3")
 
 
@@ -45,7 +53,12 @@ def test_from_a_study_to_a_signed_report_and_a_verified_trail(sessions: sessionm
     assert done.exit_code == Exit.OK, done.output
     assert "irregular spiculated mass" in done.stdout
     assert "signed: version 2, final" in done.stdout
-    assert "Final, Doe^Anna, GH" in run("studies", STUDY).stdout
+    assert json.loads(run("studies", "A1", "--json").stdout)["deliveries"][0]["destination"] == "ris"
+    done = run("studies", STUDY)
+    assert done.exit_code == Exit.OK, done.output
+    signed = done.stdout
+    assert "Final, Doe^Anna, GH" in signed
+    assert "version 2 to ris as hl7: waits" in signed
     again = run("sign", "A1", "--as", "anna", "--yes", given=PASSWORD)
     assert (again.exit_code, "version 2 is final" in again.stderr) == (Exit.NOT_SIGNED, True)
     rows = json.loads(run("audit", "show", "--json").stdout)

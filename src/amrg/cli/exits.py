@@ -65,6 +65,8 @@ EXIT_OF: dict[str, Exit] = {
     "NoSuchStudy": Exit.UNREADABLE,
     "NodeError": Exit.USAGE,
     "NotAMammogram": Exit.NOT_A_MAMMOGRAM,
+    "NoSuchDelivery": Exit.UNREADABLE,
+    "NotDelivered": Exit.NOT_DELIVERED,
     "NotReceived": Exit.UNREADABLE,
     "NotReported": Exit.UNREADABLE,
     "Permanent": Exit.UNREADABLE,

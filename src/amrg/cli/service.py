@@ -57,5 +57,7 @@ def ask_password(prompt: str, *, twice: bool = False) -> str:
 
 
 def deliver(settings: Settings) -> Deliver:
-    """Queues the deliveries of a version that was signed at the command line."""
-    return lambda session, row: None
+    """Queues the deliveries of a version that was signed at the command line; the service sends them."""
+    from amrg.service.delivering import queue_deliveries
+
+    return lambda session, row: queue_deliveries(session, row, settings)

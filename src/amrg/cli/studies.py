@@ -41,6 +41,7 @@ def studies(
         found = find_study(session, study)
         audit.append(session, actor(), "study read", found.study_instance_uid, {})
     with reading(sessions) as session:
+        found = find_study(session, found.study_instance_uid)
         if as_json:
             print_json(_document(session, found))
         else:
