@@ -54,6 +54,27 @@ def test_the_summaries_tell_success_partial_failed_not_attempted_and_no_findings
     assert summary(found, four, Status.WITHDRAWN) == ("Not Attempted", "No algorithms succeeded; without findings")
 
 
+def test_a_finding_without_a_mark_does_not_look_like_no_finding(tmp_path: Path) -> None:
+    unmarked = drafted([finding()])
+    partial = ("Partially Succeeded", "Not all algorithms succeeded; without findings")
+    assert summary(unmarked, headers()) == partial
+    both = drafted([finding(View.CC), finding()])
+    assert summary(both, headers()) == ("Partially Succeeded", "Not all algorithms succeeded; with findings")
+    content = cad_sr(version_of(unmarked), SourceStudy(headers()))
+    assert dciodvfy_errors(content, tmp_path) == []
+    root = read_back(content)
+    (failed,) = [i for i in walk(root) if "ConceptNameCodeSequence" in i and _name(i) == "Failed Detections"]
+    (performed,) = failed.ContentSequence
+    assert performed.ConceptCodeSequence[0].CodeMeaning == "Mammography breast density"
+    places = [i.ReferencedContentItemIdentifier for i in performed.ContentSequence if "ValueType" not in i]
+    referred = [item_at(root, place).ReferencedSOPSequence[0].ReferencedSOPInstanceUID for place in places]
+    assert referred == ["1.2.3.4.2", "1.2.3.4.4"]  # the left breast
+
+
+def _name(item: Dataset) -> str:
+    return str(item.ConceptNameCodeSequence[0].CodeMeaning)
+
+
 def test_an_image_for_processing_is_no_failure() -> None:
     raw = image_header(Laterality.LEFT, View.MLO, 9, PresentationIntentType="FOR PROCESSING")
     done = detection(version_of(drafted()), SourceStudy((*headers(), raw)))

@@ -1,7 +1,7 @@
 """What the model marked, for workstations that draw CAD marks: Mammography CAD SR, TID 4000 of PS3.16.
 
 Marks are those of the findings that the version still has. The Summary of Detections says on which images detection
-succeeded: an exam without findings is told apart from one that was not analysed.
+succeeded, so that an exam without findings is distinguished from one that was not analysed.
 """
 
 from __future__ import annotations
@@ -39,17 +39,21 @@ _FEATURES = {
     Kind.DILATED_DUCT: _SINGLE.TubularDensity,
 }
 _DENSITY = _SINGLE.MammographyBreastDensity
-"""What a mass or an asymmetry is on one image, CID 6014."""
+"""What a mass or an asymmetry is on one image."""
 _DETECTED = (_DENSITY, _SINGLE.CalcificationCluster, _SINGLE.ArchitecturalDistortionOfBreast)
 _LIBRARY = 2  # the Image Library is the second item of the root, after the language
 
 
 @dataclass(frozen=True)
 class Detection:
-    """On which images, by their SOP Instance UIDs, detection succeeded and on which it failed."""
+    """On which images, by their SOP Instance UIDs, detection succeeded and on which it failed.
+
+    `missed` are features with the images of a breast where the report has a finding of them and no mark.
+    """
 
     succeeded: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    missed: frozenset[tuple[Code, str]] = frozenset()
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -57,11 +61,16 @@ class Detection:
         return (*self.succeeded, *self.failed)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it failed nowhere."""
+        return not self.failed and not self.missed
+
+    @property
     def status(self) -> Code:
         """Summary of Detections, CID 6042."""
         if not self.images:
             return _STATUS.NotAttempted
-        if not self.failed:
+        if self.is_whole:
             return _STATUS.Succeeded
         return _STATUS.PartiallySucceeded if self.succeeded else _STATUS.Failed
 
@@ -69,7 +78,7 @@ class Detection:
         """CAD Processing and Findings Summary, CID 6047."""
         if not self.succeeded:
             return _SUMMARY.NoAlgorithmsSucceededWithoutFindings
-        if self.failed:
+        if not self.is_whole:
             partly = _SUMMARY.NotAllAlgorithmsSucceededWithFindings, _SUMMARY.NotAllAlgorithmsSucceededWithoutFindings
             return partly[not has_findings]
         return (_SUMMARY.AllAlgorithmsSucceededWithFindings, _SUMMARY.AllAlgorithmsSucceededWithoutFindings)[
@@ -81,7 +90,9 @@ def detection(version: ReportVersion, source: SourceStudy) -> Detection:
     """On which images the model looked for findings.
 
     A model without image features marks nothing, and a withdrawn version states nothing: not attempted. It failed on
-    views that do not look like mammograms, and on images for presentation that are in the study and not in the draft.
+    views that do not look like mammograms, on images for presentation that are in the study and not in the draft, and,
+    for its kind of feature, on the breast of a finding that the report has without a mark: such a report must not look
+    like one without findings.
     """
     draft = version.draft
     if version.status is Status.WITHDRAWN or (draft.suspicion is None and not draft.boxes):
@@ -92,7 +103,14 @@ def detection(version: ReportVersion, source: SourceStudy) -> Detection:
     }
     unlike = [uid for uid in drafted if views.get(uid) in draft.other_pictures]
     others = [str(i.SOPInstanceUID) for i in source.images if _is_mammogram(i) and i.SOPInstanceUID not in drafted]
-    return Detection(tuple(uid for uid in drafted if uid not in unlike), (*unlike, *others))
+    succeeded = tuple(uid for uid in drafted if uid not in unlike)
+    missed = frozenset(
+        (_feature(finding.kind), uid)
+        for finding in version.report.findings
+        for uid in succeeded
+        if not finding.boxes and finding.laterality in (None, views.get(uid, (None,))[0])
+    )
+    return Detection(succeeded, (*unlike, *others), missed)
 
 
 def cad_sr(version: ReportVersion, source: SourceStudy) -> bytes:
@@ -145,22 +163,33 @@ def _mark(version: ReportVersion, found: LocatedFinding, at: int, images: tuple[
     children.append(items.coordinates(items.PROPERTIES, DCM.Center, "POINT", centre, [image]))
     image = items.by_reference(items.SELECTED_FROM, _library_item(images, box.sop_instance_uid))
     children.append(items.coordinates(items.PROPERTIES, DCM.Outline, "POLYLINE", points, [image]))
-    return items.code(items.CONTAINS, DCM.SingleImageFinding, _FEATURES.get(finding.kind, _DENSITY), children)
+    return items.code(items.CONTAINS, DCM.SingleImageFinding, _feature(finding.kind), children)
 
 
 def _detections(
     version: ReportVersion, done: Detection, images: tuple[str, ...], marked: list[LocatedFinding]
 ) -> Iterator[Dataset]:
     """TID 4015: what was looked for, on which images it succeeded and on which it failed."""
-    kinds = dict.fromkeys((*_DETECTED, *(_FEATURES.get(found.finding.kind, _DENSITY) for found in marked)))
-    for concept, on in ((DCM.SuccessfulDetections, done.succeeded), (DCM.FailedDetections, done.failed)):
-        if not on:
-            continue
-        performed = []
-        for kind in kinds:
-            seen_on = [items.by_reference(items.INFERRED_FROM, _library_item(images, uid)) for uid in on]
-            performed.append(items.code(items.CONTAINS, DCM.DetectionPerformed, kind, [*_algorithm(version), *seen_on]))
-        yield items.container(items.INFERRED_FROM, concept, performed)
+    found_kinds = (_feature(found.finding.kind) for found in marked)
+    kinds = dict.fromkeys((*_DETECTED, *found_kinds, *sorted(kind for kind, _ in done.missed)))
+    succeeded: list[Dataset] = []
+    failed: list[Dataset] = []
+    for kind in kinds:
+        missed = tuple(uid for uid in done.succeeded if (kind, uid) in done.missed)
+        looked_at = tuple(uid for uid in done.succeeded if uid not in missed)
+        for performed, on in ((succeeded, looked_at), (failed, (*done.failed, *missed))):
+            places = [items.by_reference(items.INFERRED_FROM, _library_item(images, uid)) for uid in on]
+            about = [*_algorithm(version), *places]
+            if on:
+                performed.append(items.code(items.CONTAINS, DCM.DetectionPerformed, kind, about))
+    for concept, performed in ((DCM.SuccessfulDetections, succeeded), (DCM.FailedDetections, failed)):
+        if performed:
+            yield items.container(items.INFERRED_FROM, concept, performed)
+
+
+def _feature(kind: Kind) -> Code:
+    """What a finding of a kind is on one image, CID 6014."""
+    return _FEATURES.get(kind, _DENSITY)
 
 
 def _algorithm(version: ReportVersion) -> list[Dataset]:
