@@ -131,7 +131,11 @@ def skip_delivery(session: Session, delivery_id: int, actor: str) -> None:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be delivered, as read before the attempt. `waits` says why it must wait, empty where it need not."""
+    """What is to be delivered, as read before the attempt.
+
+    `earlier` are the versions that were for this destination too: nothing of others may reach it. `waits` says why it
+    must wait, empty where it need not.
+    """
 
     delivery_id: int
     uid: str
@@ -247,7 +251,12 @@ def _read_task(session: Session, storage: Storage, delivery_id: int) -> _Task:
     row = session.get_one(VersionRow, delivery.version_id)
     study = session.get_one(StudyRow, row.study_id)
     version = read_version(row)
-    before = select(VersionRow).where(VersionRow.study_id == study.id, VersionRow.number < row.number)
+    to_it = (DeliveryRow.destination == delivery.destination, DeliveryRow.format == delivery.format)
+    before = (
+        select(VersionRow)
+        .join(DeliveryRow, DeliveryRow.version_id == VersionRow.id)
+        .where(VersionRow.study_id == study.id, VersionRow.number < row.number, *to_it)
+    )
     return _Task(
         delivery_id=delivery.id,
         uid=delivery.uid,

@@ -228,6 +228,29 @@ def test_a_fhir_server_that_is_down_gets_the_report_when_it_is_back(sqlite_sessi
         assert server.changes == changes
 
 
+def test_what_a_reader_removed_before_signing_reaches_nobody(sqlite_sessions: Sessions, tmp_path: Path) -> None:
+    with strict_server() as (url, server), strict_server() as (research, all_of_it):
+        destinations: list[dict[str, object]] = [
+            {"kind": "fhir", "name": "ehr", "url": url, "deadline_seconds": 60},
+            {"kind": "fhir", "name": "research", "url": research, "deadline_seconds": 60, "sends": "all"},
+        ]
+        site = a_site(sqlite_sessions, tmp_path, destinations)
+        number, draft = a_study(site)
+        publish(site, number, draft, Status.DRAFT)
+        publish(
+            site,
+            number,
+            draft.model_copy(update={"report": draft.report.model_copy(update={"findings": ()})}),
+            Status.FINAL,
+        )
+        site.work()
+    masses = [
+        [r["status"] for r in state.resources.values() if r.get("code", {}).get("text") == "Mass"]
+        for state in (server, all_of_it)
+    ]
+    assert masses == [[], ["entered-in-error"]]
+
+
 def test_medplum_takes_every_version_and_shows_its_pdf(tmp_path: Path, sqlite_sessions: Sessions) -> None:
     with medplum_server() as url:
         site = a_site(

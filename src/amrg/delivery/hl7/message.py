@@ -24,8 +24,8 @@ from amrg.delivery.status import StatusCodes, status_codes
 
 _TEXT = "18782-3^Radiology Study observation (narrative)^LN"
 _STUDY = "110180^Study Instance UID^DCM"
-_ASSESSMENT = "RDE1586^Assessment category^RADELEMENT"
-_COMPOSITION = "RDE1587^Breast composition category^RADELEMENT"
+_ASSESSMENT = "RDE1586^Assessment category^99RADELEMENT"
+_COMPOSITION = "RDE1587^Breast composition category^99RADELEMENT"
 _SIDE = {Laterality.RIGHT: "right breast", Laterality.LEFT: "left breast", None: "overall"}
 
 
@@ -126,10 +126,10 @@ def _observations(version: ReportVersion, source: SourceStudy, receiver: Receive
     yield "ST", _STUDY, "1", [_plain(source.study_instance_uid)]
     if version.status is not Status.WITHDRAWN:
         for number, assessment in enumerate(version.report.assessments, start=1):
-            value = f"{assessment.category}^BI-RADS {assessment.category}, {_SIDE[assessment.laterality]}^BIRADS"
+            value = f"{assessment.category}^BI-RADS {assessment.category}, {_SIDE[assessment.laterality]}^99BIRADS"
             yield "CWE", _ASSESSMENT, str(number), [value]
         if version.report.composition is not None:
-            value = f"{version.report.composition}^BI-RADS composition {version.report.composition}^BIRADS"
+            value = f"{version.report.composition}^BI-RADS composition {version.report.composition}^99BIRADS"
             yield "CWE", _COMPOSITION, "1", [value]
     yield from _text(version, receiver.line_breaks)
 
