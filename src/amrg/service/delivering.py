@@ -45,6 +45,7 @@ from amrg.service.versions import read_version
 
 log = logging.getLogger(__name__)
 
+_UNSIGNED = (str(Status.DRAFT), str(Status.PRELIMINARY))
 HELD_SECONDS = 30
 """After how long a delivery that must wait for another one is looked at again; what it waits for wakes it earlier."""
 
@@ -283,13 +284,18 @@ def _files(session: Session, storage: Storage, study: StudyRow, version: ReportV
 
 
 def _waits_for(session: Session, delivery: DeliveryRow, study: StudyRow) -> str:
-    """What a delivery has to wait for: a person's decision on the patient, or a delivery before it."""
+    """What a delivery has to wait for: a person's decision on the patient, or a delivery before it.
+
+    A draft that was set aside holds up nothing: what was signed says all that it said.
+    """
     if study.state is StudyState.CONFLICT:
         return "waits until a person decides which patient the study is of"
     unsettled = (
         select(DeliveryRow.id)
         .join(JobRow, DeliveryRow.job_id == JobRow.id)
+        .join(VersionRow, DeliveryRow.version_id == VersionRow.id)
         .where(*_in_line(delivery, study), DeliveryRow.id < delivery.id, JobRow.state != JobState.DONE)
+        .where(or_(JobRow.state != JobState.DEAD, VersionRow.status.not_in(_UNSIGNED)))
     )
     first = session.scalar(unsettled.order_by(DeliveryRow.id).limit(1))
     return "" if first is None else f"waits until delivery {first} is settled"

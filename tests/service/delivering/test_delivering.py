@@ -118,6 +118,16 @@ def test_a_person_can_skip_what_a_receiver_will_never_take(sessions: Sessions, t
         skip_delivery(session, 2, "admin")
 
 
+def test_a_draft_that_was_refused_holds_up_no_signed_report(sqlite_sessions: Sessions, tmp_path: Path) -> None:
+    refuse = ["AR"]
+    with listener(lambda number: [framed(ack(number, refuse.pop() if refuse else "AA"))]) as ris:
+        site = a_site(sqlite_sessions, tmp_path, [mllp(ris.port, sends="all")])
+        publish(site, *a_study(site), Status.DRAFT, Status.FINAL)
+        site.work()
+        assert statuses(ris.received) == ["P", "F"]
+    assert [s[3:] for s in site.states()] == [("dead", False), ("done", True)]
+
+
 def test_an_error_is_tried_again_with_the_same_control_id_until_the_last_attempt(
     sqlite_sessions: Sessions, tmp_path: Path
 ) -> None:
