@@ -50,7 +50,7 @@ def sign(sessions: Sessions, number: int = 1, *acknowledged: str, login: str = "
 
 def edit(sessions: Sessions, changes: Edit, number: int = 1) -> ReportVersion:
     with sessions.begin() as session:
-        return read_version(signing.edit(session, read(number), changes))
+        return read_version(signing.edit(session, read(number), changes, nothing))
 
 
 def versions(sessions: Sessions) -> list[tuple[int, str, bool]]:
@@ -165,7 +165,9 @@ def test_one_finding_after_the_other(drafted: Sessions) -> None:
     ):
         with drafted.begin() as session:
             row = session.scalars(select(VersionRow).where(VersionRow.number == number)).one()
-            version = read_version(signing.edit(session, read(number), signing.decide(read_version(row), decision)))
+            version = read_version(
+                signing.edit(session, read(number), signing.decide(read_version(row), decision), nothing)
+            )
     assert [d.decision for d in version.decisions] == [Decision.EDITED]
     assert version.report.findings == (smaller,)
     assert [box.finding for box in version.boxes] == [1]
@@ -208,7 +210,7 @@ def test_a_persons_own_text_is_read_and_compared(drafted: Sessions) -> None:
 @pytest.mark.parametrize("text", ["   ", "a\x00b", "a\x1b[2J", "\ud800"])
 def test_text_that_no_output_can_carry_is_refused(drafted: Sessions, text: str) -> None:
     with pytest.raises(signing.BadEdit, match="text:"), drafted.begin() as session:
-        signing.edit(session, read(), Edit.model_construct({"text"}, text=text))
+        signing.edit(session, read(), Edit.model_construct({"text"}, text=text), nothing)
 
 
 def test_new_images_are_acknowledged_and_a_patient_conflict_is_not(drafted: Sessions) -> None:
@@ -251,7 +253,7 @@ def test_what_follows_a_signature(drafted: Sessions) -> None:
 def test_acts_that_a_status_does_not_allow(drafted: Sessions) -> None:
     acts: dict[str, Callable[[Session, Read], object]] = {
         "sign": lambda s, r: signing.sign(s, r, (), nothing),
-        "edit": lambda s, r: signing.edit(s, r, Edit()),
+        "edit": lambda s, r: signing.edit(s, r, Edit(), nothing),
         "addendum": lambda s, r: signing.add_addendum(s, r, "a", (), nothing),
         "correct": lambda s, r: signing.correct(s, r, Edit(), "a", (), nothing),
         "withdraw": lambda s, r: signing.withdraw(s, r, "a", nothing),

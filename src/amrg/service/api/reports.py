@@ -156,7 +156,8 @@ def list_study_deliveries(study_uid: StudyUid, _: Anyone, session: Reading) -> t
 def edit(on: OnVersion, changes: Edit, held: Held, response: Response) -> ReportState:
     """Change facts or text of an unsigned report."""
     with held.sessions.begin() as session:
-        return _tagged(response, _state(session, on.study_instance_uid, signing.edit(session, on, changes)))
+        row = signing.edit(session, on, changes, _deliver(held))
+        return _tagged(response, _state(session, on.study_instance_uid, row))
 
 
 @router.post("/report/findings")
@@ -167,7 +168,8 @@ def decide(on: OnVersion, decision: FindingDecision, held: Held, response: Respo
         if newest is None:
             raise ApiError(404, f"study {on.study_instance_uid} has no report yet")
         changes = signing.decide(read_version(newest), decision)
-        return _tagged(response, _state(session, on.study_instance_uid, signing.edit(session, on, changes)))
+        row = signing.edit(session, on, changes, _deliver(held))
+        return _tagged(response, _state(session, on.study_instance_uid, row))
 
 
 @router.post("/report/signature", status_code=201)

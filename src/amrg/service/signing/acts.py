@@ -52,8 +52,8 @@ class _Open:
     user: UserRow
 
 
-def edit(session: Session, read: Read, changes: Edit) -> VersionRow:
-    """Change an unsigned report: a preliminary version.
+def edit(session: Session, read: Read, changes: Edit, deliver: Deliver) -> VersionRow:
+    """Change an unsigned report: a preliminary version, delivered to destinations that want unsigned ones.
 
     Raises:
         SigningError: of the kind that says why not; nothing was changed.
@@ -61,6 +61,7 @@ def edit(session: Session, read: Read, changes: Edit) -> VersionRow:
     held = _open(session, read, _UNSIGNED)
     version = edited(held.version, changes, Status.PRELIMINARY)
     row = _add(session, held, version)
+    deliver(session, row)
     _record(session, held, row, "report edited", {"fields": sorted(changes.model_fields_set)})
     return row
 
