@@ -21,6 +21,7 @@ from amrg.imaging import Intake, read_studies
 from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import JobKind, StudyRow, StudyState, VersionRow
+from amrg.service.delivering import queue_deliveries
 from amrg.service.processes.job_loop import JobLoop
 from amrg.service.queue import Lease
 from amrg.service.settings import Settings
@@ -86,7 +87,7 @@ class Drafting:
             study = locked(session, study_id)
             queue.finish(session, lease)
             if _is_due(study, revision):
-                _commit(session, study, result)
+                _commit(session, study, result, self.settings)
 
     def _result(self, intake: Intake, uid: str, names: set[str]) -> Draft | str:
         """The draft of a study, or why it has none."""
@@ -119,8 +120,8 @@ def _is_due(study: StudyRow, revision: int) -> bool:
     return study.state is StudyState.WAITING and study.image_revision == revision
 
 
-def _commit(session: Session, study: StudyRow, result: Draft | str) -> None:
-    """A new version that supersedes the last; or why there is none, where an earlier draft no longer stands."""
+def _commit(session: Session, study: StudyRow, result: Draft | str, settings: Settings) -> None:
+    """A new version that supersedes the last, with its deliveries; or why there is none."""
     if isinstance(result, str):
         stale = (VersionRow.study_id == study.id, ~VersionRow.superseded)
         session.execute(update(VersionRow).where(*stale).values(superseded=True))
@@ -131,5 +132,6 @@ def _commit(session: Session, study: StudyRow, result: Draft | str) -> None:
     version = unsigned_version(result, database_now(session), 1 if last is None else last.number + 1)
     row = add_version(session, study, version, study.image_revision, audit.SYSTEM)
     study.state, study.reason = StudyState.DRAFTED, ""
+    queue_deliveries(session, row, settings)
     detail = {"version": row.number, "image_revision": row.image_revision, "sha256": row.sha256}
     audit.append(session, audit.SYSTEM, "study drafted", study.study_instance_uid, detail)

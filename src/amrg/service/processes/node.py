@@ -1,16 +1,19 @@
-"""The process that others talk to: the DICOM node."""
+"""The process that others talk to: the DICOM node and the HTTP API."""
 
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 
+import uvicorn
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from amrg.service.api.app import create_app
 from amrg.service.database.engine import reading
 from amrg.service.database.tables import InstanceRow
-from amrg.service.node.server import Node
+from amrg.service.node.server import Node, NodeError
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 
@@ -30,7 +33,53 @@ def run_service(settings: Settings, sessions: sessionmaker[Session], stop: threa
         orphans = storage.remove_orphans(session.scalars(select(InstanceRow.path)))
     if half or orphans:
         log.info("removed %d half received files and %d that no row points to", half, orphans)
+    api = Api(settings)
     node.start()
+    api.start()
     log.info("DICOM node %s on %s port %d", settings.dicom.ae_title, settings.dicom.host, node.port)
-    stop.wait()
+    log.info("HTTP API on %s port %d", settings.http.host, settings.http.port)
+    while not stop.wait(1):
+        if not api.is_alive():
+            raise NodeError("the HTTP API ended")
+    api.stop()
     node.stop()
+
+
+class Api(threading.Thread):
+    """The HTTP API, in a thread of the node's process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Bind its port.
+
+        Raises:
+            NodeError: the port is taken, or the certificate cannot be used.
+        """
+        super().__init__(name="http-api", daemon=True)
+        http = settings.http
+        try:
+            self._socket = socket.create_server((http.host, http.port), backlog=256)
+            config = uvicorn.Config(
+                create_app(settings),
+                log_config=None,
+                access_log=False,
+                ssl_certfile=http.tls_certificate,
+                ssl_keyfile=http.tls_key,
+                timeout_graceful_shutdown=20,
+                server_header=False,
+            )
+            config.load()
+        except OSError as error:
+            raise NodeError(
+                f"HTTP API: {http.host} port {http.port}: {error.strerror or error}; "
+                "choose another port, or end what uses it, and check the certificate's files"
+            ) from error
+        self._server = uvicorn.Server(config)
+
+    def run(self) -> None:
+        """Answer requests until stopped."""
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Let the requests that have begun end, and answer no more."""
+        self._server.should_exit = True
+        self.join(30)

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from amrg.service import audit, queue
 from amrg.service.database.engine import database_now
 from amrg.service.database.tables import CommitmentRow, JobKind
+from amrg.service.delivering import Deliverer
 from amrg.service.node.commitment import report_commitment
 from amrg.service.node.server import quiet_pynetdicom
-from amrg.service.processes.job_loop import JobLoop
+from amrg.service.processes.job_loop import Handler, JobLoop
 from amrg.service.queue import Lease
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
@@ -22,7 +23,9 @@ def run_partner_worker(settings: Settings, sessions: sessionmaker[Session], work
     """Report and deliver until stopped."""
     quiet_pynetdicom()
     partners = Partners(settings, sessions, Storage(settings.images))
-    JobLoop(sessions, worker, {JobKind.COMMITMENT: partners.report}, settings.jobs, stop).run()
+    deliverer = Deliverer(settings, sessions, partners.storage)
+    handlers: dict[JobKind, Handler] = {JobKind.COMMITMENT: partners.report, JobKind.DELIVER: deliverer.deliver}
+    JobLoop(sessions, worker, handlers, settings.jobs, stop).run()
 
 
 @dataclass(frozen=True)
