@@ -141,7 +141,7 @@ def _add_row(sessions: sessionmaker[Session], header: Header, row: InstanceRow) 
         study.image_revision += 1
         if study.state is StudyState.SIGNED:
             study.reason = "new images since signature"
-        elif study.state is not StudyState.PRIOR:
+        else:
             study.state, study.reason = StudyState.RECEIVING, ""
         session.flush()
         return Received(study.id, row.id, duplicate=False)

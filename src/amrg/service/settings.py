@@ -49,28 +49,6 @@ class Sender(Value):
         return address
 
 
-class Archive(Value):
-    """An archive that studies are pulled from: by C-FIND and C-MOVE, or by DICOMweb where `dicomweb` has a URL.
-
-    With `priors` the earlier mammograms of a patient are fetched from it before her study is drafted.
-    """
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    ae_title: AeTitle | None = None
-    host: str = ""
-    port: int = Field(104, ge=1, le=65535)
-    dicomweb: str = ""
-    token: str = ""
-    tls_ca: Path | None = None
-    priors: bool = False
-
-    @model_validator(mode="after")
-    def _has_an_address(self) -> Self:
-        if not self.dicomweb and not (self.ae_title and self.host):
-            raise ValueError("an archive needs dicomweb, or ae_title, host and port")
-        return self
-
-
 class DicomSettings(Value):
     """The DICOM node. With no `senders`, only stations of this machine may send."""
 
@@ -206,7 +184,7 @@ class Settings(Value):
     """All of them. `folder` has the images and the database where no other is named.
 
     A study is complete when nothing of it arrived for `quiet_seconds`. `reserve_megabytes` of the disk stay free: below
-    that nothing more is received. A study waits at most `priors_seconds` for its priors.
+    that nothing more is received.
     """
 
     folder: Path = Path("amrg-data")
@@ -216,8 +194,6 @@ class Settings(Value):
     facility_address: str = ""
     quiet_seconds: float = Field(30, ge=0)
     reserve_megabytes: int = Field(512, ge=0)
-    archives: tuple[Archive, ...] = ()
-    priors_seconds: float = Field(120, ge=0)
     jobs: JobSettings = JobSettings()
     dicom: DicomSettings = DicomSettings()
     http: HttpSettings = HttpSettings()

@@ -36,7 +36,6 @@ class StudyState(StrEnum):
     NOT_DRAFTED = "not drafted"  # refused or unreadable: the reason says why
     CONFLICT = "patient conflict"  # images of several patients: a person decides
     FAILED = "failed"  # the job was given up after its last attempt
-    PRIOR = "prior"  # fetched for a later study of the same patient, not drafted itself
 
 
 class JobKind(StrEnum):

@@ -1,1 +1,1 @@
-"""The DICOM node: what stations send, storage commitment, and what is pulled from archives."""
+"""The DICOM node: what stations send, and storage commitment."""
