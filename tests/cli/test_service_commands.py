@@ -140,3 +140,14 @@ def test_mistakes_are_one_line(
     done = run(*arguments, given=given)
     assert (done.exit_code, message in " ".join(done.stderr.split())) == (code, True), done.output
     assert "Traceback" not in done.output
+
+
+def test_the_trail_is_exported_and_the_rest_later(sessions: sessionmaker[Session], tmp_path: Path) -> None:
+    add_reader()
+    first = run("audit", "export", "first.ndjson")
+    assert (first.exit_code, first.stdout) == (Exit.OK, "first.ndjson: 1 events\n"), first.output
+    run("users", "disable", "anna")
+    assert run("audit", "export", "rest.ndjson", "--after", 1).exit_code == Exit.OK
+    lines = [(tmp_path / name).read_text().splitlines() for name in ("first.ndjson", "rest.ndjson")]
+    events = [json.loads(line) for file in lines for line in file]
+    assert [event["subtype"][0]["display"] for event in events] == ["user added", "user disabled"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from amrg.cli.console import ResultTable, complain, out, print_json, say
+from amrg.cli.console import ResultTable, complain, out, print_json, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
 from amrg.cli.service import Config, sessions_of, settings_of
 
@@ -74,3 +75,27 @@ def verify(
     if findings:
         raise typer.Exit(Exit.ALTERED)
     say(f"no row altered, removed or moved; head {last or 'none: the trail is empty'}")
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write: one FHIR R4 AuditEvent a line.")],
+    after: Annotated[int, typer.Option(min=0, help="Only rows after this number, as exported before.")] = 0,
+    config: Config = None,
+) -> None:
+    """Write the trail as FHIR AuditEvents, one a line, oldest first; the file is complete or not there at all."""
+    from sqlalchemy import select
+
+    from amrg.core.files import write_text
+    from amrg.service.audit.fhir import audit_event
+    from amrg.service.database.engine import reading
+    from amrg.service.database.tables import AuditRow
+
+    settings = settings_of(config)
+    found = select(AuditRow).where(AuditRow.number > after).order_by(AuditRow.number)
+    site = settings.facility_name or settings.dicom.ae_title
+    refuse_unwritable(file.parent)
+    with writing(file.parent), reading(sessions_of(settings)) as session:
+        rows = session.scalars(found.execution_options(yield_per=500))
+        count = write_text(file, (audit_event(row, site).model_dump_json() for row in rows))
+    say(f"{file}: {count} events")

@@ -22,6 +22,7 @@ from amrg.service.api.problems import ApiError
 from amrg.service.api.studies import record_access
 from amrg.service.database.engine import reading
 from amrg.service.database.tables import DeliveryRow, VersionRow
+from amrg.service.delivering import queue_deliveries
 from amrg.service.signing import Deliver, Edit, Read, cautions
 from amrg.service.versions import newest_version, read_version
 
@@ -205,7 +206,7 @@ def withdraw(on: OnVersion, request: WithdrawalRequest, held: Held, response: Re
 
 
 def _deliver(held: Service) -> Deliver:
-    return lambda session, row: None
+    return lambda session, row: queue_deliveries(session, row, held.settings)
 
 
 def _state(session: Session, study_uid: str, row: VersionRow) -> ReportState:
