@@ -88,6 +88,17 @@ def test_a_withdrawn_report_states_who_withdrew_it_and_why_alone() -> None:
     ]
 
 
+def test_what_was_noted_of_the_draft_is_not_in_what_a_person_signed() -> None:
+    draft, source = drafted().model_copy(update={"problems": ("Not used: a second RCC.",)}), SourceStudy(headers())
+    comments = values(read_back(text_sr(version_of(draft), source)), "Comment")
+    assert "Not used: a second RCC." in comments
+    assert any("Suspicion" in comment for comment in comments)
+    signed = "\n".join(values(read_back(text_sr(version_of(draft, Status.FINAL), source)), "Comment"))
+    assert "Study Instance UID: 1.2.3" in signed
+    assert "Not used" not in signed
+    assert "Suspicion" not in signed
+
+
 def test_findings_refer_to_the_images_that_they_are_of() -> None:
     ds = read_back(text_sr(version_of(drafted()), SourceStudy(headers())))
     referred = [i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for i in walk(ds) if i.ValueType == "IMAGE"]

@@ -32,7 +32,7 @@ from amrg.delivery.dicom.context import ENGLISH
 from amrg.delivery.dicom.document import add_document, add_evidence, new_object, read_images, to_bytes
 from amrg.delivery.dicom.identity import ObjectKind, device_uid
 from amrg.delivery.dicom.regions import LocatedFinding, corners, located_findings
-from amrg.delivery.dicom.statement import state_lines
+from amrg.delivery.dicom.statement import note_lines, state_lines, study_lines
 from amrg.delivery.source import SourceStudy
 
 _EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
@@ -162,9 +162,9 @@ def _tracking(version: ReportVersion, what: str, name: str) -> hd.TrackingIdenti
 
 
 def _statements(version: ReportVersion) -> Dataset:
-    """The state of the report, which study it is of, and notes, for people; a withdrawn one has its state alone."""
+    """The state, which study it is of, and a draft's notes, for people; a withdrawn report has its state alone."""
     lines = [state_lines(version)]
     if version.status is not Status.WITHDRAWN:
-        lines += [tuple(version.draft.facts()), tuple(version.draft.notes())]
+        lines += [study_lines(version), note_lines(version)]
     texts = [items.text(items.CONTAINS, DCM.Comment, "\n".join(part)) for part in lines if part]
     return items.container(items.CONTAINS, _EVALUATIONS, texts)

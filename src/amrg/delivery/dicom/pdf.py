@@ -31,7 +31,14 @@ from reportlab.platypus import Image as Picture
 from amrg.birads import ReportVersion, Status
 from amrg.birads.draft import NOTES_HEADING
 from amrg.delivery.dicom.fonts import BOLD, REGULAR, font_runs, markup, register_fonts
-from amrg.delivery.dicom.statement import disclosure, display_name, short_state, state_lines
+from amrg.delivery.dicom.statement import (
+    disclosure,
+    display_name,
+    note_lines,
+    short_state,
+    state_lines,
+    study_lines,
+)
 from amrg.delivery.dicom.text import opens_section
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.source import SourceStudy
@@ -126,14 +133,14 @@ def _story(version: ReportVersion, picture: bytes | None) -> Iterator[Flowable]:
         yield Paragraph(markup(line), ParagraphStyle("coloured", parent=_STATE, textColor=colour))
     if version.status is Status.WITHDRAWN:
         return
-    facts = list(version.draft.facts())
+    facts = study_lines(version)
     yield from (Paragraph(markup(line), _SMALL) for line in facts if not _IDENTIFIER.search(line))
     yield HRFlowable(width="100%", thickness=0.6, color=_FAINT, spaceBefore=2 * mm, spaceAfter=1 * mm)
     for line in version.text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").split("\n"):
         yield _text_line(line)
     yield from _legend(version)
     yield HRFlowable(width="100%", thickness=0.6, color=_FAINT, spaceBefore=3 * mm, spaceAfter=1 * mm)
-    notes = list(version.draft.notes())
+    notes = note_lines(version)
     if notes:
         yield Paragraph(markup(NOTES_HEADING), _HEADING)
         yield from (Paragraph(markup(line), _SMALL) for line in notes)

@@ -32,6 +32,18 @@ def disclosure(version: ReportVersion) -> str:
     return f"Drafted by {model}{software}; reviewed by {display_name(version.signature.name)}."
 
 
+def study_lines(version: ReportVersion) -> tuple[str, ...]:
+    """Which study and images it is of; of a draft also what is known of the images."""
+    if version.signature is None:
+        return tuple(version.draft.facts())
+    return tuple(version.draft.study.lines()) if version.draft.study is not None else ()
+
+
+def note_lines(version: ReportVersion) -> tuple[str, ...]:
+    """What a reader must know of a draft. Whoever signs has read the notes, and answers for the report without them."""
+    return () if version.signature is not None else tuple(version.draft.notes())
+
+
 def short_state(version: ReportVersion) -> str:
     """The state in a few words, as lists of series and the head of a page show it."""
     words = {

@@ -16,7 +16,7 @@ from amrg.delivery.dicom import items
 from amrg.delivery.dicom.context import language, observers
 from amrg.delivery.dicom.document import add_document, add_evidence, new_object, read_images, to_bytes
 from amrg.delivery.dicom.identity import ObjectKind
-from amrg.delivery.dicom.statement import state_lines
+from amrg.delivery.dicom.statement import note_lines, state_lines, study_lines
 from amrg.delivery.source import SourceStudy
 
 _HEAD, _TEXT = codes.CID7001, codes.CID7002
@@ -103,9 +103,9 @@ def _content(version: ReportVersion, source: SourceStudy, images: tuple[str, ...
     if references:  # no section of findings
         images_contained = [items.image_reference(items.CONTAINS, source.image(uid)) for uid in images]
         yield items.container(items.CONTAINS, _HEAD.KeyImages, images_contained)
-    for about in ("\n".join(version.draft.facts()), "\n".join(version.draft.notes())):
+    for about in (study_lines(version), note_lines(version)):
         if about:
-            yield _section(TextSection(codes.DCM.Comment, codes.DCM.Comment, about))
+            yield _section(TextSection(codes.DCM.Comment, codes.DCM.Comment, "\n".join(about)))
 
 
 def _section(section: TextSection, children: list[Dataset] | None = None) -> Dataset:
