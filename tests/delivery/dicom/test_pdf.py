@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,9 @@ def test_a_picture_of_any_mode_is_taken(mode: str) -> None:
 def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(DeliveryError, match="no readable PNG"):
         report_pdf(version_of(drafted()), b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize(("size", "box"), [((300, 400), b"595.2756 841.8898"), ((400, 300), b"841.8898 595.2756")])
+def test_views_are_on_a_page_that_is_as_upright_as_they_are(size: tuple[int, int], box: bytes) -> None:
+    content = report_pdf(version_of(drafted()), picture(size))
+    assert re.findall(rb"/MediaBox \[ 0 0 ([\d. ]+) \]", content)[-1] == box

@@ -92,7 +92,7 @@ def report_pdf(version: ReportVersion, picture: bytes | None = None, source: Sou
         invariant=1,
         lang="en",
     )
-    document.addPageTemplates([_template("upright", A4, on_page), _template("views", landscape(A4), on_page)])
+    document.addPageTemplates([_template("upright", A4, on_page), _template("across", landscape(A4), on_page)])
     document.build(list(_story(version, picture)), canvasmaker=_NumberedCanvas)
     return content.getvalue()
 
@@ -147,9 +147,10 @@ def _story(version: ReportVersion, picture: bytes | None) -> Iterator[Flowable]:
         yield Spacer(0, 2 * mm)
     yield from (Paragraph(markup(line), _SMALL) for line in facts if _IDENTIFIER.search(line))
     if picture is not None:
-        yield NextPageTemplate("views")
+        views = _fitted(picture)
+        yield NextPageTemplate("upright" if views.drawHeight > views.drawWidth else "across")
         yield PageBreak()
-        yield _fitted(picture)
+        yield views
 
 
 def _text_line(line: str) -> Flowable:
@@ -176,8 +177,8 @@ def _legend(version: ReportVersion) -> Iterator[Flowable]:
         yield Paragraph(markup(MARKS), _SMALL)
 
 
-def _fitted(picture: bytes) -> Flowable:
-    """The views as large as the page allows, on white.
+def _fitted(picture: bytes) -> Picture:
+    """The views as large as an upright page allows, or one across where they are wider than high, on white.
 
     Raises:
         DeliveryError: the bytes are no image.
@@ -189,7 +190,8 @@ def _fitted(picture: bytes) -> Flowable:
         raise DeliveryError("the picture of the views is no readable PNG") from error
     page = Image.new("RGB", views.size, "white")
     page.paste(views, mask=views)
-    width, height = landscape(A4)[0] - 2 * _MARGIN, landscape(A4)[1] - _HEAD - _FOOT - 4 * mm
+    size = A4 if page.height > page.width else landscape(A4)
+    width, height = size[0] - 2 * _MARGIN, size[1] - _HEAD - _FOOT - 4 * mm
     scale = min(width / page.width, height / page.height)
     return Picture(_reader(page), page.width * scale, page.height * scale)
 
