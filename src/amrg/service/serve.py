@@ -124,6 +124,7 @@ class _Child:
     started: float = 0
     due: float = 0
     failures: int = 0
+    proven: bool = False  # it has run for a while: what it meets now passes
 
 
 @dataclass
@@ -159,9 +160,11 @@ class Supervisor:
         if status is None:
             return
         self._release(child)
-        if status == USELESS and now - child.started < _STEADY_SECONDS and child.failures == 0:
+        steady = now - child.started > _STEADY_SECONDS
+        child.proven = child.proven or steady
+        if status == USELESS and not child.proven:
             raise ServeError(f"the {child.kind} process cannot run; the line above says why")
-        child.failures = 0 if now - child.started > _STEADY_SECONDS else child.failures + 1
+        child.failures = 0 if steady else child.failures + 1
         wait = min(2.0 ** (child.failures - 1), _LONGEST_WAIT) if child.failures else 0.0
         child.process, child.due = None, now + wait
         log.warning("the %s process ended (%d) and is started again in %.0f s", child.kind, status, wait)

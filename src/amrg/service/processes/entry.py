@@ -13,7 +13,7 @@ import threading
 import warnings
 
 from amrg.core.errors import AmrgError
-from amrg.service.database.engine import open_database
+from amrg.service.database.engine import DatabaseError, open_database
 from amrg.service.settings import Settings
 
 log = logging.getLogger("amrg.service")
@@ -33,6 +33,9 @@ def main(kind: str, name: str) -> int:
     threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
     try:
         _run(kind, name, settings, stop)
+    except DatabaseError as error:
+        log.error("%s: %s", kind, error)
+        return 1
     except AmrgError as error:
         log.error("%s: %s", kind, error)
         return USELESS
