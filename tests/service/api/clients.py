@@ -10,7 +10,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.service.accounts import account, add_account
+from amrg.service.api.app import create_app
 from amrg.service.database.tables import UserRole
+from amrg.service.settings import Settings
 
 API = "/api/v1"
 PASSWORD = "correct horse battery"
@@ -22,6 +24,16 @@ class Api:
 
     app: FastAPI
     sessions: sessionmaker[Session]
+
+    @staticmethod
+    def of(settings: Settings) -> Api:
+        """The application of some settings."""
+        app = create_app(settings)
+        return Api(app, app.state.service.sessions)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.sessions.kw["bind"].dispose()
 
     def client(self) -> TestClient:
         """A browser without cookies."""

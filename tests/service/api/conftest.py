@@ -7,7 +7,6 @@ import pytest
 from argon2 import PasswordHasher
 
 from amrg.service import accounts
-from amrg.service.api.app import create_app
 from amrg.service.settings import Settings
 from tests.service.api.clients import Api, Person
 
@@ -27,10 +26,9 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 
 @pytest.fixture
 def api(settings: Settings) -> Iterator[Api]:
-    app = create_app(settings)
-    sessions = app.state.service.sessions
-    yield Api(app, sessions)
-    sessions.kw["bind"].dispose()
+    opened = Api.of(settings)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from amrg.service.audit import verify
 from amrg.service.database.tables import AuditRow, StudyRow, StudyState, UserRole
+from amrg.service.settings import MllpDestination, Settings
 from tests.service.api.clients import Api, Person
 from tests.service.reports import STUDY, add_study
 
@@ -135,3 +136,16 @@ def test_filters(api: Api, reader: Person) -> None:
     assert found(state="signed") == ["1.2"]
     assert found(since="2026-03-02") == ["1.2"]
     assert found(until="2026-03-02") == ["1.1"]
+
+
+def test_a_signature_queues_its_deliveries(settings: Settings) -> None:
+    his = MllpDestination(kind="mllp", name="his", host="127.0.0.1", port=2575)
+    api = Api.of(settings.model_copy(update={"destinations": (his,)}))
+    add_study(api.sessions)
+    reader = api.logged_in("anna")
+    assert reader.get("/deliveries").json()["items"] == []
+    assert reader.send("POST", f"{REPORT}/signature", {"acknowledged": cautions(reader)}, 1).status_code == 201
+    (delivery,) = reader.get(f"/studies/{STUDY}/deliveries").json()
+    assert (delivery["destination"], delivery["version"], delivery["delivered_at"]) == ("his", 2, None)
+    assert reader.get("/deliveries", params={"delivered": False}).json()["items"] == [delivery]
+    api.close()

@@ -1,0 +1,50 @@
+"""Studies over HTTP: a view as a picture, and whose study it is."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+from sqlalchemy import select
+
+from amrg.service.database.tables import AuditRow, StudyRow, StudyState
+from tests.imaging.changed import write_exam
+from tests.service.api.clients import API, Api, Person
+
+
+def upload(reader: Person, folder: Path) -> tuple[str, list[str]]:
+    """Send an exam; returns its study's UID and those of its images."""
+    write_exam(folder)
+    parts = [b"--b\r\n\r\n" + file.read_bytes() + b"\r\n" for file in sorted(folder.glob("*.dcm"))]
+    headers = {"X-CSRF-Token": reader.csrf, "Content-Type": "multipart/related; boundary=b"}
+    answer = reader.client.post(f"{API}/studies", content=b"".join(parts) + b"--b--\r\n", headers=headers)
+    assert answer.status_code == 200, answer.text
+    (study,) = reader.get("/studies").json()["items"]
+    uid = study["study_instance_uid"]
+    return uid, [image["sop_instance_uid"] for image in reader.get(f"/studies/{uid}").json()["images"]]
+
+
+def test_a_view_is_shown_as_a_picture(api: Api, reader: Person, tmp_path: Path) -> None:
+    study, images = upload(reader, tmp_path / "exam")
+    answer = reader.get(f"/studies/{study}/images/{images[0]}/picture", params={"height": 64})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    with Image.open(io.BytesIO(answer.content)) as shown:
+        assert shown.height == 64
+        low, high = shown.convert("L").getextrema()
+        assert low < high
+    assert reader.get(f"/studies/{study}/images/1.2.3/picture").status_code == 404
+
+
+def test_a_person_decides_whose_study_it_is(api: Api, reader: Person, tmp_path: Path) -> None:
+    study, _ = upload(reader, tmp_path / "exam")
+    path = f"/studies/{study}/patient"
+    patient = reader.get(f"/studies/{study}").json()["patient"]["patient_id"]
+    assert reader.send("POST", path, {"patient_id": patient}).status_code == 409
+    with api.sessions.begin() as session:
+        session.scalars(select(StudyRow)).one().state = StudyState.CONFLICT
+    assert reader.send("POST", path, {"patient_id": "another"}).status_code == 409
+    decided = reader.send("POST", path, {"patient_id": patient})
+    assert (decided.status_code, decided.json()["state"]) == (200, "waiting")
+    with api.sessions() as session:
+        assert "patient conflict resolved" in session.scalars(select(AuditRow.action)).all()
