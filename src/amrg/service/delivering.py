@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import SIGNED, ReportVersion, Status
@@ -135,7 +135,7 @@ class _Task:
     """What is to be delivered, as read before the attempt.
 
     `earlier` are the versions that were for this destination too: nothing of others may reach it. `waits` says why it
-    must wait, empty where it need not.
+    must wait, empty where it need not; `overtaken`, that the destination has a later version already.
     """
 
     delivery_id: int
@@ -147,6 +147,7 @@ class _Task:
     earlier: tuple[ReportVersion, ...]
     files: tuple[Path, ...]
     settled: bool
+    overtaken: bool
     waits: str
 
 
@@ -180,6 +181,8 @@ class Deliverer:
 
     def _attempt(self, lease: Lease, task: _Task) -> Outcome:
         """Write the document and send it, unless it can never be sent."""
+        if task.overtaken:
+            return Parked("the destination has a later version of the report; an earlier one would replace it")
         destination = next((d for d in self.settings.destinations if d.name == task.destination), None)
         if destination is None:
             return Parked(f"the settings have no destination {task.destination}")
@@ -211,9 +214,17 @@ class Deliverer:
             return view_picture(task.version, found[0]) if found else None
 
     def _hold(self, lease: Lease, task: _Task) -> None:
-        """Put the job back until what it waits for is settled; that costs no attempt."""
+        """Put the job back until what it waits for is settled; that costs no attempt.
+
+        What it waits for is held meanwhile, so that its end cannot be missed.
+        """
         with self.sessions.begin() as session:
+            delivery = session.get_one(DeliveryRow, task.delivery_id)
+            study = session.get_one(StudyRow, session.get_one(VersionRow, delivery.version_id).study_id)
+            before = session.scalars(_unsettled(delivery, study).with_for_update(of=JobRow)).all()
             queue.put_back(session, lease)
+            if not before and study.state is not StudyState.CONFLICT:
+                return  # it was settled just now
             later = database_now(session) + datetime.timedelta(seconds=HELD_SECONDS)
             session.execute(update(JobRow).where(JobRow.id == lease.job_id).values(run_after=later, error=task.waits))
 
@@ -268,6 +279,7 @@ def _read_task(session: Session, storage: Storage, delivery_id: int) -> _Task:
         earlier=tuple(map(read_version, session.scalars(before.order_by(VersionRow.number)))),
         files=tuple(_files(session, storage, study, version)),
         settled=delivery.delivered_at is not None,
+        overtaken=_is_overtaken(session, delivery, study),
         waits=_waits_for(session, delivery, study),
     )
 
@@ -290,15 +302,27 @@ def _waits_for(session: Session, delivery: DeliveryRow, study: StudyRow) -> str:
     """
     if study.state is StudyState.CONFLICT:
         return "waits until a person decides which patient the study is of"
-    unsettled = (
+    first = session.scalar(_unsettled(delivery, study).limit(1))
+    return "" if first is None else f"waits until delivery {first} is settled"
+
+
+def _is_overtaken(session: Session, delivery: DeliveryRow, study: StudyRow) -> bool:
+    """Whether a later version is delivered: a draft that was set aside, and is tried again, comes too late."""
+    later = (VersionRow.study_id == study.id, DeliveryRow.id > delivery.id, DeliveryRow.delivered_at.is_not(None))
+    found = select(DeliveryRow.id).join(VersionRow, DeliveryRow.version_id == VersionRow.id)
+    return session.scalar(found.where(*_in_line(delivery, study), *later).limit(1)) is not None
+
+
+def _unsettled(delivery: DeliveryRow, study: StudyRow) -> Select[int]:
+    """The deliveries before one in its line that are neither delivered nor skipped."""
+    return (
         select(DeliveryRow.id)
         .join(JobRow, DeliveryRow.job_id == JobRow.id)
         .join(VersionRow, DeliveryRow.version_id == VersionRow.id)
         .where(*_in_line(delivery, study), DeliveryRow.id < delivery.id, JobRow.state != JobState.DONE)
         .where(or_(JobRow.state != JobState.DEAD, VersionRow.status.not_in(_UNSIGNED)))
+        .order_by(DeliveryRow.id)
     )
-    first = session.scalar(unsettled.order_by(DeliveryRow.id).limit(1))
-    return "" if first is None else f"waits until delivery {first} is settled"
 
 
 def _wake(session: Session, delivery: DeliveryRow) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,17 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from amrg.birads import Status
+from amrg.birads import ReportVersion, Status
 from amrg.service import queue
 from amrg.service.database.engine import reading
 from amrg.service.database.tables import AuditRow, DeliveryRow, JobKind, JobRow, StudyRow, StudyState, VersionRow
 from amrg.service.delivering import Deliverer, NoSuchDelivery, queue_deliveries, skip_delivery
 from amrg.service.queue import LeaseLost
 from amrg.service.senders import Outcome, OutgoingDocument, Sent
+from amrg.service.settings import JobSettings
 from amrg.service.storage import Storage
 from tests.service.databases import free_port
-from tests.service.delivering.sites import a_site, a_study, publish
+from tests.service.delivering.sites import Site, a_site, a_study, publish
 from tests.service.fhir_servers import medplum_server, read_resource, strict_server
 from tests.service.orthanc import orthanc_server
 from tests.service.senders.partners import ack, framed, listener
@@ -99,6 +101,48 @@ def test_a_correction_waits_for_its_report_and_nothing_else_does(sessions: Sessi
     assert {s[3:] for s in site.states()} == {("done", True)}
 
 
+def test_three_workers_keep_every_line_in_order_and_send_nothing_twice(sessions: Sessions, tmp_path: Path) -> None:
+    errors = iter([True, False] * 8)
+    accepted: list[bytes] = []
+
+    def answers(control_id: str) -> list[bytes]:
+        if next(errors, False):
+            return [framed(ack(control_id, "AE"))]
+        accepted.append(control_id.encode())
+        return [framed(ack(control_id))]
+
+    with listener(answers) as ris:
+        site = a_site(sessions, tmp_path, [mllp(ris.port)])
+        site.settings = site.settings.model_copy(update={"jobs": JobSettings(backoff_seconds=0, partner_attempts=99)})
+        lines = [publish(site, *a_study(site, f"1.2.{n}", f"A-{n}"), Status.FINAL, Status.AMENDED) for n in range(4)]
+        workers = [threading.Thread(target=site.work, daemon=True) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(timeout=120)
+        site.work()  # whatever the last of them put back
+        assert [s[3:] for s in site.states()] == [("done", True)] * 8
+        for line in lines:
+            control_ids = [_control_id(site, version) for version in line]
+            assert [one for one in accepted if one in control_ids] == control_ids
+
+
+def _control_id(site: Site, version: ReportVersion) -> bytes:
+    """MSH-10 of a version, as it was fixed when its delivery was queued."""
+    assert version.draft.study is not None
+    with reading(site.sessions) as session:
+        found = (
+            select(DeliveryRow.uid)
+            .join(VersionRow, DeliveryRow.version_id == VersionRow.id)
+            .join(StudyRow, VersionRow.study_id == StudyRow.id)
+            .where(
+                VersionRow.number == version.number,
+                StudyRow.study_instance_uid == version.draft.study.study_instance_uid,
+            )
+        )
+        return session.scalars(found).one().encode()
+
+
 def test_a_person_can_skip_what_a_receiver_will_never_take(sessions: Sessions, tmp_path: Path) -> None:
     refuse = ["AR"]
     with listener(lambda number: [framed(ack(number, refuse.pop() if refuse else "AA"))]) as ris:
@@ -124,6 +168,10 @@ def test_a_draft_that_was_refused_holds_up_no_signed_report(sqlite_sessions: Ses
         site = a_site(sqlite_sessions, tmp_path, [mllp(ris.port, sends="all")])
         publish(site, *a_study(site), Status.DRAFT, Status.FINAL)
         site.work()
+        assert statuses(ris.received) == ["P", "F"]
+        with site.sessions.begin() as session:
+            queue.retry(session, session.scalars(select(JobRow.id).where(JobRow.state == "dead")).one(), "admin")
+        site.work()  # it would take the place of the signed report
         assert statuses(ris.received) == ["P", "F"]
     assert [s[3:] for s in site.states()] == [("dead", False), ("done", True)]
 
