@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report demo chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -45,6 +45,11 @@ lint: $(READY)
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+# The whole service on this machine: eight studies received by DICOM and drafted; Ctrl-C stops it.
+demo: $(READY)
+	rm -rf $(OUT)/demo
+	$(BIN)/python scripts/demo.py $(OUT)/demo
 
 # From real films and phantoms: hours on two cores without an accelerator; run again after an interruption, it resumes.
 # FILMS is the folder with films.jsonl.
@@ -154,6 +159,16 @@ fuzz: $(READY)
 TEXTS ?= 300
 fuzz-parsing: $(READY)
 	$(BIN)/python scripts/fuzz_parsing.py --count $(TEXTS)
+
+# SIGKILL of the service's processes while 200 studies are in flight; ends with 1 where one is not drafted exactly once.
+STUDIES ?= 200
+chaos: $(READY)
+	$(BIN)/python scripts/chaos.py --studies $(STUDIES)
+
+# Memory, open files and studies an hour over many studies.
+SOAK ?= 2000
+soak: $(READY)
+	$(BIN)/python scripts/soak.py --studies $(SOAK)
 
 # Files a folder and imports between folders.
 layout: $(READY)

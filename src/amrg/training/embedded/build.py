@@ -62,9 +62,9 @@ class EmbeddedRecipe(Value):
     software: str = __version__
     tower: TowerRecipe = TowerRecipe()
     language_rich_first_seed: int = 100_000
-    language_rich_exams: int = Field(300, gt=0)
+    language_rich_exams: int = Field(500, gt=0)
     language_screening_first_seed: int = 600_000
-    language_screening_exams: int = Field(400, gt=0)
+    language_screening_exams: int = Field(700, gt=0)
     held_out_first_seed: int = 900_000
     held_out_exams: int = Field(100, gt=0)
     rich_share: float = 0.3
@@ -76,7 +76,7 @@ class EmbeddedRecipe(Value):
         steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
     )
     language: Schedule = Schedule(
-        steps=1000, batch_size=16, peak_learning_rate=1.5e-3, warmup_steps=50, ema_decay=0.99, seed=1
+        steps=5000, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
     )
 
 

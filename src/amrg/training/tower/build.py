@@ -54,13 +54,13 @@ class TowerRecipe(Value):
     versions: int = Field(3, ge=1)
     drawn_exams: int = Field(3000, ge=0)
     drawn_first_seeds: tuple[tuple[str, int], ...] = (("faint-rich", 0), ("rich", 10_000), ("screening", 510_000))
-    film_share: float = 0.46
+    film_share: float = 0.40
     digital_share: float = 0.10
     unmarked_share: float = 0.06  # digital views with an outcome and no marks; normal ones, most of all
-    drawn_share: float = 0.38
+    drawn_share: float = 0.44
     small_size: int = 384
     small: Schedule = Schedule(steps=2600, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
-    full: Schedule = Schedule(steps=800, peak_learning_rate=2.5e-4, warmup_steps=50, seed=1, **OPTIMISER)
+    full: Schedule = Schedule(steps=2700, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
 
 
 class Towers(NamedTuple):
