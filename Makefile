@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report demo chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: setup report demo show-node chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -50,6 +50,10 @@ test: lint
 demo: $(READY)
 	rm -rf $(OUT)/demo
 	$(BIN)/python scripts/demo.py $(OUT)/demo
+
+# From storescu to a signed report in Orthanc: docs/node.md.
+show-node: $(READY)
+	$(BIN)/python scripts/show_node.py
 
 # From real films and phantoms: hours on two cores without an accelerator; run again after an interruption, it resumes.
 # FILMS is the folder with films.jsonl.

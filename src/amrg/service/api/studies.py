@@ -175,7 +175,6 @@ def choose_patient(study_uid: StudyUid, chosen: ChosenPatient, caller: Reader, h
             resolve_conflict(session, study, chosen.patient_id, caller.login, chosen.issuer)
         except ConflictError as error:
             raise ApiError(409, str(error)) from error
-        audit.append(session, caller.login, "patient conflict resolved", study_uid, {"revision": study.image_revision})
         return study_items(session, [study])[0]
 
 

@@ -13,6 +13,7 @@ import threading
 import warnings
 
 from amrg.core.errors import AmrgError
+from amrg.service.audit.head_file import HEAD_FILE, note_heads
 from amrg.service.database.engine import DatabaseError, open_database
 from amrg.service.settings import Settings
 
@@ -60,6 +61,7 @@ def _until_input_ends(stop: threading.Event) -> None:
 
 def _run(kind: str, name: str, settings: Settings, stop: threading.Event) -> None:
     sessions = open_database(settings.database)
+    note_heads(sessions, settings.folder / HEAD_FILE)
     if kind == "node":
         from amrg.service.processes.node import run_service  # noqa: PLC0415  (each process loads only its own part)
 
