@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner, Result
 
 from amrg.birads import Recommendation
 from amrg.cli import Exit, app
 from amrg.service.database.engine import open_database
+from amrg.service.database.tables import StudyRow
+from amrg.service.signing import Read, withdraw
 from tests.service.reports import REPORT, STUDY, a_draft, add_study
 
 PASSWORD = "correct horse battery"
@@ -58,9 +60,10 @@ def test_from_a_study_to_a_signed_report_and_a_verified_trail(sessions: sessionm
     assert done.exit_code == Exit.OK, done.output
     signed = done.stdout
     assert "Final, Doe^Anna, GH" in signed
-    assert "version 2 to ris as hl7: waits" in signed
+    assert "version 2 to ris as hl7: waiting (delivery 1)" in signed
     again = run("sign", "A1", "--as", "anna", "--yes", given=PASSWORD)
-    assert (again.exit_code, "version 2 is final" in again.stderr) == (Exit.NOT_SIGNED, True)
+    assert (again.exit_code, again.stdout) == (Exit.NOT_SIGNED, "")
+    assert again.stderr.endswith("version 2 is final; expected one that is draft or preliminary\n")
     rows = json.loads(run("audit", "show", "--json").stdout)
     assert [row["action"] for row in rows][-1] == "login"
     assert "report signed" in [row["action"] for row in rows]
@@ -98,9 +101,44 @@ def test_what_must_be_acknowledged_is_not_by_yes_alone(sessions: sessionmaker[Se
 def test_without_a_yes_nothing_is_signed(sessions: sessionmaker[Session], answers: str) -> None:
     add_study(sessions)
     add_reader()
-    assert run("sign", STUDY, "--as", "anna", given=f"{PASSWORD}\n{answers}").exit_code != Exit.OK
+    asked = run("sign", STUDY, "--as", "anna", given=f"{PASSWORD}\n{answers}")
+    assert (asked.exit_code, "amrg: not signed" in asked.stderr) == (Exit.NOT_SIGNED, True)
+    rows = json.loads(run("audit", "show", "--json").stdout)
+    assert ("anna", "report read", STUDY) in [(row["actor"], row["action"], row["subject"]) for row in rows]
     assert json.loads(run("studies", "--json").stdout)[0]["status"] == "draft"
     assert run("sign", STUDY, "--as", "anna", given=f"{PASSWORD}\ny\n").exit_code == Exit.OK
+
+
+def test_who_may_not_sign_is_shown_no_patient(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions)
+    assert run("users", "add", "boss", "--role", "administrator", given=PASSWORD).exit_code == Exit.OK
+    refused = run("sign", STUDY, "--as", "boss", "--yes", given=PASSWORD)
+    assert (refused.exit_code, refused.stdout) == (Exit.NOT_SIGNED, "")
+
+
+def test_a_withdrawn_report_says_so_first_and_asks_for_nothing(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions)
+    add_reader()
+    assert run("sign", STUDY, "--as", "anna", "--yes", given=PASSWORD).exit_code == Exit.OK
+    with sessions.begin() as session:
+        withdraw(session, Read(STUDY, 2, "anna"), "another patient", lambda *_: None)
+        session.scalars(select(StudyRow)).one().image_revision += 1
+    shown = run("studies", STUDY).stdout
+    assert "WITHDRAWN: what follows is no longer valid." in shown
+    assert "to be acknowledged" not in shown
+
+
+def test_a_key_that_nothing_has_is_named(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions)
+    add_reader()
+    refused = run("sign", STUDY, "--as", "anna", "--yes", "--acknowledge", "text.12345678", given=PASSWORD)
+    assert (refused.exit_code, "text.12345678" in refused.stderr) == (Exit.NOT_SIGNED, True)
+
+
+def test_a_header_cannot_drive_the_terminal(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions, patient_name="Roe\x1b[31m^Mary", accession_number="[/a]A\x9b1")
+    assert "Patient Roe\\x1b[31m^Mary" in run("studies", STUDY).stdout
+    assert "[/a]A\\x9b1" in run("studies").stdout
 
 
 def test_accounts_are_listed_disabled_and_given_tokens(sessions: sessionmaker[Session]) -> None:

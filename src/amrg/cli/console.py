@@ -7,13 +7,15 @@ import json
 import os
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType, RenderResult
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -45,21 +47,34 @@ out = _Console(highlight=False)
 err = _Console(stderr=True, highlight=False)
 
 
+def visible(text: object) -> str:
+    """A text with its control characters written as escapes, but for line breaks and tabs: none drives a terminal."""
+    return "".join(
+        c.encode("unicode_escape").decode() if c not in "\n\t" and unicodedata.category(c) == "Cc" else c
+        for c in str(text)
+    )
+
+
 def say(text: object, style: str | None = None) -> None:
     """A line on stdout as it is: no markup in it is read, and no terminal breaks it, so that a path can be copied."""
-    out.print(str(text), style=style, markup=False, soft_wrap=True)
+    out.print(visible(text), style=style, markup=False, soft_wrap=True)
 
 
 def note(text: object) -> None:
     """A line on stderr as it is, like `say`."""
-    err.print(str(text), markup=False, soft_wrap=True)
+    err.print(visible(text), markup=False, soft_wrap=True)
 
 
 class ResultTable(Table):
     """A table that cuts nothing: a name, a number or an interval stays on one line, longer texts wrap at words.
 
-    Where a terminal is too narrow for that, every row is printed as lines of `column: value`.
+    Where a terminal is too narrow for that, every row is printed as lines of `column: value`. Cells are printed as they
+    are: no markup in them is read.
     """
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row of texts."""
+        super().add_row(*(escape(visible(cell)) if isinstance(cell, str) else cell for cell in cells), **options)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The table, or its rows one below the other."""
@@ -98,7 +113,7 @@ def fail(code: Exit, message: str) -> NoReturn:
 
 def complain(message: str) -> None:
     """One line on stderr."""
-    sys.stderr.write("amrg: " + " ".join(message.split()) + "\n")
+    sys.stderr.write("amrg: " + visible(" ".join(message.split())) + "\n")
 
 
 def print_json(document: Any) -> None:

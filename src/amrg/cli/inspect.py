@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from amrg.cli.console import ResultTable, busy, fail, out, print_json, say, writing
 from amrg.cli.exits import Exit
@@ -101,7 +100,7 @@ def _views(path: Path, study: Study) -> ResultTable:
         spacing = " x ".join(dict.fromkeys(f"{mm:.3f}" for mm in m.pixel_spacing_mm or ())) or "unknown"
         kind = m.kind.value + (", for processing" if m.intent is Intent.FOR_PROCESSING else "")
         file = m.source.relative_to(path) if path.is_dir() and m.source.is_relative_to(path) else m.source.name
-        table.add_row(f"{m.laterality}{m.view}", escape(str(file)), kind, f"{m.rows} x {m.columns}", spacing)
+        table.add_row(f"{m.laterality}{m.view}", str(file), kind, f"{m.rows} x {m.columns}", spacing)
     return table
 
 

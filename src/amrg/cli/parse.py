@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
@@ -48,7 +47,7 @@ def parse_file(
         return
     table = ResultTable("fact", "value", "text", title=counted(len(parsed.facts), "fact"))
     for fact in parsed.facts:
-        table.add_row(fact.path, escape(str(fact.value)), escape(fact.span.text))
+        table.add_row(fact.path, str(fact.value), fact.span.text)
     out.print(table)
     for other in parsed.other_categories:
         say(f"not the assessment: {other.standing} {other.category} ({other.span.text!r})")

@@ -33,27 +33,35 @@ def sign(
     from amrg.service.accounts import check_password
     from amrg.service.database.engine import reading
     from amrg.service.listing import find_study
-    from amrg.service.versions import newest_version, read_version
 
     settings = settings_of(config)
     sessions = sessions_of(settings)
     user = check_password(sessions, login, ask_password(f"Password of {login}"))
     with reading(sessions) as session:
         found = find_study(session, study)
-        row = newest_version(session, found)
-    if row is None:
-        fail(Exit.NOT_SIGNED, f"study {found.study_instance_uid}: no report yet, it is {found.state}")
-    version = read_version(row)
+    with sessions.begin() as session:
+        review = signing.show_to_sign(session, found.study_instance_uid, user.name)
     print_identity(found)
-    print_report(version)
+    print_report(review.version)
     agreed = set(acknowledge or ())
-    for caution in signing.cautions(version, found, row.image_revision):
+    for caution in review.cautions:
         note(f"to be acknowledged: {caution.message} [{caution.key}]")
-        if not yes and caution.key not in agreed and typer.confirm("Acknowledge?", err=True):
-            agreed.add(caution.key)
-    if not yes and not typer.confirm(f"Sign version {row.number} as {user.person_name or user.name}?", err=True):
-        fail(Exit.NOT_SIGNED, "not signed")
-    read = signing.Read(found.study_instance_uid, row.number, user.name)
+    if unknown := sorted(agreed - {caution.key for caution in review.cautions}):
+        fail(Exit.NOT_SIGNED, f"not signed: --acknowledge {unknown[0]}: nothing has this key; give those shown above")
+    if not yes:
+        agreed |= {c.key for c in review.cautions if c.key not in agreed and _confirmed(f"Acknowledge {c.key}?")}
+        if not _confirmed(f"Sign version {review.number} as {user.person_name or user.name}?"):
+            fail(Exit.NOT_SIGNED, "not signed")
+    read = signing.Read(found.study_instance_uid, review.number, user.name)
     with sessions.begin() as session:
         signed = signing.sign(session, read, agreed, deliver(settings))
     say(f"signed: version {signed.number}, {signed.status}, sha256 {signed.sha256}")
+
+
+def _confirmed(question: str) -> bool:
+    """A yes or no at the terminal; leaves with one line where nobody answers."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        note("")
+        fail(Exit.NOT_SIGNED, "not signed: no answer; --yes signs without a question, --acknowledge KEY what is shown")

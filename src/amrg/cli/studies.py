@@ -81,15 +81,15 @@ def _document(session: Session, study: StudyRow) -> dict[str, Any]:
     from amrg.service.versions import newest_version
 
     newest = newest_version(session, study)
-    fields = ("destination", "format", "uid", "error", "delivered_at")
+    fields = ("id", "destination", "format", "uid", "job_id", "error", "delivered_at")
     return {
         **_item(ListedStudy(study, newest)),
         "patient_name": study.patient_name,
         "patient_id": study.patient_id,
         "report": newest and newest.document,
         "deliveries": [
-            {"version": number, **{field: getattr(row, field) for field in fields}}
-            for number, row in deliveries_of_study(session, study)
+            {"version": one.version, "state": one.state, **{field: getattr(one.row, field) for field in fields}}
+            for one in deliveries_of_study(session, study)
         ],
     }
 
@@ -106,16 +106,14 @@ def _show(session: Session, study: StudyRow) -> None:
         return
     version = read_version(newest)
     print_report(version)
-    for caution in () if version.is_signed else cautions(version, study, newest.image_revision):
+    for caution in () if version.signature else cautions(version, study, newest.image_revision):
         say(f"to be acknowledged before signing: {caution.message} [{caution.key}]")
     for row in study.versions:
         say(f"version {row.number}: {row.status}, by {row.author}, {row.created_at:%Y-%m-%d %H:%M} UTC")
-    for number, delivery in deliveries_of_study(session, study):
-        done = delivery.delivered_at
-        state = (
-            f"delivered {done:%Y-%m-%d %H:%M} UTC" if done else f"waits{': ' * bool(delivery.error)}{delivery.error}"
-        )
-        say(f"version {number} to {delivery.destination} as {delivery.format}: {state}")
+    for listed in deliveries_of_study(session, study):
+        sent, at = listed.row, listed.row.delivered_at
+        more = f"{at:%Y-%m-%d %H:%M} UTC" if at else f"(delivery {sent.id}){': ' * bool(sent.error)}{sent.error}"
+        say(f"version {listed.version} to {sent.destination} as {sent.format}: {listed.state} {more}")
 
 
 def print_identity(study: StudyRow) -> None:
@@ -131,6 +129,8 @@ def print_report(version: Any) -> None:
     """A version as a reader must see it: banner where nobody signed, text, and what the report alone does not say."""
     say("")
     signature = version.signature
+    if version.status == "withdrawn":
+        say("WITHDRAWN: what follows is no longer valid.")
     for line in () if signature else version.draft.banner:
         say(line)
     say(version.text.rstrip())

@@ -113,7 +113,7 @@ def _identity(study: StudyRow) -> SourceStudy:
     return SourceStudy((header,))
 
 
-def skip_delivery(session: Session, delivery_id: int, actor: str) -> None:
+def skip_delivery(session: Session, delivery_id: int, actor: str) -> DeliveryRow:
     """Settle a delivery that was set aside without sending it, so that what waits for it is sent; recorded.
 
     Raises:
@@ -122,12 +122,14 @@ def skip_delivery(session: Session, delivery_id: int, actor: str) -> None:
     delivery = session.get(DeliveryRow, delivery_id)
     job = None if delivery is None else session.get(JobRow, delivery.job_id, with_for_update=True)
     if delivery is None or job is None or job.state is not JobState.DEAD:
-        raise NoSuchDelivery(f"delivery {delivery_id}: only one that was set aside can be skipped")
+        found = "does not exist" if delivery is None else "was not set aside"
+        raise NoSuchDelivery(f"delivery {delivery_id}: {found}; only one that was set aside can be skipped")
     job.state = JobState.DONE
     _wake(session, delivery)
     version = session.get_one(VersionRow, delivery.version_id)
     subject = session.get_one(StudyRow, version.study_id).study_instance_uid
     audit.append(session, actor, "delivery skipped", subject, _detail(delivery, version.number))
+    return delivery
 
 
 @dataclass(frozen=True)

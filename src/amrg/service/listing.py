@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from amrg.core.errors import AmrgError
-from amrg.service.database.tables import DeliveryRow, StudyRow, StudyState, VersionRow
+from amrg.service.database.tables import DeliveryRow, JobRow, JobState, StudyRow, StudyState, VersionRow
 from amrg.service.versions import newest_version
 
 
@@ -49,12 +50,47 @@ def find_study(session: Session, name: str) -> StudyRow:
     return (exact or rows)[0]
 
 
-def deliveries_of_study(session: Session, study: StudyRow) -> list[tuple[int, DeliveryRow]]:
-    """What was, or is to be, delivered of a study, with the number of the version."""
+class DeliveryState(StrEnum):
+    """Where a delivery is: a person decides what becomes of one that was set aside."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    SET_ASIDE = "set aside"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class ListedDelivery:
+    """A delivery, the study and the number of the version that it is of, and where it is."""
+
+    row: DeliveryRow
+    study_instance_uid: str
+    version: int
+    state: DeliveryState
+
+
+def listed_deliveries(session: Session, rows: Sequence[DeliveryRow]) -> list[ListedDelivery]:
+    """Deliveries as they are listed, in the same order."""
     found = (
-        select(VersionRow.number, DeliveryRow)
+        select(DeliveryRow.id, StudyRow.study_instance_uid, VersionRow.number, JobRow.state)
         .join(VersionRow, VersionRow.id == DeliveryRow.version_id)
-        .where(VersionRow.study_id == study.id)
-        .order_by(DeliveryRow.id)
+        .join(StudyRow, StudyRow.id == VersionRow.study_id)
+        .outerjoin(JobRow, JobRow.id == DeliveryRow.job_id)
+        .where(DeliveryRow.id.in_([row.id for row in rows]))
     )
-    return [(number, row) for number, row in session.execute(found)]
+    facts = {id_: (uid, number, job) for id_, uid, number, job in session.execute(found)}
+    return [ListedDelivery(row, *facts[row.id][:2], _state_of(row, facts[row.id][2])) for row in rows]
+
+
+def deliveries_of_study(session: Session, study: StudyRow) -> list[ListedDelivery]:
+    """What was, or is to be, delivered of a study, in the order in which it was queued."""
+    of_it = select(DeliveryRow).join(VersionRow, VersionRow.id == DeliveryRow.version_id)
+    rows = session.scalars(of_it.where(VersionRow.study_id == study.id).order_by(DeliveryRow.id)).all()
+    return listed_deliveries(session, rows)
+
+
+def _state_of(delivery: DeliveryRow, job: JobState | None) -> DeliveryState:
+    if delivery.delivered_at is not None:
+        return DeliveryState.DELIVERED
+    settled = {JobState.DEAD: DeliveryState.SET_ASIDE, JobState.DONE: DeliveryState.SKIPPED}
+    return DeliveryState.WAITING if job is None else settled.get(job, DeliveryState.WAITING)

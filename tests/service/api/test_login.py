@@ -23,7 +23,7 @@ def test_nothing_but_health_and_login_is_open(api: Api) -> None:
             if path in (f"{API}/health", f"{API}/login") or path.startswith(f"{API}/login/openid"):
                 continue
             filled = path.replace("{study_uid}", "1.2").replace("{sop_instance_uid}", "1.3").replace("{name}", "x")
-            filled = filled.replace("{number}", "1").replace("{job_id}", "1")
+            filled = filled.replace("{number}", "1").replace("{job_id}", "1").replace("{delivery_id}", "1")
             answer = client.request(method, filled)
             assert answer.status_code == 401, (method, path)
             assert answer.headers["content-type"] == "application/problem+json"

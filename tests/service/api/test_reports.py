@@ -7,7 +7,7 @@ import threading
 from sqlalchemy import select
 
 from amrg.service.audit import verify
-from amrg.service.database.tables import AuditRow, StudyRow, StudyState, UserRole
+from amrg.service.database.tables import AuditRow, JobRow, JobState, StudyRow, StudyState, UserRole
 from amrg.service.settings import MllpDestination, Settings
 from tests.service.api.clients import Api, Person
 from tests.service.reports import STUDY, add_study
@@ -146,6 +146,16 @@ def test_a_signature_queues_its_deliveries(settings: Settings) -> None:
     assert reader.get("/deliveries").json()["items"] == []
     assert reader.send("POST", f"{REPORT}/signature", {"acknowledged": cautions(reader)}, 1).status_code == 201
     (delivery,) = reader.get(f"/studies/{STUDY}/deliveries").json()
-    assert (delivery["destination"], delivery["version"], delivery["delivered_at"]) == ("his", 2, None)
+    assert (delivery["destination"], delivery["version"], delivery["state"]) == ("his", 2, "waiting")
     assert reader.get("/deliveries", params={"delivered": False}).json()["items"] == [delivery]
+    admin, skip = api.logged_in("admin", UserRole.ADMINISTRATOR), f"/deliveries/{delivery['id']}/skip"
+    assert reader.send("POST", skip).status_code == 403
+    early = admin.send("POST", skip)
+    assert (early.status_code, "was not set aside" in early.json()["detail"]) == (409, True)
+    with api.sessions.begin() as session:
+        session.get_one(JobRow, delivery["job_id"]).state = JobState.DEAD
+    assert reader.get(f"/studies/{STUDY}/deliveries").json()[0]["state"] == "set aside"
+    skipped = admin.send("POST", skip)
+    assert (skipped.status_code, skipped.json()["state"]) == (200, "skipped"), skipped.text
+    assert admin.send("POST", "/deliveries/99/skip").status_code == 409
     api.close()

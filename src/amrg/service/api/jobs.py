@@ -18,7 +18,9 @@ from amrg.service import queue
 from amrg.service.api.context import Administrator, Anyone, Held, Program, Reading, RowNumber
 from amrg.service.api.pages import Before, Limit, Page, rows_of_page
 from amrg.service.database.engine import reading
-from amrg.service.database.tables import DeliveryRow, JobKind, JobRow, JobState, StudyRow, VersionRow
+from amrg.service.database.tables import DeliveryRow, JobKind, JobRow, JobState, StudyRow
+from amrg.service.delivering import skip_delivery
+from amrg.service.listing import DeliveryState, ListedDelivery, deliveries_of_study, listed_deliveries
 
 router = APIRouter(tags=["operation"])
 
@@ -37,7 +39,10 @@ class Job(Value):
 
 
 class Delivery(Value):
-    """One object of one version for one destination."""
+    """One object of one version for one destination.
+
+    One that was set aside is sent again by `POST /jobs/{job_id}/retry`, or skipped by `POST /deliveries/{id}/skip`.
+    """
 
     id: int
     study_instance_uid: str
@@ -46,6 +51,7 @@ class Delivery(Value):
     format: str
     uid: str
     job_id: int | None
+    state: DeliveryState
     error: str
     delivered_at: datetime.datetime | None
 
@@ -107,33 +113,26 @@ def list_deliveries(
     if delivered is not None:
         found = found.where(DeliveryRow.delivered_at.is_not(None) if delivered else DeliveryRow.delivered_at.is_(None))
     rows, following = rows_of_page(session, found, DeliveryRow.id, limit, before)
-    return Page(items=tuple(deliveries_of(session, rows)), next=following)
+    return Page(items=tuple(map(_delivery, listed_deliveries(session, rows))), next=following)
 
 
-def deliveries_of(session: Session, rows: list[DeliveryRow]) -> Iterator[Delivery]:
-    """Deliveries with the study and the version that they are of."""
-    numbers = [row.version_id for row in rows]
-    versions = {
-        row.id: (row.number, row.study_instance_uid)
-        for row in session.execute(
-            select(VersionRow.id, VersionRow.number, StudyRow.study_instance_uid)
-            .join(StudyRow, StudyRow.id == VersionRow.study_id)
-            .where(VersionRow.id.in_(numbers))
-        )
-    }
-    for row in rows:
-        number, study = versions[row.version_id]
-        yield Delivery(
-            id=row.id,
-            study_instance_uid=study,
-            version=number,
-            destination=row.destination,
-            format=row.format,
-            uid=row.uid,
-            job_id=row.job_id,
-            error=row.error,
-            delivered_at=row.delivered_at,
-        )
+@router.post("/deliveries/{delivery_id}/skip")
+def skip(delivery_id: RowNumber, caller: Administrator, held: Held) -> Delivery:
+    """Skip a delivery that was set aside, so that what waits for it is sent."""
+    with held.sessions.begin() as session:
+        row = skip_delivery(session, delivery_id, caller.login)
+        return _delivery(listed_deliveries(session, [row])[0])
+
+
+def study_deliveries(session: Session, study: StudyRow) -> tuple[Delivery, ...]:
+    """What was, or is to be, delivered of a study."""
+    return tuple(map(_delivery, deliveries_of_study(session, study)))
+
+
+def _delivery(listed: ListedDelivery) -> Delivery:
+    own = ("id", "destination", "format", "uid", "job_id", "error", "delivered_at")
+    facts = {name: getattr(listed.row, name) for name in own}
+    return Delivery(study_instance_uid=listed.study_instance_uid, version=listed.version, state=listed.state, **facts)
 
 
 def _job(row: JobRow) -> Job:

@@ -17,11 +17,11 @@ from amrg.birads import FindingDecision, ReportVersion
 from amrg.core.values import Value
 from amrg.service import signing
 from amrg.service.api.context import Anyone, Held, Reader, Reading, RowNumber, Service, StudyUid, study_row
-from amrg.service.api.jobs import Delivery, deliveries_of
+from amrg.service.api.jobs import Delivery, study_deliveries
 from amrg.service.api.problems import ApiError
 from amrg.service.api.studies import record_access
 from amrg.service.database.engine import reading
-from amrg.service.database.tables import DeliveryRow, VersionRow
+from amrg.service.database.tables import VersionRow
 from amrg.service.delivering import queue_deliveries
 from amrg.service.signing import Deliver, Edit, Read, cautions
 from amrg.service.versions import newest_version, read_version
@@ -144,13 +144,7 @@ def read_one_version(study_uid: StudyUid, number: RowNumber, caller: Anyone, hel
 @router.get("/deliveries")
 def list_study_deliveries(study_uid: StudyUid, _: Anyone, session: Reading) -> tuple[Delivery, ...]:
     """What was, or is to be, delivered of a study."""
-    rows = session.scalars(
-        select(DeliveryRow)
-        .join(VersionRow, VersionRow.id == DeliveryRow.version_id)
-        .where(VersionRow.study_id == study_row(session, study_uid).id)
-        .order_by(DeliveryRow.id)
-    )
-    return tuple(deliveries_of(session, list(rows)))
+    return study_deliveries(session, study_row(session, study_uid))
 
 
 @router.patch("/report")

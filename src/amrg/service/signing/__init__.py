@@ -3,7 +3,7 @@
 Every act names the version that the person read, and adds a new one: nothing that was stated is changed.
 """
 
-from amrg.service.signing.acts import Deliver, Read, add_addendum, correct, edit, sign, withdraw
+from amrg.service.signing.acts import Deliver, Read, add_addendum, correct, edit, show_to_sign, sign, withdraw
 from amrg.service.signing.checks import Caution, cautions
 from amrg.service.signing.editing import Edit, decide
 from amrg.service.signing.errors import (
@@ -37,6 +37,7 @@ __all__ = [
     "correct",
     "decide",
     "edit",
+    "show_to_sign",
     "sign",
     "withdraw",
 ]

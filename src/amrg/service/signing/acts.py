@@ -14,7 +14,7 @@ from amrg.core.values import first_complaint
 from amrg.service import audit
 from amrg.service.database.engine import database_now
 from amrg.service.database.tables import StudyRow, StudyState, UserRole, UserRow, VersionRow
-from amrg.service.signing.checks import cautions, require_acknowledged
+from amrg.service.signing.checks import Caution, cautions, require_acknowledged
 from amrg.service.signing.editing import LONGEST_TEXT, Edit, edited, is_printable
 from amrg.service.signing.errors import BadEdit, NotAllowed, NotFound, PatientConflict, StaleVersion, WrongStatus
 from amrg.service.versions import add_version, newest_version, read_version
@@ -64,6 +64,29 @@ def edit(session: Session, read: Read, changes: Edit, deliver: Deliver) -> Versi
     deliver(session, row)
     _record(session, held, row, "report edited", {"fields": sorted(changes.model_fields_set)})
     return row
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a reader is shown before signing: the version, its number, and what is to be acknowledged."""
+
+    number: int
+    version: ReportVersion
+    cautions: tuple[Caution, ...]
+
+
+def show_to_sign(session: Session, study_instance_uid: str, login: str) -> Review:
+    """The newest version, for a reader who may sign it; that it was read is recorded in the audit trail.
+
+    Raises:
+        SigningError: of the kind that says why the person cannot sign it; nothing is to be shown.
+    """
+    study = session.scalars(select(StudyRow).where(StudyRow.study_instance_uid == study_instance_uid)).one_or_none()
+    newest = None if study is None else newest_version(session, study)
+    held = _open(session, Read(study_instance_uid, newest.number if newest else 0, login), _UNSIGNED)
+    audit.append(session, login, "report read", study_instance_uid, {})
+    found = cautions(held.version, held.study, held.row.image_revision)
+    return Review(held.row.number, held.version, found)
 
 
 def sign(session: Session, read: Read, acknowledged: Collection[str], deliver: Deliver) -> VersionRow:
@@ -160,7 +183,7 @@ def _open(session: Session, read: Read, statuses: Collection[Status], *, needs_o
         raise StaleVersion(f"version {read.number} was read; the newest is {row.number}: read that one first")
     version = read_version(row)
     if version.status not in statuses:
-        allowed = ", ".join(sorted(statuses))
+        allowed = " or ".join(sorted(statuses))
         raise WrongStatus(f"version {row.number} is {version.status}; expected one that is {allowed}")
     if needs_one_patient and study.state is StudyState.CONFLICT:
         raise PatientConflict("the study's images name several patients; decide whose they are first")

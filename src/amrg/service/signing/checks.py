@@ -24,9 +24,8 @@ class Caution:
 def cautions(version: ReportVersion, study: StudyRow, image_revision: int) -> tuple[Caution, ...]:
     """What stands against signing a version that is of the study's images at a revision; empty where nothing does."""
     new = study.image_revision - image_revision
-    found = [Caution(f"new-images.{study.image_revision}", "new images since this draft, which it is not of")] * (
-        new > 0
-    )
+    message = "new images since this draft, which says nothing of them"
+    found = [Caution(f"new-images.{study.image_revision}", message)] if new > 0 else []
     for kind, message in (*_rules(version), *_text(version), *_undecided(version)):
         found.append(Caution(f"{kind}.{sha256_of_text(message)[:8]}", message))
     return tuple(dict.fromkeys(found))
