@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from amrg.service import queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import JobKind, JobRow, JobState
+from amrg.service.processes.job_loop import JobLoop, Permanent
 from amrg.service.queue import Lease, LeaseLost, NoSuchJob
 from amrg.service.settings import JobSettings
 
@@ -180,3 +182,23 @@ def test_senders_wait_while_too_many_studies_do(sessions: sessionmaker[Session])
         assert queue.is_full(session, JobSettings(most_waiting=2))
         assert not queue.is_full(session, JobSettings(most_waiting=3))
         assert queue.counts(session) == {(JobKind.DRAFT, JobState.WAITING): 2}
+
+
+def test_the_log_has_the_reason_where_it_is_amrg_s_own_and_the_class_where_it_may_name_a_patient(
+    sessions: sessionmaker[Session], caplog: pytest.LogCaptureFixture
+) -> None:
+    def reason(error: Exception) -> str:
+        def handler(_: Lease) -> None:
+            raise error
+
+        with sessions.begin() as session:
+            job = queue.add(session, JobKind.DELIVER, str(error), {}).id
+        with caplog.at_level(logging.WARNING):
+            loop = JobLoop(sessions, "w", {JobKind.DELIVER: handler}, JobSettings(), threading.Event())
+            lease = queue.take(sessions, [JobKind.DELIVER], "w", JobSettings())
+            assert lease is not None
+            loop.do(lease)
+        return caplog.messages[-1].removeprefix(f"job {job} failed in attempt 1: ")
+
+    assert reason(Permanent("ris: no connection: Connection refused")) == "ris: no connection: Connection refused"
+    assert reason(ValueError("Roe^Mary")) == "ValueError"

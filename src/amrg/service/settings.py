@@ -185,13 +185,14 @@ class Settings(Value):
 
     A study is complete when nothing of it arrived for `quiet_seconds`. `reserve_megabytes` of the disk stay free: below
     that nothing more is received.
+
+    `facility_name` is the site in exported audit events, and the organization of readers who log in by OpenID.
     """
 
     folder: Path = Path("amrg-data")
     database_url: str = ""
     model: str | None = None
     facility_name: str = ""
-    facility_address: str = ""
     quiet_seconds: float = Field(30, ge=0)
     reserve_megabytes: int = Field(512, ge=0)
     jobs: JobSettings = JobSettings()

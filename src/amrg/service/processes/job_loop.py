@@ -62,12 +62,11 @@ class JobLoop:
         except LeaseLost:
             log.warning("job %d: its lease was lost, what was done is discarded", lease.job_id)
         except Exception as error:
-            log.warning("job %d failed in attempt %d: %s", lease.job_id, lease.attempt, type(error).__name__)
+            log.warning("job %d failed in attempt %d: %s", lease.job_id, lease.attempt, _why(error))
             self._failed(lease, error)
 
     def _failed(self, lease: Lease, error: Exception) -> None:
-        # Only amrg's own messages are sure to name no patient.
-        why = str(error) if isinstance(error, AmrgError) else type(error).__name__
+        why = _why(error)
         try:
             with self.sessions.begin() as session:
                 if isinstance(error, Permanent):
@@ -86,3 +85,8 @@ class JobLoop:
         if job.kind is JobKind.DRAFT:
             study_failed(session, job.payload["study_id"], job.payload["image_revision"], job.error)
         audit.append(session, audit.SYSTEM, "job set aside", job.key, {"job": job.id, "error": job.error})
+
+
+def _why(error: Exception) -> str:
+    """What went wrong: only amrg's own messages are sure to name no patient."""
+    return str(error) if isinstance(error, AmrgError) else type(error).__name__
