@@ -125,9 +125,15 @@ def decided_findings(
         if decision is None:
             (findings if number < first_unconfirmed else unconfirmed).append(finding)
         elif decision.decision is not Decision.REJECTED:
-            findings.append(decision.result or finding)
+            findings.append(finding if decision.result is None else _on_its_side(decision.result))
     findings += [d.result for d in decisions if d.decision is Decision.ADDED and d.result is not None]
     return tuple(findings), tuple(unconfirmed)
+
+
+def _on_its_side(finding: Finding) -> Finding:
+    """A finding without boxes on the other breast: one that a reader moved has none there."""
+    kept = tuple(box for box in finding.boxes if finding.laterality in (None, box.laterality))
+    return finding if kept == finding.boxes else finding.model_copy(update={"boxes": kept})
 
 
 def _numbered(draft: Draft, decisions: Sequence[FindingDecision]) -> dict[int, FindingDecision]:
