@@ -70,9 +70,9 @@ def sample(service: LoadedService) -> list[tuple[float, int, int]]:
     for kind in KINDS:
         process = Path("/proc") / str(service.pid(kind))
         status = (process / "status").read_text(encoding="utf-8")
-        value = {line.split(":")[0]: line.split(":")[1].split()[0] for line in status.splitlines() if ":\t" in line}
+        value = {words[0]: words[1] for words in map(str.split, status.splitlines()) if len(words) > 1}
         files = len(list((process / "fd").iterdir()))
-        found.append((int(value["VmRSS"]) / 1024, files, int(value["Threads"])))
+        found.append((int(value["VmRSS:"]) / 1024, files, int(value["Threads:"])))
     return found
 
 
