@@ -16,6 +16,7 @@ from amrg.cli.inspect import inspect
 from amrg.cli.model import app as models
 from amrg.cli.parse import parse_file
 from amrg.cli.phantom import phantom
+from amrg.cli.pull import pull
 from amrg.cli.report import report
 from amrg.cli.reproduce import app as reproduce
 from amrg.cli.serve import serve
@@ -41,6 +42,7 @@ app.command("train")(train)
 app.command("sweep")(sweep)
 app.command("export")(export)
 app.command("studies")(studies)
+app.command("pull")(pull)
 app.command("sign")(sign)
 app.add_typer(users, name="users")
 app.add_typer(audit, name="audit")

@@ -67,6 +67,7 @@ EXIT_OF: dict[str, Exit] = {
     "NotAMammogram": Exit.NOT_A_MAMMOGRAM,
     "NoSuchDelivery": Exit.UNREADABLE,
     "NotDelivered": Exit.NOT_DELIVERED,
+    "NotPulled": Exit.UNREADABLE,
     "NotReceived": Exit.UNREADABLE,
     "NotReported": Exit.UNREADABLE,
     "Permanent": Exit.UNREADABLE,
@@ -79,6 +80,7 @@ EXIT_OF: dict[str, Exit] = {
     "TooLarge": Exit.UNREADABLE,
     "TruthError": Exit.UNREADABLE,
     "TuningError": Exit.TUNING,
+    "UnusableQuery": Exit.USAGE,
 }
 """The exit code of every kind of error, by its class; one that is not listed has that of its base class."""
 

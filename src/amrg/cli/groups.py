@@ -34,6 +34,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "amrg export runs/tuned --adapter --out exported-adapter",
     ),
     "studies": ("amrg studies --state drafted", "amrg studies 1.2.826.0.1.3680043.8.498.1"),
+    "pull": ("amrg pull 1.2.826.0.1.3680043.8.498.1 --from pacs", "amrg pull --accession A1234 --from vna"),
     "sign": ("amrg sign A1234 --as doe", "amrg sign A1234 --as doe --yes --acknowledge new-images.5"),
     "users add": (
         "amrg users add doe --person-name Doe^Jane --organization 'General Hospital'",

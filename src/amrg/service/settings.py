@@ -109,6 +109,7 @@ class Sends(StrEnum):
 
 
 DicomFormat = Literal["sr", "measurements", "cad", "pdf"]
+SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 DestinationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -180,6 +181,42 @@ AnyDestination = Annotated[
 ]
 
 
+class SourceSettings(Value):
+    """A system that studies are pulled from. With `priors`, earlier mammograms of a new study's patient are.
+
+    A draft waits for them for `wait_seconds` at most. An answer that is not there after `deadline_seconds` is none.
+    """
+
+    name: SourceName
+    priors: bool = False
+    wait_seconds: float = Field(120, ge=0)
+    deadline_seconds: float = Field(300, gt=0)
+
+
+class DicomSource(SourceSettings):
+    """A DICOM station that answers C-FIND and sends to this node by C-MOVE; TLS as for MLLP."""
+
+    kind: Literal["dicom"]
+    host: str
+    port: int = Field(ge=1, le=65535)
+    ae_title: AeTitle
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+class WebSource(SourceSettings):
+    """The base URL of a DICOMweb service with QIDO-RS and WADO-RS; the rest as for FHIR."""
+
+    kind: Literal["dicomweb"]
+    url: HttpUrl
+    token: SecretStr | None = None
+    tls_ca: Path | None = None
+
+
+AnySource = Annotated[DicomSource | WebSource, Field(discriminator="kind")]
+
+
 class Settings(Value):
     """All of them. `folder` has the images and the database where no other is named.
 
@@ -200,12 +237,14 @@ class Settings(Value):
     http: HttpSettings = HttpSettings()
     openid: OpenIdSettings | None = None
     destinations: tuple[AnyDestination, ...] = ()
+    sources: tuple[AnySource, ...] = ()
 
     @model_validator(mode="after")
-    def _every_destination_has_its_own_name(self) -> Self:
-        names = [destination.name for destination in self.destinations]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two destinations are named {twice[0]}; give every destination a name of its own")
+    def _every_name_stands_once(self) -> Self:
+        for kind, named in (("destination", self.destinations), ("source", self.sources)):
+            names = [one.name for one in named]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"two {kind}s are named {twice[0]}; give every {kind} a name of its own")
         return self
 
     @property

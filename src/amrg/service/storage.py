@@ -7,13 +7,15 @@ points to it only afterwards; what no row points to is an orphan of a crash, whi
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -191,9 +193,27 @@ class Storage:
         """Remove a file that no row points to."""
         self.path_of(relative).unlink(missing_ok=True)
 
-    def remove_orphans(self, known: Iterable[str]) -> int:
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Store in another process than the node's: `remove_orphans` waits until file and row are both there."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def remove_orphans(self, known: Callable[[], Iterable[str]]) -> int:
         """Remove stored files that no row points to, as a crash between file and row leaves them; returns how many."""
-        rows = set(known)
+        with self._locked(fcntl.LOCK_EX):
+            return self._remove_unknown(set(known()))
+
+    def _remove_unknown(self, rows: set[str]) -> int:
         orphans = [
             file for file in self.folder.glob("??/*.dcm") if file.relative_to(self.folder).as_posix() not in rows
         ]

@@ -17,6 +17,7 @@ from amrg.imaging.header import read_header
 from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import InstanceRow, JobKind, StudyRow, StudyState, VersionRow
+from amrg.service.pulling.requesting import PRIOR_REASON, is_prior, queue_priors
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 
@@ -74,17 +75,20 @@ def _close(sessions: sessionmaker[Session], storage: Storage, study_id: int, set
             detail = {"image_revision": revision, "reason": refusal}
             audit.append(session, audit.SYSTEM, "patient conflict", study.study_instance_uid, detail)
             return True
-        queue_draft(session, study)
         detail = {"image_revision": revision, "images": len(images)}
+        if is_prior(session, study):
+            study.state, study.reason = StudyState.NOT_DRAFTED, PRIOR_REASON
+        else:
+            queue_draft(session, study, queue_priors(session, study, settings))
         audit.append(session, audit.SYSTEM, "study received", study.study_instance_uid, detail)
     return True
 
 
-def queue_draft(session: Session, study: StudyRow) -> None:
-    """Have a study drafted, once for each state of its images."""
+def queue_draft(session: Session, study: StudyRow, run_after: datetime.datetime | None = None) -> None:
+    """Have a study drafted, once for each state of its images; not before `run_after`, where it waits for priors."""
     study.state, study.reason = StudyState.WAITING, ""
     payload = {"study_id": study.id, "image_revision": study.image_revision}
-    queue.add(session, JobKind.DRAFT, f"draft:{study.id}:{study.image_revision}", payload)
+    queue.add(session, JobKind.DRAFT, f"draft:{study.id}:{study.image_revision}", payload, run_after)
 
 
 def locked(session: Session, study_id: int) -> StudyRow:

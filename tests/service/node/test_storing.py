@@ -209,6 +209,6 @@ def test_what_a_crash_left_is_cleared_at_the_start(tmp_path: Path) -> None:
     whole.write(b"\0" * 128 + b"DICM" + b"\x02\0\0\0UL\x04\0" + b"\0" * 4 + b"data")
     assert whole.sha256 == hashlib.sha256(b"data").hexdigest()
     path = storage.store(whole)
-    assert (storage.clear_incoming(), storage.remove_orphans([path])) == (1, 0)
+    assert (storage.clear_incoming(), storage.remove_orphans(lambda: [path])) == (1, 0)
     assert storage.is_intact(path, whole.sha256)
-    assert storage.remove_orphans([]) == 1
+    assert storage.remove_orphans(lambda: []) == 1

@@ -29,8 +29,7 @@ def run_service(settings: Settings, sessions: sessionmaker[Session], stop: threa
     storage = Storage(settings.images, settings.dicom.object_megabytes * 2**20, settings.reserve_megabytes * 2**20)
     node = Node(settings, sessions, storage)
     half = storage.clear_incoming()
-    with reading(sessions) as session:
-        orphans = storage.remove_orphans(session.scalars(select(InstanceRow.path)))
+    orphans = storage.remove_orphans(lambda: _paths(sessions))
     if half or orphans:
         log.info("removed %d half received files and %d that no row points to", half, orphans)
     api = Api(settings)
@@ -43,6 +42,12 @@ def run_service(settings: Settings, sessions: sessionmaker[Session], stop: threa
             raise NodeError("the HTTP API ended")
     api.stop()
     node.stop()
+
+
+def _paths(sessions: sessionmaker[Session]) -> list[str]:
+    """Where the files of all rows are."""
+    with reading(sessions) as session:
+        return list(session.scalars(select(InstanceRow.path)))
 
 
 class Api(threading.Thread):

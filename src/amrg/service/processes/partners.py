@@ -14,18 +14,25 @@ from amrg.service.delivering import Deliverer
 from amrg.service.node.commitment import report_commitment
 from amrg.service.node.server import quiet_pynetdicom
 from amrg.service.processes.job_loop import Handler, JobLoop
+from amrg.service.pulling.handling import Puller
 from amrg.service.queue import Lease
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 
 
 def run_partner_worker(settings: Settings, sessions: sessionmaker[Session], worker: str, stop: threading.Event) -> None:
-    """Report and deliver until stopped."""
+    """Report, deliver, and pull in a thread beside that: a study that takes long to come delays no report."""
     quiet_pynetdicom()
-    partners = Partners(settings, sessions, Storage(settings.images))
+    limits = (settings.dicom.object_megabytes * 2**20, settings.reserve_megabytes * 2**20)
+    partners = Partners(settings, sessions, Storage(settings.images, *limits))
     deliverer = Deliverer(settings, sessions, partners.storage)
+    puller = Puller(settings, sessions, partners.storage)
+    pulling = JobLoop(sessions, worker, {JobKind.PULL: puller.pull}, settings.jobs, stop)
+    thread = threading.Thread(target=pulling.run, name="pulling", daemon=True)
+    thread.start()
     handlers: dict[JobKind, Handler] = {JobKind.COMMITMENT: partners.report, JobKind.DELIVER: deliverer.deliver}
     JobLoop(sessions, worker, handlers, settings.jobs, stop).run()
+    thread.join()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,9 @@ class StowSender:
     def _found(self, requests: Requests, uid: str, status: int) -> Outcome:
         """Whether the service has an object that its answer did not name."""
         answer = requests.send("GET", f"{self.url.rstrip('/')}/instances", _JSON, params={"SOPInstanceUID": uid})
-        if answer.status == HTTPStatus.OK and any(uid in _values(one, "00080018") for one in _items(answer.json())):
+        if answer.status == HTTPStatus.OK and any(
+            uid in values_of(one, "00080018") for one in data_sets(answer.json())
+        ):
             return Sent()
         return Retry(f"HTTP {status}, and the object is not there")
 
@@ -68,12 +70,12 @@ def _outcome(answer: HttpAnswer, uid: str) -> Outcome | None:
     """What an answer says of an object; None where it says success, or nothing that can be read, and not of which."""
     if not answer.is_success and answer.status != HTTPStatus.CONFLICT:
         return refused(answer.status)
-    found = next(_items([answer.json()]), {})
+    found = next(data_sets([answer.json()]), {})
     for item in _sequence(found, _FAILED):
-        if uid in _values(item, _INSTANCE) or answer.status == HTTPStatus.CONFLICT:
-            reasons = [reason for reason in _values(item, _REASON) if isinstance(reason, int)]
+        if uid in values_of(item, _INSTANCE) or answer.status == HTTPStatus.CONFLICT:
+            reasons = [reason for reason in values_of(item, _REASON) if isinstance(reason, int)]
             return outcome_of_status(reasons[0] if reasons else _PROCESSING_FAILURE)
-    if answer.is_success and any(uid in _values(item, _INSTANCE) for item in _sequence(found, _REFERENCED)):
+    if answer.is_success and any(uid in values_of(item, _INSTANCE) for item in _sequence(found, _REFERENCED)):
         return Sent()
     return None if answer.is_success else refused(answer.status)
 
@@ -81,20 +83,21 @@ def _outcome(answer: HttpAnswer, uid: str) -> Outcome | None:
 _PROCESSING_FAILURE = 0x0110
 
 
-def _items(found: Any) -> Iterator[dict[str, Any]]:
+def data_sets(found: Any) -> Iterator[dict[str, Any]]:
     """The data sets of a DICOM JSON document: a list of them, or one alone."""
     for item in found if isinstance(found, list) else []:
         if isinstance(item, list):
-            yield from _items(item)
+            yield from data_sets(item)
         elif isinstance(item, dict):
             yield item
 
 
 def _sequence(found: dict[str, Any], tag: str) -> Iterator[dict[str, Any]]:
-    yield from _items(_values(found, tag))
+    yield from data_sets(values_of(found, tag))
 
 
-def _values(found: dict[str, Any], tag: str) -> list[Any]:
+def values_of(found: dict[str, Any], tag: str) -> list[Any]:
+    """The values of an attribute of a DICOM JSON data set; none where it is absent or empty."""
     element = found.get(tag)
     values = element.get("Value") if isinstance(element, dict) else None
     return values if isinstance(values, list) else []
