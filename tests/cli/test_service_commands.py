@@ -189,3 +189,18 @@ def test_the_trail_is_exported_and_the_rest_later(sessions: sessionmaker[Session
     lines = [(tmp_path / name).read_text().splitlines() for name in ("first.ndjson", "rest.ndjson")]
     events = [json.loads(line) for file in lines for line in file]
     assert [event["subtype"][0]["display"] for event in events] == ["user added", "user disabled"]
+
+
+def test_a_pull_is_one_job_and_names_no_patient(sessions: sessionmaker[Session], tmp_path: Path) -> None:
+    source = '[[sources]]\nkind = "dicomweb"\nname = "vna"\nurl = "https://vna.example/dicom-web"\n'
+    (tmp_path / "amrg.toml").write_text(SETTINGS + source)
+    for _ in range(2):
+        done = run("pull", "--patient-id", "SECRET7", "--from", "vna")
+        assert (done.exit_code, done.stdout) == (Exit.OK, "job 1: waiting\n"), done.output
+    trail = run("audit", "show", "--json").stdout
+    assert [row["action"] for row in json.loads(trail)] == ["pull requested"] * 2
+    assert "SECRET7" not in trail
+    for wrong in (["1.2.3", "--accession", "A1"], [], ["1.x"], ["--accession", "A*"]):
+        assert run("pull", *wrong, "--from", "vna").exit_code == Exit.USAGE
+    done = run("pull", "1.2.3", "--from", "pacs")
+    assert (done.exit_code, done.stderr) == (Exit.USAGE, "amrg: source 'pacs': not in the settings; known: vna\n")

@@ -100,7 +100,7 @@ class StudyPartner(Protocol):
         """The instances of a study, as the source lists them. Raises as above."""
 
     def retrieve(self, study_instance_uid: str, missing: Instances) -> str:
-        """Have instances come; returns what the source said of it. What came is what is stored, whatever it said.
+        """Have instances come; returns what the source answer of it. What came is what is stored, whatever it answer.
 
         Raises as above.
         """

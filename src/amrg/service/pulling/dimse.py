@@ -72,13 +72,13 @@ class DicomPartner:
     def retrieve(self, study_instance_uid: str, missing: Instances) -> str:
         """Have instances sent to this node, by its AE title, each by itself.
 
-        Asked for a whole study, some stations send nothing more after a file that they lost.
+        When a whole study is requested, some stations send nothing more after a file that they lost.
 
         Raises:
             NotPulled: the station does not answer, or does not know this node.
         """
         with self._associated(StudyRootQueryRetrieveInformationModelMove) as association:
-            said = [
+            results = [
                 self._moved(
                     association,
                     {
@@ -89,7 +89,7 @@ class DicomPartner:
                 )
                 for uid, listed in missing.items()
             ]
-        return "; ".join(f"{said.count(one)} x {one}" for one in dict.fromkeys(said))
+        return "; ".join(f"{results.count(one)} x {one}" for one in dict.fromkeys(results))
 
     def _moved(self, association: Any, keys: dict[str, str]) -> str:
         """Move an instance; returns the last status, and the counts that came with it."""

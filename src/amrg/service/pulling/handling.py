@@ -95,17 +95,17 @@ class Puller:
             wake_draft(session, study_id)
 
     def _pull_study(self, lease: Lease, partner: StudyPartner, uid: str) -> None:
-        """Have what is missing of a study come, and count what is here then, whatever the source said."""
+        """Have what is missing of a study come, and count what is here then, whatever the source answer."""
         listed = {sop: where for sop, where in partner.instances(uid).items() if is_uid(sop)}
         if not listed:
             raise Permanent("the source has no such study, or lists no instance of it")
-        said = ""
+        answer = ""
         if missing := self._missing(uid, listed):
             with self.sessions.begin() as session:
                 queue.renew(session, lease)  # nothing is asked for under a lease that was lost
-            said = partner.retrieve(uid, missing)
+            answer = partner.retrieve(uid, missing)
             if still := self._missing(uid, listed):
-                raise self._incomplete(lease, len(listed), sorted(still), said)
+                raise self._incomplete(lease, len(listed), sorted(still), answer)
         with self.sessions.begin() as session:
             queue.finish(session, lease)
             detail = {"source": str(lease.payload["source"]), "instances": len(listed), "came": len(missing)}
@@ -118,13 +118,13 @@ class Puller:
             here = set(session.scalars(of_study.where(StudyRow.study_instance_uid == study_instance_uid)))
         return {uid: where for uid, where in listed.items() if uid not in here}
 
-    def _incomplete(self, lease: Lease, listed: int, missing: list[str], said: str) -> NotPulled | Permanent:
+    def _incomplete(self, lease: Lease, listed: int, missing: list[str], answer: str) -> NotPulled | Permanent:
         """What is wrong: nothing came, which may pass, or a part, which is set aside after a few attempts."""
         if len(missing) == listed:
-            return NotPulled(f"none of {listed} instances came; the source: {said}")
+            return NotPulled(f"none of {listed} instances came; the source: {answer}")
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         named = ", ".join(missing[:_MOST_NAMED])
-        line = f"{listed - len(missing)} of {listed} instances are here; the source: {said}; missing: {named}{more}"
+        line = f"{listed - len(missing)} of {listed} instances are here; the source: {answer}; missing: {named}{more}"
         return NotPulled(line) if lease.attempt < self.settings.jobs.attempts else Permanent(line)
 
 

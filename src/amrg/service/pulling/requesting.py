@@ -67,12 +67,12 @@ def queue_prior(session: Session, source: str, found: FoundStudy, study_id: int)
 
 def queue_priors(session: Session, study: StudyRow, settings: Settings) -> datetime.datetime | None:
     """Ask for the priors of a complete study; returns until when its draft waits for them, None where it does not."""
-    asked = [source for source in settings.sources if source.priors]
-    if not asked or not study.patient_id.strip() or not study.study_date:
+    sources = [source for source in settings.sources if source.priors]
+    if not sources or not study.patient_id.strip() or not study.study_date:
         return None
     waits = [
         source.wait_seconds
-        for source in asked
+        for source in sources
         if queue.add(
             session, JobKind.PULL, f"priors:{study.id}:{source.name}", {"source": source.name, "for_study": study.id}
         ).state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from python_multipart.exceptions import MultipartParseError
@@ -24,6 +26,7 @@ from amrg.service.settings import WebSource
 from amrg.service.storage import Spool, Storage, TooLarge
 
 PAGE = 200
+_RESERVED = re.compile(r"[^A-Za-z0-9._~-]")
 _JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "identity"}
 _FILE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*', "Accept-Encoding": "identity"}
 _STUDY, _SERIES, _CLASS, _INSTANCE = "0020000D", "0020000E", "00080016", "00080018"
@@ -45,10 +48,10 @@ class WebPartner:
         Raises:
             NotPulled: the service does not answer, or not as QIDO-RS does.
         """
-        # Orthanc finds no value with a space in it, however it is encoded; what `?` finds too many is compared again.
-        keys = {keyword: value.replace(" ", "?") for keyword, value in query.keys().items()}
-        asked = {**keys, "includefield": f"{_ISSUER},{_MODALITIES}"}
-        found = map(_study, self._listed("studies", asked, _STUDY).values())
+        # Orthanc, for one, does not decode %20 in a value: `?` finds at least the same, and what it finds is compared.
+        keys = {keyword: _RESERVED.sub("?", value) for keyword, value in query.keys().items()}
+        wanted = {**keys, "includefield": f"{_ISSUER},{_MODALITIES}"}
+        found = map(_study, self._listed("studies", wanted, _STUDY).values())
         return [study for study in found if query.matches(study)]
 
     def instances(self, study_instance_uid: str) -> Instances:
@@ -66,20 +69,20 @@ class WebPartner:
         Raises:
             NotPulled: the service does not answer, or there is no room here.
         """
-        said = [self._read(study_instance_uid, uid, listed) for uid, listed in missing.items()]
-        return "; ".join(f"{said.count(one)} x {one}" for one in dict.fromkeys(said))
+        results = [self._read(study_instance_uid, uid, listed) for uid, listed in missing.items()]
+        return "; ".join(f"{results.count(one)} x {one}" for one in dict.fromkeys(results))
 
-    def _listed(self, path: str, asked: dict[str, str], key: str) -> dict[str, dict[str, Any]]:
-        """All pages of a list, by UID. A server may give less than asked for a page, or ignore `offset`.
+    def _listed(self, path: str, wanted: dict[str, str], key: str) -> dict[str, dict[str, Any]]:
+        """All pages of a list, by UID. A server may give less than the limit, or ignore `offset`.
 
         Raises:
-            NotPulled: no answer, or a full page again and again, so that the rest of the list cannot be had.
+            NotPulled: no answer, or a full page again and again, so that the rest of the list is not available.
         """
         found: dict[str, dict[str, Any]] = {}
         with self._requests() as requests:
             while True:
-                page = {**asked, "limit": str(PAGE), "offset": str(len(found))}
-                answer = requests.send("GET", f"{self._url}/{path}", _JSON, params=page)
+                page = {**wanted, "limit": str(PAGE), "offset": str(len(found))}
+                answer = requests.send("GET", f"{self._url}/{path}?{urlencode(page, safe='?,')}", _JSON)
                 if answer.status == HTTPStatus.NO_CONTENT:
                     return found
                 document = answer.json()
