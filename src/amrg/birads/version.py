@@ -132,8 +132,8 @@ def decided_findings(
 
 def _on_its_side(finding: Finding) -> Finding:
     """A finding without boxes on the other breast: one that a reader moved has none there."""
-    kept = tuple(box for box in finding.boxes if finding.laterality in (None, box.laterality))
-    return finding if kept == finding.boxes else finding.model_copy(update={"boxes": kept})
+    remaining = tuple(box for box in finding.boxes if finding.laterality in (None, box.laterality))
+    return finding if remaining == finding.boxes else finding.model_copy(update={"boxes": remaining})
 
 
 def _numbered(draft: Draft, decisions: Sequence[FindingDecision]) -> dict[int, FindingDecision]:
