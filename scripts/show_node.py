@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,6 @@ import httpx
 import pydicom
 from demo import serving, wait_for_node
 
-from amrg.phantom import Size, draw_set
 from amrg.service.settings import read_settings
 
 PAGE = Path("docs/node.md")
@@ -85,7 +85,7 @@ class Transcript:
         printed = (found.stdout + found.stderr).rstrip()
         if found.returncode:
             sys.exit(f"{' '.join(command)} ended with {found.returncode}:\n{printed}")
-        self.text += f"```\n$ {shown or ' '.join(command)}\n{printed}\n```\n\n".replace(str(self._folder), ".")
+        self.text += f"```\n$ {shown or shlex.join(command)}\n{printed}\n```\n\n".replace(str(self._folder), ".")
         return printed
 
 
@@ -136,12 +136,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "amrg.toml").write_text(SETTINGS, encoding="utf-8")
-        list(draw_set(1, SEED, folder / "drawn", Size.SMALL))
-        (study,) = [f for f in (folder / "drawn").iterdir() if f.is_dir()]
-        study.rename(folder / "exam")
         transcript = Transcript(folder)
         transcript.say("The settings, `amrg.toml`:")
         transcript.text += f"```toml\n{SETTINGS}```\n\n"
+        transcript.run("amrg", "phantom", "--count", "1", "--seed", str(SEED), "--size", "small", "drawn")
+        (study,) = [f for f in (folder / "drawn").iterdir() if f.is_dir()]
+        files = f"drawn/{study.name}/*.dcm"
         transcript.run(
             "amrg", "users", "add", "jdoe", "--person-name", "Doe^Jane", "--organization", "General Hospital",
             typed=f"{PASSWORD}\n{PASSWORD}\n",
@@ -153,10 +153,10 @@ def main() -> None:
             wait_for_node(read_settings(config), process, folder / "serve.log")
             os.chdir(here)
             transcript.say("`amrg serve` runs in another terminal.")
-            transcript.run("bash", "-c", "storescu -v -aec AMRG 127.0.0.1 11112 exam/*.dcm 2>&1 | grep -c Success",
-                           shown="storescu -v -aec AMRG 127.0.0.1 11112 exam/*.dcm | grep -c Success")  # fmt: skip
+            send = f"storescu -v -aec AMRG 127.0.0.1 11112 {files} 2>&1 | grep -c Success"
+            transcript.run("bash", "-c", send, shown=send)
             wait_for("the draft", transcript, ("amrg", "studies"), "drafted")
-            uid = str(pydicom.dcmread(next((folder / "exam").glob("*.dcm")), stop_before_pixels=True).StudyInstanceUID)
+            uid = str(pydicom.dcmread(next(study.glob("*.dcm")), stop_before_pixels=True).StudyInstanceUID)
             transcript.run("amrg", "sign", uid, "--as", "jdoe", "--yes", typed=f"{PASSWORD}\n",
                            shown=f"amrg sign {uid} --as jdoe --yes")  # fmt: skip
             objects = wait_for_objects(url, 4)
