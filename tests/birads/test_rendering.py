@@ -14,6 +14,7 @@ from amrg.birads import (
     Kind,
     Laterality,
     Location,
+    Negative,
     Quadrant,
     Recommendation,
     Report,
@@ -35,6 +36,13 @@ def test_reads_back_what_it_writes(style: Style, wording: int, report: Report) -
     parsed = parse(text)
     assert parsed.report.stated() == report.stated(), text
     assert not parsed.unread, (text, parsed.unread)
+
+
+@pytest.mark.parametrize("wording", range(WORDINGS[Style.DMID]))
+def test_denials_read_back_in_the_order_written(wording: int) -> None:
+    kinds = (Kind.NIPPLE_RETRACTION, Kind.SKIN_THICKENING)
+    report = Report(negatives=tuple(Negative(kind=kind) for kind in kinds))
+    assert parse(render(report, Style.DMID, wording)).report.stated() == report
 
 
 @pytest.mark.parametrize("style", [Style.CLINICAL, Style.IMPRESSION_FIRST])

@@ -301,7 +301,8 @@ _STUDY = (
     (Concept.STRUCTURE, (), "pectoral muscle; pectoral muscles; pectoralis; pectoralis muscle; pectoralis muscles; "
      "nipple areolar complex; areola; muscle"),
     (Concept.STRUCTURE, (Kind.SKIN_THICKENING, Kind.NIPPLE_RETRACTION), "skin and nipple; skin nipple; "
-     "skin and nipples; nipple and skin; skin and nipple areolar complex"),
+     "skin and nipples; skin and nipple areolar complex"),
+    (Concept.STRUCTURE, (Kind.NIPPLE_RETRACTION, Kind.SKIN_THICKENING), "nipple and skin"),
     (Concept.NORMAL, True, "normal; unremarkable; no abnormality; no abnormalities; within normal limits; intact; "
      "appear normal; appears normal; no significant abnormality; nad; not remarkable"),
 )  # fmt: skip
