@@ -16,11 +16,9 @@ import torch
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import KINDS
 from amrg.models.embedded.mammogram_tower import CELL, MammogramTower, MammogramTowerOutput
-from amrg.training.tower.augmenting import place_view, usual_placement
-from amrg.training.tower.film_shards import COLUMNS
 from amrg.training.tower.labelled_views import LabelledView, PlacedLesion
-from amrg.training.tower.loss import collate_views
 from amrg.training.tower.place_targets import LESION, PLACES
+from amrg.training.tower.reading import pixel_batches
 
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box
 LEAST = 5  # lesions of a kind, of which a threshold can be chosen
@@ -84,14 +82,12 @@ def _shift(tower: MammogramTower, place: int, threshold: float) -> None:
 
 @torch.inference_mode()
 def read_candidates(
-    tower: MammogramTower, views: Sequence[LabelledView], size: int, batch: int = 8
+    tower: MammogramTower, views: Sequence[LabelledView], size: int
 ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]]:
     """Of every view: logits float32 [candidates, places], and the middles of their cells [candidates, 2] in pixels."""
-    columns = round(COLUMNS * size)
-    for start in range(0, len(views), batch):
-        placed = [place_view(v, usual_placement(v, size), columns) for v in views[start : start + batch]]
+    for pixels in pixel_batches(views, size):
         with torch.autocast("cpu", torch.bfloat16):
-            out: MammogramTowerOutput = tower(collate_views(placed).pixels)
+            out: MammogramTowerOutput = tower(pixels)
         yield from _candidates(out)
 
 

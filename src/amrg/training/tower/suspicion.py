@@ -14,11 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
-from amrg.training.tower.augmenting import place_view, usual_placement
-from amrg.training.tower.film_shards import COLUMNS
 from amrg.training.tower.labelled_views import LabelledView
-from amrg.training.tower.loss import collate_views
 from amrg.training.tower.place_targets import PLACES
+from amrg.training.tower.reading import pixel_batches
 
 MALIGNANT = 1  # place
 ITERATIONS = 100
@@ -71,14 +69,12 @@ def fit_suspicion(evidence: Tensor, views: Sequence[LabelledView]) -> SuspicionF
 
 
 @torch.inference_mode()
-def _evidence(tower: MammogramTower, views: Sequence[LabelledView], size: int, batch: int = 8) -> Tensor:
+def _evidence(tower: MammogramTower, views: Sequence[LabelledView], size: int) -> Tensor:
     """Logits [views, 2]: of the suspicion, and of the surest malignant place."""
-    columns = round(COLUMNS * size)
     found = []
-    for start in range(0, len(views), batch):
-        placed = [place_view(v, usual_placement(v, size), columns) for v in views[start : start + batch]]
+    for pixels in pixel_batches(views, size):
         with torch.autocast("cpu", torch.bfloat16):
-            out: MammogramTowerOutput = tower(collate_views(placed).pixels)
+            out: MammogramTowerOutput = tower(pixels)
         assert out.maps is not None
         assert out.maps.suspicion is not None
         assert out.maps.malignant is not None

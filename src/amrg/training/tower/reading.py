@@ -1,0 +1,20 @@
+"""Views as the tower reads them when it is not trained: each in its usual place, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
+from amrg.training.tower.augmenting import place_view, usual_placement
+from amrg.training.tower.film_shards import COLUMNS
+from amrg.training.tower.labelled_views import LabelledView
+from amrg.training.tower.loss import collate_views
+
+
+def pixel_batches(views: Sequence[LabelledView], size: int, batch: int = 8) -> Iterator[Tensor]:
+    """Pixels [up to `batch`, 3, size, columns] in -1..1 of all views, in order."""
+    columns = round(COLUMNS * size)
+    for start in range(0, len(views), batch):
+        placed = [place_view(v, usual_placement(v, size), columns) for v in views[start : start + batch]]
+        yield collate_views(placed).pixels
