@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from amrg.core.errors import AmrgError
 
 
 class Value(BaseModel):
@@ -27,3 +31,21 @@ def flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str
             yield from flatten(value, f"{before}{name}.")
         else:
             yield before + name, value
+
+
+Read = TypeVar("Read", bound=Value)
+
+
+def read_toml(file: Path, kind: type[Read], error: type[AmrgError]) -> Read:
+    """A value from a TOML file.
+
+    Raises:
+        OSError: the file cannot be read.
+        AmrgError: of the class `error`: it is no TOML, or has a field that is unknown or out of range.
+    """
+    try:
+        return kind.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except ValidationError as found:
+        raise error(f"{file.name}: {first_complaint(found)}") from found
+    except ValueError as found:
+        raise error(f"{file.name}: no TOML: {found}") from found

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from amrg.core.values import Value, first_complaint
+from amrg.core.values import Value, read_toml
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.fhir import FhirProfile
 from amrg.delivery.hl7 import ReceiverProfile
@@ -27,10 +24,6 @@ def read_profile(file: Path) -> SiteProfile:
         DeliveryError: it is not readable, no TOML, or has a field that is unknown or out of range.
     """
     try:
-        return SiteProfile.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        return read_toml(file, SiteProfile, DeliveryError)
     except OSError as error:
         raise DeliveryError(f"{file}: cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        raise DeliveryError(f"{file.name}: {first_complaint(error)}") from error
-    except ValueError as error:
-        raise DeliveryError(f"{file.name}: no TOML: {error}") from error

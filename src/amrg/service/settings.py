@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
@@ -13,13 +12,12 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from amrg.core.errors import AmrgError
-from amrg.core.values import Value, first_complaint
+from amrg.core.values import Value, read_toml
 from amrg.delivery.fhir.profile import FhirProfile
 from amrg.delivery.hl7.receiver import ReceiverProfile
 
@@ -265,10 +263,6 @@ def read_settings(file: Path) -> Settings:
         SettingsError: it is not there, no TOML, or has a field that is unknown or out of range.
     """
     try:
-        return Settings.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        return read_toml(file, Settings, SettingsError)
     except OSError as error:
         raise SettingsError(f"{file}: not readable; write one, as docs/operations.md shows") from error
-    except ValidationError as error:
-        raise SettingsError(f"{file.name}: {first_complaint(error)}") from error
-    except ValueError as error:
-        raise SettingsError(f"{file.name}: no TOML: {error}") from error
