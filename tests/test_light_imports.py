@@ -19,6 +19,7 @@ LIGHT = (
     "amrg.generation",
     "amrg.generation.engines.base",
     "amrg.generation.engines.fixed",
+    "amrg.generation.engines.loading",
 )
 
 

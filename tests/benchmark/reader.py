@@ -47,6 +47,7 @@ class Reader:
     name: str = "reader"
     settings: ModelSettings = SETTINGS
     max_batch: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> ModelIdentity:

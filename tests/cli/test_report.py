@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -19,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from amrg.birads import Draft
 from amrg.cli import Exit, app
-from amrg.generation.engines import local
+from amrg.generation.engines import loading
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import read_studies
 from amrg.phantom import Size, draw_exam
@@ -46,8 +45,7 @@ class Interrupted(FixedEngine):
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     def set_engine(engine: FixedEngine) -> None:
-        object.__setattr__(engine, "loaded", SimpleNamespace(notes=()))  # what the command reads of a local model
-        monkeypatch.setattr(local, "load_engine", lambda name=None, **_: engine)
+        monkeypatch.setattr(loading, "load_engine", lambda name=None, **_: engine)
 
     set_engine(FixedEngine())
     return set_engine

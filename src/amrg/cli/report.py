@@ -99,7 +99,7 @@ def _load(model: str | None, truth: Path | None, answer: AnswerForm | None) -> t
     """The model and the truth of a phantom set; leaves with one line where either cannot be read."""
     with busy("loading the model"):
         quieten()
-        from amrg.generation.engines.local import load_engine
+        from amrg.generation.engines.loading import load_engine
         from amrg.generation.truth import TruthError, load_truth
         from amrg.models import ModelError
 
@@ -110,7 +110,7 @@ def _load(model: str | None, truth: Path | None, answer: AnswerForm | None) -> t
             fail(Exit.NO_MODEL, str(error))
         except TruthError as error:
             fail(Exit.UNREADABLE, str(error))
-    for line in engine.loaded.notes:
+    for line in engine.notes:
         complain(line)
     return engine, truths
 

@@ -1,6 +1,6 @@
 """Drafting: engines, evidence by place, and what a draft leaves behind. Knows no service.
 
-Listed here is what loads no model library. `amrg.generation.engines.local.load_engine` loads a model on this machine.
+Listed here is what loads no model library. `amrg.generation.engines.loading.load_engine` loads a model on this machine.
 """
 
 from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies

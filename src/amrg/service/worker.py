@@ -51,7 +51,7 @@ def load(model: str | None) -> Engine:
     """
     if model == FIXED:
         return FixedEngine()
-    from amrg.generation.engines.local import load_engine  # noqa: PLC0415  (torch, which `fixed` does without)
+    from amrg.generation.engines.loading import load_engine  # noqa: PLC0415  (torch, which `fixed` does without)
 
     return load_engine(model)
 

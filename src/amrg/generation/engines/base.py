@@ -79,5 +79,9 @@ class Engine(Protocol):
     def max_batch(self) -> int:
         """How many requests it takes together."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines about it for the user."""
+
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """A generation a request, in order, decoded greedily: same requests, same texts."""

@@ -26,6 +26,7 @@ class FixedEngine:
     settings: ModelSettings = SETTINGS
     identity: ModelIdentity = IDENTITY
     max_batch: int = 1
+    notes: tuple[str, ...] = ()
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """The texts in turn, whatever the images."""

@@ -45,6 +45,11 @@ class LocalEngine:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What loading it had to say."""
+        return self.loaded.notes
+
+    @property
     def settings(self) -> ModelSettings:
         """Those stored with the checkpoint."""
         return self.loaded.settings
