@@ -204,3 +204,15 @@ def test_a_pull_is_one_job_and_names_no_patient(sessions: sessionmaker[Session],
         assert run("pull", *wrong, "--from", "vna").exit_code == Exit.USAGE
     done = run("pull", "1.2.3", "--from", "pacs")
     assert (done.exit_code, done.stderr) == (Exit.USAGE, "amrg: source 'pacs': not in the settings; known: vna\n")
+
+
+def test_only_an_administrator_exports_for_research(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions)
+    add_reader()
+    assert run("users", "add", "boss", "--role", "administrator", given=PASSWORD).exit_code == Exit.OK
+    refused = run("deidentify", STUDY, "--as", "anna", "--out", "research", given=PASSWORD)
+    assert (refused.exit_code, Path("research").exists()) == (Exit.NOT_SIGNED, False)
+    assert run("deidentify", "--as", "boss", "--out", "research").exit_code == Exit.USAGE
+    left = run("deidentify", "--state", "drafted", "--as", "boss", "--out", "research", given=PASSWORD)
+    assert (left.exit_code, left.stdout) == (Exit.INCOMPLETE, "research: 0 studies, 1 skipped\n")
+    assert "4 of 4 images of its report are not stored" in left.stderr

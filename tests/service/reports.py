@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import (
@@ -58,11 +60,12 @@ REPORT = Report(
 VIEWS = [(side, view) for side in Laterality for view in (View.CC, View.MLO)]
 
 
-def a_draft(report: Report = REPORT, study: str = STUDY) -> Draft:
+def a_draft(report: Report = REPORT, study: str = STUDY, uids: Sequence[str] = ()) -> Draft:
     """A draft with four images, and a box of its first finding on one."""
+    uids = uids or [f"{study}.{number}" for number, _ in enumerate(VIEWS, 1)]
     images = tuple(
-        DraftedImage(laterality=side, view=view, sop_instance_uid=f"{study}.{number}")
-        for number, (side, view) in enumerate(VIEWS, 1)
+        DraftedImage(laterality=side, view=view, sop_instance_uid=uid)
+        for (side, view), uid in zip(VIEWS, uids, strict=True)
     )
     box = ViewBox(laterality=Laterality.RIGHT, view=View.CC, left=10, top=20, right=30, bottom=40)
     text = render(report)
@@ -92,3 +95,13 @@ def add_study(sessions: sessionmaker[Session], uid: str = STUDY, draft: Draft | 
         session.flush()
         version = unsigned_version(a_draft(study=uid) if draft is None else draft, NOW)
         add_version(session, study, version, image_revision=4, author="worker")
+
+
+def drafted_as(sessions: sessionmaker[Session], uid: str, draft: Draft, text: str = "") -> None:
+    """Give a study that was received a draft, with a text of a reader's own where there is one."""
+    with sessions.begin() as session:
+        study = session.scalars(select(StudyRow).where(StudyRow.study_instance_uid == uid)).one()
+        study.state = StudyState.DRAFTED
+        version = unsigned_version(draft, NOW)
+        version = version.model_copy(update={"text": text or version.text})
+        add_version(session, study, version, study.image_revision, author="worker")

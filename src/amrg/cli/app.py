@@ -9,6 +9,7 @@ from amrg.cli.audit import app as audit
 from amrg.cli.benchmark import app as benchmark
 from amrg.cli.benchmark_run import run as run_benchmark
 from amrg.cli.data import app as data
+from amrg.cli.deidentify import deidentify
 from amrg.cli.deliver import deliver
 from amrg.cli.export import export
 from amrg.cli.groups import Root, complete
@@ -44,6 +45,7 @@ app.command("export")(export)
 app.command("studies")(studies)
 app.command("pull")(pull)
 app.command("sign")(sign)
+app.command("deidentify")(deidentify)
 app.add_typer(users, name="users")
 app.add_typer(audit, name="audit")
 app.command("serve")(serve)

@@ -36,6 +36,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "studies": ("amrg studies --state drafted", "amrg studies 1.2.826.0.1.3680043.8.498.1"),
     "pull": ("amrg pull 1.2.826.0.1.3680043.8.498.1 --from pacs", "amrg pull --accession A1234 --from vna"),
     "sign": ("amrg sign A1234 --as doe", "amrg sign A1234 --as doe --yes --acknowledge new-images.5"),
+    "deidentify": (
+        "amrg deidentify A1234 A1235 --out research --as boss",
+        "amrg deidentify --state signed --project density --out research --as boss",
+    ),
     "users add": (
         "amrg users add doe --person-name Doe^Jane --organization 'General Hospital'",
         "amrg users add pacs --role service",

@@ -13,7 +13,7 @@ from amrg.core.plurals import counted
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from amrg.service.database.tables import StudyRow
+    from amrg.service.database.tables import StudyRow, StudyState
     from amrg.service.listing import ListedStudy
 
 
@@ -35,7 +35,7 @@ def studies(
     sessions = sessions_of(settings_of(config))
     if not study:
         with reading(sessions) as session:
-            _list(list_studies(session, _state(state), limit), as_json)
+            _list(list_studies(session, named_state(state) if state else None, limit), as_json)
         return
     with sessions.begin() as session:
         found = find_study(session, study)
@@ -48,12 +48,13 @@ def studies(
             _show(session, found)
 
 
-def _state(name: str) -> Any:
+def named_state(name: str) -> StudyState:
+    """The state that `--state` names."""
     from amrg.service.database.tables import StudyState
 
-    if name and name not in tuple(StudyState):
+    if name not in tuple(StudyState):
         raise typer.BadParameter(f"{name!r}; expected one of {', '.join(StudyState)}", param_hint="--state")
-    return StudyState(name) if name else None
+    return StudyState(name)
 
 
 def _list(found: list[ListedStudy], as_json: bool) -> None:
