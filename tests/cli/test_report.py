@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from amrg.birads import Draft
 from amrg.cli import Exit, app
 from amrg.generation.engines import loading
+from amrg.generation.engines.base import Unanswered
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import read_studies
 from amrg.phantom import Size, draw_exam
@@ -154,6 +155,23 @@ def test_an_interruption_says_what_is_done_and_leaves_nothing_half_written(
     use(FixedEngine())
     assert run("report", tmp_path / "in", "--out", tmp_path / "out").exit_code == Exit.OK
     assert len(list((tmp_path / "out").glob("*/report.json"))) == 3
+
+
+@dataclass(frozen=True)
+class Mute(FixedEngine):
+    """Answers nothing."""
+
+    def generate(self, requests):  # type: ignore[no-untyped-def]
+        return iter([Unanswered("its answer was cut at 48 tokens")] * len(requests))
+
+
+def test_a_study_without_a_complete_answer_gets_no_draft_and_a_code_of_its_own(tmp_path: Path, use: Use) -> None:
+    use(Mute())
+    done = run("report", exam(tmp_path / "one"), "--out", tmp_path / "out", "--json")
+    assert done.exit_code == Exit.NO_ANSWER, done.output
+    assert "its answer was cut at 48 tokens" in done.stderr
+    assert [entry["message"] for entry in json.loads(done.stdout)["unanswered"]] == ["its answer was cut at 48 tokens"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_interruption_before_the_first_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,13 @@ from amrg.birads import Category, ImageBox, Laterality, Status, Style, View, par
 from amrg.generation import (
     Drafted,
     DraftOptions,
+    Generation,
     ImageFeatures,
+    NoAnswer,
     NotAMammogram,
+    NotDrafted,
     Refused,
+    Unanswered,
     Unreadable,
     draft_report,
     draft_studies,
@@ -65,6 +69,27 @@ class Counting(FixedEngine):
     def generate(self, requests):  # type: ignore[no-untyped-def]
         self.calls.append(len(requests))
         return super().generate(requests)
+
+
+@dataclass(frozen=True)
+class Cutting(FixedEngine):
+    """Answers every second request, from the second on, with the first half of a text."""
+
+    def generate(self, requests):  # type: ignore[no-untyped-def]
+        for number, _ in enumerate(requests):
+            yield Unanswered("its answer was cut") if number % 2 else Generation(TEXT)
+
+
+def test_a_study_without_a_complete_answer_has_an_outcome_and_no_draft(study: Study) -> None:
+    outcomes = list(draft_studies([study] * 3, Cutting(max_batch=3)))
+    assert [type(outcome) for outcome in outcomes] == [Drafted, NotDrafted, Drafted]
+    assert outcomes[1] == NotDrafted(study, "its answer was cut")
+
+
+def test_one_study_without_a_complete_answer_raises(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cutting, "generate", lambda self, requests: iter([Unanswered("its answer was cut")]))
+    with pytest.raises(NoAnswer, match="was cut"):
+        draft_report(study, Cutting())
 
 
 @pytest.mark.parametrize(("max_batch", "calls"), [(1, [1, 0, 0, 1]), (3, [1, 1]), (9, [2])])

@@ -25,6 +25,7 @@ class Exit(IntEnum):
     NOT_DELIVERED = 12
     ALTERED = 13
     NOT_SIGNED = 14
+    NO_ANSWER = 15
     INTERRUPTED = 130
 
 
@@ -44,6 +45,7 @@ MEANING: dict[Exit, str] = {
     Exit.NOT_DELIVERED: "a report cannot be written in a format of `amrg deliver`; nothing was written",
     Exit.ALTERED: "the audit trail, or a report that it records, was altered",
     Exit.NOT_SIGNED: "nothing was signed or exported: the reason is printed",
+    Exit.NO_ANSWER: "the model gave a study no complete answer; no draft of it was written",
     Exit.INTERRUPTED: "interrupted with Ctrl-C; files that were written are complete",
 }
 
@@ -63,6 +65,7 @@ EXIT_OF: dict[str, Exit] = {
     "LoginRefused": Exit.NOT_SIGNED,
     "ModelError": Exit.NO_MODEL,
     "NewerDatabase": Exit.UNREADABLE,
+    "NoAnswer": Exit.NO_ANSWER,
     "NoSuchJob": Exit.UNREADABLE,
     "NoSuchStudy": Exit.UNREADABLE,
     "NodeError": Exit.USAGE,

@@ -127,8 +127,12 @@ def _draft(results: _Results, engine: Engine, options: DraftOptions) -> None:
         results.add(outcome, f"STUDY {number} OF {count}" if count > 1 else None)
 
 
-_FAILURES = (Exit.NOT_A_MAMMOGRAM, Exit.UNREADABLE, Exit.INCOMPLETE, Exit.EDITED)
+_FAILURES = (Exit.NOT_A_MAMMOGRAM, Exit.UNREADABLE, Exit.NO_ANSWER, Exit.INCOMPLETE, Exit.EDITED)
 """What may become of a study besides a draft of all of it; the first that happened is the exit code."""
+
+
+_CODES = {"Refused": Exit.NOT_A_MAMMOGRAM, "Unreadable": Exit.UNREADABLE, "NotDrafted": Exit.NO_ANSWER}
+"""The exit code of every outcome without a draft, by its class."""
 
 
 @dataclass
@@ -166,7 +170,7 @@ class _Results:
 
     def add(self, outcome: Outcome, heading: str | None) -> None:
         """Write a draft, printed under a heading where there are several, or note why there is none."""
-        from amrg.generation import Drafted, Refused
+        from amrg.generation import Drafted
         from amrg.imaging import ImagingError
 
         if isinstance(outcome, Drafted):
@@ -175,8 +179,7 @@ class _Results:
             except ImagingError as error:  # a view's file went while its study was drafted
                 self._not_drafted(Exit.UNREADABLE, outcome.study, str(error))
         else:
-            code = Exit.NOT_A_MAMMOGRAM if isinstance(outcome, Refused) else Exit.UNREADABLE
-            self._not_drafted(code, outcome.study, outcome.message)
+            self._not_drafted(_CODES[type(outcome).__name__], outcome.study, outcome.message)
         self.done += 1
 
     def _write(self, drafted: Drafted, heading: str | None) -> None:
@@ -224,7 +227,7 @@ class _Results:
                 study, saved, "of an earlier draft, but changed since, so it is left; this run refuses the study"
             )
         elif (there := study_folder(study, self.folder)).is_dir():
-            note(f"left: {there}, an earlier draft of a study that cannot be read now")
+            note(f"left: {there}, an earlier draft of a study that has none now")
 
     def _earlier(self, study: Study, saved: Saved, why_left: str) -> None:
         """A line for every file of an earlier draft that was removed or left."""
@@ -239,8 +242,8 @@ class _Results:
 
     def document(self) -> dict[str, Any]:
         """All outcomes, for JSON."""
-        refused, unreadable = self.failures[Exit.NOT_A_MAMMOGRAM], self.failures[Exit.UNREADABLE]
-        return {"reports": self.reports, "refused": refused, "unreadable": unreadable}
+        kinds = {"refused": Exit.NOT_A_MAMMOGRAM, "unreadable": Exit.UNREADABLE, "unanswered": Exit.NO_ANSWER}
+        return {"reports": self.reports, **{name: self.failures[code] for name, code in kinds.items()}}
 
     def leave(self) -> None:
         """A line on stderr for all that is not as it should be; leaves with the code of the first kind."""

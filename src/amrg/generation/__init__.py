@@ -3,9 +3,9 @@
 Listed here is what loads no model library. `amrg.generation.engines.loading.load_engine` loads a model on this machine.
 """
 
-from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies
-from amrg.generation.drafting import DraftOptions, NotAMammogram, draft_report
-from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.batch import Drafted, NotDrafted, Outcome, Refused, Unreadable, draft_studies
+from amrg.generation.drafting import DraftOptions, NoAnswer, NotAMammogram, draft_report
+from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request, Unanswered
 from amrg.generation.identifiers import name_patient
 from amrg.generation.outputs import FORMATS, render_draft, study_folder, withdraw_draft, write_draft
 from amrg.generation.report_image import report_picture
@@ -19,11 +19,14 @@ __all__ = [
     "Generation",
     "ImageFeatures",
     "ModelIdentity",
+    "NoAnswer",
     "NotAMammogram",
+    "NotDrafted",
     "Outcome",
     "Refused",
     "Request",
     "Saved",
+    "Unanswered",
     "Unreadable",
     "draft_report",
     "draft_studies",

@@ -10,7 +10,7 @@ from itertools import islice
 
 from amrg.birads import Draft
 from amrg.generation.drafting import DraftOptions, NotAMammogram, PreparedStudy, finish, prepare, refuse_other_pictures
-from amrg.generation.engines.base import Engine, Generation
+from amrg.generation.engines.base import Engine, Generation, Unanswered
 from amrg.imaging import ImagingError, Study
 
 
@@ -39,7 +39,15 @@ class Unreadable:
     message: str
 
 
-Outcome = Drafted | Refused | Unreadable
+@dataclass(frozen=True)
+class NotDrafted:
+    """A study that the engine gave no complete answer to."""
+
+    study: Study
+    message: str
+
+
+Outcome = Drafted | Refused | Unreadable | NotDrafted
 
 
 def draft_studies(studies: Iterable[Study], engine: Engine, options: DraftOptions | None = None) -> Iterator[Outcome]:
@@ -79,8 +87,14 @@ def _prepare(
 
 
 def _finish(
-    prepared: PreparedStudy, generation: Generation, engine: Engine, options: DraftOptions, seconds: dict[str, float]
-) -> Drafted:
+    prepared: PreparedStudy,
+    generation: Generation | Unanswered,
+    engine: Engine,
+    options: DraftOptions,
+    seconds: dict[str, float],
+) -> Drafted | NotDrafted:
+    if isinstance(generation, Unanswered):
+        return NotDrafted(prepared.study, generation.message)
     with _timed(seconds, "finish"):
         draft = finish(prepared, generation, engine.identity, options)
     return Drafted(prepared.study, draft, seconds)

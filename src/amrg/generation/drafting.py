@@ -18,7 +18,7 @@ from amrg.birads import (
     render,
 )
 from amrg.core.errors import AmrgError
-from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request, Unanswered
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.generation.places import ViewCandidates, follow_boxes, locate_findings
@@ -33,6 +33,10 @@ from amrg.models.views import ViewEncoding, frame_for, model_image
 
 class NotAMammogram(AmrgError):
     """A study with an image that does not look like a mammogram."""
+
+
+class NoAnswer(AmrgError):
+    """A study that the engine gave no complete answer to."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,14 @@ def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, fo
     Raises:
         NotAMammogram: an image does not look like a mammogram, and `force` is not set.
         ImagingError: a view's file is gone or no longer readable, or there is no view.
+        NoAnswer: the engine gave no complete answer.
     """
     options = DraftOptions(style, force)
     prepared = prepare(study, engine.settings)
     refuse_other_pictures(prepared, options)
     (generation,) = engine.generate([prepared.request])
+    if isinstance(generation, Unanswered):
+        raise NoAnswer(generation.message)
     return finish(prepared, generation, engine.identity, options)
 
 

@@ -64,6 +64,13 @@ class Generation:
     domain: DomainCheck | None = None
 
 
+@dataclass(frozen=True)
+class Unanswered:
+    """Why a request has no text: its answer was cut at the length limit, or the engine refused it. One line."""
+
+    message: str
+
+
 class Engine(Protocol):
     """A model that drafts, here or elsewhere."""
 
@@ -83,5 +90,9 @@ class Engine(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Lines about it for the user."""
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
-        """A generation a request, in order, decoded greedily: same requests, same texts."""
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation | Unanswered]:
+        """A generation a request, or why it has none, in order; decoded greedily: same requests, same texts.
+
+        Raises:
+            ModelError: the engine is lost, or answers no longer as the model that it was.
+        """
