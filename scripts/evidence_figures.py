@@ -13,9 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from amrg.birads import Report, parse
-from amrg.generation import Engine
 from amrg.generation.drafting import prepare, view_candidates
-from amrg.generation.engines.local import load_engine
+from amrg.generation.engines.local import LocalEngine, load_engine
 from amrg.generation.evidence import remove_duplicates, remove_low_confidence
 from amrg.generation.places import locate_findings
 from amrg.imaging import read_studies
@@ -29,7 +28,7 @@ THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8)
 RATES = ("birads_accuracy_7_worst", "abnormal_sensitivity_0_3_4_5_6", "abnormal_specificity_0_3_4_5_6")
 
 
-def drafted(engine: Engine, seed: int) -> tuple[Report, Report]:
+def drafted(engine: LocalEngine, seed: int) -> tuple[Report, Report]:
     """The truth of an exam, and its draft with places before any finding is removed for low confidence."""
     exam = draw_exam(seed, Size.SMALL, SCREENING)
     with tempfile.TemporaryDirectory() as folder:
