@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,19 @@ def read_records(path: Path) -> list[Record]:
         raise BenchmarkError(f"{path.name}: found a file ending in {path.suffix or 'nothing'!r}; expected {FORMATS}")
     if not records:
         raise BenchmarkError(f"{path.name}: found no record; expected {FORMATS}")
+    _refuse_duplicates(records)
+    return records
+
+
+def records_of_texts(texts: Mapping[str, Any]) -> list[Record]:
+    """Texts in memory as records, in their order; the place of each is its key.
+
+    Raises:
+        BenchmarkError: there is none, or a key is no text.
+    """
+    if not texts:
+        raise BenchmarkError("found no text; expected at least one, by the key of its case")
+    records = [Record(f"case {key!r}", _key(f"case {key!r}", {"id": key}), {"text": t}) for key, t in texts.items()]
     _refuse_duplicates(records)
     return records
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import CASES, SCORES
-from amrg.benchmark.records import Record, first_error, list_some, read_records, record_report
+from amrg.benchmark.records import Record, first_error, list_some, read_records, record_report, records_of_texts
 from amrg.benchmark.sampling import sample
 from amrg.birads import Report
 from amrg.core.files import write_text
@@ -75,7 +75,16 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
         )
     if (path / CASES).is_file():
         return _of_run(path)
-    return _of_records(path)
+    return _of_records(path.stem, read_records(path))
+
+
+def references_of_texts(texts: Mapping[str, str], name: str = "references") -> References:
+    """References from texts in memory, a case a key.
+
+    Raises:
+        BenchmarkError: there is none, a key is empty, or a reference has no text.
+    """
+    return _of_records(name, records_of_texts(texts))
 
 
 def load_references(folder: Path) -> tuple[Case, ...]:
@@ -163,9 +172,8 @@ def _leaks(cases: Sequence[Case], training: Sequence[Case]) -> tuple[str, ...]:
     )
 
 
-def _of_records(path: Path) -> References:
-    """Anyone's references: texts are parsed where the file gives no facts of its own."""
-    records = read_records(path)
+def _of_records(name: str, records: Sequence[Record]) -> References:
+    """Anyone's references: texts are parsed where a record gives no facts of its own."""
     texts = [_reference_text(record) for record in records]
     given = [record_report(record) for record in records]
     parsed = read_reports([text if report is None else None for text, report in zip(texts, given, strict=True)])
@@ -179,10 +187,10 @@ def _of_records(path: Path) -> References:
     if unknown:
         warnings.append(f"unknown fields of the references, ignored: {list_some(unknown)}")
     cases = tuple(
-        _case(path.stem, record, text, mine or read or Report(narrative=text))
+        _case(name, record, text, mine or read or Report(narrative=text))
         for record, text, mine, read in zip(records, texts, given, parsed, strict=True)
     )
-    return References(path.stem, cases, warnings=tuple(warnings))
+    return References(name, cases, warnings=tuple(warnings))
 
 
 def _reference_text(record: Record) -> str:

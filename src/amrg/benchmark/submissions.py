@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import PREDICTIONS
-from amrg.benchmark.records import Record, first_error, list_some, read_records
+from amrg.benchmark.records import Record, first_error, list_some, read_records, records_of_texts
 from amrg.benchmark.references import References
 from amrg.core.plurals import counted
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS
@@ -45,12 +45,25 @@ def read_predictions(path: Path) -> Outputs:
             any field that amrg knows.
     """
     in_run = path / PREDICTIONS
-    records = read_records(in_run if in_run.is_file() else path)
+    return _outputs(path.name, read_records(in_run if in_run.is_file() else path))
+
+
+def outputs_of_texts(texts: Mapping[str, str | None]) -> Outputs:
+    """A system's texts in memory, by the key of their case; None where it failed.
+
+    Raises:
+        BenchmarkError: there is none, a key is empty, or a text is no string.
+    """
+    return _outputs("predictions", records_of_texts(texts))
+
+
+def _outputs(name: str, records: Sequence[Record]) -> Outputs:
+    """Records as predictions, with a warning of all that is unusual about them."""
     predictions = tuple(_prediction(record) for record in records)
     unrecognised = sorted({field for record in records for field in record.fields if field not in _FIELDS})
     if unrecognised and not any(_FIELDS & record.fields.keys() for record in records):
         raise BenchmarkError(
-            f"{path.name}: no `text` in any of {counted(len(records), 'prediction')}; found the fields "
+            f"{name}: no `text` in any of {counted(len(records), 'prediction')}; found the fields "
             f"{list_some(unrecognised)}; rename the one with the report to text"
         )
     warnings = [f"unknown fields of the predictions, ignored: {list_some(unrecognised)}"] if unrecognised else []

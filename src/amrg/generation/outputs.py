@@ -61,8 +61,8 @@ FORMATS: Mapping[str, OutputFormat] = {
 _FILES = tuple(form.file for form in FORMATS.values())
 
 
-def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]) -> Saved:
-    """Write a draft in some of `FORMATS` into the folder of its study, `study_folder`.
+def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str] = tuple(FORMATS)) -> Saved:
+    """Write a draft in some of `FORMATS` (all by default) into the folder of its study, `study_folder`.
 
     A file that a person changed is left; files of an earlier draft in formats that are not written now are removed.
 

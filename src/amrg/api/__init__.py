@@ -1,0 +1,1 @@
+"""What a program does with amrg in one call each: `amrg.read`, `draft`, `score`, `train` (docs/python.md)."""

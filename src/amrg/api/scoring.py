@@ -1,0 +1,50 @@
+"""`amrg.score`: any system's predictions next to blind baselines, in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from amrg.benchmark.baselines.suite import fit_baselines
+from amrg.benchmark.references import References, read_references, references_of_texts
+from amrg.benchmark.scoring.scoring import ScoringOptions
+from amrg.benchmark.scoring.scoring import score as score_outputs
+from amrg.benchmark.submissions import Outputs, match_to_references, outputs_of_texts, read_predictions
+from amrg.metrics.prediction import Prediction
+from amrg.metrics.scores import Scores
+
+StrPath = str | os.PathLike[str]
+
+
+def score(
+    predictions: StrPath | Mapping[str, str | None] | Sequence[Prediction],
+    references: StrPath | Mapping[str, str] | References,
+    *,
+    system: str = "system",
+    seed: int = 0,
+) -> Scores:
+    """Score a system's predictions against references, next to blind baselines; nothing is written.
+
+    Both are a file or folder as `amrg benchmark score` takes it, or texts in memory by the key of their case; None is a
+    case where the system failed. A part of a data set is `amrg.read_references(folder, split)`.
+
+    Raises:
+        BenchmarkError: a file is malformed, the predictions are of other cases, or `system` is a baseline's name.
+        DatasetError: a data set folder cannot be read.
+    """
+    if isinstance(references, str | os.PathLike):
+        references = read_references(Path(references), seed=seed)
+    elif isinstance(references, Mapping):
+        references = references_of_texts(references)
+    outputs = match_to_references(references, _outputs(predictions))
+    return score_outputs(references, outputs, fit_baselines(references, seed), ScoringOptions(system, seed))
+
+
+def _outputs(predictions: StrPath | Mapping[str, str | None] | Sequence[Prediction]) -> Outputs:
+    """Predictions in any of the forms of `score`."""
+    if isinstance(predictions, str | os.PathLike):
+        return read_predictions(Path(predictions))
+    if isinstance(predictions, Mapping):
+        return outputs_of_texts(predictions)
+    return Outputs(tuple(predictions))
