@@ -87,6 +87,20 @@ def test_decisions_and_boxes_follow_the_drafted_findings() -> None:
     assert [(box.finding, box.sop_instance_uid) for box in version.boxes] == [(2, "1.2")]
 
 
+def test_an_edit_without_boxes_retains_the_marks_and_no_other_box_is_a_mark() -> None:
+    marked = MASS.model_copy(update={"boxes": (BOX,)})
+    draft = FOUND.model_copy(update={"report": Report(findings=(marked,)), "boxes": FOUND.boxes[:1]})
+    smaller = MASS.model_copy(update={"size_mm": 7})
+    for result in (smaller, smaller.model_copy(update={"boxes": (BOX,)})):
+        (found,), _ = decided_findings(draft, (decision(Decision.EDITED, 1, result),))
+        assert (found.size_mm, found.boxes) == (7, (BOX,))
+    other = smaller.model_copy(update={"boxes": (BOX.model_copy(update={"left": 0.0}),)})
+    with pytest.raises(ValueError, match="finding 1: boxes other than the draft's"):
+        decided_findings(draft, (decision(Decision.EDITED, 1, other),))
+    with pytest.raises(ValueError, match="an added finding has boxes"):
+        decided_findings(draft, (decision(Decision.ADDED, result=marked),))
+
+
 @pytest.mark.parametrize(
     "decisions",
     [(decision(Decision.REJECTED, 4),), (decision(Decision.REJECTED, 1), decision(Decision.ACCEPTED, 1))],

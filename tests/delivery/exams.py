@@ -15,6 +15,7 @@ from amrg.birads import (
     DraftedImage,
     DraftedStudy,
     Finding,
+    FindingDecision,
     ImageBox,
     Kind,
     Laterality,
@@ -30,6 +31,7 @@ from amrg.birads import (
     Status,
     View,
     ViewBox,
+    decided_findings,
     draft_banner,
     render,
 )
@@ -141,3 +143,10 @@ def version_of(draft: Draft, status: Status = Status.DRAFT, text: str = "", reas
         signature=signature if signed else None,
         reason=reason or ("wrong side" if follows else ""),
     )
+
+
+def decided(version: ReportVersion, *decisions: FindingDecision) -> ReportVersion:
+    """A version with a reader's decisions, and the findings that follow from them."""
+    findings, unconfirmed = decided_findings(version.draft, decisions)
+    report = version.report.model_copy(update={"findings": findings, "unconfirmed": unconfirmed})
+    return version.model_copy(update={"decisions": decisions, "report": report})

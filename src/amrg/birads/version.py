@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -83,7 +83,7 @@ class ReportVersion(Value):
         needed = self.status in SIGNED or self.status is Status.WITHDRAWN
         if needed != (self.signature is not None):
             raise ValueError(f"a report that is {self.status} {'needs a' if needed else 'has no'} signature")
-        _numbered(self.draft, self.decisions)
+        _decided(self.draft, self.decisions)
         return self
 
     @property
@@ -102,7 +102,18 @@ class ReportVersion(Value):
 
         A finding that a reader added has none, nor has one that was moved to the other breast.
         """
-        return tuple(_renumbered(self.draft, self.decisions))
+        stated, _ = _decided(self.draft, self.decisions)
+        return tuple(
+            box.model_copy(update={"finding": number})
+            for number, (drafted, finding) in enumerate(stated, 1)
+            for box in self.draft.boxes
+            if box.finding == drafted and finding.laterality in (None, box.box.laterality)
+        )
+
+    @property
+    def origins(self) -> tuple[int | None, ...]:
+        """The number in the draft of each finding that this version states; None for one that a reader added."""
+        return tuple(number for number, _ in _decided(self.draft, self.decisions)[0])
 
 
 def decided_findings(
@@ -111,29 +122,46 @@ def decided_findings(
     """The findings of a draft as readers decided, in the draft's order, then those added; and those still unconfirmed.
 
     A finding without a decision stays as drafted. An unconfirmed one that is accepted or edited becomes a finding.
+    Boxes are the draft's whatever was edited, but for a finding that was moved to the other breast.
 
     Raises:
-        ValueError: two decisions about one finding, or one about a finding that the draft does not have.
+        ValueError: two decisions about one finding, one about a finding that the draft does not have, or boxes that are
+            not the draft's.
     """
+    stated, unconfirmed = _decided(draft, decisions)
+    return tuple(finding for _, finding in stated), unconfirmed
+
+
+def _decided(
+    draft: Draft, decisions: Sequence[FindingDecision]
+) -> tuple[list[tuple[int | None, Finding]], tuple[Finding, ...]]:
+    """The same, each finding with its number in the draft, None for one that was added."""
     decided = _numbered(draft, decisions)
     drafted = [*draft.report.findings, *draft.report.unconfirmed]
     first_unconfirmed = len(draft.report.findings) + 1
-    findings: list[Finding] = []
+    stated: list[tuple[int | None, Finding]] = []
     unconfirmed: list[Finding] = []
     for number, finding in enumerate(drafted, 1):
         decision = decided.get(number)
-        if decision is None:
-            (findings if number < first_unconfirmed else unconfirmed).append(finding)
-        elif decision.decision is not Decision.REJECTED:
-            findings.append(finding if decision.result is None else _on_its_side(decision.result))
-    findings += [d.result for d in decisions if d.decision is Decision.ADDED and d.result is not None]
-    return tuple(findings), tuple(unconfirmed)
+        if decision is None and number >= first_unconfirmed:
+            unconfirmed.append(finding)
+        elif decision is None or decision.decision is not Decision.REJECTED:
+            result = None if decision is None else decision.result
+            stated.append((number, finding if result is None else _with_drafted_boxes(number, finding, result)))
+    for decision in decisions:
+        if decision.decision is Decision.ADDED and decision.result is not None:
+            if decision.result.boxes:
+                raise ValueError("an added finding has boxes; boxes are the model's alone: leave them out")
+            stated.append((None, decision.result))
+    return stated, tuple(unconfirmed)
 
 
-def _on_its_side(finding: Finding) -> Finding:
-    """A finding without boxes on the other breast: one that a reader moved has none there."""
-    remaining = tuple(box for box in finding.boxes if finding.laterality in (None, box.laterality))
-    return finding if remaining == finding.boxes else finding.model_copy(update={"boxes": remaining})
+def _with_drafted_boxes(number: int, drafted: Finding, result: Finding) -> Finding:
+    """An edited finding with the boxes of the drafted one, but for those on the other breast than it is in now."""
+    remaining = tuple(box for box in drafted.boxes if result.laterality in (None, box.laterality))
+    if result.boxes not in ((), drafted.boxes, remaining):
+        raise ValueError(f"finding {number}: boxes other than the draft's; leave them out, and it retains its marks")
+    return result if remaining == result.boxes else result.model_copy(update={"boxes": remaining})
 
 
 def _numbered(draft: Draft, decisions: Sequence[FindingDecision]) -> dict[int, FindingDecision]:
@@ -148,19 +176,6 @@ def _numbered(draft: Draft, decisions: Sequence[FindingDecision]) -> dict[int, F
             raise ValueError(f"finding {decision.finding}: two decisions; expected one")
         by_number[decision.finding] = decision
     return by_number
-
-
-def _renumbered(draft: Draft, decisions: Sequence[FindingDecision]) -> Iterator[ImageBox]:
-    decided, number = _numbered(draft, decisions), 0
-    for drafted, finding in enumerate(draft.report.findings, 1):
-        decision = decided.get(drafted)
-        if decision is not None and decision.decision is Decision.REJECTED:
-            continue
-        number += 1
-        side = (finding if decision is None or decision.result is None else decision.result).laterality
-        for box in draft.boxes:
-            if box.finding == drafted and side in (None, box.box.laterality):
-                yield box.model_copy(update={"finding": number})
 
 
 def unsigned_version(draft: Draft, created_at: AwareDatetime, number: int = 1) -> ReportVersion:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from amrg.birads import Draft, Kind, Laterality, Status, View
+from amrg.birads import Decision, Draft, FindingDecision, Kind, Laterality, Status, View
 from amrg.delivery import SourceStudy
 from amrg.delivery.dicom import cad_sr
 from amrg.delivery.dicom.cad import detection
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk
-from tests.delivery.exams import EXAMS, STATUSES, drafted, finding, headers, image_header, version_of
+from tests.delivery.exams import EXAMS, STATUSES, decided, drafted, finding, headers, image_header, version_of
 
 REQUIRED = "Presentation Required: Rendering device is expected to present"
 
@@ -104,8 +104,7 @@ def test_every_kind_of_finding_has_a_code_and_was_looked_for(kind: Kind) -> None
 
 def test_what_a_reader_removed_is_not_marked() -> None:
     draft = drafted([finding(View.MLO)])
-    version = version_of(draft, Status.FINAL)
-    version = version.model_copy(update={"report": version.report.model_copy(update={"findings": ()})})
+    version = decided(version_of(draft, Status.FINAL), FindingDecision(finding=1, decision=Decision.REJECTED))
     ds = read_back(cad_sr(version, SourceStudy(headers())))
     assert values(ds, "Summary of Detections") == ["Succeeded"]
     assert [i for i in walk(ds) if i.get("ValueType") == "SCOORD"] == []

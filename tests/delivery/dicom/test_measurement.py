@@ -12,10 +12,12 @@ from pydicom.dataset import Dataset
 from amrg.birads import (
     Category,
     Composition,
+    Decision,
     Density,
     Depth,
     Distribution,
     Finding,
+    FindingDecision,
     Kind,
     Laterality,
     Location,
@@ -34,7 +36,7 @@ from amrg.delivery.dicom.codes import COMPOSITIONS, KINDS, descriptors, site
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.imaging import read_studies
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk
-from tests.delivery.exams import EXAMS, STATUSES, drafted, finding, headers, version_of
+from tests.delivery.exams import EXAMS, STATUSES, decided, drafted, finding, headers, version_of
 from tests.imaging.changed import Change, change, write_exam
 
 TURNED_BACK = {"A": "P", "P": "A", "R": "L", "L": "R", "F": "H", "H": "F"}
@@ -117,20 +119,34 @@ def test_every_word_of_the_lexicon_has_a_code_of_sixteen_characters() -> None:
     assert len({code.value for code in COMPOSITIONS.values()}) == len(Composition)
 
 
-def test_a_box_that_is_none_of_the_drafts_is_refused() -> None:
-    draft = drafted([finding(View.MLO)])
-    moved = draft.report.findings[0].boxes[0].model_copy(update={"left": 0.0})
-    report = draft.report.model_copy(update={"findings": (finding().model_copy(update={"boxes": (moved,)}),)})
-    version = version_of(draft).model_copy(update={"report": report})
-    with pytest.raises(DeliveryError, match="finding 1 has a box on LMLO"):
+def test_an_edited_finding_has_the_marks_that_the_model_drew() -> None:
+    draft = drafted([finding(View.CC), finding(View.MLO)])
+    smaller = finding().model_copy(update={"size_mm": 7})
+    rejected = FindingDecision(finding=1, decision=Decision.REJECTED)
+    edited = FindingDecision(finding=2, decision=Decision.EDITED, result=smaller)
+    version = decided(version_of(draft, Status.FINAL), rejected, edited)
+    (*_, before), (*_, after) = (
+        groups(measurement_sr(v, SourceStudy(headers()))) for v in (version_of(draft), version)
+    )
+    for name in ("Tracking Unique Identifier", "Algorithm Name"):
+        assert values(after, name) == values(before, name) != []
+    marks = [[i.GraphicData for i in walk(group) if i.get("ValueType") == "SCOORD"] for group in (before, after)]
+    assert marks[0] == marks[1] != []
+    assert [box.finding for box in version.boxes] == [1]
+
+
+def test_findings_that_nobody_decided_are_refused() -> None:
+    version = version_of(drafted([finding(View.MLO)]))
+    version = version.model_copy(update={"report": version.report.model_copy(update={"findings": ()})})
+    with pytest.raises(DeliveryError, match="0 findings, and decisions of 1"):
         measurement_sr(version, SourceStudy(headers()))
 
 
 def test_a_finding_that_a_person_added_has_no_algorithm() -> None:
     draft = drafted([finding(View.MLO)])
-    added = Finding(kind=Kind.DISTORTION, laterality=Laterality.RIGHT, category=Category.SUSPICIOUS)
-    report = draft.report.model_copy(update={"findings": (*draft.report.findings, added), "status": Status.FINAL})
-    version = version_of(draft, Status.FINAL).model_copy(update={"report": report})
+    result = Finding(kind=Kind.DISTORTION, laterality=Laterality.RIGHT, category=Category.SUSPICIOUS)
+    added = FindingDecision(decision=Decision.ADDED, result=result)
+    version = decided(version_of(draft, Status.FINAL), added)
     drawn, by_hand = groups(measurement_sr(version, SourceStudy(headers())))[-2:]
     assert values(drawn, "Algorithm Name") == ["amrg-embedded"]
     assert values(by_hand, "Algorithm Name") == []

@@ -105,10 +105,10 @@ def detection(version: ReportVersion, source: SourceStudy) -> Detection:
     others = [str(i.SOPInstanceUID) for i in source.images if _is_mammogram(i) and i.SOPInstanceUID not in drafted]
     succeeded = tuple(uid for uid in drafted if uid not in unlike)
     missed = frozenset(
-        (_feature(finding.kind), uid)
-        for finding in version.report.findings
+        (_feature(found.finding.kind), uid)
+        for found in located_findings(version)
         for uid in succeeded
-        if not finding.boxes and finding.laterality in (None, views.get(uid, (None,))[0])
+        if not found.boxes and found.finding.laterality in (None, views.get(uid, (None,))[0])
     )
     return Detection(succeeded, (*unlike, *others), missed)
 

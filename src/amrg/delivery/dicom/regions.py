@@ -26,35 +26,22 @@ class LocatedFinding:
 
 
 def located_findings(version: ReportVersion) -> list[LocatedFinding]:
-    """The findings of the version.
+    """The findings of the version, with the marks of `version.boxes`.
 
     Raises:
-        DeliveryError: a finding has a box that is none of the draft's: its image is unknown.
+        DeliveryError: the report states findings that nobody decided: which marks are theirs is not known.
     """
-    drafted = _drafted_boxes(version)
-    numbers = {finding: number for number, finding in enumerate(version.draft.report.findings, 1)}
-    found = []
-    for number, finding in enumerate(version.report.findings, 1):
-        missing = [box for box in finding.boxes if box not in drafted]
-        if missing:
-            where = f"{missing[0].laterality}{missing[0].view}"
-            raise DeliveryError(f"finding {number} has a box on {where} that the draft has not; remove it or redraft")
-        boxes = tuple(drafted[box] for box in finding.boxes)
-        origin = boxes[0].finding if boxes else numbers.get(finding)
-        found.append(LocatedFinding(number, finding, boxes, origin))
-    return found
+    origins, boxes = version.origins, version.boxes
+    findings = version.report.findings
+    if len(origins) != len(findings):
+        raise DeliveryError(f"{len(findings)} findings, and decisions of {len(origins)}; decide on each, or redraft")
+    return [
+        LocatedFinding(number, finding, tuple(box for box in boxes if box.finding == number), origin)
+        for number, (finding, origin) in enumerate(zip(findings, origins, strict=True), 1)
+    ]
 
 
 def corners(box: ViewBox) -> list[tuple[float, float]]:
     """A box as a closed polyline: column and row of its corners, clockwise from the first, which is also the last."""
     left, top, right, bottom = box.left, box.top, box.right, box.bottom
     return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-
-
-def _drafted_boxes(version: ReportVersion) -> dict[ViewBox, ImageBox]:
-    """The draft's boxes: as its report has them, on hung images, to the same boxes on the files' grids."""
-    found: dict[ViewBox, ImageBox] = {}
-    for number, finding in enumerate(version.draft.report.findings, 1):
-        on_files = [box for box in version.draft.boxes if box.finding == number]
-        found.update(zip(finding.boxes, on_files, strict=False))
-    return found
