@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from amrg.training.data.prepared import DataSource, prepare
 from amrg.training.loop.tuning import tune
 from amrg.training.outputs.artifacts import TrainedAdapter
 from amrg.training.outputs.run_folder import RunSpec, refuse_different_recipe, refuse_different_run
+from amrg.training.outputs.trackers import Trackers
 from amrg.training.train_config import TrainConfig, write_config
 
 CACHE = Path("runs") / "features"
@@ -20,7 +22,8 @@ CACHE = Path("runs") / "features"
 def train(config: TrainConfig, callback: Callback | None = None) -> TrainedAdapter:
     """Fine-tune a base with LoRA as `amrg train --config` does, and write the best adapter to `config.out`.
 
-    Called again with the same run, it resumes an interrupted one, and returns the result of a finished one.
+    Called again with the same run, it resumes an interrupted one, and returns the result of a finished one. A tracker
+    of `config.report_to` that fails is a warning; the run continues.
 
     Raises:
         RecipeError: data, split or output folder is not given.
@@ -36,4 +39,5 @@ def train(config: TrainConfig, callback: Callback | None = None) -> TrainedAdapt
     prepared = prepare(config.recipe, DataSource(data, split), store, lambda what, done, count: None)
     refuse_different_run(folder, RunSpec.of(prepared, config.recipe))
     write_config(folder, replace(config, out=folder, cache=store))
-    return tune(prepared, config.recipe, folder, callback or NoCallback())
+    trackers = Trackers(config.report_to, lambda line: warnings.warn(line, stacklevel=2))
+    return tune(prepared, config.recipe, folder, callback or NoCallback(), trackers)

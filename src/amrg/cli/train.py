@@ -74,6 +74,10 @@ def train(
     cache: Annotated[
         Path | None, typer.Option(help="Cache folder for prompts and image features (default: runs/features).")
     ] = None,
+    report_to: Annotated[
+        str | None,
+        typer.Option(help="Trackers next to the run's own logs: any of wandb,mlflow,tensorboard, or none."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in RUN.")] = False,
     print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the resolved recipe and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -84,7 +88,7 @@ def train(
     """
     if run_folder is not None and folder not in (None, run_folder):
         fail(Exit.USAGE, f"RUN is {run_folder} and --out is {folder}; expected one folder")
-    given = _Given(data, split, folder or run_folder, cache, config_file, recipe_file, resume)
+    given = _Given(data, split, folder or run_folder, cache, config_file, recipe_file, resume, report_to)
     named = {"base": base, "target_text": target_text, "answer": answer}
     short = [f"{name}={value}" for name, value in named.items() if value is not None]
     progress = _Progress()
@@ -116,6 +120,7 @@ class _Given:
     config: Path | None
     recipe: Path | None
     resume: bool
+    report_to: str | None
 
     @property
     def names_a_run(self) -> bool:
@@ -137,6 +142,7 @@ def _config(given: _Given, changes: list[str]) -> TrainConfig:
     with busy("loading"):
         quieten()
         from amrg.training.documents import read_document
+        from amrg.training.tracker_names import tracker_names
         from amrg.training.train_config import FILE_NAME, TrainConfig, read_config, recipe_config
 
     stored = given.out / FILE_NAME if given.resume and given.out is not None else None
@@ -152,7 +158,8 @@ def _config(given: _Given, changes: list[str]) -> TrainConfig:
     if given.recipe is not None:
         recipe = recipe_config(read_document(given.recipe), str(given.recipe))
         config = replace(config, recipe=recipe.recipe, epochs=recipe.epochs)
-    config = config.over(data=given.data, split=given.split, out=given.out, cache=given.cache)
+    trackers = None if given.report_to is None else tracker_names(given.report_to, "--report-to")
+    config = config.over(data=given.data, split=given.split, out=given.out, cache=given.cache, report_to=trackers)
     return config.changed(changes)
 
 
@@ -255,6 +262,7 @@ def _run(config: TrainConfig, progress: _Progress) -> None:
         from amrg.training.loop.tuning import tune
         from amrg.training.outputs.run_folder import RunSpec, RunStatus, refuse_different_run, run_status
         from amrg.training.outputs.terminal import TerminalProgress
+        from amrg.training.outputs.trackers import Trackers
         from amrg.training.train_config import write_config
 
         state = processes()
@@ -269,7 +277,7 @@ def _run(config: TrainConfig, progress: _Progress) -> None:
         write_config(folder, replace(config, out=folder, cache=progress.cache))
     with TerminalProgress(err, recipe.validation.metric) as terminal:
         try:
-            tune(prepared, recipe, folder, terminal)
+            tune(prepared, recipe, folder, terminal, Trackers(config.report_to, complain))
         finally:
             progress.step = terminal.step
     if state.num_processes > 1:

@@ -19,6 +19,7 @@ from amrg.core.files import write_text
 from amrg.training.documents import RecipeError, read_document
 from amrg.training.overriding import override, recipe_from
 from amrg.training.recipe import Recipe
+from amrg.training.tracker_names import tracker_names
 
 FILE_NAME = "run.yaml"
 EPOCHS = "num_train_epochs"
@@ -26,7 +27,7 @@ EPOCHS = "num_train_epochs"
 
 _PATHS = ("data", "out", "cache")
 _SHORT = ("base", "target_text", "answer")  # fields of the recipe that the command line names too
-_FIELDS = (*_PATHS, "split", *_SHORT, "recipe")
+_FIELDS = (*_PATHS, "split", "report_to", *_SHORT, "recipe")
 _OTHER_NAMES = {
     **dict.fromkeys(("epochs", "num_epochs"), EPOCHS),
     "max_steps": "steps",
@@ -40,7 +41,10 @@ _SYNONYMS = {"model": "base", "dataset": "data", "output": "out", "output_dir": 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A run as requested; None where nothing is given. `epochs` is set instead of the recipe's `steps`."""
+    """A run as requested; None where nothing is given. `epochs` is set instead of the recipe's `steps`.
+
+    `report_to` names trackers next to the run's own logs.
+    """
 
     data: Path | None = None
     split: str | None = None
@@ -48,6 +52,7 @@ class TrainConfig:
     cache: Path | None = None
     recipe: Recipe = field(default_factory=Recipe)
     epochs: float | None = None
+    report_to: tuple[str, ...] = ()
 
     def changed(self, changes: Sequence[str]) -> TrainConfig:
         """With fields of the recipe set by `name=value`; of steps and epochs the one given here counts.
@@ -107,7 +112,12 @@ def read_config(path: Path) -> TrainConfig:
     split = document.get("split")
     base = _local_base(config.recipe.base, path.parent)
     config = replace(config, recipe=config.recipe.model_copy(update={"base": base}))
-    return config.over(**paths, split=None if split is None else str(split))
+    trackers = document.get("report_to")
+    return config.over(
+        **paths,
+        split=None if split is None else str(split),
+        report_to=None if trackers is None else tracker_names(trackers, f"{path}: report_to"),
+    )
 
 
 def recipe_config(fields: Mapping[str, Any], where: str) -> TrainConfig:
@@ -125,7 +135,8 @@ def recipe_config(fields: Mapping[str, Any], where: str) -> TrainConfig:
 def write_config(folder: Path, config: TrainConfig) -> None:
     """Write `run.yaml`: the same run again with `amrg train --config`, or resumed with `amrg train --resume FOLDER`."""
     paths = {name: str(path.absolute()) for name in _PATHS if (path := getattr(config, name)) is not None}
-    document = {**paths, "split": config.split, "recipe": config.recipe.model_dump(mode="json")}
+    trackers = {"report_to": list(config.report_to)} if config.report_to else {}
+    document = {**paths, "split": config.split, **trackers, "recipe": config.recipe.model_dump(mode="json")}
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / FILE_NAME, [yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip()])
 

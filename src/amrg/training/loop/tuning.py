@@ -42,6 +42,7 @@ from amrg.training.outputs.artifacts import (
 from amrg.training.outputs.logs import RunLogs
 from amrg.training.outputs.run_folder import RunSpec, RunStatus, read_run, refuse_different_run, run_status, write_run
 from amrg.training.outputs.summary import write_summary
+from amrg.training.outputs.trackers import Trackers, run_settings
 from amrg.training.recipe import Recipe
 
 __all__ = ["TrainedAdapter", "tune"]
@@ -52,8 +53,12 @@ SAVE_EVERY = 120.0
 """Seconds between checkpoints, in addition to one after every validation."""
 
 
-def tune(prepared: PreparedData, recipe: Recipe, folder: Path, callback: Callback) -> TrainedAdapter:
+def tune(
+    prepared: PreparedData, recipe: Recipe, folder: Path, callback: Callback, trackers: Trackers | None = None
+) -> TrainedAdapter:
     """Train adapters on a prepared base, and write the best into `folder`; afterwards the base is unchanged.
+
+    `trackers` get what `log.csv` and `validation.csv` get.
 
     Every process of a run calls it with the same arguments; only the first writes. A base that was sharded over several
     processes stays sharded, and cannot be used again.
@@ -75,7 +80,7 @@ def tune(prepared: PreparedData, recipe: Recipe, folder: Path, callback: Callbac
         if devices.is_main and run_status(folder) is RunStatus.NEW:
             write_run(folder, run)
         devices.wait()
-        return _Run(prepared, recipe, folder, devices, model).finish(callback)
+        return _Run(prepared, recipe, folder, devices, model).finish(callback, trackers)
 
 
 def _what_remains(folder: Path) -> str:
@@ -114,11 +119,13 @@ class _Run:
         self._validator = Validator(prepared, recipe)
         self._run_state = RunState(folder, recipe, self._stepper)
         refuse_unshared_folder(folder, devices, self._run_state.state.step)
-        self._logs = RunLogs(folder, recipe.steps, self._run_state.state.step) if devices.is_main else None
+        self._logs: RunLogs | None = None
         self._saved = time.monotonic()
 
-    def finish(self, callback: Callback) -> TrainedAdapter:
+    def finish(self, callback: Callback, trackers: Trackers | None) -> TrainedAdapter:
         """Run the remaining steps, and write the best adapter."""
+        if self._devices.is_main:
+            self._logs = self._open_logs(trackers)
         train_mode(self._model)
         try:
             while self._run_state.state.stopped is None:
@@ -131,6 +138,11 @@ class _Run:
             self._write_outputs(studies)
         self._devices.wait()
         return read_training(self._folder).summary(self._folder)
+
+    def _open_logs(self, trackers: Trackers | None) -> RunLogs:
+        if trackers is not None:
+            trackers.start(self._folder, run_settings(self._recipe, self._prepared.data))
+        return RunLogs(self._folder, self._recipe.steps, self._run_state.state.step, trackers)
 
     def _step(self, callback: Callback) -> None:
         """One step, and the validation or checkpoint that is due after it."""

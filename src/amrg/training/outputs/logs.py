@@ -1,4 +1,4 @@
-"""A run's logs: CSV files and TensorBoard. A resumed run has no gap and no duplicate row."""
+"""A run's logs: CSV files, TensorBoard and trackers. A resumed run has no gap and no duplicate row."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from amrg.core.files import write_text
 from amrg.training.callbacks import StepStats
+from amrg.training.outputs.trackers import Trackers
 
 LOG, VALIDATION, BOARD = "log.csv", "validation.csv", "tensorboard"
 _MAX_ROWS = 5000  # of log.csv: a longer run has a row every few steps
@@ -32,8 +33,12 @@ _COLUMNS = (
 class RunLogs:
     """The logs of one run, written by its main process."""
 
-    def __init__(self, folder: Path, steps: int, done: int) -> None:
-        """`done`: the step after which the run resumes; later rows are removed and written again."""
+    def __init__(self, folder: Path, steps: int, done: int, trackers: Trackers | None = None) -> None:
+        """`done`: the step after which the run resumes; later rows are removed and written again.
+
+        `trackers` get the same values; they are started already, and closed here.
+        """
+        self._trackers = trackers or Trackers((), print)
         self._every = max(1, -(-steps // _MAX_ROWS))
         self._steps = steps
         self._training = _reopen(folder / LOG, _COLUMNS, done)
@@ -56,16 +61,20 @@ class RunLogs:
             "peak_bytes": stats.peak_bytes,
         }
         _write_row(self._training, [stats.step, *values.values(), stats.seconds])
-        for name, value in values.items():
-            self._board.add_scalar(f"training/{name}", value, stats.step)
+        self._send("training", values, stats.step)
 
     def log_validation(self, step: int, values: Mapping[str, float]) -> None:
         """A row for a validation."""
         if self._validation is None:
             self._validation = _reopen(self._folder / VALIDATION, ("step", *values), self._done)
         _write_row(self._validation, [step, *values.values()])
+        self._send("validation", values, step)
+
+    def _send(self, group: str, values: Mapping[str, float], step: int) -> None:
+        """To TensorBoard and the trackers."""
         for name, value in values.items():
-            self._board.add_scalar(f"validation/{name}", value, step)
+            self._board.add_scalar(f"{group}/{name}", value, step)
+        self._trackers.log({f"{group}/{name}": value for name, value in values.items()}, step)
 
     def flush(self) -> None:
         """Write all rows to disk, before a checkpoint that counts their steps as done."""
@@ -82,6 +91,7 @@ class RunLogs:
                 file.close()
         try:
             self._board.close()
+            self._trackers.close()
         finally:
             threading.excepthook = self._hook
 
