@@ -12,8 +12,9 @@ from typer.testing import CliRunner, Result
 
 from amrg.birads import Recommendation
 from amrg.cli import Exit, app
+from amrg.service import queue
 from amrg.service.database.engine import open_database
-from amrg.service.database.tables import StudyRow
+from amrg.service.database.tables import JobKind, JobRow, JobState, StudyRow, StudyState
 from amrg.service.signing import Read, withdraw
 from tests.service.reports import REPORT, STUDY, a_draft, add_study
 
@@ -216,3 +217,32 @@ def test_only_an_administrator_exports_for_research(sessions: sessionmaker[Sessi
     left = run("deidentify", "--state", "drafted", "--as", "boss", "--out", "research", given=PASSWORD)
     assert (left.exit_code, left.stdout) == (Exit.INCOMPLETE, "research: 0 studies, 1 skipped\n")
     assert "4 of 4 images of its report are not stored" in left.stderr
+
+
+def test_what_was_given_up_is_listed_run_again_and_skipped(sessions: sessionmaker[Session]) -> None:
+    add_study(sessions)
+    add_reader()
+    assert run("sign", STUDY, "--as", "anna", "--yes", given=PASSWORD).exit_code == Exit.OK
+    with sessions.begin() as session:
+        delivery = session.scalars(select(JobRow)).one()
+        delivery.state, delivery.error = JobState.DEAD, "AR: rejected"
+        study = session.scalars(select(StudyRow)).one()
+        draft = queue.add(session, JobKind.DRAFT, "draft:1:4", {"study_id": study.id, "image_revision": 4})
+        draft.state, study.state = JobState.DEAD, StudyState.FAILED
+    listed = json.loads(run("jobs", "list", "--state", "dead", "--json").stdout)
+    assert [(j["kind"], j["study_instance_uid"], j["partner"]) for j in listed] == [
+        ("draft", STUDY, ""),
+        ("deliver", STUDY, "ris"),
+    ]
+    assert "dead: AR: rejected" in run("jobs", "list", "--kind", "deliver").stdout
+    assert "error: AR: rejected" in run("jobs", "show", "1").stdout
+    assert run("jobs", "retry", "--all", "--kind", "draft").stdout == "1 job to be run again\n"
+    assert json.loads(run("studies", "--json").stdout)[0]["state"] == "waiting"
+    assert run("jobs", "skip", "1").stdout == "job 1 skipped\n"
+    assert json.loads(run("studies", STUDY, "--json").stdout)["deliveries"][0]["state"] == "skipped"
+    for arguments in (("skip", "1"), ("retry", "2"), ("show", "9")):
+        refused = run("jobs", *arguments)
+        assert (refused.exit_code, f"job {arguments[1]}: " in refused.stderr) == (Exit.UNREADABLE, True)
+    assert run("jobs", "retry").exit_code == run("jobs", "list", "--state", "x").exit_code == Exit.USAGE
+    actions = [row["action"] for row in json.loads(run("audit", "show", "--json").stdout)]
+    assert {"job run again", "delivery skipped"} <= set(actions)

@@ -14,6 +14,7 @@ from amrg.cli.deliver import deliver
 from amrg.cli.export import export
 from amrg.cli.groups import Root, complete
 from amrg.cli.inspect import inspect
+from amrg.cli.jobs import app as jobs
 from amrg.cli.model import app as models
 from amrg.cli.parse import parse_file
 from amrg.cli.phantom import phantom
@@ -46,6 +47,7 @@ app.command("studies")(studies)
 app.command("pull")(pull)
 app.command("sign")(sign)
 app.command("deidentify")(deidentify)
+app.add_typer(jobs, name="jobs")
 app.add_typer(users, name="users")
 app.add_typer(audit, name="audit")
 app.command("serve")(serve)

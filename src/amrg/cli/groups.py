@@ -36,6 +36,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "studies": ("amrg studies --state drafted", "amrg studies 1.2.826.0.1.3680043.8.498.1"),
     "pull": ("amrg pull 1.2.826.0.1.3680043.8.498.1 --from pacs", "amrg pull --accession A1234 --from vna"),
     "sign": ("amrg sign A1234 --as doe", "amrg sign A1234 --as doe --yes --acknowledge new-images.5"),
+    "jobs list": ("amrg jobs list --state dead", "amrg jobs list --kind deliver --limit 200 --json"),
+    "jobs show": ("amrg jobs show 12",),
+    "jobs retry": ("amrg jobs retry 12 15", "amrg jobs retry --all --kind deliver"),
+    "jobs skip": ("amrg jobs skip 12",),
     "deidentify": (
         "amrg deidentify A1234 A1235 --out research --as boss",
         "amrg deidentify --state signed --project density --out research --as boss",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from amrg.service.settings import Settings
     from amrg.service.signing import Deliver
 
+Word = TypeVar("Word", bound=StrEnum)
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings of the service (default: amrg.toml, where it is).")
 ]
@@ -44,6 +46,13 @@ def sessions_of(settings: Settings) -> sessionmaker[Session]:
 def actor() -> str:
     """Who acts at the command line, for the audit trail: the user of the operating system."""
     return f"local:{getpass.getuser()}"
+
+
+def one_of(kind: type[Word], name: str, option: str) -> Word:
+    """The member of an enumeration that an option names."""
+    if name not in tuple(kind):
+        raise typer.BadParameter(f"{name!r}; expected one of {', '.join(kind)}", param_hint=option)
+    return kind(name)
 
 
 def ask_password(prompt: str, *, twice: bool = False) -> str:

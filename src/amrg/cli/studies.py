@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amrg.cli.console import ResultTable, out, print_json, say
-from amrg.cli.service import Config, actor, sessions_of, settings_of
+from amrg.cli.service import Config, actor, one_of, sessions_of, settings_of
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def named_state(name: str) -> StudyState:
     """The state that `--state` names."""
     from amrg.service.database.tables import StudyState
 
-    if name not in tuple(StudyState):
-        raise typer.BadParameter(f"{name!r}; expected one of {', '.join(StudyState)}", param_hint="--state")
-    return StudyState(name)
+    return one_of(StudyState, name, "--state")
 
 
 def _list(found: list[ListedStudy], as_json: bool) -> None:

@@ -12,6 +12,7 @@ CHANGES = [
     ("PUT", "/users/anna/active", {"active": False}),
     ("POST", "/audit/verification", None),
     ("POST", "/jobs/1/retry", None),
+    ("POST", "/jobs/1/skip", None),
 ]
 
 

@@ -20,18 +20,26 @@ from amrg.service.api.pages import Before, Limit, Page, rows_of_page
 from amrg.service.database.engine import reading
 from amrg.service.database.tables import DeliveryRow, JobKind, JobRow, JobState, StudyRow
 from amrg.service.delivering import skip_delivery
+from amrg.service.jobs import ListedJob, find_job, listed_jobs, skip_job
 from amrg.service.listing import DeliveryState, ListedDelivery, deliveries_of_study, listed_deliveries
 
 router = APIRouter(tags=["operation"])
 
 
 class Job(Value):
-    """A piece of work; a dead one is run again by `POST /jobs/{id}/retry`."""
+    """A piece of work; a dead one is run again by `POST /jobs/{id}/retry`, or skipped by `POST /jobs/{id}/skip`.
+
+    `study_instance_uid` is empty where a pull names none; `partner` is the destination or source, if there is one.
+    """
 
     id: int
     kind: JobKind
+    key: str
+    study_instance_uid: str
+    partner: str
     state: JobState
     attempts: int
+    losses: int
     error: str
     run_after: datetime.datetime
     created_at: datetime.datetime
@@ -94,14 +102,27 @@ def list_jobs(
     if kind is not None:
         found = found.where(JobRow.kind == kind)
     rows, following = rows_of_page(session, found, JobRow.id, limit, before)
-    return Page(items=tuple(_job(row) for row in rows), next=following)
+    return Page(items=tuple(map(_job, listed_jobs(session, rows))), next=following)
+
+
+@router.get("/jobs/{job_id}")
+def show_job(job_id: RowNumber, _: Administrator, session: Reading) -> Job:
+    """One job."""
+    return _job(find_job(session, job_id))
 
 
 @router.post("/jobs/{job_id}/retry")
 def retry_job(job_id: RowNumber, caller: Administrator, held: Held) -> Job:
     """Run a dead job again, from its first attempt on."""
     with held.sessions.begin() as session:
-        return _job(queue.retry(session, job_id, caller.login))
+        return _job(listed_jobs(session, [queue.retry(session, job_id, caller.login)])[0])
+
+
+@router.post("/jobs/{job_id}/skip")
+def settle_job(job_id: RowNumber, caller: Administrator, held: Held) -> Job:
+    """Settle a dead job without doing it, so that what waits for it can continue."""
+    with held.sessions.begin() as session:
+        return _job(listed_jobs(session, [skip_job(session, job_id, caller.login)])[0])
 
 
 @router.get("/deliveries")
@@ -135,8 +156,9 @@ def _delivery(listed: ListedDelivery) -> Delivery:
     return Delivery(study_instance_uid=listed.study_instance_uid, version=listed.version, state=listed.state, **facts)
 
 
-def _job(row: JobRow) -> Job:
-    return Job.model_validate({name: getattr(row, name) for name in Job.model_fields})
+def _job(listed: ListedJob) -> Job:
+    about = {"study_instance_uid": listed.study_instance_uid, "partner": listed.partner}
+    return Job.model_validate({**{name: getattr(listed.row, name, None) for name in Job.model_fields}, **about})
 
 
 class _Rows(Collector):
