@@ -15,7 +15,7 @@ from torch import nn
 from amrg.models.backbones.base import Images, Tensors, Views, chat_of
 from amrg.models.backbones.phi3 import _as_text
 from amrg.models.backbones.smolvlm import END_OF_UTTERANCE
-from amrg.models.embedded.tokenizer import END_OF_TURN
+from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.models.load import LoadedModel, load_base
 from amrg.training.loop.lora import concatenate
 from tests.models.tiny import TINY, tiny_embedded

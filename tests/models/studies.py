@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from amrg.birads import Laterality, View
 from amrg.models.backbones.base import DecodingSettings, Images, Modules, Prompt, Tensors
-from amrg.models.decode import batch_prompts
+from amrg.models.decoding.batched import batch_prompts
 from amrg.models.load import LoadedModel
 from amrg.training.data.samples import IGNORE, Batch, Stage, stage_of
 from amrg.training.loop.lora import ReportLoss, concatenate

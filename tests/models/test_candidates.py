@@ -8,9 +8,9 @@ import torch
 
 from amrg.birads import Kind
 from amrg.models import KINDS
-from amrg.models.embedded.candidates import Candidate, Edges, places_of
+from amrg.models.embedded.candidates import CELL, Candidate, Edges, places_of
 from amrg.models.embedded.features import read_candidates, read_suspicion
-from amrg.models.embedded.mammogram_tower import CELL, MammogramTowerOutput, ViewMaps
+from amrg.models.embedded.mammogram_tower import MammogramTowerOutput, ViewMaps
 
 ROWS, COLUMNS = 4, 6
 

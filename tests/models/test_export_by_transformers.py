@@ -14,7 +14,7 @@ import torch
 
 from amrg.models import ViewEncoding
 from amrg.models.backbones.base import Prompt, chat_of
-from amrg.models.decode import batch_prompts, decode_rows
+from amrg.models.decoding.batched import batch_prompts, decode_rows
 from amrg.models.export.exporting import ExportRequest, export_merged
 from amrg.models.load import LoadedModel, load_model
 from tests.models.adapted import adapter_for

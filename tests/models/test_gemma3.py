@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from amrg.models.decode import batch_prompts
+from amrg.models.decoding.batched import batch_prompts
 from amrg.models.load import load_base
 from tests.models.families import VARIANTS
 from tests.models.studies import Subject

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig
 
+from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import (
     CANDIDATES,
-    CELL,
     STATED,
     MammogramTower,
     MammogramTowerConfig,

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from amrg.models.decode import INPUT, batch_prompts
+from amrg.models.decoding.batched import INPUT, batch_prompts
 from tests.models.families import VARIANTS
 from tests.models.studies import Subject
 

@@ -17,7 +17,7 @@ from amrg.birads import Laterality, View
 from amrg.models import ModelError, ModelSettings, ViewEncoding
 from amrg.models.backbones.base import DecodingSettings, Modules, Prompt, Tensors
 from amrg.models.backbones.phi3 import Phi3Vision
-from amrg.models.decode import batch_prompts
+from amrg.models.decoding.batched import batch_prompts
 from amrg.models.load import LoadedModel, load_base
 from amrg.models.phi3v import Phi3VProcessor
 from amrg.training.loop.lora import adapters_attached

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from amrg.models.decode import batch_prompts
+from amrg.models.decoding.batched import batch_prompts
 from tests.models.families import VARIANTS
 from tests.models.studies import COUNTS, Subject
 from tests.models.tiny_smolvlm import TOKENS_A_CROP, TOWER

@@ -11,7 +11,8 @@ from torch import nn
 
 from amrg.generation.engines.local import load_engine
 from amrg.models import ModelError, threads
-from amrg.models.threads import VARIABLE, set_threads
+from amrg.models.thread_count import VARIABLE
+from amrg.models.threads import set_threads
 from tests.models.tiny import tiny_embedded
 
 SMALL, LARGE = nn.Linear(2, 3), nn.Linear(2, 3, device="meta")
@@ -19,12 +20,11 @@ SMALL, LARGE = nn.Linear(2, 3), nn.Linear(2, 3, device="meta")
 
 @pytest.fixture(autouse=True)
 def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process of three threads whose user has decided nothing."""
+    """A process of three cores whose user has decided nothing."""
     before = torch.get_num_threads()
     for name in (VARIABLE, "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(threads, "_lowered", [])
-    torch.set_num_threads(3)
+    monkeypatch.setattr(threads, "available_cores", lambda: 3)
     yield
     torch.set_num_threads(before)
 

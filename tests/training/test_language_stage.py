@@ -12,7 +12,8 @@ from amrg.birads import Category, Composition, Finding, Kind, Laterality, Locati
 from amrg.birads.findings_list import read_findings
 from amrg.models import messages
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
-from amrg.models.embedded.tokenizer import END_OF_TURN, build_processor, train_tokenizer, vocabulary
+from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
+from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.training.embedded.breasts import EncodedBreast, findings_in_views
 from amrg.training.embedded.exam_maker import USUAL, BreastPool, Exam, ExamMaker, report_of
 from amrg.training.embedded.language_stage import IGNORE, Prompts, collate_exams, language_loss, project

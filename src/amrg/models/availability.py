@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from amrg.models.catalog import pinned_revision
-from amrg.models.embedded.architecture import FOLDER, NAME
+from amrg.models.checkpoint import EMBEDDED, NAME
 from amrg.models.hub import commit_of, hub_trouble
 from amrg.models.weights import broken_weights
 
@@ -18,7 +18,7 @@ def why_unavailable(source: str) -> str | None:
     Args:
         source: Folder, hub name, or the embedded model's name.
     """
-    folder = FOLDER if source == NAME else Path(source)
+    folder = EMBEDDED if source == NAME else Path(source)
     if not folder.is_dir() and source.count("/") != 1:
         return f"{source}: no such folder"
     local, revision = folder.is_dir(), pinned_revision(source)

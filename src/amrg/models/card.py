@@ -10,10 +10,10 @@ from huggingface_hub import try_to_load_from_cache
 from amrg.core.values import Value
 from amrg.datasets.training_set import TrainingSet
 from amrg.models.catalog import KNOWN
+from amrg.models.checkpoint import EMBEDDED
 
 FILE_NAME = "card.json"
 TRAINED_ON = "trained-on.json"  # written by the training, for the card
-EMBEDDED = Path(__file__).parent / "embedded" / "checkpoint"
 
 
 class CardMetric(Value):

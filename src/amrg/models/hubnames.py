@@ -15,9 +15,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from amrg.models.adapters.files import Shapes, stored_shapes
-
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
+from amrg.models.checkpoint import INDEX, weight_files
 
 _RULES: dict[str, tuple[tuple[str, str], ...]] = {  # by `model_type` of the configuration
     # As google/medgemma-4b-it and google/gemma-3-4b-it are stored.
@@ -40,15 +38,6 @@ def hub_name(model_type: str, name: str) -> str:
     for pattern, replacement in _RULES.get(model_type, ()):
         name = re.sub(pattern, replacement, name)
     return name
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files of a checkpoint's weights in order: shards, or the single file; none of the folder's other files."""
-    index = folder / INDEX
-    if not index.is_file():
-        return [folder / SINGLE] if (folder / SINGLE).is_file() else []
-    named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-    return [folder / name for name in sorted(set(named))]
 
 
 def checkpoint_shapes(folder: Path, model_type: str) -> Shapes:

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig
 
 from amrg.core.errors import first_line
-from amrg.core.hashing import sha256_of_file, sha256_of_text
+from amrg.core.hashing import sha256_of_text
 from amrg.models.adapters.attaching import Attached, attach, merge
 from amrg.models.adapters.config import read_config
 from amrg.models.adapters.files import (
@@ -30,7 +29,7 @@ from amrg.models.adapters.files import (
 from amrg.models.backbones.base import Backbone, Part
 from amrg.models.backbones.registry import BACKBONES, backbone_of
 from amrg.models.catalog import pinned_revision
-from amrg.models.embedded.architecture import FOLDER, NAME
+from amrg.models.checkpoint import EMBEDDED, NAME, folder_hash
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.errors import ModelError
 from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
@@ -284,9 +283,9 @@ def _why_quantised(config: Any, label: str) -> str | None:
 def _folder_of(name: str | None) -> Path | None:
     """The local folder that a name stands for, or None for a hub name."""
     if name is None or name == NAME:
-        if not (FOLDER / "config.json").is_file():
+        if not (EMBEDDED / "config.json").is_file():
             raise ModelError("the embedded model is not in this installation: run `make model`, or name another")
-        return FOLDER
+        return EMBEDDED
     folder = Path(name)
     if folder.is_dir():
         return folder
@@ -309,15 +308,3 @@ def _families() -> str:
 def _dtype() -> torch.dtype:
     """bfloat16 on an accelerator (float16 overflows in Gemma 3), float32 on a CPU."""
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32
-
-
-def folder_hash(folder: Path) -> str:
-    """SHA-256 over the weight files of a folder: of what they hold, not of their names."""
-    files = sorted(folder.glob("*.safetensors"))
-    return sha256_of_text(*sorted(_file_hash(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
-
-
-@lru_cache(maxsize=32)
-def _file_hash(file: Path, size: int, changed_ns: int) -> str:
-    """SHA-256 of a file; size and time tell a file that was replaced from the one hashed before."""
-    return sha256_of_file(file)

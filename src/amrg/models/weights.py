@@ -9,8 +9,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from amrg.models.checkpoint import INDEX, weight_files
 from amrg.models.errors import ModelError
-from amrg.models.hubnames import INDEX, weight_files
 
 _NAMED = 3
 

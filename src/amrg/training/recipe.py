@@ -14,7 +14,7 @@ from amrg.birads import AnswerForm
 from amrg.core.values import Value
 from amrg.metrics.validation import WatchedMetric
 from amrg.models.backbones.base import Modules
-from amrg.models.embedded.architecture import NAME
+from amrg.models.checkpoint import NAME
 from amrg.models.settings import ModelSettings
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

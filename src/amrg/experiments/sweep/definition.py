@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from amrg.core.hashing import sha256_of_text
 from amrg.core.values import Value, flatten
-from amrg.models.embedded.architecture import NAME
+from amrg.models.checkpoint import NAME
 from amrg.training.documents import RecipeError
 from amrg.training.outputs.run_folder import MAY_DIFFER
 from amrg.training.recipe import Lora, Recipe, Share

@@ -11,7 +11,7 @@ from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
 from amrg.models.backbones.base import Prompt, Tensors
-from amrg.models.decode import batch_prompts, decode_texts
+from amrg.models.decoding.batched import batch_prompts, decode_texts
 from amrg.models.embedded.features import read_candidates, read_suspicion, run_tower
 from amrg.models.guard.distance import TrainingDistance
 from amrg.models.guard.pooling import pool_tokens

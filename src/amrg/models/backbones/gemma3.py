@@ -27,7 +27,7 @@ from amrg.models.backbones.base import (
     chat_of,
 )
 from amrg.models.embedded.mammogram_tower import MammogramTower
-from amrg.models.embedded.tokenizer import END_OF_TURN
+from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.models.settings import ModelSettings
 
 _LANGUAGE = r"model\.language_model\..*\.(?:q|k|v|o|gate|up|down)_proj"

@@ -9,14 +9,11 @@ from __future__ import annotations
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig
 
 from amrg.birads import AnswerForm
-from amrg.models.card import EMBEDDED
 from amrg.models.embedded.mammogram_tower import SIDE, MammogramTowerConfig
 from amrg.models.embedded.tokenizer import Vocabulary
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Channels, Hanging, ViewEncoding
 
-NAME = "amrg-embedded"
-FOLDER = EMBEDDED
 SIZE = 512  # pixels a side of the image
 TOKENS_A_VIEW = SIDE * SIDE
 SETTINGS = ModelSettings(

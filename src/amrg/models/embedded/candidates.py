@@ -13,6 +13,7 @@ from amrg.models.embedded.attributes import KINDS
 
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of the model's image."""
+CELL = 8  # image pixels a side of a cell
 SAME_PLACE = 0.5  # share of the smaller of two boxes that the other covers, from which both are one place
 
 
@@ -32,6 +33,26 @@ class Candidate:
     def probability(self, kind: Kind) -> float:
         """The probability that a finding of a kind is here."""
         return float(self.kinds[KINDS.index(kind)])
+
+
+def cell_candidate(
+    cell: int, places: npt.NDArray[np.float32], box: npt.NDArray[np.float32], grid: tuple[int, int]
+) -> Candidate:
+    """A cell's candidate, from probabilities [2 + kinds] and distances [4] from its middle, in cells of a grid."""
+    rows, columns = grid
+    y, x = cell // columns + 0.5, cell % columns + 0.5
+    left, top, right, bottom = (float(distance) for distance in box)
+    return Candidate(
+        (
+            CELL * max(0.0, x - left),
+            CELL * max(0.0, y - top),
+            CELL * min(float(columns), x + right),
+            CELL * min(float(rows), y + bottom),
+        ),
+        places[2:],
+        float(places[0]),
+        float(places[1]),
+    )
 
 
 def places_of(kind: Kind, candidates: Iterable[Candidate]) -> list[Candidate]:

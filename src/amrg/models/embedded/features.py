@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from amrg.models.embedded.candidates import Candidate
-from amrg.models.embedded.mammogram_tower import CELL, MammogramTowerOutput
+from amrg.models.embedded.candidates import Candidate, cell_candidate
+from amrg.models.embedded.mammogram_tower import MammogramTowerOutput
 
 
 def run_tower(tower: nn.Module, pixels: Tensor) -> MammogramTowerOutput:
@@ -30,28 +28,8 @@ def read_candidates(out: MammogramTowerOutput) -> tuple[tuple[Candidate, ...], .
     logits = torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1)
     places, boxes = (grid.float().cpu().flatten(2).transpose(1, 2).numpy() for grid in (logits.sigmoid(), maps.boxes))
     return tuple(
-        tuple(_candidate(int(c), places[view, c], boxes[view, c], (rows, columns)) for c in cells if c >= 0)
+        tuple(cell_candidate(int(c), places[view, c], boxes[view, c], (rows, columns)) for c in cells if c >= 0)
         for view, cells in enumerate(out.candidates.tolist())
-    )
-
-
-def _candidate(
-    cell: int, places: npt.NDArray[np.float32], box: npt.NDArray[np.float32], grid: tuple[int, int]
-) -> Candidate:
-    """A cell's candidate, from probabilities [2 + kinds] and distances [4] from its middle, in cells of a grid."""
-    rows, columns = grid
-    y, x = cell // columns + 0.5, cell % columns + 0.5
-    left, top, right, bottom = (float(distance) for distance in box)
-    return Candidate(
-        (
-            CELL * max(0.0, x - left),
-            CELL * max(0.0, y - top),
-            CELL * min(float(columns), x + right),
-            CELL * min(float(rows), y + bottom),
-        ),
-        places[2:],
-        float(places[0]),
-        float(places[1]),
     )
 
 

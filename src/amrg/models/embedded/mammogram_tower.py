@@ -19,7 +19,6 @@ from transformers.utils import ModelOutput
 
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
 
-CELL = 8  # image pixels a side of a cell
 SIDE = 4  # image tokens a side, as Gemma's projector counts them
 CANDIDATES = SIDE * SIDE - 1  # all tokens of a view but one, which is the view as a whole
 BACKGROUND = -1 + 8 / 127.5  # pixels of the first channel up to this are outside the breast

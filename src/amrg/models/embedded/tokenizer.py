@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import Gemma3ImageProcessorPil, Gemma3Processor, PreTrainedTokenizerFast
 
+from amrg.models.embedded.tokens import (
+    BEGIN,
+    BEGIN_OF_IMAGE,
+    END,
+    END_OF_IMAGE,
+    END_OF_TURN,
+    IMAGE,
+    PAD,
+    SPECIAL,
+    UNKNOWN,
+)
 from amrg.models.settings import ModelSettings
 
-PAD, END, BEGIN, UNKNOWN = "<pad>", "<eos>", "<bos>", "<unk>"
-START_OF_TURN, END_OF_TURN = "<start_of_turn>", "<end_of_turn>"
-BEGIN_OF_IMAGE, END_OF_IMAGE, IMAGE = "<start_of_image>", "<end_of_image>", "<image_soft_token>"
-SPECIAL = (PAD, END, BEGIN, UNKNOWN, START_OF_TURN, END_OF_TURN, BEGIN_OF_IMAGE, END_OF_IMAGE, IMAGE)
 # Runs of line ends are single tokens in Gemma 3, and serving engines look them up by name.
 LINE_ENDS = ("\n", "\n\n", "\n\n\n", "\n\n\n\n")
 

@@ -18,10 +18,9 @@ from amrg.models.adapters.files import (
     stored_shapes,
 )
 from amrg.models.card import FILE_NAME, ModelCard, value_with_interval
+from amrg.models.checkpoint import folder_hash, weight_files
 from amrg.models.export.notices import Terms, notice_text
 from amrg.models.export.verifying import ExportComparison
-from amrg.models.hubnames import weight_files
-from amrg.models.load import folder_hash
 
 INTENDED = "Research on drafting mammography reports. Every draft is unverified until a radiologist signs it."
 LIMITS = (

@@ -16,8 +16,9 @@ from safetensors import safe_open
 from amrg.core.values import Value
 from amrg.models.adapters.files import stored_shapes
 from amrg.models.backbones.base import Backbone, Part
+from amrg.models.checkpoint import weight_files
 from amrg.models.errors import ModelError
-from amrg.models.hubnames import hub_name, weight_files
+from amrg.models.hubnames import hub_name
 
 
 class PartChange(Value):

@@ -35,6 +35,7 @@ from amrg.models.adapters.files import (
     Shapes,
     why_no_adapter,
 )
+from amrg.models.checkpoint import weight_files
 from amrg.models.errors import ModelError
 from amrg.models.export.card import Origin, write_card
 from amrg.models.export.changes import changed_weights, changes_by_part, refuse_lost_parts
@@ -42,7 +43,7 @@ from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
 from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
-from amrg.models.hubnames import checkpoint_shapes, hub_name, rename_to_hub, weight_files
+from amrg.models.hubnames import checkpoint_shapes, hub_name, rename_to_hub
 from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged
 
 COPIED = (RECIPE_FILE, TRAINING_FILE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amrg.core.values import Value
 from amrg.models.catalog import KNOWN, CatalogEntry
-from amrg.models.embedded.architecture import NAME
+from amrg.models.checkpoint import NAME
 
 
 class Terms(Value):

@@ -17,7 +17,7 @@ from torch import Tensor
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
 from amrg.models.backbones.base import Images, Tensors, Views
-from amrg.models.decode import INPUT, batch_prompts, decode_rows
+from amrg.models.decoding.batched import INPUT, batch_prompts, decode_rows
 from amrg.models.errors import ModelError
 from amrg.models.export.changes import PartChange
 from amrg.models.load import LoadedModel

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from amrg.models.backbones.base import Tensors
-from amrg.models.decode import INPUT, MASK, pad_left, with_mask
+from amrg.models.decoding.batched import INPUT, MASK, pad_left, with_mask
 from amrg.models.load import LoadedModel
 from amrg.training.data.feature_cache import FeatureCache
 from amrg.training.data.samples import IGNORE, Batch, Sample

@@ -26,10 +26,13 @@ from amrg.core.values import Value
 from amrg.datasets.names import canonical_name
 from amrg.datasets.training_set import CaseDigests, TrainingSet
 from amrg.models import view_name
-from amrg.models.card import EMBEDDED, TRAINED_ON
+from amrg.models.card import TRAINED_ON
+from amrg.models.checkpoint import EMBEDDED
+from amrg.models.decoding.phrases import Phrases, shared_phrases
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, vocabulary
+from amrg.models.graph.exporting import export_graph
 from amrg.models.load import load_base
 from amrg.training.embedded.breasts import drawn_breasts, film_breasts
 from amrg.training.embedded.exam_maker import BreastPool, Exam, ExamMaker
@@ -48,6 +51,7 @@ from amrg.training.tower.suspicion import calibrate_suspicion
 
 log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
+PHRASE_STEPS = 120  # steps whose texts give the phrases that speed up drafting
 CORPUS_FROM, CORPUS_STEPS = 1_000_000, 200  # steps whose exams the tokenizer is trained on: none of training's
 STAGES = ("tower-small", "tower-full", "language-first", "language")
 
@@ -86,9 +90,11 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     plan = draw_phantoms(recipe, folder / "exams")
     towers = train_tower(recipe.tower, films, folder)
     points = [choose_operating_points(recipe, films, folder, tower, plan["held out"]) for tower in towers]
-    run, tokenizer = train_language(recipe, films, folder, towers, plan)
+    run, tokenizer, make = train_language(recipe, films, folder, towers, plan)
     assemble(run, tokenizer, out)
+    written_phrases(make, tokenizer).save(out)
     fit_guard(load_base(str(out)), films, plan["held out"]).save(out)
+    export_graph(out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (out / "operating-points.json").write_text(json.dumps(points[-1], indent=2) + "\n", encoding="utf-8")
     sets = [found.model_dump(mode="json") for found in training_sets(films, recipe.tower.held_out)]
@@ -138,7 +144,7 @@ def choose_operating_points(
 
 def train_language(
     recipe: EmbeddedRecipe, films: Path, folder: Path, towers: Towers, plan: dict[str, list[DrawJob]]
-) -> tuple[StageRun, PreTrainedTokenizerFast]:
+) -> tuple[StageRun, PreTrainedTokenizerFast, ExamMaker]:
     """Train the language model: on tokens of the first tower, which may be long before the last one is there, then on
     those of the last."""
     tokenizer, model = None, None
@@ -156,7 +162,7 @@ def train_language(
         exams = ExamMaker([(1.0, held_out)], schedule.seed, few_views=0).full_exams(recipe.held_out_exams // 2)
         train_round(run, make, tokenizer, exams)
         model.load_state_dict(run.averaged_state())
-    return run, tokenizer
+    return run, tokenizer, make
 
 
 def language_pools(
@@ -204,6 +210,13 @@ def train_round(run: StageRun, make: ExamMaker, tokenizer: PreTrainedTokenizerFa
             until=(run.step // 500 + 1) * 500,
         )
         log.info("%s step %d: %s", run.folder.name, run.step, _format(reader.metrics(model)))
+
+
+def written_phrases(make: ExamMaker, tokenizer: PreTrainedTokenizerFast) -> Phrases:
+    """The phrases of texts like those that the language model was trained to write."""
+    prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW))
+    texts = (exam.text for step in range(PHRASE_STEPS) for exam in make(step, 16))
+    return shared_phrases(prompts.answer(text) for text in texts)
 
 
 def _corpus(make: ExamMaker) -> Iterator[str]:

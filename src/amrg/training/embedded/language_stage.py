@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from amrg.models.embedded.tokenizer import END_OF_TURN
+from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.models.settings import user_turn
 from amrg.training.embedded.exam_maker import Exam, Views
 

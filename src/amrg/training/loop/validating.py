@@ -15,7 +15,7 @@ from amrg.metrics.scores import MetricScore
 from amrg.metrics.statistics import bootstrap
 from amrg.metrics.summaries import metric_scores
 from amrg.metrics.validation import WatchedMetric, draft_pair, watched_metrics, without_category
-from amrg.models.decode import decode_texts
+from amrg.models.decoding.batched import decode_texts
 from amrg.training.data.collating import Padding, collate, collate_prompts
 from amrg.training.data.prepared import PreparedData
 from amrg.training.data.samples import Sample

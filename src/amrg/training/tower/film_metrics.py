@@ -12,7 +12,8 @@ from scipy.stats import mannwhitneyu, spearmanr
 
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import COMPOSITIONS, KINDS
-from amrg.models.embedded.mammogram_tower import CELL, MammogramTower
+from amrg.models.embedded.candidates import CELL
+from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.training.tower.augmenting import place_view, usual_placement
 from amrg.training.tower.film_shards import COLUMNS, FilmView
 from amrg.training.tower.loss import collate_views

@@ -15,7 +15,8 @@ import torch
 
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import KINDS
-from amrg.models.embedded.mammogram_tower import CELL, MammogramTower, MammogramTowerOutput
+from amrg.models.embedded.candidates import CELL
+from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
 from amrg.training.tower.labelled_views import LabelledView, PlacedLesion
 from amrg.training.tower.place_targets import LESION, PLACES
 from amrg.training.tower.reading import pixel_batches

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
-from amrg.models.embedded.mammogram_tower import CELL
+from amrg.models.embedded.candidates import CELL
 from amrg.training.tower.films import Box
 from amrg.training.tower.labelled_views import PlacedLesion
 

@@ -1,0 +1,1 @@
+"""Greedy decoding: many prompts together, or one with drafts of several tokens."""
