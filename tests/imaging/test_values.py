@@ -49,16 +49,21 @@ def _header(**attributes: object) -> Header:
     return header_of(header)
 
 
+def _displayed(stored: np.ndarray, header: Header) -> tuple[np.ndarray, tuple[str, ...]]:
+    image, notes = presentation(stored, header)
+    return image.pixels(), notes
+
+
 def test_monochrome1_is_inverted_after_the_window() -> None:
     window_of = {"WindowCenter": 1000, "WindowWidth": 1000}
-    plain, _ = presentation(X.astype(np.uint16), _header(**window_of))
-    inverted, _ = presentation(X.astype(np.uint16), _header(PhotometricInterpretation="MONOCHROME1", **window_of))
+    plain, _ = _displayed(X.astype(np.uint16), _header(**window_of))
+    inverted, _ = _displayed(X.astype(np.uint16), _header(PhotometricInterpretation="MONOCHROME1", **window_of))
     np.testing.assert_allclose(inverted, 1 - plain, atol=1e-6)
 
 
 def test_rescale_comes_before_the_window() -> None:
     header = _header(WindowCenter=2000, WindowWidth=2000, RescaleSlope=2, RescaleIntercept=0)
-    displayed, _ = presentation(X.astype(np.uint16), header)
+    displayed, _ = _displayed(X.astype(np.uint16), header)
     np.testing.assert_allclose(displayed, window(2 * X, 2000, 2000), atol=1e-6)
 
 
@@ -67,12 +72,12 @@ def test_a_voi_table_is_preferred_and_ends_hold() -> None:
     table.LUTDescriptor = [3, 1000, 16]
     table.LUTData = [0, 32768, 65535]
     header = _header(WindowCenter=1, WindowWidth=2, VOILUTSequence=Sequence([table]))
-    displayed, _ = presentation(np.array([[0, 1000, 1001, 1002, 5000]], np.uint16), header)
+    displayed, _ = _displayed(np.array([[0, 1000, 1001, 1002, 5000]], np.uint16), header)
     np.testing.assert_allclose(displayed, [[0, 0, 32768 / 65535, 1, 1]], atol=1e-6)
 
 
 def test_for_processing_is_converted_and_noted() -> None:
     raw = np.linspace(10, 4000, 6400).reshape(80, 80).astype(np.uint16)
-    displayed, notes = presentation(raw, _header(PresentationIntentType="FOR PROCESSING"))
+    displayed, notes = _displayed(raw, _header(PresentationIntentType="FOR PROCESSING"))
     assert displayed[0, 0] > displayed[-1, -1]  # less exposure is denser, so brighter
     assert "For Processing" in notes[0]

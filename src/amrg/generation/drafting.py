@@ -100,7 +100,7 @@ def prepare(study: Study, settings: ModelSettings) -> PreparedStudy:
     framed, others = [], []
     for m in mammograms:  # one after the other: the pixels of the last few files are kept in memory
         framed.append(frame_for(m, encoding))
-        if check.of_picture(m.pixels(), m.laterality) < 0:
+        if check.of_picture(m.image(), m.laterality) < 0:
             others.append(m)
     images = tuple(model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True))
     request = Request(tuple((m.laterality, m.view) for m in mammograms), images)

@@ -4,6 +4,7 @@ from amrg.imaging.errors import ImagingError
 from amrg.imaging.evidence.identity import EvidenceJudgement, EvidenceSource, EvidenceVerdict
 from amrg.imaging.evidence.kinds import ImageKind
 from amrg.imaging.framing import FramedBreast, frame_breast
+from amrg.imaging.image import PresentationImage
 from amrg.imaging.intake import read_studies
 from amrg.imaging.nipple import NippleView, find_nipple
 from amrg.imaging.reading import NamedPatient, read_mammogram, read_patient
@@ -38,6 +39,7 @@ __all__ = [
     "Mark",
     "NamedPatient",
     "NippleView",
+    "PresentationImage",
     "Problem",
     "SetAside",
     "Study",

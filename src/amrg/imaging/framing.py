@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 from scipy import ndimage
 
 from amrg.birads import Laterality
-
-Pixels = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+from amrg.imaging.image import Mask, Pixels, PresentationImage, ResizedPart, as_image
+from amrg.imaging.morphology import dilate, dilate_grey, erode, fill_holes, opening
 
 SEARCH = 256  # rows at which the breast is searched for: fine enough for its outline, too coarse for dust
 FINE = 1.5  # small bright structures are searched for on a grid this much finer than the frame
@@ -44,24 +42,32 @@ class FramedBreast:
         return (x - self.left) / self.step, (y - self.top) / self.step
 
 
-def frame_breast(pixels: Pixels, laterality: Laterality, size: int) -> FramedBreast:
-    """Frame a presentation image, float32 [H, W] in 0..1, bright = dense, in a square of `size` pixels.
+Window = tuple[float, float, float]
+"""Left, top and side of a square of an image."""
+
+
+def frame_breast(picture: PresentationImage | Pixels, laterality: Laterality, size: int) -> FramedBreast:
+    """Frame a presentation image, [H, W] in 0..1, bright = dense, in a square of `size` pixels.
 
     Where no breast is found the whole image is framed, so that nothing is lost.
     """
-    mask, scale = find_breast(pixels, laterality)
-    rows, columns = _extent(mask, scale, pixels.shape)
+    image = as_image(picture)
+    mask, scale = find_breast(image, laterality)
+    rows, columns = _extent(mask, scale, image.shape)
     height, width = rows.stop - rows.start, columns.stop - columns.start
     side = max(height, width)
     top = rows.start - (side - height) / 2
     left = columns.stop - side if laterality is Laterality.RIGHT else columns.start
     window = (float(left), float(top), float(side))
-    breast = _resample(mask.astype(np.float32), tuple(v / scale for v in window), size) > 0.5
-    framed = np.where(breast, _resample(pixels, window, size), np.float32(0))
+    coarse = (window[0] / scale, window[1] / scale, window[2] / scale)
+    (shape,) = _resample(as_image(mask.astype(np.float32)), coarse, (size,))
+    breast = shape > 0.5
+    tone, fine = _resample(image, window, (size, round(FINE * size)))
+    framed = np.where(breast, tone, np.float32(0))
     return FramedBreast(
         pixels=framed,
         contrast=_contrast(framed, breast),
-        detail=_detail(pixels, window, breast),
+        detail=_detail(fine, breast),
         breast=breast,
         left=window[0],
         top=window[1],
@@ -69,36 +75,31 @@ def frame_breast(pixels: Pixels, laterality: Laterality, size: int) -> FramedBre
     )
 
 
-def breast_extent(pixels: Pixels, laterality: Laterality) -> tuple[slice, slice]:
+def breast_extent(picture: PresentationImage | Pixels, laterality: Laterality) -> tuple[slice, slice]:
     """Rows and columns of a presentation image that contain its breast; all of them where none is found."""
-    mask, scale = find_breast(pixels, laterality)
-    return _extent(mask, scale, pixels.shape)
+    image = as_image(picture)
+    mask, scale = find_breast(image, laterality)
+    return _extent(mask, scale, image.shape)
 
 
-def find_breast(pixels: Pixels, laterality: Laterality) -> tuple[Mask, float]:
+def find_breast(picture: PresentationImage | Pixels, laterality: Laterality) -> tuple[Mask, float]:
     """The breast's mask on a coarse grid, and the original pixels a coarse pixel.
 
     The background is the darkest common level; the breast is the largest thing above it once thin borders are
     opened away, and labels, which are separate, fall out.
     """
-    scale = max(1.0, pixels.shape[0] / SEARCH)
-    small = _shrink(pixels, scale)
+    image = as_image(picture)
+    scale = max(1.0, image.shape[0] / SEARCH)
+    small = image.reduced((max(8, round(image.shape[1] / scale)), max(8, round(image.shape[0] / scale))))
     level = _background(small)
     bright = _without_borders(small > level, laterality)
-    opened = ndimage.binary_opening(bright, iterations=6)
+    opened = dilate(erode(bright, 6), 6)
     labels, count = ndimage.label(opened)
     if count == 0:
         return np.ones_like(bright), scale
-    sizes = ndimage.sum_labels(opened, labels, np.arange(1, count + 1))
+    sizes = np.bincount(labels.ravel())[1:]
     breast = labels == 1 + int(np.argmax(sizes))
-    grown = ndimage.binary_dilation(breast, iterations=7, mask=bright)
-    return ndimage.binary_fill_holes(grown), scale
-
-
-def _shrink(pixels: Pixels, scale: float) -> Pixels:
-    """Area-averaged copy, `scale` times smaller."""
-    shape = (max(8, round(pixels.shape[1] / scale)), max(8, round(pixels.shape[0] / scale)))
-    return np.asarray(Image.fromarray(pixels).resize(shape, Image.Resampling.BOX), np.float32)
+    return fill_holes(dilate(breast, 7, within=bright)), scale
 
 
 def _background(small: Pixels) -> float:
@@ -142,18 +143,25 @@ def _extent(mask: Mask, scale: float, shape: tuple[int, ...]) -> tuple[slice, sl
     return found[0], found[1]
 
 
-def _resample(pixels: Pixels, window: tuple[float, ...], size: int) -> Pixels:
-    """A square window (left, top, side) of an image as [size, size], 0 outside it."""
+def _resample(image: PresentationImage, window: Window, sizes: Sequence[int]) -> list[Pixels]:
+    """A square window of an image as [size, size] for each of some sizes, 0 outside it."""
     left, top, side = window
-    step = side / size
     low = (max(0.0, left), max(0.0, top))
-    high = (min(pixels.shape[1], left + side), min(pixels.shape[0], top + side))
-    start = [round((a - b) / step) for a, b in zip(low, (left, top), strict=True)]
-    span = [max(1, min(size - s, round((h - a) / step))) for s, h, a in zip(start, high, low, strict=True)]
-    kind = Image.Resampling.BOX if step > 1 else Image.Resampling.BILINEAR
-    part = Image.fromarray(pixels).resize((span[0], span[1]), kind, box=(*low, *high))
+    high = (min(image.shape[1], left + side), min(image.shape[0], top + side))
+    starts, parts = [], []
+    for size in sizes:
+        step = side / size
+        start = [round((a - b) / step) for a, b in zip(low, (left, top), strict=True)]
+        span = [max(1, min(size - s, round((h - a) / step))) for s, h, a in zip(start, high, low, strict=True)]
+        starts.append(start)
+        parts.append(ResizedPart((span[0], span[1]), (*low, *high), smooth=step <= 1))
+    return [_placed(part, start, size) for part, start, size in zip(image.resample(parts), starts, sizes, strict=True)]
+
+
+def _placed(part: Pixels, start: Sequence[int], size: int) -> Pixels:
+    """A part of an image at its column and row of a square that is 0 elsewhere."""
     framed = np.zeros((size, size), np.float32)
-    framed[start[1] : start[1] + span[1], start[0] : start[0] + span[0]] = np.asarray(part)
+    framed[start[1] : start[1] + part.shape[0], start[0] : start[0] + part.shape[1]] = part
     return framed
 
 
@@ -183,19 +191,21 @@ def _blur(pixels: Pixels, width: int) -> Pixels:
     return np.asarray(ndimage.uniform_filter(once, width, mode="nearest"), np.float32)
 
 
-def _detail(pixels: Pixels, window: tuple[float, ...], breast: Mask) -> Pixels:
-    """White top-hat (about 2 mm in a breast of 200 mm) over its own median, max-pooled to the frame, in 0..1."""
+def _detail(fine: Pixels, breast: Mask) -> Pixels:
+    """White top-hat (about 2 mm in a breast of 200 mm) over its own median, max-pooled to the frame, in 0..1.
+
+    `fine` is the breast's window on a grid `FINE` times finer than that of `breast`.
+    """
     size = len(breast)
-    fine = _resample(pixels, window, round(FINE * size))
     width = max(3, round(0.011 * len(fine)))
     held = _occupied_columns(breast)
     nearest = ((np.arange(size) + 0.5) * len(fine) / size).astype(int)
     columns = slice(int(held.start * FINE), int(held.stop * FINE))
+    inside = fine[:, columns]
     hat = np.zeros_like(fine)
-    hat[:, columns] = fine[:, columns] - ndimage.grey_opening(fine[:, columns], (width, width))
-    hat[:, columns] = ndimage.maximum_filter(hat[:, columns], 2)
+    hat[:, columns] = dilate_grey(inside - opening(inside, width), 2)
     sampled = hat[np.ix_(nearest, nearest)]
-    inner = ndimage.binary_erosion(breast, iterations=max(1, size // 100))
+    inner = erode(breast, max(1, size // 100))
     usual = float(np.median(sampled[inner])) if inner.any() else 0.0
     strength = sampled / (sampled + 5 * usual + 0.01)
     return np.where(inner, strength, 0.0).astype(np.float32)

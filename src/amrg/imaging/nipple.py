@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from amrg.birads import Laterality
-from amrg.imaging.framing import Mask
+from amrg.imaging.image import Mask
 
 _SMOOTH = 1 / 42  # of the frame: narrower than a nipple, wider than the outline's steps
 _PLATEAU = 0.25  # share of the breast's rows: an outline cut straight by the image's edge shows no nipple

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from amrg.birads import Laterality, View
 from amrg.core.hashing import sha256_of_file
@@ -19,10 +18,10 @@ from amrg.imaging.evidence.orientation import quarter_turns
 from amrg.imaging.evidence.patients import date_in
 from amrg.imaging.framing import find_breast
 from amrg.imaging.header import Header, read_header
-from amrg.imaging.pixels.decoding import IMAGE_ENDINGS, read_values
+from amrg.imaging.image import PresentationImage
+from amrg.imaging.pixels.decoding import IMAGE_ENDINGS, read_image
 from amrg.imaging.study import Intent, Mammogram, Study
 
-Values = npt.NDArray[np.float32]
 _SIDEWAYS = 0.1
 """Reached by 45 % of 780 real mammograms turned by a quarter, and by 0.3 % of them as they are."""
 
@@ -108,9 +107,9 @@ def _uid_of_bytes(path: Path) -> str:
 
 def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classified | None = None) -> Mammogram:
     laterality, view = _require_side_and_view(path, who)
-    values, notes = read_values(path, path.stat().st_mtime_ns)
-    hung = _hang(values, laterality, view, tuple(text.upper() for text in header.texts("PatientOrientation")))
-    rows, columns = values.shape if hung.turned % 2 == 0 else values.shape[::-1]
+    image, notes = read_image(path, path.stat().st_mtime_ns)
+    hung = _hang(image, laterality, view, tuple(text.upper() for text in header.texts("PatientOrientation")))
+    rows, columns = image.shape if hung.turned % 2 == 0 else image.shape[::-1]
     pitch = spacing(header)
     for_processing = header.term("PresentationIntentType") == Intent.FOR_PROCESSING
     damaged = tuple(f"{keyword} cannot be read: taken as absent" for keyword in header.damaged)
@@ -189,18 +188,18 @@ class _Hung:
     notes: tuple[str, ...]
 
 
-def _hang(values: Values, laterality: Laterality, view: View, stated: tuple[str, ...]) -> _Hung:
+def _hang(image: PresentationImage, laterality: Laterality, view: View, stated: tuple[str, ...]) -> _Hung:
     """How an image must be turned and mirrored to hang naturally.
 
     The chest wall is at the right edge for right breasts and at the left edge for left ones (as hung face to face). An
     image is turned only where Patient Orientation (0020,0020) and the breast agree: either alone may be wrong.
     """
-    place = _place(values, laterality)
+    place = _place(image, laterality)
     turns = quarter_turns(stated, laterality, view)
     name = f"PatientOrientation (0020,0020) {'/'.join(stated)}"
     notes = []
     if turns:
-        upright = _place(np.rot90(values, turns), laterality)
+        upright = _place(image.hung(turns, False), laterality)
         if not upright.at_wrong_edge and (place.at_wrong_edge if turns == 2 else place.sideways > 0):
             line = f"turned by {90 * turns} degrees counter-clockwise: {name}, and the breast agrees"
             return _Hung(turns, False, (line,))
@@ -223,8 +222,8 @@ class _Place:
     at_wrong_edge: bool
 
 
-def _place(values: Values, laterality: Laterality) -> _Place:
-    mask, _ = find_breast(np.ascontiguousarray(values), laterality)
+def _place(image: PresentationImage, laterality: Laterality) -> _Place:
+    mask, _ = find_breast(image, laterality)
     rows, columns = np.nonzero(mask)
     row, column = float(rows.mean()) / mask.shape[0], float(columns.mean()) / mask.shape[1]
     at_wrong_edge = (column < 0.5) is (laterality is Laterality.RIGHT)

@@ -8,14 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
 from amrg.imaging.evidence.identity import EvidenceJudgement
 from amrg.imaging.evidence.kinds import ImageKind
-from amrg.imaging.pixels.decoding import presentation_values
+from amrg.imaging.image import Pixels, PresentationImage
+from amrg.imaging.pixels.decoding import presentation_image
 
 SCREENING_VIEWS: tuple[tuple[Laterality, View], ...] = tuple(
     (side, view) for view in (View.CC, View.MLO) for side in Laterality
@@ -54,15 +52,21 @@ class Mammogram(Value):
     view_evidence: EvidenceJudgement | None = None
     notes: tuple[str, ...] = ()
 
-    def pixels(self) -> npt.NDArray[np.float32]:
+    def pixels(self) -> Pixels:
         """Presentation values float32 [rows, columns] in 0..1, bright = dense, chest wall at its own edge.
 
         Raises:
             ImagingError: the file is missing or no longer readable.
         """
-        values = presentation_values(self.source)
-        values = np.rot90(values, self.turned) if self.turned else values
-        return np.ascontiguousarray(values[:, ::-1] if self.flipped else values)
+        return self.image().pixels()
+
+    def image(self) -> PresentationImage:
+        """The presentation image that `pixels` has all values of.
+
+        Raises:
+            ImagingError: the file is missing or no longer readable.
+        """
+        return presentation_image(self.source).hung(self.turned, self.flipped)
 
     def to_file(self, x: float, y: float) -> tuple[float, float]:
         """A point of `pixels` on the file's own grid."""

@@ -38,7 +38,7 @@ class ViewEncoding(Value):
 
 def frame_for(mammogram: Mammogram, encoding: ViewEncoding) -> FramedBreast:
     """Read one mammogram and frame its breast for a model."""
-    return frame_breast(mammogram.pixels(), mammogram.laterality, encoding.size)
+    return frame_breast(mammogram.image(), mammogram.laterality, encoding.size)
 
 
 def model_image(framed: FramedBreast, laterality: Laterality, encoding: ViewEncoding) -> npt.NDArray[np.uint8]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from amrg.imaging import Mammogram, Study
+from amrg.imaging import Mammogram, PresentationImage, Study
 from amrg.metrics.clinical.laterality import OTHER
 
 
 class Blanked(Mammogram):
     """A blank view: the geometry of a mammogram, every pixel background."""
 
-    def pixels(self) -> npt.NDArray[np.float32]:
-        """Zeros float32 [rows, columns]; the file is not opened."""
-        return np.zeros((self.rows, self.columns), np.float32)
+    def image(self) -> PresentationImage:
+        """Zeros [rows, columns]; the file is not opened."""
+        return PresentationImage(np.zeros((self.rows, self.columns), np.float32))
 
 
 class Mirrored(Mammogram):
@@ -22,13 +21,13 @@ class Mirrored(Mammogram):
 
     of: Mammogram
 
-    def pixels(self) -> npt.NDArray[np.float32]:
-        """The mirrored presentation values float32 [rows, columns]; chest wall at the edge of the new side.
+    def image(self) -> PresentationImage:
+        """The mirrored presentation image [rows, columns]; chest wall at the edge of the new side.
 
         Raises:
             ImagingError: the file is missing or not readable.
         """
-        return np.ascontiguousarray(self.of.pixels()[:, ::-1])
+        return self.of.image().hung(0, True)
 
     def to_file(self, x: float, y: float) -> tuple[float, float]:
         """A point of `pixels` on the file's own grid."""

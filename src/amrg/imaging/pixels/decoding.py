@@ -16,10 +16,10 @@ from pydicom.uid import UncompressedTransferSyntaxes
 
 from amrg.imaging.errors import ImagingError, named_errors, short_reason
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
+from amrg.imaging.image import PresentationImage, levels_of
 from amrg.imaging.pixels.codestream import codestream_size
 from amrg.imaging.pixels.outside import outside_image
-from amrg.imaging.pixels.polarity import NEGATIVE, is_negative
-from amrg.imaging.pixels.presentation import presentation
+from amrg.imaging.pixels.presentation import presentation, upright_polarity
 
 IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
 MAX_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
@@ -47,14 +47,23 @@ def presentation_values(path: Path) -> Values:
     """Presentation values float32 [rows, columns] in 0..1, oriented as in the file, bright = dense.
 
     Raises:
-        ImagingError: see `read_values`.
+        ImagingError: see `read_image`.
     """
-    return read_values(path, path.stat().st_mtime_ns if path.is_file() else 0)[0]
+    return presentation_image(path).pixels()
+
+
+def presentation_image(path: Path) -> PresentationImage:
+    """The presentation image of a file, oriented as in the file, bright = dense.
+
+    Raises:
+        ImagingError: see `read_image`.
+    """
+    return read_image(path, path.stat().st_mtime_ns if path.is_file() else 0)[0]
 
 
 @lru_cache(maxsize=4)
-def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
-    """Presentation values and notes of a file; cached for the last four (the second argument is its time).
+def read_image(path: Path, _: int) -> tuple[PresentationImage, tuple[str, ...]]:
+    """The presentation image and notes of a file; cached for the last four (the second argument is its time).
 
     Every value is a number in 0..1: this is the only way out for pixels, and it is checked here.
 
@@ -64,22 +73,20 @@ def read_values(path: Path, _: int) -> tuple[Values, tuple[str, ...]]:
     read = _plain_image if path.suffix.lower() in IMAGE_ENDINGS else _dicom
     with named_errors(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        values, notes = read(path)
-    low, high = float(values.min()), float(values.max())
-    if not (values.ndim == 2 and 0 <= low <= high <= 1):  # false for a value that is no number
+        image, notes = read(path)
+    if not image.is_valid():
         raise ImagingError(f"{path.name}: the pixels do not give values of 0 to 1; expected a grey image")
-    sample = values[::4, ::4]
+    sample = image.every(4)
     low, high = float(sample.min()), float(sample.max())
     if high - low < 1e-4:
         raise ImagingError(f"{path.name}: the image is blank (one value everywhere); expected a breast")
     if not ((sample > low + 1e-4) & (sample < high - 1e-4)).any():
         raise ImagingError(f"{path.name}: the image shows nothing (two values only); expected a breast")
-    values.setflags(write=False)
-    return values, notes
+    return image, notes
 
 
-def _dicom(path: Path) -> tuple[Values, tuple[str, ...]]:
-    """Values of a DICOM file."""
+def _dicom(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
+    """Image of a DICOM file."""
     header = read_header(path)
     rows, columns = header.integer("Rows"), header.integer("Columns")
     if rows is None or columns is None:
@@ -144,8 +151,8 @@ def _pixel_dataset(header: Header, element: Any, syntax: str) -> Dataset:
     return dataset
 
 
-def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
-    """Values of a PNG, TIFF or PGM: the full range of its type is the range of the image."""
+def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
+    """Image of a PNG, TIFF or PGM: the full range of its type is the range of the image."""
     try:
         with _open_plain_image(path) as image:
             refuse_absurd(path.name, image.height, image.width)
@@ -162,22 +169,28 @@ def _plain_image(path: Path) -> tuple[Values, tuple[str, ...]]:
         raise ImagingError(
             f"{path.name}: not a readable image ({short_reason(error)}); expected PNG, TIFF, PGM or JPEG"
         ) from error
-    values = raw.astype(np.float32)
-    number = np.isfinite(values)
-    if not number.all():
-        if number.mean() < 0.5:
-            raise ImagingError(f"{path.name}: most pixels are no numbers; expected a grey image")
-        values = np.where(number, values, np.float32(0))
-        notes.append("pixels that are no numbers are displayed as background")
+    if raw.dtype.kind == "f":
+        raw = _numbers(path, raw.astype(np.float32), notes)
+    values = levels_of(raw).astype(np.float32)
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
     displayed = np.clip(values / np.float32(top), 0, 1)
-    hidden = outside_image(values, Header(), notes).hidden
-    if is_negative(displayed, hidden):
-        displayed = 1 - displayed
-        notes.append(NEGATIVE)
-    if hidden is not None:
-        displayed = np.where(hidden, np.float32(0), displayed)
-    return displayed, tuple(notes)
+    image = upright_polarity(raw, displayed, outside_image(raw, Header(), notes).hidden, notes)
+    return image, tuple(notes)
+
+
+def _numbers(path: Path, values: Values, notes: list[str]) -> Values:
+    """Values without those that are no numbers.
+
+    Raises:
+        ImagingError: most of them are none.
+    """
+    number = np.isfinite(values)
+    if number.all():
+        return values
+    if number.mean() < 0.5:
+        raise ImagingError(f"{path.name}: most pixels are no numbers; expected a grey image")
+    notes.append("pixels that are no numbers are displayed as background")
+    return np.where(number, values, np.float32(0))
 
 
 def _plain_notes(image: Image.Image) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from amrg.imaging.image import Mask, Pixels, PresentationImage, as_image
 
 NEGATIVE = "a negative, its background is white: displayed inverted"
 _SIDE = 300  # pixels of the shorter side that are looked at
@@ -14,10 +15,11 @@ _WHITE = 0.97  # of the range of levels: their own level
 """Of 619 real mammograms and 600 crops without any background none is so, of the negatives of the former 616 are."""
 
 
-def is_negative(values: npt.NDArray[np.float32], hidden: npt.NDArray[np.bool_] | None = None) -> bool:
-    """Whether presentation values [H, W] have a white background; what is hidden does not count."""
-    step = max(1, min(values.shape) // _SIDE)
-    blocks = _blocks(values[::step, ::step])
+def is_negative(picture: PresentationImage | Pixels, hidden: Mask | None = None) -> bool:
+    """Whether a presentation image [H, W] has a white background; what is hidden does not count."""
+    image = as_image(picture)
+    step = max(1, min(image.shape) // _SIDE)
+    blocks = _blocks(image.every(step))
     if hidden is not None:
         blocks = blocks[~_blocks(hidden[::step, ::step]).any(1)]
     if len(blocks) < 16:
@@ -29,7 +31,7 @@ def is_negative(values: npt.NDArray[np.float32], hidden: npt.NDArray[np.bool_] |
     return bool(brighter and np.median(flat) >= low + _WHITE * (high - low) > low)
 
 
-def _blocks(image: npt.NDArray[np.float32] | npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def _blocks(image: Pixels | Mask) -> Pixels:
     """Square blocks of an image, one a row."""
     rows, columns = (side // _BLOCK * _BLOCK for side in image.shape)
     cut = np.asarray(image[:rows, :columns], np.float32)

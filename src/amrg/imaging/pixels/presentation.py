@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.imaging.header import Header
+from amrg.imaging.image import PresentationImage, levels_of
 from amrg.imaging.pixels.outside import is_inverse, outside_image
 from amrg.imaging.pixels.polarity import NEGATIVE, is_negative
 from amrg.imaging.pixels.tables import LookupTable, table_in
@@ -27,28 +28,36 @@ class _Display:
     apply: Callable[[Values], Values]
 
 
-def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[Values, tuple[str, ...]]:
+def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[PresentationImage, tuple[str, ...]]:
     """Stored values [H, W] to presentation values in 0..1, bright = dense, and notes on what was assumed.
 
     Modality LUT or rescale; then the first of VOI LUT Sequence, windows and the image's own range that shows anything;
     then inversion for MONOCHROME1 (PS3.3 C.7.6.3.1.2) or Presentation LUT Shape INVERSE (C.11.6), never for both.
-    Padding, what is outside the collimator and frames of scanned films are 0, and count in no statistic.
+    Padding, what is outside the collimator and frames of scanned films are 0, and count in no statistic. Every step
+    takes a value by itself: it is applied to each value that there is, once.
     """
     notes: list[str] = []
     stored = _stored_bits(stored, header, notes)
     outside = outside_image(stored, header, notes)
-    values = _modality(stored, header, notes)
-    sample = _sample(values, outside.uncounted)
+    values = _modality(levels_of(stored), header, notes)
+    sample = _sample(PresentationImage.of_levels(stored, values), outside.uncounted)
     if header.term("PresentationIntentType") == "FOR PROCESSING":
         displayed = _develop(values, sample, header, notes)
     else:
         displayed = _display(values, sample, header, notes)
-    if is_negative(displayed, outside.hidden):
+    image = upright_polarity(stored, displayed, outside.hidden, notes)
+    return image, tuple(dict.fromkeys(notes))
+
+
+def upright_polarity(
+    stored: npt.NDArray[Any], displayed: Values, hidden: Mask | None, notes: list[str]
+) -> PresentationImage:
+    """The image of stored values whose levels are `displayed` so, inverted where it is a negative, which is noted."""
+    image = PresentationImage.of_levels(stored, displayed)
+    if is_negative(image, hidden):
         displayed = 1 - displayed
         notes.append(NEGATIVE)
-    if outside.hidden is not None:
-        displayed = np.where(outside.hidden, np.float32(0), displayed)
-    return displayed, tuple(dict.fromkeys(notes))
+    return PresentationImage.of_levels(stored, displayed, hidden)
 
 
 def _stored_bits(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> npt.NDArray[Any]:
@@ -88,9 +97,9 @@ def _modality(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> Val
     return np.clip(rescaled, -1e30, 1e30).astype(np.float32)
 
 
-def _sample(values: Values, outside: Mask | None) -> Values:
+def _sample(values: PresentationImage, outside: Mask | None) -> Values:
     """Every eighth value of every eighth row, without those outside the image."""
-    sample = values[::8, ::8]
+    sample = values.every(8)
     if outside is None:
         return sample
     inside = sample[~outside[::8, ::8]]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.birads import Laterality
-from amrg.models.guard.measures import Numbers, Pixels, measure_picture
+from amrg.imaging.image import Pixels, PresentationImage
+from amrg.models.guard.measures import Numbers, measure_picture
 from amrg.models.guard.storage import read_guard_file, write_guard_file
 
 FILE = Path(__file__).with_name("mammogram.safetensors")
@@ -40,9 +41,9 @@ class MammogramCheck:
         found: npt.NDArray[np.float64] = (np.einsum("nph,nh->np", hidden, last) + end[:, None]).mean(0)
         return found
 
-    def of_picture(self, pixels: Pixels, laterality: Laterality) -> float:
-        """The likeness of a presentation image, float32 [H, W] in 0..1, chest wall at its own edge."""
-        return float(self.likeness(measure_picture(pixels, laterality)[None])[0])
+    def of_picture(self, picture: PresentationImage | Pixels, laterality: Laterality) -> float:
+        """The likeness of a presentation image, [H, W] in 0..1, chest wall at its own edge."""
+        return float(self.likeness(measure_picture(picture, laterality)[None])[0])
 
     def save(self, file: Path = FILE) -> None:
         """Write it to one file."""

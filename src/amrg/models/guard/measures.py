@@ -12,15 +12,13 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from amrg.birads import Laterality
 from amrg.imaging.framing import find_breast
+from amrg.imaging.image import Mask, Pixels, PresentationImage, ResizedPart, as_image
 
-Pixels = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
 
 SIDE = 256  # pixels of the longer side of the copy that is measured
@@ -31,32 +29,36 @@ FLAT = 0.02  # of the range: what varies less is one value
 EPSILON = 1e-4
 
 
-def measure_picture(pixels: Pixels, laterality: Laterality) -> Numbers:
-    """The measures of a presentation image, float32 [H, W] in 0..1, bright = dense, chest wall at its own edge.
+def measure_picture(picture: PresentationImage | Pixels, laterality: Laterality) -> Numbers:
+    """The measures of a presentation image, [H, W] in 0..1, bright = dense, chest wall at its own edge.
 
     Same length and order for every image; every one is a finite number of ordinary size.
     """
-    small = _copy(_without_padding(pixels if laterality is Laterality.LEFT else pixels[:, ::-1]))
+    image = as_image(picture).hung(0, laterality is not Laterality.LEFT)
+    small = _copy(_without_padding(image))
     mask, _ = find_breast(small, Laterality.LEFT)
     found = [*_outline(mask), *_background(small, mask), *_tone(small, mask), *_depth(small, mask)]
     found += [*_texture(small, mask), *_lines(small, mask), *_likeness_to_itself(small)]
     return np.clip(np.nan_to_num(np.asarray(found, np.float64)), -20, 20)
 
 
-def _without_padding(pixels: Pixels) -> Pixels:
+def _without_padding(image: PresentationImage) -> PresentationImage:
     """The picture without dark columns of one value at its chest wall, which make it a square in some collections."""
-    spread = np.ptp(pixels[:, : pixels.shape[1] // 2], axis=0)
+    spread = image.spread_of_columns(image.shape[1] // 2)
     start = int((spread > FLAT).argmax()) if (spread > FLAT).any() else 0
-    dark = start > 0 and float(pixels[:, :start].mean()) < float(np.median(pixels[:, start:])) + FLAT
-    return pixels[:, start:] if dark else pixels
+    if start == 0:
+        return image
+    pixels = image.pixels()
+    dark = float(pixels[:, :start].mean()) < float(np.median(pixels[:, start:])) + FLAT
+    return image.columns(start) if dark else image
 
 
-def _copy(pixels: Pixels) -> Pixels:
+def _copy(image: PresentationImage) -> Pixels:
     """A copy whose longer side is `SIDE`, averaged where it is smaller than the picture."""
-    factor = SIDE / max(pixels.shape)
-    shape = (max(32, round(pixels.shape[1] * factor)), max(32, round(pixels.shape[0] * factor)))
-    kind = Image.Resampling.BOX if factor < 1 else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(shape, kind), np.float32)
+    height, width = image.shape
+    factor = SIDE / max(height, width)
+    size = (max(32, round(width * factor)), max(32, round(height * factor)))
+    return image.resample([ResizedPart(size, (0, 0, width, height), smooth=factor >= 1)])[0]
 
 
 def _outline(mask: Mask) -> Iterator[float]:

@@ -14,9 +14,10 @@ import numpy as np
 from amrg.birads import Laterality
 from amrg.imaging.framing import find_breast
 from amrg.imaging.header import Header
+from amrg.imaging.image import Pixels
 from amrg.imaging.pixels.outside import outside_image
 from amrg.imaging.pixels.polarity import is_negative
-from amrg.models.guard.measures import Numbers, Pixels, measure_picture
+from amrg.models.guard.measures import Numbers, measure_picture
 from amrg.phantom import POPULATIONS, Size, draw_exam
 from amrg.training.guard.altered import SPOILT, varied
 from amrg.training.guard.anatomy import ANATOMY
