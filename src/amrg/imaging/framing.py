@@ -89,8 +89,23 @@ def find_breast(picture: PresentationImage | Pixels, laterality: Laterality) -> 
     opened away, and labels, which are separate, fall out.
     """
     image = as_image(picture)
-    scale = max(1.0, image.shape[0] / SEARCH)
-    small = image.reduced((max(8, round(image.shape[1] / scale)), max(8, round(image.shape[0] / scale))))
+    return image.kept(("breast", laterality), lambda: _search(image, laterality))
+
+
+def search_size(shape: tuple[int, int]) -> tuple[int, int]:
+    """Columns and rows of the copy of an image that its breast is searched in."""
+    scale = _search_scale(shape)
+    return max(8, round(shape[1] / scale)), max(8, round(shape[0] / scale))
+
+
+def _search_scale(shape: tuple[int, int]) -> float:
+    return max(1.0, shape[0] / SEARCH)
+
+
+def _search(image: PresentationImage, laterality: Laterality) -> tuple[Mask, float]:
+    """See `find_breast`."""
+    scale = _search_scale(image.shape)
+    small = image.reduced(search_size(image.shape))
     level = _background(small)
     bright = _without_borders(small > level, laterality)
     opened = dilate(erode(bright, 6), 6)

@@ -7,10 +7,10 @@ floating point. Every result is bit for bit that of the whole presentation image
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from PIL import Image
 
 Pixels = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 STRIP = 2**17  # pixels of a strip: half a MiB of float32, which stays in a core's cache
 _LARGEST_TABLE = 2  # bytes of a stored value that a table is made for
@@ -83,7 +84,7 @@ class PresentationImage:
     codes: npt.NDArray[Any]
     table: Pixels | None = None
     hidden: Mask | None = None
-    _reduced: dict[ResizedPart, Pixels] = field(default_factory=dict, repr=False)
+    _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of_levels(cls, stored: npt.NDArray[Any], displayed: Pixels, hidden: Mask | None = None) -> PresentationImage:
@@ -171,9 +172,14 @@ class PresentationImage:
     def reduced(self, size: tuple[int, int]) -> Pixels:
         """The whole image at a size, width and height, kept for the next who asks; see `ResizedPart`."""
         part = ResizedPart(size, (0, 0, self.shape[1], self.shape[0]))
-        if part not in self._reduced:
-            (self._reduced[part],) = self.resample([part])
-        return self._reduced[part]
+        return self.kept(part, lambda: self.resample([part])[0])
+
+    def kept(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What is made of this image, once: kept under its name for the next who asks."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        found: T = self._kept[name]
+        return found
 
     def resample(self, parts: Sequence[ResizedPart]) -> list[Pixels]:
         """Parts of the image, each float32 [height, width]; those that begin along the same axis in one pass."""

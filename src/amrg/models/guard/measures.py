@@ -16,8 +16,9 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from amrg.birads import Laterality
-from amrg.imaging.framing import find_breast
+from amrg.imaging.framing import find_breast, search_size
 from amrg.imaging.image import Mask, Pixels, PresentationImage, ResizedPart, as_image
+from amrg.imaging.morphology import dilate, erode
 
 Numbers = npt.NDArray[np.float64]
 
@@ -34,12 +35,34 @@ def measure_picture(picture: PresentationImage | Pixels, laterality: Laterality)
 
     Same length and order for every image; every one is a finite number of ordinary size.
     """
-    image = as_image(picture).hung(0, laterality is not Laterality.LEFT)
-    small = _copy(_without_padding(image))
-    mask, _ = find_breast(small, Laterality.LEFT)
+    small, mask = _copy(as_image(picture), laterality)
     found = [*_outline(mask), *_background(small, mask), *_tone(small, mask), *_depth(small, mask)]
     found += [*_texture(small, mask), *_lines(small, mask), *_likeness_to_itself(small)]
     return np.clip(np.nan_to_num(np.asarray(found, np.float64)), -20, 20)
+
+
+def _copy(image: PresentationImage, laterality: Laterality) -> tuple[Pixels, Mask]:
+    """A copy whose longer side is `SIDE`, averaged where it is smaller than the picture, with its breast at the left.
+
+    Where that is the copy that the breast was searched in already, both are taken from there.
+    """
+    mirrored = laterality is Laterality.RIGHT
+    whole = image.hung(0, mirrored)
+    trimmed = _without_padding(whole)
+    height, width = trimmed.shape
+    factor = SIDE / max(height, width)
+    size = (max(32, round(width * factor)), max(32, round(height * factor)))
+    if trimmed is whole and size == search_size(image.shape) and not (mirrored and _has_ties(width, size[0])):
+        step = -1 if mirrored else 1
+        mask, _ = find_breast(image, laterality)
+        return np.ascontiguousarray(image.reduced(size)[:, ::step]), np.ascontiguousarray(mask[:, ::step])
+    small = trimmed.resample([ResizedPart(size, (0, 0, width, height), smooth=factor >= 1)])[0]
+    return small, find_breast(small, Laterality.LEFT)[0]
+
+
+def _has_ties(width: int, reduced: int) -> bool:
+    """Whether some pixel's middle is where two of a reduced row meet: it counts to the right one, mirrored or not."""
+    return bool((2 * np.arange(1, reduced) * width % (2 * reduced) == reduced).any())
 
 
 def _without_padding(image: PresentationImage) -> PresentationImage:
@@ -51,14 +74,6 @@ def _without_padding(image: PresentationImage) -> PresentationImage:
     pixels = image.pixels()
     dark = float(pixels[:, :start].mean()) < float(np.median(pixels[:, start:])) + FLAT
     return image.columns(start) if dark else image
-
-
-def _copy(image: PresentationImage) -> Pixels:
-    """A copy whose longer side is `SIDE`, averaged where it is smaller than the picture."""
-    height, width = image.shape
-    factor = SIDE / max(height, width)
-    size = (max(32, round(width * factor)), max(32, round(height * factor)))
-    return image.resample([ResizedPart(size, (0, 0, width, height), smooth=factor >= 1)])[0]
 
 
 def _outline(mask: Mask) -> Iterator[float]:
@@ -84,7 +99,7 @@ def _outline(mask: Mask) -> Iterator[float]:
 
 def _hull_area(mask: Mask) -> float:
     """Area of the convex hull, in pixels."""
-    points = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    points = np.argwhere(mask & ~erode(mask, 1))
     try:
         return float(ConvexHull(points).volume)
     except (QhullError, ValueError):  # a line of pixels has no hull
@@ -93,7 +108,7 @@ def _hull_area(mask: Mask) -> float:
 
 def _background(small: Pixels, mask: Mask) -> Iterator[float]:
     """How dark, flat and large the rest of the picture is, and what else is bright in it."""
-    outside = ~ndimage.binary_dilation(mask, iterations=3)
+    outside = ~dilate(mask, 3)
     inside = float(np.median(small[mask]))
     yield float(outside.mean())
     if outside.sum() < 32:
@@ -117,8 +132,9 @@ def _tone(small: Pixels, mask: Mask) -> Iterator[float]:
     yield float(marks[3])
     yield span
     off = (inside - inside.mean()) / max(EPSILON, float(inside.std()))
-    yield float((off**3).mean())
-    yield float(np.log((off**4).mean() + EPSILON))
+    square = off * off
+    yield float((square * off).mean())
+    yield float(np.log((square * square).mean() + EPSILON))
     yield float((inside >= small.max() - EPSILON).mean())
     yield float((inside <= small.min() + EPSILON).mean())
 
@@ -137,7 +153,7 @@ def _depth(small: Pixels, mask: Mask) -> Iterator[float]:
 
 def _texture(small: Pixels, mask: Mask) -> Iterator[float]:
     """Energy of details by their width, how heavy their tails are, and which directions edges have."""
-    inner = ndimage.binary_erosion(mask, iterations=4)
+    inner = erode(mask, 4)
     inner = inner if inner.sum() > 64 else mask
     spread = max(EPSILON, float(small[inner].std()))
     before = small
@@ -146,13 +162,14 @@ def _texture(small: Pixels, mask: Mask) -> Iterator[float]:
         detail = (before - after)[inner]
         energy = float(detail.std())
         yield float(np.log(energy / spread + EPSILON))
-        yield float(np.log(np.mean(detail**4) / max(EPSILON**4, energy**4) + EPSILON))
-        yield float(np.mean(detail**3) / max(EPSILON**3, energy**3))
+        square = detail * detail
+        yield float(np.log(np.mean(square * square) / max(EPSILON**4, energy**4) + EPSILON))
+        yield float(np.mean(square * detail) / max(EPSILON**3, energy**3))
         before = after
-    down, across = (ndimage.gaussian_gradient_magnitude(small, 1.5), small)
-    yield float(np.log(np.percentile(down[inner], 99) / (np.median(down[inner]) + EPSILON) + EPSILON))
-    dy, dx = ndimage.gaussian_filter(across, 1.5, (1, 0)), ndimage.gaussian_filter(across, 1.5, (0, 1))
+    dy, dx = ndimage.gaussian_filter(small, 1.5, (1, 0)), ndimage.gaussian_filter(small, 1.5, (0, 1))
     weight = (dy * dy + dx * dx)[inner]
+    steep = np.sqrt(weight)
+    yield float(np.log(np.percentile(steep, 99) / (np.median(steep) + EPSILON) + EPSILON))
     total = max(EPSILON**2, float(weight.sum()))
     angle = np.arctan2(dy, dx)[inner]
     for times in (2, 4):
@@ -162,7 +179,7 @@ def _texture(small: Pixels, mask: Mask) -> Iterator[float]:
 
 def _lines(small: Pixels, mask: Mask) -> Iterator[float]:
     """Straight steps along whole rows or columns, as pasted blocks and lines of text have, over the usual step."""
-    inner = ndimage.binary_erosion(mask, iterations=2)
+    inner = erode(mask, 2)
     for axis in (0, 1):
         both = np.take(inner, range(1, inner.shape[axis]), axis) & np.take(inner, range(inner.shape[axis] - 1), axis)
         step = np.where(both, np.abs(np.diff(small, axis=axis)), 0)
