@@ -103,7 +103,7 @@ def test_two_patients_of_one_study_uid_never_share_a_folder(
         (study,) = read_studies(two).studies
         assert json.loads(done.stdout)["reports"][0]["folder"] == f"{UID}-{study.patient_key}"
         assert files(out / UID) == before
-    assert len(list(out.iterdir())) == 2
+    assert len(list(out.glob("[!.]*"))) == 2
     assert run("report", one, "--out", out).exit_code == Exit.OK
     assert files(out / UID) == before
 
@@ -113,7 +113,7 @@ def test_patients_of_a_folder_without_study_uid_have_folders_of_their_own(tmp_pa
         for path in exam(tmp_path / name, StudyInstanceUID="none", PatientID=name).iterdir():
             (tmp_path / "in").mkdir(exist_ok=True)
             path.rename(tmp_path / "in" / f"{name}-{path.name}")
-    done = run("report", tmp_path / "in", "--out", tmp_path / "out")
+    done = run("report", tmp_path / "in", "--out", tmp_path / "out", "--workers", 0)
     assert done.exit_code == Exit.OK, done.output
     drafts = [Draft.model_validate_json(path.read_bytes()) for path in (tmp_path / "out").glob("*/report.json")]
     assert len({draft.study.patient_key for draft in drafts if draft.study}) == 2
@@ -142,18 +142,21 @@ def test_an_interruption_says_what_is_done_and_leaves_nothing_half_written(
     tmp_path: Path, use: Use, as_json: bool
 ) -> None:
     for number in (1, 2, 3):
-        exam(tmp_path / "in" / str(number), StudyInstanceUID=f"1.2.{number}", StudyDate=f"2024010{number}")
+        attributes = {"StudyInstanceUID": f"1.2.{number}", "StudyDate": f"2024010{number}", "PatientID": f"P{number}"}
+        exam(tmp_path / "in" / str(number), **attributes)
     use(Interrupted())
-    done = run("report", tmp_path / "in", "--out", tmp_path / "out", *(["--json"] if as_json else []))
+    command = ("report", tmp_path / "in", "--out", tmp_path / "out", "--workers", 0)
+    done = run(*command, *(["--json"] if as_json else []))
     assert done.exit_code == Exit.INTERRUPTED
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("amrg: "))
-    assert f"interrupted: 1 of 3 studies done (1 draft in {tmp_path / 'out'}), 2 not; the next is 1.2.2." in line
-    assert "Run the same command again" in line
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.2.1"]
+    assert f"interrupted: 1 of 3 studies done (1 draft in {tmp_path / 'out'}). Run the same command again" in line
+    assert [path.name for path in (tmp_path / "out").glob("[!.]*")] == ["1.2.1"]
     if as_json:
-        assert json.loads(done.stdout)["interrupted"] == ["1.2.2", "1.2.3"]
+        assert json.loads(done.stdout)["interrupted"] is True
     use(FixedEngine())
-    assert run("report", tmp_path / "in", "--out", tmp_path / "out").exit_code == Exit.OK
+    again = run(*command)
+    assert again.exit_code == Exit.OK
+    assert f"already drafted: {tmp_path / 'out' / '1.2.1'}" in again.stderr
     assert len(list((tmp_path / "out").glob("*/report.json"))) == 3
 
 
@@ -178,9 +181,11 @@ def test_an_interruption_before_the_first_draft(tmp_path: Path, monkeypatch: pyt
     def interrupt(_: Path) -> None:
         raise KeyboardInterrupt
 
+    exam(tmp_path / "in")
     monkeypatch.setattr("amrg.imaging.read_studies", interrupt)
+    monkeypatch.setattr("amrg.imaging.scanning.scan_file", interrupt)
     for command in ("report", "inspect"):
-        done = run(command, tmp_path)
+        done = run(command, tmp_path / "in")
         assert done.exit_code == Exit.INTERRUPTED
         assert "interrupted" in done.stderr
         assert done.stderr.count("\n") == 1

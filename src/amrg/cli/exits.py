@@ -26,6 +26,7 @@ class Exit(IntEnum):
     ALTERED = 13
     NOT_SIGNED = 14
     NO_ANSWER = 15
+    FAILED = 16
     INTERRUPTED = 130
 
 
@@ -46,6 +47,7 @@ MEANING: dict[Exit, str] = {
     Exit.ALTERED: "the audit trail, or a report that it records, was altered",
     Exit.NOT_SIGNED: "nothing was signed or exported: the reason is printed",
     Exit.NO_ANSWER: "the model gave a study no complete answer; no draft of it was written",
+    Exit.FAILED: "a study was set aside: it failed in amrg, ended two worker processes, or took too long",
     Exit.INTERRUPTED: "interrupted with Ctrl-C; files that were written are complete",
 }
 
@@ -87,6 +89,7 @@ EXIT_OF: dict[str, Exit] = {
     "TruthError": Exit.UNREADABLE,
     "TuningError": Exit.TUNING,
     "UnusableQuery": Exit.USAGE,
+    "WorkerError": Exit.NO_MODEL,
 }
 """The exit code of every kind of error, by its class; one that is not listed has that of its base class."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,13 +44,16 @@ def read_input(path: Path) -> Intake:
     return intake.model_copy(update={"studies": tuple(in_order_of_date(intake.studies))})
 
 
-def refuse_without_study(path: Path, intake: Intake) -> None:
-    """A line for every file that is part of no study; leaves where there is nothing to report on."""
-    for problem in intake.problems:
+def refuse_without_study(path: Path, intakes: Iterable[Intake]) -> None:
+    """Leave where there is nothing to report on, with a line for every file that was read."""
+    read = list(intakes)
+    if any(intake.studies for intake in read):
+        return
+    problems = [problem for intake in read for problem in intake.problems]
+    for problem in problems:
         note(f"problem: {problem.message}")
-    for item in intake.set_aside:
+    for item in (item for intake in read for item in intake.set_aside):
         note(f"set aside: {item.file}: {item.reason}")
-    if not intake.studies and intake.problems:
-        fail(Exit.UNREADABLE, f"{path.name}: nothing could be read: {intake.problems[0].message}")
-    if not intake.studies:
-        fail(Exit.NOTHING_TO_REPORT, f"{path.name}: no screening view; `amrg inspect` lists what was found")
+    if problems:
+        fail(Exit.UNREADABLE, f"{path.name}: nothing could be read: {problems[0].message}")
+    fail(Exit.NOTHING_TO_REPORT, f"{path.name}: no screening view; `amrg inspect` lists what was found")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 
 from amrg.birads import Draft
 from amrg.generation.drafting import DraftOptions, NotAMammogram, PreparedStudy, finish, prepare, refuse_other_pictures
@@ -52,18 +51,26 @@ Outcome = Drafted | Refused | Unreadable | NotDrafted
 
 def draft_studies(studies: Iterable[Study], engine: Engine, options: DraftOptions | None = None) -> Iterator[Outcome]:
     """An outcome a study, in order. Studies are read as outcomes are requested, `engine.max_batch` at a time."""
-    remaining = iter(studies)
-    while group := list(islice(remaining, max(1, engine.max_batch))):
-        yield from _draft_group(group, engine, options or DraftOptions())
+    remaining, chosen = iter(studies), options or DraftOptions()
+    while True:
+        timings: list[dict[str, float]] = [{} for _ in range(max(1, engine.max_batch))]
+        # Each study is prepared as it is drawn: where drawing one decodes its files, they are decoded once.
+        steps = [_prepare(study, engine, chosen, seconds) for seconds, study in zip(timings, remaining, strict=False)]
+        if not steps:
+            return
+        yield from _draft_group(steps, timings, engine, chosen)
 
 
-def _draft_group(studies: list[Study], engine: Engine, options: DraftOptions) -> Iterator[Outcome]:
+def _draft_group(
+    steps: list[PreparedStudy | Refused | Unreadable],
+    timings: list[dict[str, float]],
+    engine: Engine,
+    options: DraftOptions,
+) -> Iterator[Outcome]:
     """The outcomes of studies that the engine takes together."""
-    timings: list[dict[str, float]] = [{} for _ in studies]
-    steps = [_prepare(study, engine, options, seconds) for study, seconds in zip(studies, timings, strict=True)]
     requests = [step.request for step in steps if isinstance(step, PreparedStudy)]
     generations = engine.generate(requests)
-    for step, seconds in zip(steps, timings, strict=True):
+    for step, seconds in zip(steps, timings, strict=False):
         if not isinstance(step, PreparedStudy):
             yield step
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -50,11 +50,15 @@ class WrittenFrom:
 
 @dataclass(frozen=True)
 class Saved:
-    """The folder; files left because a person changed them; files of another document that were removed."""
+    """The folder; files left because a person changed them; files of another document that were removed.
+
+    `document` is the SHA-256 of what the files are written from, empty where none were.
+    """
 
     folder: Path
     edited: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    document: str = field(default="", compare=False)
 
 
 def save(folder: Path, contents: Mapping[str, bytes], document: WrittenFrom, known: Iterable[str]) -> Saved:
@@ -86,7 +90,7 @@ def save(folder: Path, contents: Mapping[str, bytes], document: WrittenFrom, kno
             (folder / name).unlink()
         after = {name: written for name, written in {**before.files, **replaced}.items() if (folder / name).exists()}
         _write_manifest(folder, WrittenFiles(owner=document.owner, files=after))
-    return Saved(folder, (*edited, *left), tuple(removed))
+    return Saved(folder, (*edited, *left), tuple(removed), document.sha256)
 
 
 def withdraw(folder: Path, known: Iterable[str]) -> Saved:

@@ -241,29 +241,30 @@ def _aside_notes(items: Iterable[SetAside]) -> Iterator[str]:
 
 def _with_priors(studies: list[tuple[Study, Patient]]) -> Iterator[Study]:
     """Every study with the latest earlier one that is the same woman's beyond doubt, or a line why there is none."""
+    by_identifier: dict[str, list[tuple[Study, Patient]]] = {}
+    for study, patient in studies:  # an exam without PatientID is compared with none that has it
+        by_identifier.setdefault(patient.identifier, []).append((study, patient))
     for study, patient in studies:
-        earlier = [one for one in studies if one[0].date and study.date and one[0].date < study.date]
+        others = by_identifier[patient.identifier]
+        earlier = [one for one in others if one[0].date and study.date and one[0].date < study.date]
         prior, why = None, None
         for other, their_patient in sorted(earlier, key=lambda s: s[0].date or datetime.date.min, reverse=True):
-            if their_patient.identifier != patient.identifier:
-                continue  # another woman, or an exam without PatientID beside one that has it
             reason = doubt(patient, their_patient)
             if reason is None:
                 prior = other
                 break
             why = why or f"The exam of {other.date} is not used as prior: {reason}"
-        lines = (*((why,) if why else ()), *_same_day(study, patient, studies))
+        lines = (*((why,) if why else ()), *_same_day(study, patient, others))
         yield study.model_copy(update={"prior": prior, "notes": (*study.notes, *lines)})
 
 
-def _same_day(study: Study, patient: Patient, studies: list[tuple[Study, Patient]]) -> Iterator[str]:
+def _same_day(study: Study, patient: Patient, others: list[tuple[Study, Patient]]) -> Iterator[str]:
     """A line for every other study of the same woman on the same day, whose views may belong to this one."""
-    for other, theirs in studies:
+    for other, theirs in others:
         if other is study or not study.date or other.date != study.date or doubt(patient, theirs) is not None:
             continue
-        if theirs.identifier == patient.identifier:
-            views = ", ".join(f"{m.laterality}{m.view}" for m in other.mammograms)
-            yield (
-                f"The same patient has another study of {study.date} (StudyInstanceUID ending in "
-                f"{other.study_instance_uid[-6:]}, {views}), which is read as an exam of its own"
-            )
+        views = ", ".join(f"{m.laterality}{m.view}" for m in other.mammograms)
+        yield (
+            f"The same patient has another study of {study.date} (StudyInstanceUID ending in "
+            f"{other.study_instance_uid[-6:]}, {views}), which is read as an exam of its own"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +36,16 @@ def read_studies(path: Path) -> Intake:
     Raises:
         ImagingError: the path itself cannot be read (missing, empty, a broken archive).
     """
+    return read_files(files_of(path))
+
+
+def read_files(files: Iterable[Path]) -> Intake:
+    """Read files and group them to studies, as `read_studies` does those of a path."""
     groups: dict[StudyKey, FileGroup] = {}
     aside: list[SetAside] = []
     problems: list[Problem] = []
     rejected: dict[str, str] = {}
-    for file in files_of(path):
+    for file in files:
         found = _read_file(file, rejected)
         if isinstance(found, _Failed):
             problems.append(Problem(file=file.name, message=found.message))
@@ -80,13 +85,13 @@ def _read_file(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAsid
     try:
         with named_errors(file):
             if file.suffix.lower() in IMAGE_ENDINGS:
-                key = _key_by_name(file)
+                key = study_key_by_name(file)
                 named = classify_name(file.stem)
                 if named.reason is not None:
                     return SetAside(file=file.name, reason=named.reason), key
                 return ReadFile(read_plain_image(file, named), Patient(), key, None)
             header = read_header(file)
-            key = _key(header, file)
+            key = study_key(header, file)
             rejected.update(rejected_instances(header))
             kind = classify(header, file.stem)
             if kind.reason is not None:
@@ -106,7 +111,7 @@ def _accession(header: Header) -> str:
     return number if number.isprintable() and len(number) <= 64 else ""
 
 
-def _key(header: Header, file: Path) -> StudyKey:
+def study_key(header: Header, file: Path) -> StudyKey:
     """What groups a DICOM file: the common part of CBIS-DDSM's patients, StudyInstanceUID, else folder and patient."""
     identifier = header.text("PatientID")
     if (per_view := PER_VIEW_ID.match(identifier)) is not None:
@@ -119,7 +124,7 @@ def _key(header: Header, file: Path) -> StudyKey:
     return StudyKey(str(file.parent.resolve()), _BY_FOLDER, identifier)
 
 
-def _key_by_name(file: Path) -> StudyKey:
+def study_key_by_name(file: Path) -> StudyKey:
     """What groups an image without a header: the part of its name before side and view, and its folder."""
     folder = str(file.parent.resolve())
     if before := before_label(file.stem):

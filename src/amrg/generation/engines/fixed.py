@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
+from amrg.core.hashing import sha256_of_text
 from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
 from amrg.models.guard.distance import DomainCheck
 from amrg.models.settings import ModelSettings
@@ -13,7 +14,6 @@ from amrg.models.views import ViewEncoding
 
 NORMAL = "Breast composition: ACR B. No suspicious finding. BI-RADS 1. Routine screening."
 SETTINGS = ModelSettings(encoding=ViewEncoding(size=64))
-IDENTITY = ModelIdentity(name="fixed", weights=None, device="none", dtype="none", chat_template=None)
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,14 @@ class FixedEngine:
     features: ImageFeatures | None = None
     domain: DomainCheck | None = None
     settings: ModelSettings = SETTINGS
-    identity: ModelIdentity = IDENTITY
     max_batch: int = 1
     notes: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Its texts and features are its weights."""
+        weights = sha256_of_text(*self.texts, repr((self.features, self.domain)))
+        return ModelIdentity(name="fixed", weights=weights, device="none", dtype="none", chat_template=None)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """The texts in turn, whatever the images."""

@@ -1,0 +1,243 @@
+"""One task after the other to records: read, drafted, written, and recorded before the next."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amrg.birads import Draft
+from amrg.core.errors import AmrgError
+from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies
+from amrg.generation.bulk.attempts import MOST, Attempts, Deaths
+from amrg.generation.bulk.index import StudyTask
+from amrg.generation.bulk.records import RecordStore, StudyOutcome, StudyStatus, TaskRecord, run_key
+from amrg.generation.drafting import DraftOptions
+from amrg.generation.engines.base import Engine
+from amrg.generation.identifiers import name_patient
+from amrg.generation.outputs import study_folder, withdraw_draft, write_draft
+from amrg.imaging import ImagingError, Intake, Study, in_order_of_date
+from amrg.imaging.intake import read_files
+from amrg.models import ModelError
+
+
+@dataclass(frozen=True)
+class BulkOptions:
+    """Where drafts are written and how; `retry_failed`: studies that failed in an earlier run are tried again."""
+
+    folder: Path
+    formats: tuple[str, ...]
+    draft: DraftOptions = field(default_factory=DraftOptions)
+    identify: bool = False
+    retry_failed: bool = False
+
+
+class UnwritableOutput(Exception):
+    """A report or a record that cannot be written: no other could be, so the run ends. `error` says why."""
+
+    def __init__(self, error: OSError) -> None:
+        """Of the system's error."""
+        super().__init__(error)
+        self.error = error
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task's record, whether an earlier run made it, and the drafts of this run by Study Instance UID."""
+
+    task: StudyTask
+    record: TaskRecord
+    resumed: bool = False
+    drafts: Mapping[str, Draft] = field(default_factory=dict)
+
+
+@dataclass
+class _Open:
+    """A task that is being worked on."""
+
+    task: StudyTask
+    record: TaskRecord
+    earlier: int
+    intake: Intake | None = None
+    rows: list[StudyOutcome] = field(default_factory=list)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+
+
+Read = Callable[[Sequence[Path]], Intake]
+
+
+class TaskDrafter:
+    """Drafts tasks with one engine, `engine.max_batch` together; everything that it finishes is on disk."""
+
+    def __init__(self, engine: Engine, options: BulkOptions, attempts: Attempts, read: Read = read_files) -> None:
+        """Records are found by the engine and the options; `read` reads the files of a task."""
+        self.engine, self.options, self._attempts, self._read = engine, options, attempts, read
+        key = run_key(engine, options.draft, options.identify)
+        self._store = RecordStore(options.folder, key, options.formats, options.retry_failed)
+
+    def run(self, tasks: Iterable[StudyTask]) -> Iterator[TaskResult]:
+        """A result a task, in an order of its own.
+
+        Raises:
+            UnwritableOutput: a report or a record cannot be written.
+            ModelError: the engine is lost.
+        """
+        group: list[_Open] = []
+        for task in tasks:
+            if (record := self._store.finished(task)) is not None:
+                yield TaskResult(task, record, resumed=True)
+                continue
+            deaths = self._attempts.deaths(task.name)
+            opened = _Open(task, self._store.new(task), deaths.count)
+            if deaths.count >= MOST or deaths.timed_out:
+                opened.rows += _set_aside(task, deaths)
+                yield self._finish(opened)
+            elif deaths.count:  # alone, so that it is known which task it is if it ends this process too
+                yield from self._run_together([opened])
+            else:
+                group.append(opened)
+            if len(group) == max(1, self.engine.max_batch):
+                yield from self._run_together(group)
+                group = []
+        if group:
+            yield from self._run_together(group)
+
+    def _run_together(self, group: list[_Open]) -> Iterator[TaskResult]:
+        """The results of tasks whose studies the engine takes together; each alone where that raises."""
+        try:
+            with self._attempts.working([o.task.name for o in group], group[0].earlier):
+                self._draft(group)
+        except (UnwritableOutput, ModelError):
+            raise
+        except Exception as error:  # a study never costs the others theirs, whatever fails over it
+            if len(group) > 1:
+                for opened in group:
+                    yield from self._run_together([_Open(opened.task, opened.record, opened.earlier)])
+                return
+            group[0].rows += _failed(group[0], error)
+        for opened in group:
+            yield self._finish(opened)
+
+    def _draft(self, group: list[_Open]) -> None:
+        owner: dict[int, _Open] = {}
+
+        def studies() -> Iterator[Study]:
+            for opened in group:
+                opened.intake = self._read(opened.task.files)
+                for study in in_order_of_date(opened.intake.studies):
+                    owner[id(study)] = opened
+                    yield study
+
+        for outcome in draft_studies(studies(), self.engine, self.options.draft):
+            opened = owner[id(outcome.study)]
+            opened.rows.append(self._row(outcome, opened))
+
+    def _row(self, outcome: Outcome, opened: _Open) -> StudyOutcome:
+        """What became of a study, written to its folder."""
+        study = outcome.study
+        row = StudyOutcome(
+            study_instance_uid=study.study_instance_uid,
+            status=StudyStatus.UNREADABLE,
+            date="" if study.date is None else study.date.isoformat(),
+            images=len(study.mammograms),
+        )
+        if isinstance(outcome, Drafted):
+            try:
+                return self._written(row, outcome, opened)
+            except ImagingError as error:  # a view's file went while its study was drafted
+                outcome = Unreadable(study, str(error))
+        row = row.model_copy(update={"kind": type(outcome).__name__, "message": outcome.message})
+        if not isinstance(outcome, Refused):
+            there = study_folder(study, self.options.folder)
+            status = StudyStatus.UNREADABLE if isinstance(outcome, Unreadable) else StudyStatus.UNANSWERED
+            return row.model_copy(update={"status": status, "folder": there.name if there.is_dir() else ""})
+        with _writing():
+            saved = withdraw_draft(study, self.options.folder)
+        changes = {"folder": saved.folder.name, "edited": saved.edited, "removed": saved.removed}
+        return row.model_copy(update={"status": StudyStatus.REFUSED, **changes})
+
+    def _written(self, row: StudyOutcome, outcome: Drafted, opened: _Open) -> StudyOutcome:
+        options, study = self.options, outcome.study
+        draft = name_patient(outcome.draft, study) if options.identify else outcome.draft
+        with _writing():
+            saved = write_draft(study, draft, options.folder, options.formats)
+        opened.drafts[study.study_instance_uid] = draft
+        written = {
+            "status": StudyStatus.DRAFTED,
+            "folder": saved.folder.name,
+            "document": saved.document,
+            "missing": tuple(f"{side}{view}" for side, view in draft.missing_views),
+            "edited": saved.edited,
+            "removed": saved.removed,
+        }
+        return row.model_copy(update=written)
+
+    def _finish(self, opened: _Open) -> TaskResult:
+        """Record a task."""
+        intake = opened.intake or Intake(studies=(), set_aside=(), problems=())
+        opened.rows += _without_view(opened)
+        record = opened.record.model_copy(
+            update={"rows": tuple(opened.rows), "set_aside": intake.set_aside, "problems": intake.problems}
+        )
+        stored = [row.model_copy(update={"edited": (), "removed": ()}) for row in record.rows]
+        with _writing():
+            self._store.write(opened.task, record.model_copy(update={"rows": tuple(stored)}))
+            self._attempts.end(opened.task.name)
+        return TaskResult(opened.task, record, drafts=opened.drafts)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Errors of writing as `UnwritableOutput`. Those of reading never come here as `OSError`: imaging names its own."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableOutput(error) from error
+
+
+def _without_view(opened: _Open) -> Iterator[StudyOutcome]:
+    """A row for every study of which no file could be read as a view, where files could not be read."""
+    if opened.intake is None or not opened.intake.problems:
+        return
+    read = {study.study_instance_uid for study in opened.intake.studies}
+    why = opened.intake.problems[0].message
+    for uid in opened.task.studies:
+        if uid not in read:
+            message = f"study {uid}: no view of it can be read: {why}"
+            yield StudyOutcome(
+                study_instance_uid=uid, status=StudyStatus.UNREADABLE, kind=ImagingError.__name__, message=message
+            )
+
+
+def _set_aside(task: StudyTask, deaths: Deaths) -> Iterator[StudyOutcome]:
+    """A row for every study of a task that ended its processes."""
+    kind = "Timeout" if deaths.timed_out else "Crash"
+    why = "took longer than the limit" if deaths.timed_out else f"ended {deaths.count} worker processes"
+    return _rows(task, kind, f"its files {why}: set aside; look at them, then run with --retry-failed")
+
+
+def _failed(opened: _Open, error: Exception) -> Iterator[StudyOutcome]:
+    """A row for every study of a task that has none yet, of an error over it.
+
+    Only an error of amrg's own is quoted: the text of another may quote the file.
+    """
+    quoted = " ".join(str(error).split()) if isinstance(error, AmrgError) else f"an error in amrg, {_where(error)}"
+    done = {row.study_instance_uid for row in opened.rows}
+    rows = _rows(opened.task, type(error).__name__, quoted)
+    yield from (row for row in rows if row.study_instance_uid not in done)
+
+
+def _where(error: Exception) -> str:
+    """An error's class, and the line of code that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _rows(task: StudyTask, kind: str, message: str) -> Iterator[StudyOutcome]:
+    for uid in task.studies or (f"of {task.files[0].name}",):
+        yield StudyOutcome(
+            study_instance_uid=uid, status=StudyStatus.FAILED, kind=kind, message=f"study {uid}: {message}"
+        )

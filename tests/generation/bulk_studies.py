@@ -1,0 +1,88 @@
+"""Many small studies on disk, engines that a worker process can load, and a command that drafts such studies."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from amrg.generation import DraftOptions
+from amrg.generation.bulk.attempts import Attempts, new_session
+from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult
+from amrg.generation.bulk.index import StudyIndex
+from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
+from amrg.generation.engines.base import Generation
+from amrg.generation.engines.fixed import FixedEngine
+from amrg.imaging.containers import files_of
+from amrg.imaging.scanning import scan_file
+from tests.imaging.changed import change_all, put, write_exam
+
+FORMATS = ("text", "json")
+
+
+def write_studies(folder: Path, count: int) -> Path:
+    """Studies 1.2.1, 1.2.2, ... of four views and of a patient each, in folders of those names."""
+    for number in range(1, count + 1):
+        uids = {"StudyInstanceUID": f"1.2.{number}", "PatientID": f"P{number}", "StudyDate": f"202401{number:02d}"}
+        change_all(write_exam(folder / f"1.2.{number}"), put(**uids))
+    return folder
+
+
+def index_of(folder: Path) -> StudyIndex:
+    return StudyIndex(map(scan_file, files_of(folder)))
+
+
+def options_of(out: Path, **changes: object) -> BulkOptions:
+    return BulkOptions(out, FORMATS, DraftOptions(force=True), **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class FatalEngine(FixedEngine):
+    """Ends its process over a study of two views."""
+
+    def generate(self, requests):  # type: ignore[no-untyped-def]
+        if any(len(request.views) == 2 for request in requests):
+            os._exit(7)
+        return super().generate(requests)
+
+
+@dataclass(frozen=True)
+class FailingEngine(FixedEngine):
+    """Raises over a study of two views, with a text that quotes it."""
+
+    def generate(self, requests) -> Iterator[Generation]:  # type: ignore[no-untyped-def]
+        if any(len(request.views) == 2 for request in requests):
+            raise KeyError("Doe^Jane")
+        return super().generate(requests)
+
+
+def draft_here(source: Path, options: BulkOptions, engine: FixedEngine | None = None) -> list[TaskResult]:
+    attempts = Attempts(options.folder, new_session(), "here")
+    with closing(index_of(source)) as index:
+        return list(TaskDrafter(engine or FixedEngine(), options, attempts).run(index.tasks()))
+
+
+def draft_beside(source: Path, options: BulkOptions, load: type[FixedEngine], workers: int) -> Iterator[TaskResult]:
+    plan = WorkerPlan(load, options, new_session())
+    with closing(index_of(source)) as index:
+        for message in draft_in_processes(index.tasks(), plan, workers):
+            if not isinstance(message, WorkerReady):
+                yield message
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def main() -> None:
+    """Draft a folder into another with some worker processes; a line a study."""
+    source, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    for result in draft_beside(source, options_of(out), FixedEngine, workers):
+        print(result.record.rows[0].study_instance_uid, result.resumed, flush=True)
+
+
+if __name__ == "__main__":
+    main()
