@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from amrg.cli.completion import PARTS, SPLIT_RULES, TABLE_FORMATS, stored_splits
 from amrg.cli.console import ResultTable, busy, complain, fail, out, print_json, writing
 from amrg.cli.exits import Exit
 
@@ -50,8 +51,10 @@ def score(
     ],
     references: Annotated[Path, typer.Option(help="The same formats, or a data set folder (with --split and --part).")],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the run: scores, page, baselines.")],
-    split: Annotated[str | None, typer.Option(help="Split of the data set, by name.")] = None,
-    part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Split of the data set, by name.", autocompletion=stored_splits)
+    ] = None,
+    part: Annotated[str, typer.Option(help="train, validation or test.", autocompletion=PARTS)] = "test",
     name: Annotated[str | None, typer.Option(help="Name of the system. Default: the name of its file.")] = None,
     label_texts: LabelTexts = False,
     meteor_jar: MeteorJar = False,
@@ -107,7 +110,9 @@ def compare(
 @app.command()
 def table(
     runs: Runs,
-    written: Annotated[str, typer.Option("--format", help="markdown or latex.")] = "markdown",
+    written: Annotated[
+        str, typer.Option("--format", help="markdown or latex.", autocompletion=TABLE_FORMATS)
+    ] = "markdown",
     metrics: Metrics = None,
     skill: Annotated[
         bool, typer.Option("--skill", help="Skill over the best blind baseline instead of values.")
@@ -130,7 +135,9 @@ def table(
 @app.command()
 def blind(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="Data set folder, as `amrg data import` writes it.")],
-    splits: Annotated[list[str] | None, typer.Option("--split", help="Rule of a split; repeatable.")] = None,
+    splits: Annotated[
+        list[str] | None, typer.Option("--split", help="Rule of a split; repeatable.", autocompletion=SPLIT_RULES)
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, for a split that takes one.")] = 20,
     meteor_jar: MeteorJar = False,
 ) -> None:

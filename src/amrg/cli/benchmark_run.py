@@ -20,6 +20,7 @@ from amrg.cli.benchmark import (
     report_scores,
     write_run_page,
 )
+from amrg.cli.completion import PARTS, SCORE_TEXTS, models, stored_splits
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
 from amrg.cli.study_input import AnswerOption, answer_form
@@ -28,20 +29,24 @@ from amrg.core.plurals import counted
 
 def run(
     data: Annotated[Path, typer.Option(help="Data set folder, as `amrg data import` writes it.")],
-    split: Annotated[str, typer.Option(help="Split of the data set, by name.")],
+    split: Annotated[str, typer.Option(help="Split of the data set, by name.", autocompletion=stored_splits)],
     given: Annotated[
         Path | None,
         typer.Option("--out", help="Run folder; an interrupted run is resumed. Default: runs/MODEL-DATA-SPLIT-PART."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub name of a model or adapter. Default: the embedded model.")
+        str | None,
+        typer.Option(
+            help="Folder or hub name of a model or adapter. Default: the embedded model.", autocompletion=models
+        ),
     ] = None,
-    part: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    part: Annotated[str, typer.Option(help="train, validation or test.", autocompletion=PARTS)] = "test",
     score_text: Annotated[
         str,
         typer.Option(
             help="Text that is scored: the findings in a report style (clinical, impression-first, dmid, cesm), or "
-            "the model's own text (model)."
+            "the model's own text (model).",
+            autocompletion=SCORE_TEXTS,
         ),
     ] = "clinical",
     answer: AnswerOption = None,

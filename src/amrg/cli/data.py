@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amrg.cli.completion import DATA_SETS, SPLIT_RULES, stored_splits
 from amrg.cli.console import ResultTable, busy, complain, err, fail, note, out, print_json, say, writing
 from amrg.cli.exits import Exit
 from amrg.core.plurals import counted
@@ -38,7 +39,7 @@ def list_all(as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_folder(
-    name: Annotated[str, typer.Argument(help="Name of the data set, as in amrg data list.")],
+    name: Annotated[str, typer.Argument(help="Name of the data set, as in amrg data list.", autocompletion=DATA_SETS)],
     path: Annotated[Path, typer.Argument(help="Folder of the data set as published.")],
     given: Annotated[
         Path | None, typer.Option("--out", help="Folder for the imported data set; default data/NAME.")
@@ -123,7 +124,10 @@ def _show_stats(dataset: Dataset, totals: Stats) -> None:
 def split(
     folder: Folder,
     name: Annotated[
-        str, typer.Argument(help="clean, published or all-test; for dmid also image-407-51-52 or last-52.")
+        str,
+        typer.Argument(
+            help="clean, published or all-test; for dmid also image-407-51-52 or last-52.", autocompletion=SPLIT_RULES
+        ),
     ],
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of a random split; default 0.")] = None,
     as_json: AsJson = False,
@@ -148,7 +152,10 @@ def split(
 @app.command()
 def check(
     folder: Folder,
-    name: Annotated[str | None, typer.Option("--split", help="Name of the split; default all stored splits.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--split", help="Name of the split; default all stored splits.", autocompletion=stored_splits),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find reports and patients that are on both sides of a split. Exit code 8 where there are any."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amrg.cli.completion import DELIVERED_FORMATS, FACILITIES
 from amrg.cli.console import busy, complain, fail, print_json, say, writing
 from amrg.cli.exits import Exit
 from amrg.cli.study_input import AsJson, read_input
@@ -23,10 +24,15 @@ def deliver(
         Path, typer.Argument(metavar="REPORT", help="report.json of `amrg report`, or a signed version.")
     ],
     study: Annotated[Path, typer.Option(help="The study's images: folder, zip, DICOMDIR or single file.")],
-    formats: Annotated[str, typer.Option("--to", help="Any of sr,measurements,cad,pdf,fhir,hl7.")],
+    formats: Annotated[
+        str, typer.Option("--to", help="Any of sr,measurements,cad,pdf,fhir,hl7.", autocompletion=DELIVERED_FORMATS)
+    ],
     folder: Annotated[Path, typer.Option("--out", help="Where the files are written.")] = Path("out/deliver"),
     facility: Annotated[
-        str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
+        str | None,
+        typer.Option(
+            help="us: assessments and density in the words that 21 CFR 900.12 fixes.", autocompletion=FACILITIES
+        ),
     ] = None,
     profile: Annotated[
         Path | None, typer.Option(help="TOML file: how the receivers of HL7 v2 and FHIR want them.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from amrg.cli.completion import POPULATIONS, SIZES
 from amrg.cli.console import bars, fail, print_json, refuse_no_room, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
 from amrg.core.plurals import counted
@@ -19,10 +20,13 @@ def phantom(
     ],
     count: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first exam; each next exam has the next seed.")] = 0,
-    size: Annotated[str, typer.Option(help="full (0.1 mm pixels) or small (0.4 mm).")] = "full",
+    size: Annotated[str, typer.Option(help="full (0.1 mm pixels) or small (0.4 mm).", autocompletion=SIZES)] = "full",
     population: Annotated[
         str,
-        typer.Option(help="screening, rich (lesions in nearly every breast) or shifted (another site)."),
+        typer.Option(
+            help="screening, rich (lesions in nearly every breast) or shifted (another site).",
+            autocompletion=POPULATIONS,
+        ),
     ] = "screening",
     workers: Annotated[
         int, typer.Option(min=1, help="Number of processes; the result is the same for any number.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amrg.cli.completion import FACILITIES, MASTECTOMIES, REPORT_FORMATS, STYLES, models
 from amrg.cli.console import busy, complain, fail, quieten, writing
 from amrg.cli.exits import Exit
 from amrg.cli.report_results import JsonStream, ReportResults
@@ -25,29 +26,31 @@ if TYPE_CHECKING:
     from amrg.imaging import Intake
 
 
-def _styles() -> list[str]:
-    """Values of --style for the shell's completion."""
-    from amrg.birads import Style
-
-    return list(Style)
-
-
 def report(
     path: StudyPath,
     folder: Annotated[Path, typer.Option("--out", help="Where reports are written, a folder a study.")] = Path(
         "out/report"
     ),
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub name of a model or adapter; the embedded one by default.")
+        str | None,
+        typer.Option(
+            help="Folder or hub name of a model or adapter; the embedded one by default.", autocompletion=models
+        ),
     ] = None,
     style: Annotated[
-        str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=_styles)
+        str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=STYLES)
     ] = "clinical",
     answer: AnswerOption = None,
     facility: Annotated[
-        str | None, typer.Option(help="us: assessments and density in the words that 21 CFR 900.12 fixes.")
+        str | None,
+        typer.Option(
+            help="us: assessments and density in the words that 21 CFR 900.12 fixes.", autocompletion=FACILITIES
+        ),
     ] = None,
-    formats: Annotated[str | None, typer.Option("--format", help="Any of text,json,png; all by default.")] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option("--format", help="Any of text,json,png; all by default.", autocompletion=REPORT_FORMATS),
+    ] = None,
     truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Draft even what does not look like a mammogram.")] = False,
     identify: Annotated[
@@ -55,7 +58,10 @@ def report(
     ] = False,
     mastectomy: Annotated[
         str | None,
-        typer.Option(help="right, left or both: the breasts removed from the patient of the one study at PATH."),
+        typer.Option(
+            help="right, left or both: the breasts removed from the patient of the one study at PATH.",
+            autocompletion=MASTECTOMIES,
+        ),
     ] = None,
     workers: Annotated[
         int | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amrg.cli.completion import STUDY_STATES
 from amrg.cli.console import ResultTable, out, print_json, say
 from amrg.cli.service import Config, actor, one_of, sessions_of, settings_of
 from amrg.core.plurals import counted
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 def studies(
     study: Annotated[str, typer.Argument(help="One study: its Study Instance UID or accession number.")] = "",
-    state: Annotated[str, typer.Option(help="Only studies of this state, as the list has it.")] = "",
+    state: Annotated[
+        str, typer.Option(help="Only studies of this state, as the list has it.", autocompletion=STUDY_STATES)
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     config: Config = None,

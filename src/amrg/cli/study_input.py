@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amrg.cli.completion import ANSWERS
 from amrg.cli.console import busy, fail, note
 from amrg.cli.exits import Exit
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 StudyPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder, zip, DICOMDIR or single file.")]
 AnswerOption = Annotated[
     str | None,
-    typer.Option(help="What is requested of the model: findings-first or narrative (default: as its settings say)."),
+    typer.Option(
+        help="What is requested of the model: findings-first or narrative (default: as its settings say).",
+        autocompletion=ANSWERS,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 

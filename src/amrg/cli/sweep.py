@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amrg.cli.benchmark import exit_on_benchmark_error
+from amrg.cli.completion import stored_splits
 from amrg.cli.console import (
     ResultTable,
     bars,
@@ -49,7 +50,10 @@ Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Stop weak trial
 
 def sweep(
     data: Annotated[Path, typer.Option(help="Data set folder, as `amrg data import` writes it.")],
-    split: Annotated[str, typer.Option(help="Split of the data set, by name; its test part is not read.")],
+    split: Annotated[
+        str,
+        typer.Option(help="Split of the data set, by name; its test part is not read.", autocompletion=stored_splits),
+    ],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the sweep; an interrupted sweep is resumed.")],
     backbones: Backbones = "amrg-embedded",
     ranks: Ranks = RANKS,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from amrg.cli.completion import ANSWERS, TARGET_TEXTS, TRACKERS, models, stored_splits
 from amrg.cli.console import (
     bars,
     busy,
@@ -44,13 +45,15 @@ def train(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Data set folder, as `amrg data import` writes it.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="Name of a split of the data set; its test part is not read.")
+        str | None,
+        typer.Option(help="Name of a split of the data set; its test part is not read.", autocompletion=stored_splits),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Folder of the run, for the adapter and all outputs.")
     ] = None,
     base: Annotated[
-        str | None, typer.Option(help="Folder or hub name of the base model (default: the embedded model).")
+        str | None,
+        typer.Option(help="Folder or hub name of the base model (default: the embedded model).", autocompletion=models),
     ] = None,
     config_file: Annotated[
         Path | None,
@@ -65,18 +68,27 @@ def train(
     ] = None,
     target_text: Annotated[
         str | None,
-        typer.Option(help="Text to train on: published, or a report style: clinical, impression-first, dmid, cesm."),
+        typer.Option(
+            help="Text to train on: published, or a report style: clinical, impression-first, dmid, cesm.",
+            autocompletion=TARGET_TEXTS,
+        ),
     ] = None,
     answer: Annotated[
         str | None,
-        typer.Option(help="What to train it to write: findings-first or narrative (default: as the base does)."),
+        typer.Option(
+            help="What to train it to write: findings-first or narrative (default: as the base does).",
+            autocompletion=ANSWERS,
+        ),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Cache folder for prompts and image features (default: runs/features).")
     ] = None,
     report_to: Annotated[
         str | None,
-        typer.Option(help="Trackers next to the run's own logs: any of wandb,mlflow,tensorboard, or none."),
+        typer.Option(
+            help="Trackers next to the run's own logs: any of wandb,mlflow,tensorboard, or none.",
+            autocompletion=TRACKERS,
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in RUN.")] = False,
     print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the resolved recipe and exit.")] = False,

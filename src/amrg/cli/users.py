@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from amrg.cli.completion import ROLES
 from amrg.cli.console import ResultTable, note, out, print_json, say
 from amrg.cli.service import Config, actor, ask_password, sessions_of, settings_of
 
@@ -14,7 +15,7 @@ app = typer.Typer(
     help="Accounts of the service: people who read and sign, administrators, programs.", no_args_is_help=True
 )
 Name = Annotated[str, typer.Argument(help="The login.")]
-Role = Annotated[str, typer.Option(help="reader (signs), administrator, or service (a program).")]
+Role = Annotated[str, typer.Option(help="reader (signs), administrator, or service (a program).", autocompletion=ROLES)]
 
 
 @app.command("add")
