@@ -39,7 +39,8 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(tmp_path: Path, monkeypa
     )
     for out in ("first", "second"):
         build_model(recipe, films, tmp_path / "run", tmp_path / out)
-    for name in ("model.safetensors", "recipe.json", "tokenizer.json", "operating-points.json", "guard.safetensors"):
+    written = ("recipe.json", "tokenizer.json", "operating-points.json", "phrases.json")
+    for name in ("model.safetensors", "guard.safetensors", "tower.onnx", *written):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
     assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == recipe
     model = Gemma3ForConditionalGeneration.from_pretrained(tmp_path / "first")

@@ -23,6 +23,7 @@ from amrg.metrics.validation import WatchedMetric
 from amrg.models import ModelSettings
 from amrg.models.adapters.attaching import attach
 from amrg.models.backbones.base import Modules
+from amrg.models.decoding.phrases import FILE_NAME as PHRASES
 from amrg.models.guard.distance import TrainingDistance
 from amrg.models.load import load_base, load_model
 from amrg.training.callbacks import STOPPED, NoCallback
@@ -102,6 +103,7 @@ def test_an_adapter_knows_how_far_images_are_from_its_training_images(
     assert known is not None
     engine = local_engine(load_model(str(tmp_path / "run")))
     assert engine.training is not None
+    assert (tmp_path / "run" / PHRASES).is_file() == engine.loaded.backbone.takes_drafted_tokens == bool(engine.phrases)
     (generation,) = engine.generate([Request(VIEWS, tuple(picture(f"case-0 {view}") for view in VIEWS))])
     assert generation.domain is not None
     assert generation.domain.threshold == known.threshold

@@ -11,7 +11,9 @@ from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
 from amrg.models.backbones.base import Prompt, Tensors
-from amrg.models.decoding.batched import batch_prompts, decode_texts
+from amrg.models.decoding.batched import INPUT, batch_prompts, decode_texts
+from amrg.models.decoding.cached import decode_drafted
+from amrg.models.decoding.phrases import Phrases
 from amrg.models.embedded.features import read_candidates, read_suspicion, run_tower
 from amrg.models.guard.distance import TrainingDistance
 from amrg.models.guard.pooling import pool_tokens
@@ -25,11 +27,13 @@ class LocalEngine:
     """A loaded model. `max_batch` studies are decoded together.
 
     `training` tells how far images are from the model's training images, None where nothing is known of those.
+    `phrases` draft the tokens of a study that is decoded alone, None where nothing does.
     """
 
     loaded: LoadedModel
     training: TrainingDistance | None
     max_batch: int = 1
+    phrases: Phrases | None = None
 
     @property
     def identity(self) -> ModelIdentity:
@@ -68,9 +72,16 @@ class LocalEngine:
         image_tokens = [loaded.backbone.image_tokens(loaded.model, states) for states, _ in encoded]
         domains = [None if self.training is None else self.training.check(pool_tokens(t)) for t in image_tokens]
         together = [token for tokens in image_tokens for token in tokens]
-        texts = decode_texts(loaded, batch_prompts(loaded, prompts), together, self.settings.max_new_tokens)
+        texts = self._decode(batch_prompts(loaded, prompts), together)
         features = [found for _, found in encoded]
         return [Generation(*made) for made in zip(texts, features, domains, strict=True)]
+
+    def _decode(self, tokens: Tensors, image_tokens: Sequence[Tensors]) -> list[str]:
+        """The answers to prompts [B, T]."""
+        limit, alone = self.settings.max_new_tokens, len(tokens[INPUT]) == 1
+        if alone and self.phrases is not None:
+            return [decode_drafted(self.loaded, tokens, image_tokens, limit, self.phrases)]
+        return decode_texts(self.loaded, tokens, image_tokens, limit)
 
     def _encode(self, prompt: Prompt) -> tuple[list[Tensors], ImageFeatures | None]:
         """The tower's output of a study's images: what the projector takes, and what the tower marks in them."""
@@ -101,4 +112,11 @@ def load_engine(model: str | None = None, max_batch: int = 1, answer: AnswerForm
 def local_engine(loaded: LoadedModel, max_batch: int = 1) -> LocalEngine:
     """The engine of a loaded model, with the distance from its training images where one is stored."""
     set_threads(loaded.model)
-    return LocalEngine(loaded, TrainingDistance.load(loaded.guard_folder), max_batch)
+    return LocalEngine(loaded, TrainingDistance.load(loaded.guard_folder), max_batch, _phrases(loaded))
+
+
+def _phrases(loaded: LoadedModel) -> Phrases | None:
+    """What drafts tokens for a model: in float32 the answers stay the same, in bfloat16 a near tie may turn."""
+    if loaded.model.dtype != torch.float32 or not loaded.backbone.takes_drafted_tokens:
+        return None
+    return Phrases.load(loaded.adapter or loaded.folder)

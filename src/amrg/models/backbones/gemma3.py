@@ -41,6 +41,7 @@ class Gemma3(Backbone):
     family: ClassVar[str] = "gemma3"
     model_types: ClassVar[tuple[str, ...]] = ("gemma3",)
     columns: ClassVar[Mapping[str, int]] = {"token_type_ids": 0}
+    takes_drafted_tokens: ClassVar[bool] = True
     tower_names: ClassVar[str] = "vision_tower"
     projector_names: ClassVar[str] = "multi_modal_projector"
 

@@ -36,6 +36,7 @@ from amrg.models.adapters.files import (
     why_no_adapter,
 )
 from amrg.models.checkpoint import weight_files
+from amrg.models.decoding.phrases import FILE_NAME as PHRASES_FILE
 from amrg.models.errors import ModelError
 from amrg.models.export.card import Origin, write_card
 from amrg.models.export.changes import changed_weights, changes_by_part, refuse_lost_parts
@@ -188,6 +189,8 @@ def _merge_into(partial: Path, request: ExportRequest) -> Original:
     loaded.processor.save_pretrained(partial)
     if loaded.guard_folder is not None:
         shutil.copyfile(loaded.guard_folder / GUARD_FILE, partial / GUARD_FILE)
+    if loaded.adapter is not None and (loaded.adapter / PHRASES_FILE).is_file():
+        shutil.copyfile(loaded.adapter / PHRASES_FILE, partial / PHRASES_FILE)
     _write_other_files(partial, request, loaded)
     return before
 

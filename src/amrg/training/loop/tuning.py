@@ -35,6 +35,7 @@ from amrg.training.outputs.artifacts import (
     software_versions,
     write_adapter,
     write_distance,
+    write_phrases,
     write_predictions,
     write_settings,
     write_training,
@@ -227,6 +228,7 @@ class _Run:
         folder, state, samples = self._folder, self._run_state.state, self._validator.samples
         self._write_best()
         write_distance(folder, studies)
+        write_phrases(folder, self._prepared)
         record = self._record()
         write_summary(folder, read_run(folder).recipe, record, samples, state.texts)
         write_training(folder, record)

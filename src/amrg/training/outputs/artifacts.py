@@ -23,6 +23,7 @@ from amrg.datasets.training_set import TrainingSet
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.validation import WatchedMetric
 from amrg.models.adapters.files import CONFIG_FILE, WEIGHTS_FILE
+from amrg.models.decoding.phrases import shared_phrases
 from amrg.models.guard.distance import fit_distance
 from amrg.models.guard.storage import Numbers
 from amrg.models.settings import FILE_NAME as SETTINGS_FILE
@@ -161,6 +162,12 @@ def write_distance(folder: Path, studies: Sequence[Numbers]) -> None:
     """Write how far drafted images are from the training images; `studies` are pooled, each [views, features]."""
     if len(studies) > 1:
         fit_distance(studies).save(folder)
+
+
+def write_phrases(folder: Path, prepared: PreparedData) -> None:
+    """Write what several training reports share: drafts of the next tokens, where the family can take them."""
+    if prepared.loaded.backbone.takes_drafted_tokens:
+        shared_phrases(sample.answer for sample in prepared.train).save(folder)
 
 
 def write_training(folder: Path, training: TrainingRecord) -> None:
