@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: setup report demo show-node chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study setup report demo show-node chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -94,6 +94,14 @@ source-probe: $(READY)
 
 parser-figures: $(READY)
 	$(BIN)/python scripts/parser_figures.py
+
+# Every comparison with a peer, side by side, hours in all; writes docs/bench.md.
+bench: $(READY)
+	$(BIN)/python scripts/bench.py
+
+# One exam at a time against transformers' generate: same model, same greedy tokens.
+bench-one-study: $(READY)
+	$(BIN)/python scripts/bench_one_study.py
 
 bench-scoring: $(READY)
 	$(BIN)/python scripts/bench_scoring.py

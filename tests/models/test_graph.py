@@ -132,14 +132,16 @@ def test_prompts_and_pixels_are_the_processor_s(loaded: LoadedModel, answer: Ans
 
 
 def test_the_graph_sees_what_the_tower_sees(loaded: LoadedModel) -> None:
-    drawn = np.random.default_rng(0).uniform(-1, 1, (2, 3, 512, 512)).astype(np.float32)
-    drawn[:, :, :, 300:] = -1
+    levels = np.random.default_rng(0).integers(0, 256, (2, 512, 512, 3), dtype=np.uint8)
+    levels[:, :, 300:] = 0
+    drawn = np.stack([load_graph_model(EMBEDDED).prompt.pixels(level) for level in levels])
     tower = loaded.finding_tower
     assert tower is not None
     with torch.inference_mode():
         out = run_tower(tower, torch.from_numpy(drawn))
         tokens = loaded.model.model.multi_modal_projector(out.last_hidden_state).numpy()
-    observed = load_graph_model(EMBEDDED).tower.observe(list(drawn))
+    model = load_graph_model(EMBEDDED)
+    observed = model.tower.observe(list(levels), model.prompt.pixels)
     for view, expected in zip(observed, tokens, strict=True):
         assert np.abs(view.tokens - expected).max() < 1e-3
     assert max(view.suspicion for view in observed) == pytest.approx(read_suspicion(out), abs=1e-5)

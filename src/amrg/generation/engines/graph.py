@@ -53,7 +53,7 @@ class GraphEngine:
     def _generate(self, request: Request) -> Generation:
         """One study's generation."""
         prompt, decoder, limit = self.model.prompt, self.model.decoder, self.settings.max_new_tokens
-        observed = self.model.tower.observe([prompt.pixels(image) for image in request.images])
+        observed = self.model.tower.observe(request.images, prompt.pixels)
         tokens = replace(prompt, settings=self.settings).tokens(request.views)
         places = np.flatnonzero(np.asarray(tokens) == prompt.image)
         embedded = decoder.embed(tokens)

@@ -69,7 +69,7 @@ class PromptWriter:
 
     def pixels(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """An image [H, W, 3] as the tower takes it, [3, H, W]."""
-        return np.ascontiguousarray(self.pixel_values[image].transpose(2, 0, 1))
+        return self.pixel_values.take(image.transpose(2, 0, 1))
 
     def text(self, numbers: Sequence[int]) -> str:
         """The text of an answer's tokens."""

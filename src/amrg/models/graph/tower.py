@@ -6,7 +6,7 @@ One view a run keeps what a layer makes in the processor's cache, and one thread
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ WEIGHTS = "weights_sha256"
 INPUT = "pixels"
 OUTPUTS = ("tokens", "cells", "places", "boxes", "suspicion")
 Floats = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ class GraphTower:
         found: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         return found.get(WEIGHTS)
 
-    def observe(self, views: Sequence[Floats]) -> list[ObservedView]:
-        """What the tower says of each view [3, H, W], -1..1."""
-        if len(views) == 1 or self._threads == 1:
-            return [self._observe_view(view) for view in views]
-        with ThreadPoolExecutor(min(self._threads, len(views))) as pool:
-            return list(pool.map(self._observe_view, views))
+    def observe(self, images: Sequence[Image], pixels: Callable[[Image], Floats]) -> list[ObservedView]:
+        """What the tower says of each view; `pixels` makes an image what the graph takes, [3, H, W] in -1..1."""
+        if len(images) == 1 or self._threads == 1:
+            return [self._observe_view(pixels(image)) for image in images]
+        with ThreadPoolExecutor(min(self._threads, len(images))) as pool:
+            return list(pool.map(lambda image: self._observe_view(pixels(image)), images))
 
     def _observe_view(self, view: Floats) -> ObservedView:
         out: list[Any] = self._session.run(list(OUTPUTS), {INPUT: view[None]})
