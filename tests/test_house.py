@@ -181,7 +181,18 @@ try:
 finally:
     print(*sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
 """
-LIGHT = {"_distutils_hack", "amrg", "annotated_doc", "click", "markdown_it", "mdurl", "pygments", "rich", "shellingham"}
+LIGHT = {
+    "_distutils_hack",
+    "amrg",
+    "annotated_doc",
+    "attr",
+    "click",
+    "markdown_it",
+    "mdurl",
+    "pygments",
+    "rich",
+    "shellingham",
+}
 
 
 def test_help_imports_nothing_heavy() -> None:
