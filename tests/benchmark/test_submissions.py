@@ -162,7 +162,7 @@ GOOD = json.dumps({"id": "a", "text": NORMAL}).encode()
     ("made", "message"),
     [
         (lambda folder: folder / "none.jsonl", "no such file"),
-        (write("a.json", b"[]"), "'.json'"),
+        (write("a.json", b"[]"), "found list, expected an object"),
         (write("a.jsonl", b"\n\n"), "found no record"),
         (write("a.jsonl", GOOD + b'\n\n{"id": "b", "text": "cut off\n'), "a.jsonl line 3: no JSON"),
         (write("a.jsonl", GOOD + b'\n["b", "text"]\n'), "line 2: found list"),

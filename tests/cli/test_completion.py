@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from amrg.benchmark.exports.files import FORMS
 from amrg.benchmark.pages.table import Format
 from amrg.benchmark.run.run_config import ScoreText
 from amrg.birads import AnswerForm, Facility, Style
@@ -106,6 +107,7 @@ def test_every_value_is_one_that_there_is() -> None:
     assert sorted(given.SCORE_TEXTS()) == sorted(ScoreText)
     assert given.PARTS() == list(PARTS)
     assert given.TABLE_FORMATS() == list(Format)
+    assert given.EXPORT_FORMS() == list(FORMS)
     assert sorted(given.ROLES()) == sorted(UserRole)
     assert given.STUDY_STATES() == list(StudyState)
     assert given.DATA_SETS() == sorted(IMPORTERS)

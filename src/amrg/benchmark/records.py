@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from pydantic import ValidationError
 from amrg.birads import Report
 from amrg.metrics.errors import BenchmarkError
 
-FORMATS = "JSON lines (.jsonl) with `id` and `text`, CSV (.csv) with columns id and text, or a folder of .txt files"
+FORMATS = (
+    "JSON lines (.jsonl) with `id` and `text`, CSV (.csv) with columns id and text, a folder of .txt files, or "
+    "RadEval's lists `refs` and `hyps` (.json)"
+)
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -30,11 +34,20 @@ class Record:
     fields: dict[str, Any]
 
 
-def read_records(path: Path) -> list[Record]:
+class Side(StrEnum):
+    """Which texts of RadEval's input are meant: its two lists by their names there."""
+
+    REFERENCES = "refs"
+    PREDICTIONS = "hyps"
+
+
+def read_records(path: Path, side: Side) -> list[Record]:
     """The records of a file or folder, in its order (files by name), each key once.
 
+    `side` says which list of RadEval's input is read; other formats have one text a record.
+
     Raises:
-        BenchmarkError: there is no such file, it is in none of the three formats, a line is malformed, a key is missing
+        BenchmarkError: there is no such file, it is in none of the four formats, a line is malformed, a key is missing
             or duplicate, or the encoding is not UTF-8.
     """
     if path.is_dir():
@@ -45,6 +58,8 @@ def read_records(path: Path) -> list[Record]:
         records = list(_json_lines(path))
     elif path.suffix.lower() == ".csv":
         records = list(_rows(path))
+    elif path.suffix.lower() == ".json":
+        records = list(_radeval_lists(path, side))
     else:
         raise BenchmarkError(f"{path.name}: found a file ending in {path.suffix or 'nothing'!r}; expected {FORMATS}")
     if not records:
@@ -139,6 +154,40 @@ def _key(where: str, fields: dict[str, Any]) -> str:
     if not isinstance(key, str) or not key.strip():
         raise BenchmarkError(f"{where}: no `id`; found the fields {', '.join(map(str, fields)) or 'none'}")
     return key.strip()
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The one JSON object of a file.
+
+    Raises:
+        BenchmarkError: it cannot be read, or is no object of JSON.
+    """
+    try:
+        found = json.loads(read_utf8(path), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BenchmarkError(f"{path.name}: no JSON ({str(error)[:60]}); expected one object") from error
+    if not isinstance(found, dict):
+        raise BenchmarkError(f"{path.name}: found {type(found).__name__}, expected an object")
+    return found
+
+
+def _radeval_lists(path: Path, side: Side) -> Iterator[Record]:
+    """A record a text of RadEval's lists; without `keys`, cases are numbered from 0 in their order."""
+    found = read_object(path)
+    refs, hyps = (found.get(name) for name in Side)
+    if not isinstance(refs, list) or not isinstance(hyps, list) or len(refs) != len(hyps):
+        counts = ", ".join(
+            f"{n}: {len(v) if isinstance(v, list) else 'no list'}" for n, v in (("refs", refs), ("hyps", hyps))
+        )
+        raise BenchmarkError(f"{path.name}: {counts}; expected RadEval's lists `refs` and `hyps`, of one length")
+    keys = found.get("keys", [str(number) for number in range(len(refs))])
+    if not isinstance(keys, list) or len(keys) != len(refs):
+        raise BenchmarkError(
+            f"{path.name}: `keys` is no list of {len(refs)}; expected the key of every text, or no `keys`"
+        )
+    for number, (key, text) in enumerate(zip(keys, found[side], strict=True)):
+        where = f"{path.name} {side}[{number}]"
+        yield Record(where, _key(where, {"id": key}), {"text": text})
 
 
 def _rows(path: Path) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import CASES, SCORES
-from amrg.benchmark.records import Record, first_error, list_some, read_records, record_report, records_of_texts
+from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, record_report, records_of_texts
 from amrg.benchmark.sampling import sample
 from amrg.birads import Report
 from amrg.core.files import write_text
@@ -75,7 +75,7 @@ def read_references(path: Path, split: str | None = None, part: str = "test", se
         )
     if (path / CASES).is_file():
         return _of_run(path)
-    return _of_records(path.stem, read_records(path))
+    return _of_records(path.stem, read_records(path, Side.REFERENCES))
 
 
 def references_of_texts(texts: Mapping[str, str], name: str = "references") -> References:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import PREDICTIONS
-from amrg.benchmark.records import Record, first_error, list_some, read_records, records_of_texts
+from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, records_of_texts
 from amrg.benchmark.references import References
 from amrg.core.plurals import counted
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS
@@ -45,7 +45,7 @@ def read_predictions(path: Path) -> Outputs:
             any field that amrg knows.
     """
     in_run = path / PREDICTIONS
-    return _outputs(path.name, read_records(in_run if in_run.is_file() else path))
+    return _outputs(path.name, read_records(in_run if in_run.is_file() else path, Side.PREDICTIONS))
 
 
 def outputs_of_texts(texts: Mapping[str, str | None]) -> Outputs:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from amrg.cli.completion import PARTS, SPLIT_RULES, TABLE_FORMATS, stored_splits
-from amrg.cli.console import ResultTable, busy, complain, fail, out, print_json, writing
+from amrg.cli.completion import EXPORT_FORMS, PARTS, SPLIT_RULES, TABLE_FORMATS, stored_splits
+from amrg.cli.console import ResultTable, busy, complain, fail, out, print_json, say, writing
 from amrg.cli.exits import Exit
+from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
     from amrg.benchmark.scoring.compare import MetricComparison
@@ -47,7 +48,10 @@ Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 @app.command()
 def score(
     predictions: Annotated[
-        Path, typer.Argument(help="JSON lines or CSV with id and text, a folder of text files, or a run folder.")
+        Path,
+        typer.Argument(
+            help="JSON lines or CSV with id and text, a folder of text files, RadEval's lists, or a run folder."
+        ),
     ],
     references: Annotated[Path, typer.Option(help="The same formats, or a data set folder (with --split and --part).")],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the run: scores, page, baselines.")],
@@ -59,6 +63,10 @@ def score(
     label_texts: LabelTexts = False,
     meteor_jar: MeteorJar = False,
     radeval: RadEval = None,
+    radeval_values: Annotated[
+        Path | None,
+        typer.Option(help="Also RadEval's own values: what RadEval(..., per_sample=True) returned, as JSON."),
+    ] = None,
     trained_on: TrainedOnNames = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -74,13 +82,44 @@ def score(
         extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
         with exit_on_benchmark_error():
             provenance = named_provenance(trained_on or ())
-            options = ScoringOptions(name or predictions.stem, seed, extras=extras, provenance=provenance)
+            options = ScoringOptions(
+                name or predictions.stem, seed, extras=extras, provenance=provenance, radeval_values=radeval_values
+            )
             submission = load_submission(predictions, read_references(references, split, part, seed))
     with busy(f"scoring {len(submission.outputs.predictions)} cases"), exit_on_benchmark_error(), writing(folder):
         scores = score_submission(submission, folder, options)
     write_run_page(folder, references)
     report_scores(scores, folder, as_json)
     exit_on_overlap(scores)
+
+
+@app.command("export")
+def export_run(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a scored run.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--to", help="parquet (for datasets), jsonl, or radeval (lists of texts).", autocompletion=EXPORT_FORMS
+        ),
+    ],
+    path: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    label_texts: LabelTexts = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run for other tools: a row a case with reference, prediction and scores, or RadEval's lists."""
+    with busy("reading"), exit_on_benchmark_error():
+        from amrg.benchmark.exports.files import FORMS, write_export
+        from amrg.benchmark.exports.rows import ExportedRun
+
+        if form not in FORMS:
+            fail(Exit.USAGE, f"--to is {form!r}; expected one of {', '.join(FORMS)}")
+        run = ExportedRun(folder)
+    with busy("writing"), writing(path.parent), exit_on_benchmark_error():
+        count = write_export(run, form, path, label_texts)
+    if as_json:
+        print_json({"out": str(path), "format": form, "rows": count})
+        return
+    say(f"{counted(count, 'case')} in {path}")
 
 
 @app.command()

@@ -43,6 +43,7 @@ TRACKERS = some_of("wandb", "mlflow", "tensorboard", "none")
 SCORE_TEXTS = one_of("clinical", "dmid", "impression-first", "cesm", "model")
 PARTS = one_of("train", "validation", "test")
 TABLE_FORMATS = one_of("markdown", "latex")
+EXPORT_FORMS = one_of("parquet", "jsonl", "radeval")
 ROLES = one_of("reader", "administrator", "service")
 STUDY_STATES = one_of("receiving", "waiting", "drafted", "signed", "not drafted", "patient conflict", "failed")
 DATA_SETS = one_of(

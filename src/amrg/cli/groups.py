@@ -73,6 +73,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "amrg benchmark run --data data/dmid --split clean --model runs/tuned --out runs/tuned-scored",
     ),
     "benchmark score": ("amrg benchmark score predictions.jsonl --references data/dmid --out runs/scored",),
+    "benchmark export": (
+        "amrg benchmark export runs/scored --to parquet --out predictions.parquet",
+        "amrg benchmark export runs/scored --to radeval --out texts.json",
+    ),
     "benchmark blind": ("amrg benchmark blind data/dmid --split clean",),
     "benchmark compare": ("amrg benchmark compare runs/one runs/two",),
     "benchmark table": ("amrg benchmark table runs/one runs/two --format latex",),

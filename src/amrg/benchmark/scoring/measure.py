@@ -144,7 +144,12 @@ class MetricSuite:
 
     def texts(self, pairs: Sequence[Pair]) -> list[Pair]:
         """The pairs for text metrics."""
-        return [pair if self.extras.label_texts else _without_label_text(pair) for pair in pairs]
+        return texts_of(pairs, self.extras)
+
+
+def texts_of(pairs: Sequence[Pair], extras: OptionalMetrics) -> list[Pair]:
+    """The pairs for text metrics: without a text where the reference is rendered from labels, unless requested."""
+    return [pair if extras.label_texts else _without_label_text(pair) for pair in pairs]
 
 
 def _without_label_text(pair: Pair) -> Pair:

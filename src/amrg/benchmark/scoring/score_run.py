@@ -120,6 +120,7 @@ def _manifest(submission: Submission, options: ScoringOptions) -> dict[str, Any]
         "seed": options.seed,
         "resamples": options.resamples,
         "extras": asdict(options.extras),
+        **({} if options.radeval_values is None else {"radeval_values": _hash_of(options.radeval_values)}),
         "versions": {
             "amrg": __version__,
             **{name: version(name) for name in ("nltk", "numpy", "sacrebleu", "scipy")},

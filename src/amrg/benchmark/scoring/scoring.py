@@ -10,7 +10,7 @@ import numpy as np
 
 from amrg import __version__
 from amrg.benchmark.baselines.suite import ROLES, Baselines
-from amrg.benchmark.records import list_some
+from amrg.benchmark.records import list_some, read_object
 from amrg.benchmark.references import References
 from amrg.benchmark.scoring.image_dependence import perturbation_scores
 from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of, unread_texts
@@ -30,11 +30,14 @@ from amrg.metrics.skill import Measured, MetricSkill, skills
 from amrg.metrics.statistics import DRAWS, FEW_GROUPS, Bootstrap, bootstrap
 from amrg.metrics.strict import STRICT
 from amrg.metrics.summaries import ends_of, finite, metric_scores
+from amrg.metrics.text.radeval import read_values
 
 
 @dataclass(frozen=True)
 class ScoringOptions:
     """How to score: the system's name, the seed and number of resamples, optional metrics, what it was trained on.
+
+    `radeval_values` is a file with RadEval's own values of the system, a value a report.
 
     Raises:
         BenchmarkError: the system has a baseline's name.
@@ -45,6 +48,7 @@ class ScoringOptions:
     resamples: int = DRAWS
     extras: OptionalMetrics = NO_EXTRAS
     provenance: TrainingProvenance = field(default_factory=TrainingProvenance)
+    radeval_values: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse a system with the name of a baseline."""
@@ -65,7 +69,7 @@ def score(
     pairs = pairs_of(references.cases, outputs.predictions)
     written = {options.system: outputs.predictions, **baselines.predictions}
     with open_metrics(references.cases, options.extras) as measure:
-        measured = {options.system: by_name(measure(pairs))}
+        measured = {options.system: by_name([*measure(pairs), *_radeval_values(options, measure.texts(pairs))])}
         for name, predictions in baselines.predictions.items():
             measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
         perturbed = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
@@ -94,6 +98,12 @@ def score(
             *text_warnings,
         ),
     )
+
+
+def _radeval_values(options: ScoringOptions, pairs: Sequence[Pair]) -> list[Metric]:
+    """What RadEval measured of the system elsewhere; no baseline has it, so it has no skill."""
+    path = options.radeval_values
+    return [] if path is None else read_values(read_object(path), pairs, path.name)
 
 
 def describe_data(references: References) -> DataScored:

@@ -7,7 +7,7 @@ that. Metrics that send reports to a model in the cloud are not run from here.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -26,6 +26,8 @@ LOCAL = (
     "ratescore", "radcliq", "rouge", "srrbert", "temporal",
 )  # fmt: skip
 CLOUD = ("crimson", "mammo_green", "radfact_ct")
+INPUT = ("keys", "refs", "hyps")
+"""The fields of RadEval's input, as `amrg benchmark export --to radeval` writes it."""
 LOWER_IS_BETTER = ("radcliq",)
 """RadCliQ predicts the number of errors. Every other one is better the higher it is."""
 
@@ -48,6 +50,45 @@ def radeval_metrics(pairs: Sequence[Pair], names: Sequence[str]) -> list[Metric]
     if not texts.drafts:
         return []
     return [texts.spread(metric) for name in names for metric in _metrics_of(name, texts)]
+
+
+def read_values(found: Mapping[str, Any], pairs: Sequence[Pair], where: str) -> list[Metric]:
+    """The values of `RadEval(..., per_sample=True)`, as metrics of the cases that were exported for it.
+
+    `found` is its result, in the order of `keys` where it has them, else of the pairs that have a text. It may have the
+    lists `refs` and `hyps` of its input too.
+
+    Raises:
+        BenchmarkError: a value is no list of numbers, one a report, or a key is of no case.
+    """
+    named = {name: values for name, values in found.items() if name not in INPUT}
+    if not named:
+        raise BenchmarkError(f"{where}: no values; expected what RadEval(..., per_sample=True) returns, as JSON")
+    at = _positions(found.get("keys"), pairs, where)
+    about = "by RadEval, its value a report as it was given; mean over cases"
+    made = []
+    for name, values in named.items():
+        if not isinstance(values, list) or not all(v is None or isinstance(v, int | float) for v in values):
+            raise BenchmarkError(
+                f"{where}: {name} is {str(values)[:40]!r}; expected a list with a number a report: RadEval(..., "
+                "per_sample=True)"
+            )
+        terms = mean_of(np.full(len(pairs), np.nan))
+        terms[at] = mean_of(_values(name, values, len(at)))
+        higher = not name.lower().startswith(LOWER_IS_BETTER)
+        made.append(Metric(f"radeval_{_snake(name)}", Family.TEXT, f"{name} {about}", terms, ratio, higher))
+    return made
+
+
+def _positions(keys: Any, pairs: Sequence[Pair], where: str) -> list[int]:
+    """Where the reports that RadEval scored are among the cases."""
+    if keys is None:
+        return [row for row, pair in enumerate(pairs) if pair.text is not None]
+    rows = {pair.key: row for row, pair in enumerate(pairs)}
+    unknown = [key for key in keys if key not in rows]
+    if unknown:
+        raise BenchmarkError(f"{where}: {unknown[0]!r} is the key of no case; expected those of the exported texts")
+    return [rows[key] for key in keys]
 
 
 def _check(names: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""A scored run for other tools: one row a case as Parquet or JSON lines, and RadEval's lists of texts."""
