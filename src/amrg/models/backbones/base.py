@@ -84,7 +84,7 @@ class Backbone(ABC):
     columns: ClassVar[Mapping[str, int]]
     """Token columns other than `input_ids` and `attention_mask`, with their padding value."""
     takes_drafted_tokens: ClassVar[bool] = False
-    """Whether several tokens of an answer can be read at once after a prompt, and be taken back."""
+    """Whether several tokens of an answer can be read together after a prompt, and be taken back."""
     tower_names: ClassVar[str]
     projector_names: ClassVar[str]
     """Regular expressions of what the names of their modules contain, in memory and on the hub; a projector's first."""

@@ -1,4 +1,4 @@
-"""A transformers model that reads on from what it has read, several tokens at once, and forgets what was refused.
+"""A transformers model that reads on from what it has read, several tokens together, and forgets what was refused.
 
 The cache holds all positions of every layer. A sliding layer's mask hides what is beyond its window; a cache cut to the
 window could not be taken back.
