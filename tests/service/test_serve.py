@@ -13,16 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+import pydicom
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import JobRow, StudyRow, VersionRow
-from amrg.service.serve import exposed, find_problems
+from amrg.service.processes.checking import exposed, find_problems, ports_in_use, unreachable
 from amrg.service.settings import Settings, SettingsError, read_settings
 from tests.service.databases import free_port
-from tests.service.nodes import changed, dcmtk, draw_phantom, wait_until
+from tests.service.nodes import changed, dcmtk, draw_phantom, running_node, wait_until
+from tests.service.orthanc import orthanc_server
+from tests.service.senders.partners import Request, listener, web_server
 
 SECRET = {"PatientName": "ZZTOPSECRET^PHI", "PatientID": "987654321"}
 
@@ -53,13 +57,13 @@ class Service:
 
 
 @contextmanager
-def serving(folder: Path, port: int, stops: bool = True) -> Iterator[Service]:
+def serving(folder: Path, port: int, stops: bool = True, more: str = "") -> Iterator[Service]:
     """`amrg serve` with an engine that writes a fixed text, until the block ends; then it must stop when asked to."""
     folder.mkdir(exist_ok=True)
     config = folder / "amrg.toml"
     config.write_text(
         f'folder = "{folder / "data"}"\nmodel = "fixed"\nquiet_seconds = 1\nreserve_megabytes = 0\n'
-        f"[dicom]\nport = {port}\n[http]\nport = {free_port()}\n[jobs]\nlosses = 9\n"
+        f"[dicom]\nport = {port}\n[http]\nport = {free_port()}\n[jobs]\nlosses = 9\n{more}"
     )
     sessions = open_database(Settings(folder=folder / "data").database)
     with (folder / "log").open("ab") as log:
@@ -121,6 +125,12 @@ def test_a_service_whose_supervisor_is_killed_leaves_no_process(tmp_path: Path) 
         wait_until(lambda: not any(runs(pid) for pid in pids), "its processes to end")
 
 
+def amrg(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command."""
+    command = [sys.executable, "-m", "amrg.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
@@ -145,9 +155,7 @@ def test_other_machines_are_not_let_in_unknown(case: str, tmp_path: Path) -> Non
     assert message in next(exposed(settings))
     file = tmp_path / "amrg.toml"
     file.write_text('[dicom]\nhost = "0.0.0.0"\n')
-    done = subprocess.run(
-        [sys.executable, "-m", "amrg.cli", "serve", "--config", file], capture_output=True, text=True, check=False
-    )
+    done = amrg("serve", "--config", file)
     assert done.returncode == 2
     assert "no senders are named" in done.stderr
 
@@ -170,5 +178,82 @@ def test_check_says_what_is_missing(tmp_path: Path) -> None:
 def test_settings_of_another_release_are_named_not_ignored(tmp_path: Path) -> None:
     file = tmp_path / "amrg.toml"
     file.write_text("[dicom]\nallow_all = true\n")
-    with pytest.raises(SettingsError, match=r"amrg.toml: dicom.allow_all"):
+    with pytest.raises(SettingsError, match=r"amrg.toml: unknown setting dicom.allow_all; known are ae_title, host,"):
         read_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("qiet_seconds = 3", "unknown setting qiet_seconds; did you mean quiet_seconds?"),
+        ("[dicom]\nprot = 1", "unknown setting dicom.prot; did you mean port?"),
+        ('[[destinations]]\nkind = "mllp"\nhots = "x"', "unknown setting destinations[1].hots; did you mean host?"),
+        ('[openid]\nissuers = "x"', "unknown setting openid.issuers; did you mean issuer?"),
+        ('[dicom]\nsenders = [{ ae_title = "A", adress = "x" }]', "dicom.senders[1].adress; did you mean address?"),
+    ],
+)
+def test_a_misspelled_setting_is_named_with_the_nearest_one(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "amrg.toml").write_text(text)
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        read_settings(tmp_path / "amrg.toml")
+
+
+def test_check_names_partners_that_do_not_answer(tmp_path: Path) -> None:
+    def respond(request: Request) -> tuple[int, bytes]:
+        return (401 if "token" not in request.headers.get("authorization", "") else 200), b"{}"
+
+    nobody = free_port()
+    with web_server(respond) as web, running_node(tmp_path) as node, listener(lambda _: None) as ris:
+        station = {"host": "127.0.0.1", "ae_title": "AMRG"}
+        settings = Settings.model_validate(
+            {
+                "destinations": [
+                    {"name": "pacs", "kind": "c-store", "port": node.node.port, **station},
+                    {"name": "other", "kind": "c-store", "port": node.node.port, **station, "ae_title": "WRONG"},
+                    {"name": "ris", "kind": "mllp", "host": "127.0.0.1", "port": ris.port},
+                    {"name": "no-ris", "kind": "mllp", "host": "127.0.0.1", "port": nobody},
+                    {"name": "ehr", "kind": "fhir", "url": web.url, "token": "token"},
+                    {"name": "no-ehr", "kind": "fhir", "url": web.url},
+                ],
+                "sources": [
+                    {"name": "vna", "kind": "dicomweb", "url": web.url, "token": "token"},
+                    {"name": "no-vna", "kind": "dicomweb", "url": f"http://127.0.0.1:{nobody}"},
+                    {"name": "no-pacs", "kind": "dicom", "port": nobody, **station},
+                ],
+            }
+        )
+        problems = list(unreachable(settings))
+    assert [problem.split(":")[0] for problem in problems] == [
+        "destination other",
+        "destination no-ris",
+        "destination no-ehr",
+        "source no-vna",
+        "source no-pacs",
+    ]
+    assert "rejects AMRG" in problems[0]
+    assert "HTTP 401; the token is missing" in problems[2]
+
+
+def test_a_service_pulls_from_orthanc_and_a_second_one_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    port = free_port()
+    station = {"AET": "AMRG", "Host": "127.0.0.1", "Port": port}
+    with orthanc_server(DicomModalities={"amrg": station}) as orthanc:
+        for file in draw_phantom(tmp_path / "drawn"):
+            httpx.post(f"{orthanc.url}/instances", content=file.read_bytes(), trust_env=False).raise_for_status()
+            study = pydicom.dcmread(file, stop_before_pixels=True).StudyInstanceUID
+        more = (
+            f'[[sources]]\nname = "pacs"\nkind = "dicom"\nhost = "127.0.0.1"\nport = {orthanc.dicom_port}\n'
+            f'ae_title = "{orthanc.ae_title}"\n'
+        )
+        with serving(tmp_path / "service", port, more=more) as service:
+            config = tmp_path / "service" / "amrg.toml"
+            asked = amrg("pull", study, "--from", "pacs", "--config", config)
+            assert asked.returncode == 0, asked.stderr
+            second = amrg("serve", "--config", config)
+            assert (second.returncode, second.stdout) == (2, "")
+            assert "another `amrg serve` uses it; stop that one" in second.stderr
+            assert "process is" not in second.stderr
+            settings = read_settings(config)
+            assert list(find_problems(settings)) == []
+            assert [line.split(":")[0] for line in ports_in_use(settings)] == ["dicom.port", "http.port"]
+            wait_until(lambda: service.states() == ["drafted"], "the pulled study to be drafted")

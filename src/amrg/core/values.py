@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -46,6 +47,37 @@ def read_toml(file: Path, kind: type[Read], error: type[AmrgError]) -> Read:
     try:
         return kind.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except ValidationError as found:
-        raise error(f"{file.name}: {first_complaint(found)}") from found
+        raise error(f"{file.name}: {_unknown_setting(found, kind) or first_complaint(found)}") from found
     except ValueError as found:
         raise error(f"{file.name}: no TOML: {found}") from found
+
+
+def _unknown_setting(error: ValidationError, kind: type[BaseModel]) -> str:
+    """The first name that is none of the settings, with the nearest that is; empty where all are known."""
+    unknown = next((one["loc"] for one in error.errors() if one["type"] == "extra_forbidden"), None)
+    if unknown is None:
+        return ""
+    schema = kind.model_json_schema()
+    path, node = "", schema
+    for part in unknown[:-1]:
+        node = _resolved(node, schema)
+        if isinstance(part, int):
+            path, node = f"{path}[{part + 1}]", node["items"]
+        elif part in node.get("properties", {}):
+            path, node = f"{path}.{part}", node["properties"][part]
+        else:  # the kind of a table, which the file does not name as a part of the path
+            node = {"$ref": node["discriminator"]["mapping"][part]}
+    known = _resolved(node, schema).get("properties", {})
+    near = difflib.get_close_matches(str(unknown[-1]), known, n=1)
+    named = f"{path}.{unknown[-1]}".removeprefix(".")
+    return f"unknown setting {named}; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}")
+
+
+def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """A part of a JSON schema, with references followed; of what may be null, what it is otherwise."""
+    while "$ref" in node or "anyOf" in node:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+        else:
+            node = next(one for one in node["anyOf"] if one.get("type") != "null")
+    return node

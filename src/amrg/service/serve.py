@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
-import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.core.errors import AmrgError
 from amrg.service import queue
-from amrg.service.database.engine import open_database, reading
-from amrg.service.database.tables import UserRow
+from amrg.service.database.engine import open_database
+from amrg.service.processes.checking import exposed, ports_in_use, sole_service
 from amrg.service.processes.entry import KINDS, USELESS, set_up_logs
 from amrg.service.settings import Settings
 
@@ -32,68 +27,12 @@ log = logging.getLogger("amrg.service")
 
 _STOP_SECONDS = 60.0
 _LONGEST_WAIT = 30.0
+_PORT_SECONDS = 5.0
 _STEADY_SECONDS = 60.0  # after so long a process has not failed at its start
 
 
 class ServeError(AmrgError):
     """A service that cannot start as the settings have it."""
-
-
-def find_problems(settings: Settings) -> Iterator[str]:
-    """What is missing before the service can start, a line each: settings, folder, database, users."""
-    yield from exposed(settings)
-    for name, file in (
-        ("dicom.tls_certificate", settings.dicom.tls_certificate),
-        ("dicom.tls_key", settings.dicom.tls_key),
-        ("dicom.tls_ca", settings.dicom.tls_ca),
-        ("http.tls_certificate", settings.http.tls_certificate),
-        ("http.tls_key", settings.http.tls_key),
-    ):
-        if file is not None and not os.access(file, os.R_OK):
-            yield f"{name}: {file} cannot be read"
-    try:
-        settings.images.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(settings.images).free
-    except OSError as error:
-        yield f"folder: {settings.folder}: {error.strerror}"
-        return
-    if not os.access(settings.images, os.W_OK):
-        yield f"folder: {settings.images} cannot be written"
-    if free < settings.reserve_megabytes * 2**20:
-        yield f"folder: {free // 2**20} MB are free, and reserve_megabytes is {settings.reserve_megabytes}"
-    try:
-        with reading(open_database(settings.database)) as session:
-            users = session.scalars(select(UserRow.id).where(UserRow.active).limit(1)).first()
-    except AmrgError as error:
-        yield str(error)
-        return
-    if users is None and settings.openid is None and not _is_loopback(settings.http.host):
-        yield f"http.host is {settings.http.host}, and there is no user; add one before other machines can reach it"
-
-
-def exposed(settings: Settings) -> Iterator[str]:
-    """Why settings may not be served: what other machines could reach without being known."""
-    dicom, http = settings.dicom, settings.http
-    if not _is_loopback(dicom.host):
-        if not dicom.senders:
-            yield f"dicom.host is {dicom.host}, and no senders are named; name every station that may send"
-        elif dicom.tls_ca is None and (open_ones := [s.ae_title for s in dicom.senders if not s.address]):
-            yield (
-                f"dicom.senders: {open_ones[0]} has no address, and anyone can use its AE title; "
-                "give it one, or set dicom.tls_ca so that senders show a certificate"
-            )
-    if not _is_loopback(http.host) and http.tls_certificate is None:
-        yield (
-            f"http.host is {http.host} without http.tls_certificate; set one, or listen on 127.0.0.1 behind a proxy "
-            "that has one"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def serve(settings: Settings) -> int:
@@ -107,11 +46,28 @@ def serve(settings: Settings) -> int:
         raise ServeError(reason)
     set_up_logs()
     settings = settings.model_copy(update={"folder": settings.folder.resolve()})
-    sessions = open_database(settings.database)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return Supervisor(settings, sessions, stop).run()
+    with sole_service(settings.folder) as alone:
+        if not alone:
+            raise ServeError(f"{settings.folder}: another `amrg serve` uses it; stop that one, or name another folder")
+        _require_free_ports(settings)
+        sessions = open_database(settings.database)
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        return Supervisor(settings, sessions, stop).run()
+
+
+def _require_free_ports(settings: Settings) -> None:
+    """Wait a little for ports that processes of a killed supervisor still have.
+
+    Raises:
+        ServeError: one is in use.
+    """
+    end = time.monotonic() + _PORT_SECONDS
+    while (taken := next(ports_in_use(settings), None)) is not None:
+        if time.monotonic() > end:
+            raise ServeError(taken)
+        time.sleep(0.2)
 
 
 @dataclass
