@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,15 @@ from amrg.models.adapters.files import (
     TRAINING_FILE,
     WEIGHTS_FILE,
     Shapes,
+    is_adapter,
     why_no_adapter,
 )
-from amrg.models.checkpoint import weight_files
+from amrg.models.checkpoint import folder_hash, weight_files
 from amrg.models.decoding.phrases import FILE_NAME as PHRASES_FILE
 from amrg.models.errors import ModelError
 from amrg.models.export.card import Origin, write_card
 from amrg.models.export.changes import changed_weights, changes_by_part, refuse_lost_parts
+from amrg.models.export.knowing import known_answers_of
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
 from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
@@ -133,14 +135,15 @@ def export_adapter(request: ExportRequest) -> Exported:
         _write_other_files(partial, request, unmerged.loaded)
         del unmerged
         again = load_unmerged(partial, torch.float32)
-        comparison = _compared(again.loaded, before, torch.float32, again.weights_of(again.attached.moving))
-        _refuse(comparison, request.adapter.name)
+        comparison = _checked(partial, again.loaded, before, again.weights_of(again.attached.moving))
         write_card(partial, before.origin, comparison)
     return _exported(request, ExportKind.ADAPTER, before, comparison)
 
 
 def verify_merged(folder: Path, before: Original) -> ExportComparison:
     """Compare a merged model on disk with its base's files (names and shapes) and with base and adapter (answers).
+
+    Writes what it is known to answer beside it.
 
     Raises:
         ModelError: tensors are missing, surplus or of another shape, or the answers differ from the adapter's.
@@ -155,20 +158,25 @@ def verify_merged(folder: Path, before: Original) -> ExportComparison:
             f"{before.origin.name}: the export has {name} as {here}, its base as {there}; "
             "expected exactly the base's tensors, so nothing was exported"
         )
-    comparison = _compared(load_base(str(folder), dtype=torch.float32), before, before.stored, changed)
-    _refuse(comparison, before.origin.name)
-    return comparison
+    return _checked(folder, load_base(str(folder), dtype=torch.float32), before, changed)
 
 
-def _compared(export: LoadedModel, before: Original, stored: torch.dtype, changed: frozenset[str]) -> ExportComparison:
+def _checked(folder: Path, export: LoadedModel, before: Original, changed: frozenset[str]) -> ExportComparison:
+    """An export that was loaded again, compared with base and adapter; its known answers are written into its folder.
+
+    Raises:
+        ModelError: a part of it, or all of it, is not the adapter's.
+    """
+    stored = torch.float32 if is_adapter(folder) else before.stored
+    answers = answers_of(export, before.adapter.rows)
     parts = changes_by_part(export.backbone, before.trained, changed)
-    return compare_answers(before.base, before.adapter, answers_of(export, before.adapter.rows), stored, parts)
-
-
-def _refuse(found: ExportComparison, what: str) -> None:
-    if any(part.changed for part in found.parts):  # else all is lost, which the answers say more of
-        refuse_lost_parts(found.parts, what)
-    refuse_unlike(found, what)
+    found = compare_answers(before.base, before.adapter, answers, stored, parts)
+    if any(part.changed for part in parts):  # else all is lost, which the answers say more of
+        refuse_lost_parts(parts, before.origin.name)
+    refuse_unlike(found, before.origin.name)
+    own = replace(answers, rows=before.adapter.rows)  # the odds are of these rows; the export's own may differ by rounding
+    known_answers_of(export, folder_hash(folder), own, (before.origin.base_name, before.base)).save(folder)
+    return found
 
 
 def _merge_into(partial: Path, request: ExportRequest) -> Original:

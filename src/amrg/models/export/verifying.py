@@ -14,19 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amrg.birads import Laterality, View
 from amrg.core.values import Value
 from amrg.models.backbones.base import Images, Tensors, Views
 from amrg.models.decoding.batched import INPUT, batch_prompts, decode_rows
 from amrg.models.errors import ModelError
 from amrg.models.export.changes import PartChange
+from amrg.models.known_answers import PROBES, drawn_images
 from amrg.models.load import LoadedModel
 
-SIDES = (Laterality.RIGHT, Laterality.LEFT)
-PROBES: tuple[Views, ...] = (
-    tuple((side, view) for view in (View.CC, View.MLO) for side in SIDES),
-    ((Laterality.LEFT, View.MLO),),
-)
 MAX_TOKENS = 24  # of an answer that is compared
 
 SAME = 1e-6
@@ -72,20 +67,6 @@ class Answers:
     logits: Tensor
 
 
-def drawn_images(views: Views, size: int) -> Images:
-    """A breast-like half disc with grain and a bright spot a view, uint8 [size, size, 3]; always the same."""
-    rng = np.random.default_rng(20_250_813)
-    rows, columns = np.mgrid[0:size, 0:size] / size
-    disc = np.clip(1.2 - np.hypot(rows - 0.5, columns) * 2, 0, 1)
-    drawn = []
-    for _ in views:
-        y, x = rng.uniform((0.3, 0.1), (0.7, 0.4))
-        spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 0.002)
-        grey = 255 * np.clip(disc * rng.uniform(0.4, 0.8, disc.shape) + 0.5 * spot, 0, 1)
-        drawn.append(np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2))
-    return drawn
-
-
 def answers_of(loaded: LoadedModel, forced: Sequence[Sequence[int]] | None = None) -> Answers:
     """A model's greedy answers to every probe, and its logits on the answers `forced` on it; None: on its own."""
     rows, end = _decoded(loaded), loaded.backbone.eos_token_id(loaded.processor)
@@ -93,17 +74,23 @@ def answers_of(loaded: LoadedModel, forced: Sequence[Sequence[int]] | None = Non
     return Answers(rows, torch.cat([_logits(loaded, views, [*answer, end]) for views, answer in answers]))
 
 
+def logits_on_swapped(loaded: LoadedModel, views: Views, answer: Sequence[int]) -> Tensor:
+    """Logits float32 [answer + 1, vocabulary] of an answer forced on a probe whose images come in reverse order."""
+    images = drawn_images(views, loaded.settings.encoding.size)[::-1]
+    return _logits(loaded, views, [*answer, loaded.backbone.eos_token_id(loaded.processor)], images)
+
+
 def _decoded(loaded: LoadedModel) -> tuple[tuple[int, ...], ...]:
     """A model's greedy answer to every probe, up to the first image token: it would count as an image of the prompt."""
     most, image = min(MAX_TOKENS, loaded.settings.max_new_tokens), loaded.model.config.image_token_id
-    rows = (decode_rows(loaded, *_prompted(loaded, views), most) for views in PROBES)
+    rows = (decode_rows(loaded, *_prompted(loaded, views, _drawn(loaded, views)), most) for views in PROBES)
     return tuple(tuple(takewhile(lambda token: token != image, row)) for (row,) in rows)
 
 
 @torch.inference_mode()
-def _logits(loaded: LoadedModel, views: Views, answer: list[int]) -> Tensor:
+def _logits(loaded: LoadedModel, views: Views, answer: list[int], images: Images | None = None) -> Tensor:
     """Logits float32 [answer, vocabulary] of the tokens of an answer, the first after the prompt."""
-    tokens, image_tokens = _prompted(loaded, views)
+    tokens, image_tokens = _prompted(loaded, views, _drawn(loaded, views) if images is None else images)
     for name, column in tokens.items():
         values = answer if name == INPUT else [loaded.backbone.columns.get(name, 1)] * len(answer)
         tokens[name] = torch.cat([column, torch.tensor([values], dtype=column.dtype, device=column.device)], 1)
@@ -113,13 +100,17 @@ def _logits(loaded: LoadedModel, views: Views, answer: list[int]) -> Tensor:
 
 
 @torch.inference_mode()
-def _prompted(loaded: LoadedModel, views: Views) -> tuple[Tensors, list[Tensors]]:
+def _prompted(loaded: LoadedModel, views: Views, images: Images) -> tuple[Tensors, list[Tensors]]:
     """A probe's prompt, a batch of one, and its image tokens."""
     backbone, device = loaded.backbone, loaded.model.device
-    images = drawn_images(views, loaded.settings.encoding.size)
     prompt = backbone.build_prompt(loaded.processor, loaded.settings, views, images)
     features = backbone.features(loaded.model, {name: t.to(device) for name, t in prompt.pixels.items()})
     return batch_prompts(loaded, [prompt]), backbone.image_tokens(loaded.model, features)
+
+
+def _drawn(loaded: LoadedModel, views: Views) -> Images:
+    """A probe's images at the size that a model takes."""
+    return drawn_images(views, loaded.settings.encoding.size)
 
 
 def compare_answers(
