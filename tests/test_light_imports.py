@@ -14,12 +14,15 @@ LIGHT = (
     "amrg.imaging",
     "amrg.metrics",
     "amrg.models",
+    "amrg.models.known_answers",
     "amrg.models.views",
     "amrg.models.settings",
     "amrg.generation",
     "amrg.generation.engines.base",
     "amrg.generation.engines.fixed",
     "amrg.generation.engines.loading",
+    "amrg.generation.engines.openai_engine",
+    "amrg.generation.engines.agreement",
 )
 
 

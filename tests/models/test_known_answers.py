@@ -1,4 +1,4 @@
-"""What an export leaves to know it by: its own odds and its base's, on a prompt of known length, under a name of its own."""
+"""What an export leaves to know it by: its odds and those of its base, prompts of known length, a name of its own."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from amrg.cli.benchmark import (
 from amrg.cli.completion import PARTS, SCORE_TEXTS, models, stored_splits
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AnswerOption, answer_form
+from amrg.cli.study_input import AnswerOption, EngineOption, answer_form
 from amrg.core.plurals import counted
 
 
@@ -50,6 +50,7 @@ def run(
         ),
     ] = "clinical",
     answer: AnswerOption = None,
+    engine_name: EngineOption = "local",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")] = None,
     perturbed: Annotated[
         int, typer.Option(min=0, help="Number of cases also drafted on blanked, shuffled and mirrored images.")
@@ -73,22 +74,25 @@ def run(
         from amrg.benchmark.scoring.score_run import score_run
         from amrg.benchmark.scoring.scoring import ScoringOptions
         from amrg.datasets import open_dataset
-        from amrg.generation.engines.local import load_engine
+        from amrg.generation.engines.loading import load_engine, refuse_engine_name
+        from amrg.generation.engines.local import LocalEngine
         from amrg.models import ModelError
-        from amrg.models.provenance import provenance_of
+        from amrg.models.embedded.architecture import FOLDER
+        from amrg.models.provenance import provenance_at, provenance_of
 
         if score_text not in tuple(ScoreText):
             fail(Exit.USAGE, f"--score-text is {score_text!r}; expected {', '.join(ScoreText)}")
         form = answer_form(answer)
+        refuse_engine_name(engine_name, model)
         with exit_on_benchmark_error():
             open_dataset(data).split(split)  # what is cheap is looked at before a model is loaded
         if given is not None:
             refuse_unwritable(given)
         try:
-            engine = load_engine(model, answer=form)
+            engine = load_engine(model, answer=form, engine=engine_name)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
-    for line in engine.loaded.notes:
+    for line in engine.notes:
         complain(line)
     folder = given or Path("runs") / "-".join([Path(engine.identity.name).name, data.resolve().name, split, part])
     config = RunConfig(
@@ -108,7 +112,10 @@ def run(
             references = run_model(config, engine, progress)
         with busy(f"scoring {counted(len(references.cases), 'case')}"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-            provenance = provenance_of(engine.loaded)
+            if isinstance(engine, LocalEngine):
+                provenance = provenance_of(engine.loaded)
+            else:
+                provenance = provenance_at([FOLDER if model is None else Path(model)])
             options = ScoringOptions(engine.identity.name, seed, extras=extras, provenance=provenance)
             scores = score_run(folder, references, options)
     write_run_page(folder, data)

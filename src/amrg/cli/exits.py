@@ -59,6 +59,7 @@ EXIT_OF: dict[str, Exit] = {
     "DatasetError": Exit.UNREADABLE,
     "DeliveryError": Exit.NOT_DELIVERED,
     "ExportRefused": Exit.NOT_SIGNED,
+    "EngineNameError": Exit.USAGE,
     "HeadError": Exit.USAGE,
     "Identifiable": Exit.INCOMPLETE,
     "ImagingError": Exit.UNREADABLE,

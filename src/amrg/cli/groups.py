@@ -67,6 +67,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "data check": ("amrg data check data/dmid --split clean",),
     "model list": ("amrg model list --json",),
     "model card": ("amrg model card", "amrg model card runs/tuned"),
+    "model check": (
+        "amrg model check exported --engine openai:http://localhost:8000/v1",
+        "amrg model check exported studies/ --engine openai:https://gpu.example.org/v1 --at-least 0.98",
+    ),
     "reproduce amrg": ("amrg reproduce amrg downloads/DMID --out runs/amrg",),
     "benchmark run": (
         "amrg benchmark run --data data/dmid --split clean --out runs/scored",

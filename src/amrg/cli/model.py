@@ -9,9 +9,12 @@ import typer
 
 from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
+from amrg.cli.model_check import check
 
-app = typer.Typer(help="Models: list them, read their cards.", no_args_is_help=True)
+app = typer.Typer(help="Models: list them, read their cards, check engines that run them.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+app.command()(check)
 
 
 @app.command("list")

@@ -14,7 +14,7 @@ from amrg.cli.completion import FACILITIES, MASTECTOMIES, REPORT_FORMATS, STYLES
 from amrg.cli.console import busy, complain, fail, quieten, writing
 from amrg.cli.exits import Exit
 from amrg.cli.report_results import JsonStream, ReportResults
-from amrg.cli.study_input import AnswerOption, AsJson, StudyPath, answer_form, refuse_without_study
+from amrg.cli.study_input import AnswerOption, AsJson, EngineOption, StudyPath, answer_form, refuse_without_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +41,7 @@ def report(
         str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=STYLES)
     ] = "clinical",
     answer: AnswerOption = None,
+    engine_name: EngineOption = "local",
     facility: Annotated[
         str | None,
         typer.Option(
@@ -92,7 +93,7 @@ def report(
                     Exit.USAGE,
                     f"--mastectomy is of one study, {path.name} has {index.studies}; name one at a time",
                 )
-            load = partial(_loader(), model, answer=form)
+            load = partial(_loader(engine_name, model), model, answer=form, engine=engine_name)
             with writing(folder), _exit_on_errors():
                 if index.studies <= 1 or workers == 0:
                     _draft_here(index, path, load, options, results)
@@ -117,10 +118,11 @@ def _index(path: Path) -> StudyIndex:
             fail(Exit.UNREADABLE, str(error))
 
 
-def _loader() -> Callable[..., Engine]:
-    """What loads an engine."""
+def _loader(engine: str, model: str | None) -> Callable[..., Engine]:
+    """What loads an engine, once there is one of the name."""
     from amrg.generation.engines import loading
 
+    loading.refuse_engine_name(engine, model)
     return loading.load_engine
 
 

@@ -24,6 +24,12 @@ AnswerOption = Annotated[
         autocompletion=ANSWERS,
     ),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine", help="local, vllm (in this process), or openai:URL, a server that `amrg model check` took."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

@@ -149,7 +149,7 @@ def served_name(weights: str) -> str:
 
 @dataclass(frozen=True)
 class ServedAnswer:
-    """What a server answered to a known study: its text, its tokens, and the odds of each; no odds where it has none."""
+    """What a server answered to a known study: text, tokens, and the odds of each; no odds where it has none."""
 
     text: str
     tokens: tuple[str, ...]
@@ -206,7 +206,7 @@ def _by_text(odds: Odds) -> dict[str, float]:
 
 
 def _text(token: str) -> str:
-    """A token's text as any server writes it: bytes that are no character alone are left out by some."""
+    """A token's text as any server writes it: bytes that are no character alone are omitted by some."""
     return token.replace("\N{REPLACEMENT CHARACTER}", "")
 
 

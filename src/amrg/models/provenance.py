@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -49,9 +49,17 @@ def provenance_of(loaded: LoadedModel) -> TrainingProvenance:
     Raises:
         ModelError: a record is damaged.
     """
-    folders = [folder for folder in (loaded.adapter, loaded.folder) if folder is not None]
+    return provenance_at([f for f in (loaded.adapter, loaded.folder) if f is not None], loaded.hub_name)
+
+
+def provenance_at(folders: Sequence[Path], hub: str | None = None) -> TrainingProvenance:
+    """The same of a model by the folders of its files, and its hub name.
+
+    Raises:
+        ModelError: a record is damaged.
+    """
     sets = [found for folder in folders for found in _recorded(folder)]
-    hub_names = [*([loaded.hub_name] if loaded.hub_name else []), *(_base(folder) for folder in folders)]
+    hub_names = [*([hub] if hub else []), *(_base(folder) for folder in folders)]
     names = [name for name in dict.fromkeys(hub_names) if name and "/" in name and not Path(name).is_dir()]
     sets += [TrainingSet(name=name) for hub in names if hub in PUBLISHED for name in PUBLISHED[hub].names]
     return TrainingProvenance(sets=tuple(sets), unknown=tuple(_unknown(names)))

@@ -174,7 +174,7 @@ def _checked(folder: Path, export: LoadedModel, before: Original, changed: froze
     if any(part.changed for part in parts):  # else all is lost, which the answers say more of
         refuse_lost_parts(parts, before.origin.name)
     refuse_unlike(found, before.origin.name)
-    own = replace(answers, rows=before.adapter.rows)  # the odds are of these rows; the export's own may differ by rounding
+    own = replace(answers, rows=before.adapter.rows)  # the odds are of these rows
     known_answers_of(export, folder_hash(folder), own, (before.origin.base_name, before.base)).save(folder)
     return found
 

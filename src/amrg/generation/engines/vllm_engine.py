@@ -1,0 +1,148 @@
+"""The engine of a model in vLLM, in this process: the prompt's token ids are those of the local engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+from vllm import LLM, SamplingParams
+
+from amrg.birads import AnswerForm
+from amrg.core.hashing import sha256_of_text
+from amrg.generation.engines.base import Generation, ModelIdentity, Request, Unanswered
+from amrg.generation.engines.probes import prove
+from amrg.generation.engines.vllm_prompt import one_placeholder_an_image
+from amrg.models.adapters.files import is_adapter
+from amrg.models.backbones.base import Backbone
+from amrg.models.backbones.registry import backbone_of
+from amrg.models.errors import ModelError
+from amrg.models.known_answers import LIKELIEST, KnownAnswer, KnownAnswers, ServedAnswer
+from amrg.models.settings import ModelSettings
+from amrg.models.views import to_pil
+
+TOGETHER = 64
+"""Studies that are handed to vLLM at a time, where nobody says how many: it batches them itself."""
+MOST_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class VLLMEngine:
+    """A model loaded by vLLM. Texts are greedy; there are no image features, as of any model that locates none."""
+
+    llm: Any
+    backbone: Backbone
+    processor: Any
+    config: Any
+    known: KnownAnswers
+    settings: ModelSettings
+    identity: ModelIdentity
+    max_batch: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Its name in messages."""
+        return "vllm"
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation | Unanswered]:
+        """Greedy texts; one that is cut at its length is unanswered."""
+        limit = self.settings.max_new_tokens
+        for start in range(0, len(requests), self.max_batch):
+            group = requests[start : start + self.max_batch]
+            for made in self._run(group, self.settings, limit):
+                (answer,) = made.outputs
+                if answer.finish_reason == "stop":
+                    yield Generation(self._text(answer.token_ids))
+                else:
+                    yield Unanswered(f"vllm: its answer ended with {answer.finish_reason!r} after {limit} tokens")
+
+    def answer(self, known: KnownAnswer, request: Request) -> tuple[ServedAnswer, int | None]:
+        """The answer to a known study, with odds."""
+        (made,) = self._run([request], self.known.settings, len(known.positions), LIKELIEST)
+        (answer,) = made.outputs
+        tokens = tuple(self.processor.tokenizer.decode([token]) for token in answer.token_ids)
+        odds = tuple(self._odds(entry) for entry in answer.logprobs or ())
+        return ServedAnswer(self._text(answer.token_ids), tokens, odds), len(made.prompt_token_ids)
+
+    def prompt_ids(self, known: KnownAnswer, request: Request) -> tuple[int, ...] | None:
+        """The prompt's token ids as vLLM runs them, images included."""
+        (made,) = self._run([request], self.known.settings, 1)
+        return tuple(made.prompt_token_ids)
+
+    def _odds(self, entry: Any) -> dict[str, float]:
+        """Probabilities by text: of tokens with the same text, their sum."""
+        found: dict[str, float] = {}
+        for token, value in entry.items():
+            text = self.processor.tokenizer.decode([token])
+            found[text] = found.get(text, 0.0) + exp(value.logprob)
+        return found
+
+    def _run(
+        self, requests: Sequence[Request], settings: ModelSettings, max_tokens: int, odds: int | None = None
+    ) -> list[Any]:
+        """vLLM's outputs, in order."""
+        end = self.backbone.eos_token_id(self.processor)
+        sampling = SamplingParams(
+            temperature=0.0, max_tokens=max_tokens, repetition_penalty=1.0, stop_token_ids=[end], logprobs=odds
+        )
+        prompts = [self._prompt(request, settings) for request in requests]
+        made: list[Any] = self.llm.generate(prompts, sampling, use_tqdm=False)
+        return made
+
+    def _prompt(self, request: Request, settings: ModelSettings) -> dict[str, Any]:
+        """Token ids with one placeholder an image, which vLLM makes as many of as the image takes, and the images."""
+        prompt = self.backbone.build_prompt(self.processor, settings, request.views, request.images)
+        ids = prompt.tokens["input_ids"].tolist()
+        return {
+            "prompt_token_ids": one_placeholder_an_image(ids, self.config),
+            "multi_modal_data": {"image": [to_pil(image) for image in request.images]},
+        }
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        """Token ids as the text that the local engine makes of them."""
+        end = self.backbone.eos_token_id(self.processor)
+        row = list(tokens)[:-1] if tokens and tokens[-1] == end else list(tokens)
+        text: str = self.processor.tokenizer.decode(row, skip_special_tokens=True)
+        return text.strip()
+
+
+def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: AnswerForm | None = None) -> VLLMEngine:
+    """An export loaded by vLLM, proven by its known answers; `answer` is the form requested of it (None: its own).
+
+    Raises:
+        ModelError: it is an adapter, of no family that amrg knows, or answers otherwise than it is known to.
+    """
+    folder = Path(model)
+    if is_adapter(folder):
+        raise ModelError(f"model {folder.name}: an adapter; for --engine vllm export it with `amrg export --merge`")
+    config = AutoConfig.from_pretrained(folder)
+    backbone = backbone_of(config.model_type)
+    if backbone is None:
+        raise ModelError(f"model {folder.name} is of class {config.model_type!r}, which amrg has no prompt for")
+    processor = backbone.load_processor(str(folder), None, known.settings)
+    llm = LLM(
+        model=str(folder), limit_mm_per_prompt={"image": MOST_IMAGES, "video": 0}, generation_config="vllm", seed=0
+    )
+    settings = known.settings if answer is None else known.settings.model_copy(update={"answer": answer})
+    engine = VLLMEngine(
+        llm,
+        backbone,
+        processor,
+        config,
+        known,
+        settings,
+        ModelIdentity(
+            name=known.name,
+            weights=known.weights,
+            device=f"vllm, {llm.llm_engine.vllm_config.device_config.device_type}",
+            dtype=str(llm.llm_engine.vllm_config.model_config.dtype).removeprefix("torch."),
+            chat_template=sha256_of_text(processor.chat_template),
+        ),
+        max_batch or TOGETHER,
+    )
+    prove(engine, known)
+    return engine

@@ -1,0 +1,129 @@
+"""`--engine` and `amrg model check`: a server drafts after its agreement with the local engine was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from amrg.cli import Exit, app
+from amrg.generation.engines.fixed import FixedEngine
+from amrg.phantom import Size, draw_exam, write_exam
+from tests.generation.serving import TEXT, Rules, known_answers, serving
+
+MASS = "Right breast, upper outer quadrant: irregular spiculated mass (BI-RADS 5). Impression: right breast BI-RADS 5."
+
+
+@pytest.fixture(scope="module")
+def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exams")
+    for number in range(2):
+        write_exam(draw_exam(7_000_000 + number, Size.SMALL), folder / str(number))
+    return folder
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an export as far as a client reads it, and a state folder of this test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "export"
+    folder.mkdir()
+    known_answers().save(folder)
+    return folder
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Rules, str]]:
+    given = Rules(known_answers(), text=MASS)
+    with serving(given) as url:
+        yield given, f"openai:{url}"
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the local engine writes, in turn."""
+    texts = [MASS]
+    monkeypatch.setattr(
+        "amrg.generation.engines.local.load_engine", lambda *_, **__: FixedEngine(tuple(texts), max_batch=2)
+    )
+    return texts
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_a_server_drafts_once_it_was_measured(
+    export: Path, served: tuple[Rules, str], local: list[str], exams: Path, tmp_path: Path
+) -> None:
+    given, engine = served
+    report = ("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", engine, "--json")
+    refused = run(*report)
+    assert refused.exit_code == Exit.NO_MODEL
+    assert "was never measured; run `amrg model check FOLDER --engine openai:http://127.0.0.1" in refused.stderr
+    assert given.studies == []
+
+    checked = run("model", "check", export, exams, "--engine", engine, "--json")
+    assert checked.exit_code == 0, checked.stderr
+    found = json.loads(checked.stdout)
+    assert (found["studies"], found["findings"], found["matched"], found["texts"]) == (2, 4, 4, 2)
+    assert (found["of_findings"], found["of_categories"], found["distrust"]) == (1.0, 1.0, None)
+
+    done = run(*report)
+    assert done.exit_code == 0, done.stderr
+    drafts = [entry["draft"] for entry in json.loads(done.stdout)["reports"]]
+    assert [draft["model_text"] for draft in drafts] == [MASS, MASS]
+    assert drafts[0]["suspicion"] is None
+    assert drafts[0]["report"]["provenance"]["model"] == given.known.name
+
+
+def test_a_server_that_disagrees_is_not_trusted(
+    export: Path, served: tuple[Rules, str], local: list[str], exams: Path, tmp_path: Path
+) -> None:
+    local[:] = [MASS, TEXT]  # the server finds a mass in both
+    checked = run("model", "check", export, exams, "--engine", served[1])
+    assert checked.exit_code == Exit.NO_MODEL
+    assert "agreement of findings 0.667, of categories 0.500" in " ".join(checked.stdout.split())
+    assert "agreement 0.500, expected at least 0.95" in checked.stderr
+    done = run("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", served[1])
+    assert done.exit_code == Exit.NO_MODEL
+    assert "not trusted with amrg-abababababab: agreement 0.500" in done.stderr
+    assert run("model", "check", export, exams, "--engine", served[1], "--at-least", "0.5").exit_code == 0
+
+
+def test_a_measure_of_other_weights_is_none(
+    export: Path, served: tuple[Rules, str], local: list[str], exams: Path, tmp_path: Path
+) -> None:
+    given, engine = served
+    assert run("model", "check", export, exams, "--engine", engine).exit_code == 0
+    given.known.model_copy(update={"weights": given.known.weights[:12] + "0" * 52}).save(export)
+    done = run("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", engine)
+    assert done.exit_code == Exit.NO_MODEL
+    assert "its agreement was measured with another weights" in done.stderr
+
+
+def test_nothing_found_in_any_study_measures_nothing(
+    export: Path, served: tuple[Rules, str], local: list[str], exams: Path
+) -> None:
+    served[0].text, local[:] = TEXT, [TEXT + " Thank you."]
+    checked = run("model", "check", export, exams, "--engine", served[1])
+    assert "no finding in 2 studies: nothing was measured" in checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "model", "code", "message"),
+    [
+        ("cloud", "x", Exit.USAGE, "--engine is 'cloud'; expected local, vllm or openai:URL"),
+        ("openai:http://localhost:1/v1", None, Exit.USAGE, "--engine openai needs --model"),
+        ("vllm", None, Exit.USAGE, "--engine vllm needs --model"),
+        ("openai:http://localhost:1/v1", "nowhere", Exit.NO_MODEL, "no known-answers.json"),
+    ],
+)
+def test_a_name_of_no_engine_or_without_a_model_is_one_line(
+    exams: Path, engine: str, model: str | None, code: Exit, message: str
+) -> None:
+    done = run("report", exams, "--engine", engine, *([] if model is None else ["--model", model]))
+    assert (done.exit_code, message in done.stderr, "Traceback" in done.stderr) == (code, True, False)
