@@ -80,7 +80,10 @@ def _ids(images: int) -> tuple[int, ...]:
 
 @dataclass
 class Rules:
-    """How the server answers. `faults` names what it does wrong; `trouble` are the first chat requests that fail."""
+    """How the server answers. `faults` names what it does wrong; `trouble` are the first chat requests that fail.
+
+    `together`: requests wait until two are there.
+    """
 
     known: KnownAnswers
     faults: frozenset[str] = frozenset()
@@ -91,6 +94,7 @@ class Rules:
     running: int = 0
     most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    together: threading.Event | None = None
 
     @property
     def studies(self) -> list[dict[str, Any]]:
@@ -180,6 +184,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.rules.chats.append({**body, "headers": dict(self.headers)})
             self.rules.running += 1
             self.rules.most = max(self.rules.most, self.rules.running)
+        if self.rules.together is not None:
+            if self.rules.running > 1:
+                self.rules.together.set()
+            self.rules.together.wait(20)
         try:
             self._chat(body, trouble)
         finally:

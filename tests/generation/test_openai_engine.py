@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -158,7 +159,7 @@ def test_answers_come_in_the_order_of_the_studies_and_no_more_are_in_flight_than
     given = rules()
     with serving(given) as url:
         engine = connect(url, given.known, max_batch=3)
-        given.most = 0
+        given.most, given.together = 0, threading.Event()
         sent = [*requests(4), *requests(1, VIEWS[:1]), *requests(4)]
         given.faults = frozenset({"drops images"})  # all but the fifth fail, which shows the order
         found = list(engine.generate(sent))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwrita
 from amrg.cli.exits import Exit
 from amrg.cli.study_input import AnswerOption, EngineOption, answer_form
 from amrg.core.plurals import counted
+
+if TYPE_CHECKING:
+    from amrg.generation import Engine
 
 
 def run(
@@ -74,22 +77,24 @@ def run(
         from amrg.benchmark.scoring.score_run import score_run
         from amrg.benchmark.scoring.scoring import ScoringOptions
         from amrg.datasets import open_dataset
-        from amrg.generation.engines.loading import load_engine, refuse_engine_name
-        from amrg.generation.engines.local import LocalEngine
+        from amrg.generation.engines import loading, local
         from amrg.models import ModelError
-        from amrg.models.embedded.architecture import FOLDER
+        from amrg.models.checkpoint import EMBEDDED
         from amrg.models.provenance import provenance_at, provenance_of
 
         if score_text not in tuple(ScoreText):
             fail(Exit.USAGE, f"--score-text is {score_text!r}; expected {', '.join(ScoreText)}")
         form = answer_form(answer)
-        refuse_engine_name(engine_name, model)
+        loading.refuse_engine_name(engine_name, model)
         with exit_on_benchmark_error():
             open_dataset(data).split(split)  # what is cheap is looked at before a model is loaded
         if given is not None:
             refuse_unwritable(given)
         try:
-            engine = load_engine(model, answer=form, engine=engine_name)
+            if engine_name == loading.LOCAL:  # benchmarks are of transformers' own pass, not of an exported graph
+                engine: Engine = local.load_engine(model, answer=form)
+            else:
+                engine = loading.load_engine(model, answer=form, engine=engine_name)
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
     for line in engine.notes:
@@ -112,10 +117,10 @@ def run(
             references = run_model(config, engine, progress)
         with busy(f"scoring {counted(len(references.cases), 'case')}"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-            if isinstance(engine, LocalEngine):
+            if isinstance(engine, local.LocalEngine):
                 provenance = provenance_of(engine.loaded)
             else:
-                provenance = provenance_at([FOLDER if model is None else Path(model)])
+                provenance = provenance_at([EMBEDDED if model is None else Path(model)])
             options = ScoringOptions(engine.identity.name, seed, extras=extras, provenance=provenance)
             scores = score_run(folder, references, options)
     write_run_page(folder, data)

@@ -77,5 +77,5 @@ def _studies(path: Path | None, phantoms: int, folder: Path) -> tuple[Study, ...
                 write_exam(draw_exam(FIRST_SEED + number, Size.SMALL), folder / str(number))
         path = folder
     intake = read_input(path)
-    refuse_without_study(path, intake)
+    refuse_without_study(path, [intake])
     return intake.studies

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from amrg.birads import Laterality, View
-from amrg.models.decode import INPUT
+from amrg.models.decoding.batched import INPUT
 from amrg.models.export.verifying import Answers, answers_of, logits_on_swapped
 from amrg.models.known_answers import (
     LIKELIEST,
