@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -16,3 +17,9 @@ settings.load_profile("amrg")
 ONEDNN_ISA = {"default": "SSE41", "avx2": "AVX2"}
 if (isa := ONEDNN_ISA.get(os.environ.get("ATEN_CPU_CAPABILITY", ""))) is not None:
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", isa)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: no collection of garbage looks through it again."""
+    gc.collect()
+    gc.freeze()

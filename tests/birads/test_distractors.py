@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 from dmid_data import DMID, dmid_reports
@@ -93,6 +94,7 @@ distractors = (
 )
 
 
+@cache
 def assessment(text: str) -> list[tuple[str, str | None]]:
     return [(a.category, a.laterality) for a in parse(text).report.assessments]
 

@@ -98,7 +98,7 @@ MASS = Finding(kind=Kind.MASS, laterality=Laterality.RIGHT, location=Location(qu
 
 
 @given(_drafts)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_draft_is_exact_through_json(draft: Draft) -> None:
     again = Draft.model_validate_json(draft.model_dump_json())
     assert again == draft

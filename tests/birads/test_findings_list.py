@@ -51,7 +51,7 @@ REPORT
 """
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=150)
 @given(report=reports())
 def test_a_list_reads_back_exactly(report: Report) -> None:
     found = read_findings(write_findings(report) + "No significant abnormality.\nBI-RADS 1.\n")

@@ -26,16 +26,15 @@ from amrg.birads import (
 from tests.birads.strategies import reports
 
 
-@pytest.mark.parametrize(
-    ("style", "wording"), [(style, i) for style, number in WORDINGS.items() for i in range(number)]
-)
 @settings(derandomize=True, deadline=None, max_examples=300)
 @given(report=reports())
-def test_reads_back_what_it_writes(style: Style, wording: int, report: Report) -> None:
-    text = render(report, style, wording)
-    parsed = parse(text)
-    assert parsed.report.stated() == report.stated(), text
-    assert not parsed.unread, (text, parsed.unread)
+def test_reads_back_what_it_writes(report: Report) -> None:
+    """In every style and wording: a report costs more to draw than to read back."""
+    for style, wording in [(style, i) for style, number in WORDINGS.items() for i in range(number)]:
+        text = render(report, style, wording)
+        parsed = parse(text)
+        assert parsed.report.stated() == report.stated(), (style, wording, text)
+        assert not parsed.unread, (style, wording, text, parsed.unread)
 
 
 @pytest.mark.parametrize("wording", range(WORDINGS[Style.DMID]))
@@ -45,15 +44,15 @@ def test_denials_read_back_in_the_order_written(wording: int) -> None:
     assert parse(render(report, Style.DMID, wording)).report.stated() == report
 
 
-@pytest.mark.parametrize("style", [Style.CLINICAL, Style.IMPRESSION_FIRST])
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(report=reports())
-def test_wording_fixed_by_law_reads_back(style: Style, report: Report) -> None:
-    text = render(report, style, facility=Facility.US)
-    parsed = parse(text)
-    assert parsed.report.stated() == report.stated(), text
-    assert not parsed.unread, (text, parsed.unread)
-    assert not parsed.other_categories
+def test_wording_fixed_by_law_reads_back(report: Report) -> None:
+    for style in (Style.CLINICAL, Style.IMPRESSION_FIRST):
+        text = render(report, style, facility=Facility.US)
+        parsed = parse(text)
+        assert parsed.report.stated() == report.stated(), (style, text)
+        assert not parsed.unread, (style, text, parsed.unread)
+        assert not parsed.other_categories, style
 
 
 def test_the_words_that_21_cfr_900_12_fixes() -> None:

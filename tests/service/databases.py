@@ -11,9 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+
+from amrg.service.database.engine import open_database
 
 HUNG = "60"
 
@@ -57,10 +61,39 @@ class Server:
         for process in (first, *map(int, listed.stdout.split())):
             os.kill(process, how)
 
-    def make(self, name: str) -> str:
-        """The URL of a new, empty database."""
-        self.call("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "amrg", name)
+    def make(self, name: str, template: str = "template1") -> str:
+        """The URL of a new database: empty, or a copy of another that nobody is connected to."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        """The URL of one of its databases."""
         return f"postgresql://amrg@127.0.0.1:{self.port}/{name}"
+
+
+def sqlite_with_tables(file: Path) -> str:
+    """The URL of a new database at a file with the service's tables: the steps that make them are run once."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(_tables())
+    return f"sqlite:///{file}"
+
+
+@cache
+def _tables() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "amrg.sqlite3"
+        make_tables(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
+def make_tables(url: str) -> None:
+    """Run the steps on an empty database, and leave it."""
+    engine = open_database(url).kw["bind"]
+    assert isinstance(engine, Engine)
+    engine.dispose()
 
 
 @contextmanager

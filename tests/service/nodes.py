@@ -22,6 +22,7 @@ from amrg.service.node.server import Node
 from amrg.service.settings import DicomSettings, Settings
 from amrg.service.storage import Storage
 from tests.imaging.changed import change, write_exam
+from tests.service.databases import sqlite_with_tables
 
 GENEROUS = 120
 
@@ -84,7 +85,7 @@ def running_node(
     dicom = (dicom or DicomSettings()).model_copy(update={"port": 0})
     values = Settings.model_validate({"folder": folder, "quiet_seconds": 0, "reserve_megabytes": 0, **settings})
     values = values.model_copy(update={"dicom": dicom})
-    sessions = open_database(values.database)
+    sessions = open_database(sqlite_with_tables(values.folder / "amrg.sqlite3"))
     storage = storage or Storage(values.images)
     node = Node(values, sessions, storage)
     node.start()

@@ -149,10 +149,13 @@ OPEN = {
 
 
 @pytest.mark.parametrize("case", OPEN)
-def test_other_machines_are_not_let_in_unknown(case: str, tmp_path: Path) -> None:
+def test_other_machines_are_not_let_in_unknown(case: str) -> None:
     values, message = OPEN[case]
     settings = Settings.model_validate(json.loads(json.dumps(values)))
     assert message in next(exposed(settings))
+
+
+def test_such_a_service_does_not_start(tmp_path: Path) -> None:
     file = tmp_path / "amrg.toml"
     file.write_text('[dicom]\nhost = "0.0.0.0"\n')
     done = amrg("serve", "--config", file)

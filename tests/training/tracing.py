@@ -1,7 +1,7 @@
 """Layers that torch traces and differentiates without writing C++ for them.
 
-Several processes test which layers are compiled, with what hooks: that is amrg's doing. The kernels are torch's, and
-are tested in one process.
+Which layers are compiled, with what hooks, in several processes and of every family, is amrg's doing. The kernels are
+torch's, and are tested in one process and one family.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.routing import BaseRoute
 
 from amrg.service.accounts import account, add_account
 from amrg.service.api.app import create_app
@@ -16,6 +17,7 @@ from amrg.service.settings import Settings
 
 API = "/api/v1"
 PASSWORD = "correct horse battery"
+_ROUTES: list[BaseRoute] = []
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Api:
 
     @staticmethod
     def of(settings: Settings) -> Api:
-        """The application of some settings."""
+        """The application of some settings. Its routes, the same in every one, are built once for all."""
         app = create_app(settings)
+        _ROUTES.extend(app.router.routes if not _ROUTES else [])
+        app.router.routes[:] = _ROUTES
         return Api(app, app.state.service.sessions)
 
     def close(self) -> None:

@@ -40,10 +40,9 @@ def openid(issuer: str, tmp_path: Path) -> Iterator[Api]:
         facility_name="General Hospital",
         openid=OpenIdSettings(issuer=issuer, client_id="amrg", client_secret="secret"),
     )
-    app = create_app(settings)
-    sessions = app.state.service.sessions
-    yield Api(app, sessions)
-    sessions.kw["bind"].dispose()
+    api = Api.of(settings)
+    yield api
+    api.close()
 
 
 def at_provider(client: TestClient, subject: str) -> str:

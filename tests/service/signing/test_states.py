@@ -17,6 +17,7 @@ from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import StudyRow, UserRole, VersionRow
 from amrg.service.signing import Edit, Read, SigningError
 from amrg.service.versions import document_sha256, read_version
+from tests.service.databases import sqlite_with_tables
 from tests.service.reports import STUDY, a_draft, add_study, add_user
 
 READERS, OTHERS = ("anna", "otto"), ("disabled", "admin", "pacs", "nobody")
@@ -41,7 +42,7 @@ class Signing(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.sessions: sessionmaker[Session] = open_database(f"sqlite:///{Path(self.folder.name) / 'amrg.sqlite3'}")
+        self.sessions: sessionmaker[Session] = open_database(sqlite_with_tables(Path(self.folder.name) / "one.sqlite3"))
         for login in READERS:
             add_user(self.sessions, login)
         add_user(self.sessions, "disabled", active=False)

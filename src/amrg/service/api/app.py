@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 
@@ -55,10 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = Service(settings, sessions, storage)
     app.state.oauth = None if settings.openid is None else login.oauth_of(settings.openid)
     answer_with_problems(app)
-    routes = APIRouter(prefix=PREFIX, responses=RESPONSES)
     for part in (login, studies, upload, reports, jobs, users, trail):
-        routes.include_router(part.router)
-    app.include_router(routes)
+        app.include_router(part.router, prefix=PREFIX, responses=RESPONSES)
     return app
 
 
