@@ -25,10 +25,10 @@ from amrg.generation.places import ViewCandidates, follow_boxes, locate_findings
 from amrg.generation.problems import find_problems
 from amrg.generation.sizes import measure_sizes
 from amrg.generation.stating import StatedReport, state_study
+from amrg.generation.views import prepare_views
 from amrg.imaging import FramedBreast, ImagingError, Mammogram, Study, hanging_order, missing_views
-from amrg.models.guard.likeness import mammogram_check
 from amrg.models.settings import ModelSettings
-from amrg.models.views import ViewEncoding, frame_for, model_image
+from amrg.models.views import ViewEncoding
 
 
 class NotAMammogram(AmrgError):
@@ -96,15 +96,10 @@ def prepare(study: Study, settings: ModelSettings) -> PreparedStudy:
     mammograms, encoding = hanging_order(study), settings.encoding
     if not mammograms:
         raise ImagingError("the study has no screening view")
-    check = mammogram_check()
-    framed, others = [], []
-    for m in mammograms:  # one after the other: the pixels of the last few files are kept in memory
-        framed.append(frame_for(m, encoding))
-        if check.of_picture(m.image(), m.laterality) < 0:
-            others.append(m)
-    images = tuple(model_image(f, m.laterality, encoding) for f, m in zip(framed, mammograms, strict=True))
-    request = Request(tuple((m.laterality, m.view) for m in mammograms), images)
-    return PreparedStudy(study, request, tuple(framed), encoding, tuple(others))
+    views = prepare_views(mammograms, encoding)
+    request = Request(tuple((m.laterality, m.view) for m in mammograms), tuple(v.image for v in views))
+    others = tuple(m for m, v in zip(mammograms, views, strict=True) if v.likeness < 0)
+    return PreparedStudy(study, request, tuple(v.framed for v in views), encoding, others)
 
 
 def refuse_other_pictures(prepared: PreparedStudy, options: DraftOptions) -> None:

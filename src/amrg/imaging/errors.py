@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,3 +39,32 @@ def named_errors(path: Path) -> Iterator[None]:
         ) from error
     except Exception as error:  # parsers and decoders raise what their parts raise on broken bytes
         raise ImagingError(f"{path.name}: damaged or no image ({short_reason(error)}); send the file again") from error
+
+
+class _Quiet:
+    """How many blocks of code are inside `without_warnings`, and the filters to go back to after the last."""
+
+    lock = threading.Lock()
+    inside = 0
+    before = warnings.catch_warnings()
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """No warning of a library is shown or raised, in any thread: what is odd about a file is a note of the file.
+
+    Filters belong to the process. `warnings.catch_warnings` alone, in two threads at once, would leave those of one.
+    """
+    with _Quiet.lock:
+        if _Quiet.inside == 0:
+            _Quiet.before = warnings.catch_warnings()
+            _Quiet.before.__enter__()
+            warnings.simplefilter("ignore")
+        _Quiet.inside += 1
+    try:
+        yield
+    finally:
+        with _Quiet.lock:
+            _Quiet.inside -= 1
+            if _Quiet.inside == 0:
+                _Quiet.before.__exit__(None, None, None)

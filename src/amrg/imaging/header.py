@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import re
 import struct
-import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from pydicom.uid import ImplicitVRLittleEndian as ImplicitVR
 from pydicom.values import convert_SQ
 
-from amrg.imaging.errors import ImagingError, named_errors, short_reason
+from amrg.imaging.errors import ImagingError, named_errors, short_reason, without_warnings
 
 logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what is odd is a note here, no line on stderr
 
@@ -140,8 +140,15 @@ def read_header(path: Path) -> Header:
         ImagingError: not DICOM, or broken before its pixels.
     """
     with named_errors(path):
-        dataset, prefix = _read(path, (*_TAGS,))
-        header = header_of(dataset)
+        found = path.stat()
+        return _read_header(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=16)
+def _read_header(path: Path, _time: int, _size: int) -> Header:
+    """See `read_header`: a file that is read for its header first is read for its pixels next."""
+    dataset, prefix = _read(path, (*_TAGS,))
+    header = header_of(dataset)
     if not prefix and not header.text("SOPClassUID").startswith(_STORAGE):
         raise _not_dicom(path)
     if not prefix:
@@ -198,8 +205,7 @@ def _read(path: Path, tags: tuple[int, ...], pixels: bool = False) -> tuple[Data
         ImagingError: broken.
         OSError: not to be opened.
     """
-    with warnings.catch_warnings(), path.open("rb") as file:
-        warnings.simplefilter("ignore")  # odd values are named where they matter
+    with without_warnings(), path.open("rb") as file:  # odd values are named where they matter
         prefix = file.read(132)[128:] == b"DICM"
         file.seek(0)
         try:
@@ -292,8 +298,7 @@ def _charsets(dataset: Dataset) -> list[str]:
         value = getattr(element, "value", None)
         if isinstance(value, bytes):
             value = value.decode("ascii", "replace").strip("\0 ").split("\\")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             return list(charset.convert_encodings(value or "ISO_IR 100"))
     except Exception:  # an unknown set: names are compared, never displayed
         return ["latin_1"]
@@ -369,8 +374,7 @@ def _is_many(value: Any) -> bool:
 def _decoded(value: bytes, encodings: list[str]) -> str:
     """Text of bytes in the file's character sets, or as Latin-1 where that fails."""
     decode: Callable[..., str] = charset.decode_bytes
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         try:
             return decode(value, encodings, {0x0A, 0x0C, 0x0D, 0x09, 0x5C, 0x5E, 0x3D})
         except Exception:  # a broken escape sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import UncompressedTransferSyntaxes
 
-from amrg.imaging.errors import ImagingError, named_errors, short_reason
+from amrg.imaging.errors import ImagingError, named_errors, short_reason, without_warnings
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
 from amrg.imaging.image import PresentationImage, levels_of
 from amrg.imaging.pixels.codestream import codestream_size
@@ -61,9 +60,9 @@ def presentation_image(path: Path) -> PresentationImage:
     return read_image(path, path.stat().st_mtime_ns if path.is_file() else 0)[0]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def read_image(path: Path, _: int) -> tuple[PresentationImage, tuple[str, ...]]:
-    """The presentation image and notes of a file; cached for the last four (the second argument is its time).
+    """The presentation image and notes of a file; cached for the last eight (the second argument is its time).
 
     Every value is a number in 0..1: this is the only way out for pixels, and it is checked here.
 
@@ -71,8 +70,7 @@ def read_image(path: Path, _: int) -> tuple[PresentationImage, tuple[str, ...]]:
         ImagingError: no pixel data, truncated, blank, absurd dimensions, unsupported syntax.
     """
     read = _plain_image if path.suffix.lower() in IMAGE_ENDINGS else _dicom
-    with named_errors(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with named_errors(path), without_warnings():
         image, notes = read(path)
     if not image.is_valid():
         raise ImagingError(f"{path.name}: the pixels do not give values of 0 to 1; expected a grey image")
@@ -154,7 +152,7 @@ def _pixel_dataset(header: Header, element: Any, syntax: str) -> Dataset:
 def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
     """Image of a PNG, TIFF or PGM: the full range of its type is the range of the image."""
     try:
-        with _open_plain_image(path) as image:
+        with Image.open(path) as image:
             refuse_absurd(path.name, image.height, image.width)
             notes = _plain_notes(image)
             upright = ImageOps.exif_transpose(image)
@@ -201,9 +199,3 @@ def _plain_notes(image: Image.Image) -> list[str]:
     if (pages := getattr(image, "n_frames", 1)) > 1:
         notes.append(f"the first of {pages} images in the file is read")
     return notes
-
-
-def _open_plain_image(path: Path) -> Image.Image:
-    """Open without Pillow's warning about large images: `refuse_absurd` has our own limit."""
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    return Image.open(path)

@@ -1,0 +1,33 @@
+"""The same work on a few things at once, where the work is done by libraries that let go of Python's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from amrg.core.cores import available_cores
+
+_REQUESTED = ("AMRG_NUM_THREADS", "OMP_NUM_THREADS")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def usable_threads() -> int:
+    """Threads to work in: as many as the environment asks for, else one a core of this process."""
+    requested = (os.environ.get(name, "").strip() for name in _REQUESTED)
+    return next((int(text) for text in requested if text.isdecimal() and int(text) > 0), available_cores())
+
+
+def map_in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """What `work` makes of each item, in order. No thread outlives the call; none waits in a loop.
+
+    Raises:
+        Exception: what `work` raised over the first item that it raised over.
+    """
+    threads = min(usable_threads(), len(items))
+    if threads < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads, thread_name_prefix="amrg") as pool:
+        return list(pool.map(work, items))
