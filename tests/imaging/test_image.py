@@ -12,7 +12,7 @@ from PIL import Image
 
 from amrg.imaging import PresentationImage
 from amrg.imaging import image as image_module
-from amrg.imaging.image import ResizedPart, levels_of
+from amrg.imaging.image import ResizedPart, StoredValues
 from tests.imaging.plain import whole_resize
 
 
@@ -22,9 +22,10 @@ def _image(seed: int, shape: tuple[int, int], dtype: str = "u2") -> tuple[Presen
     low, high = (-300, 700) if dtype.endswith("i2") else (0, 250)
     stored = rng.integers(low, high, shape).astype(dtype)
     hidden = rng.random(shape) < 0.05
-    displayed = np.clip((levels_of(stored).astype(np.float32) - low) / np.float32(700), 0, 1)
+    values = StoredValues.of(stored)
+    displayed = np.clip((values.levels.astype(np.float32) - low) / np.float32(700), 0, 1)
     whole = np.where(hidden, np.float32(0), np.clip((stored.astype(np.float32) - low) / np.float32(700), 0, 1))
-    return PresentationImage.of_levels(stored, displayed, hidden), whole
+    return values.displayed_as(displayed, hidden), whole
 
 
 @pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "<i2", ">i2"])
@@ -77,11 +78,10 @@ def test_the_rule_of_the_first_axis_is_pillows() -> None:
 @pytest.mark.parametrize("hide", [False, True])
 def test_the_spread_of_columns_is_that_of_the_pixels(falling: bool, hide: bool) -> None:
     rng = np.random.default_rng(5)
-    stored = rng.integers(100, 900, (120, 60)).astype(np.uint16)
-    displayed = np.clip(levels_of(stored) / np.float32(800), 0, 1).astype(np.float32)
-    image = PresentationImage.of_levels(
-        stored, 1 - displayed if falling else displayed, rng.random(stored.shape) < 0.5 if hide else None
-    )
+    values = StoredValues.of(rng.integers(100, 900, (120, 60)).astype(np.uint16))
+    displayed = np.clip(values.levels / np.float32(800), 0, 1).astype(np.float32)
+    hidden = rng.random((120, 60)) < 0.5 if hide else None
+    image = values.displayed_as(1 - displayed if falling else displayed, hidden)
     np.testing.assert_array_equal(image.spread_of_columns(30), np.ptp(image.pixels()[:, :30], axis=0))
 
 

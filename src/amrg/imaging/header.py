@@ -182,7 +182,8 @@ def read_pixel_element(path: Path) -> tuple[Any, str, str]:
 
 def header_of(dataset: Dataset) -> Header:
     """A dataset as plain values, functional groups (PS3.3 C.7.6.16) merged for the first frame."""
-    plain = _plain(dataset, _charsets(dataset), _DEPTH)
+    with without_warnings():
+        plain = _plain(dataset, _charsets(dataset), _DEPTH)
     for group in _FRAMES:
         for frame in plain.sequence(group)[:1]:
             for nested in frame.items.values():
@@ -298,8 +299,7 @@ def _charsets(dataset: Dataset) -> list[str]:
         value = getattr(element, "value", None)
         if isinstance(value, bytes):
             value = value.decode("ascii", "replace").strip("\0 ").split("\\")
-        with without_warnings():
-            return list(charset.convert_encodings(value or "ISO_IR 100"))
+        return list(charset.convert_encodings(value or "ISO_IR 100"))
     except Exception:  # an unknown set: names are compared, never displayed
         return ["latin_1"]
 
@@ -374,8 +374,7 @@ def _is_many(value: Any) -> bool:
 def _decoded(value: bytes, encodings: list[str]) -> str:
     """Text of bytes in the file's character sets, or as Latin-1 where that fails."""
     decode: Callable[..., str] = charset.decode_bytes
-    with without_warnings():
-        try:
-            return decode(value, encodings, {0x0A, 0x0C, 0x0D, 0x09, 0x5C, 0x5E, 0x3D})
-        except Exception:  # a broken escape sequence
-            return value.decode("latin_1")
+    try:
+        return decode(value, encodings, {0x0A, 0x0C, 0x0D, 0x09, 0x5C, 0x5E, 0x3D})
+    except Exception:  # a broken escape sequence
+        return value.decode("latin_1")

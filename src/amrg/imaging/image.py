@@ -21,21 +21,43 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 STRIP = 2**17  # pixels of a strip: half a MiB of float32, which stays in a core's cache
-_LARGEST_TABLE = 2  # bytes of a stored value that a table is made for
+_LARGEST_CODE = 2  # bytes of a stored value that a table is made for
 _MODE, _FLOAT = "F", "F;32NF"  # Pillow's names for float32, here and in bytes of the machine's own order
 
 
-def levels_of(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """What `stored` may hold, to be displayed: for integers of up to 16 bits every value from the least to the greatest
-    of the image, once; else the image itself.
+@dataclass(frozen=True, eq=False)
+class StoredValues:
+    """Decoded pixels [H, W], and all values that they may have: `levels`, each to be displayed once.
+
+    For integers of up to 16 bits these are the values from the least to the greatest; else they are the pixels.
     """
-    if _has_table(stored):
-        return np.arange(int(stored.min()), int(stored.max()) + 1).astype(stored.dtype)
-    return stored
 
+    pixels: npt.NDArray[Any]
+    levels: npt.NDArray[Any]
 
-def _has_table(stored: npt.NDArray[Any]) -> bool:
-    return stored.dtype.kind in "iu" and stored.dtype.itemsize <= _LARGEST_TABLE
+    @classmethod
+    def of(cls, pixels: npt.NDArray[Any]) -> StoredValues:
+        """Decoded pixels of any type of number."""
+        if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > _LARGEST_CODE:
+            return cls(pixels, pixels)
+        native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        return cls(native, np.arange(int(native.min()), int(native.max()) + 1).astype(native.dtype))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest value."""
+        if self.levels is self.pixels:
+            return float(self.levels.min()), float(self.levels.max())
+        return float(self.levels[0]), float(self.levels[-1])
+
+    def displayed_as(self, displayed: Pixels, hidden: Mask | None = None) -> PresentationImage:
+        """The image of these values, from what each of the levels is displayed as."""
+        if self.levels is self.pixels:
+            return PresentationImage(displayed, None, hidden)
+        code = np.dtype(f"u{self.pixels.dtype.itemsize}")
+        table = np.zeros(2 ** (8 * code.itemsize), np.float32)
+        table[self.levels.view(code)] = displayed
+        return PresentationImage(self.pixels.view(code), table, hidden)
 
 
 @dataclass(frozen=True)
@@ -68,9 +90,9 @@ class ResizedPart:
         reach = 1 + ceil(max(1.0, (high - low) / size))
         return slice(max(0, floor(low) - reach), min(length, ceil(high) + reach))
 
-    def half_shape(self, axis: int, shape: tuple[int, int]) -> tuple[int, int]:
-        """The shape of an image that is reduced along one axis alone, in strips across the other."""
-        return (shape[0], self.size[0]) if axis == 0 else (self.size[1], shape[1])
+    def half_size(self, axis: int, shape: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of an image of this shape that is reduced along its rows (0) or columns (1) alone."""
+        return (self.size[0], shape[0]) if axis == 0 else (shape[1], self.size[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +107,6 @@ class PresentationImage:
     table: Pixels | None = None
     hidden: Mask | None = None
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def of_levels(cls, stored: npt.NDArray[Any], displayed: Pixels, hidden: Mask | None = None) -> PresentationImage:
-        """The image of stored values, from what each of `levels_of` them is displayed as."""
-        if not _has_table(stored):
-            return cls(displayed, None, hidden)
-        native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-        code = np.dtype(f"u{native.dtype.itemsize}")
-        table = np.zeros(2 ** (8 * native.dtype.itemsize), np.float32)
-        table[levels_of(native).view(code)] = displayed
-        return cls(native.view(code), table, hidden)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -128,19 +139,27 @@ class PresentationImage:
         return self._display(self.codes[::step, ::step], None if self.hidden is None else self.hidden[::step, ::step])
 
     def strips(self, axis: int = 0, span: slice = slice(None)) -> Iterator[tuple[slice, Pixels]]:
-        """Strips across an axis: of whole rows (0) or whole columns (1), within a span, each with where it lies."""
+        """Strips across an axis: of whole rows (0) or whole columns (1), within a span, each with where it lies.
+
+        A strip is overwritten by the next.
+        """
         start, stop, _ = span.indices(self.shape[axis])
         thick = max(1, STRIP // self.shape[1 - axis])
+        room = np.empty(min(thick, stop - start) * self.shape[1 - axis], np.float32)
         for first in range(start, stop, thick):
             lines = slice(first, min(first + thick, stop))
             at = (lines, slice(None)) if axis == 0 else (slice(None), lines)
-            yield lines, self._display(self.codes[at], None if self.hidden is None else self.hidden[at])
+            codes = self.codes[at]
+            hidden = None if self.hidden is None else self.hidden[at]
+            yield lines, self._display(codes, hidden, room[: codes.size].reshape(codes.shape))
 
-    def _display(self, codes: npt.NDArray[Any], hidden: Mask | None) -> Pixels:
-        if self.table is not None:
-            values = np.take(self.table, codes, mode="clip")  # no code is beyond the table: it is not searched for one
+    def _display(self, codes: npt.NDArray[Any], hidden: Mask | None, values: Pixels | None = None) -> Pixels:
+        """What codes are displayed as, written into `values` where that is given."""
+        values = np.empty(codes.shape, np.float32) if values is None else values
+        if self.table is None:
+            np.copyto(values, codes, casting="same_kind")
         else:
-            values = np.array(codes, np.float32, order="C", copy=None if hidden is None else True)
+            self.table.take(codes, out=values, mode="clip")  # no code is beyond the table: it is not searched for one
         if hidden is not None:
             np.putmask(values, hidden, np.float32(0))
         return values
@@ -195,7 +214,7 @@ class PresentationImage:
         So every number is reckoned by the same arithmetic in the same order.
         """
         spans = [part.lines_needed(axis, self.shape[axis]) for part in parts]
-        halves = [np.zeros(part.half_shape(axis, self.shape), np.float32) for part in parts]
+        halves = [Image.new(_MODE, part.half_size(axis, self.shape)) for part in parts]
         strip = Image.new(_MODE, (0, 0))
         every = slice(min(span.start for span in spans), max(span.stop for span in spans))
         for lines, values in self.strips(axis, every):
@@ -204,10 +223,9 @@ class PresentationImage:
             strip.frombytes(values, "raw", _FLOAT)
             for part, span, half in zip(parts, spans, halves, strict=True):
                 if lines.start < span.stop and lines.stop > span.start:
-                    half[(lines,) if axis == 0 else (slice(None), lines)] = _along(part, strip, 1 - axis)
+                    half.paste(_along(part, strip, 1 - axis), (0, lines.start) if axis == 0 else (lines.start, 0))
         for part, half in zip(parts, halves, strict=True):
-            whole = Image.frombytes(_MODE, half.shape[::-1], half, "raw", _FLOAT)
-            yield _along(part, whole, axis)
+            yield np.asarray(_along(part, half, axis), np.float32)
 
 
 def as_image(picture: PresentationImage | Pixels) -> PresentationImage:
@@ -219,12 +237,10 @@ def _in_range(values: Pixels) -> bool:
     return bool(values.min() >= 0 and values.max() <= 1)  # false for a value that is no number
 
 
-def _along(part: ResizedPart, image: Image.Image, axis: int) -> Pixels:
+def _along(part: ResizedPart, image: Image.Image, axis: int) -> Image.Image:
     """An image resized along its columns (0) or its rows (1) alone, as a part asks."""
     width, height = image.size
     left, top, right, bottom = part.box
     if axis == 0:
-        made = image.resize((width, part.size[1]), part.kind, box=(0, top, width, bottom))
-    else:
-        made = image.resize((part.size[0], height), part.kind, box=(left, 0, right, height))
-    return np.asarray(made, np.float32)
+        return image.resize((width, part.size[1]), part.kind, box=(0, top, width, bottom))
+    return image.resize((part.size[0], height), part.kind, box=(left, 0, right, height))

@@ -71,17 +71,26 @@ def dilate_grey(image: Pixels, width: int) -> Pixels:
 
 
 def _extreme(choose: np.ufunc, image: Pixels, width: int, before: int, beyond: np.float32) -> Pixels:
-    """The least or greatest of squares that begin `before` pixels above and left of each pixel."""
+    """The least or greatest of squares that begin `before` pixels above and left of each pixel.
+
+    By squares of 1, 2, 4 and so on pixels: each from two of half its width.
+    """
+    rows, columns = image.shape
+    held, other = (np.empty((rows + width - 1, columns + width - 1), np.float32) for _ in range(2))
+    for edge in (held[:before], held[rows + before :], held[:, :before], held[:, columns + before :]):
+        edge[:] = beyond
+    held[before : rows + before, before : columns + before] = image
+    height, across = held.shape
     for axis in (0, 1):
-        padding = [(0, 0), (0, 0)]
-        padding[axis] = (before, width - 1 - before)
-        reach, held = 1, np.pad(image, padding, constant_values=beyond)
+        reach = 1
         while reach < width:
             step = min(reach, width - reach)
-            length = held.shape[axis] - step
-            first, second = (slice(0, length), slice(step, None))
-            lead = (slice(None),) * axis
-            held = choose(held[(*lead, first)], held[(*lead, second)])
             reach += step
-        image = held
-    return image
+            if axis == 0:
+                height -= step
+                choose(held[:height, :across], held[step : height + step, :across], out=other[:height, :across])
+            else:
+                across -= step
+                choose(held[:height, :across], held[:height, step : across + step], out=other[:height, :across])
+            held, other = other, held
+    return held[:rows, :columns]

@@ -15,7 +15,7 @@ from pydicom.uid import UncompressedTransferSyntaxes
 
 from amrg.imaging.errors import ImagingError, named_errors, short_reason, without_warnings
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
-from amrg.imaging.image import PresentationImage, levels_of
+from amrg.imaging.image import PresentationImage, StoredValues
 from amrg.imaging.pixels.codestream import codestream_size
 from amrg.imaging.pixels.outside import outside_image
 from amrg.imaging.pixels.presentation import presentation, upright_polarity
@@ -97,7 +97,7 @@ def _dicom(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         raise ImagingError(f"{path.name}: pixels are in {keyword}; expected integers in (7FE0,0010) Pixel Data")
     try:
         _refuse_another_size(path.name, element, syntax, (rows, columns))
-        stored = pixel_array(_pixel_dataset(header, element, syntax), index=0)
+        stored = pixel_array(_pixel_dataset(header, element, syntax), index=0, view_only=True)
         if stored.ndim == 3:  # colour secondary captures of grey films
             stored = stored.mean(-1)
     except ImagingError:
@@ -169,10 +169,11 @@ def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         ) from error
     if raw.dtype.kind == "f":
         raw = _numbers(path, raw.astype(np.float32), notes)
-    values = levels_of(raw).astype(np.float32)
+    stored = StoredValues.of(raw)
+    values = stored.levels.astype(np.float32)
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
     displayed = np.clip(values / np.float32(top), 0, 1)
-    image = upright_polarity(raw, displayed, outside_image(raw, Header(), notes).hidden, notes)
+    image = upright_polarity(stored, displayed, outside_image(stored, Header(), notes).hidden, notes)
     return image, tuple(notes)
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from amrg.imaging.header import Header
+from amrg.imaging.image import StoredValues
 
 Mask = npt.NDArray[np.bool_]
 Stored = npt.NDArray[Any]
@@ -28,10 +29,11 @@ class Outside:
     uncounted: Mask | None = None
 
 
-def outside_image(stored: Stored, header: Header, notes: list[str]) -> Outside:
+def outside_image(values: StoredValues, header: Header, notes: list[str]) -> Outside:
     """What of the stored values is no part of the patient."""
-    hidden = _either(_padding(stored, header, notes), _beyond_collimator(stored, header, notes))
-    depths = _frame_depths(stored, header)
+    stored = values.pixels
+    hidden = _either(_padding(values, header, notes), _beyond_collimator(stored, header, notes))
+    depths = _frame_depths(values, header)
     if any(sure := _no_tissue(depths, stored.shape)):
         notes.append(f"a white frame of {max(sure)} pixels at the edge is displayed as background")
         hidden = _either(hidden, _frame(stored.shape, sure))
@@ -51,8 +53,9 @@ def is_inverse(header: Header) -> bool:
     return monochrome1 or header.term("PresentationLUTShape") == "INVERSE"
 
 
-def _padding(stored: Stored, header: Header, notes: list[str]) -> Mask | None:
+def _padding(values: StoredValues, header: Header, notes: list[str]) -> Mask | None:
     """Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121), both included (PS3.3 C.7.5.1.1.2)."""
+    stored = values.pixels
     value, limit = (_as_stored(header.integer(k), stored) for k in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
     if value is None:
         return None
@@ -64,7 +67,7 @@ def _padding(stored: Stored, header: Header, notes: list[str]) -> Mask | None:
     if len(left) < len(levels) / 2:
         notes.append(f"pixel padding {low} to {high} would hide most of the image: ignored")
         return None
-    if low > stored.min() or high >= stored.max() or is_inverse(header):
+    if low > values.ends[0] or high >= values.ends[1] or is_inverse(header):
         mask = _large_patches(mask)
         if not mask.any():
             return None
@@ -90,6 +93,8 @@ def _large_patches(mask: Mask) -> Mask:
 def _beyond_collimator(stored: Stored, header: Header, notes: list[str]) -> Mask | None:
     """X-Ray Collimator (PS3.3 C.8.7.3): rows and columns count from 1; shapes intersect."""
     shapes = {text.upper() for text in header.texts("CollimatorShape")}
+    if not shapes:
+        return None
     inside: Mask = np.ones(stored.shape, np.bool_)
     if "RECTANGULAR" in shapes:
         left, right, top, bottom = (
@@ -145,12 +150,12 @@ def _no_tissue(depths: Depths, shape: tuple[int, ...]) -> Depths:
     return depths if all(depths) or max(depths) > THIN * min(shape) else (top, bottom, 0, 0)
 
 
-def _frame_depths(stored: Stored, header: Header) -> Depths:
+def _frame_depths(values: StoredValues, header: Header) -> Depths:
     """The white border of a scanned film or an unexposed edge: lines that are white from end to end; 0 for none.
 
     What is displayed white of a For Processing image is the least exposure.
     """
-    low, high = float(stored.min()), float(stored.max())
+    stored, (low, high) = values.pixels, values.ends
     exposure = header.term("PresentationIntentType") == "FOR PROCESSING"
     sign = header.number("PixelIntensityRelationshipSign")
     white = low if (sign != -1 if exposure else is_inverse(header)) else high

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.imaging.header import Header
-from amrg.imaging.image import PresentationImage, levels_of
+from amrg.imaging.image import PresentationImage, StoredValues
 from amrg.imaging.pixels.outside import is_inverse, outside_image
 from amrg.imaging.pixels.polarity import NEGATIVE, is_negative
 from amrg.imaging.pixels.tables import LookupTable, table_in
@@ -28,7 +28,7 @@ class _Display:
     apply: Callable[[Values], Values]
 
 
-def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[PresentationImage, tuple[str, ...]]:
+def presentation(pixels: npt.NDArray[Any], header: Header) -> tuple[PresentationImage, tuple[str, ...]]:
     """Stored values [H, W] to presentation values in 0..1, bright = dense, and notes on what was assumed.
 
     Modality LUT or rescale; then the first of VOI LUT Sequence, windows and the image's own range that shows anything;
@@ -37,10 +37,10 @@ def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[Presentation
     takes a value by itself: it is applied to each value that there is, once.
     """
     notes: list[str] = []
-    stored = _stored_bits(stored, header, notes)
+    stored = _stored_bits(StoredValues.of(pixels), header, notes)
     outside = outside_image(stored, header, notes)
-    values = _modality(levels_of(stored), header, notes)
-    sample = _sample(PresentationImage.of_levels(stored, values), outside.uncounted)
+    values = _modality(stored.levels, header, notes)
+    sample = _sample(stored.displayed_as(values), outside.uncounted)
     if header.term("PresentationIntentType") == "FOR PROCESSING":
         displayed = _develop(values, sample, header, notes)
     else:
@@ -50,30 +50,30 @@ def presentation(stored: npt.NDArray[Any], header: Header) -> tuple[Presentation
 
 
 def upright_polarity(
-    stored: npt.NDArray[Any], displayed: Values, hidden: Mask | None, notes: list[str]
+    stored: StoredValues, displayed: Values, hidden: Mask | None, notes: list[str]
 ) -> PresentationImage:
     """The image of stored values whose levels are `displayed` so, inverted where it is a negative, which is noted."""
-    image = PresentationImage.of_levels(stored, displayed)
-    if is_negative(image, hidden):
+    if is_negative(stored.displayed_as(displayed), hidden):
         displayed = 1 - displayed
         notes.append(NEGATIVE)
-    return PresentationImage.of_levels(stored, displayed, hidden)
+    return stored.displayed_as(displayed, hidden)
 
 
-def _stored_bits(stored: npt.NDArray[Any], header: Header, notes: list[str]) -> npt.NDArray[Any]:
+def _stored_bits(stored: StoredValues, header: Header, notes: list[str]) -> StoredValues:
     """The values at their stated bits (PS3.5 8.1.1): shifted down where High Bit is above Bits Stored.
 
     Overlays in unused bits (retired) are cut off; other values above Bits Stored are taken as they are.
     """
     bits, high = header.integer("BitsStored") or 0, header.integer("HighBit")
-    if stored.dtype.kind != "u" or not 0 < bits < 8 * stored.dtype.itemsize or int(stored.max()) < 2**bits:
+    pixels = stored.pixels
+    if pixels.dtype.kind != "u" or not 0 < bits < 8 * pixels.dtype.itemsize or stored.ends[1] < 2**bits:
         return stored
     shift = 0 if high is None else high + 1 - bits
-    if 0 < shift < 16 and not (stored & (2**shift - 1)).any():
+    if 0 < shift < 16 and not (pixels & (2**shift - 1)).any():
         notes.append(f"(0028,0102) High Bit is {high} with {bits} bits: values shifted down by {shift}")
-        return np.asarray(np.right_shift(stored, shift))
+        return StoredValues.of(np.right_shift(pixels, shift))
     if header.integer("OverlayBitPosition"):
-        return np.asarray(np.bitwise_and(stored, 2**bits - 1))
+        return StoredValues.of(np.bitwise_and(pixels, 2**bits - 1))
     notes.append(f"values above the {bits} bits of (0028,0101) Bits Stored are taken as they are")
     return stored
 
@@ -153,7 +153,10 @@ def _shows(displayed: Values, whole: Values) -> bool:
     tissue = (whole > 0.004) & (whole < 0.996)
     if not tissue.any():
         return True  # two values only: no display does better
-    if grey[tissue].mean() < 0.05 or np.unique(displayed).size <= min(8, np.unique(whole).size // 2):
+    if grey[tissue].mean() < 0.05:
+        return False
+    few = np.unique(displayed.ravel()[::16]).size <= 8  # with more in a part there are more in all
+    if few and np.unique(displayed).size <= min(8, np.unique(whole).size // 2):
         return False
     low, high = np.percentile(displayed[tissue], (1, 99))
     return bool(high - low >= 0.1)

@@ -14,7 +14,7 @@ import numpy as np
 from amrg.birads import Laterality
 from amrg.imaging.framing import find_breast
 from amrg.imaging.header import Header
-from amrg.imaging.image import Pixels
+from amrg.imaging.image import Pixels, StoredValues
 from amrg.imaging.pixels.outside import outside_image
 from amrg.imaging.pixels.polarity import is_negative
 from amrg.models.guard.measures import Numbers, measure_picture
@@ -96,7 +96,7 @@ def as_read(pixels: Pixels) -> Pixels | None:
     """A picture as reading a file of it gives it, hung with its bright part at the left; None where it is blank."""
     stored = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.float32)
     values = stored / np.float32(255)
-    hidden = outside_image(stored, Header(), []).hidden
+    hidden = outside_image(StoredValues.of(stored), Header(), []).hidden
     if is_negative(values, hidden):
         values = 1 - values
     if hidden is not None:
