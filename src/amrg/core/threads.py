@@ -1,4 +1,4 @@
-"""The same work on a few things at once, where the work is done by libraries that let go of Python's lock."""
+"""The same work on a few things together, where the work is done by libraries that let go of Python's lock."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class PreparedView:
 
 
 def prepare_views(mammograms: Sequence[Mammogram], encoding: ViewEncoding) -> list[PreparedView]:
-    """Read, frame and check views, a few at once; the stored pixels of the last few files are kept in memory.
+    """Read, frame and check views, a few together; the stored pixels of the last few files are kept in memory.
 
     Raises:
         ImagingError: a view's file is gone or no longer readable.

@@ -53,7 +53,7 @@ class _Quiet:
 def without_warnings() -> Iterator[None]:
     """No warning of a library is shown or raised, in any thread: what is odd about a file is a note of the file.
 
-    Filters belong to the process. `warnings.catch_warnings` alone, in two threads at once, would leave those of one.
+    Filters belong to the process. `warnings.catch_warnings` alone, in two threads together, would leave those of one.
     """
     with _Quiet.lock:
         if _Quiet.inside == 0:

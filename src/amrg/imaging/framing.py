@@ -89,7 +89,7 @@ def find_breast(picture: PresentationImage | Pixels, laterality: Laterality) -> 
     opened away, and labels, which are separate, fall out.
     """
     image = as_image(picture)
-    return image.kept(("breast", laterality), lambda: _search(image, laterality))
+    return image.cached(("breast", laterality), lambda: _search(image, laterality))
 
 
 def search_size(shape: tuple[int, int]) -> tuple[int, int]:

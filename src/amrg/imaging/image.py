@@ -1,6 +1,6 @@
 """An image as it is displayed: presentation values are made a strip of rows at a time, where they are needed.
 
-A view of full size has 5 to 30 million pixels, a model takes a quarter of a million. So the stored integers are kept as
+A view of full size has 5 to 30 million pixels, a model takes a quarter of a million. So the stored integers stay as
 they were decoded, beside a table of what each is displayed as, and a reduced copy is made without the whole image in
 floating point. Every result is bit for bit that of the whole presentation image.
 """
@@ -20,7 +20,7 @@ Pixels = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
-STRIP = 2**17  # pixels of a strip: half a MiB of float32, which stays in a core's cache
+STRIP = 2**16  # pixels of a strip: with their codes and copies they stay in the cache of a core
 _LARGEST_CODE = 2  # bytes of a stored value that a table is made for
 _MODE, _FLOAT = "F", "F;32NF"  # Pillow's names for float32, here and in bytes of the machine's own order
 
@@ -106,7 +106,7 @@ class PresentationImage:
     codes: npt.NDArray[Any]
     table: Pixels | None = None
     hidden: Mask | None = None
-    _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    _cached: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -189,15 +189,15 @@ class PresentationImage:
         return least, greatest
 
     def reduced(self, size: tuple[int, int]) -> Pixels:
-        """The whole image at a size, width and height, kept for the next who asks; see `ResizedPart`."""
+        """The whole image at a size, width and height, cached for the next who asks; see `ResizedPart`."""
         part = ResizedPart(size, (0, 0, self.shape[1], self.shape[0]))
-        return self.kept(part, lambda: self.resample([part])[0])
+        return self.cached(part, lambda: self.resample([part])[0])
 
-    def kept(self, name: Hashable, make: Callable[[], T]) -> T:
-        """What is made of this image, once: kept under its name for the next who asks."""
-        if name not in self._kept:
-            self._kept[name] = make()
-        found: T = self._kept[name]
+    def cached(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What is made of this image, once: cached under its name for the next who asks."""
+        if name not in self._cached:
+            self._cached[name] = make()
+        found: T = self._cached[name]
         return found
 
     def resample(self, parts: Sequence[ResizedPart]) -> list[Pixels]:
