@@ -51,7 +51,7 @@ SIDES = st.integers(40, 300)
 def test_parts_are_reduced_as_pillow_reduces_the_whole(
     seed: int, shape: tuple[int, int], size: tuple[int, int], data: st.DataObject
 ) -> None:
-    """Along rows first or columns first, down or up, with fractional boxes, several at once, whatever the strips."""
+    """Along rows first or columns first, down or up, with fractional boxes, several together, whatever the strips."""
     image, whole = _image(seed, shape)
     left, top = data.draw(st.floats(0, shape[1] - 20)), data.draw(st.integers(0, shape[0] - 20))
     part = ResizedPart(size, (left, top, shape[1] - data.draw(st.integers(0, 10)), shape[0]), data.draw(st.booleans()))
