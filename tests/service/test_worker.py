@@ -177,6 +177,29 @@ def test_after_the_signature_new_images_change_nothing_and_are_stated(
         assert new_images_since_signature(session, session.scalars(select(StudyRow)).one()) == 1
 
 
+def test_an_image_of_another_patient_after_the_signature_is_a_conflict_until_a_person_decides(
+    ward: Ward, files: list[Path], tmp_path: Path
+) -> None:
+    ward.receive(*files)
+    ward.close()
+    ward.work()
+    with ward.sessions.begin() as session:
+        session.add(a_signature(session))
+    for number in (4, 5):
+        other = {"SOPInstanceUID": f"1.2.3.{number}", "PatientID": "B", "PatientName": "Else^Someone"}
+        ward.receive(changed(files[0], tmp_path / f"{number}.dcm", **other))
+        assert ward.close() == 0
+        ward.work()
+        assert ward.study().state is StudyState.CONFLICT
+        assert ward.study().reason.startswith("an image since signature is of another patient: PatientName")
+    with ward.sessions.begin() as session:
+        study = session.scalars(select(StudyRow)).one()
+        resolve_conflict(session, study, study.patient_id, "admin")
+    ward.work()
+    assert (ward.study().state, [v.number for v in ward.versions()]) == (StudyState.SIGNED, [1, 2])
+    assert "patient conflict was resolved" in ward.study().reason
+
+
 def a_signature(session: Session) -> VersionRow:
     study, draft = session.scalars(select(StudyRow)).one(), session.scalars(select(VersionRow)).one()
     study.state = StudyState.SIGNED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,14 @@ import typer
 from amrg.cli.console import ResultTable, complain, out, print_json, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
 from amrg.cli.service import Config, sessions_of, settings_of
+
+
+class AuditFormat(StrEnum):
+    """How exported events are written."""
+
+    FHIR = "fhir"
+    DICOM = "dicom"
+
 
 app = typer.Typer(
     help="The audit trail of the service: who did what, in a chain that shows changes.", no_args_is_help=True
@@ -79,14 +88,18 @@ def verify(
 
 @app.command("export")
 def export(
-    file: Annotated[Path, typer.Argument(help="The file to write: one FHIR R4 AuditEvent a line.")],
+    file: Annotated[Path, typer.Argument(help="The file to write, one event a line.")],
     after: Annotated[int, typer.Option(min=0, help="Only rows after this number, as exported before.")] = 0,
+    written_as: Annotated[
+        AuditFormat, typer.Option("--format", help="FHIR R4 AuditEvent (JSON), or DICOM audit message (XML).")
+    ] = AuditFormat.FHIR,
     config: Config = None,
 ) -> None:
-    """Write the trail as FHIR AuditEvents, one a line, oldest first; the file is complete or not there at all."""
+    """Write the trail for a log server, one event a line, oldest first; the file is complete or not there at all."""
     from sqlalchemy import select
 
     from amrg.core.files import write_text
+    from amrg.service.audit.dicom import audit_message
     from amrg.service.audit.fhir import audit_event
     from amrg.service.database.engine import reading
     from amrg.service.database.tables import AuditRow
@@ -97,5 +110,8 @@ def export(
     refuse_unwritable(file.parent)
     with writing(file.parent), reading(sessions_of(settings)) as session:
         rows = session.scalars(found.execution_options(yield_per=500))
-        count = write_text(file, (audit_event(row, site).model_dump_json() for row in rows))
+        if written_as is AuditFormat.DICOM:
+            count = write_text(file, (audit_message(row, site) for row in rows))
+        else:
+            count = write_text(file, (audit_event(row, site).model_dump_json() for row in rows))
     say(f"{file}: {count} events")

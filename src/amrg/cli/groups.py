@@ -54,7 +54,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "users password": ("amrg users password doe",),
     "users token": ("amrg users token pacs --days 90",),
     "audit show": ("amrg audit show --limit 20", "amrg audit show --head"),
-    "audit export": ("amrg audit export events.ndjson", "amrg audit export events-2.ndjson --after 1500"),
+    "audit export": ("amrg audit export events.ndjson", "amrg audit export messages.xml --format dicom --after 1500"),
     "audit verify": ("amrg audit verify", "amrg audit verify --head NUMBER:SHA256"),
     "serve": ("amrg serve", "amrg serve --config amrg.toml --check"),
     "data list": ("amrg data list",),

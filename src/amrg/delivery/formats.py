@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from amrg.birads.version import ReportVersion
-from amrg.delivery.dicom import ObjectKind, cad_sr, encapsulated_pdf, measurement_sr, object_uid, report_pdf, text_sr
+from amrg.delivery.dicom.cad import cad_sr
+from amrg.delivery.dicom.encapsulation import encapsulated_pdf
+from amrg.delivery.dicom.identity import ObjectKind, object_uid
+from amrg.delivery.dicom.measurement import measurement_sr
+from amrg.delivery.dicom.pdf import report_pdf
+from amrg.delivery.dicom.text import text_sr
 from amrg.delivery.fhir import FhirProfile, report_bundle, report_id
 from amrg.delivery.hl7 import ReceiverProfile, control_id, oru_message
 from amrg.delivery.source import SourceStudy

@@ -18,6 +18,7 @@ from amrg.imaging.header import Header, read_header
 from amrg.service.database.engine import database_now
 from amrg.service.database.tables import InstanceRow, StudyRow, StudyState
 from amrg.service.storage import Spool, Storage
+from amrg.service.studies import arrived_late, was_signed
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
@@ -85,7 +86,7 @@ def receive(
         sender=sender[:64],
     )
     try:
-        received = _add_row(sessions, header, row)
+        received = _add_row(sessions, storage, header, row)
     except IntegrityError:  # the same bytes came twice in the same moment: the other one is the row
         received = _existing(sessions, row)
     except SQLAlchemyError:
@@ -121,7 +122,7 @@ def _header(spool: Spool, announced: tuple[str, str] | None) -> Header:
     return header
 
 
-def _add_row(sessions: sessionmaker[Session], header: Header, row: InstanceRow) -> Received:
+def _add_row(sessions: sessionmaker[Session], storage: Storage, header: Header, row: InstanceRow) -> Received:
     with sessions.begin() as session:
         now = database_now(session)
         study = _study(session, header, now)
@@ -136,13 +137,13 @@ def _add_row(sessions: sessionmaker[Session], header: Header, row: InstanceRow) 
             .values(current=False)
         )
         row.study_id, row.received_at = study.id, now
-        session.add(row)
         study.received_at = now
         study.image_revision += 1
-        if study.state is StudyState.SIGNED:
-            study.reason = "new images since signature"
+        if was_signed(session, study):
+            arrived_late(session, study, storage, patient_of(header))
         else:
             study.state, study.reason = StudyState.RECEIVING, ""
+        session.add(row)
         session.flush()
         return Received(study.id, row.id, duplicate=False)
 

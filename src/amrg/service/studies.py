@@ -22,6 +22,8 @@ from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 
 _SIGNED = ("final", "amended", "appended")
+_LATE = "new images since signature"
+WITHDRAWN = "report withdrawn"
 
 
 class ConflictError(AmrgError):
@@ -84,6 +86,30 @@ def _close(sessions: sessionmaker[Session], storage: Storage, study_id: int, set
     return True
 
 
+def was_signed(session: Session, study: StudyRow) -> bool:
+    """Whether a person has signed a version of the study's report, be it withdrawn by now."""
+    signed = (VersionRow.study_id == study.id, VersionRow.status.in_(_SIGNED))
+    return session.scalar(select(VersionRow.id).where(*signed).limit(1)) is not None
+
+
+def arrived_late(session: Session, study: StudyRow, storage: Storage, patient: Patient) -> None:
+    """State that an image arrived after the signature: a conflict where it is not of the patient who was signed for.
+
+    Nothing is drafted again: what was signed stays until a reader corrects or withdraws it.
+    """
+    if study.state is StudyState.CONFLICT:
+        return
+    refusal = one_patient([*patients_of(current_images(session, storage, study.id)), patient]).refusal
+    if refusal is None:
+        withdrawn = study.reason.startswith(WITHDRAWN)
+        study.reason = f"{WITHDRAWN}; {_LATE}" if withdrawn else _LATE
+        return
+    study.state = StudyState.CONFLICT
+    study.reason = f"an image since signature is of another patient: {refusal}: decide whose study it is"
+    detail = {"image_revision": study.image_revision, "reason": refusal, "signed": True}
+    audit.append(session, audit.SYSTEM, "patient conflict", study.study_instance_uid, detail)
+
+
 def queue_draft(session: Session, study: StudyRow, run_after: datetime.datetime | None = None) -> None:
     """Have a study drafted, once for each state of its images; not before `run_after`, where it waits for priors."""
     study.state, study.reason = StudyState.WAITING, ""
@@ -108,7 +134,7 @@ def patients_of(images: Sequence[StoredImage]) -> list[Patient]:
 
 
 def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: str, issuer: str | None = None) -> None:
-    """Decide that a study is of one of the patients that its images name, and have it drafted.
+    """Decide that a study is of one of the patients that its images name, and have it drafted, unless it was signed.
 
     The images of other patients stay stored, set aside with the reason. `issuer` is named where several gave the
     same PatientID. `actor` is recorded in the audit trail.
@@ -133,8 +159,11 @@ def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: 
             image.set_aside = "of another patient"
     for field in ("patient_key", "patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex"):
         setattr(study, field, getattr(hers[0], field))
-    study.image_revision += 1
-    queue_draft(session, study)
+    if was_signed(session, study):
+        study.state, study.reason = StudyState.SIGNED, f"a patient conflict was resolved; {_LATE}"
+    else:
+        study.image_revision += 1
+        queue_draft(session, study)
     detail = {"images": len(hers), "set_aside": len(images) - len(hers)}
     audit.append(session, actor, "patient conflict resolved", study.study_instance_uid, detail)
 

@@ -7,8 +7,7 @@ from pydicom.dataset import Dataset
 
 from amrg.birads import Decision, Draft, FindingDecision, Kind, Laterality, Status, View
 from amrg.delivery import SourceStudy
-from amrg.delivery.dicom import cad_sr
-from amrg.delivery.dicom.cad import detection
+from amrg.delivery.dicom.cad import cad_sr, detection
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk
 from tests.delivery.exams import EXAMS, STATUSES, decided, drafted, finding, headers, image_header, version_of
 

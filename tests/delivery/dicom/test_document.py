@@ -16,7 +16,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from amrg.birads import Draft, ReportVersion, Signature, Status, View
 from amrg.delivery import DeliveryError, SourceStudy, read_source
-from amrg.delivery.dicom import ObjectKind, cad_sr, encapsulated_pdf, measurement_sr, object_uid, text_sr
+from amrg.delivery.dicom.cad import cad_sr
+from amrg.delivery.dicom.encapsulation import encapsulated_pdf
+from amrg.delivery.dicom.identity import ObjectKind, object_uid
+from amrg.delivery.dicom.measurement import measurement_sr
+from amrg.delivery.dicom.text import text_sr
 from tests.delivery.dicom.partners import dciodvfy_errors, read_back, walk
 from tests.delivery.exams import SIGNED_AT, STATUSES, drafted, finding, headers, version_of
 

@@ -31,8 +31,8 @@ from amrg.birads import (
     lexicon,
 )
 from amrg.delivery import DeliveryError, SourceStudy, read_source
-from amrg.delivery.dicom import measurement_sr
 from amrg.delivery.dicom.codes import COMPOSITIONS, KINDS, descriptors, site
+from amrg.delivery.dicom.measurement import measurement_sr
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.imaging import read_studies
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk

@@ -9,8 +9,7 @@ from pydicom.dataset import Dataset
 
 from amrg.birads import Status
 from amrg.delivery import DeliveryError, SourceStudy
-from amrg.delivery.dicom import text_sr
-from amrg.delivery.dicom.text import text_sections
+from amrg.delivery.dicom.text import text_sections, text_sr
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk
 from tests.delivery.exams import EXAMS, STATUSES, drafted, headers, version_of
 

@@ -14,7 +14,7 @@ from pydicom.uid import BasicTextSRStorage, MammographyCADSRStorage
 from pynetdicom import AE, evt
 
 from amrg.birads import Status
-from amrg.delivery.dicom import text_sr
+from amrg.delivery.dicom.text import text_sr
 from amrg.service.senders import CStoreSender, Outcome, OutgoingDocument, Parked, Retry, Sent, StowSender
 from amrg.service.senders.cstore import outcome_of_status
 from tests.delivery.dicom.partners import read_back

@@ -17,6 +17,7 @@ from amrg.service.database.tables import StudyRow, StudyState, UserRole, UserRow
 from amrg.service.signing.checks import Caution, cautions, require_acknowledged
 from amrg.service.signing.editing import LONGEST_TEXT, Edit, edited, is_printable
 from amrg.service.signing.errors import BadEdit, NotAllowed, NotFound, PatientConflict, StaleVersion, WrongStatus
+from amrg.service.studies import WITHDRAWN
 from amrg.service.versions import add_version, newest_version, read_version
 
 Deliver = Callable[[Session, VersionRow], object]
@@ -208,8 +209,11 @@ def _sign(
     found = () if acknowledged is None else cautions(version, held.study, held.row.image_revision)
     signed = version.model_copy(update={"signature": signature_of(session, held.user)})
     require_acknowledged(found, acknowledged or ())
+    mixed = held.study.state is StudyState.CONFLICT
     held.study.state = StudyState.SIGNED
-    held.study.reason = "report withdrawn" if version.status is Status.WITHDRAWN else ""
+    held.study.reason = WITHDRAWN if version.status is Status.WITHDRAWN else ""
+    if mixed:  # a withdrawal is sent all the same
+        held.study.reason += "; its images name several patients"
     row = _add(session, held, signed)
     deliver(session, row)
     action = _ACTIONS[version.status]
