@@ -173,14 +173,17 @@ fuzz-parsing: $(READY)
 	$(BIN)/python scripts/fuzz_parsing.py --count $(TEXTS)
 
 # SIGKILL of the service's processes while 200 studies are in flight; ends with 1 where one is not drafted exactly once.
+# DATABASE is SQLAlchemy's URL of an empty PostgreSQL database; SQLite without one. EVERY: seconds between kills.
 STUDIES ?= 200
+EVERY ?= 10
+DATABASE ?=
 chaos: $(READY)
-	$(BIN)/python scripts/chaos.py --studies $(STUDIES)
+	$(BIN)/python scripts/chaos.py --studies $(STUDIES) --every $(EVERY) --database "$(DATABASE)"
 
 # Memory, open files and studies an hour over many studies.
 SOAK ?= 2000
 soak: $(READY)
-	$(BIN)/python scripts/soak.py --studies $(SOAK)
+	$(BIN)/python scripts/soak.py --studies $(SOAK) --database "$(DATABASE)"
 
 # Files a folder and imports between folders.
 layout: $(READY)

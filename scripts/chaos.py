@@ -1,6 +1,8 @@
-"""SIGKILL of the service's processes at random moments while studies are in flight: is each drafted exactly once?
+"""SIGKILL of the service's processes at random moments while studies are in flight: is each drafted and delivered once?
 
-Ends with 1 where a study is missing, drafted twice for one state of its images, or has a file that is not intact.
+Every draft is delivered by HL7 v2 to a receiver of this program. Ends with 1 where a study is missing, drafted twice for
+one state of its images, not delivered, delivered as another message when it was sent again, or has a file that is not
+intact.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ import argparse
 import os
 import random
 import signal
+import socketserver
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
 
 from service_load import KINDS, LoadedService, loaded_service, make_studies
@@ -33,11 +37,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # A process is killed here whatever it does, so a study that is hit twice is no suspect.
-        with loaded_service(folder / "service", asked.model, 1000, asked.database) as service:
+        with (
+            Receiver() as receiver,
+            loaded_service(folder / "service", asked.model, 1000, asked.database, receiver.settings) as service,
+        ):
             killer = Killer(service, asked.every, asked.seed)
             killer.start()
             attempts = [service.send(files) for files in make_studies(folder / "studies", asked.studies)]
             states = service.settle()
+            queued, arrived = service.deliver()
             killer.ended.set()
             killer.join()
             broken = not_intact(service, Storage(folder / "service" / "data" / "images"))
@@ -46,7 +54,45 @@ def main() -> int:
     print("killed: " + ", ".join(f"{kind} {killer.count[kind]}" for kind in KINDS))
     print("states: " + ", ".join(f"{state} {number}" for state, number in states.items()))
     print(f"drafted twice: {twice}; jobs set aside: {dead}; files not intact: {broken}")
-    return int(states != {"drafted": asked.studies} or twice > 0 or broken > 0)
+    again = sum(receiver.received.values()) - len(receiver.received)
+    print(f"deliveries: {arrived} of {queued}; messages received: {len(receiver.received)}, {again} of them again")
+    complete = arrived == queued == len(receiver.received)
+    return int(states != {"drafted": asked.studies} or twice > 0 or broken > 0 or not complete)
+
+
+class Receiver(socketserver.ThreadingTCPServer):
+    """A receiver of HL7 v2 over MLLP that accepts every message and counts them by control id (MSH-10)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Receiving)
+        self.received: Counter[str] = Counter()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def settings(self) -> str:
+        """It as a destination of drafts."""
+        port = self.server_address[1]
+        return f'[[destinations]]\nname = "ris"\nkind = "mllp"\nhost = "127.0.0.1"\nport = {port}\nsends = "all"\n'
+
+
+class Receiving(socketserver.StreamRequestHandler):
+    """One connection, with one message."""
+
+    server: Receiver
+
+    def handle(self) -> None:
+        """Read a message and acknowledge it."""
+        message = b""
+        while not message.endswith(b"\x1c\x0d"):
+            if not (part := self.connection.recv(1 << 16)):
+                return
+            message += part
+        control_id = message.split(b"|", 10)[9].decode()
+        self.server.received[control_id] += 1
+        answer = f"MSH|^~\\&|RIS|H|AMRG||20261128||ACK^R01^ACK|1|P|2.5.1\rMSA|AA|{control_id}\r"
+        self.wfile.write(b"\x0b" + answer.encode() + b"\x1c\x0d")
 
 
 class Killer(threading.Thread):

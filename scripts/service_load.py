@@ -13,17 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pydicom
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.phantom import POPULATIONS, Size, draw_set
 from amrg.service.database.engine import open_database, reading
-from amrg.service.database.tables import JobRow, JobState, StudyRow, StudyState, VersionRow
+from amrg.service.database.tables import DeliveryRow, JobKind, JobRow, JobState, StudyRow, StudyState, VersionRow
 from amrg.service.settings import Settings
 
 KINDS = ("node", "worker", "partners")
+_OPEN = (JobState.WAITING, JobState.RUNNING)
 UNSETTLED = (StudyState.RECEIVING, StudyState.WAITING)
 
 
@@ -61,6 +63,17 @@ class LoadedService:
             time.sleep(1)
         return self.states()
 
+    def deliver(self) -> tuple[int, int]:
+        """Wait until nothing is to be delivered any more; how many deliveries there were, and arrived."""
+        while self._count(select(JobRow).where(JobRow.kind == JobKind.DELIVER, JobRow.state.in_(_OPEN))):
+            time.sleep(1)
+        arrived = select(DeliveryRow).where(DeliveryRow.delivered_at.is_not(None))
+        return self._count(select(DeliveryRow)), self._count(arrived)
+
+    def _count(self, rows: Select[Any]) -> int:
+        with reading(self.sessions) as session:
+            return session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+
     def twice(self) -> int:
         """How many drafts there are beyond one for each state of a study's images."""
         with reading(self.sessions) as session:
@@ -76,14 +89,16 @@ class LoadedService:
 
 
 @contextmanager
-def loaded_service(folder: Path, model: str, losses: int = 2, database: str = "") -> Iterator[LoadedService]:
-    """`amrg serve` in a folder, until the block ends."""
+def loaded_service(
+    folder: Path, model: str, losses: int = 2, database: str = "", more: str = ""
+) -> Iterator[LoadedService]:
+    """`amrg serve` in a folder, until the block ends; `more` are lines of its settings."""
     folder.mkdir(parents=True, exist_ok=True)
     ports = [_free_port(), _free_port()]
     config = folder / "amrg.toml"
     config.write_text(
         f'folder = "{folder.resolve() / "data"}"\ndatabase_url = "{database}"\nmodel = "{model}"\nquiet_seconds = 2\n'
-        f"reserve_megabytes = 0\n[dicom]\nport = {ports[0]}\n[http]\nport = {ports[1]}\n[jobs]\nlosses = {losses}\n",
+        f"reserve_megabytes = 0\n[dicom]\nport = {ports[0]}\n[http]\nport = {ports[1]}\n[jobs]\nlosses = {losses}\n{more}",
         encoding="utf-8",
     )
     sessions = open_database(database or Settings(folder=folder.resolve() / "data").database)

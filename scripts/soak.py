@@ -23,12 +23,13 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--model", default="fixed", help="fixed: an engine that writes a constant text")
     parser.add_argument("--bare", type=int, default=20, help="studies that the bare model is timed on")
+    parser.add_argument("--database", default="", help="SQLAlchemy's URL; SQLite where none is given")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, samples = Path(name), []
         (exam,) = make_one(folder / "bare")
         bare = bare_rate(exam, asked.model, asked.bare)
-        with loaded_service(folder / "service", asked.model) as service:
+        with loaded_service(folder / "service", asked.model, database=asked.database) as service:
             began = time.monotonic()
             for number, files in enumerate(make_studies(folder / "studies", asked.studies), 1):
                 service.send(files)
