@@ -1,8 +1,8 @@
 """SIGKILL of the service's processes at random moments while studies are in flight: is each drafted and delivered once?
 
-Every draft is delivered by HL7 v2 to a receiver of this program. Ends with 1 where a study is missing, drafted twice for
-one state of its images, not delivered, delivered as another message when it was sent again, or has a file that is not
-intact.
+Every draft is delivered by HL7 v2 to a receiver of this program. Ends with 1 where a study is missing, drafted twice
+for one state of its images, not delivered, delivered as another message when it was sent again, or has a file that is
+not intact.
 """
 
 from __future__ import annotations

@@ -98,7 +98,8 @@ def loaded_service(
     config = folder / "amrg.toml"
     config.write_text(
         f'folder = "{folder.resolve() / "data"}"\ndatabase_url = "{database}"\nmodel = "{model}"\nquiet_seconds = 2\n'
-        f"reserve_megabytes = 0\n[dicom]\nport = {ports[0]}\n[http]\nport = {ports[1]}\n[jobs]\nlosses = {losses}\n{more}",
+        f"reserve_megabytes = 0\n[dicom]\nport = {ports[0]}\n[http]\nport = {ports[1]}\n[jobs]\nlosses = {losses}\n"
+        f"{more}",
         encoding="utf-8",
     )
     sessions = open_database(database or Settings(folder=folder.resolve() / "data").database)
