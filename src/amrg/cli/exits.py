@@ -80,6 +80,7 @@ EXIT_OF: dict[str, Exit] = {
     "NotReported": Exit.UNREADABLE,
     "Permanent": Exit.UNREADABLE,
     "PhantomError": Exit.UNREADABLE,
+    "RayError": Exit.USAGE,
     "RecipeError": Exit.USAGE,
     "ReportFileError": Exit.UNREADABLE,
     "ServeError": Exit.USAGE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,16 @@ from amrg.cli.completion import FACILITIES, MASTECTOMIES, REPORT_FORMATS, STYLES
 from amrg.cli.console import busy, complain, fail, quieten, writing
 from amrg.cli.exits import Exit
 from amrg.cli.report_results import JsonStream, ReportResults
-from amrg.cli.study_input import AnswerOption, AsJson, EngineOption, StudyPath, answer_form, refuse_without_study
+from amrg.cli.study_input import (
+    AnswerOption,
+    AsJson,
+    EngineOption,
+    RayAddress,
+    StudyPath,
+    absolute_model,
+    answer_form,
+    refuse_without_study,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
     from amrg.generation import DraftOptions, Engine
     from amrg.generation.bulk.drafting import BulkOptions, TaskResult
     from amrg.generation.bulk.index import StudyIndex
+    from amrg.generation.bulk.processes import WorkerPlan
     from amrg.imaging import Intake
 
 
@@ -76,11 +87,18 @@ def report(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds that a study may take; its worker process is then ended.")
     ] = 600,
+    ray: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Draft the BI-RADS report of every study at PATH; run again, it resumes."""
+    from amrg.generation.bulk.attempts import new_session
     from amrg.generation.bulk.drafting import BulkOptions
+    from amrg.generation.bulk.processes import WorkerPlan
 
+    if ray is not None:  # other machines have another current folder, and none of a zip's unpacked files
+        if not path.is_dir():
+            fail(Exit.USAGE, f"--ray takes a folder that all machines share, {path.name} is none")
+        path, folder, model = path.resolve(), folder.resolve(), absolute_model(model)
     chosen = _draft_options(style, facility, force, mastectomy)
     options = BulkOptions(folder, _formats(formats), chosen, identify, retry_failed)
     form = answer_form(answer)
@@ -95,11 +113,11 @@ def report(
                 )
             load = partial(_loader(engine_name, model), model, answer=form, engine=engine_name)
             with writing(folder), _exit_on_errors():
-                if index.studies <= 1 or workers == 0:
+                if ray is None and (index.studies <= 1 or workers == 0):
                     _draft_here(index, path, load, options, results)
                 else:
-                    count = workers or _default_workers(model)
-                    _draft_in_processes(index, load, options, results, (min(count, len(index)), timeout))
+                    count = workers or (None if ray else min(_default_workers(model), len(index)))
+                    _draft_elsewhere(index, WorkerPlan(load, options, new_session(), timeout), results, (ray, count))
                 _list_failed(results)
         results.leave(path)
 
@@ -180,26 +198,30 @@ def _print_all(outcomes: Iterator[TaskResult], results: ReportResults) -> None:
         results.add(result)
 
 
-def _draft_in_processes(
-    index: StudyIndex,
-    load: Callable[[], Engine],
-    options: BulkOptions,
-    results: ReportResults,
-    processes: tuple[int, float],
+def _draft_elsewhere(
+    index: StudyIndex, plan: WorkerPlan, results: ReportResults, where: tuple[str | None, int | None]
 ) -> None:
-    """Draft all in worker processes: how many, and the seconds that a study may take."""
-    from amrg.generation.bulk.attempts import new_session
-    from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
+    """Draft all in worker processes, or in the actors of a Ray cluster: its address, and how many there are."""
+    from amrg.core.ray_cluster import RayPlan
+    from amrg.generation.bulk.on_ray import draft_on_ray
+    from amrg.generation.bulk.processes import WorkerReady, draft_in_processes
 
-    workers, timeout = processes
-    plan = WorkerPlan(load, options, new_session(), timeout)
-    with closing(draft_in_processes(index.tasks(), plan, workers)) as messages:
+    address, workers = where
+    if address is None:
+        messages = draft_in_processes(index.tasks(), plan, workers or 1)
+    else:
+        messages = draft_on_ray(index.tasks(), plan, RayPlan(address, workers))
+    noted: set[str] = set()
+    with closing(messages):
         with busy("loading the model"):
-            first = next(messages)
-        assert isinstance(first, WorkerReady)
-        for line in first.notes:
-            complain(line)
-        _print_all((m for m in messages if not isinstance(m, WorkerReady)), results)
+            first = next(messages, None)
+        for message in chain([first] if first else [], messages):
+            if isinstance(message, WorkerReady):
+                for line in [line for line in message.notes if line not in noted]:
+                    complain(line)
+                    noted.add(line)
+            else:
+                results.add(message)
 
 
 def _list_failed(results: ReportResults) -> None:

@@ -32,6 +32,15 @@ EngineOption = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
+RayAddress = Annotated[
+    str | None, typer.Option("--ray", help="Address of a Ray cluster that does the work: host:port, ray://..., auto.")
+]
+
+
+def absolute_model(model: str | None) -> str | None:
+    """A model's folder as other machines find it; a hub name as it is."""
+    return str(Path(model).resolve()) if model is not None and Path(model).exists() else model
+
 
 def answer_form(given: str | None) -> AnswerForm | None:
     """The form of answer that is requested; leaves with one line where there is no such form."""

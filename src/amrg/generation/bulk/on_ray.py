@@ -1,0 +1,75 @@
+"""Tasks drafted by the actors of a Ray cluster, with the same records as in processes of one machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from amrg.core.ray_cluster import RayError, RayPlan, Work, is_node_up, map_on_ray, node_id
+from amrg.generation.bulk.drafting import TaskResult, UnwritableOutput
+from amrg.generation.bulk.index import StudyTask
+from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
+from amrg.generation.bulk.records import RECORDS, TaskRecord
+
+
+def draft_on_ray(tasks: Iterable[StudyTask], plan: WorkerPlan, ray: RayPlan) -> Generator[WorkerReady | TaskResult]:
+    """A result a task, as they come, each with the lines of its engine before it. No draft goes through Ray.
+
+    The files of the tasks and the folder of reports are where all nodes find them, by absolute paths.
+
+    Raises:
+        RayError: the cluster cannot be reached, the engine cannot be loaded, or the folder is not shared by all nodes.
+    """
+    shared = _shared_mark(plan)
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    shared.touch()
+    by_name: dict[str, StudyTask] = {}
+    try:
+        for line in map_on_ray(_noted(tasks, by_name), partial(_make, plan), ray):
+            result = json.loads(line)
+            yield WorkerReady(tuple(result["notes"]), 1)
+            record = TaskRecord.model_validate(result["record"])
+            yield TaskResult(by_name.pop(result["task"]), record, result["resumed"])
+    finally:
+        shared.unlink(missing_ok=True)
+
+
+def _noted(tasks: Iterable[StudyTask], by_name: dict[str, StudyTask]) -> Iterator[str]:
+    """Tasks as lines, each kept until its result comes."""
+    for task in tasks:
+        by_name[task.name] = task
+        yield json.dumps({"name": task.name, "files": [str(f) for f in task.files], "studies": task.studies})
+
+
+def _shared_mark(plan: WorkerPlan) -> Path:
+    """A file that every node sees while the command runs."""
+    return plan.options.folder / RECORDS / f"{plan.session}.run"
+
+
+def _make(plan: WorkerPlan) -> Work:
+    """The work of an actor: its engine loaded, lines of tasks to lines of records."""
+    if not _shared_mark(plan).is_file():
+        raise RayError(f"{plan.options.folder}: not seen on node {node_id()}; name an --out that all nodes share")
+    drafter = plan.drafter(node_id(), is_node_up)
+
+    def draft(lines: list[str]) -> list[str]:
+        tasks = [_task(line) for line in lines]
+        try:
+            results = {result.task.name: result for result in drafter.run(tasks)}
+        except UnwritableOutput as error:
+            raise RayError(f"{error.error.filename}: cannot be written ({error.error.strerror})") from error
+        return [_line(results[task.name], drafter.engine.notes) for task in tasks]
+
+    return draft
+
+
+def _task(line: str) -> StudyTask:
+    fields = json.loads(line)
+    return StudyTask(fields["name"], tuple(map(Path, fields["files"])), tuple(fields["studies"]))
+
+
+def _line(result: TaskResult, notes: tuple[str, ...]) -> str:
+    record = result.record.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps({"task": result.task.name, "record": record, "resumed": result.resumed, "notes": notes})

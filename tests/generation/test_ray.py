@@ -1,0 +1,106 @@
+"""Studies on a real Ray cluster of several nodes on this machine, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from amrg.cli import Exit, app
+from amrg.core.ray_cluster import RayError, RayPlan, map_on_ray
+from amrg.generation.bulk.attempts import new_session
+from amrg.generation.bulk.on_ray import draft_on_ray
+from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
+from amrg.generation.bulk.records import StudyOutcome, StudyStatus
+from tests.generation.bulk_studies import (
+    FatalEngine,
+    contents,
+    draft_here,
+    index_of,
+    options_of,
+    write_studies,
+)
+
+pytest.importorskip("ray", reason="Ray is an extra: pip install 'amrg[ray]'")
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, and of its sockets
+
+STORE = 80 * 2**20  # bytes of a node's object store
+
+
+@dataclass(frozen=True)
+class SlowFatalEngine(FatalEngine):
+    """Ends its process over a study of two views; any other takes a while, so that a node is killed in its middle."""
+
+    def generate(self, requests):  # type: ignore[no-untyped-def]
+        sleep(0.3 * len(requests))
+        return super().generate(requests)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        head = {"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
+        nodes: Any = import_module("ray.cluster_utils").Cluster(initialize_head=True, head_node_args=head)
+        nodes.add_node(num_cpus=1, object_store_memory=STORE)
+        yield nodes
+        nodes.shutdown()
+
+
+def test_a_study_has_exactly_one_result_when_a_node_is_killed(cluster: Any, tmp_path: Path) -> None:
+    """The rows of 12 studies: 11 drafted, and one set aside that ends its actor's process twice."""
+    source, out = write_studies(tmp_path / "in", 12), tmp_path / "out"
+    for name in ("LMLO.dcm", "RMLO.dcm"):
+        (source / "1.2.5" / name).unlink()
+    killed = cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    plan = WorkerPlan(SlowFatalEngine, options_of(out), new_session())
+    rows: list[StudyOutcome] = []
+    with closing(index_of(source)) as index:
+        for message in draft_on_ray(index.tasks(), plan, RayPlan(cluster.address, batch=2)):
+            if isinstance(message, WorkerReady):
+                continue
+            rows += message.record.rows
+            if len(rows) == 2:
+                cluster.remove_node(killed, allow_graceful=False)
+    assert sorted(row.study_instance_uid for row in rows) == sorted(f"1.2.{number}" for number in range(1, 13))
+    assert [row.study_instance_uid for row in rows if row.status is StudyStatus.FAILED] == ["1.2.5"]
+    assert {row.images for row in rows if row.status is StudyStatus.DRAFTED} == {4}
+    (source / "1.2.5" / "LCC.dcm").unlink()
+    (source / "1.2.5" / "RCC.dcm").unlink()
+    here = tmp_path / "here"
+    draft_here(source, options_of(here), SlowFatalEngine())
+    reports = {name: content for name, content in contents(out).items() if not name.startswith(".")}
+    assert reports == {name: content for name, content in contents(here).items() if not name.startswith(".")}
+
+
+def test_the_command_drafts_on_a_cluster_and_resumes(cluster: Any, tmp_path: Path) -> None:
+    source, out = write_studies(tmp_path / "in", 2), tmp_path / "out"
+    command = ["report", str(source), "--out", str(out), "--ray", cluster.address, "--force", "--format", "text,json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == Exit.OK, done.output
+    assert "1.2.1" in done.stdout
+    again = CliRunner().invoke(app, [*command, "--workers", "1"])
+    assert again.exit_code == Exit.OK, again.output
+    assert "2 drafts, 2 of them from an earlier run" in again.stderr
+
+
+def failing() -> Any:
+    raise RayError("no work here")
+
+
+def test_work_that_cannot_start_is_one_error(cluster: Any) -> None:
+    with pytest.raises(RayError, match="no work here"):
+        list(map_on_ray(["a", "b"], failing, RayPlan(cluster.address, workers=1)))
+
+
+def test_a_cluster_that_is_not_there_is_one_error() -> None:
+    with pytest.raises(RayError, match="no Ray cluster answers there"):
+        list(map_on_ray(["a"], failing, RayPlan("127.0.0.1:1")))
