@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from amrg.generation.bulk.attempts import Attempts, new_session
 from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult
 from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
-from amrg.generation.engines.base import Generation
+from amrg.generation.engines.base import Generation, Request
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging.containers import files_of
 from amrg.imaging.scanning import scan_file
@@ -43,7 +43,7 @@ def options_of(out: Path, **changes: object) -> BulkOptions:
 class FatalEngine(FixedEngine):
     """Ends its process over a study of two views."""
 
-    def generate(self, requests):  # type: ignore[no-untyped-def]
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         if any(len(request.views) == 2 for request in requests):
             os._exit(7)
         return super().generate(requests)
@@ -53,7 +53,7 @@ class FatalEngine(FixedEngine):
 class FailingEngine(FixedEngine):
     """Raises over a study of two views, with a text that quotes it."""
 
-    def generate(self, requests) -> Iterator[Generation]:  # type: ignore[no-untyped-def]
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         if any(len(request.views) == 2 for request in requests):
             raise KeyError("Doe^Jane")
         return super().generate(requests)

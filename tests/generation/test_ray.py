@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +20,7 @@ from amrg.generation.bulk.attempts import new_session
 from amrg.generation.bulk.on_ray import draft_on_ray
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
 from amrg.generation.bulk.records import StudyOutcome, StudyStatus
+from amrg.generation.engines.base import Generation, Request
 from tests.generation.bulk_studies import (
     FatalEngine,
     contents,
@@ -39,7 +40,7 @@ STORE = 80 * 2**20  # bytes of a node's object store
 class SlowFatalEngine(FatalEngine):
     """Ends its process over a study of two views; any other takes a while, so that a node is killed in its middle."""
 
-    def generate(self, requests):  # type: ignore[no-untyped-def]
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         sleep(0.3 * len(requests))
         return super().generate(requests)
 
