@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study setup report demo show-node chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study setup report demo show-node chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -157,6 +157,10 @@ show-sweep: show-data
 # A shrunk MedGemma by Google's notebook and by amrg, in one run: ratios of speed, memory and the time of a sweep.
 bench-training: $(READY)
 	$(BIN)/python scripts/bench_training.py
+
+# Exports served by a real vLLM on this processor, in an environment of its own under runs/check-vllm (3 GB): texts equal.
+check-vllm: $(READY)
+	$(BIN)/python scripts/check_vllm.py
 
 # The pictures that the README opens with.
 pictures: example

@@ -29,14 +29,20 @@ from amrg.models.load import load_model
 from tests.models.adapted import adapter_for
 from tests.models.tiny import TINY
 
+IMAGES = """{"image": {"count": 8, "width": 56, "height": 56}, "video": 0}"""
+OPTIONS = f"--generation-config vllm --limit-mm-per-prompt '{IMAGES}'"
+
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = TINY["gemma3"](tmp_path_factory.mktemp("base"))
     folder = tmp_path_factory.mktemp("exports")
     adapter = adapter_for(base, folder / "tuned")
-    export_merged(ExportRequest(adapter, folder / "merged"))
-    export_adapter(ExportRequest(adapter, folder / "adapter"))
+    merged = export_merged(ExportRequest(adapter, folder / "merged"))
+    alone = export_adapter(ExportRequest(adapter, folder / "adapter"))
+    assert merged.serve == f"vllm serve {folder / 'merged'} --served-model-name {merged.name} {OPTIONS}"
+    options = f"--enable-lora --max-lora-rank 8 --lora-modules {alone.name}={folder / 'adapter'}"
+    assert alone.serve == f"vllm serve {base} {options} {OPTIONS}"
     return {"base": base, "merged": folder / "merged", "adapter": folder / "adapter"}
 
 

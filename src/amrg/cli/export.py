@@ -115,4 +115,6 @@ def _show(done: Exported, converted: tuple[Converted, ...]) -> None:
     out.print(f"weights changed of those trained: {counts}")
     for part in converted:
         out.print(f"{part.file}: {counted(part.tensors, 'tensor')}")
+    if done.serve is not None:
+        out.print(f"serve it with vLLM: {done.serve}", markup=False, soft_wrap=True)
     out.print(f"{done.kind} export of {done.base}, stored as {done.stored}, in {done.folder}", markup=False)

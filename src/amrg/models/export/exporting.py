@@ -44,9 +44,16 @@ from amrg.models.export.changes import changed_weights, changes_by_part, refuse_
 from amrg.models.export.knowing import known_answers_of
 from amrg.models.export.notices import terms_of
 from amrg.models.export.verifying import Answers, ExportComparison, answers_of, compare_answers, refuse_unlike
-from amrg.models.export.vllm import adapter_notes, adapter_obstacles, merged_obstacles
+from amrg.models.export.vllm import (
+    adapter_notes,
+    adapter_obstacles,
+    merged_obstacles,
+    serve_adapter_command,
+    serve_command,
+)
 from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
 from amrg.models.hubnames import checkpoint_shapes, hub_name, rename_to_hub
+from amrg.models.known_answers import read_known_answers
 from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged
 
 COPIED = (RECIPE_FILE, TRAINING_FILE)
@@ -77,7 +84,10 @@ class ExportRequest:
 
 
 class Exported(Value):
-    """The files, the comparison, and warnings for serving."""
+    """The files, the comparison, and warnings for serving.
+
+    `name` is what to serve it under; `serve` is the command for vLLM, None where that cannot serve it.
+    """
 
     folder: Path
     kind: ExportKind
@@ -85,6 +95,8 @@ class Exported(Value):
     stored: str
     files: tuple[str, ...]
     comparison: ExportComparison
+    name: str
+    serve: str | None
     warnings: tuple[str, ...]
 
 
@@ -93,7 +105,8 @@ class Original:
     """Answers of base and adapter before the export, and the contents of the base's files.
 
     `redundant` are weight names in those files that an export does not need: tied to others, or unknown to the class;
-    `trained` are the hub names of the weights that the adapter changes, `files` is the base's folder.
+    `trained` are the hub names of the weights that the adapter changes, `files` is the base's folder;
+    `servable`: whether vLLM can serve the export.
     """
 
     base: Answers
@@ -104,6 +117,7 @@ class Original:
     files: Path
     stored: torch.dtype
     origin: Origin
+    servable: bool
 
 
 def export_merged(request: ExportRequest) -> Exported:
@@ -244,6 +258,7 @@ def _before(unmerged: Unmerged, request: ExportRequest, obstacles: tuple[str, ..
             terms=terms_of(name, files),
             warnings=(*loaded.notes, *obstacles, *notes),
         ),
+        servable=not obstacles,
     )
 
 
@@ -356,6 +371,13 @@ def _atomic_folder(request: ExportRequest) -> Iterator[Path]:
 
 
 def _exported(request: ExportRequest, kind: ExportKind, before: Original, comparison: ExportComparison) -> Exported:
+    known, origin = read_known_answers(request.out), before.origin
+    merged = kind is ExportKind.MERGED
+    command = (
+        serve_command(request.out, known)
+        if merged
+        else serve_adapter_command(request.out, known, origin.base, origin.warnings)
+    )
     return Exported(
         folder=request.out,
         kind=kind,
@@ -363,5 +385,7 @@ def _exported(request: ExportRequest, kind: ExportKind, before: Original, compar
         stored=comparison.stored,
         files=tuple(sorted(file.name for file in request.out.iterdir())),
         comparison=comparison,
-        warnings=before.origin.warnings,
+        name=known.name,
+        serve=command if before.servable else None,
+        warnings=origin.warnings,
     )

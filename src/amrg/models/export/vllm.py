@@ -5,8 +5,12 @@ For vLLM 0.33 (`lora/peft_helper.py`, `lora/model_manager.py`, `models/gemma3_mm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from amrg.models.backbones.base import Part
 from amrg.models.embedded.tokenizer import LINE_ENDS
+from amrg.models.known_answers import KnownAnswers
 from amrg.models.load import LoadedModel, Unmerged
 
 
@@ -56,7 +60,30 @@ def adapter_notes(unmerged: Unmerged) -> tuple[str, ...]:
     notes = [f"vLLM: --enable-lora --max-lora-rank {_served_rank(max(unmerged.attached.placement.ranks.values()))}"]
     if {Part.TOWER, Part.PROJECTOR} & _parts(unmerged):
         notes.append("vLLM: --enable-tower-connector-lora, else it skips the adapter's weights in tower and connector")
+        notes.append("SGLang: skips the adapter's weights in tower and connector; export with --merge")
     return tuple(notes)
+
+
+MOST_IMAGES = 8
+"""Images of the largest study that the printed command lets through: two views twice of both breasts."""
+
+
+def serve_command(folder: Path, known: KnownAnswers) -> str:
+    """The command by which vLLM serves a merged export under the name that follows from its weights."""
+    return f"vllm serve {folder} --served-model-name {known.name} {_common_options(known)}"
+
+
+def serve_adapter_command(folder: Path, known: KnownAnswers, base: str, notes: Sequence[str]) -> str:
+    """The same of an adapter with its base; `notes` are its `adapter_notes`, which name options."""
+    options = " ".join(note.removeprefix("vLLM: ").partition(",")[0] for note in notes if note.startswith("vLLM: --"))
+    return f"vllm serve {base} {options} --lora-modules {known.name}={folder} {_common_options(known)}"
+
+
+def _common_options(known: KnownAnswers) -> str:
+    """Images of a study at the model's size, no room for video, and no sampling settings of the checkpoint's own."""
+    size = known.settings.encoding.size
+    images = f'{{"image": {{"count": {MOST_IMAGES}, "width": {size}, "height": {size}}}, "video": 0}}'
+    return f"--generation-config vllm --limit-mm-per-prompt '{images}'"
 
 
 def _parts(unmerged: Unmerged) -> set[Part]:
