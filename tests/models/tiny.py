@@ -36,20 +36,18 @@ def tiny_gemma3(folder: Path) -> Path:
         patch_size=14,
         vision_use_head=False,
     )
-    return write_gemma3(folder, tower, 4, ViewEncoding(size=SIZE))
+    return _write_gemma3(folder, tower, 4, ViewEncoding(size=SIZE))
 
 
 def tiny_embedded(folder: Path) -> Path:
     """The embedded model's classes: Gemma 3 with the tower that finds candidates, on images of 128 pixels."""
     tower = MammogramTowerConfig(image_size=128, pyramid_width=16)
     encoding = ViewEncoding(size=128, channels=Channels.LAYERS, hanging=Hanging.CHEST_WALL_LEFT)
-    return write_gemma3(folder, tower, CANDIDATES + 1, encoding)
+    return _write_gemma3(folder, tower, CANDIDATES + 1, encoding)
 
 
-def write_gemma3(
-    folder: Path, tower: PretrainedConfig, tokens_a_view: int, encoding: ViewEncoding, head: int = 8
-) -> Path:
-    """A checkpoint of random weights with a tower of the given configuration; `head` is the width of a head."""
+def _write_gemma3(folder: Path, tower: PretrainedConfig, tokens_a_view: int, encoding: ViewEncoding) -> Path:
+    """A checkpoint of random weights with a tower of the given configuration."""
     torch.manual_seed(0)
     tokenizer = train_tokenizer(CORPUS, 400)
     numbers = vocabulary(tokenizer)
@@ -61,8 +59,8 @@ def write_gemma3(
             num_hidden_layers=3,
             num_attention_heads=4,
             num_key_value_heads=2,
-            head_dim=head,
-            query_pre_attn_scalar=head,
+            head_dim=8,
+            query_pre_attn_scalar=8,
             max_position_embeddings=512,
             sliding_window=64,
             layer_types=["sliding_attention", "sliding_attention", "full_attention"],

@@ -40,16 +40,12 @@ _SYSTEM = (
 )
 
 
-def tiny_qwen2_5_vl(folder: Path, head: int = 8) -> Path:
-    """8 x 8 patches, 16 tokens in four windows: one layer sees windows, one all, before three language layers.
-
-    `head` is the width of a head of the language model, half that of the tower's.
-    """
+def tiny_qwen2_5_vl(folder: Path) -> Path:
+    """8 x 8 patches, 16 tokens in four windows: one layer sees windows, one all, before three language layers."""
     tokenizer = _tokenizer()
-    vision = {"hidden_size": 4 * head, "intermediate_size": 48, "depth": 2, "num_heads": 2, "out_hidden_size": 4 * head}
-    positions = _positions(interleaved=False) | {"mrope_section": [head // 4, head // 8, head // 8]}
+    vision = {"hidden_size": 32, "intermediate_size": 48, "depth": 2, "num_heads": 2, "out_hidden_size": 32}
     config = Qwen2_5_VLConfig(
-        text_config=_text(tokenizer, rope_parameters=positions, hidden_size=4 * head),
+        text_config=_text(tokenizer, rope_parameters=_positions(interleaved=False)),
         vision_config={**vision, "patch_size": 14, "window_size": 56, "fullatt_block_indexes": [1]},
         tie_word_embeddings=True,
         **_marks(tokenizer),
