@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study setup report demo show-node chaos soak test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study setup report demo show-node chaos soak large-object test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -188,6 +188,12 @@ chaos: $(READY)
 SOAK ?= 2000
 soak: $(READY)
 	$(BIN)/python scripts/soak.py --studies $(SOAK) --database "$(DATABASE)"
+
+# Large multi-frame objects to a node at the same time; ends with 1 where its memory grew with them. Needs room for them.
+MEGABYTES ?= 800
+PARALLEL ?= 4
+large-object: $(READY)
+	$(BIN)/python scripts/large_object.py --megabytes $(MEGABYTES) --parallel $(PARALLEL)
 
 # Files a folder and imports between folders.
 layout: $(READY)

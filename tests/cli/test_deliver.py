@@ -18,7 +18,7 @@ from amrg.cli import Exit, app
 from amrg.delivery.formats import FORMATS
 from amrg.imaging import read_studies
 from tests.delivery.exams import drafted, finding, version_of
-from tests.imaging.changed import change_all, put, write_exam
+from tests.imaging.changed import change_all, copied, put, write_exam
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,21 @@ def test_a_draft_in_every_format_says_that_nobody_signed_it(report: Path, exam: 
     assert b"|P\r" in written["report.hl7"].replace(b"|P|", b"|P\r")
     for content in written.values():
         assert b"amrg-embedded" in content
+
+
+def test_a_second_draft_has_a_number_and_an_order_an_accession_number(report: Path, exam: Path, tmp_path: Path) -> None:
+    copy = change_all(copied(exam, tmp_path / "film"), put(AccessionNumber=""))
+    out = tmp_path / "out"
+    done = run(report, "--study", copy, "--to", "fhir,hl7", "--accession", "B-8", "--number", 2, "--out", out)
+    assert done.exit_code == 0, done.output
+    (order,) = [line.split("|") for line in (out / "report.hl7").read_text().splitlines() if line.startswith("OBR")]
+    assert order[18] == "B-8"
+    assert '"B-8"' in (out / "report-fhir.json").read_text()
+    new = tmp_path / "new"
+    refused(run(report, "--study", exam, "--to", "hl7", "--accession", "B-8", "--out", new), new, Exit.NOT_DELIVERED)
+    refused(run(report, "--study", copy, "--to", "sr", "--accession", "B-8", "--out", new), new, Exit.USAGE)
+    (signed := tmp_path / "v.json").write_text(version_of(a_draft_of(exam), Status.FINAL).model_dump_json())
+    refused(run(signed, "--study", exam, "--to", "sr", "--number", 3, "--out", new), new, Exit.USAGE, "stays that")
 
 
 def test_the_same_report_gives_the_same_bytes(report: Path, exam: Path, tmp_path: Path) -> None:

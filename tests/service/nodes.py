@@ -79,10 +79,10 @@ def station(program: str, *arguments: str | Path) -> subprocess.CompletedProcess
 
 @contextmanager
 def running_node(
-    folder: Path, dicom: DicomSettings | None = None, storage: Storage | None = None, **settings: object
+    folder: Path, dicom: DicomSettings | None = None, storage: Storage | None = None, port: int = 0, **settings: object
 ) -> Iterator[RunningNode]:
-    """A node on a free port for as long as the block runs."""
-    dicom = (dicom or DicomSettings()).model_copy(update={"port": 0})
+    """A node on a free port, or the one named, for as long as the block runs."""
+    dicom = (dicom or DicomSettings()).model_copy(update={"port": port})
     values = Settings.model_validate({"folder": folder, "quiet_seconds": 0, "reserve_megabytes": 0, **settings})
     values = values.model_copy(update={"dicom": dicom})
     sessions = open_database(sqlite_with_tables(values.folder / "amrg.sqlite3"))

@@ -37,14 +37,23 @@ def deliver(
     profile: Annotated[
         Path | None, typer.Option(help="TOML file: how the receivers of HL7 v2 and FHIR want them.")
     ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(min=1, help="Version number of a draft: one more than the last delivered."),
+    ] = None,
+    accession: Annotated[
+        str, typer.Option(help="Accession number of the order for hl7 and fhir, where the images name none.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a report for other systems: DICOM SR, Encapsulated PDF, FHIR, HL7 v2."""
     chosen, site = _formats(formats), _profile(profile)
-    version = _version(report, facility)
+    if accession and set(chosen) - {"fhir", "hl7"}:
+        fail(Exit.USAGE, "--accession is for hl7 and fhir: a DICOM object states what the images of its study state")
+    version = _version(report, facility, number)
     images = _study(study, version)
     with busy("writing the report"):
-        contents = _contents(version, images, chosen, site)
+        contents = _contents(version, images, chosen, site, accession)
     with writing(folder):
         _write(folder, contents)
     if version.signature is None:
@@ -72,7 +81,7 @@ def _profile(file: Path | None) -> SiteProfile:
     return SiteProfile() if file is None else read_profile(file)
 
 
-def _version(file: Path, facility: str | None) -> ReportVersion:
+def _version(file: Path, facility: str | None, number: int | None) -> ReportVersion:
     """The report, in the words of a facility's law where one is named; leaves with one line where it is none."""
     from amrg.birads import Facility
     from amrg.delivery.facility import with_facility_wording
@@ -81,6 +90,10 @@ def _version(file: Path, facility: str | None) -> ReportVersion:
     if facility is not None and facility not in tuple(Facility):
         fail(Exit.USAGE, f"--facility is {facility!r}; expected {' or '.join(Facility)}")
     version = read_report(file)
+    if number is not None and version.signature is not None:
+        fail(Exit.USAGE, f"--number: {file.name} is signed as version {version.number}, and stays that")
+    if number is not None:
+        version = version.model_copy(update={"number": number})
     return version if facility is None else with_facility_wording(version, Facility(facility))
 
 
@@ -97,13 +110,17 @@ def _study(path: Path, version: ReportVersion) -> Study:
     return found[0]
 
 
-def _contents(version: ReportVersion, study: Study, formats: tuple[str, ...], site: SiteProfile) -> dict[str, bytes]:
+def _contents(
+    version: ReportVersion, study: Study, formats: tuple[str, ...], site: SiteProfile, accession: str
+) -> dict[str, bytes]:
     """The files, all of them or none."""
     from amrg.delivery import read_source
     from amrg.delivery.formats import FORMATS, PICTURED, Outgoing
     from amrg.delivery.pictures import view_picture
 
     source = read_source([mammogram.source for mammogram in study.mammograms])
+    if accession:
+        source = source.with_accession(accession)
     picture = view_picture(version, study) if PICTURED & set(formats) else None
     outgoing = Outgoing(version, source, picture=picture, receiver=site.hl7, server=site.fhir)
     return {FORMATS[name].file: FORMATS[name].write(outgoing) for name in formats}

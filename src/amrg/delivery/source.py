@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,20 @@ class SourceStudy:
     def study_instance_uid(self) -> str:
         """Study Instance UID (0020,000D)."""
         return str(self.header.StudyInstanceUID)
+
+    def with_accession(self, number: str) -> SourceStudy:
+        """The study under the accession number of its order, where the images name none.
+
+        Raises:
+            DeliveryError: they name another one.
+        """
+        stated = str(self.header.get("AccessionNumber", "") or "").strip()
+        if stated not in ("", number):
+            raise DeliveryError(f"accession number {number}: the images state {stated}; leave it out, or correct them")
+        images = tuple(copy.copy(image) for image in self.images)
+        for image in images:
+            image.AccessionNumber = number
+        return SourceStudy(images)
 
     def image(self, sop_instance_uid: str) -> Dataset:
         """The image of a SOP Instance UID.

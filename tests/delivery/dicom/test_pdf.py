@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
@@ -112,7 +114,44 @@ def test_a_bare_pdf_names_no_patient(drawn: list[tuple[int, str]]) -> None:
     assert not any("1001" in line or "Doe" in line for _, line in drawn)
 
 
-def test_every_character_has_a_font_or_is_refused() -> None:
+def small_font(file: Path, character: str) -> Path:
+    """A TrueType font that has one character, a square."""
+    pen = TTGlyphPen(None)
+    for move, point in zip((pen.moveTo, *[pen.lineTo] * 3), ((0, 0), (0, 500), (500, 500), (500, 0)), strict=True):
+        move(point)
+    pen.closePath()
+    square, names = pen.glyph(), [".notdef", "square"]
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap({ord(character): "square"})
+    builder.setupGlyf(dict.fromkeys(names, square))
+    builder.setupHorizontalMetrics(dict.fromkeys(names, (600, 0)))
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Small", "styleName": "Regular", "psName": "Small-Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(file)
+    return file
+
+
+def test_a_font_of_the_system_is_embedded_and_without_one_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = version_of(drafted(), Status.FINAL, "FINDINGS: \N{HANGUL SYLLABLE YU}\N{THAI CHARACTER KO KAI}")
+    monkeypatch.setenv("AMRG_PDF_FONT", str(small_font(tmp_path / "ko-kai.ttf", "\N{THAI CHARACTER KO KAI}")))
+    assert [font for font, _ in font_runs("x\N{THAI CHARACTER KO KAI}")] == [REGULAR, "fallback:ko-kai.ttf"]
+    with_viewers = report_pdf(report, None)
+    assert b"Small" in with_viewers
+    report = version_of(drafted(), Status.FINAL, "FINDINGS: \N{THAI CHARACTER KO KAI}")
+    assert with_viewers.count(b"/HYGothic-Medium") > report_pdf(report, None).count(b"/HYGothic-Medium") == 0
+    (tmp_path / "no.ttf").write_bytes(b"no font")
+    monkeypatch.setenv("AMRG_PDF_FONT", str(tmp_path / "no.ttf"))
+    with pytest.raises(DeliveryError, match=r"AMRG_PDF_FONT: .*no.ttf is no TrueType font"):
+        report_pdf(report, None)
+
+
+def test_every_character_has_a_font_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amrg.delivery.dicom.fonts._FALLBACK", Path("nowhere.ttf"))
     assert font_runs("Größe Ø ≥ µ Ωμέγα Опухоль") == [(REGULAR, "Größe Ø ≥ µ Ωμέγα Опухоль")]
     assert [font for font, _ in font_runs("mass 乳房 유방 们")] == [
         REGULAR,

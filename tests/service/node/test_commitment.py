@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
@@ -19,6 +20,7 @@ from amrg.service.processes.partners import Partners
 from amrg.service.settings import DicomSettings, JobSettings, Sender
 from tests.service.databases import free_port
 from tests.service.nodes import RunningNode, draw_study, running_node
+from tests.service.orthanc import orthanc_server
 
 JOBS = JobSettings(lease_seconds=600, partner_attempts=3, backoff_seconds=0)
 
@@ -132,3 +134,24 @@ def test_requests_that_cannot_be_answered_are_refused(node: RunningNode, station
     empty.TransactionUID = "1.2.3.98"
     assert station.ask(node, empty) == 0x0115
     assert station.ask(node, request(known(node)), calling="UNKNOWN") == 0x0110
+
+
+def test_orthanc_asks_for_commitment_and_gets_the_report(tmp_path: Path) -> None:
+    port = free_port()
+    station = {"AET": "AMRG", "Host": "127.0.0.1", "Port": port, "AllowStorageCommitment": True}
+    with orthanc_server(DicomModalities={"amrg": station}) as orthanc:
+        dicom = DicomSettings(senders=(Sender(ae_title="ORTHANC", port=orthanc.dicom_port),))
+        with running_node(tmp_path / "node", dicom, port=port) as node:
+            files = draw_study(tmp_path / "study")
+            for file in files:
+                httpx.post(f"{orthanc.url}/instances", content=file.read_bytes(), trust_env=False).raise_for_status()
+            stored = [one["ID"] for one in orthanc.get("/instances?expand")]
+            url = f"{orthanc.url}/modalities/amrg"
+            httpx.post(f"{url}/store", json=stored[:3], trust_env=False, timeout=60).raise_for_status()
+            asked = httpx.post(f"{url}/storage-commitment", json={"Resources": stored}, trust_env=False, timeout=60)
+            path = asked.raise_for_status().json()["Path"]
+            assert report(node) is JobState.DONE
+            answer = orthanc.get(path)
+    assert (answer["Status"], len(answer["Success"])) == ("Failure", 3)
+    (failed,) = answer["Failures"]
+    assert "was not available" in failed["Description"]  # what Orthanc says of 0112H

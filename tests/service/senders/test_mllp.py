@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-import datetime
-import ipaddress
-import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
 from amrg.service.senders import MllpSender, Outcome, OutgoingDocument, Parked, Retry, Sent
 from amrg.service.senders.mllp import END, split_frames
 from amrg.service.senders.tls import client_context
+from tests.service.certificates import certificate
 from tests.service.databases import free_port
 from tests.service.senders.partners import Answers, ack, framed, listener
 
@@ -112,29 +106,6 @@ def test_frames_are_found_however_the_bytes_are_cut(contents: list[bytes], data:
         frames += found
         stream = stream[size:]
     assert (frames, rest) == (contents, b"")
-
-
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate of 127.0.0.1 that signs itself, and a server's context with it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "receiver.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(file)
-    return file, context
 
 
 def test_over_tls_the_receiver_must_be_the_one_of_the_certificate(tmp_path: Path) -> None:

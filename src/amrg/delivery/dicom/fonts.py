@@ -1,8 +1,12 @@
-"""Fonts of the PDF: DejaVu Sans embedded, and for Chinese, Japanese and Korean the standard fonts of PDF viewers."""
+"""Fonts of the PDF: DejaVu Sans, and for what it lacks a TrueType font of the system; both are embedded.
+
+Without such a font, Chinese, Japanese and Korean are set in the standard fonts of PDF viewers, and the page says so.
+"""
 
 from __future__ import annotations
 
 import functools
+import os
 import unicodedata
 from importlib.util import find_spec
 from itertools import groupby
@@ -11,13 +15,16 @@ from xml.sax.saxutils import escape
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
 from amrg.delivery.errors import DeliveryError
 
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 _EAST_ASIAN = (("cp932", "HeiseiKakuGo-W5"), ("gb2312", "STSong-Light"), ("cp949", "HYGothic-Medium"))
 """Fonts that every PDF viewer provides (Adobe's Asian fonts), and a code page of the characters that each has."""
+FONT_VARIABLE = "AMRG_PDF_FONT"
+"""The environment's name of a TrueType font for what DejaVu Sans lacks; without it, the one below where it is there."""
+_FALLBACK = Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf")  # Debian: fonts-droid-fallback
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
@@ -41,6 +48,33 @@ def register_fonts() -> frozenset[int]:
     return frozenset(regular.face.charToGlyph)
 
 
+def fallback_font() -> str | None:
+    """The name of the font for what DejaVu Sans lacks, None where there is none.
+
+    Raises:
+        DeliveryError: the file that the environment names is no TrueType font.
+    """
+    named = os.environ.get(FONT_VARIABLE, "")
+    if not named and not _FALLBACK.is_file():
+        return None
+    return _registered(named or str(_FALLBACK))
+
+
+@functools.cache
+def _registered(file: str) -> str:
+    name = f"fallback:{Path(file).name}"
+    try:
+        pdfmetrics.registerFont(TTFont(name, file))
+    except (TTFError, OSError) as error:
+        raise DeliveryError(f"{FONT_VARIABLE}: {file} is no TrueType font (.ttf) that can be embedded") from error
+    return name
+
+
+def is_viewers(font: str) -> bool:
+    """Whether a font is not embedded: where the viewer lacks it, its text is blank."""
+    return font in {name for _, name in _EAST_ASIAN}
+
+
 def font_of(character: str) -> str:
     """The font that has a character.
 
@@ -50,12 +84,16 @@ def font_of(character: str) -> str:
     if unicodedata.bidirectional(character) not in _RIGHT_TO_LEFT:
         if ord(character) in register_fonts():
             return REGULAR
+        fallback = fallback_font()
+        if fallback is not None and ord(character) in pdfmetrics.getFont(fallback).face.charToGlyph:
+            return fallback
         for code_page, name in _EAST_ASIAN:
             if _has(code_page, character):
                 return name
     named = unicodedata.name(character, "unknown character")
     raise DeliveryError(
-        f"the PDF has no font for U+{ord(character):04X} ({named}); remove it or deliver the report as SR"
+        f"the PDF has no font for U+{ord(character):04X} ({named}); "
+        f"name one that has it by {FONT_VARIABLE}, or deliver the report as SR"
     )
 
 

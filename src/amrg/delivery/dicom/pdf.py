@@ -30,7 +30,7 @@ from reportlab.platypus import Image as Picture
 
 from amrg.birads import ReportVersion, Status
 from amrg.birads.draft import NOTES_HEADING
-from amrg.delivery.dicom.fonts import BOLD, REGULAR, font_runs, markup, register_fonts
+from amrg.delivery.dicom.fonts import BOLD, REGULAR, font_runs, is_viewers, markup, register_fonts
 from amrg.delivery.dicom.statement import (
     disclosure,
     display_name,
@@ -51,6 +51,7 @@ _STATE = ParagraphStyle("state", parent=_BODY, fontName=BOLD, spaceAfter=1.5 * m
 _SMALL = ParagraphStyle("small", parent=_BODY, fontSize=7.5, leading=10.5, textColor=_FAINT)
 _HEADING = ParagraphStyle("heading", parent=_BODY, fontName=BOLD, spaceBefore=2.5 * mm)
 _LINE_WITH_HEADING = ParagraphStyle("line with heading", parent=_BODY, spaceBefore=2.5 * mm)
+_VIEWERS_FONTS = "Chinese, Japanese and Korean text is in fonts of the viewer: where it is blank, use another."
 _TITLE = ParagraphStyle("title", parent=_BODY, fontName=BOLD, fontSize=14, leading=19, spaceAfter=2 * mm)
 _IDENTIFIER = re.compile(r" UID: |^Patient key: ")  # facts for machines, which a reader of the report meets last
 
@@ -131,6 +132,8 @@ def _story(version: ReportVersion, picture: bytes | None) -> Iterator[Flowable]:
     for line in state_lines(version):
         colour = _INK if version.is_signed else _RED
         yield Paragraph(markup(line), ParagraphStyle("coloured", parent=_STATE, textColor=colour))
+    if any(is_viewers(font) for line in version.text.splitlines() for font, _ in font_runs(line)):
+        yield Paragraph(_VIEWERS_FONTS, _SMALL)
     if version.status is Status.WITHDRAWN:
         return
     facts = study_lines(version)
