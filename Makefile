@@ -80,6 +80,12 @@ model-card: $(READY)
 show-films: $(READY)
 	$(BIN)/python scripts/show_films.py $(FILMS)
 
+# The documentation as a site, in out/site; a page without a place or a dead link ends it.
+.PHONY: docs
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet mkdocs-material==9.8.2
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir $(OUT)/site
+
 film-figures: $(READY)
 	$(BIN)/python -m amrg.experiments.film_figures $(FILMS)
 
