@@ -13,6 +13,8 @@ from typer.core import TyperGroup
 
 from amrg.cli import app
 from amrg.cli.groups import EXAMPLES
+from tests.docs import notebooks
+from tests.docs.notebooks import NOTEBOOKS
 from tests.docs.pages import PAGES, ROOT, blocks
 
 SHELL = {"", "console", "sh", "bash", "shell"}
@@ -34,6 +36,8 @@ def shown() -> Iterator[tuple[str, str]]:
         for block in blocks(page):
             if block.language in SHELL:
                 yield from ((block.where, line) for line in lines_of(block.text))
+    for notebook in NOTEBOOKS:
+        yield from ((notebook.name, line) for line in notebooks.commands(notebook))
     for name, examples in EXAMPLES.items():
         yield from ((f"help of {name}", line) for example in examples for line in lines_of(example))
     yield from (("Makefile", line) for line in lines_of(makefile()))
