@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 from typer.core import TyperGroup
+from typer.testing import CliRunner
 
 from amrg.cli import app
 from amrg.cli.groups import EXAMPLES
@@ -101,6 +103,17 @@ def test_every_command_mentioned_is_one_that_there_is() -> None:
     commands = list(mentioned())
     assert len(commands) > 100
     assert [f"{where}: {line}: {why}" for where, line in commands if (why := problem(line, whole=False))] == []
+
+
+def test_what_needs_no_data_set_and_no_model_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As shown; the Python page and the notebook run what needs data."""
+    cheap = re.compile(r"amrg (data list|model list.*|model card|train --print-recipe|parse report.txt)")
+    lines = sorted({line for _, line in (*shown(), *mentioned()) if cheap.fullmatch(line)})
+    assert len(lines) == 6, lines
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.txt").write_text("Mass in the right breast. BI-RADS 4.", encoding="utf-8")
+    done = {line: CliRunner().invoke(app, shlex.split(line)[1:]).exit_code for line in lines}
+    assert {line: code for line, code in done.items() if code != 0} == {}
 
 
 @pytest.mark.parametrize(
