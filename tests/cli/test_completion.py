@@ -20,10 +20,11 @@ from amrg.datasets.splits.rules import RULES
 from amrg.datasets.store import PARTS
 from amrg.delivery.formats import FORMATS as DELIVERED
 from amrg.generation import FORMATS
+from amrg.generation.engines.loading import LOCAL, OPENAI, VLLM
 from amrg.models.catalog import KNOWN
 from amrg.models.checkpoint import NAME
 from amrg.phantom import POPULATIONS, Size
-from amrg.service.database.tables import StudyState, UserRole
+from amrg.service.database.tables import JobKind, JobState, StudyState, UserRole
 from amrg.training.recipe import TargetText
 from amrg.training.tracker_names import NONE, PACKAGES, TENSORBOARD
 
@@ -107,6 +108,9 @@ def test_every_value_is_one_that_there_is() -> None:
     assert sorted(given.SCORE_TEXTS()) == sorted(ScoreText)
     assert given.PARTS() == list(PARTS)
     assert given.TABLE_FORMATS() == list(Format)
+    assert given.ENGINES() == [LOCAL, VLLM, f"{OPENAI}http://localhost:8000/v1"]
+    assert sorted(given.JOB_STATES()) == sorted(JobState)
+    assert sorted(given.JOB_KINDS()) == sorted(JobKind)
     assert given.EXPORT_FORMS() == list(FORMS)
     assert sorted(given.ROLES()) == sorted(UserRole)
     assert given.STUDY_STATES() == list(StudyState)

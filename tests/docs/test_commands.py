@@ -85,7 +85,11 @@ def wrong_values(command: Any, context: Any) -> Iterator[str]:
     """Values that the shell's completion does not offer, of options that take only those that it offers."""
     for parameter in command.get_params(context):
         value = context.params.get(parameter.name)
-        if parameter.name in ("model", "base", "split") or value is None or parameter._custom_shell_complete is None:
+        if (
+            parameter.name in ("model", "base", "split", "engine")
+            or value is None
+            or parameter._custom_shell_complete is None
+        ):
             continue
         for one in value if isinstance(value, list | tuple) else [value]:
             offered = [item.value for item in parameter.shell_complete(context, "")]

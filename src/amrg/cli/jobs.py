@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from amrg.cli.completion import JOB_KINDS, JOB_STATES
 from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
 from amrg.cli.service import Config, actor, one_of, sessions_of, settings_of
@@ -21,13 +22,18 @@ app = typer.Typer(
 )
 Number = Annotated[int, typer.Argument(metavar="JOB", help="The job's number, as listed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Kind = Annotated[str, typer.Option(help="Only of this kind: draft, deliver, pull or 'storage commitment'.")]
+Kind = Annotated[
+    str,
+    typer.Option(help="Only of this kind: draft, deliver, pull or 'storage commitment'.", autocompletion=JOB_KINDS),
+]
 _FIELDS = ("id", "kind", "key", "state", "attempts", "losses", "error", "run_after", "created_at", "finished_at")
 
 
 @app.command("list")
 def list_them(
-    state: Annotated[str, typer.Option(help="Only of this state: waiting, running, done or dead.")] = "",
+    state: Annotated[
+        str, typer.Option(help="Only of this state: waiting, running, done or dead.", autocompletion=JOB_STATES)
+    ] = "",
     kind: Kind = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 50,
     as_json: AsJson = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.completion import ANSWERS
+from amrg.cli.completion import ANSWERS, ENGINES
 from amrg.cli.console import busy, fail, note
 from amrg.cli.exits import Exit
 
@@ -27,7 +27,9 @@ AnswerOption = Annotated[
 EngineOption = Annotated[
     str,
     typer.Option(
-        "--engine", help="local, vllm (in this process), or openai:URL, a server that `amrg model check` took."
+        "--engine",
+        help="local, vllm (in this process), or openai:URL, a server that `amrg model check` took.",
+        autocompletion=ENGINES,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
