@@ -55,6 +55,7 @@ def _views(drawn: Path) -> Iterator[tuple[Path, Report, Laterality, View]]:
     importer = Phantoms()
     for item in importer.items(drawn, lambda odd: None):
         case = importer.case(drawn, item, lambda odd: None)
+        assert case is not None
         for image in case.images:
             assert image.laterality is not None
             assert image.view is not None

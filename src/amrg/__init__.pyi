@@ -25,6 +25,7 @@ from amrg.datasets import study_of as study_of
 from amrg.generation import Drafted as Drafted
 from amrg.generation import DraftOptions as DraftOptions
 from amrg.generation import Engine as Engine
+from amrg.generation import NotDrafted as NotDrafted
 from amrg.generation import Refused as Refused
 from amrg.generation import Unreadable as Unreadable
 from amrg.generation import draft_studies as draft_studies

@@ -32,6 +32,7 @@ def draft(study: Study, engine: Engine | None = None, *, style: Style | str = "c
     Raises:
         NotAMammogram: an image does not look like a mammogram, and `force` is not set.
         ImagingError: a view's file is gone or no longer readable, or there is no view.
+        NoAnswer: the engine gave no complete answer.
         ModelError: the model cannot be loaded.
         ValueError: there is no such style.
     """
