@@ -167,6 +167,10 @@ bench-training: $(READY)
 # Exports served by a real vLLM on this processor, in an environment of its own under runs/check-vllm (3 GB): texts equal.
 check-vllm: $(READY)
 	$(BIN)/python scripts/check_vllm.py
+# Published shapes at full size with random weights: loaded, one draft, one LoRA step, peak memory: docs/full-size.md.
+# Needs 10 GB of disk and 14 GB of free memory. One alone: SHAPE=google/medgemma-4b-it.
+check-full-size: $(READY)
+	$(BIN)/python scripts/check_full_size.py $(OUT)/full-size $(if $(SHAPE),--shape $(SHAPE))
 
 # The pictures that the README opens with.
 pictures: example

@@ -132,7 +132,7 @@ def test_a_base_in_less_precision_than_the_adapter_takes_it(
     adapters: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on an accelerator: bfloat16, while an adapter is stored in float32."""
-    monkeypatch.setattr("amrg.models.load._dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr("amrg.models.load._dtype", lambda *_: (torch.bfloat16, ()))
     for family in ("gemma3", "qwen2_5_vl"):
         assert load_model(str(adapters[family])).model.dtype == torch.bfloat16
 

@@ -122,7 +122,7 @@ def test_what_smolvlm_s_connector_learned_is_to_be_served_too(tmp_path: Path) ->
 def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_less(
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amrg.models.load._dtype", lambda: torch.bfloat16)
+    monkeypatch.setattr("amrg.models.load._dtype", lambda *_: (torch.bfloat16, ()))
     assert export_adapter(ExportRequest(adapter, tmp_path / "out")).comparison.export_from_adapter.relative < 1e-5
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from amrg.training.data import feature_cache as showing
-from amrg.training.data.feature_cache import FeatureCache, Parts, available_memory
+from amrg.core import memory
+from amrg.core.memory import available_memory
+from amrg.training.data.feature_cache import FeatureCache, Parts
 from amrg.training.data.samples import Stage
 
 
@@ -42,7 +43,7 @@ def test_memory_holds_what_fits(most: int, read: str) -> None:
 def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = available_memory()
     (tmp_path / "memory.max").write_text("4000\n")
-    monkeypatch.setattr(showing, "_CGROUP", tmp_path / "memory.max")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path / "memory.max")
     assert available_memory() == 4000 < whole
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     disk = Disk()

@@ -22,7 +22,7 @@ from amrg.generation.engines.local import local_engine
 from amrg.metrics.validation import WatchedMetric
 from amrg.models import ModelSettings
 from amrg.models.adapters.attaching import attach
-from amrg.models.backbones.base import Modules
+from amrg.models.backbones.base import Modules, TrainableModules
 from amrg.models.decoding.phrases import FILE_NAME as PHRASES
 from amrg.models.guard.distance import TrainingDistance
 from amrg.models.load import load_base, load_model
@@ -31,15 +31,18 @@ from amrg.training.data import base_model
 from amrg.training.data.collating import Padding, collate
 from amrg.training.data.prepared import PreparedData
 from amrg.training.data.samples import Batch, Sample
+from amrg.training.documents import RecipeError
 from amrg.training.errors import TuningError, training_memory_advice
 from amrg.training.loop import checkpoints, tuning, validating
+from amrg.training.loop.distributed import DeviceGroup
 from amrg.training.loop.lora import ReportLoss, adapters_attached, eval_mode, train_mode
 from amrg.training.loop.schedule import learning_rate_at
-from amrg.training.loop.stepping import trainable
+from amrg.training.loop.stepping import Stepper, trainable
 from amrg.training.loop.tuning import TrainedAdapter, tune
 from amrg.training.loop.validating import DraftWriter
 from amrg.training.outputs.artifacts import read_training, write_adapter
 from amrg.training.outputs.run_folder import RunSpec, RunStatus, refuse_different_run, run_status, write_run
+from amrg.training.overriding import override
 from amrg.training.recipe import Lora, LrScheduler, Precision, Quantization, Recipe
 from tests.models.tiny import TINY
 from tests.rounding import assert_same_but_rounded
@@ -210,6 +213,34 @@ def test_an_adapter_holds_neither_embeddings_nor_head(
     names = list(adapter(tmp_path))
     assert names
     assert [name for name in names if re.search(r"(?<!vision_)embed_tokens|lm_head", name)] == []
+
+
+@pytest.mark.parametrize(
+    "changed", [TrainableModules(r".*(?:q_proj|lm_head)"), TrainableModules(r".*q_proj", modules_to_save=("lm_head",))]
+)
+def test_a_trained_head_is_refused(
+    changed: TrainableModules, prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss has no gradient for it, so it would stay as it is without a word."""
+    monkeypatch.setattr(type(prepared.loaded.backbone), "trainable_modules", lambda *_: changed)
+    with pytest.warns(UserWarning, match="tie_word_embeddings"), pytest.raises(TuningError, match="lm_head"):
+        tuned(prepared, PLAIN, tmp_path)
+    with pytest.raises(RecipeError, match=r"lora.modules is .*lm_head.*expected one of language"):
+        override(PLAIN, ["lora.modules=lm_head"])
+
+
+def test_the_gradient_norm_does_not_depend_on_the_micro_batch_size(prepared: PreparedData) -> None:
+    """Of answers of uneven length, where a mean of means would differ."""
+    assert len({len(sample.answer) for sample in prepared.train}) > 1
+    norms = []
+    for size in (8, 4, 1):
+        recipe = PLAIN.model_copy(update={"batch_size": 8, "micro_batch_size": size})
+        with adapters_attached(prepared.loaded, recipe) as model:
+            train_mode(model)
+            devices = DeviceGroup(recipe, some_unused=False)
+            stepper = Stepper(prepared, recipe, devices, ReportLoss(model, prepared.loaded.backbone))
+            norms.append([stepper.run_step(step).grad_norm for step in range(2)])
+    assert norms[1:] == [pytest.approx(norms[0], rel=1e-5)] * 2
 
 
 def drafts_of(prepared: PreparedData, model: Any, samples: Sequence[Sample]) -> list[str]:

@@ -16,6 +16,7 @@ from transformers import AutoConfig
 
 from amrg.core.errors import first_line
 from amrg.core.hashing import sha256_of_text
+from amrg.core.memory import available_memory
 from amrg.models.adapters.attaching import Attached, attach, merge
 from amrg.models.adapters.config import read_config
 from amrg.models.adapters.files import (
@@ -39,6 +40,7 @@ from amrg.models.settings import ModelSettings
 from amrg.models.weights import load_complete
 
 _EARLIER_TOWER = "amrg_conv_tower"
+_WEIGHTS_SHARE = 0.5  # of a machine's memory that a model's weights may take: the rest is for images and activations
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def load_unmerged(folder: Path, dtype: torch.dtype | None = None) -> Unmerged:
         processor=base.backbone.load_processor(base.source, base.revision, settings),
         settings=settings,
         adapter=folder,
-        notes=attached.placement.notes(folder.name),
+        notes=(*base.notes, *attached.placement.notes(folder.name)),
     )
     unmerged = Unmerged(loaded, attached)
     changed, moving = (unmerged.parts_of(modules) for modules in (attached.placement.changed, attached.moving))
@@ -212,7 +214,7 @@ def load_base(
     """Load a model without any adapter; `revision` is a hub commit, None the one that amrg pins.
 
     `quantization` is a transformers quantisation configuration, such as bitsandbytes nf4. `dtype` None is the machine's
-    default: bfloat16 on an accelerator, float32 on a CPU.
+    default: bfloat16 on an accelerator; on a CPU float32, or bfloat16 with a note where float32 is too large for it.
 
     Raises:
         ModelError: one line that says what was not found and what to do.
@@ -231,7 +233,8 @@ def load_base(
         backbone = _family_of(config.model_type, label)
         settings = ModelSettings.of_checkpoint(folder, backbone.image_size(config))
         processor = backbone.load_processor(source, commit, settings)
-        options = {"revision": commit, "dtype": dtype or _dtype(), "quantization_config": quantization}
+        taken, notes = (dtype, ()) if dtype is not None else _dtype(backbone, config, label)
+        options = {"revision": commit, "dtype": taken, "quantization_config": quantization}
         model = load_complete(backbone.model_class, source, label, options)
     except ModelError:
         raise
@@ -248,7 +251,9 @@ def load_base(
     if quantization is None:
         model.to("cuda" if torch.cuda.is_available() else "cpu")
     hub_name = None if folder is not None else source
-    return LoadedModel(label, backbone, model.eval(), processor, settings, folder, commit, hub_name=hub_name)
+    return LoadedModel(
+        label, backbone, model.eval(), processor, settings, folder, commit, hub_name=hub_name, notes=notes
+    )
 
 
 def _refuse_earlier_tower(folder: Path, label: str) -> None:
@@ -305,6 +310,20 @@ def _families() -> str:
     return ", ".join(t for b in BACKBONES for t in b.model_types)
 
 
-def _dtype() -> torch.dtype:
-    """bfloat16 on an accelerator (float16 overflows in Gemma 3), float32 on a CPU."""
-    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+def _dtype(backbone: Backbone, config: Any, label: str) -> tuple[torch.dtype, tuple[str, ...]]:
+    """The dtype that a model is computed in on this machine, and the line for the user where it is not the usual one.
+
+    bfloat16 on an accelerator (float16 overflows in Gemma 3). On a CPU float32, unless its weights would take more than
+    half of the memory.
+    """
+    if torch.cuda.is_available():
+        return torch.bfloat16, ()
+    with torch.device("meta"):
+        weights = sum(p.numel() for p in backbone.model_class(config).parameters())
+    needed, there = weights * torch.float32.itemsize, available_memory()
+    if needed <= there * _WEIGHTS_SHARE:
+        return torch.float32, ()
+    return torch.bfloat16, (
+        f"model {label}: computed in bfloat16, because its weights take {needed / 1e9:.1f} GB in float32 and this "
+        f"machine has {there / 1e9:.1f} GB of memory",
+    )

@@ -9,17 +9,15 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from threading import Lock
 
 import torch
 
+from amrg.core.memory import available_memory
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.samples import Stage
 from amrg.training.data.tensor_store import TensorStore, bytes_of
-
-_CGROUP = Path("/sys/fs/cgroup/memory.max")  # cgroup v2, at a container's root
 
 Parts = tuple[Tensors, ...]
 """One entry per image; for `Stage.PIXELS` one for the study."""
@@ -76,13 +74,6 @@ def encode_images(loaded: LoadedModel, prompt: Prompt, stage: Stage) -> Tensors:
     if stage is Stage.IMAGE_TOKENS:
         encoded = backbone.image_tokens(model, encoded)
     return {f"{number}.{name}": tensor for number, part in enumerate(encoded) for name, tensor in part.items()}
-
-
-def available_memory() -> int:
-    """Bytes of memory that this machine, or its container, may use."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else "max"
-    return min(total, int(limit)) if limit.isdigit() else total
 
 
 def _processes() -> int:

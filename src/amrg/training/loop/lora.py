@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from amrg.models.backbones.base import Backbone, Tensors
 from amrg.models.load import LoadedModel
 from amrg.training.data.samples import IGNORE, Batch, Stage
+from amrg.training.errors import TuningError
 from amrg.training.loop.compiling import compiled_layers
 from amrg.training.recipe import Recipe
 
@@ -104,7 +105,17 @@ class ReportLoss(nn.Module):
     """
 
     def __init__(self, model: PeftModel, backbone: Backbone) -> None:
+        """Refuse a trained head, whose weights `token_losses` would give no gradient.
+
+        Raises:
+            TuningError: the head is adapted, or trained in full.
+        """
         super().__init__()
+        if any(p.requires_grad for p in backbone.head(model.get_base_model()).parameters()):
+            raise TuningError(
+                "the head (lm_head) has trainable weights, and the loss has no gradient for them; expected adapters "
+                "elsewhere: remove lm_head from the target modules and from modules_to_save"
+            )
         self.model = model
         self._backbone = backbone
 
