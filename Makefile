@@ -167,6 +167,16 @@ bench-training: $(READY)
 # Exports served by a real vLLM on this processor, in an environment of its own under runs/check-vllm (3 GB): texts equal.
 check-vllm: $(READY)
 	$(BIN)/python scripts/check_vllm.py
+# A sweep of three trials measured whole, the notebook's processes and amrg's sweep: about 20 minutes, TRIALS= and STEPS=.
+TRIALS ?= 3
+STEPS ?= 3
+bench-sweep: $(READY)
+	$(BIN)/python scripts/bench_sweep.py --trials $(TRIALS) --steps $(STEPS)
+
+# Trials in one pass over a shared base against the same trials one after another: ten minutes.
+bench-stacked: $(READY)
+	$(BIN)/python scripts/bench_stacked.py
+
 # Published shapes at full size with random weights: loaded, one draft, one LoRA step, peak memory: docs/full-size.md.
 # Needs 10 GB of disk and 14 GB of free memory. One alone: SHAPE=google/medgemma-4b-it.
 check-full-size: $(READY)
