@@ -22,12 +22,13 @@ from pathlib import Path
 from statistics import mean
 
 from bench_training_model import MEDGEMMA, SHRUNK, STEP, TINY, Shape, reports, shares, write_checkpoint, write_data
-from bench_training_runs import THREADS, Measured, Ours, Peer
+from bench_training_runs import THREADS, Measured, Ours, OurSweep, Peer
 from transformers import AutoTokenizer
 
 RUNS = Path(__file__).with_name("bench_training_runs.py")
 GB = 1024**2  # kB
 RANKS, ALPHAS = (4, 8, 16, 32, 64), 3
+MEASURED_RANKS = (4, 16, 64)
 TRAINING = 407
 """DMID's training images in AMRG's split, as reported: the size of a trial's epoch."""
 PROMPT = 60
@@ -35,6 +36,9 @@ EPOCHS = 3
 ALONE = {"OMP_NUM_THREADS": str(THREADS), "MALLOC_MMAP_THRESHOLD_": "65536"}
 """What is freed goes back: glibc before 2.38 finds no use for freed memory that was aligned, as torch's is, and of
 either contender about twice as much would be measured as it holds."""
+
+
+_KINDS = {Peer: "peer", Ours: "ours", OurSweep: "sweep"}
 
 
 class Bench:
@@ -45,10 +49,10 @@ class Bench:
         self._folder = folder
         self._count = 0
 
-    def run(self, options: Peer | Ours, cache: str = "") -> Measured:
+    def run(self, options: Peer | Ours | OurSweep, cache: str = "") -> Measured:
         """One run in a process of its own; `cache` names what compiled layers it finds, none without a name."""
         self._count += 1
-        kind = "peer" if isinstance(options, Peer) else "ours"
+        kind = _KINDS[type(options)]
         folder = self._folder / f"{self._count}-{kind}"
         folder.mkdir()
         given: list[str | Path] = [
@@ -100,8 +104,8 @@ def figure(name: str, value: float, about: str) -> None:
     sys.stdout.flush()
 
 
-def headline(bench: Bench) -> tuple[Measured, Measured]:
-    """Ours, the peer, ours again: the ratios of speed and memory. Returns a run of each."""
+def headline(bench: Bench) -> Measured:
+    """Ours, the peer, ours again: the ratios of speed and memory. Returns the peer's run."""
     before = bench.run(Ours(bench.steps))
     peer = bench.run(Peer(bench.steps))
     after = bench.run(Ours(bench.steps))
@@ -119,9 +123,15 @@ def headline(bench: Bench) -> tuple[Measured, Measured]:
         )
     figure("peer_held_gb", theirs.held, f"and {peer.bare_kb / GB:.2f} before the model is loaded")
     figure("held_gb", mine.held, f"amrg, and {before.bare_kb / GB:.2f} before the model is loaded")
-    sys.stdout.write(f"ratio training-speed {amortised[EPOCHS] / theirs.a_second:.2f}\n")
-    sys.stdout.write(f"ratio training-memory {theirs.held / mine.held:.2f}\n")
-    return before, peer
+    speeds = [STEP / second / theirs.a_second for m in (before, after) for second in m.seconds[1:]]
+    held = [(m.peak_kb - m.bare_kb) / GB for m in (before, after)]
+    sys.stdout.write(
+        f"ratio training-speed {amortised[EPOCHS] / theirs.a_second:.2f}  # steps alone {min(speeds):.2f} to "
+        f"{max(speeds):.2f}, n = {len(speeds)}\n"
+        f"ratio training-memory {theirs.held / mine.held:.2f}  # {theirs.held / max(held):.2f} to "
+        f"{theirs.held / min(held):.2f}, n = {len(held)}\n"
+    )
+    return peer
 
 
 def ablation(bench: Bench) -> None:
@@ -177,30 +187,34 @@ def agreement(bench: Bench) -> None:
         raise SystemExit("the losses differ where the objectives agree")
 
 
-def sweep(bench: Bench, ours: Measured, peer: Measured) -> None:
+def sweep(bench: Bench, peer: Measured) -> None:
     """15 trials of an epoch each over DMID, reckoned from steps measured at the ends and the middle of the ranks.
 
-    The first trial of a rank compiles its layers, those of its other scalings find them on the disk.
+    The first trial of a rank compiles its layers, those of its other scalings find them on the disk. `make bench-sweep`
+    measures a smaller sweep whole, and how far such a reckoning is from it.
     """
     steps = -(-TRAINING // STEP)
-    ends = {rank: bench.run(Ours(2, rank=rank), f"rank-{rank}") for rank in (RANKS[0], RANKS[-1])}
-    again = compiling(bench.run(Ours(2, rank=RANKS[0], alpha=48), f"rank-{RANKS[0]}"))
-    seconds = {rank: mean(m.seconds[1:]) for rank, m in {**ends, 16: ours}.items()}
+    runs = {rank: bench.run(Ours(2, rank=rank, checkpointing=False), f"rank-{rank}") for rank in MEASURED_RANKS}
+    again = compiling(bench.run(Ours(2, rank=RANKS[0], alpha=48, checkpointing=False), f"rank-{RANKS[0]}"))
+    seconds = {rank: mean(m.seconds[1:]) for rank, m in runs.items()}
     middle = {8: mean((seconds[4], seconds[16])), 32: mean((seconds[16], seconds[64]))}
-    once = mean(compiling(m) for m in (*ends.values(), ours))
+    once = mean(map(compiling, runs.values()))
     figure("compiling_again_seconds", again, "amrg, where another trial of the rank has compiled")
     trials = sum(ALPHAS * steps * step + once + (ALPHAS - 1) * again for step in (seconds | middle).values())
+    ours = runs[16]
     starting = ours.wall - sum(ours.seconds) - ours.encoding
     mine = starting + TRAINING * ours.encoding / max(ours.exams, 1) + trials
     theirs = len(RANKS) * ALPHAS * (peer.wall - sum(peer.seconds) + steps * mean(peer.seconds[1:]))
     about = f"{steps} steps of {STEP} a trial"
+    figure("sweep_held_gb", Speed.of(list(runs.values()), STEP).held, "amrg, the most of its trials")
     figure(
         "sweep_seconds",
         mine,
         f"amrg: started and encoded once; {about}; ranks 4, 16, 64 measured, 8 and 32 between them",
     )
     figure("sweep_peer_seconds", theirs, f"15 processes of the notebook's recipe; {about}; rank 16 measured, all alike")
-    sys.stdout.write(f"ratio sweep-time {theirs / mine:.2f}\n")
+    fastest, slowest = (pick(step for m in runs.values() for step in m.seconds[1:]) for pick in (min, max))
+    sys.stdout.write(f"ratio sweep-time {theirs / mine:.2f}  # steps of {fastest:.1f} to {slowest:.1f} s by rank\n")
 
 
 def introduce(shape: Shape, texts: Sequence[str], base: Path) -> None:
@@ -234,8 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         introduce(shape, texts, folder / "base")
         bench = Bench(folder, given.steps)
         agreement(bench)
-        ours, peer = headline(bench)
-        sweep(bench, ours, peer)
+        sweep(bench, headline(bench))
         if not given.quick:
             ablation(bench)
 

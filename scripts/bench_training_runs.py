@@ -23,6 +23,10 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoProcessor, Gemma3ForConditionalGeneration, Trainer, TrainerCallback, TrainingArguments
 
 from amrg.datasets import Case, Dataset, open_dataset, study_of
+from amrg.experiments.sweep.config import SweepConfig
+from amrg.experiments.sweep.definition import Alpha, Sweep, SweepBase
+from amrg.experiments.sweep.trials import Trial, TrialStatus
+from amrg.experiments.sweep.worker import run_trials
 from amrg.imaging import hanging_order
 from amrg.models import ModelSettings, frame_for, messages, model_image
 from amrg.models.backbones.base import Modules
@@ -64,7 +68,11 @@ class Peer:
 
 @dataclass(frozen=True)
 class Ours:
-    """amrg's protocol with the notebook's LoRA."""
+    """amrg's protocol with the notebook's LoRA.
+
+    Micro-batches of one exam: their size changes nothing of a step but rounding and which units dropout drops, one exam
+    holds the least, and takes no longer than the notebook's four.
+    """
 
     steps: int
     modules: str = Modules.LANGUAGE.value
@@ -74,7 +82,7 @@ class Ours:
     rank: int = 16
     alpha: int = 16
     batch_size: int = 16
-    micro_batch_size: int = 4
+    micro_batch_size: int = 1
     learning_rate: float = 2e-4
     lr_scheduler: str = "linear"
     warmup_ratio: float = 0.03
@@ -95,6 +103,26 @@ class Ours:
             gradient_checkpointing=self.checkpointing,
             torch_compile=self.torch_compile,
             validation=Validation(every=self.steps, cases=1),
+        )
+
+
+@dataclass(frozen=True)
+class OurSweep:
+    """Trials of one rank that differ in scaling, without pruning, as `amrg sweep` runs them."""
+
+    steps: int
+    alphas: tuple[int, ...]
+    rank: int = 16
+    torch_compile: bool = True
+
+    def sweep(self, base: Path) -> Sweep:
+        """As amrg takes it."""
+        return Sweep(
+            bases=(SweepBase(name="base", source=str(base)),),
+            ranks=(self.rank,),
+            alphas=tuple(Alpha(number=alpha) for alpha in self.alphas),
+            recipe=Ours(self.steps, checkpointing=False, torch_compile=self.torch_compile).recipe(base),
+            prune=False,
         )
 
 
@@ -311,6 +339,31 @@ def _prepared(base: Path, data: Path, ours: Ours, folder: Path, measured: Measur
     return prepare(ours.recipe(base), DataSource(data, "clean"), folder / "cache", progress)
 
 
+class SweepWatch:
+    """Watches a sweep of ours."""
+
+    def __init__(self, measured: Measured) -> None:
+        self._measured = measured
+
+    def progress(self, _what: str, _done: int, _count: int) -> None:
+        """Nothing."""
+
+    def started(self, _trial: Trial) -> Stopwatch:
+        """The steps of every trial are noted, one trial after the other."""
+        return Stopwatch(self._measured)
+
+    def ended(self, trial: Trial) -> None:
+        """Counts those that finished."""
+        self._measured.exams += trial.status is TrialStatus.FINISHED
+
+
+def run_sweep(base: Path, data: Path, options: OurSweep, folder: Path) -> Measured:
+    """Run a whole sweep; `exams` is the number of trials that finished."""
+    measured = Measured(bare_kb=resident_kb())
+    run_trials(SweepConfig(options.sweep(base), DataSource(data, "clean"), folder / "sweep"), SweepWatch(measured))
+    return measured
+
+
 def _quiet(_what: str, _done: int, _of: int) -> None:
     """Says nothing."""
 
@@ -327,6 +380,8 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     if kind == "peer":
         measured = run_peer(base, data, Peer(**options), folder)
+    elif kind == "sweep":
+        measured = run_sweep(base, data, OurSweep(**options), folder)
     else:
         measured = run_ours(base, data, Ours(**options), folder)
     sys.stdout.write(json.dumps(asdict(measured)) + "\n")

@@ -8,6 +8,7 @@ from typing import Any
 import bench_training_model as model
 import bench_training_runs as runs
 import pytest
+from bench_sweep import reckoned
 
 from tests.rounding import ROUNDING
 
@@ -21,11 +22,29 @@ def test_the_shrunk_model_divides_its_work_as_medgemma_does() -> None:
     assert held["head"] / held["body"] == pytest.approx(671 / 3209, rel=0.1)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A tiny base and its data."""
+    folder = tmp_path_factory.mktemp("made")
+    texts = model.reports(24)
+    model.write_checkpoint(folder / "base", model.TINY, texts)
+    return folder / "base", model.write_data(folder, texts, model.TINY.pixels)
+
+
+def test_a_sweep_runs_whole_and_its_steps_are_reckoned_as_they_were_measured(
+    made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    swept = runs.run_sweep(*made, runs.OurSweep(2, (16, 32), rank=4, torch_compile=False), tmp_path)
+    assert (swept.exams, len(swept.seconds)) == (2, 4)
+    even = runs.Measured(seconds=[9.0, 2.0, 2.0, 5.0, 2.0, 2.0])
+    assert reckoned(even, trials=2, steps=3) == pytest.approx(sum(even.seconds))
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:Model has `tie_word_embeddings=True`")
-def test_the_notebooks_trainer_and_amrg_lose_the_same_where_their_objectives_agree(tmp_path: Path) -> None:
-    texts, base = model.reports(24), tmp_path / "base"
-    model.write_checkpoint(base, model.TINY, texts)
-    data = model.write_data(tmp_path, texts, model.TINY.pixels)
+def test_the_notebooks_trainer_and_amrg_lose_the_same_where_their_objectives_agree(
+    made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    base, data = made
     alike: dict[str, Any] = {"dropout": 0.0, "learning_rate": 1e-2, "lr_scheduler": "constant", "warmup_ratio": 0.0}
     ours = runs.run_ours(base, data, runs.Ours(3, batch_size=4, torch_compile=False, **alike), tmp_path / "ours")
     options: dict[str, Any] = {

@@ -1,0 +1,63 @@
+"""A sweep measured whole, nothing reckoned: the notebook's trials as processes of their own, and amrg's sweep.
+
+Run from the repository's root: `make bench-sweep`. The trials have one rank and differ in scaling, as the columns of
+the published grid do. The model, the data and the notebook's recipe are those of `bench_training.py`; so few steps that
+most of amrg's time is compiling and encoding, which a longer sweep does no more often: its ratio is the lowest that a
+sweep has. The time of its steps as `make bench-training` would reckon it is printed beside the measured one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from bench_training import Bench, compiling, figure
+from bench_training_model import SHRUNK, STEP, TINY, reports, write_checkpoint, write_data
+from bench_training_runs import Measured, OurSweep, Peer
+
+
+def reckoned(swept: Measured, trials: int, steps: int) -> float:
+    """Seconds of the sweep's steps by the reckoning: those after the first of each trial, and what compiling added."""
+    firsts = [swept.seconds[trial * steps] for trial in range(trials)]
+    others = [s for i, s in enumerate(swept.seconds) if i % steps]
+    return trials * steps * mean(others) + sum(max(0.0, first - mean(others)) for first in firsts)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print `ratio sweep-whole`, and what it comes from."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tiny model: whether it runs, not how fast")
+    parser.add_argument("--trials", type=int, default=3, help="trials of rank 16, at scalings of 16, 32, ...")
+    parser.add_argument("--steps", type=int, default=3, help=f"steps of {STEP} exams a trial")
+    given = parser.parse_args(arguments)
+    shape, texts = (TINY, reports(48)) if given.quick else (SHRUNK, reports(64))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_checkpoint(folder / "base", shape, texts)
+        write_data(folder, texts, shape.pixels)
+        bench = Bench(folder, given.steps)
+        alphas = tuple(16 * (i + 1) for i in range(given.trials))
+        swept = bench.run(OurSweep(given.steps, alphas))
+        if swept.exams != given.trials:
+            raise SystemExit(f"{swept.exams} of {given.trials} trials finished; expected all")
+        peers = [bench.run(Peer(given.steps, alpha=alpha)) for alpha in alphas]
+    theirs = sum(peer.wall for peer in peers)
+    about = f"{given.trials} trials of {given.steps} steps of {STEP} exams"
+    figure("sweep_whole_seconds", swept.wall, f"amrg, one process: {about}")
+    figure("sweep_whole_peer_seconds", theirs, f"the notebook, a process a trial: {about}")
+    figure("sweep_whole_steps_seconds", sum(swept.seconds), "amrg: of these, in steps")
+    figure("sweep_whole_compiling_seconds", max(map(compiling, [swept])), "amrg: the first trial's, in its first step")
+    figure("sweep_reckoned_steps_seconds", reckoned(swept, given.trials, given.steps), "the same steps as reckoned")
+    alone = [s / (swept.wall / given.trials) for s in (peer.wall for peer in peers)]
+    sys.stdout.write(
+        f"ratio sweep-whole {theirs / swept.wall:.2f}  # {min(alone):.2f} to {max(alone):.2f} by trial, n = "
+        f"{given.trials}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
