@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -184,8 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_checkpoint(folder / "base", shape, texts)
         data = write_data(folder, texts, shape.pixels)
         for compiled in (False, True) if not given.quick else (False,):
-            options = {"dropout": 0.0, "batch_size": 4, "micro_batch_size": 2, "torch_compile": compiled}
-            recipes = [Ours(given.steps + 1, alpha=alpha, **options).recipe(folder / "base") for alpha in ALPHAS]
+            one_rank = Ours(given.steps + 1, dropout=0.0, batch_size=4, micro_batch_size=2, torch_compile=compiled)
+            recipes = [replace(one_rank, alpha=alpha).recipe(folder / "base") for alpha in ALPHAS]
             prepared = prepare(recipes[0], DataSource(data, "clean"), folder / "cache", lambda _w, _d, _o: None)
             with alone(prepared, recipes[0]) as one:
                 apart = seconds(one.run_step, given.steps)
