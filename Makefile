@@ -167,6 +167,7 @@ bench-training: $(READY)
 # Exports served by a real vLLM on this processor, in an environment of its own under runs/check-vllm (3 GB): texts equal.
 check-vllm: $(READY)
 	$(BIN)/python scripts/check_vllm.py
+.PHONY: bench-sweep bench-stacked check-full-size
 # A sweep of three trials measured whole, the notebook's processes and amrg's sweep: about 20 minutes, TRIALS= and STEPS=.
 TRIALS ?= 3
 STEPS ?= 3
