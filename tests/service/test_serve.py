@@ -18,7 +18,9 @@ import pydicom
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
+from typer.testing import CliRunner
 
+from amrg.cli import Exit, app
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import JobRow, StudyRow, VersionRow
 from amrg.service.processes.checking import exposed, find_problems, ports_in_use, unreachable
@@ -235,6 +237,13 @@ def test_check_names_partners_that_do_not_answer(tmp_path: Path) -> None:
     ]
     assert "rejects AMRG" in problems[0]
     assert "HTTP 401; the token is missing" in problems[2]
+    (tmp_path / "amrg.toml").write_text(
+        f'folder = "{tmp_path / "data"}"\nreserve_megabytes = 0\n[dicom]\nport = 0\n[http]\nport = 0\n'
+        f'[[destinations]]\nname = "no-ris"\nkind = "mllp"\nhost = "127.0.0.1"\nport = {nobody}\n'
+    )
+    done = CliRunner().invoke(app, ["serve", "--check", "--config", str(tmp_path / "amrg.toml")])
+    assert done.exit_code == Exit.INCOMPLETE  # a partner that is away is no reason not to start
+    assert done.stderr.startswith("amrg: destination no-ris: 127.0.0.1 port ")
 
 
 def test_a_service_pulls_from_orthanc_and_a_second_one_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -257,6 +266,6 @@ def test_a_service_pulls_from_orthanc_and_a_second_one_is_refused_before_anythin
             assert "another `amrg serve` uses it; stop that one" in second.stderr
             assert "process is" not in second.stderr
             settings = read_settings(config)
-            assert list(find_problems(settings)) == []
+            assert [*find_problems(settings), *unreachable(settings)] == []
             assert [line.split(":")[0] for line in ports_in_use(settings)] == ["dicom.port", "http.port"]
             wait_until(lambda: service.states() == ["drafted"], "the pulled study to be drafted")

@@ -42,7 +42,7 @@ MEANING: dict[Exit, str] = {
     Exit.LEAK: "a split has the same report or patient on both sides, or a model was trained on cases that are scored",
     Exit.TUNING: "training cannot start or resume; the last checkpoint is intact",
     Exit.EDITED: "an output file was edited since amrg wrote it, and was left as it is",
-    Exit.INCOMPLETE: "written, but views are missing, files could not be read, or studies were skipped",
+    Exit.INCOMPLETE: "done, but incomplete: views missing, files unreadable, studies skipped, or a partner away",
     Exit.NOT_DELIVERED: "a report cannot be written in a format of `amrg deliver`; nothing was written",
     Exit.ALTERED: "the audit trail, or a report that it records, was altered",
     Exit.NOT_SIGNED: "nothing was signed or exported: the reason is printed",

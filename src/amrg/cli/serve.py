@@ -19,17 +19,18 @@ def serve(
 ) -> None:
     """Receive studies by DICOM, draft them, and keep them for a reader to sign, until stopped."""
     from amrg.service import serve as service
-    from amrg.service.processes.checking import find_problems
+    from amrg.service.processes.checking import find_problems, unreachable
     from amrg.service.settings import Settings, read_settings
 
     file = config or service.default_config()
     settings = Settings() if file is None else read_settings(file)
     if check:
         problems = list(find_problems(settings))
-        for problem in problems:
+        away = list(unreachable(settings))
+        for problem in (*problems, *away):
             complain(problem)
-        if problems:
-            raise typer.Exit(Exit.USAGE)
+        if problems or away:
+            raise typer.Exit(Exit.USAGE if problems else Exit.INCOMPLETE)
         say("nothing is missing, and every source and destination answers")
         return
     try:

@@ -42,13 +42,8 @@ _REFUSED = (401, 403)
 
 
 def find_problems(settings: Settings) -> Iterator[str]:
-    """What is missing, a line each: settings, folder, ports, database, users, partners that do not answer."""
+    """What is missing here before the service can start, a line each: settings, folder, ports, database, users."""
     yield from exposed(settings)
-    yield from _incomplete(settings)
-    yield from unreachable(settings)
-
-
-def _incomplete(settings: Settings) -> Iterator[str]:
     for name, file in (
         ("dicom.tls_certificate", settings.dicom.tls_certificate),
         ("dicom.tls_key", settings.dicom.tls_key),
