@@ -45,7 +45,7 @@ class LoadedService:
 
     def send(self, files: list[Path]) -> int:
         """Send a study until all of it is acknowledged, as a modality does; how often that took."""
-        command = ["storescu", "-to", "30", "-ta", "60", "-td", "60", "-aec", "AMRG", "127.0.0.1", str(self.port)]
+        command = ["storescu", "-R", "-to", "30", "-ta", "60", "-td", "60", "-aec", "AMRG", "127.0.0.1", str(self.port)]
         for attempt in range(1, 1000):
             if subprocess.run([*command, *map(str, files)], capture_output=True, check=False).returncode == 0:
                 return attempt
