@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study setup report demo show-node chaos soak large-object test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak large-object test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -108,6 +108,15 @@ bench: $(READY)
 # One exam at a time against transformers' generate: same model, same greedy tokens.
 bench-one-study: $(READY)
 	$(BIN)/python scripts/bench_one_study.py
+
+# Many studies from their files, against transformers in batches.
+bench-bulk: $(READY)
+	$(BIN)/python scripts/bench_bulk.py
+
+# Cost and time a study from 100 to 10,000 studies, and what ten million a year need; writes docs/sizing.md. Hours.
+SIZES ?= 100 1000 10000
+sizing: $(READY)
+	$(BIN)/python scripts/size_bulk.py --sizes $(SIZES)
 
 bench-scoring: $(READY)
 	$(BIN)/python scripts/bench_scoring.py
