@@ -1,7 +1,8 @@
 """Cost and time a study from 100 to 10,000 studies, and what ten million a year need: `docs/sizing.md`.
 
-Run from the repository's root on an otherwise idle machine: `make sizing`, or `python scripts/size_bulk.py`. The studies are drawn exams,
-each written many times under new UIDs. Every size is drafted by a process of its own, as `amrg report FOLDER` does it.
+Run from the repository's root on an otherwise idle machine: `make sizing`, or `python scripts/size_bulk.py`. The
+studies are drawn exams, each written many times under new UIDs. Every size is drafted by a process of its own, as
+`amrg report FOLDER` does it.
 """
 
 from __future__ import annotations
@@ -130,9 +131,9 @@ def page(rows: Sequence[Sized], full: Sized) -> str:
 def _lines(rows: Sequence[Sized], full: Sized) -> Iterator[str]:
     cores = available_cores()
     yield from ("# Sizing", "")
-    yield f"Made by `make sizing` on {platform.machine()}, {cores} cores, no accelerator, with the embedded model, text and"
-    yield "JSON written. Exams are drawn; each is repeated under new UIDs. Full-size exams are counted apart, since most of"
-    yield "their time goes into their pixels."
+    yield f"Made by `make sizing` on {platform.machine()}, {cores} cores, no accelerator, with the embedded model, text"
+    yield "and JSON written. Exams are drawn; each is repeated under new UIDs. Full-size exams are counted apart, since"
+    yield "most of their time goes into their pixels."
     yield ""
     yield f"| {' | '.join(_COLUMNS)} |"
     yield "|" + "---|" * len(_COLUMNS)

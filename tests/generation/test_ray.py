@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from time import sleep
@@ -14,6 +15,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from amrg.benchmark.run.on_ray import predict_on_ray
+from amrg.benchmark.run.run_config import RunConfig
+from amrg.benchmark.run.running import run
+from amrg.birads import Laterality
 from amrg.cli import Exit, app
 from amrg.core.ray_cluster import RayError, RayPlan, map_on_ray
 from amrg.generation.bulk.attempts import new_session
@@ -21,6 +26,7 @@ from amrg.generation.bulk.on_ray import draft_on_ray
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
 from amrg.generation.bulk.records import StudyOutcome, StudyStatus
 from amrg.generation.engines.base import Generation, Request
+from tests.benchmark.reader import Reader, draw, imported
 from tests.generation.bulk_studies import (
     FatalEngine,
     contents,
@@ -91,6 +97,22 @@ def test_the_command_drafts_on_a_cluster_and_resumes(cluster: Any, tmp_path: Pat
     again = CliRunner().invoke(app, [*command, "--workers", "1"])
     assert again.exit_code == Exit.OK, again.output
     assert "2 drafts, 2 of them from an earlier run" in again.stderr
+
+
+def test_a_benchmark_run_on_a_cluster_has_the_bytes_of_one_here(cluster: Any, tmp_path: Path) -> None:
+    drawn = draw(tmp_path / "drawn", (Laterality.RIGHT, Laterality.LEFT, None, Laterality.RIGHT, Laterality.LEFT))
+    data = imported(drawn, tmp_path / "data", 1).folder
+    for where in ("here", "there"):
+        config = RunConfig(data, "some", tmp_path / where, perturbed=0)
+        elsewhere = partial(predict_on_ray, config, Reader, RayPlan(cluster.address, workers=2), silent)
+        run(config, Reader(), silent, elsewhere if where == "there" else None)
+    here, there = contents(tmp_path / "here"), contents(tmp_path / "there")
+    assert here.pop("timings.jsonl")
+    assert there == here
+
+
+def silent(what: str, done: int, count: int) -> None:
+    """Reports nothing."""
 
 
 def failing() -> Any:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,10 +26,12 @@ from amrg.cli.benchmark import (
 from amrg.cli.completion import PARTS, SCORE_TEXTS, models, stored_splits
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AnswerOption, EngineOption, answer_form
+from amrg.cli.study_input import AnswerOption, EngineOption, RayAddress, absolute_model, answer_form
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
+    from amrg.benchmark.run.run_config import RunConfig
+    from amrg.core.progress import Progress
     from amrg.generation import Engine
 
 
@@ -66,6 +71,7 @@ def run(
     meteor_jar: MeteorJar = False,
     radeval: RadEval = None,
     seed: Seed = 0,
+    ray: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Draft every case of a part, also on perturbed images; score it with blind baselines, write the page."""
@@ -90,11 +96,13 @@ def run(
             open_dataset(data).split(split)  # what is cheap is looked at before a model is loaded
         if given is not None:
             refuse_unwritable(given)
+        model = absolute_model(model) if ray is not None else model
+        # Benchmarks are of transformers' own pass, not of an exported graph.
+        load: Callable[[], Engine] = partial(local.load_engine, model, answer=form)
+        if engine_name != loading.LOCAL:
+            load = partial(loading.load_engine, model, answer=form, engine=engine_name)
         try:
-            if engine_name == loading.LOCAL:  # benchmarks are of transformers' own pass, not of an exported graph
-                engine: Engine = local.load_engine(model, answer=form)
-            else:
-                engine = loading.load_engine(model, answer=form, engine=engine_name)
+            engine = load()
         except ModelError as error:
             fail(Exit.NO_MODEL, str(error))
     for line in engine.notes:
@@ -114,7 +122,8 @@ def run(
     )
     with exit_on_benchmark_error(), writing(folder):
         with bars() as progress:
-            references = run_model(config, engine, progress)
+            elsewhere = None if ray is None else partial(_predict_on_ray, config, load, ray, progress)
+            references = run_model(config, engine, progress, elsewhere)
         with busy(f"scoring {counted(len(references.cases), 'case')}"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
             if isinstance(engine, local.LocalEngine):
@@ -126,3 +135,12 @@ def run(
     write_run_page(folder, data)
     report_scores(scores, folder, as_json)
     exit_on_overlap(scores)
+
+
+def _predict_on_ray(config: RunConfig, load: Callable[[], Engine], address: str, progress: Progress) -> None:
+    """Make the predictions of a run's cases on a Ray cluster."""
+    from amrg.benchmark.run.on_ray import predict_on_ray
+    from amrg.core.ray_cluster import RayPlan
+
+    shared = replace(config, data=config.data.resolve(), out=config.out.resolve())
+    predict_on_ray(shared, load, RayPlan(address), progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from amrg.benchmark.prediction_log import resume_predictions
 from amrg.benchmark.run.run_config import RunCases, ScoreText
 from amrg.benchmark.studies import OpenStudy
 from amrg.birads import Style
+from amrg.core.hashing import sha256_of_text
 from amrg.core.progress import Progress, with_progress
 from amrg.datasets.case import Case
 from amrg.generation import Drafted, DraftOptions, Engine, Outcome, draft_studies
@@ -56,21 +58,30 @@ def predict_cases(folder: Path, cases: RunCases, drafter: Drafter, progress: Pro
         BenchmarkError: the folder holds predictions of other cases.
     """
     by_key = {case.key: case for case in cases.references.cases}
-    predictions = resume_predictions(
-        folder / PREDICTIONS,
-        list(by_key),
-        lambda key: _predict_case(by_key[key], cases.open_case, drafter, folder / TIMINGS),
-    )
-    return list(with_progress("drafting", predictions, len(by_key), progress))
+
+    def predict(key: str) -> Prediction:
+        if (part := prediction_part(folder, key)).is_file():
+            return Prediction.model_validate_json(part.read_bytes())
+        return predict_case(by_key[key], cases.open_case, drafter, folder / TIMINGS)
+
+    predictions = resume_predictions(folder / PREDICTIONS, list(by_key), predict)
+    made = list(with_progress("drafting", predictions, len(by_key), progress))
+    shutil.rmtree(prediction_part(folder, "").parent, ignore_errors=True)
+    return made
 
 
-def _predict_case(case: Case, open_case: OpenStudy, drafter: Drafter, timings: Path) -> Prediction:
-    """A case's prediction, its time appended to `timings`; a case that cannot be read fails, with the reason."""
+def prediction_part(folder: Path, key: str) -> Path:
+    """Where a case's prediction is that was made apart from the run, on a cluster."""
+    return folder / ".parts" / f"{sha256_of_text(key)[:32]}.json"
+
+
+def predict_case(case: Case, open_case: OpenStudy, drafter: Drafter, timings: Path | None) -> Prediction:
+    """A case's prediction, its time appended to `timings` where given; a case that cannot be read fails, with why."""
     try:
         outcome = drafter.draft(open_case(case))
     except ImagingError as error:
         return failed_prediction(case.key, str(error))
-    if isinstance(outcome, Drafted):
+    if isinstance(outcome, Drafted) and timings is not None:
         with timings.open("a", encoding="utf-8", newline="\n") as lines:
             seconds = {name: round(value, 4) for name, value in outcome.seconds.items()}
             lines.write(json.dumps({"key": case.key, "seconds": seconds}) + "\n")

@@ -6,6 +6,8 @@ often that was; only `timings.jsonl` differs, since no two runs take the same ti
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amrg.benchmark.baselines.suite import save_baselines
 from amrg.benchmark.references import References
 from amrg.benchmark.run.baseline_predictions import predict_baselines
@@ -17,8 +19,12 @@ from amrg.core.progress import Progress
 from amrg.generation import Engine
 
 
-def run(config: RunConfig, engine: Engine, progress: Progress) -> References:
+def run(
+    config: RunConfig, engine: Engine, progress: Progress, elsewhere: Callable[[], None] | None = None
+) -> References:
     """Write all predictions of a run folder: the model's, those on perturbed images, the baselines'.
+
+    `elsewhere` makes predictions beforehand that this process then finds, as on a cluster.
 
     Returns the references to score them against.
 
@@ -29,6 +35,8 @@ def run(config: RunConfig, engine: Engine, progress: Progress) -> References:
     """
     folder, cases, drafter = config.out, load_cases(config), Drafter(engine, config.score_text)
     open_run_folder(folder, manifest_of(config, engine, cases.references))
+    if elsewhere is not None:
+        elsewhere()
     predictions = predict_cases(folder, cases, drafter, progress)
     predict_perturbed(folder, cases, drafter, predictions, progress)
     save_baselines(folder, predict_baselines(folder, cases, progress))
