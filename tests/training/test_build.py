@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing.dummy
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import Gemma3ForConditionalGeneration
 
@@ -14,6 +16,7 @@ from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTow
 from amrg.training.embedded.build import EmbeddedRecipe, build_model
 from amrg.training.embedded.loop import Schedule
 from amrg.training.tower import build as tower_build
+from amrg.training.tower import film_shards
 from amrg.training.tower.film_shards import usable_films
 from tests.training.filming import write_films
 from tests.training.package_weights import package_weights
@@ -26,6 +29,8 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(tmp_path: Path, monkeypa
     monkeypatch.setattr(tower_build, "pretrained_weights", lambda: weights)
     films = tmp_path / "films"
     write_films(films, patients=4)
+    # A process that is spawned imports torch anew; tests/training/test_tower_build.py frames films in one.
+    monkeypatch.setattr(film_shards, "get_context", lambda _: multiprocessing.dummy)
     recipe = EmbeddedRecipe(
         tower=tower_build.TowerRecipe(
             versions=2, drawn_exams=3, small_size=128, small=TINY, full=TINY, held_out=usable_films(films)[0].fold
@@ -42,6 +47,9 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(tmp_path: Path, monkeypa
     written = ("recipe.json", "tokenizer.json", "operating-points.json", "phrases.json")
     for name in ("model.safetensors", "guard.safetensors", "tower.onnx", *written):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
+    towers = (load_file(tmp_path / "run" / stage / "checkpoint.safetensors") for stage in ("tower-small", "tower-full"))
+    small, full = (tower["model.heads.places.weight"] for tower in towers)
+    assert not torch.equal(small, full)  # each stage trained it
     assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == recipe
     model = Gemma3ForConditionalGeneration.from_pretrained(tmp_path / "first")
     assert isinstance(model.model.vision_tower, MammogramTower)
