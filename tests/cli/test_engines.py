@@ -113,6 +113,20 @@ def test_nothing_found_in_any_study_measures_nothing(
     assert "no finding in 2 studies: nothing was measured" in checked.stderr
 
 
+def test_vllm_starts_processes_of_its_own_so_it_is_loaded_in_this_one(
+    export: Path, exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+
+    def load(model: str, *, engine: str, **_: object) -> FixedEngine:
+        loaded.append(engine)
+        return FixedEngine((MASS,))
+
+    monkeypatch.setattr("amrg.generation.engines.loading.load_engine", load)
+    done = run("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", "vllm")
+    assert (done.exit_code, loaded) == (0, ["vllm"]), done.stderr
+
+
 @pytest.mark.parametrize(
     ("engine", "model", "code", "message"),
     [

@@ -113,7 +113,8 @@ def report(
                 )
             load = partial(_loader(engine_name, model), model, answer=form, engine=engine_name)
             with writing(folder), _exit_on_errors():
-                if ray is None and (index.studies <= 1 or workers == 0):
+                alone = index.studies <= 1 or workers == 0 or engine_name == "vllm"  # which starts processes of its own
+                if ray is None and alone:
                     _draft_here(index, path, load, options, results)
                 else:
                     count = workers or (None if ray else min(_default_workers(model), len(index)))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import AutoConfig
-from vllm import LLM, SamplingParams
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
@@ -23,6 +24,10 @@ from amrg.models.errors import ModelError
 from amrg.models.known_answers import LIKELIEST, KnownAnswer, KnownAnswers, ServedAnswer
 from amrg.models.settings import ModelSettings
 from amrg.models.views import to_pil
+
+os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # standard output is for results
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+from vllm import LLM, SamplingParams
 
 TOGETHER = 64
 """Studies that are handed to vLLM at a time, where nobody says how many: it batches them itself."""
@@ -124,8 +129,14 @@ def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: 
     if backbone is None:
         raise ModelError(f"model {folder.name} is of class {config.model_type!r}, which amrg has no prompt for")
     processor = backbone.load_processor(str(folder), None, known.settings)
+    accelerated = torch.cuda.is_available()
     llm = LLM(
-        model=str(folder), limit_mm_per_prompt={"image": MOST_IMAGES, "video": 0}, generation_config="vllm", seed=0
+        model=str(folder),
+        dtype="bfloat16" if accelerated else "float32",  # as the local engine computes
+        limit_mm_per_prompt={"image": MOST_IMAGES, "video": 0},
+        generation_config="vllm",
+        enforce_eager=not accelerated,  # compiling for a processor takes minutes
+        seed=0,
     )
     settings = known.settings if answer is None else known.settings.model_copy(update={"answer": answer})
     engine = VLLMEngine(
