@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from sqlalchemy import select, text
@@ -190,6 +191,9 @@ def test_the_trail_is_exported_and_the_rest_later(sessions: sessionmaker[Session
     lines = [(tmp_path / name).read_text().splitlines() for name in ("first.ndjson", "rest.ndjson")]
     events = [json.loads(line) for file in lines for line in file]
     assert [event["subtype"][0]["display"] for event in events] == ["user added", "user disabled"]
+    assert run("audit", "export", "all.xml", "--format", "dicom").exit_code == Exit.OK
+    messages = [fromstring(line) for line in (tmp_path / "all.xml").read_text().splitlines()]
+    assert [message[0][1].get("originalText") for message in messages] == ["user added", "user disabled"]
 
 
 def test_a_pull_is_one_job_and_names_no_patient(sessions: sessionmaker[Session], tmp_path: Path) -> None:
