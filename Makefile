@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak large-object test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak large-object test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -127,8 +127,16 @@ bench-parsing: $(READY)
 	$(BIN)/python scripts/bench_parsing.py --against $(AGAINST)
 
 # Seconds of reading eight scanned films, here and at an earlier commit, in turn.
+# Eight CBIS-DDSM files to presentation pixels: amrg in two processes against pydicom one after another, equal pixels.
 bench-reading: $(READY)
-	$(BIN)/python scripts/bench_reading.py --against $(AGAINST)
+	$(BIN)/python scripts/bench_reading.py
+
+# Where the time of reading and preparing one exam goes, and its memory.
+profile-reading: $(READY)
+	$(BIN)/python scripts/profile_reading.py
+
+bench-reading-commits: $(READY)
+	$(BIN)/python scripts/bench_reading_commits.py --against $(AGAINST)
 
 blind-dmid: $(READY)
 	$(BIN)/python scripts/blind_dmid.py

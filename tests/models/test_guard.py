@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from amrg.birads import Laterality
+from amrg.imaging.image import StoredValues
 from amrg.models import ModelError
 from amrg.models.guard.distance import FILE_NAME, TrainingDistance, fit_distance
 from amrg.models.guard.likeness import MammogramCheck, mammogram_check
@@ -53,6 +54,34 @@ def test_a_spoilt_mammogram_is_none(kind: str, phantom: Pixels) -> None:
     read = as_read(SPOILT[kind](phantom, np.random.default_rng(3)))
     assert read is not None
     assert mammogram_check().of_picture(read, Laterality.LEFT) < 0
+
+
+def test_the_likeness_is_what_it_was_by_plain_arithmetic(phantom: Pixels) -> None:
+    """As before the copy of the search was shared, powers were products, and the gradient was computed once."""
+    check, exam = mammogram_check(), draw_exam(2_500_001, Size.SMALL, POPULATIONS["screening"])
+    views = [(v.pixels.astype(np.float32) / np.float32(2**v.bits_stored - 1), v.laterality) for v in exam.views]
+    found = [check.of_picture(pixels, side) for pixels, side in views]
+    assert found == pytest.approx([5.195839, 5.221342, 5.403859, 4.658057], abs=1e-5)
+    before = {"blurred": -3.454643, "inverted": -1.401625, "scattered": -4.794454}
+    for kind, likeness in before.items():
+        read = as_read(SPOILT[kind](phantom, np.random.default_rng(3)))
+        assert read is not None
+        assert check.of_picture(read, Laterality.LEFT) == pytest.approx(likeness, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(700, 560), (600, 512), (300, 500), (256, 200)])
+@pytest.mark.parametrize("side", list(Laterality))
+def test_the_shared_copy_is_the_guards_own(shape: tuple[int, int], side: Laterality) -> None:
+    """Of an image of integers, of either side, with and without ties, it is what reducing the mirrored pixels gives."""
+    rng = np.random.default_rng(shape[0])
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    inside = (x / (0.7 * shape[1])) ** 2 + ((y - shape[0] / 2) / (0.4 * shape[0])) ** 2 < 1
+    stored = np.where(inside, 2000 + rng.integers(0, 900, shape), rng.integers(0, 40, shape)).astype(np.uint16)
+    values = StoredValues.of(stored)
+    image = values.displayed_as((values.levels / 4095).astype(np.float32)).hung(0, side is Laterality.RIGHT)
+    pixels = image.pixels() if side is Laterality.LEFT else np.ascontiguousarray(image.pixels()[:, ::-1])
+    alone = measure_picture(pixels, Laterality.LEFT)
+    np.testing.assert_allclose(measure_picture(image, side), alone, rtol=0, atol=1e-5)
 
 
 def test_any_picture_has_as_many_finite_measures() -> None:

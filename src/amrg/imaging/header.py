@@ -156,6 +156,11 @@ def _read_header(path: Path, _time: int, _size: int) -> Header:
     return header
 
 
+def clear_headers() -> None:
+    """Forget the headers of the files that were read last."""
+    _read_header.cache_clear()
+
+
 def referenced_files(path: Path) -> list[tuple[str, ...]]:
     """The parts of the paths that a DICOMDIR lists (PS3.10 8.6).
 

@@ -132,7 +132,10 @@ class PresentationImage:
 
     def pixels(self) -> Pixels:
         """All of it: float32 [H, W]."""
-        return self._display(self.codes, self.hidden)
+        whole = np.empty(self.shape, np.float32)
+        for lines, values in self.strips():
+            whole[lines] = values
+        return whole
 
     def every(self, step: int) -> Pixels:
         """Every so many pixels of every so many rows."""
@@ -214,7 +217,7 @@ class PresentationImage:
         So every number is reckoned by the same arithmetic in the same order.
         """
         spans = [part.lines_needed(axis, self.shape[axis]) for part in parts]
-        halves = [Image.new(_MODE, part.half_size(axis, self.shape)) for part in parts]
+        halves = [Image.new(_MODE, part.half_size(axis, self.shape), None) for part in parts]
         strip = Image.new(_MODE, (0, 0))
         every = slice(min(span.start for span in spans), max(span.stop for span in spans))
         for lines, values in self.strips(axis, every):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from amrg.core.processes import ProcessEnded, ProcessPool
+from amrg.core.threads import map_in_threads
 from amrg.imaging.containers import files_of
 from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.kinds import classify, classify_name
@@ -30,6 +32,15 @@ class _Failed:
     key: StudyKey | None = None
 
 
+@dataclass(frozen=True)
+class _FileRead:
+    """What a file is: a view with its study, set aside, or unusable; and the instances that it rejects, with why."""
+
+    file: str
+    found: ReadFile | tuple[SetAside, StudyKey] | _Failed
+    rejects: Mapping[str, str] = field(default_factory=dict)
+
+
 def read_studies(path: Path) -> Intake:
     """Read all files of a path. One bad file never loses the rest.
 
@@ -40,15 +51,42 @@ def read_studies(path: Path) -> Intake:
 
 
 def read_files(files: Iterable[Path]) -> Intake:
-    """Read files and group them to studies, as `read_studies` does those of a path."""
+    """Read files, a few together, and group them to studies, as `read_studies` does those of a path."""
+    return _grouped(map_in_threads(_read_file, list(files)))
+
+
+def read_files_apart(files: Iterable[Path], processes: int = 1) -> Intake:
+    """As `read_files`, in processes of their own: one whose decoder ends its process is a problem, no more."""
+    listed = list(files)
+    with ProcessPool(_read_file, min(processes, len(listed))) as pool:
+        found = zip(listed, pool.map(listed), strict=True)
+        return _grouped([_ended(file, one) if isinstance(one, ProcessEnded) else one for file, one in found])
+
+
+def _ended(file: Path, ended: ProcessEnded) -> _FileRead:
+    """A file whose decoder ended the process, with the study that its header names."""
+    try:
+        key = study_key_by_name(file) if file.suffix.lower() in IMAGE_ENDINGS else study_key(read_header(file), file)
+    except ImagingError:
+        key = None
+    message = (
+        f"{file.name}: its decoder ended the process that read it ({ended.how}); the file is damaged, or the "
+        "decoder of its transfer syntax is at fault: send it again uncompressed"
+    )
+    return _FileRead(file.name, _Failed(message, key))
+
+
+def _grouped(files: Iterable[_FileRead]) -> Intake:
+    """Files that were read, as studies."""
     groups: dict[StudyKey, FileGroup] = {}
     aside: list[SetAside] = []
     problems: list[Problem] = []
     rejected: dict[str, str] = {}
     for file in files:
-        found = _read_file(file, rejected)
+        found = file.found
+        rejected.update(file.rejects)
         if isinstance(found, _Failed):
-            problems.append(Problem(file=file.name, message=found.message))
+            problems.append(Problem(file=file.file, message=found.message))
             if found.key is not None:
                 groups.setdefault(found.key, FileGroup()).problems.append(found.message)
         elif isinstance(found, ReadFile):
@@ -77,8 +115,14 @@ def _take_rejected(groups: dict[StudyKey, FileGroup], rejected: dict[str, str]) 
             yield group.set_aside[-1]
 
 
-def _read_file(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
-    """One file as a mammogram with its study, or set aside, or what is wrong with it; adds to what is `rejected`."""
+def _read_file(file: Path) -> _FileRead:
+    """One file as a mammogram with its study, or set aside, or what is wrong with it."""
+    rejects: dict[str, str] = {}
+    return _FileRead(file.name, _read_one(file, rejects), rejects)
+
+
+def _read_one(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
+    """See `_read_file`; adds to what is `rejected`."""
     key = None
     if file.suffix.lower() in _ARCHIVES:
         return _Failed(f"{file.name}: an archive inside the input is not read; unpack it, or name a zip by itself")

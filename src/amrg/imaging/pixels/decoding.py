@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
-from pydicom.uid import UncompressedTransferSyntaxes
+from pydicom.uid import RLELossless, UncompressedTransferSyntaxes
 
 from amrg.imaging.errors import ImagingError, named_errors, short_reason, without_warnings
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
@@ -19,6 +19,7 @@ from amrg.imaging.image import PresentationImage, StoredValues
 from amrg.imaging.pixels.codestream import codestream_size
 from amrg.imaging.pixels.outside import outside_image
 from amrg.imaging.pixels.presentation import presentation, upright_polarity
+from amrg.imaging.pixels.rle import decode_rle
 
 IMAGE_ENDINGS = frozenset({".png", ".tif", ".tiff", ".pgm", ".jpg", ".jpeg"})
 MAX_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
@@ -97,7 +98,7 @@ def _dicom(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         raise ImagingError(f"{path.name}: pixels are in {keyword}; expected integers in (7FE0,0010) Pixel Data")
     try:
         _refuse_another_size(path.name, element, syntax, (rows, columns))
-        stored = pixel_array(_pixel_dataset(header, element, syntax), index=0, view_only=True)
+        stored = _decode(_pixel_dataset(header, element, syntax))
         if stored.ndim == 3:  # colour secondary captures of grey films
             stored = stored.mean(-1)
     except ImagingError:
@@ -111,6 +112,13 @@ def _dicom(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
     if stored.shape != (rows, columns):
         raise ImagingError(f"{path.name}: (7FE0,0010) Pixel Data gives {stored.shape}; expected {rows} x {columns}")
     return presentation(stored, header)
+
+
+def _decode(dataset: Dataset) -> npt.NDArray[Any]:
+    """Stored values of the first frame."""
+    if dataset.file_meta.TransferSyntaxUID == RLELossless and (stored := decode_rle(dataset)) is not None:
+        return stored
+    return np.asarray(pixel_array(dataset, index=0, view_only=True))
 
 
 def _refuse_another_size(name: str, element: Any, syntax: str, size: tuple[int, int]) -> None:
