@@ -50,11 +50,11 @@ class ProcessPool(Generic[Item, Result]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._workers:
+        while self._workers:
+            worker = self._workers.pop()
+            worker.connection.close()
             worker.process.kill()
             worker.process.join()
-            worker.connection.close()
-        self._workers = []
 
     def map(self, items: Iterable[Item]) -> Iterator[Result | ProcessEnded]:
         """What `work` makes of each item, in order; a process that ends is replaced.
