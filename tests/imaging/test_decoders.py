@@ -48,7 +48,7 @@ def test_a_decoder_that_gives_one_value_everywhere_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: int
 ) -> None:
     path = change(write_exam(tmp_path) / "RCC.dcm", _as_jpeg)
-    decode = decoding.pixel_array
+    decode = pydicom.pixels.pixel_array
     monkeypatch.setattr(decoding, "pixel_array", lambda *of, **how: np.full_like(decode(*of, **how), value))
     intake = read_studies(path)
     assert not intake.studies
@@ -85,10 +85,12 @@ def _dataset(stored: np.ndarray, **changes: int) -> pydicom.Dataset:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_rle_is_what_pydicom_decodes(dtype: type) -> None:
+def test_rle_is_what_pydicom_decodes(dtype: type[np.uint8] | type[np.uint16]) -> None:
     rng = np.random.default_rng(0)
-    runs = np.repeat(rng.integers(0, 200, 900), rng.integers(1, 9, 900))[:3000].astype(dtype).reshape(60, 50)
-    noise = rng.integers(0, np.iinfo(dtype).max, (64, 41)).astype(dtype)
+    runs: np.ndarray = (
+        np.repeat(rng.integers(0, 200, 900), rng.integers(1, 9, 900))[:3000].astype(dtype).reshape(60, 50)
+    )
+    noise: np.ndarray = rng.integers(0, np.iinfo(dtype).max, (64, 41)).astype(dtype)
     for stored in (runs, noise, np.zeros((70, 64), dtype)):
         ds = _dataset(stored)
         np.testing.assert_array_equal(decode_rle(ds), stored)
