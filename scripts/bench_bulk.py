@@ -34,7 +34,7 @@ from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_pro
 from amrg.generation.drafting import prepare
 from amrg.generation.engines.loading import load_engine
 from amrg.imaging import read_studies
-from amrg.imaging.containers import files_of
+from amrg.imaging.containers import walk_files
 from amrg.imaging.scanning import scan_file
 from amrg.models.settings import messages
 from amrg.models.views import to_pil
@@ -50,7 +50,7 @@ def ours(source: Path, out: Path) -> tuple[float, Texts]:
     options = BulkOptions(out, ("text", "json"), DraftOptions())
     texts: Texts = {}
     began = time.perf_counter()
-    with closing(StudyIndex(map(scan_file, files_of(source)))) as index:
+    with closing(StudyIndex(map(scan_file, walk_files(source)))) as index:
         scanned = time.perf_counter() - began
         plan = WorkerPlan(partial(load_engine, None), options, new_session())
         for message in draft_in_processes(index.tasks(), plan, available_cores()):

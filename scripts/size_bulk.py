@@ -35,7 +35,7 @@ from amrg.generation.bulk.drafting import BulkOptions
 from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
 from amrg.generation.engines.loading import load_engine
-from amrg.imaging.containers import files_of
+from amrg.imaging.containers import walk_files
 from amrg.imaging.scanning import scan_file
 from amrg.phantom import Size, draw_exam, write_exam
 
@@ -97,7 +97,7 @@ def copy_studies(drawn: Path, folder: Path, count: int, shrink: int) -> None:
 def measure(source: Path, out: Path) -> dict[str, Any]:
     """Draft a folder in this process's workers; numbers of `Sized` by name."""
     began = time.perf_counter()
-    with closing(StudyIndex(map(scan_file, files_of(source)))) as index:
+    with closing(StudyIndex(map(scan_file, walk_files(source)))) as index:
         scan = time.perf_counter() - began
         plan = WorkerPlan(partial(load_engine, None), BulkOptions(out, ("text", "json"), DraftOptions()), new_session())
         done = 0

@@ -37,7 +37,7 @@ def test_report_writes_text_json_and_picture_and_the_truth(drawn: Path, tmp_path
     assert done.exit_code == Exit.OK, done.output
     assert "UNVERIFIED DRAFT" in done.stdout
     assert "draft compared with the truth" in done.stdout
-    (folder,) = tmp_path.iterdir()
+    (folder,) = tmp_path.glob("[!.]*")
     assert "UNVERIFIED DRAFT" in (folder / "report.txt").read_text(encoding="utf-8")
     document = (folder / "report.json").read_text(encoding="utf-8")
     draft = Draft.model_validate_json(document)
@@ -88,7 +88,7 @@ def test_a_study_that_lacks_a_view_is_not_cleared_and_has_an_exit_code(
     done = run("report", tmp_path / "in", "--out", tmp_path / "out", "--force")
     assert done.exit_code == Exit.INCOMPLETE, done.output
     assert "LCC missing" in done.stderr
-    (folder,) = (tmp_path / "out").iterdir()
+    (folder,) = (tmp_path / "out").glob("[!.]*")
     draft = Draft.model_validate_json((folder / "report.json").read_bytes())
     assert draft.missing_views == (("L", "CC"),)
     cleared = {a.laterality for a in draft.report.assessments if a.category.value in ("1", "2")}
@@ -99,7 +99,7 @@ def test_a_study_that_lacks_a_view_is_not_cleared_and_has_an_exit_code(
 def test_an_edited_report_is_left_and_named_and_stale_files_are_removed(drawn: Path, tmp_path: Path) -> None:
     command = ("report", drawn, "--out", tmp_path)
     assert run(*command).exit_code == Exit.OK
-    (folder,) = tmp_path.iterdir()
+    (folder,) = tmp_path.glob("[!.]*")
     (folder / "report.txt").write_text("read and signed", encoding="utf-8")
     again = run(*command, "--style", "dmid", "--format", "text,json", "--json")
     assert again.exit_code == Exit.EDITED

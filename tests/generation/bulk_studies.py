@@ -16,7 +16,7 @@ from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
 from amrg.generation.engines.base import Generation, Request
 from amrg.generation.engines.fixed import FixedEngine
-from amrg.imaging.containers import files_of
+from amrg.imaging.containers import walk_files
 from amrg.imaging.scanning import scan_file
 from tests.imaging.changed import change_all, put, write_exam
 
@@ -32,7 +32,7 @@ def write_studies(folder: Path, count: int) -> Path:
 
 
 def index_of(folder: Path) -> StudyIndex:
-    return StudyIndex(map(scan_file, files_of(folder)))
+    return StudyIndex(map(scan_file, walk_files(folder)))
 
 
 def options_of(out: Path, **changes: object) -> BulkOptions:

@@ -128,11 +128,11 @@ def _index(path: Path) -> StudyIndex:
     with busy("looking for studies"):
         from amrg.generation.bulk.index import StudyIndex
         from amrg.imaging import ImagingError
-        from amrg.imaging.containers import files_of
+        from amrg.imaging.containers import walk_files
         from amrg.imaging.scanning import scan_file
 
         try:
-            return StudyIndex(map(scan_file, files_of(path)))
+            return StudyIndex(map(scan_file, walk_files(path)))
         except ImagingError as error:
             fail(Exit.UNREADABLE, str(error))
 

@@ -6,6 +6,8 @@ import atexit
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from amrg.imaging.errors import ImagingError, short_reason
@@ -25,7 +27,7 @@ def files_of(path: Path) -> list[Path]:
     if not path.exists():
         raise ImagingError(f"{path.name}: no such file or folder; check the path")
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.is_file() and not _is_companion(p))
+        found = sorted(_files_in(path))
     elif zipfile.is_zipfile(path):
         found = files_of(_unpack(path))
     elif path.name.upper() == "DICOMDIR":
@@ -33,8 +35,31 @@ def files_of(path: Path) -> list[Path]:
     else:
         found = [path]
     if not found:
-        raise ImagingError(f"{path.name}: contains no image file; expected DICOM, PNG, TIFF, PGM or JPEG")
+        raise _nothing_in(path)
     return found
+
+
+def walk_files(path: Path) -> Iterator[Path]:
+    """The files of a path as in `files_of`, those of a folder in no order, so that no list holds them.
+
+    Raises:
+        ImagingError: as `files_of`.
+    """
+    if not path.is_dir():
+        return iter(files_of(path))
+    found = _files_in(path)
+    first = next(found, None)
+    if first is None:
+        raise _nothing_in(path)
+    return chain([first], found)
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    return (p for p in folder.rglob("*") if p.is_file() and not _is_companion(p))
+
+
+def _nothing_in(path: Path) -> ImagingError:
+    return ImagingError(f"{path.name}: contains no image file; expected DICOM, PNG, TIFF, PGM or JPEG")
 
 
 def _is_companion(path: Path) -> bool:
