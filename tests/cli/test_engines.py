@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit, app
+from amrg.generation.engines import vllm_engine
 from amrg.generation.engines.fixed import FixedEngine
+from amrg.models import ModelError
 from amrg.phantom import Size, draw_exam, write_exam
 from tests.generation.serving import TEXT, Rules, known_answers, serving
 
@@ -141,3 +144,11 @@ def test_a_name_of_no_engine_or_without_a_model_is_one_line(
 ) -> None:
     done = run("report", exams, "--engine", engine, *([] if model is None else ["--model", model]))
     assert (done.exit_code, message in done.stderr, "Traceback" in done.stderr) == (code, True, False)
+
+
+def test_vllm_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    monkeypatch.setenv("VLLM_LOGGING_LEVEL", "WARNING")
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(ModelError, match="--engine vllm needs vLLM, which is not installed"):
+        vllm_engine._library()

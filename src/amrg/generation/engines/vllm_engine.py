@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,6 @@ from amrg.models.known_answers import LIKELIEST, KnownAnswer, KnownAnswers, Serv
 from amrg.models.settings import ModelSettings
 from amrg.models.views import to_pil
 
-os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # standard output is for results
-os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-from vllm import LLM, SamplingParams
-
 TOGETHER = 64
 """Studies that are handed to vLLM at a time, where nobody says how many: it batches them itself."""
 MOST_IMAGES = 16
@@ -36,8 +33,12 @@ MOST_IMAGES = 16
 
 @dataclass(frozen=True)
 class VLLMEngine:
-    """A model loaded by vLLM. Texts are greedy; there are no image features, as of any model that locates none."""
+    """A model loaded by vLLM, whose module is `library`.
 
+    Texts are greedy; there are no image features, as of any model that locates none.
+    """
+
+    library: Any
     llm: Any
     backbone: Backbone
     processor: Any
@@ -91,7 +92,7 @@ class VLLMEngine:
     ) -> list[Any]:
         """vLLM's outputs, in order."""
         end = self.backbone.eos_token_id(self.processor)
-        sampling = SamplingParams(
+        sampling = self.library.SamplingParams(
             temperature=0.0, max_tokens=max_tokens, repetition_penalty=1.0, stop_token_ids=[end], logprobs=odds
         )
         prompts = [self._prompt(request, settings) for request in requests]
@@ -115,6 +116,22 @@ class VLLMEngine:
         return text.strip()
 
 
+def _library() -> Any:
+    """vLLM's module, with its log on standard error: standard output is for results.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # both are read when it is imported
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    try:
+        return import_module("vllm")
+    except ModuleNotFoundError as error:
+        if error.name != "vllm":
+            raise
+        raise ModelError("--engine vllm needs vLLM, which is not installed; docs/serving.md says how to") from error
+
+
 def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: AnswerForm | None = None) -> VLLMEngine:
     """An export loaded by vLLM, proven by its known answers; `answer` is the form requested of it (None: its own).
 
@@ -130,7 +147,8 @@ def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: 
         raise ModelError(f"model {folder.name} is of class {config.model_type!r}, which amrg has no prompt for")
     processor = backbone.load_processor(str(folder), None, known.settings)
     accelerated = torch.cuda.is_available()
-    llm = LLM(
+    library = _library()
+    llm = library.LLM(
         model=str(folder),
         dtype="bfloat16" if accelerated else "float32",  # as the local engine computes
         limit_mm_per_prompt={"image": MOST_IMAGES, "video": 0},
@@ -140,6 +158,7 @@ def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: 
     )
     settings = known.settings if answer is None else known.settings.model_copy(update={"answer": answer})
     engine = VLLMEngine(
+        library,
         llm,
         backbone,
         processor,
