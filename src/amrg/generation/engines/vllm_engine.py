@@ -17,7 +17,7 @@ from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.engines.base import Generation, ModelIdentity, Request, Unanswered
 from amrg.generation.engines.probes import prove
-from amrg.generation.engines.vllm_prompt import one_placeholder_an_image
+from amrg.generation.engines.vllm_prompt import prompt_ids
 from amrg.models.adapters.files import is_adapter
 from amrg.models.backbones.base import Backbone
 from amrg.models.backbones.registry import backbone_of
@@ -101,10 +101,8 @@ class VLLMEngine:
 
     def _prompt(self, request: Request, settings: ModelSettings) -> dict[str, Any]:
         """Token ids with one placeholder an image, which vLLM makes as many of as the image takes, and the images."""
-        prompt = self.backbone.build_prompt(self.processor, settings, request.views, request.images)
-        ids = prompt.tokens["input_ids"].tolist()
         return {
-            "prompt_token_ids": one_placeholder_an_image(ids, self.config),
+            "prompt_token_ids": prompt_ids(self.processor, settings, request.views, request.images),
             "multi_modal_data": {"image": [to_pil(image) for image in request.images]},
         }
 
