@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -128,6 +129,34 @@ def test_a_study_that_ends_two_worker_processes_is_set_aside(studies: Path, tmp_
     assert (found["1.2.3"].kind, len(results)) == ("Crash", 4)
     assert "study 1.2.3: its files ended 2 worker processes: set aside" in found["1.2.3"].message
     assert not any((tmp_path / "out" / ".records" / "attempts").iterdir())
+
+
+CRASH = """
+import os, signal, sys, traceback
+
+def crash(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("1.2.2/LMLO.dcm"):
+        if any(frame.f_code.co_name == "read_pixel_element" for frame, _ in traceback.walk_stack(None)):  # its pixels
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+sys.addaudithook(crash)
+"""
+
+
+def test_a_file_whose_decoder_ends_a_worker_process_costs_itself_and_no_other_view(
+    studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for uid in ("1.2.1", "1.2.2"):
+        shutil.copytree(studies / uid, tmp_path / "in" / uid)
+    (tmp_path / "sitecustomize.py").write_text(CRASH, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    results = list(draft_beside(tmp_path / "in", options_of(tmp_path / "out"), FixedEngine, workers=1))
+    found = rows(results)
+    assert {uid: row.status for uid, row in found.items()} == dict.fromkeys(("1.2.1", "1.2.2"), StudyStatus.DRAFTED)
+    (report,) = (tmp_path / "out" / "1.2.2").glob("report.json")
+    draft = json.loads(report.read_text(encoding="utf-8"))
+    assert draft["missing_views"] == [["L", "MLO"]]
+    assert any("LMLO.dcm: its decoder ended the process that read it" in line for line in draft["problems"])
 
 
 def test_a_worker_that_cannot_load_its_engine_ends_the_run(studies: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from amrg.generation.engines.base import Engine
 from amrg.generation.identifiers import name_patient
 from amrg.generation.outputs import study_folder, withdraw_draft, write_draft
 from amrg.imaging import ImagingError, Intake, Study, in_order_of_date
-from amrg.imaging.intake import read_files
+from amrg.imaging.intake import read_files, read_files_apart
 from amrg.models import ModelError
 
 
@@ -72,7 +72,10 @@ class TaskDrafter:
     """Drafts tasks with one engine, `engine.max_batch` together; everything that it finishes is on disk."""
 
     def __init__(self, engine: Engine, options: BulkOptions, attempts: Attempts, read: Read = read_files) -> None:
-        """Records are found by the engine and the options; `read` reads the files of a task."""
+        """Records are found by the engine and the options; `read` reads the files of a task.
+
+        Those of a task that has ended a process are read in a process of their own: a decoder may have ended it.
+        """
         self.engine, self.options, self._attempts, self._read = engine, options, attempts, read
         key = run_key(engine, options.draft, options.identify)
         self._store = RecordStore(options.folder, key, options.formats, options.retry_failed)
@@ -125,7 +128,7 @@ class TaskDrafter:
 
         def studies() -> Iterator[Study]:
             for opened in group:
-                opened.intake = self._read(opened.task.files)
+                opened.intake = (read_files_apart if opened.earlier else self._read)(opened.task.files)
                 for study in in_order_of_date(opened.intake.studies):
                     owner[id(study)] = opened
                     yield study

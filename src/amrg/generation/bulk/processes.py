@@ -161,7 +161,7 @@ class _Pool:
 
     def _start(self, workers: int) -> _Worker:
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_work, args=(theirs, self._plan), daemon=True)
+        process = _SPAWN.Process(target=_work, args=(theirs, self._plan), daemon=False)  # it may read files apart
         with _worker_environment(workers):
             process.start()
         theirs.close()
