@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from amrg.birads import Composition, Finding
 from amrg.experiments.film_figures import FilmDraft, draft_films, held_out_films
-from amrg.generation.engines.local import local_engine
+from amrg.generation.engines.loading import load_engine
 from amrg.models.load import load_model
 from amrg.training.tower.films import film_in_proportion
 
@@ -39,7 +39,7 @@ def main() -> None:
     loaded = load_model()
     films = held_out_films(Path(sys.argv[1]), loaded)
     chosen = [films[round(i * (len(films) - 1) / (COUNT - 1))] for i in range(COUNT)]
-    drafts = list(draft_films(chosen, local_engine(loaded)))
+    drafts = list(draft_films(chosen, load_engine()))
     _sheet(drafts).save(PICTURE, quality=82)
     PAGE.write_text(HEAD + "".join(_row(i, d) for i, d in enumerate(drafts, 1)), encoding="utf-8")
 

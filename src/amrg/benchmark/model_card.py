@@ -26,7 +26,7 @@ from amrg.datasets import import_dataset, importer_of, open_dataset
 from amrg.datasets.splits.rules import make_split
 from amrg.datasets.training_set import TrainingSet
 from amrg.generation import Engine
-from amrg.generation.engines.local import local_engine
+from amrg.generation.engines.loading import load_engine
 from amrg.metrics.scores import MetricScore, Scores
 from amrg.models.card import FILE_NAME as CARD
 from amrg.models.card import TRAINED_ON, CardMetric, ModelCard
@@ -204,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     loaded = load_model(given.model)
-    engine = local_engine(loaded)
+    engine = load_engine(given.model)
     metrics: list[CardMetric] = []
     for exams in (Exams(Size.SMALL, given.small), Exams(Size.FULL, given.full)):
         if exams.count:

@@ -24,7 +24,7 @@ from amrg.core.files import write_text
 from amrg.generation.batch import Drafted, draft_studies
 from amrg.generation.drafting import DraftOptions
 from amrg.generation.engines.base import Engine
-from amrg.generation.engines.local import local_engine
+from amrg.generation.engines.loading import load_engine
 from amrg.imaging import Study, read_studies
 from amrg.metrics.intervals import interval
 from amrg.models.card import FILE_NAME, CardMetric, model_card
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loaded = load_model(given.model)
     films = held_out_films(given.films, loaded)
     drafts = []
-    for draft in draft_films(films, local_engine(loaded)):
+    for draft in draft_films(films, load_engine(given.model)):
         drafts.append(draft)
         if len(drafts) % 50 == 0:
             log.info("drafted %d of %d views", len(drafts), len(films))
