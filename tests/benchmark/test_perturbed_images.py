@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from amrg.benchmark.scoring.image_dependence import perturbation_scores
 from amrg.birads import Finding, Kind, Laterality, Location, Report, Style, View, ViewBox, parse, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
 from amrg.imaging import Mammogram, Study
+from amrg.imaging.image import PresentationImage
 from amrg.metrics.clinical.laterality import swap_sides, swap_text, swap_words, unmirror
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.errors import BenchmarkError
@@ -32,8 +32,8 @@ R, L = Laterality.RIGHT, Laterality.LEFT
 class Drawn(Mammogram):
     """A view whose pixels are its columns' numbers."""
 
-    def pixels(self) -> npt.NDArray[np.float32]:
-        return np.tile(np.linspace(0, 1, self.columns, dtype=np.float32), (self.rows, 1))
+    def image(self) -> PresentationImage:
+        return PresentationImage(np.tile(np.linspace(0, 1, self.columns, dtype=np.float32), (self.rows, 1)))
 
 
 def view_of(side: Laterality, view: View) -> Drawn:
