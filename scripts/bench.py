@@ -7,7 +7,6 @@ they were measured on, and below each the script's own output. Nothing here is a
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import re
 import subprocess
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from amrg.core.cores import available_cores
 from amrg.core.files import atomic_write
 
 ROOT = Path(__file__).parent.parent
@@ -90,7 +90,7 @@ def machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.*)", cpuinfo.read_text(encoding="utf-8")) if cpuinfo.is_file() else None
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     return f"{time.strftime('%Y-%m-%d')}, {cores} cores of {found[1] if found else platform.processor()}, {versions}"
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amrg.core.cores import available_cores
 from amrg.generation.drafting import prepare
 from amrg.generation.engines.base import Request
 from amrg.generation.engines.graph import load_graph_engine
@@ -154,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         requests = drawn_requests(Path(folder), given.exams)
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     contenders = [start("amrg", ours, cores), *(start(f"transformers, {n}", peer, n) for n in sorted({1, cores}))]
     clock, used = measure(contenders, requests)
     for contender, seconds, processor in zip(contenders, clock, used, strict=True):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from amrg.core.threads import AMRG as VARIABLE
 from amrg.generation.engines.local import load_engine
 from amrg.models import ModelError, threads
-from amrg.models.thread_count import VARIABLE
 from amrg.models.threads import set_threads
 from tests.models.tiny import tiny_embedded
 

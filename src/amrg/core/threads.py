@@ -9,15 +9,21 @@ from typing import TypeVar
 
 from amrg.core.cores import available_cores
 
-_REQUESTED = ("AMRG_NUM_THREADS", "OMP_NUM_THREADS")
+AMRG, OPENMP = VARIABLES = ("AMRG_NUM_THREADS", "OMP_NUM_THREADS")
+"""Environment variables that decide how many threads compute, the first before the second."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def requested_threads() -> int | None:
+    """The threads that `AMRG_NUM_THREADS`, else `OMP_NUM_THREADS` asks for; None where neither names a number."""
+    requested = (os.environ.get(name, "").strip() for name in VARIABLES)
+    return next((int(text) for text in requested if text.isdecimal() and int(text) > 0), None)
+
+
 def usable_threads() -> int:
     """Threads to work in: as many as the environment asks for, else one a core of this process."""
-    requested = (os.environ.get(name, "").strip() for name in _REQUESTED)
-    return next((int(text) for text in requested if text.isdecimal() and int(text) > 0), available_cores())
+    return requested_threads() or available_cores()
 
 
 def map_in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

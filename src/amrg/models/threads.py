@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from amrg.core.cores import available_cores
-from amrg.models.thread_count import requested_threads
+from amrg.models.thread_count import checked_threads
 
 SMALL = 50_000_000
 """Parameters from which a model is no longer small: the embedded one has about 6 million, SmolVLM2's smallest 256."""
@@ -24,7 +24,7 @@ def set_threads(model: nn.Module) -> None:
     Raises:
         ModelError: `AMRG_NUM_THREADS` is no number of threads.
     """
-    torch.set_num_threads(requested_threads() or (1 if _is_small(model) else available_cores()))
+    torch.set_num_threads(checked_threads() or (1 if _is_small(model) else available_cores()))
 
 
 def _is_small(model: nn.Module) -> bool:

@@ -17,12 +17,12 @@ from typing import Any
 
 from amrg.core.cores import available_cores
 from amrg.core.errors import AmrgError
+from amrg.core.threads import OPENMP, VARIABLES
 from amrg.generation.bulk.attempts import MOST, Attempts
 from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult, UnwritableOutput
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.engines.base import Engine
 
-THREADS = ("OMP_NUM_THREADS", "AMRG_NUM_THREADS")
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy this process's threads in the middle of their work
 
 
@@ -177,8 +177,8 @@ def _ending(process: BaseProcess) -> str:
 def _worker_environment(workers: int) -> Iterator[None]:
     """What is started here computes with its part of the cores, unless threads are set, and draws no bars."""
     new = {"TQDM_DISABLE": "1"}
-    if not any(name in os.environ for name in THREADS):
-        new[THREADS[0]] = str(max(1, available_cores() // workers))
+    if not any(name in os.environ for name in VARIABLES):
+        new[OPENMP] = str(max(1, available_cores() // workers))
     old = {name: os.environ.get(name) for name in new}
     os.environ.update(new)
     try:

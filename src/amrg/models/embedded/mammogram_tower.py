@@ -314,7 +314,7 @@ def find_candidates(found: ViewMaps, inside: Tensor) -> Tensor:
     return functional.pad(found_at, (0, CANDIDATES - found_at.shape[1]), value=-1)
 
 
-def _at(grid: Tensor, cells: Tensor) -> Tensor:
+def values_at(grid: Tensor, cells: Tensor) -> Tensor:
     """Values of [B, channels, rows, columns] at cells [B, n]: [B, n, channels]."""
     return grid.flatten(2).transpose(1, 2).gather(1, cells[..., None].expand(-1, -1, grid.shape[1]))
 
@@ -327,12 +327,12 @@ def stated_of_places(found: ViewMaps, cells: Tensor) -> Tensor:
     assert found.attributes is not None
     assert found.boxes is not None
     rows, columns = found.lesion.shape[1:]
-    kinds = _at(found.kinds, cells).sigmoid()
-    lesion = _at(found.lesion[:, None], cells).sigmoid()
-    malignant = _at(found.malignant[:, None], cells).sigmoid()
+    kinds = values_at(found.kinds, cells).sigmoid()
+    lesion = values_at(found.lesion[:, None], cells).sigmoid()
+    malignant = values_at(found.malignant[:, None], cells).sigmoid()
     sure = torch.maximum(kinds.amax(-1, keepdim=True), lesion)
-    described = [sure * _at(logits, cells).softmax(-1) for logits in found.attributes.values()]
-    left, top, right, bottom = _at(found.boxes, cells).unbind(-1)
+    described = [sure * values_at(logits, cells).softmax(-1) for logits in found.attributes.values()]
+    left, top, right, bottom = values_at(found.boxes, cells).unbind(-1)
     x = (cells % columns + 0.5 + (right - left) / 2) / rows
     y = (torch.div(cells, columns, rounding_mode="floor") + 0.5 + (bottom - top) / 2) / rows
     extents = [((extent.clamp(min=0.25) * 4).log2() / 8) for extent in (left + right, top + bottom)]

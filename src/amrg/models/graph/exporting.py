@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from amrg.core.files import atomic_write
 from amrg.models.checkpoint import GRAPH, SINGLE, file_hash
+from amrg.models.embedded.mammogram_tower import values_at
 from amrg.models.errors import ModelError
 from amrg.models.graph.tower import INPUT, OUTPUTS, WEIGHTS
 from amrg.models.hubnames import hub_name
@@ -40,15 +41,10 @@ class GraphModule(nn.Module):
         return (
             self.multi_modal_projector(out.last_hidden_state),
             out.candidates,
-            _at(logits, at).sigmoid(),
-            _at(maps.boxes, at),
+            values_at(logits, at).sigmoid(),
+            values_at(maps.boxes, at),
             maps.suspicion.sigmoid(),
         )
-
-
-def _at(grid: Tensor, cells: Tensor) -> Tensor:
-    """Values of [B, channels, rows, columns] at cells [B, n]: [B, n, channels]."""
-    return grid.flatten(2).transpose(1, 2).gather(1, cells[..., None].expand(-1, -1, grid.shape[1]))
 
 
 def export_graph(folder: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from amrg.core.cores import available_cores
 from amrg.core.errors import first_line
 from amrg.models.checkpoint import GRAPH, SINGLE, file_hash
 from amrg.models.decoding.phrases import Phrases
@@ -18,7 +17,7 @@ from amrg.models.graph.decoder import Decoder, build_decoder
 from amrg.models.graph.prompt import PromptWriter
 from amrg.models.graph.tower import GraphTower
 from amrg.models.settings import ModelSettings
-from amrg.models.thread_count import requested_threads
+from amrg.models.thread_count import checked_threads
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,8 @@ def load_graph_model(folder: Path) -> GraphModel:
             f"model {folder.name!r} cannot be loaded ({first_line(error)}); expected a complete checkpoint: copy it "
             "again"
         ) from error
-    tower = GraphTower(folder, requested_threads() or available_cores())
+    checked_threads()
+    tower = GraphTower(folder)
     if tower.weights != file_hash(folder / SINGLE):
         raise ModelError(
             f"model {folder.name}: {GRAPH} was made of other weights than {SINGLE}; make it again (python -m "

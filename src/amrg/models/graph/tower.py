@@ -7,7 +7,6 @@ One view a run keeps what a layer makes in the processor's cache, and one thread
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from amrg.core.errors import first_line
+from amrg.core.threads import map_in_threads
 from amrg.models.checkpoint import GRAPH
 from amrg.models.errors import ModelError
 
@@ -45,9 +45,9 @@ class ObservedView:
 
 
 class GraphTower:
-    """The graph of a checkpoint's folder, run by `threads` threads."""
+    """The graph of a checkpoint's folder."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path) -> None:
         """Load it.
 
         Raises:
@@ -65,7 +65,6 @@ class GraphTower:
                 f"model {folder.name}: {GRAPH} cannot be loaded ({first_line(error)}); copy the model again, or "
                 "remove the file to compute with torch"
             ) from error
-        self._threads = threads
 
     @property
     def weights(self) -> str | None:
@@ -75,10 +74,7 @@ class GraphTower:
 
     def observe(self, images: Sequence[Image], pixels: Callable[[Image], Floats]) -> list[ObservedView]:
         """What the tower says of each view; `pixels` makes an image what the graph takes, [3, H, W] in -1..1."""
-        if len(images) == 1 or self._threads == 1:
-            return [self._observe_view(pixels(image)) for image in images]
-        with ThreadPoolExecutor(min(self._threads, len(images))) as pool:
-            return list(pool.map(lambda image: self._observe_view(pixels(image)), images))
+        return map_in_threads(lambda image: self._observe_view(pixels(image)), images)
 
     def _observe_view(self, view: Floats) -> ObservedView:
         out: list[Any] = self._session.run(list(OUTPUTS), {INPUT: view[None]})
