@@ -33,7 +33,7 @@ def test_each_distinct_text_is_read_once_and_stands_in_its_place(monkeypatch: py
 def test_processes_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [*TEXTS, *(f"BIRADS: {i % 6}. A mass of {i} mm in the right breast." for i in range(1, 200))]
     monkeypatch.setattr(bulk_parsing, "_MANY", 1)
-    monkeypatch.setattr(bulk_parsing, "_processors", lambda: 2)
+    monkeypatch.setattr(bulk_parsing, "available_cores", lambda: 2)
     assert read_reports(texts) == _plain(texts)
 
 
@@ -42,7 +42,7 @@ def test_where_no_process_can_be_had_it_reads_here(monkeypatch: pytest.MonkeyPat
         raise BrokenProcessPool
 
     monkeypatch.setattr(bulk_parsing, "_MANY", 1)
-    monkeypatch.setattr(bulk_parsing, "_processors", lambda: 2)
+    monkeypatch.setattr(bulk_parsing, "available_cores", lambda: 2)
     monkeypatch.setattr(bulk_parsing, "_read_over_processes", broken)
     assert read_reports(TEXTS) == _plain(TEXTS)
 

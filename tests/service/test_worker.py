@@ -160,14 +160,19 @@ def test_a_late_image_gives_a_new_draft_and_supersedes_the_old_one(ward: Ward, f
     assert second.missing_views == ()
 
 
-def test_after_the_signature_new_images_change_nothing_and_are_stated(
-    ward: Ward, files: list[Path], tmp_path: Path
-) -> None:
+def draft_and_sign(ward: Ward, files: list[Path]) -> None:
+    """A study that is received, drafted and signed."""
     ward.receive(*files)
     ward.close()
     ward.work()
     with ward.sessions.begin() as session:
         session.add(a_signature(session))
+
+
+def test_after_the_signature_new_images_change_nothing_and_are_stated(
+    ward: Ward, files: list[Path], tmp_path: Path
+) -> None:
+    draft_and_sign(ward, files)
     ward.receive(changed(files[0], tmp_path / "late.dcm", SOPInstanceUID="1.2.3.4"))
     assert ward.close() == 0
     ward.work()
@@ -180,11 +185,7 @@ def test_after_the_signature_new_images_change_nothing_and_are_stated(
 def test_an_image_of_another_patient_after_the_signature_is_a_conflict_until_a_person_decides(
     ward: Ward, files: list[Path], tmp_path: Path
 ) -> None:
-    ward.receive(*files)
-    ward.close()
-    ward.work()
-    with ward.sessions.begin() as session:
-        session.add(a_signature(session))
+    draft_and_sign(ward, files)
     for number in (4, 5):
         other = {"SOPInstanceUID": f"1.2.3.{number}", "PatientID": "B", "PatientName": "Else^Someone"}
         ward.receive(changed(files[0], tmp_path / f"{number}.dcm", **other))

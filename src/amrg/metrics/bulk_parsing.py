@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +10,7 @@ from multiprocessing import get_context
 
 from amrg.birads import Report, read_answer
 from amrg.birads.answers import answered_report
+from amrg.core.cores import available_cores
 
 MAX_CHARACTERS = 100_000
 """Characters of a text that is read or scored; a longer one is no report, but a generator that did not stop."""
@@ -54,7 +54,7 @@ def _refusal(text: str) -> str | None:
 
 
 def _read_all(texts: Sequence[str]) -> Iterable[Report]:
-    workers = _processors()
+    workers = available_cores()
     if workers > 1 and sum(map(len, texts)) >= _MANY:
         try:
             return _read_over_processes(texts, workers)
@@ -67,9 +67,3 @@ def _read_over_processes(texts: Sequence[str], workers: int) -> list[Report]:
     # What the processes call lives in amrg.birads, so that they import no more than the language.
     with ProcessPoolExecutor(min(workers, len(texts)), mp_context=get_context("spawn")) as pool:
         return list(pool.map(answered_report, texts, chunksize=_CHUNK))
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
