@@ -8,15 +8,12 @@ sweep has. The time of its steps as `make bench-training` would reckon it is pri
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import mean
 
-from bench_training import Bench, compiling, figure
-from bench_training_model import SHRUNK, STEP, TINY, reports, write_checkpoint, write_data
+from bench_training import compiling, figure, open_bench, parse_options
+from bench_training_model import STEP
 from bench_training_runs import Measured, OurSweep, Peer
 
 
@@ -29,17 +26,9 @@ def reckoned(swept: Measured, trials: int, steps: int) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print `ratio sweep-whole`, and what it comes from."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tiny model: whether it runs, not how fast")
-    parser.add_argument("--trials", type=int, default=3, help="trials of rank 16, at scalings of 16, 32, ...")
-    parser.add_argument("--steps", type=int, default=3, help=f"steps of {STEP} exams a trial")
-    given = parser.parse_args(arguments)
-    shape, texts = (TINY, reports(48)) if given.quick else (SHRUNK, reports(64))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_checkpoint(folder / "base", shape, texts)
-        write_data(folder, texts, shape.pixels)
-        bench = Bench(folder, given.steps)
+    trials = (3, "trials of rank 16, at scalings of 16, 32, ...")
+    given = parse_options(__doc__, arguments, trials=trials, steps=(3, f"steps of {STEP} exams a trial"))
+    with open_bench(given) as (bench, *_):
         alphas = tuple(16 * (i + 1) for i in range(given.trials))
         swept = bench.run(OurSweep(given.steps, alphas))
         if swept.exams != given.trials:

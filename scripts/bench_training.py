@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,6 +74,26 @@ class Bench:
             raise SystemExit(f"{options}: left with {process.returncode}\n{(folder / 'err').read_text()[-2000:]}")
         result = json.loads((folder / "out").read_text().splitlines()[-1])
         return replace(Measured(**result), peak_kb=used.ru_maxrss, wall=time.perf_counter() - began)
+
+
+def parse_options(about: str | None, arguments: Sequence[str] | None, **counts: tuple[int, str]) -> argparse.Namespace:
+    """`--quick`, and whole numbers, each with its default and what it counts."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tiny model: whether it runs, not how fast")
+    for name, (default, help_text) in counts.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=help_text)
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def open_bench(given: argparse.Namespace) -> Iterator[tuple[Bench, Shape, list[str], Path]]:
+    """Where runs happen, with the base and the data of all contenders: its shape, the reports, its folder."""
+    shape, texts = (TINY, reports(48)) if given.quick else (SHRUNK, reports(64))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_checkpoint(folder / "base", shape, texts)
+        write_data(folder, texts, shape.pixels)
+        yield Bench(folder, given.steps), shape, texts, folder / "base"
 
 
 @dataclass(frozen=True)
@@ -236,17 +257,9 @@ def introduce(shape: Shape, texts: Sequence[str], base: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print `ratio training-speed`, `ratio training-memory` and `ratio sweep-time`, and what they come from."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tiny model: whether it runs, not how fast")
-    parser.add_argument("--steps", type=int, default=3, help="optimiser steps of a run; the first is not counted")
-    given = parser.parse_args(arguments)
-    shape, texts = (TINY, reports(48)) if given.quick else (SHRUNK, reports(64))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_checkpoint(folder / "base", shape, texts)
-        write_data(folder, texts, shape.pixels)
-        introduce(shape, texts, folder / "base")
-        bench = Bench(folder, given.steps)
+    given = parse_options(__doc__, arguments, steps=(3, "optimiser steps of a run; the first is not counted"))
+    with open_bench(given) as (bench, shape, texts, base):
+        introduce(shape, texts, base)
         agreement(bench)
         sweep(bench, headline(bench))
         if not given.quick:

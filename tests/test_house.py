@@ -74,6 +74,12 @@ def test_functions_are_small() -> None:
     assert [where for where, f in functions() if lines(f) > 60] == []
 
 
+def test_cores_are_counted_in_one_place() -> None:
+    """Those of the process's affinity and quota, not those that the machine has."""
+    counting = [p for p in SOURCES if "cpu_count(" in p.read_text(encoding="utf-8")]
+    assert [str(p.relative_to(ROOT)) for p in counting] == ["src/amrg/core/cores.py"]
+
+
 def test_functions_take_six_parameters_at_most() -> None:
     def parameters(f: Function) -> int:
         named = [*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs]

@@ -31,7 +31,9 @@ from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
     from amrg.benchmark.run.run_config import RunConfig
+    from amrg.birads import AnswerForm
     from amrg.core.progress import Progress
+    from amrg.datasets.training_set import TrainingProvenance
     from amrg.generation import Engine
 
 
@@ -83,30 +85,19 @@ def run(
         from amrg.benchmark.scoring.score_run import score_run
         from amrg.benchmark.scoring.scoring import ScoringOptions
         from amrg.datasets import open_dataset
-        from amrg.generation.engines import loading, local
-        from amrg.models import ModelError
-        from amrg.models.checkpoint import EMBEDDED
-        from amrg.models.provenance import provenance_at, provenance_of
+        from amrg.generation.engines.loading import refuse_engine_name
 
         if score_text not in tuple(ScoreText):
             fail(Exit.USAGE, f"--score-text is {score_text!r}; expected {', '.join(ScoreText)}")
         form = answer_form(answer)
-        loading.refuse_engine_name(engine_name, model)
+        refuse_engine_name(engine_name, model)
         with exit_on_benchmark_error():
             open_dataset(data).split(split)  # what is cheap is looked at before a model is loaded
         if given is not None:
             refuse_unwritable(given)
         model = absolute_model(model) if ray is not None else model
-        # Benchmarks are of transformers' own pass, not of an exported graph.
-        load: Callable[[], Engine] = partial(local.load_engine, model, answer=form)
-        if engine_name != loading.LOCAL:
-            load = partial(loading.load_engine, model, answer=form, engine=engine_name)
-        try:
-            engine = load()
-        except ModelError as error:
-            fail(Exit.NO_MODEL, str(error))
-    for line in engine.notes:
-        complain(line)
+        load = _loader(model, form, engine_name)
+        engine = _load(load)
     folder = given or Path("runs") / "-".join([Path(engine.identity.name).name, data.resolve().name, split, part])
     config = RunConfig(
         data=data,
@@ -126,15 +117,45 @@ def run(
             references = run_model(config, engine, progress, elsewhere)
         with busy(f"scoring {counted(len(references.cases), 'case')}"):
             extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
-            if isinstance(engine, local.LocalEngine):
-                provenance = provenance_of(engine.loaded)
-            else:
-                provenance = provenance_at([EMBEDDED if model is None else Path(model)])
+            provenance = _provenance(engine, model)
             options = ScoringOptions(engine.identity.name, seed, extras=extras, provenance=provenance)
             scores = score_run(folder, references, options)
     write_run_page(folder, data)
     report_scores(scores, folder, as_json)
     exit_on_overlap(scores)
+
+
+def _loader(model: str | None, form: AnswerForm | None, engine_name: str) -> Callable[[], Engine]:
+    """What loads the engine, here and on other machines: it is pickled."""
+    from amrg.generation.engines import loading, local
+
+    if engine_name == loading.LOCAL:  # benchmarks are of transformers' own pass, not of an exported graph
+        return partial(local.load_engine, model, answer=form)
+    return partial(loading.load_engine, model, answer=form, engine=engine_name)
+
+
+def _load(load: Callable[[], Engine]) -> Engine:
+    """The engine, its notes on stderr; leaves with one line where it cannot be loaded."""
+    from amrg.models import ModelError
+
+    try:
+        engine = load()
+    except ModelError as error:
+        fail(Exit.NO_MODEL, str(error))
+    for line in engine.notes:
+        complain(line)
+    return engine
+
+
+def _provenance(engine: Engine, model: str | None) -> TrainingProvenance:
+    """What the model that ran was trained on; of one that runs elsewhere, by its folder here."""
+    from amrg.generation.engines.local import LocalEngine
+    from amrg.models.checkpoint import EMBEDDED
+    from amrg.models.provenance import provenance_at, provenance_of
+
+    if isinstance(engine, LocalEngine):
+        return provenance_of(engine.loaded)
+    return provenance_at([EMBEDDED if model is None else Path(model)])
 
 
 def _predict_on_ray(config: RunConfig, load: Callable[[], Engine], address: str, progress: Progress) -> None:

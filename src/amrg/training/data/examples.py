@@ -5,7 +5,6 @@ Only the cases of the parts that are named are read, and the test part is never 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from amrg.birads import AnswerForm, Laterality, Report, Style, View
+from amrg.core.cores import available_cores
 from amrg.datasets import Case, Dataset, study_of
 from amrg.datasets.tables.labels import list_known, render_known
 from amrg.imaging import ImagingError, hanging_order
@@ -158,7 +158,7 @@ class ExampleReader:
 
 def _workers(cases: int) -> int:
     """The number of processes: one for few cases, at most `MAX_WORKERS`."""
-    return min(MAX_WORKERS, (os.cpu_count() or 1) // 2) if cases >= PARALLEL_FROM else 1
+    return min(MAX_WORKERS, available_cores() // 2) if cases >= PARALLEL_FROM else 1
 
 
 def _run(jobs: Sequence[FramingJob], workers: int) -> Iterator[tuple[Views, Images] | str]:

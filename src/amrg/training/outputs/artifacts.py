@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from amrg.birads import AnswerForm
+from amrg.core.cores import available_cores
 from amrg.core.files import atomic_write, write_text
 from amrg.core.values import Value
 from amrg.datasets.training_set import TrainingSet
@@ -54,7 +54,7 @@ class TrainedAdapter(Value):
 
 
 class Hardware(Value):
-    """The hardware of a run."""
+    """The hardware of a run; `cores` are those that it could use."""
 
     device: str
     processes: int
@@ -65,7 +65,7 @@ class Hardware(Value):
     def here(cls, device: torch.device, processes: int) -> Hardware:
         """This machine."""
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        return cls(device=name, processes=processes, machine=platform.machine(), cores=os.cpu_count() or 1)
+        return cls(device=name, processes=processes, machine=platform.machine(), cores=available_cores())
 
 
 class TrainingRecord(Value):
