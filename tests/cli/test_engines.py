@@ -133,9 +133,9 @@ def test_vllm_starts_processes_of_its_own_so_it_is_loaded_in_this_one(
 @pytest.mark.parametrize(
     ("engine", "model", "code", "message"),
     [
-        ("cloud", "x", Exit.USAGE, "--engine is 'cloud'; expected local, vllm or openai:URL"),
-        ("openai:http://localhost:1/v1", None, Exit.USAGE, "--engine openai needs --model"),
-        ("vllm", None, Exit.USAGE, "--engine vllm needs --model"),
+        ("cloud", "x", Exit.USAGE, "engine is 'cloud'; expected local, vllm or openai:URL"),
+        ("openai:http://localhost:1/v1", None, Exit.USAGE, "engine openai needs a model"),
+        ("vllm", None, Exit.USAGE, "engine vllm needs a model"),
         ("openai:http://localhost:1/v1", "nowhere", Exit.NO_MODEL, "no known-answers.json"),
     ],
 )

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from amrg.birads import AnswerForm, Laterality, View
+from amrg.generation.engines.agreement import EngineAgreement, save_agreement
 from amrg.models import ModelSettings, ViewEncoding
 from amrg.models.known_answers import (
     PROBES,
@@ -32,6 +33,7 @@ from amrg.models.settings import view_name
 
 SIZE = 32
 BEGIN, IMAGE = 2, 8
+VERSION = "0.32.0"
 WEIGHTS = "ab" * 32
 REST, OF_A_VIEW = 10, 7
 TEXT = "Breast composition: ACR B. No suspicious finding. BI-RADS 1. Routine screening."
@@ -165,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
                 200, {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "x"}]}
             )
         elif self.path == "/version":
-            self._send(200, {"version": "0.32.0"})
+            self._send(200, {"version": VERSION})
         else:
             self._send(404, {"detail": "Not Found"})
 
@@ -225,10 +227,30 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing is logged."""
 
 
+def trust(url: str, known: KnownAnswers) -> None:
+    """Keep a record by which the server is trusted, as `amrg model check` does, in the user's state folder."""
+    save_agreement(
+        EngineAgreement(
+            engine=f"openai:{url}",
+            model=known.name,
+            weights=known.weights,
+            answer=known.settings.answer,
+            version=f"{url}, version {VERSION}",
+            studies=2,
+            failed=0,
+            findings=4,
+            matched=4,
+            categories=2,
+            texts=2,
+            at_least=0.95,
+        )
+    )
+
+
 @contextmanager
-def serving(rules: Rules) -> Iterator[str]:
-    """The URL of a server that answers by rule, for as long as the block lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"rules": rules}))
+def serving(rules: Rules, port: int = 0) -> Iterator[str]:
+    """The URL of a server that answers by rule, on a free port or the one named, for as long as the block lasts."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"rules": rules}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

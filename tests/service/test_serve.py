@@ -21,15 +21,19 @@ from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
 from amrg.cli import Exit, app
+from amrg.generation.engines import openai_client
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import JobRow, StudyRow, VersionRow
 from amrg.service.processes.checking import exposed, find_problems, ports_in_use, unreachable
 from amrg.service.settings import Settings, SettingsError, read_settings
+from tests.generation.serving import Rules, known_answers, trust
+from tests.generation.serving import serving as openai_server
 from tests.service.databases import free_port
 from tests.service.nodes import changed, dcmtk, draw_phantom, running_node, wait_until
 from tests.service.orthanc import orthanc_server
 from tests.service.senders.partners import Request, listener, web_server
 
+MASS = "Right breast, upper outer quadrant: irregular spiculated mass (BI-RADS 5). Impression: right breast BI-RADS 5."
 SECRET = {"PatientName": "ZZTOPSECRET^PHI", "PatientID": "987654321"}
 
 
@@ -59,12 +63,15 @@ class Service:
 
 
 @contextmanager
-def serving(folder: Path, port: int, stops: bool = True, more: str = "") -> Iterator[Service]:
-    """`amrg serve` with an engine that writes a fixed text, until the block ends; then it must stop when asked to."""
+def serving(
+    folder: Path, port: int, stops: bool = True, more: str = "", model: str = "fixed", engine: str = "local"
+) -> Iterator[Service]:
+    """`amrg serve`, with an engine that writes a fixed text, until the block ends; then it must stop when asked to."""
     folder.mkdir(exist_ok=True)
     config = folder / "amrg.toml"
     config.write_text(
-        f'folder = "{folder / "data"}"\nmodel = "fixed"\nquiet_seconds = 1\nreserve_megabytes = 0\n'
+        f'folder = "{folder / "data"}"\nmodel = "{model}"\nengine = "{engine}"\n'
+        "quiet_seconds = 1\nreserve_megabytes = 0\n"
         f"[dicom]\nport = {port}\n[http]\nport = {free_port()}\n[jobs]\nlosses = 9\n{more}"
     )
     sessions = open_database(Settings(folder=folder / "data").database)
@@ -244,6 +251,69 @@ def test_check_names_partners_that_do_not_answer(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["serve", "--check", "--config", str(tmp_path / "amrg.toml")])
     assert done.exit_code == Exit.INCOMPLETE  # a partner that is away is no reason not to start
     assert done.stderr.startswith("amrg: destination no-ris: 127.0.0.1 port ")
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an export as far as a server's client reads it, and a state folder of this test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "export"
+    folder.mkdir()
+    known_answers().save(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("engine", "model", "message"),
+    [
+        ("cloud", "export", "engine is 'cloud'; expected local, vllm or openai:URL"),
+        ("vllm", "fixed", "model fixed: no known-answers.json"),
+        ("openai:http://localhost:1/v1", None, "engine openai needs a model"),
+        ("local", "nowhere", "model nowhere: no such folder"),
+    ],
+)
+def test_check_names_an_engine_or_model_that_is_not_there(
+    tmp_path: Path, engine: str, model: str | None, message: str
+) -> None:
+    settings = Settings(folder=tmp_path, reserve_megabytes=0, engine=engine, model=model)
+    (problem,) = find_problems(settings)
+    assert problem.startswith(message)
+    assert list(unreachable(settings)) == []
+
+
+def test_check_asks_the_engine_s_server(tmp_path: Path, export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_client, "TRIES", 1)
+    given = Rules(known_answers())
+    with openai_server(given) as url:
+        settings = Settings(folder=tmp_path, reserve_megabytes=0, model=str(export), engine=f"openai:{url}")
+        assert list(find_problems(settings)) == []
+        (refused,) = unreachable(settings)
+        assert "was never measured; run `amrg model check FOLDER --engine openai:http://127.0.0.1" in refused
+        trust(url, given.known)
+        assert list(unreachable(settings)) == []
+    assert given.studies == []
+    (away,) = unreachable(settings)
+    assert away.startswith("engine: http://127.0.0.1:")
+    assert "no answer after 1 tries" in away
+
+
+def test_studies_wait_while_the_engine_s_server_is_away(tmp_path: Path, export: Path) -> None:
+    """The service starts without it, receives, and drafts once it is there."""
+    (files,) = studies(tmp_path / "studies", 1)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v1"
+    given = Rules(known_answers(), text=MASS)
+    trust(url, given.known)
+    with serving(tmp_path / "service", free_port(), model=str(export), engine=f"openai:{url}") as service:
+        assert service.send(*files) == 0
+        wait_until(lambda: "no answer after 5 tries" in service.log.read_text(), "the worker to miss the server")
+        with openai_server(given, port):
+            wait_until(lambda: service.states() == ["drafted"], "the study to be drafted")
+    assert len(given.studies) == 1
+    with reading(service.sessions) as session:
+        (version,) = session.scalars(select(VersionRow))
+    assert version.document["draft"]["model_text"] == MASS
+    assert version.document["report"]["provenance"]["model"] == given.known.name
 
 
 def test_a_service_pulls_from_orthanc_and_a_second_one_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads.version import ReportVersion
-from amrg.generation import Generation, Request
+from amrg.generation import Generation, Request, Unanswered
+from amrg.generation.engines.base import ServerLost
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.service import queue
 from amrg.service.audit import verify
@@ -30,7 +31,7 @@ from amrg.service.database.tables import (
     VersionRow,
 )
 from amrg.service.intake import receive
-from amrg.service.processes.job_loop import JobLoop
+from amrg.service.processes.job_loop import Away, JobLoop
 from amrg.service.settings import JobSettings, Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import (
@@ -100,6 +101,18 @@ class Stopped(FixedEngine):
         yield from super().generate(requests)
 
 
+@dataclass(frozen=True)
+class Unanswering(FixedEngine):
+    """An engine that answers nothing, or whose server is lost."""
+
+    lost: bool = False
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Unanswered]:  # type: ignore[override]
+        if self.lost:
+            raise ServerLost("http://127.0.0.1:1/v1: no answer after 5 tries")
+        yield from (Unanswered("its answer was cut") for _ in requests)
+
+
 @pytest.fixture
 def ward(sessions: sessionmaker[Session], tmp_path: Path) -> Ward:
     settings = Settings(folder=tmp_path, quiet_seconds=0, jobs=JOBS)
@@ -129,6 +142,30 @@ def test_a_study_becomes_one_draft(ward: Ward, files: list[Path]) -> None:
         assert [row.action for row in session.scalars(select(AuditRow))] == ["study received", "study drafted"]
         assert verify(session) == []
     assert list((ward.storage.folder / "drafting").iterdir()) == []
+
+
+def test_a_study_that_the_engine_does_not_answer_is_tried_again_and_then_set_aside(
+    ward: Ward, files: list[Path]
+) -> None:
+    ward.engine = Unanswering()
+    ward.receive(*files)
+    ward.close()
+    ward.work()
+    study = ward.study()
+    assert (study.state, study.reason, ward.versions()) == (StudyState.FAILED, "its answer was cut", [])
+    assert ward.jobs() == [JobState.DEAD]
+
+
+def test_a_lost_server_costs_its_study_an_attempt_and_ends_the_worker(ward: Ward, files: list[Path]) -> None:
+    ward.engine = Unanswering(lost=True)
+    ward.receive(*files)
+    ward.close()
+    with pytest.raises(Away, match="no answer"):
+        ward.work()
+    assert (ward.study().state, ward.jobs()) == (StudyState.WAITING, [JobState.WAITING])
+    ward.engine = FixedEngine()
+    ward.work("two")
+    assert ward.study().state is StudyState.DRAFTED
 
 
 def test_arriving_images_restart_the_quiet_period(ward: Ward, files: list[Path]) -> None:

@@ -221,12 +221,14 @@ class Settings(Value):
     A study is complete when nothing of it arrived for `quiet_seconds`. `reserve_megabytes` of the disk stay free: below
     that nothing more is received.
 
+    `engine` is where `model` runs, as `amrg report --engine` has it; the worker knows which there are.
     `facility_name` is the site in exported audit events, and the organization of readers who log in by OpenID.
     """
 
     folder: Path = Path("amrg-data")
     database_url: str = ""
     model: str | None = None
+    engine: str = "local"
     facility_name: str = ""
     quiet_seconds: float = Field(30, ge=0)
     reserve_megabytes: int = Field(512, ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import threading
@@ -15,19 +16,25 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import Draft
 from amrg.birads.version import unsigned_version
-from amrg.generation import Drafted, Engine, draft_studies
+from amrg.core.errors import AmrgError
+from amrg.generation import Drafted, Engine, NoAnswer, draft_studies
+from amrg.generation.batch import NotDrafted
+from amrg.generation.engines.base import EngineLost, ServerLost
 from amrg.generation.engines.fixed import FixedEngine
+from amrg.generation.engines.loading import LOCAL, OPENAI, load_engine, refuse_missing
 from amrg.imaging import Intake, read_studies
 from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import JobKind, StudyRow, StudyState, VersionRow
 from amrg.service.delivering import queue_deliveries
-from amrg.service.processes.job_loop import JobLoop
+from amrg.service.processes.job_loop import Away, JobLoop
 from amrg.service.queue import Lease
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import StoredImage, current_images, locked, prior_images
 from amrg.service.versions import add_version, newest_version
+
+log = logging.getLogger(__name__)
 
 FIXED = "fixed"
 """The name of the engine that writes a constant text: for trying the service without a model."""
@@ -37,23 +44,49 @@ def run_worker(settings: Settings, sessions: sessionmaker[Session], worker: str,
     """Draft until stopped.
 
     Raises:
-        ModelError: the model is missing or cannot be used.
+        Away: the engine's server does not answer, or not as at the start.
+        EngineNameError, ModelError: the model or its engine is missing or cannot be used.
     """
-    drafting = Drafting(settings, sessions, Storage(settings.images), load(settings.model))
+    try:
+        engine = load(settings.model, settings.engine)
+    except ServerLost as error:
+        raise Away(str(error)) from error
+    for note in engine.notes:
+        log.warning("%s", note)
+    drafting = Drafting(settings, sessions, Storage(settings.images), engine)
     JobLoop(sessions, worker, {JobKind.DRAFT: drafting.draft}, settings.jobs, stop).run()
 
 
-def load(model: str | None) -> Engine:
-    """The engine of a model by its folder or name, None for the embedded one.
+def load(model: str | None, engine: str = LOCAL) -> Engine:
+    """The engine of a model by its folder or name, None for the embedded one; `engine` is where it runs.
 
     Raises:
-        ModelError: the model is missing or cannot be used.
+        EngineNameError: there is no such engine, or none that runs this model.
+        ModelError: the model is missing or cannot be used, or a server is not trusted with it.
+        ServerLost: the server does not answer.
     """
-    if model == FIXED:
-        return FixedEngine()
-    from amrg.generation.engines.loading import load_engine  # noqa: PLC0415  (torch, which `fixed` does without)
+    return FixedEngine() if model == FIXED and engine == LOCAL else load_engine(model, engine=engine)
 
-    return load_engine(model)
+
+def missing_engine(settings: Settings) -> str:
+    """What the settings lack for their engine, as far as this machine knows; empty where nothing is."""
+    if settings.model == FIXED and settings.engine == LOCAL:
+        return ""
+    try:
+        refuse_missing(settings.engine, settings.model)
+    except AmrgError as error:
+        return str(error)
+    return ""
+
+
+def refused_server(settings: Settings) -> str:
+    """Why the server that the settings name may not draft; empty where it may, or none is named."""
+    try:
+        if settings.engine.startswith(OPENAI):
+            load(settings.model, settings.engine)
+    except AmrgError as error:
+        return f"engine: {error}"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +102,9 @@ class Drafting:
         """Draft a study and commit the draft with the end of the job, or discard it where more images have arrived.
 
         Raises:
+            Away: the engine's server does not answer, or not as at the start.
             LeaseLost: another worker has the job by now.
+            NoAnswer: the engine gave no complete answer.
         """
         study_id, revision = int(lease.payload["study_id"]), int(lease.payload["image_revision"])
         with reading(self.sessions) as session:
@@ -99,7 +134,13 @@ class Drafting:
         if len(found) > 1:
             return f"its images are of {len(found)} exams by their headers; send each exam as a study of its own"
         # A collection may group its files by another identifier than the study that was sent.
-        (outcome,) = draft_studies([found[0].model_copy(update={"study_instance_uid": uid})], self.engine)
+        study = found[0].model_copy(update={"study_instance_uid": uid})
+        try:
+            (outcome,) = draft_studies([study], self.engine)
+        except EngineLost as error:
+            raise Away(str(error)) from error
+        if isinstance(outcome, NotDrafted):
+            raise NoAnswer(outcome.message)
         return outcome.draft if isinstance(outcome, Drafted) else outcome.message
 
     @contextmanager

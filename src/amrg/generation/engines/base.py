@@ -12,10 +12,19 @@ import numpy.typing as npt
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
 from amrg.models.embedded.candidates import Candidate
+from amrg.models.errors import ModelError
 from amrg.models.guard.distance import DomainCheck
 from amrg.models.settings import ModelSettings
 
 Image = npt.NDArray[np.uint8]
+
+
+class EngineLost(ModelError):
+    """An engine that can draft no more: its server is away, or answers otherwise than at the start."""
+
+
+class ServerLost(EngineLost):
+    """A server that does not answer, after all tries."""
 
 
 class ModelIdentity(Value):

@@ -67,12 +67,26 @@ def refuse_engine_name(engine: str, model: str | None) -> None:
         EngineNameError: says what is expected.
     """
     if engine not in (LOCAL, VLLM) and not engine.startswith(OPENAI):
-        raise EngineNameError(f"--engine is {engine!r}; expected {LOCAL}, {VLLM} or {OPENAI}URL")
+        raise EngineNameError(f"engine is {engine!r}; expected {LOCAL}, {VLLM} or {OPENAI}URL")
     if engine != LOCAL and model is None:
         raise EngineNameError(
-            f"--engine {engine.partition(':')[0]} needs --model: the folder of an export (`amrg export`); the embedded "
+            f"engine {engine.partition(':')[0]} needs a model: the folder of an export (`amrg export`); the embedded "
             "model runs on the local engine only"
         )
+
+
+def refuse_missing(engine: str, model: str | None) -> None:
+    """Refuse what cannot be loaded as far as this machine knows: nothing is loaded, and nobody is asked.
+
+    Raises:
+        EngineNameError: there is no such engine, or no model is named that it could run.
+        ModelError: the model's folder, or its known answers where the engine needs them, are not there.
+    """
+    refuse_engine_name(engine, model)
+    if engine != LOCAL:
+        read_known_answers(Path(str(model)))
+    elif model not in (None, NAME) and not Path(str(model)).is_dir() and str(model).count("/") != 1:
+        raise ModelError(f"model {model}: no such folder; expected one, or a hub's name such as someone/model")
 
 
 def _of(provider: str, library: str = "") -> Any:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import openai
 from openai import OpenAI
 
-from amrg.generation.engines.base import Image, Request
+from amrg.generation.engines.base import Image, Request, ServerLost
 from amrg.models.errors import ModelError
 from amrg.models.known_answers import LIKELIEST, ServedAnswer
 from amrg.models.settings import user_turn
@@ -37,10 +37,6 @@ ODDS: Mapping[str, Any] = {"logprobs": True, "top_logprobs": LIKELIEST}
 
 _DATA_URL = re.compile(r"data:image/[^\s\"']*")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-
-
-class ServerLost(ModelError):
-    """A server that does not answer, after all tries."""
 
 
 class RequestRefused(ModelError):

@@ -11,13 +11,12 @@ from typing import Any
 
 from amrg.birads import AnswerForm
 from amrg.core.plurals import counted
-from amrg.generation.engines.base import Generation, ModelIdentity, Request, Unanswered
+from amrg.generation.engines.base import Generation, ModelIdentity, Request, ServerLost, Unanswered
 from amrg.generation.engines.openai_client import (
     ODDS,
     ChatAnswer,
     RequestRefused,
     Server,
-    ServerLost,
     blank,
     content_of,
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from amrg.birads import AnswerForm
 from amrg.birads.answer_pattern import findings_first_pattern
-from amrg.generation.engines.base import Request
+from amrg.generation.engines.base import EngineLost, Request
 from amrg.models.errors import ModelError
 from amrg.models.known_answers import KnownAnswer, KnownAnswers, ServedAnswer, distance, drawn_images, total_variation
 from amrg.models.settings import ModelSettings
@@ -187,12 +187,12 @@ def refuse_drift(start: ServedAnswer, now: ServedAnswer, since: int, place: str)
     """Refuse a server that answers the same study otherwise than at the start.
 
     Raises:
-        ModelError: says how many answers were given since it last answered alike.
+        EngineLost: says how many answers were given since it last answered alike.
     """
     pairs = list(zip(start.odds, now.odds, strict=False))
     drift = float(np.mean([total_variation(*pair) for pair in pairs[:1]])) if pairs else float(start.text != now.text)
     if drift > FAR:
-        raise ModelError(
+        raise EngineLost(
             f"{place}: a study that is sent again and again now gets another answer (odds {drift:.2f} apart): a cache "
             f"mixes studies up, or the model was exchanged; do not use the last {since} drafts, and draft them again"
         )

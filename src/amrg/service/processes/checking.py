@@ -53,6 +53,10 @@ def find_problems(settings: Settings) -> Iterator[str]:
     ):
         if file is not None and not os.access(file, os.R_OK):
             yield f"{name}: {file} cannot be read"
+    from amrg.service.worker import missing_engine  # noqa: PLC0415  (the supervisor needs nothing that drafts)
+
+    if missing := missing_engine(settings):
+        yield missing
     try:
         settings.images.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(settings.images).free
@@ -127,8 +131,15 @@ def ports_in_use(settings: Settings) -> Iterator[str]:
 
 
 def unreachable(settings: Settings) -> Iterator[str]:
-    """Destinations and sources that do not answer, or not as what they are, a line each; all are asked concurrently."""
+    """Partners, and the engine's server, that do not answer, or not as what they are, a line each.
+
+    Destinations and sources are asked concurrently.
+    """
+    from amrg.service.worker import missing_engine, refused_server  # noqa: PLC0415
+
     quiet_pynetdicom()
+    if not missing_engine(settings) and (refusal := refused_server(settings)):
+        yield refusal
     partners: list[tuple[str, AnyDestination | AnySource]] = [
         *((f"destination {one.name}", one) for one in settings.destinations),
         *((f"source {one.name}", one) for one in settings.sources),

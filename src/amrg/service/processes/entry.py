@@ -15,6 +15,7 @@ import warnings
 from amrg.core.errors import AmrgError
 from amrg.service.audit.head_file import HEAD_FILE, note_heads
 from amrg.service.database.engine import DatabaseError, open_database
+from amrg.service.processes.job_loop import Away
 from amrg.service.settings import Settings
 
 log = logging.getLogger("amrg.service")
@@ -34,7 +35,7 @@ def main(kind: str, name: str) -> int:
     threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
     try:
         _run(kind, name, settings, stop)
-    except DatabaseError as error:
+    except (DatabaseError, Away) as error:
         log.error("%s: %s", kind, error)
         return 1
     except AmrgError as error:

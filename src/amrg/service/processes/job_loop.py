@@ -26,6 +26,10 @@ class Permanent(AmrgError):
     """A job that no further attempt would help."""
 
 
+class Away(AmrgError):
+    """What every job of a worker needs is away: its process ends, and the supervisor starts it again after a while."""
+
+
 Handler = Callable[[Lease], None]
 """Does a job and commits it, `queue.finish` included. Raises where it could not; `Permanent` where it never will."""
 
@@ -41,7 +45,11 @@ class JobLoop:
     stop: threading.Event
 
     def run(self) -> None:
-        """Do jobs until the worker is stopped; the one that has begun is done first."""
+        """Do jobs until the worker is stopped; the one that has begun is done first.
+
+        Raises:
+            Away: what all of them need is away.
+        """
         while not self.stop.is_set():
             try:
                 lease = queue.take(self.sessions, self.handlers, self.worker, self.settings, self._died)
@@ -55,12 +63,19 @@ class JobLoop:
                 self.do(lease)
 
     def do(self, lease: Lease) -> None:
-        """Do one job. Never raises: what went wrong is in the job's row."""
+        """Do one job. What went wrong is in the job's row.
+
+        Raises:
+            Away: what every job needs is away; this one failed.
+        """
         try:
             with queue.heartbeat(self.sessions, lease):
                 self.handlers[lease.kind](lease)
         except LeaseLost:
             log.warning("job %d: its lease was lost, what was done is discarded", lease.job_id)
+        except Away as error:
+            self._failed(lease, error)
+            raise
         except Exception as error:
             log.warning("job %d failed in attempt %d: %s", lease.job_id, lease.attempt, _why(error))
             self._failed(lease, error)
