@@ -37,3 +37,15 @@ for module in sys.argv[1:]:
 def test_no_model_library_is_loaded() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, *LIGHT], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_supervisor_and_the_settings_load_no_part_of_a_process() -> None:
+    script = """
+import sys
+import amrg.service.settings
+print(*sorted(m for m in sys.modules if m.startswith("amrg.birads") or m in ("pydicom", "fhir", "sqlalchemy")))
+import amrg.service.serve
+print(*sorted({"pynetdicom", "pydicom", "fhir", "scipy", "fastapi"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amrg.birads import Report, ReportVersion, Status, View, render
-from amrg.delivery import SourceStudy
+from amrg.delivery.source import SourceStudy
 from tests.delivery.exams import VIEWS, drafted, finding, headers, version_of
 
 DRAFT = drafted([finding(View.CC, View.MLO)])

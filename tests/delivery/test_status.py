@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from amrg.birads import SIGNED, Status
-from amrg.delivery.status import ReceiverCodes, status_codes
+from amrg.delivery.hl7.receiver import ReceiverCodes
+from amrg.delivery.status import status_codes
 
 TABLE_0123 = set("OISAPCRFXYZ")  # HL7 v2.5.1, OBR-25
 TABLE_0085 = set("CDFINOPRSUWX")  # HL7 v2.5.1, OBX-11

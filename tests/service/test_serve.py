@@ -24,7 +24,8 @@ from amrg.cli import Exit, app
 from amrg.generation.engines import openai_client
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import JobRow, StudyRow, VersionRow
-from amrg.service.processes.checking import exposed, find_problems, ports_in_use, unreachable
+from amrg.service.processes.checking import find_problems, unreachable
+from amrg.service.processes.starting import exposed, ports_in_use
 from amrg.service.settings import Settings, SettingsError, read_settings
 from tests.generation.serving import Rules, known_answers, trust
 from tests.generation.serving import serving as openai_server

@@ -31,7 +31,8 @@ from amrg.service.database.tables import (
     VersionRow,
 )
 from amrg.service.intake import receive
-from amrg.service.processes.job_loop import Away, JobLoop
+from amrg.service.processes.job_loop import JobLoop
+from amrg.service.queue import Away
 from amrg.service.settings import JobSettings, Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import (

@@ -114,9 +114,9 @@ def _contents(
     version: ReportVersion, study: Study, formats: tuple[str, ...], site: SiteProfile, accession: str
 ) -> dict[str, bytes]:
     """The files, all of them or none."""
-    from amrg.delivery import read_source
     from amrg.delivery.formats import FORMATS, PICTURED, Outgoing
     from amrg.delivery.pictures import view_picture
+    from amrg.delivery.source import read_source
 
     source = read_source([mammogram.source for mammogram in study.mammograms])
     if accession:

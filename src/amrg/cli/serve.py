@@ -19,12 +19,13 @@ def serve(
 ) -> None:
     """Receive studies by DICOM, draft them, and keep them for a reader to sign, until stopped."""
     from amrg.service import serve as service
-    from amrg.service.processes.checking import find_problems, unreachable
     from amrg.service.settings import Settings, read_settings
 
     file = config or service.default_config()
     settings = Settings() if file is None else read_settings(file)
     if check:
+        from amrg.service.processes.checking import find_problems, unreachable
+
         problems = list(find_problems(settings))
         away = list(unreachable(settings))
         for problem in (*problems, *away):

@@ -12,8 +12,10 @@ from amrg.delivery.dicom.identity import ObjectKind, object_uid
 from amrg.delivery.dicom.measurement import measurement_sr
 from amrg.delivery.dicom.pdf import report_pdf
 from amrg.delivery.dicom.text import text_sr
-from amrg.delivery.fhir import FhirProfile, report_bundle, report_id
-from amrg.delivery.hl7 import ReceiverProfile, control_id, oru_message
+from amrg.delivery.fhir.bundle import report_bundle, report_id
+from amrg.delivery.fhir.profile import FhirProfile
+from amrg.delivery.hl7.message import control_id, oru_message
+from amrg.delivery.hl7.receiver import ReceiverProfile
 from amrg.delivery.source import SourceStudy
 
 

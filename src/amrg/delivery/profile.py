@@ -6,8 +6,8 @@ from pathlib import Path
 
 from amrg.core.values import Value, read_toml
 from amrg.delivery.errors import DeliveryError
-from amrg.delivery.fhir import FhirProfile
-from amrg.delivery.hl7 import ReceiverProfile
+from amrg.delivery.fhir.profile import FhirProfile
+from amrg.delivery.hl7.receiver import ReceiverProfile
 
 
 class SiteProfile(Value):

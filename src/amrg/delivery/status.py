@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from amrg.birads.lexicon import Status
-
-
-class ReceiverCodes(StrEnum):
-    """Which result statuses of HL7 v2 a receiver knows.
-
-    `STANDARD`: all of tables 0123 and 0085. `FPC`: only F, P and C, in both fields.
-    """
-
-    STANDARD = "standard"
-    FPC = "fpc"
+from amrg.delivery.hl7.receiver import ReceiverCodes
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import SIGNED, ReportVersion, Status
 from amrg.core.errors import AmrgError
-from amrg.delivery import DeliveryError, SourceStudy, read_source
+from amrg.delivery.errors import DeliveryError
 from amrg.delivery.formats import FORMATS, PICTURED, Outgoing
 from amrg.delivery.pictures import view_picture
+from amrg.delivery.source import SourceStudy, read_source
 from amrg.imaging import ImagingError, read_studies
 from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading

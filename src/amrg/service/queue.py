@@ -34,6 +34,10 @@ class LeaseLost(AmrgError):
     """A job that another worker may have by now: nothing of it may be committed or sent."""
 
 
+class Away(AmrgError):
+    """What every job of a worker needs is away: its process ends, and the supervisor starts it again after a while."""
+
+
 class NoSuchJob(AmrgError):
     """A job that does not exist, or is not in a state to be run again."""
 

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from amrg.core.errors import AmrgError
 from amrg.service import queue
 from amrg.service.database.engine import open_database
-from amrg.service.processes.checking import exposed, ports_in_use, sole_service
 from amrg.service.processes.entry import KINDS, USELESS, set_up_logs
+from amrg.service.processes.starting import exposed, ports_in_use, sole_service
 from amrg.service.settings import Settings
 
 log = logging.getLogger("amrg.service")

@@ -27,8 +27,8 @@ from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import JobKind, StudyRow, StudyState, VersionRow
 from amrg.service.delivering import queue_deliveries
-from amrg.service.processes.job_loop import Away, JobLoop
-from amrg.service.queue import Lease
+from amrg.service.processes.job_loop import JobLoop
+from amrg.service.queue import Away, Lease
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import StoredImage, current_images, locked, prior_images

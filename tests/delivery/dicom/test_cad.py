@@ -6,8 +6,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from amrg.birads import Decision, Draft, FindingDecision, Kind, Laterality, Status, View
-from amrg.delivery import SourceStudy
 from amrg.delivery.dicom.cad import cad_sr, detection
+from amrg.delivery.source import SourceStudy
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk
 from tests.delivery.exams import EXAMS, STATUSES, decided, drafted, finding, headers, image_header, version_of
 

@@ -15,12 +15,13 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from amrg.birads import Draft, ReportVersion, Signature, Status, View
-from amrg.delivery import DeliveryError, SourceStudy, read_source
 from amrg.delivery.dicom.cad import cad_sr
 from amrg.delivery.dicom.encapsulation import encapsulated_pdf
 from amrg.delivery.dicom.identity import ObjectKind, object_uid
 from amrg.delivery.dicom.measurement import measurement_sr
 from amrg.delivery.dicom.text import text_sr
+from amrg.delivery.errors import DeliveryError
+from amrg.delivery.source import SourceStudy, read_source
 from tests.delivery.dicom.partners import dciodvfy_errors, read_back, walk
 from tests.delivery.exams import SIGNED_AT, STATUSES, drafted, finding, headers, version_of
 

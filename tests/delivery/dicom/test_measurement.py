@@ -30,9 +30,10 @@ from amrg.birads import (
     View,
     lexicon,
 )
-from amrg.delivery import DeliveryError, SourceStudy, read_source
 from amrg.delivery.dicom.codes import COMPOSITIONS, KINDS, descriptors, site
 from amrg.delivery.dicom.measurement import measurement_sr
+from amrg.delivery.errors import DeliveryError
+from amrg.delivery.source import SourceStudy, read_source
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.imaging import read_studies
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk

@@ -13,11 +13,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from amrg.birads import Status, View
-from amrg.delivery import SourceStudy
 from amrg.delivery.dicom.cad import cad_sr
 from amrg.delivery.dicom.encapsulation import encapsulated_pdf
 from amrg.delivery.dicom.measurement import measurement_sr
 from amrg.delivery.dicom.text import text_sr
+from amrg.delivery.source import SourceStudy
 from tests.delivery.dicom.partners import read_back
 from tests.delivery.exams import drafted, finding, headers, version_of
 from tests.service.orthanc import Orthanc, orthanc_server

@@ -13,10 +13,11 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from amrg.birads import Status, View
-from amrg.delivery import DeliveryError, SourceStudy
 from amrg.delivery.dicom.encapsulation import encapsulated_pdf
 from amrg.delivery.dicom.fonts import REGULAR, font_runs, markup
 from amrg.delivery.dicom.pdf import report_pdf
+from amrg.delivery.errors import DeliveryError
+from amrg.delivery.source import SourceStudy
 from tests.delivery.dicom.partners import dciodvfy_errors, dcmtk, read_back
 from tests.delivery.exams import EXAMS, STATUSES, drafted, finding, headers, version_of
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from amrg.birads import Status
-from amrg.delivery import DeliveryError, SourceStudy
 from amrg.delivery.dicom.text import text_sections, text_sr
+from amrg.delivery.errors import DeliveryError
+from amrg.delivery.source import SourceStudy
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk
 from tests.delivery.exams import EXAMS, STATUSES, drafted, headers, version_of
 

@@ -12,9 +12,10 @@ from fhir.resources.R4B.bundle import Bundle
 from hypothesis import given, settings
 
 from amrg.birads import Assessment, Category, Finding, Kind, Laterality, Report, Status
-from amrg.delivery import DeliveryError
-from amrg.delivery.fhir import FhirProfile, report_bundle
+from amrg.delivery.errors import DeliveryError
+from amrg.delivery.fhir.bundle import report_bundle
 from amrg.delivery.fhir.codes import ELEMENTS
+from amrg.delivery.fhir.profile import FhirProfile
 from amrg.delivery.status import status_codes
 from tests.birads.strategies import reports
 from tests.delivery.reports import REPORT, a_source, a_version

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amrg.birads import Report, ReportVersion, Status
-from amrg.delivery import DeliveryError, SourceStudy
-from amrg.delivery.hl7 import CharacterSet, LineBreaks, ReceiverProfile, control_id, oru_message
+from amrg.delivery.errors import DeliveryError
 from amrg.delivery.hl7.escaping import escape, unescape
+from amrg.delivery.hl7.message import control_id, oru_message
+from amrg.delivery.hl7.receiver import CharacterSet, LineBreaks, ReceiverProfile
+from amrg.delivery.source import SourceStudy
 from amrg.delivery.statement import statement_lines
 from tests.delivery.reports import a_source, a_version
 

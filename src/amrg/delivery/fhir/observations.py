@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import amrg.delivery.fhir.codes as c
 from amrg.birads.draft import describe_finding
 from amrg.birads.lexicon import Laterality
 from amrg.birads.report import Assessment, Finding, Report
-from amrg.delivery.fhir import codes as c
 
 Resource = dict[str, Any]
 

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Literal
 
 from amrg.core.values import Value
-from amrg.delivery.status import ReceiverCodes
 
 
 class CharacterSet(StrEnum):
@@ -27,6 +26,16 @@ class LineBreaks(StrEnum):
     FORMATTED = "formatted"
     REPETITIONS = "repetitions"
     SEGMENTS = "segments"
+
+
+class ReceiverCodes(StrEnum):
+    """Which result statuses of HL7 v2 a receiver knows.
+
+    `STANDARD`: all of tables 0123 and 0085. `FPC`: only F, P and C, in both fields.
+    """
+
+    STANDARD = "standard"
+    FPC = "fpc"
 
 
 class ReceiverProfile(Value):

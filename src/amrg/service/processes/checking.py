@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import ipaddress
 import os
 import shutil
 import socket
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 from pynetdicom import AE
@@ -22,6 +18,7 @@ from amrg.core.errors import AmrgError
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import UserRow
 from amrg.service.node.server import quiet_pynetdicom
+from amrg.service.processes.starting import exposed, is_loopback, ports_in_use, sole_service
 from amrg.service.senders.http import Requests, unanswered
 from amrg.service.senders.tls import client_context
 from amrg.service.settings import (
@@ -34,9 +31,8 @@ from amrg.service.settings import (
     StoreDestination,
     StowDestination,
 )
+from amrg.service.worker import missing_engine, refused_server
 
-LOCK_FILE = "serve.lock"
-"""Its name in the folder of the settings; the supervisor holds it."""
 _MOST_SECONDS = 10.0
 _REFUSED = (401, 403)
 
@@ -53,8 +49,6 @@ def find_problems(settings: Settings) -> Iterator[str]:
     ):
         if file is not None and not os.access(file, os.R_OK):
             yield f"{name}: {file} cannot be read"
-    from amrg.service.worker import missing_engine  # noqa: PLC0415  (the supervisor needs nothing that drafts)
-
     if missing := missing_engine(settings):
         yield missing
     try:
@@ -76,58 +70,8 @@ def find_problems(settings: Settings) -> Iterator[str]:
     except AmrgError as error:
         yield str(error)
         return
-    if users is None and settings.openid is None and not _is_loopback(settings.http.host):
+    if users is None and settings.openid is None and not is_loopback(settings.http.host):
         yield f"http.host is {settings.http.host}, and there is no user; add one before other machines can reach it"
-
-
-def exposed(settings: Settings) -> Iterator[str]:
-    """Why settings may not be served: what other machines could reach without being known."""
-    dicom, http = settings.dicom, settings.http
-    if not _is_loopback(dicom.host):
-        if not dicom.senders:
-            yield f"dicom.host is {dicom.host}, and no senders are named; name every station that may send"
-        elif dicom.tls_ca is None and (open_ones := [s.ae_title for s in dicom.senders if not s.address]):
-            yield (
-                f"dicom.senders: {open_ones[0]} has no address, and anyone can use its AE title; "
-                "give it one, or set dicom.tls_ca so that senders show a certificate"
-            )
-    if not _is_loopback(http.host) and http.tls_certificate is None:
-        yield (
-            f"http.host is {http.host} without http.tls_certificate; set one, or listen on 127.0.0.1 behind a proxy "
-            "that has one"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@contextlib.contextmanager
-def sole_service(folder: Path) -> Iterator[bool]:
-    """Hold the folder for one service until the block ends; whether no other one has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_FILE).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def ports_in_use(settings: Settings) -> Iterator[str]:
-    """Ports of the settings that cannot be listened on, a line each."""
-    for name, host, port in (
-        ("dicom.port", settings.dicom.host, settings.dicom.port),
-        ("http.port", settings.http.host, settings.http.port),
-    ):
-        try:
-            socket.create_server((host, port)).close()
-        except OSError as error:
-            yield f"{name}: {host} port {port}: {error.strerror or error}; choose another port, or end what uses it"
 
 
 def unreachable(settings: Settings) -> Iterator[str]:
@@ -135,8 +79,6 @@ def unreachable(settings: Settings) -> Iterator[str]:
 
     Destinations and sources are asked concurrently.
     """
-    from amrg.service.worker import missing_engine, refused_server  # noqa: PLC0415
-
     quiet_pynetdicom()
     if not missing_engine(settings) and (refusal := refused_server(settings)):
         yield refusal

@@ -15,7 +15,7 @@ import warnings
 from amrg.core.errors import AmrgError
 from amrg.service.audit.head_file import HEAD_FILE, note_heads
 from amrg.service.database.engine import DatabaseError, open_database
-from amrg.service.processes.job_loop import Away
+from amrg.service.queue import Away
 from amrg.service.settings import Settings
 
 log = logging.getLogger("amrg.service")

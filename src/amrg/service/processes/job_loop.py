@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from amrg.core.errors import AmrgError
 from amrg.service import audit, queue
 from amrg.service.database.tables import JobKind, JobRow, JobState
-from amrg.service.queue import Lease, LeaseLost
+from amrg.service.queue import Away, Lease, LeaseLost
 from amrg.service.settings import JobSettings
 from amrg.service.studies import study_failed
 
@@ -24,10 +24,6 @@ IDLE_SECONDS = 0.5
 
 class Permanent(AmrgError):
     """A job that no further attempt would help."""
-
-
-class Away(AmrgError):
-    """What every job of a worker needs is away: its process ends, and the supervisor starts it again after a while."""
 
 
 Handler = Callable[[Lease], None]

@@ -4,10 +4,11 @@ Every act names the version that the person read, and adds a new one: nothing th
 """
 
 from amrg.service.signing.acts import Deliver, Read, add_addendum, correct, edit, show_to_sign, sign, withdraw
-from amrg.service.signing.checks import Caution, cautions
+from amrg.service.signing.checks import cautions
 from amrg.service.signing.editing import Edit, decide
 from amrg.service.signing.errors import (
     BadEdit,
+    Caution,
     NotAcknowledged,
     NotAllowed,
     NotFound,

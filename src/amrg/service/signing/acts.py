@@ -14,9 +14,17 @@ from amrg.core.values import first_complaint
 from amrg.service import audit
 from amrg.service.database.engine import database_now
 from amrg.service.database.tables import StudyRow, StudyState, UserRole, UserRow, VersionRow
-from amrg.service.signing.checks import Caution, cautions, require_acknowledged
+from amrg.service.signing.checks import cautions, require_acknowledged
 from amrg.service.signing.editing import LONGEST_TEXT, Edit, edited, is_printable
-from amrg.service.signing.errors import BadEdit, NotAllowed, NotFound, PatientConflict, StaleVersion, WrongStatus
+from amrg.service.signing.errors import (
+    BadEdit,
+    Caution,
+    NotAllowed,
+    NotFound,
+    PatientConflict,
+    StaleVersion,
+    WrongStatus,
+)
 from amrg.service.studies import WITHDRAWN
 from amrg.service.versions import add_version, newest_version, read_version
 

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from amrg.birads import ReportVersion, check, describe_finding, differences, parse
 from amrg.core.hashing import sha256_of_text
 from amrg.service.database.tables import StudyRow
-from amrg.service.signing.errors import NotAcknowledged
+from amrg.service.signing.errors import Caution, NotAcknowledged
 
 _OF_THE_TEXT = ("composition-against-narrative", "category-against-narrative")
-
-
-@dataclass(frozen=True)
-class Caution:
-    """One of them; `key` is what a signature names to acknowledge it, and changes with what it says."""
-
-    key: str
-    message: str
 
 
 def cautions(version: ReportVersion, study: StudyRow, image_revision: int) -> tuple[Caution, ...]:

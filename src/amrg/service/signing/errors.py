@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from amrg.core.errors import AmrgError
 
-if TYPE_CHECKING:
-    from amrg.service.signing.checks import Caution
+
+@dataclass(frozen=True)
+class Caution:
+    """What a person must have seen before signing.
+
+    `key` is what a signature names to acknowledge it, and changes with what it says.
+    """
+
+    key: str
+    message: str
 
 
 class SigningError(AmrgError):
