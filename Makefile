@@ -171,7 +171,26 @@ show-tuning: show-data
 	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --score-text model --perturbed 0 --out $(SHOW)/$$set-untuned || exit 1; \
 	  $(BIN)/amrg benchmark run --data $(SHOW)/$$set-test --split all-test --score-text model --perturbed 0 --model $(SHOW)/$$set --out $(SHOW)/$$set-tuned || exit 1; \
 	done
-	$(BIN)/python scripts/show_tuning.py $(SHOW)
+	$(BIN)/python scripts/show_tuning.py $(SHOW) style shifted
+
+# On real mammograms: tuned to DMID's words on films, and to one hospital's views and words. Half an hour.
+REAL := --set learning_rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
+.PHONY: show-hospital
+show-hospital: $(READY)
+	$(BIN)/python scripts/films_data.py $(FILMS) $(SHOW)/films
+	for set in cbis cesm; do \
+	  test -f $(SHOW)/films/$$set/splits/published.json || $(BIN)/amrg data split $(SHOW)/films/$$set published || exit 1; \
+	done
+	$(BIN)/amrg train --resume --data $(SHOW)/films/cbis --split published --target-text dmid --out $(SHOW)/dmid-words --cache $(SHOW)/cache $(REAL)
+	$(BIN)/amrg train --resume --data $(SHOW)/films/cesm --split published --target-text cesm --out $(SHOW)/hospital --cache $(SHOW)/cache $(REAL)
+	$(BIN)/python scripts/from_scratch.py $(FILMS) $(SHOW)/scratch $(SHOW)/scratch-model
+	for run in dmid-words:cbis hospital:cesm; do \
+	  name=$${run%%:*}; from="--data $(SHOW)/films/$${run##*:} --split published --score-text model --perturbed 0"; \
+	  $(BIN)/amrg benchmark run $$from --out $(SHOW)/$$name-untuned || exit 1; \
+	  $(BIN)/amrg benchmark run $$from --out $(SHOW)/$$name-tuned --model $(SHOW)/$$name || exit 1; \
+	done
+	$(BIN)/amrg benchmark run --data $(SHOW)/films/cesm --split published --score-text model --perturbed 0 --out $(SHOW)/hospital-scratch --model $(SHOW)/scratch-model
+	$(BIN)/python scripts/show_tuning.py $(SHOW) dmid-words hospital
 
 # The sweep in docs/show/sweep.html: 5 ranks x 3 scalings of the embedded model on the other site's exams.
 show-sweep: show-data
