@@ -25,9 +25,9 @@ from typing import Any
 
 from bench_one_study import start
 
+from amrg.core.attempts import new_session
 from amrg.core.cores import available_cores
 from amrg.generation import DraftOptions
-from amrg.generation.bulk.attempts import new_session
 from amrg.generation.bulk.drafting import BulkOptions
 from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes

@@ -27,10 +27,10 @@ from typing import Any
 
 import pydicom
 
+from amrg.core.attempts import new_session
 from amrg.core.cores import available_cores
 from amrg.core.files import atomic_write
 from amrg.generation import DraftOptions
-from amrg.generation.bulk.attempts import new_session
 from amrg.generation.bulk.drafting import BulkOptions
 from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import warnings
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Hypothesis would fail an example that takes 200 ms and a test whose examples are slow to draw: both are times, which
@@ -19,7 +24,38 @@ if (isa := ONEDNN_ISA.get(os.environ.get("ATEN_CPU_CAPABILITY", ""))) is not Non
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", isa)
 
 
+RAY_STORE = 80 * 2**20  # bytes of a node's object store
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays until the end: no collection of garbage looks through it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A Ray cluster of two nodes on this machine, one for all tests: it takes long to start."""
+    pytest.importorskip("ray", reason="Ray is an extra: pip install 'amrg[ray]'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        head = {"num_cpus": 1, "object_store_memory": RAY_STORE, "include_dashboard": False}
+        nodes: Any = import_module("ray.cluster_utils").Cluster(initialize_head=True, head_node_args=head)
+        nodes.add_node(num_cpus=1, object_store_memory=RAY_STORE)
+        yield nodes
+        nodes.shutdown()
+
+
+@pytest.fixture
+def doomed_node(cluster: Any) -> Iterator[Callable[[], None]]:
+    """A third node of the cluster; call it to kill it."""
+    node = cluster.add_node(num_cpus=1, object_store_memory=RAY_STORE)
+    killed: list[Any] = []
+
+    def kill() -> None:
+        if not killed:
+            killed.append(node)
+            cluster.remove_node(node, allow_graceful=False)
+
+    yield kill
+    kill()

@@ -38,6 +38,15 @@ def test_import_says_what_it_found_and_again_changes_nothing(folder: Path) -> No
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_an_import_where_no_cluster_answers_is_one_line(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    root = folder.parent / "as-published"
+    done = run("import", "dmid", root, "--out", tmp_path / "out", "--ray", "127.0.0.1:1")
+    assert done.exit_code == Exit.USAGE
+    assert "--ray 127.0.0.1:1: no Ray cluster answers there" in done.output
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_without_a_folder_named_it_goes_to_one_of_the_set_s_name(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,11 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from amrg.core.attempts import Attempts, new_session
 from amrg.generation import DraftOptions
-from amrg.generation.bulk.attempts import Attempts, new_session
 from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult
 from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
+from amrg.generation.bulk.records import ATTEMPTS
 from amrg.generation.engines.base import Generation, Request
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging.containers import walk_files
@@ -60,7 +61,7 @@ class FailingEngine(FixedEngine):
 
 
 def draft_here(source: Path, options: BulkOptions, engine: FixedEngine | None = None) -> list[TaskResult]:
-    attempts = Attempts(options.folder, new_session(), "here")
+    attempts = Attempts(options.folder / ATTEMPTS, new_session(), "here")
     with closing(index_of(source)) as index:
         return list(TaskDrafter(engine or FixedEngine(), options, attempts).run(index.tasks()))
 

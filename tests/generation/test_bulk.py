@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from amrg.birads import Style
+from amrg.core.attempts import Attempts
 from amrg.generation import DraftOptions
-from amrg.generation.bulk.attempts import Attempts
 from amrg.generation.bulk.drafting import TaskResult
 from amrg.generation.bulk.processes import WorkerError
 from amrg.generation.bulk.records import StudyOutcome, StudyStatus, run_key
@@ -171,7 +171,7 @@ def missing_engine() -> FixedEngine:
 HANGING = """
 import signal, sys
 from pathlib import Path
-from amrg.generation.bulk.attempts import Attempts
+from amrg.core.attempts import Attempts
 with Attempts(Path(sys.argv[1]), "session", "there", limit=0.2).working(["task"], 0):
     signal.pause()
 """

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -20,8 +18,8 @@ from amrg.benchmark.run.run_config import RunConfig
 from amrg.benchmark.run.running import run
 from amrg.birads import Laterality
 from amrg.cli import Exit, app
+from amrg.core.attempts import new_session
 from amrg.core.ray_cluster import RayError, RayPlan, map_on_ray
-from amrg.generation.bulk.attempts import new_session
 from amrg.generation.bulk.on_ray import draft_on_ray
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
 from amrg.generation.bulk.records import StudyOutcome, StudyStatus
@@ -39,8 +37,6 @@ from tests.generation.bulk_studies import (
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'amrg[ray]'")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, and of its sockets
 
-STORE = 80 * 2**20  # bytes of a node's object store
-
 
 @dataclass(frozen=True)
 class SlowFatalEngine(FatalEngine):
@@ -51,23 +47,13 @@ class SlowFatalEngine(FatalEngine):
         return super().generate(requests)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        head = {"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
-        nodes: Any = import_module("ray.cluster_utils").Cluster(initialize_head=True, head_node_args=head)
-        nodes.add_node(num_cpus=1, object_store_memory=STORE)
-        yield nodes
-        nodes.shutdown()
-
-
-def test_a_study_has_exactly_one_result_when_a_node_is_killed(cluster: Any, tmp_path: Path) -> None:
+def test_a_study_has_exactly_one_result_when_a_node_is_killed(
+    cluster: Any, doomed_node: Callable[[], None], tmp_path: Path
+) -> None:
     """The rows of 12 studies: 11 drafted, and one set aside that ends its actor's process twice."""
     source, out = write_studies(tmp_path / "in", 12), tmp_path / "out"
     for name in ("LMLO.dcm", "RMLO.dcm"):
         (source / "1.2.5" / name).unlink()
-    killed = cluster.add_node(num_cpus=1, object_store_memory=STORE)
     plan = WorkerPlan(SlowFatalEngine, options_of(out), new_session())
     rows: list[StudyOutcome] = []
     with closing(index_of(source)) as index:
@@ -76,7 +62,7 @@ def test_a_study_has_exactly_one_result_when_a_node_is_killed(cluster: Any, tmp_
                 continue
             rows += message.record.rows
             if len(rows) == 2:
-                cluster.remove_node(killed, allow_graceful=False)
+                doomed_node()
     assert sorted(row.study_instance_uid for row in rows) == sorted(f"1.2.{number}" for number in range(1, 13))
     assert [row.study_instance_uid for row in rows if row.status is StudyStatus.FAILED] == ["1.2.5"]
     assert {row.images for row in rows if row.status is StudyStatus.DRAFTED} == {4}

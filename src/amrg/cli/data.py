@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from amrg.cli.completion import DATA_SETS, SPLIT_RULES, stored_splits
-from amrg.cli.console import ResultTable, busy, complain, err, fail, note, out, print_json, say, writing
+from amrg.cli.console import ResultTable, bars, busy, complain, err, fail, note, out, print_json, say, writing
 from amrg.cli.exits import Exit
+from amrg.cli.study_input import RayAddress
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def import_folder(
     given: Annotated[
         Path | None, typer.Option("--out", help="Folder for the imported data set; default data/NAME.")
     ] = None,
+    ray: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a data set. Run the same command again to resume an interrupted import."""
@@ -53,6 +55,8 @@ def import_folder(
     if name not in IMPORTERS:
         fail(Exit.USAGE, f"NAME is {name!r}; expected one of {', '.join(sorted(IMPORTERS))}")
     folder = given or Path("data") / name
+    if ray is not None:
+        _make_parts_on_ray(name, path, folder, ray)
     with writing(folder), err.status("importing") as status:
         for done in import_dataset(importer_of(name), path, folder):
             status.update(f"importing: {counted(done.cases, 'case')}")
@@ -69,6 +73,16 @@ def import_folder(
     if odd := counts["oddities"]:
         oddities = counted(odd, "oddity", "oddities")
         say(f"{oddities} (missing or unexpected data): see {folder / 'oddities.jsonl'}")
+
+
+def _make_parts_on_ray(name: str, path: Path, folder: Path, address: str) -> None:
+    """Make the parts of a data set on a Ray cluster."""
+    from amrg.core.ray_cluster import RayPlan
+    from amrg.datasets import importer_of
+    from amrg.datasets.import_on_ray import make_parts_on_ray
+
+    with writing(folder), bars() as progress:
+        make_parts_on_ray(importer_of(name), path, folder, RayPlan(address), progress)
 
 
 def _note_oddities(dataset: Dataset) -> None:

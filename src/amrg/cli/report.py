@@ -91,7 +91,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Draft the BI-RADS report of every study at PATH; run again, it resumes."""
-    from amrg.generation.bulk.attempts import new_session
+    from amrg.core.attempts import new_session
     from amrg.generation.bulk.drafting import BulkOptions
     from amrg.generation.bulk.processes import WorkerPlan
 
@@ -171,8 +171,9 @@ def _draft_here(
     index: StudyIndex, path: Path, load: Callable[[], Engine], options: BulkOptions, results: ReportResults
 ) -> None:
     """Draft all in this process: one study, or several for a debugger."""
-    from amrg.generation.bulk.attempts import Attempts, new_session
+    from amrg.core.attempts import Attempts, new_session
     from amrg.generation.bulk.drafting import TaskDrafter
+    from amrg.generation.bulk.records import ATTEMPTS
     from amrg.imaging.intake import read_files
 
     read: dict[Sequence[Path], Intake] = {}
@@ -185,7 +186,7 @@ def _draft_here(
         engine = load()
     for line in engine.notes:
         complain(line)
-    attempts = Attempts(options.folder, new_session(), "here")
+    attempts = Attempts(options.folder / ATTEMPTS, new_session(), "here")
     drafter = TaskDrafter(engine, options, attempts, lambda files: read.pop(tuple(files), None) or read_files(files))
     _print_all(drafter.run(index.tasks()), results)
 

@@ -6,6 +6,7 @@ so that a repeated item finds itself done. Ray is imported when work is sent to 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from amrg.core.errors import AmrgError
@@ -33,13 +35,58 @@ class RayError(AmrgError):
 class RayPlan:
     """A cluster's address, and how many actors work with how many items at a time; None: an actor a core.
 
-    `gpus` is how many accelerators each actor has to itself.
+    `gpus` is how many accelerators each actor has to itself; None: one, where the cluster has any.
     """
 
     address: str
     workers: int | None = None
     batch: int = 4
-    gpus: float = 0.0
+    gpus: float | None = None
+
+
+@dataclass(frozen=True)
+class SharedFolder:
+    """A folder that all nodes are to share, and the command that writes to it: a file of this command alone says so."""
+
+    folder: Path
+    session: str
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the folder, with the file in it while the command runs, locked."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._mark.open("w") as mark:
+                fcntl.flock(mark, fcntl.LOCK_EX)
+                yield
+        finally:
+            self._mark.unlink(missing_ok=True)
+
+    def require(self, option: str, locks: bool = False) -> None:
+        """Asked from an actor: that it sees the folder, and with `locks` that its file locks are those of all nodes.
+
+        Raises:
+            RayError: it does not; `option` names the folder for the user.
+        """
+        if not self._mark.is_file():
+            raise RayError(
+                f"{self.folder}: not seen on node {node_id()} (no {self._mark.name} there, which this command wrote); "
+                f"name a folder for {option} that all nodes share under one path"
+            )
+        with self._mark.open("r+") as mark:
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+        if locks:
+            raise RayError(
+                f"{self.folder}: file locks do not reach node {node_id()}, so that two could write together; name a "
+                f"folder for {option} on a file system with locks for all nodes (NFS version 4; Lustre with flock)"
+            )
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / f".{self.session}.running"
 
 
 class _Actor:
@@ -89,7 +136,9 @@ def is_node_up(node: str) -> bool:
 
 
 def _map_chunk(ray: Any, items: Sequence[str], make: Callable[[], Work], plan: RayPlan) -> Iterator[str]:
-    workers = plan.workers or max(1, int(ray.cluster_resources().get("GPU" if plan.gpus else "CPU", 1)))
+    resources = ray.cluster_resources()
+    gpus = min(1.0, resources.get("GPU", 0.0)) if plan.gpus is None else plan.gpus
+    workers = plan.workers or max(1, int(resources.get("GPU" if gpus else "CPU", 1)))
     blocks = max(1, min(len(items), max(workers, len(items) // plan.batch)))
     results = ray.data.from_items([{"item": item} for item in items], override_num_blocks=blocks).map_batches(
         _Actor,
@@ -97,7 +146,7 @@ def _map_chunk(ray: Any, items: Sequence[str], make: Callable[[], Work], plan: R
         batch_size=plan.batch,
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, blocks)),
         num_cpus=1,
-        num_gpus=plan.gpus,
+        num_gpus=gpus,
         max_restarts=-1,
         max_task_retries=-1,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -30,7 +30,7 @@ class PartDone:
 
 
 @dataclass(frozen=True)
-class _Job:
+class ImportJob:
     """One import: importer, source folder, target folder, part size."""
 
     importer: Importer
@@ -63,19 +63,14 @@ def import_dataset(importer: Importer, root: Path, out: Path, size: int = PART) 
         DatasetError: `root` is not this data set or has no case, or `out` contains another data set, another root, or
             an import of tables that have changed since.
     """
-    if root.is_file():
-        raise DatasetError(f"{root}: a file; expected its folder, {root.parent}")
-    if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder; expected the {importer.about.name} data set as published")
-    job = _Job(importer, root.resolve(), out, size)
-    _refuse_other(job)
+    job = open_job(importer, root, out, size)
     oddities: list[Oddity] = []
     parts: list[Path] = []
     cases = 0
-    for batch in _batches(importer.items(job.root, oddities.append), oddities.append, size):
+    for batch in batches(job, oddities.append):
         path = part_path(out, len(parts))
         again = path.is_file()
-        facts = _same_items(path, batch) if again else _new_part(job, path, batch, oddities)
+        facts = _same_items(path, batch) if again else new_part(job, path, batch, oddities)
         oddities.clear()
         cases += facts.cases
         parts.append(path)
@@ -83,10 +78,21 @@ def import_dataset(importer: Importer, root: Path, out: Path, size: int = PART) 
     _finish(job, parts, oddities)
 
 
-def _batches(items: Iterator[Item], odd: Odd, size: int) -> Iterator[list[Item]]:
-    """Items in order, each key once, `size` at a time."""
-    unique = _unique(items, odd)
-    while batch := list(islice(unique, size)):
+def open_job(importer: Importer, root: Path, out: Path, size: int = PART) -> ImportJob:
+    """An import that may begin or resume; `DatasetError` as `import_dataset` raises it before its first part."""
+    if root.is_file():
+        raise DatasetError(f"{root}: a file; expected its folder, {root.parent}")
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder; expected the {importer.about.name} data set as published")
+    job = ImportJob(importer, root.resolve(), out, size)
+    _refuse_other(job)
+    return job
+
+
+def batches(job: ImportJob, odd: Odd) -> Iterator[list[Item]]:
+    """The items of each part, in order, each key once."""
+    unique = _unique(job.importer.items(job.root, odd), odd)
+    while batch := list(islice(unique, job.size)):
         yield batch
 
 
@@ -101,18 +107,10 @@ def _unique(items: Iterator[Item], odd: Odd) -> Iterator[Item]:
         yield item
 
 
-def _new_part(job: _Job, path: Path, batch: list[Item], oddities: list[Oddity]) -> PartFacts:
-    """Make the cases of a batch and write them."""
-    found = (_case_of(job, item, oddities.append) for item in batch)
-    cases = [case for case in found if case is not None]
-    there = sum((job.root / image.file).is_file() for case in cases for image in case.images)
-    counted = (hash_of(cases), len(cases), there)
-    facts = job.facts(_hash_of_items(batch), counted, oddities)
-    write_part(path, cases, facts)
-    return facts
+MakeCase = Callable[[ImportJob, Item, Odd], Case | None]
 
 
-def _case_of(job: _Job, item: Item, odd: Odd) -> Case | None:
+def case_of(job: ImportJob, item: Item, odd: Odd) -> Case | None:
     """The case of an item, under the item's own key."""
     case = job.importer.case(job.root, item, odd)
     if case is not None and case.key != item.key:
@@ -120,6 +118,19 @@ def _case_of(job: _Job, item: Item, odd: Odd) -> Case | None:
             f"{item.key}: the importer returned a case with key {case.key}; expected the key of its item"
         )
     return case
+
+
+def new_part(
+    job: ImportJob, path: Path, batch: list[Item], oddities: list[Oddity], make: MakeCase = case_of
+) -> PartFacts:
+    """Make the cases of a batch and write them, with the oddities so far and those of the cases."""
+    found = (make(job, item, oddities.append) for item in batch)
+    cases = [case for case in found if case is not None]
+    there = sum((job.root / image.file).is_file() for case in cases for image in case.images)
+    counted = (hash_of(cases), len(cases), there)
+    facts = job.facts(_hash_of_items(batch), counted, oddities)
+    write_part(path, cases, facts)
+    return facts
 
 
 def _hash_of_items(batch: Sequence[Item]) -> str:
@@ -137,7 +148,7 @@ def _same_items(path: Path, batch: Sequence[Item]) -> PartFacts:
     return facts
 
 
-def _refuse_other(job: _Job) -> None:
+def _refuse_other(job: ImportJob) -> None:
     """Refuse a folder that contains another data set, finished or not."""
     there = parts_of(job.out)
     if (job.out / INFO).is_file():
@@ -159,7 +170,7 @@ def _refuse_other(job: _Job) -> None:
         )
 
 
-def _finish(job: _Job, parts: Sequence[Path], tail: Sequence[Oddity]) -> None:
+def _finish(job: ImportJob, parts: Sequence[Path], tail: Sequence[Oddity]) -> None:
     """Write the oddities and then `dataset.json`, which exists only for a complete import."""
     if spare := [path.name for path in parts_of(job.out) if path not in parts]:
         raise DatasetError(
@@ -184,7 +195,7 @@ def _finish(job: _Job, parts: Sequence[Path], tail: Sequence[Oddity]) -> None:
     write_text(job.out / INFO, [info.as_json()])
 
 
-def _no_case(job: _Job, first: Oddity | None) -> str:
+def _no_case(job: ImportJob, first: Oddity | None) -> str:
     """The message for a folder without a case, with the first reason."""
     name = job.importer.about.name
     if first is None:

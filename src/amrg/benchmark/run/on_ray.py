@@ -13,9 +13,10 @@ from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.prediction_log import read_finished, to_line
 from amrg.benchmark.run.predict import Drafter, predict_case, prediction_part
 from amrg.benchmark.run.run_config import RunConfig, load_cases
+from amrg.core.attempts import new_session
 from amrg.core.files import atomic_write
 from amrg.core.progress import Progress
-from amrg.core.ray_cluster import RayError, RayPlan, Work, map_on_ray
+from amrg.core.ray_cluster import RayPlan, SharedFolder, Work, map_on_ray
 from amrg.generation import Engine
 
 
@@ -30,16 +31,15 @@ def predict_on_ray(config: RunConfig, load: Callable[[], Engine], plan: RayPlan,
     keys = [case.key for case in load_cases(config).references.cases]
     finished = {prediction.key for prediction in read_finished(config.out / PREDICTIONS, keys)}
     missing = [key for key in keys if key not in finished and not prediction_part(config.out, key).is_file()]
-    prediction_part(config.out, "").parent.mkdir(parents=True, exist_ok=True)
-    for number, _ in enumerate(map_on_ray(missing, partial(_make, config, load), plan), 1):
-        progress("drafting on the cluster", number, len(missing))
+    shared = SharedFolder(prediction_part(config.out, "").parent, new_session())
+    with shared.opened():
+        for number, _ in enumerate(map_on_ray(missing, partial(_make, config, load, shared), plan), 1):
+            progress("drafting on the cluster", number, len(missing))
 
 
-def _make(config: RunConfig, load: Callable[[], Engine]) -> Work:
+def _make(config: RunConfig, load: Callable[[], Engine], shared: SharedFolder) -> Work:
     """The work of an actor: keys of cases to the same keys, once the predictions are on disk."""
-    parts = prediction_part(config.out, "").parent
-    if not parts.is_dir():
-        raise RayError(f"{parts.parent}: not seen on every node of the cluster; name an --out that all nodes share")
+    shared.require("--out")
     cases, drafter = load_cases(config), Drafter(load(), config.score_text)
     by_key = {case.key: case for case in cases.references.cases}
 

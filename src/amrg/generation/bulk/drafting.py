@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amrg.birads import Draft
+from amrg.core.attempts import MOST, Attempts, Deaths
 from amrg.core.errors import AmrgError
 from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies
-from amrg.generation.bulk.attempts import MOST, Attempts, Deaths
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.records import RecordStore, StudyOutcome, StudyStatus, TaskRecord, run_key
 from amrg.generation.drafting import DraftOptions

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from amrg.core.ray_cluster import RayError, RayPlan, Work, is_node_up, map_on_ray, node_id
+from amrg.core.ray_cluster import RayError, RayPlan, SharedFolder, Work, is_node_up, map_on_ray, node_id
 from amrg.generation.bulk.drafting import TaskResult, UnwritableOutput
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
@@ -22,18 +22,13 @@ def draft_on_ray(tasks: Iterable[StudyTask], plan: WorkerPlan, ray: RayPlan) -> 
     Raises:
         RayError: the cluster cannot be reached, the engine cannot be loaded, or the folder is not shared by all nodes.
     """
-    shared = _shared_mark(plan)
-    shared.parent.mkdir(parents=True, exist_ok=True)
-    shared.touch()
     by_name: dict[str, StudyTask] = {}
-    try:
+    with _shared(plan).opened():
         for line in map_on_ray(_noted(tasks, by_name), partial(_make, plan), ray):
             result = json.loads(line)
             yield WorkerReady(tuple(result["notes"]), 1)
             record = TaskRecord.model_validate(result["record"])
             yield TaskResult(by_name.pop(result["task"]), record, result["resumed"])
-    finally:
-        shared.unlink(missing_ok=True)
 
 
 def _noted(tasks: Iterable[StudyTask], by_name: dict[str, StudyTask]) -> Iterator[str]:
@@ -43,15 +38,13 @@ def _noted(tasks: Iterable[StudyTask], by_name: dict[str, StudyTask]) -> Iterato
         yield json.dumps({"name": task.name, "files": [str(f) for f in task.files], "studies": task.studies})
 
 
-def _shared_mark(plan: WorkerPlan) -> Path:
-    """A file that every node sees while the command runs."""
-    return plan.options.folder / RECORDS / f"{plan.session}.run"
+def _shared(plan: WorkerPlan) -> SharedFolder:
+    return SharedFolder(plan.options.folder / RECORDS, plan.session)
 
 
 def _make(plan: WorkerPlan) -> Work:
     """The work of an actor: its engine loaded, lines of tasks to lines of records."""
-    if not _shared_mark(plan).is_file():
-        raise RayError(f"{plan.options.folder}: not seen on node {node_id()}; name an --out that all nodes share")
+    _shared(plan).require("--out")
     drafter = plan.drafter(node_id(), is_node_up)
 
     def draft(lines: list[str]) -> list[str]:

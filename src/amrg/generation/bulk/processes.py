@@ -15,12 +15,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from amrg.core.attempts import MOST, Attempts
 from amrg.core.cores import available_cores
 from amrg.core.errors import AmrgError
 from amrg.core.threads import OPENMP, VARIABLES
-from amrg.generation.bulk.attempts import MOST, Attempts
 from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult, UnwritableOutput
 from amrg.generation.bulk.index import StudyTask
+from amrg.generation.bulk.records import ATTEMPTS
 from amrg.generation.engines.base import Engine
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy this process's threads in the middle of their work
@@ -44,7 +45,7 @@ class WorkerPlan:
 
     def drafter(self, place: str, is_up: Callable[[str], bool] = lambda place: True) -> TaskDrafter:
         """Load the engine, and draft with it."""
-        attempts = Attempts(self.options.folder, self.session, place, self.limit, is_up)
+        attempts = Attempts(self.options.folder / ATTEMPTS, self.session, place, self.limit, is_up)
         return TaskDrafter(self.load(), self.options, attempts)
 
 

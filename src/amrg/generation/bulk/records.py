@@ -26,6 +26,7 @@ from amrg.generation.saving import read_manifest
 from amrg.imaging import Problem, SetAside
 
 RECORDS = ".records"
+ATTEMPTS = f"{RECORDS}/attempts"
 """The folder of records inside the folder of reports; hidden, so that `*/` is the studies."""
 _ROOMS = ("birads", "core", "generation", "imaging", "models")  # the code that a draft depends on
 

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from amrg.core.files import write_text
 from amrg.core.values import Value
-from amrg.generation.bulk.records import RECORDS
 
 MOST = 2
 """Processes that a task may end before it is set aside."""
@@ -40,8 +39,8 @@ class Attempts:
     """The attempts of one session, which is one command from its start to its end.
 
     An attempt of another session, or in a place that is down itself, ended for a reason of its own: a whole command or
-    machine was stopped. It does not count against its study. `limit` is the seconds that a task may take, 0 for any
-    number: after those the process ends itself, whatever it is in.
+    machine was stopped. It does not count against its task. `folder` is where the files of attempts lie. `limit` is the
+    seconds that a task may take, 0 for any number: after those the process ends itself, whatever it is in.
     """
 
     folder: Path
@@ -99,7 +98,7 @@ class Attempts:
         self._timeout(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        return self.folder / RECORDS / "attempts" / f"{name}.json"
+        return self.folder / f"{name}.json"
 
     def _timeout(self, name: str) -> Path:
         return self._path(name).with_suffix(".timeout")
