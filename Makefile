@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak large-object test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak bench-service large-object test lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -241,10 +241,15 @@ DATABASE ?=
 chaos: $(READY)
 	$(BIN)/python scripts/chaos.py --studies $(STUDIES) --every $(EVERY) --database "$(DATABASE)"
 
-# Memory, open files and studies an hour over many studies.
+# Memory, open files and threads over many studies.
 SOAK ?= 2000
 soak: $(READY)
 	$(BIN)/python scripts/soak.py --studies $(SOAK) --database "$(DATABASE)"
+
+# Studies an hour received and drafted by the service beside the bare engine, in rounds of both.
+ROUNDS ?= 10
+bench-service: $(READY)
+	$(BIN)/python scripts/bench_service.py --rounds $(ROUNDS) --database "$(DATABASE)"
 
 # Large multi-frame objects to a node at the same time; ends with 1 where its memory grew with them. Needs room for them.
 MEGABYTES ?= 800

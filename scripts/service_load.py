@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,9 +59,18 @@ class LoadedService:
         with reading(self.sessions) as session:
             return Counter(str(state) for state in session.scalars(select(StudyRow.state)))
 
+    def drafted_at(self) -> list[datetime.datetime]:
+        """When each draft was committed, in order, by the database's clock."""
+        with reading(self.sessions) as session:
+            return list(session.scalars(select(VersionRow.created_at).order_by(VersionRow.id)))
+
+    def is_busy(self) -> bool:
+        """Whether a study has not ended in a state yet."""
+        return any(str(state) in self.states() for state in UNSETTLED)
+
     def settle(self) -> Counter[str]:
         """Wait until every study has ended in a state."""
-        while any(str(state) in self.states() for state in UNSETTLED) or not self.states():
+        while self.is_busy() or not self.states():
             time.sleep(1)
         return self.states()
 
@@ -97,8 +108,9 @@ def loaded_service(
     ports = [_free_port(), _free_port()]
     config = folder / "amrg.toml"
     config.write_text(
-        f'folder = "{folder.resolve() / "data"}"\ndatabase_url = "{database}"\nmodel = "{model}"\nquiet_seconds = 2\n'
-        f"reserve_megabytes = 0\n[dicom]\nport = {ports[0]}\n[http]\nport = {ports[1]}\n[jobs]\nlosses = {losses}\n"
+        f'folder = "{folder.resolve() / "data"}"\ndatabase_url = "{database}"\nquiet_seconds = 2\n'
+        + (f'model = "{model}"\n' if model else "")
+        + f"reserve_megabytes = 0\n[dicom]\nport = {ports[0]}\n[http]\nport = {ports[1]}\n[jobs]\nlosses = {losses}\n"
         f"{more}",
         encoding="utf-8",
     )
@@ -119,20 +131,20 @@ def loaded_service(
 
 
 def make_studies(folder: Path, count: int) -> Iterator[list[Path]]:
-    """Studies of one small drawn exam under identifiers of their own, written as they are needed."""
+    """Studies of one small drawn exam under identifiers of their own, a folder each, written as they are needed."""
     for _ in draw_set(1, 1_000_004, folder / "drawn", Size.SMALL, POPULATIONS["screening"], 1):
         pass
     images = [pydicom.dcmread(file) for file in sorted((folder / "drawn").rglob("*.dcm"))]
     for number in range(count):
-        files = []
+        files, own = [], folder / str(number)
+        own.mkdir()
         for view, image in enumerate(images):
             image.StudyInstanceUID, image.SOPInstanceUID = f"1.2.826.{number}", f"1.2.826.{number}.{view}"
             image.PatientID, image.file_meta.MediaStorageSOPInstanceUID = f"P{number}", image.SOPInstanceUID
-            files.append(folder / f"{number}-{view}.dcm")
+            files.append(own / f"{view}.dcm")
             image.save_as(files[-1])
         yield files
-        for file in files:
-            file.unlink()
+        shutil.rmtree(own)
 
 
 def _free_port() -> int:

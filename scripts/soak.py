@@ -1,6 +1,6 @@
-"""Studies through the service, one after the other: memory and open files of its processes, and studies an hour.
+"""Studies through the service, one after the other: memory, open files and threads of its processes.
 
-With --model, the rate is printed next to the bare model's over the same exam, drafted in this process.
+The rate beside the bare engine's is bench_service.py's.
 """
 
 from __future__ import annotations
@@ -12,23 +12,16 @@ from pathlib import Path
 
 from service_load import KINDS, LoadedService, loaded_service, make_studies
 
-from amrg.generation import draft_studies
-from amrg.imaging import Study, read_studies
-from amrg.service.worker import load
-
 
 def main() -> int:
     """Run and print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=2000)
     parser.add_argument("--model", default="fixed", help="fixed: an engine that writes a constant text")
-    parser.add_argument("--bare", type=int, default=20, help="studies that the bare model is timed on")
     parser.add_argument("--database", default="", help="SQLAlchemy's URL; SQLite where none is given")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, samples = Path(name), []
-        (exam,) = make_one(folder / "bare")
-        bare = bare_rate(exam, asked.model, asked.bare)
         with loaded_service(folder / "service", asked.model, database=asked.database) as service:
             began = time.monotonic()
             for number, files in enumerate(make_studies(folder / "studies", asked.studies), 1):
@@ -40,29 +33,11 @@ def main() -> int:
             samples.append((asked.studies, sample(service)))
             twice = service.twice()
     print(f"states: {dict(states)}; drafted twice: {twice}")
-    print(f"studies an hour: {asked.studies / hours:.0f} through the service, {bare:.0f} by the bare engine")
+    print(f"studies an hour: {asked.studies / hours:.0f}, from the first sent to the last drafted")
     print("studies sent | " + " | ".join(f"{kind}: MB, files, threads" for kind in KINDS))
     for number, values in samples:
         print(f"{number:>12} | " + " | ".join(f"{m:.0f}, {f}, {t}" for m, f, t in values))
     return int(states != {"drafted": asked.studies} or twice > 0)
-
-
-def make_one(folder: Path) -> list[Study]:
-    """The exam as a study of its own."""
-    for _ in make_studies(folder, 1):
-        pass
-    return list(read_studies(folder / "drawn").studies)
-
-
-def bare_rate(study: Study, model: str, count: int) -> float:
-    """Studies an hour of the engine alone, its files read each time."""
-    engine = load(model)
-    folder = study.mammograms[0].source.parent
-    next(draft_studies([study], engine))
-    began = time.monotonic()
-    for _ in range(count):
-        next(draft_studies(read_studies(folder).studies, engine))
-    return count / ((time.monotonic() - began) / 3600)
 
 
 def sample(service: LoadedService) -> list[tuple[float, int, int]]:

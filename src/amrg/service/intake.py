@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -126,20 +127,18 @@ def _add_row(sessions: sessionmaker[Session], storage: Storage, header: Header, 
     with sessions.begin() as session:
         now = database_now(session)
         study = _study(session, header, now)
-        there = _same_bytes(session, row)
+        earlier = _earlier(session, row)
         if study.state is StudyState.RECEIVING:
             study.received_at = now
-        if there is not None:
-            return Received(there.study_id, there.id, duplicate=True)
-        session.execute(
-            update(InstanceRow)
-            .where(InstanceRow.sop_instance_uid == row.sop_instance_uid, InstanceRow.current)
-            .values(current=False)
-        )
+        for there in earlier:
+            if there.sha256 == row.sha256:
+                return Received(there.study_id, there.id, duplicate=True)
+        for there in earlier:
+            there.current = False
         row.study_id, row.received_at = study.id, now
         study.received_at = now
         study.image_revision += 1
-        if was_signed(session, study):
+        if study.state is not StudyState.RECEIVING and was_signed(session, study):  # what is signed is not received
             arrived_late(session, study, storage, patient_of(header))
         else:
             study.state, study.reason = StudyState.RECEIVING, ""
@@ -150,19 +149,21 @@ def _add_row(sessions: sessionmaker[Session], storage: Storage, header: Header, 
 
 def _existing(sessions: sessionmaker[Session], row: InstanceRow) -> Received:
     with sessions.begin() as session:
-        there = _same_bytes(session, row)
-        assert there is not None
+        (there,) = (there for there in _earlier(session, row) if there.sha256 == row.sha256)
         return Received(there.study_id, there.id, duplicate=True)
 
 
-def _same_bytes(session: Session, row: InstanceRow) -> InstanceRow | None:
-    same = (InstanceRow.sop_instance_uid == row.sop_instance_uid, InstanceRow.sha256 == row.sha256)
-    return session.scalars(select(InstanceRow).where(*same)).one_or_none()
+def _earlier(session: Session, row: InstanceRow) -> Sequence[InstanceRow]:
+    """Every content that arrived under the same SOP Instance UID."""
+    return session.scalars(select(InstanceRow).where(InstanceRow.sop_instance_uid == row.sop_instance_uid)).all()
 
 
 def _study(session: Session, header: Header, now: datetime.datetime) -> StudyRow:
     """The locked row of an object's study; made where it is the first object of it."""
     uid = header.text("StudyInstanceUID")
+    its = select(StudyRow).where(StudyRow.study_instance_uid == uid).with_for_update()
+    if (there := session.scalars(its).one_or_none()) is not None:
+        return there
     values = {
         "study_instance_uid": uid,
         **_patient(header),
@@ -177,7 +178,7 @@ def _study(session: Session, header: Header, now: datetime.datetime) -> StudyRow
     }
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(insert(StudyRow).values(**values).on_conflict_do_nothing(index_elements=["study_instance_uid"]))
-    return session.execute(select(StudyRow).where(StudyRow.study_instance_uid == uid).with_for_update()).scalar_one()
+    return session.scalars(its).one()
 
 
 def _patient(header: Header) -> dict[str, str]:
