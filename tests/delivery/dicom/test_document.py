@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import BreastTomosynthesisImageStorage, ExplicitVRLittleEndian
 
 from amrg.birads import Draft, ReportVersion, Signature, Status, View
 from amrg.delivery.dicom.cad import cad_sr
@@ -237,3 +237,17 @@ def test_the_order_is_named_as_the_images_name_it() -> None:
     (request,) = written(ObjectKind.TEXT, version_of(exam()), *images).ReferencedRequestSequence
     assert (request.AccessionNumber, request.RequestedProcedureID) == ("A-77", "P-1")
     assert request.RequestedProcedureDescription == "Mammographie beidseits"
+
+
+@pytest.mark.parametrize("write", REPORTS.values(), ids=REPORTS)
+def test_an_image_among_frames_is_referenced_by_the_frame_that_was_read(write: Writer, tmp_path: Path) -> None:
+    """PS3.3 table 10-3: a reference that is not to all frames names them. A single-frame image has no such number."""
+    for frames, expected in ((2, {1}), (1, {None})):
+        images = headers(SOPClassUID=BreastTomosynthesisImageStorage, NumberOfFrames=frames)
+        content = write(version_of(exam()), SourceStudy(images))
+        references = [
+            item.ReferencedSOPSequence[0] for item in walk(read_back(content)) if item.get("ValueType") == "IMAGE"
+        ]
+        assert len(references) >= len(images)
+        assert {reference.get("ReferencedFrameNumber") for reference in references} == expected
+        assert dciodvfy_errors(content, tmp_path) == []

@@ -10,6 +10,7 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import DSfloat
 
 from amrg.delivery.dicom.document import long_text
+from amrg.delivery.dicom.regions import frame_read
 
 CONTAINS = "CONTAINS"
 OBSERVATION_CONTEXT = "HAS OBS CONTEXT"
@@ -79,9 +80,11 @@ def uid_reference(relation: str, concept: Code, uid: str) -> Dataset:
 
 
 def image_reference(relation: str, image: Dataset, concept: Code | None = None) -> Dataset:
-    """IMAGE: a reference to an image of the study."""
-    item = _item(relation, "IMAGE", concept)
-    item.ReferencedSOPSequence = Sequence([reference_to(image)])
+    """IMAGE: a reference to an image of the study, of a multi-frame one to the frame that was read."""
+    item, reference = _item(relation, "IMAGE", concept), reference_to(image)
+    if (frame := frame_read(image)) is not None:
+        reference.ReferencedFrameNumber = frame
+    item.ReferencedSOPSequence = Sequence([reference])
     return item
 
 

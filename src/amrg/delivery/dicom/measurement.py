@@ -31,7 +31,7 @@ from amrg.delivery.dicom.codes import (
 from amrg.delivery.dicom.context import ENGLISH
 from amrg.delivery.dicom.document import add_document, add_evidence, new_object, read_images, to_bytes
 from amrg.delivery.dicom.identity import ObjectKind, device_uid
-from amrg.delivery.dicom.regions import LocatedFinding, corners, located_findings
+from amrg.delivery.dicom.regions import LocatedFinding, corners, frame_read, located_findings
 from amrg.delivery.dicom.statement import note_lines, state_lines, study_lines
 from amrg.delivery.source import SourceStudy
 
@@ -104,7 +104,9 @@ def _exam(version: ReportVersion, source: SourceStudy, images: tuple[str, ...]) 
         tracking_identifier=_tracking(version, "exam", "Mammography exam"),
         finding_sites=[hd.FindingSite(SCT.Breast)],
         qualitative_evaluations=[hd.QualitativeEvaluation(*pair) for pair in stated],
-        source_images=[hd.SourceImageForMeasurementGroup(str(i.SOPClassUID), str(i.SOPInstanceUID)) for i in found],
+        source_images=[
+            hd.SourceImageForMeasurementGroup(str(i.SOPClassUID), str(i.SOPInstanceUID), _frames(i)) for i in found
+        ],
     )
 
 
@@ -150,8 +152,13 @@ def _measured(finding: Finding) -> Iterator[hd.Measurement]:
 
 def _region(source: SourceStudy, box: ImageBox) -> hd.ImageRegion:
     image = source.image(box.sop_instance_uid)
-    of_image = hd.SourceImageForRegion(str(image.SOPClassUID), str(image.SOPInstanceUID))
+    of_image = hd.SourceImageForRegion(str(image.SOPClassUID), str(image.SOPInstanceUID), _frames(image))
     return hd.ImageRegion(hd.GraphicTypeValues.POLYLINE, np.array(corners(box.box), np.float32), of_image)
+
+
+def _frames(image: Dataset) -> list[int] | None:
+    frame = frame_read(image)
+    return None if frame is None else [frame]
 
 
 def _tracking(version: ReportVersion, what: str, name: str) -> hd.TrackingIdentifier:

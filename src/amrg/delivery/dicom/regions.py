@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydicom.dataset import Dataset
+
 from amrg.birads import Finding, ImageBox, ReportVersion, ViewBox
 from amrg.delivery.errors import DeliveryError
 
@@ -39,6 +41,14 @@ def located_findings(version: ReportVersion) -> list[LocatedFinding]:
         LocatedFinding(number, finding, tuple(box for box in boxes if box.finding == number), origin)
         for number, (finding, origin) in enumerate(zip(findings, origins, strict=True), 1)
     ]
+
+
+def frame_read(image: Dataset) -> int | None:
+    """The frame of a multi-frame image that amrg reads, by Referenced Frame Number (0008,1160); None of a single frame.
+
+    It is the first: of multi-frame objects only synthetic 2D images among frames are read, tomosynthesis is set aside.
+    """
+    return 1 if int(image.get("NumberOfFrames") or 1) > 1 else None
 
 
 def corners(box: ViewBox) -> list[tuple[float, float]]:
