@@ -138,9 +138,14 @@ def command() -> str:
     return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
 
 
-def next_steps(config: Path, settings: Settings, password: str, studies: Sequence[StudyRow]) -> str:
-    """What a person can do now."""
-    first = next((s.study_instance_uid for s in studies if s.state is StudyState.DRAFTED), "STUDY")
+def folder_of(uid: str, sent: Sequence[Sequence[Path]]) -> Path:
+    """Where the files of a study are that was sent."""
+    uids = {str(pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID): files for files in sent}
+    return uids[uid][0].parent if uid in uids else Path("FOLDER")
+
+
+def next_steps(config: Path, settings: Settings, password: str, first: str, images: Path) -> str:
+    """What a person can do now with the first study that was drafted, whose images lie in a folder."""
     amrg, at = command(), f"--config {config}"
     return f"""
 Account: {READER}   password: {password}
@@ -151,6 +156,9 @@ Account: {READER}   password: {password}
       one study with its draft
   {amrg} sign {first} --as {READER} {at}
       read it, then sign it
+  {amrg} studies {first} --json {at} > signed.json
+  {amrg} deliver signed.json --study {images} --to sr,pdf,fhir,hl7 --out delivered
+      the report for other systems; the service does so by itself where its settings have destinations
   {amrg} audit verify {at}
       nothing in the trail was changed
   storescu -aec {settings.dicom.ae_title} 127.0.0.1 {settings.dicom.port} *.dcm
@@ -184,7 +192,8 @@ def main() -> None:
         ended = wait_for_drafts(sessions, len(studies))
         for row in ended:
             print(f"{row.study_instance_uid}  {row.state}  {row.reason}")
-        print(next_steps(config, settings, password, ended), flush=True)
+        first = next((row.study_instance_uid for row in ended if row.state is StudyState.DRAFTED), "STUDY")
+        print(next_steps(config, settings, password, first, folder_of(first, studies)), flush=True)
         if not given.exit:
             print("\nCtrl-C stops the service.", flush=True)
             try:

@@ -113,6 +113,15 @@ def test_a_signed_version_is_final_and_a_zip_is_a_study(exam: Path, tmp_path: Pa
     assert b'"status": "final"' in (tmp_path / "out" / "report-fhir.json").read_bytes()
 
 
+def test_what_the_service_prints_of_a_study_is_its_newest_version(exam: Path, tmp_path: Path) -> None:
+    version = version_of(a_draft_of(exam), Status.FINAL).model_dump(mode="json")
+    printed = tmp_path / "signed.json"
+    printed.write_text(json.dumps({"study_instance_uid": "1.2.3", "version": 2, "report": version}), encoding="utf-8")
+    result = run(printed, "--study", exam, "--to", "sr", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert pydicom.dcmread(tmp_path / "out" / "report-sr.dcm").VerificationFlag == "VERIFIED"
+
+
 def test_the_words_that_the_law_fixes(report: Path, exam: Path, tmp_path: Path) -> None:
     assert run(report, "--study", exam, "--to", "hl7", "--out", tmp_path, "--facility", "us").exit_code == 0
     message = (tmp_path / "report.hl7").read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Versions of reports of a drawn exam, and the exam's headers."""
+"""Drafts and versions of reports of a drawn exam, and the exam's headers: for tests of delivery and of the service."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydicom.dataset import Dataset
 
@@ -35,6 +35,7 @@ from amrg.birads import (
     draft_banner,
     render,
 )
+from amrg.delivery.source import SourceStudy
 
 ZONE = datetime.timezone(datetime.timedelta(hours=1))
 DRAFTED = datetime.datetime(2026, 1, 31, 8, 5, tzinfo=ZONE)
@@ -97,25 +98,32 @@ def drafted(findings: Sequence[Finding] = (), views: Sequence[tuple[Laterality, 
         provenance=Provenance(software="amrg 0.1.0", model=MODEL, model_hash="ab" * 32),
     )
     uids = {view: f"1.2.3.4.{n}" for n, view in enumerate(views, 1)}
-    return Draft(
-        banner=draft_banner(MODEL),
-        study=DraftedStudy(
-            study_instance_uid="1.2.3",
+    return draft_of(report, uids, suspicion=0.71, model_text="")
+
+
+def draft_of(
+    report: Report, uids: Mapping[tuple[Laterality, View], str], study: str = "1.2.3", **changes: object
+) -> Draft:
+    """The draft of a report on a study's images, named by their views, with the boxes of its findings on them."""
+    text = render(report)
+    facts = {
+        "banner": draft_banner(MODEL),
+        "study": DraftedStudy(
+            study_instance_uid=study,
             date=datetime.date(2026, 1, 30),
             accession_number="A-77",
             patient_key="c0ffee",
-            images=tuple(DraftedImage(laterality=s, view=v, sop_instance_uid=uids[s, v]) for s, v in views),
+            images=tuple(DraftedImage(laterality=s, view=v, sop_instance_uid=uid) for (s, v), uid in uids.items()),
         ),
-        suspicion=0.71,
-        report=report,
-        boxes=tuple(
+        "boxes": tuple(
             ImageBox(finding=n, sop_instance_uid=uids[box.laterality, box.view], box=box)
-            for n, f in enumerate(findings, 1)
+            for n, f in enumerate(report.findings, 1)
             for box in f.boxes
         ),
-        text=render(report),
-        model_text="",
-    )
+        "text": text,
+        "model_text": text,
+    }
+    return Draft(report=report, **{**facts, **changes})
 
 
 EXAMS = {
@@ -150,3 +158,21 @@ def decided(version: ReportVersion, *decisions: FindingDecision) -> ReportVersio
     findings, unconfirmed = decided_findings(version.draft, decisions)
     report = version.report.model_copy(update={"findings": findings, "unconfirmed": unconfirmed})
     return version.model_copy(update={"decisions": decisions, "report": report})
+
+
+DRAFT = drafted([finding(View.CC, View.MLO)])
+REPORT = DRAFT.report
+
+
+def a_version(
+    status: Status = Status.FINAL, report: Report = REPORT, text: str = "", number: int | None = None
+) -> ReportVersion:
+    """A version of a report, signed where its status needs it."""
+    draft = DRAFT.model_copy(update={"report": report, "text": text or render(report) or "No finding."})
+    version = version_of(draft, status)
+    return version if number is None else version.model_copy(update={"number": number})
+
+
+def a_source(**changes: object) -> SourceStudy:
+    """The headers of its four images; `changes` are keywords of DICOM for all of them."""
+    return SourceStudy(headers(VIEWS, **{"IssuerOfPatientID": "HOSPITAL", **changes}))

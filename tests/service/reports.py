@@ -13,8 +13,6 @@ from amrg.birads import (
     Category,
     Composition,
     Draft,
-    DraftedImage,
-    DraftedStudy,
     Finding,
     ImageBox,
     Kind,
@@ -27,12 +25,11 @@ from amrg.birads import (
     Shape,
     View,
     ViewBox,
-    draft_banner,
-    render,
     unsigned_version,
 )
 from amrg.service.database.tables import StudyRow, StudyState, UserRole, UserRow
 from amrg.service.versions import add_version
+from tests.delivery.exams import draft_of
 
 NOW = datetime.datetime(2026, 11, 28, 12, 0, tzinfo=datetime.UTC)
 STUDY = "1.2.826.0.1.3680043.10.1"
@@ -63,20 +60,9 @@ VIEWS = [(side, view) for side in Laterality for view in (View.CC, View.MLO)]
 def a_draft(report: Report = REPORT, study: str = STUDY, uids: Sequence[str] = ()) -> Draft:
     """A draft with four images, and a box of its first finding on one."""
     uids = uids or [f"{study}.{number}" for number, _ in enumerate(VIEWS, 1)]
-    images = tuple(
-        DraftedImage(laterality=side, view=view, sop_instance_uid=uid)
-        for (side, view), uid in zip(VIEWS, uids, strict=True)
-    )
     box = ViewBox(laterality=Laterality.RIGHT, view=View.CC, left=10, top=20, right=30, bottom=40)
-    text = render(report)
-    return Draft(
-        banner=draft_banner("embedded"),
-        study=DraftedStudy(study_instance_uid=study, date=NOW.date(), patient_key="k", images=images),
-        report=report,
-        boxes=(ImageBox(finding=1, sop_instance_uid=images[0].sop_instance_uid, box=box),) if report.findings else (),
-        text=text,
-        model_text=text,
-    )
+    boxes = (ImageBox(finding=1, sop_instance_uid=uids[0], box=box),) if report.findings else ()
+    return draft_of(report, dict(zip(VIEWS, uids, strict=True)), study, boxes=boxes)
 
 
 def add_user(sessions: sessionmaker[Session], name: str = "anna", **fields: object) -> None:

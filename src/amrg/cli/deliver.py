@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def deliver(
     report: Annotated[
-        Path, typer.Argument(metavar="REPORT", help="report.json of `amrg report`, or a signed version.")
+        Path,
+        typer.Argument(
+            metavar="REPORT", help="report.json of `amrg report`, or the output of `amrg studies STUDY --json`."
+        ),
     ],
     study: Annotated[Path, typer.Option(help="The study's images: folder, zip, DICOMDIR or single file.")],
     formats: Annotated[

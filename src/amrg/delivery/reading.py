@@ -1,4 +1,4 @@
-"""A report from a file: a draft as `amrg report` writes it, or a version as the service stores it."""
+"""A report from a file: a draft as `amrg report` writes it, or a version as `amrg studies STUDY --json` prints it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def read_report(file: Path) -> ReportVersion:
         raise ReportFileError(f"{file}: cannot be read ({error.strerror}); expected report.json") from error
     except ValueError as error:
         raise ReportFileError(f"{file.name}: no JSON; expected report.json, as `amrg report` writes it") from error
+    document = _version_in(document)
     kind: type[Draft | ReportVersion] = ReportVersion if isinstance(document, dict) and "draft" in document else Draft
     try:
-        found = kind.model_validate_json(text)
+        found = kind.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise ReportFileError(f"{file.name}: no report, {first_complaint(error)}") from error
     if isinstance(found, ReportVersion):
@@ -41,3 +42,9 @@ def read_report(file: Path) -> ReportVersion:
         raise ReportFileError(f"{file.name}: report.status is {found.report.status}, but a draft is signed by nobody")
     written = datetime.datetime.fromtimestamp(int(file.stat().st_mtime), tz=datetime.UTC)
     return unsigned_version(found, written)
+
+
+def _version_in(document: object) -> object:
+    """The version within what the service prints of a study, whose `report` it is; else the document itself."""
+    found = document.get("report") if isinstance(document, dict) else None
+    return found if isinstance(found, dict) and "draft" in found else document

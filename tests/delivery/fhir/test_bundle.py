@@ -18,7 +18,7 @@ from amrg.delivery.fhir.codes import ELEMENTS
 from amrg.delivery.fhir.profile import FhirProfile
 from amrg.delivery.status import status_codes
 from tests.birads.strategies import reports
-from tests.delivery.reports import REPORT, a_source, a_version
+from tests.delivery.exams import REPORT, a_source, a_version
 
 SOURCE, PROFILE, PDF = a_source(), FhirProfile(), b"%PDF-1.4 drawn"
 

@@ -14,7 +14,7 @@ from amrg.delivery.hl7.message import control_id, oru_message
 from amrg.delivery.hl7.receiver import CharacterSet, LineBreaks, ReceiverProfile
 from amrg.delivery.source import SourceStudy
 from amrg.delivery.statement import statement_lines
-from tests.delivery.reports import a_source, a_version
+from tests.delivery.exams import a_source, a_version
 
 SOURCE = a_source()
 HARD = "& ^ ~ \\ | \\.br\\ \\F\\\ta tab\r\nhttps://example.org/?a=1&b=2\nOBX|1|TX|no segment\n\nMüller ≥ 5 mm µ 日本 Ж"

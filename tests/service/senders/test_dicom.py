@@ -18,7 +18,7 @@ from amrg.delivery.dicom.text import text_sr
 from amrg.service.senders import CStoreSender, Outcome, OutgoingDocument, Parked, Retry, Sent, StowSender
 from amrg.service.senders.cstore import outcome_of_status
 from tests.delivery.dicom.partners import read_back
-from tests.delivery.reports import a_source, a_version
+from tests.delivery.exams import a_source, a_version
 from tests.service.databases import free_port
 from tests.service.orthanc import Orthanc, orthanc_server
 from tests.service.senders.partners import Request, web_server

@@ -76,15 +76,17 @@ def refuse_engine_name(engine: str, model: str | None) -> None:
 
 
 def refuse_missing(engine: str, model: str | None) -> None:
-    """Refuse what cannot be loaded as far as this machine knows: nothing is loaded, and nobody is asked.
+    """Refuse what cannot be loaded as far as this machine knows: no model is loaded, and nobody is asked.
 
     Raises:
         EngineNameError: there is no such engine, or no model is named that it could run.
-        ModelError: the model's folder, or its known answers where the engine needs them, are not there.
+        ModelError: the model's folder, its known answers or the client library, where they are needed, are not there.
     """
     refuse_engine_name(engine, model)
     if engine != LOCAL:
         read_known_answers(Path(str(model)))
+        if engine.startswith(OPENAI):
+            _of("openai_engine", "openai")
     elif model not in (None, NAME) and not Path(str(model)).is_dir() and str(model).count("/") != 1:
         raise ModelError(f"model {model}: no such folder; expected one, or a hub's name such as someone/model")
 
