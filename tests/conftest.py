@@ -59,3 +59,9 @@ def doomed_node(cluster: Any) -> Iterator[Callable[[], None]]:
 
     yield kill
     kill()
+
+
+@pytest.fixture
+def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Summaries of runs without charts, which cost more than a tiny run; tests/training/test_summary.py draws them."""
+    monkeypatch.setattr("amrg.training.outputs.summary.draw_charts", lambda *_: {})

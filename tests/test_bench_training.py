@@ -31,6 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "base", model.write_data(folder, texts, model.TINY.pixels)
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_a_sweep_runs_whole_and_its_steps_are_reckoned_as_they_were_measured(
     made: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -40,6 +41,7 @@ def test_a_sweep_runs_whole_and_its_steps_are_reckoned_as_they_were_measured(
     assert reckoned(even, trials=2, steps=3) == pytest.approx(sum(even.seconds))
 
 
+@pytest.mark.usefixtures("no_charts")
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:Model has `tie_word_embeddings=True`")
 def test_the_notebooks_trainer_and_amrg_lose_the_same_where_their_objectives_agree(
     made: tuple[Path, Path], tmp_path: Path

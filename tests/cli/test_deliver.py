@@ -13,11 +13,11 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 from typer.testing import CliRunner, Result
 
-from amrg.birads import Draft, ReportVersion, Status, View
+from amrg.birads import Draft, ReportVersion, Status
 from amrg.cli import Exit, app
 from amrg.delivery.formats import FORMATS
 from amrg.imaging import read_studies
-from tests.delivery.exams import drafted, finding, version_of
+from tests.delivery.exams import drafted_of, version_of
 from tests.imaging.changed import change_all, copied, put, write_exam
 
 
@@ -30,15 +30,7 @@ def exam(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def a_draft_of(exam: Path) -> Draft:
     """The drawn report, of the images that are in the folder."""
     (study,) = read_studies(exam).studies
-    draft = drafted([finding(View.CC, View.MLO)])
-    uids = {(m.laterality, m.view): m.sop_instance_uid for m in study.mammograms}
-    assert draft.study is not None
-    images = tuple(i.model_copy(update={"sop_instance_uid": uids[i.laterality, i.view]}) for i in draft.study.images)
-    of = draft.study.model_copy(
-        update={"study_instance_uid": study.study_instance_uid, "patient_key": study.patient_key, "images": images}
-    )
-    boxes = tuple(b.model_copy(update={"sop_instance_uid": uids[b.box.laterality, b.box.view]}) for b in draft.boxes)
-    return draft.model_copy(update={"study": of, "boxes": boxes})
+    return drafted_of(study)
 
 
 @pytest.fixture

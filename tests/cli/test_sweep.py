@@ -36,6 +36,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return TINY["gemma3"](tmp_path_factory.mktemp("tiny") / "gemma3")
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_a_sweep_prints_its_table_and_writes_its_page_and_is_not_run_again(
     source: DataSource, tiny: Path, tmp_path: Path
 ) -> None:

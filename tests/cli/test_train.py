@@ -31,6 +31,8 @@ from amrg.training.train_config import read_config
 from tests.models.tiny import TINY
 from tests.training.exams import drawn
 
+pytestmark = pytest.mark.usefixtures("no_charts")
+
 SHORT = ("--set", "steps=4", "--set", "validation.every=2", "--set", "batch_size=2", "--set", "lora.rank=2")
 
 

@@ -36,6 +36,7 @@ from amrg.birads import (
     render,
 )
 from amrg.delivery.source import SourceStudy
+from amrg.imaging import Study
 
 ZONE = datetime.timezone(datetime.timedelta(hours=1))
 DRAFTED = datetime.datetime(2026, 1, 31, 8, 5, tzinfo=ZONE)
@@ -133,6 +134,19 @@ EXAMS = {
     "one view, negative": lambda: (drafted((), VIEWS[:1]), headers(VIEWS[:1])),
 }
 """Draft and headers of the exams that every format is tested with."""
+
+
+def drafted_of(study: Study) -> Draft:
+    """A draft with a finding, of a study's own images."""
+    draft = drafted([finding(View.CC, View.MLO)])
+    uids = {(m.laterality, m.view): m.sop_instance_uid for m in study.mammograms}
+    assert draft.study is not None
+    images = tuple(i.model_copy(update={"sop_instance_uid": uids[i.laterality, i.view]}) for i in draft.study.images)
+    of = draft.study.model_copy(
+        update={"study_instance_uid": study.study_instance_uid, "patient_key": study.patient_key, "images": images}
+    )
+    boxes = tuple(b.model_copy(update={"sop_instance_uid": uids[b.box.laterality, b.box.view]}) for b in draft.boxes)
+    return draft.model_copy(update={"study": of, "boxes": boxes})
 
 
 def version_of(draft: Draft, status: Status = Status.DRAFT, text: str = "", reason: str = "") -> ReportVersion:

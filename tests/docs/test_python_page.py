@@ -24,6 +24,7 @@ PAGE = ROOT / "docs" / "python.md"
 STUB = ROOT / "src" / "amrg" / "__init__.pyi"
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_the_page_runs_and_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = open_dataset(drawn(tmp_path).data)  # what the page calls data/site, with its split clean
     split_as(site, "clean", (site.keys()[:2], site.keys()[2:4], site.keys()[4:]))

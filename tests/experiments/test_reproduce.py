@@ -1,4 +1,4 @@
-"""AMRG's experiment, dry: three families at tiny size on DMID's replica, every stage, and again from the middle."""
+"""AMRG's experiment, dry: two families at tiny size on DMID's replica, every stage, and again from the middle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.datasets.replicas import dmid_replica
 from tests.experiments.sweeps import BRIEF, Silent
 from tests.models.tiny import TINY
 
-FAMILIES = ("gemma3", "qwen2_5_vl", "phi3_v")
+FAMILIES = ("gemma3", "phi3_v")
 DRY = Recipe(settings=BRIEF, steps=1, batch_size=2, learning_rate=1e-3, validation=Validation(every=1, cases=1))
 
 
@@ -32,7 +32,7 @@ DRY = Recipe(settings=BRIEF, steps=1, batch_size=2, learning_rate=1e-3, validati
 def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     """One rank and two scalings; one test case is also drafted on perturbed images."""
     folder = tmp_path_factory.mktemp("reproduce")
-    dmid = dmid_replica(folder / "dmid", 30, reports=30)
+    dmid = dmid_replica(folder / "dmid", 14, reports=14)
     bases = tuple(SweepBase(name=family, source=str(TINY[family](folder / family))) for family in FAMILIES)
     what = make_sweep(bases=bases, ranks=(2,), alphas=(Alpha.parse("1x"), Alpha.parse("2x")), recipe=DRY)
     return Experiment(dmid, folder / "out", what, ("image-407-51-52", "clean"), perturbed=1)
@@ -40,7 +40,9 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 @pytest.fixture(scope="module")
 def reproduction(experiment: Experiment) -> Reproduction:
-    return reproduce(experiment, Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amrg.training.loop.tuning.write_summary", lambda *_: None)  # the charts of eight trials
+        return reproduce(experiment, Silent())
 
 
 def test_every_backbone_is_swept_and_its_best_tested_once_on_both_splits(

@@ -277,6 +277,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return TINY["gemma3"](tmp_path_factory.mktemp("tiny") / "gemma3")
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_a_real_sweep_never_opens_the_test_part(source: DataSource, tiny: Path, tmp_path: Path) -> None:
     dataset = open_dataset(source.data)
     hidden = [dataset.root / image.file for key in dataset.split("some").test for image in dataset.case(key).images]
@@ -309,6 +310,7 @@ def test_a_real_sweep_never_opens_the_test_part(source: DataSource, tiny: Path, 
     assert not any(key in d for d in drafts for key in tested)
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_a_trial_that_diverges_leaves_the_base_to_the_next(source: DataSource, tiny: Path, tmp_path: Path) -> None:
     """A real run whose loss is no number, then one that is as if the first had never been."""
     what = make_sweep(

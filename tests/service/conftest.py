@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from amrg.service import accounts
 from amrg.service.database.engine import open_database
 from tests.service.databases import Server, make_tables, postgresql_server, sqlite_with_tables
 
@@ -21,6 +23,14 @@ def postgresql() -> Iterator[Server]:
     with postgresql_server() as server:
         make_tables(server.make(TABLES))
         yield server
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same algorithm with little memory, so that tests which log in often are fast."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts, "_HASHER", cheap)
+    monkeypatch.setattr(accounts, "_NOBODY", cheap.hash("a password that nobody has"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

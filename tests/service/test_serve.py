@@ -18,7 +18,7 @@ import pydicom
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit, app
 from amrg.generation.engines import openai_client
@@ -110,15 +110,20 @@ def studies(folder: Path, count: int) -> list[list[Path]]:
     return found
 
 
-def test_killed_at_any_moment_every_study_is_drafted_once_and_no_log_names_a_patient(tmp_path: Path) -> None:
+def test_killed_at_any_moment_every_study_is_drafted_once_and_no_process_or_name_is_left(tmp_path: Path) -> None:
+    """The node and workers are killed while studies come in, and at last the supervisor; no log names a patient."""
     sent = studies(tmp_path / "studies", 3)
-    with serving(tmp_path / "service", free_port()) as service:
+    with serving(tmp_path / "service", free_port(), stops=False) as service:
         for kind, files in zip(("worker", "node", "worker"), sent, strict=True):
             assert service.send(*files) == 0
             os.kill(service.pid(kind), signal.SIGKILL)
             wait_until(service.is_up, "the node")
         wait_until(lambda: service.states() == ["drafted"] * 3, "all studies to be drafted")
         assert service.send(*sent[0]) == 0
+        pids = [service.pid(kind) for kind in ("node", "worker", "partners")]
+        service.process.kill()
+        service.process.wait()
+        wait_until(lambda: not any(runs(pid) for pid in pids), "its processes to end")
     with reading(service.sessions) as session:
         assert session.scalar(select(func.count()).select_from(VersionRow)) == 3
         assert session.scalar(select(func.count()).select_from(JobRow)) == 3
@@ -127,18 +132,9 @@ def test_killed_at_any_moment_every_study_is_drafted_once_and_no_log_names_a_pat
     assert not re.search("ZZTOPSECRET|987654321", log)
 
 
-def test_a_service_whose_supervisor_is_killed_leaves_no_process(tmp_path: Path) -> None:
-    with serving(tmp_path / "service", free_port(), stops=False) as service:
-        pids = [service.pid(kind) for kind in ("node", "worker", "partners")]
-        service.process.kill()
-        service.process.wait()
-        wait_until(lambda: not any(runs(pid) for pid in pids), "its processes to end")
-
-
-def amrg(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a command."""
-    command = [sys.executable, "-m", "amrg.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def amrg(*arguments: object) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def runs(pid: int) -> bool:
@@ -169,7 +165,7 @@ def test_such_a_service_does_not_start(tmp_path: Path) -> None:
     file = tmp_path / "amrg.toml"
     file.write_text('[dicom]\nhost = "0.0.0.0"\n')
     done = amrg("serve", "--config", file)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "no senders are named" in done.stderr
 
 
@@ -249,7 +245,7 @@ def test_check_names_partners_that_do_not_answer(tmp_path: Path) -> None:
         f'folder = "{tmp_path / "data"}"\nreserve_megabytes = 0\n[dicom]\nport = 0\n[http]\nport = 0\n'
         f'[[destinations]]\nname = "no-ris"\nkind = "mllp"\nhost = "127.0.0.1"\nport = {nobody}\n'
     )
-    done = CliRunner().invoke(app, ["serve", "--check", "--config", str(tmp_path / "amrg.toml")])
+    done = amrg("serve", "--check", "--config", tmp_path / "amrg.toml")
     assert done.exit_code == Exit.INCOMPLETE  # a partner that is away is no reason not to start
     assert done.stderr.startswith("amrg: destination no-ris: 127.0.0.1 port ")
 
@@ -331,9 +327,9 @@ def test_a_service_pulls_from_orthanc_and_a_second_one_is_refused_before_anythin
         with serving(tmp_path / "service", port, more=more) as service:
             config = tmp_path / "service" / "amrg.toml"
             asked = amrg("pull", study, "--from", "pacs", "--config", config)
-            assert asked.returncode == 0, asked.stderr
+            assert asked.exit_code == 0, asked.stderr
             second = amrg("serve", "--config", config)
-            assert (second.returncode, second.stdout) == (2, "")
+            assert (second.exit_code, second.stdout) == (2, "")
             assert "another `amrg serve` uses it; stop that one" in second.stderr
             assert "process is" not in second.stderr
             settings = read_settings(config)

@@ -19,6 +19,7 @@ from amrg.training.loop.validating import DraftWriter
 from amrg.training.recipe import Recipe
 from tests.training.forked import forking
 from tests.training.small import base, fabricated
+from tests.training.tracing import traced
 
 Moment = tuple[str, int]
 """What the run is doing, and the how-manieth time it does so, when it is killed."""
@@ -81,9 +82,15 @@ def run(folder: Path, bases: Path, recipe: Recipe, save_every: float, moment: Mo
         tune(fabricated(base(bases), recipe), recipe, folder, NoCallback())
 
 
-def spawned(*arguments: object) -> int | None:
+def traced_run(folder: Path, bases: Path, recipe: Recipe, save_every: float, moment: Moment) -> None:
+    """A run whose compiled layers are traced alone, without kernels."""
+    with traced():
+        run(folder, bases, recipe, save_every, moment)
+
+
+def spawned(*arguments: object, target: Callable[..., None] = run) -> int | None:
     """A run in a process of its own; returns how it ended: 0, or minus the signal that killed it."""
-    process = forking().Process(target=run, args=arguments)
+    process = forking().Process(target=target, args=arguments)
     process.start()
     process.join()
     return process.exitcode

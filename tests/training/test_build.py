@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import multiprocessing.dummy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,9 @@ from torch import Tensor
 from transformers import Gemma3ForConditionalGeneration
 
 from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTower
+from amrg.models.graph import exporting
+from amrg.models.graph.exporting import _traced as traced
+from amrg.training.embedded import build, phantom_shards
 from amrg.training.embedded.build import EmbeddedRecipe, build_model
 from amrg.training.embedded.loop import Schedule
 from amrg.training.tower import build as tower_build
@@ -24,19 +29,42 @@ from tests.training.package_weights import package_weights
 TINY = Schedule(steps=2, batch_size=2, peak_learning_rate=1e-3, warmup_steps=1)
 
 
-def test_a_tiny_model_is_built_and_is_built_again_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class TracedOnce:
+    """The graph of a model, and the same one of every later model, which must have the first one's weights."""
+
+    def __init__(self) -> None:
+        self._weights: dict[str, Tensor] = {}
+        self._graph: Any = None
+
+    def __call__(self, model: Any) -> Any:
+        weights = model.state_dict()
+        if self._graph is None:
+            self._weights, self._graph = weights, traced(model)
+        assert weights.keys() == self._weights.keys()
+        assert all(torch.equal(weights[name], self._weights[name]) for name in weights)
+        return copy.deepcopy(self._graph)
+
+
+@pytest.mark.parametrize("traced_again", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_tiny_model_is_built_and_is_built_again_alike(
+    traced_again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights: dict[str, Tensor] = package_weights(EfficientNetLite0())
     monkeypatch.setattr(tower_build, "pretrained_weights", lambda: weights)
     films = tmp_path / "films"
     write_films(films, patients=4)
     # A process that is spawned imports torch anew; tests/training/test_tower_build.py frames films in one.
-    monkeypatch.setattr(film_shards, "get_context", lambda _: multiprocessing.dummy)
+    for module in (film_shards, phantom_shards):
+        monkeypatch.setattr(module, "get_context", lambda _: multiprocessing.dummy)
+    monkeypatch.setattr(build, "PHRASE_STEPS", 4)
+    if not traced_again:
+        monkeypatch.setattr(exporting, "_traced", TracedOnce())
     recipe = EmbeddedRecipe(
         tower=tower_build.TowerRecipe(
             versions=2, drawn_exams=3, small_size=128, small=TINY, full=TINY, held_out=usable_films(films)[0].fold
         ),
-        language_rich_exams=2,
-        language_screening_exams=2,
+        language_rich_exams=1,
+        language_screening_exams=1,
         held_out_exams=2,
         language_first=TINY,
         language=TINY,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from amrg.training.recipe import Lora, Recipe
 from tests.models.tiny import TINY
 from tests.rounding import assert_same_but_rounded
 from tests.training.comparing import same_but_rounded, state_of
-from tests.training.killing import NEVER, SAME, spawned
+from tests.training.killing import NEVER, SAME, run, spawned, traced_run
 from tests.training.several import in_processes
 from tests.training.small import RECIPE, base, fabricated
 from tests.training.tracing import traced
@@ -59,16 +60,18 @@ def gradients(prepared: PreparedData, recipe: Recipe, batch: Batch) -> dict[str,
         return {name: p.grad.clone() for name, p in trainable(model).items() if p.grad is not None}
 
 
+@pytest.mark.slow  # g++ writes the kernels: a minute with an empty cache
 @pytest.mark.parametrize("checkpointing", [True, False])
-def test_compiled_layers_have_the_same_gradients(checkpointing: bool, bases: Path) -> None:
+def test_kernels_have_the_same_gradients(checkpointing: bool, bases: Path) -> None:
     same_gradients(base(bases), checkpointing)
 
 
-@pytest.mark.parametrize("family", sorted(TINY.keys() - {"gemma3"}))
-def test_layers_of_other_families_traced_have_the_same_gradients(family: str, bases: Path) -> None:
+@pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("family", "checkpointing"), [("gemma3", False), *((family, True) for family in sorted(TINY))])
+def test_traced_layers_have_the_same_gradients(family: str, checkpointing: bool, backend: str, bases: Path) -> None:
     """Without kernels: how torch traces a layer differs between families, and what it writes of a graph does not."""
-    with traced():
-        same_gradients(base(bases, family), True)
+    with traced(backend):
+        same_gradients(base(bases, family), checkpointing)
 
 
 def same_gradients(loaded: LoadedModel, checkpointing: bool) -> None:
@@ -92,11 +95,14 @@ def test_drafts_compile_nothing(bases: Path) -> None:
         assert graphs() == made
 
 
-def test_a_compiled_run_killed_and_resumed_ends_with_the_bytes_of_never_stopped(bases: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", [traced_run, pytest.param(run, marks=pytest.mark.slow)])
+def test_a_compiled_run_killed_and_resumed_ends_with_the_bytes_of_never_stopped(
+    target: Callable[..., None], bases: Path, tmp_path: Path
+) -> None:
     base(bases)
-    assert spawned(tmp_path / "whole", bases, COMPILED, 1e9, NEVER) == 0
-    assert spawned(tmp_path / "run", bases, COMPILED, 0.0, ("step", 2)) == -signal.SIGKILL
-    assert spawned(tmp_path / "run", bases, COMPILED, 0.0, NEVER) == 0
+    assert spawned(tmp_path / "whole", bases, COMPILED, 1e9, NEVER, target=target) == 0
+    assert spawned(tmp_path / "run", bases, COMPILED, 0.0, ("step", 2), target=target) == -signal.SIGKILL
+    assert spawned(tmp_path / "run", bases, COMPILED, 0.0, NEVER, target=target) == 0
     for name in SAME:
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 

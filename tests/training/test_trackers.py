@@ -23,6 +23,8 @@ from amrg.training.tracker_names import PACKAGES, tracker_names
 from amrg.training.train_config import TrainConfig, read_config, write_config
 from tests.training.small import RECIPE, TEXTS, base, fabricated
 
+pytestmark = pytest.mark.usefixtures("no_charts")
+
 
 class Recording:
     """A tracker that records what it gets, and fails at the step that it is made for."""

@@ -1,7 +1,7 @@
-"""Layers that torch traces and differentiates without writing C++ for them.
+"""Layers that torch traces without writing C++ for them.
 
 Which layers are compiled, with what hooks, in several processes and of every family, is amrg's doing. The kernels are
-torch's, and are tested in one process and one family.
+torch's, as are the graphs of the gradients, which take minutes: `make test-slow` tests them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import nn
 
 
 @contextmanager
-def traced() -> Iterator[None]:
-    """Layers compiled meanwhile run as graphs of torch's ready kernels."""
-    with mock.patch.object(nn.Module, "compile", partialmethod(nn.Module.compile, backend="aot_eager")):
+def traced(backend: str = "eager") -> Iterator[None]:
+    """Layers compiled meanwhile run as graphs of torch's ready kernels; with `aot_eager` their gradients do as well."""
+    with mock.patch.object(nn.Module, "compile", partialmethod(nn.Module.compile, backend=backend)):
         yield

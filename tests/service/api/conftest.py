@@ -4,19 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 
-from amrg.service import accounts
 from amrg.service.settings import Settings
 from tests.service.api.clients import Api, Person
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same algorithm with little memory, so that tests which log in often are fast."""
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_HASHER", cheap)
-    monkeypatch.setattr(accounts, "_NOBODY", cheap.hash("a password that nobody has"))
 
 
 @pytest.fixture

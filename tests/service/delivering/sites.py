@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from amrg.birads import Draft, ReportVersion, Status, View
+from amrg.birads import Draft, ReportVersion, Status
 from amrg.imaging import read_studies
 from amrg.service import queue
 from amrg.service.database.engine import reading
@@ -18,7 +18,7 @@ from amrg.service.delivering import Deliverer, NotDelivered, queue_deliveries
 from amrg.service.settings import JobSettings, Settings
 from amrg.service.storage import Storage
 from amrg.service.versions import add_version
-from tests.delivery.exams import SIGNED_AT, drafted, finding, version_of
+from tests.delivery.exams import SIGNED_AT, drafted_of, version_of
 from tests.imaging.changed import change_all, put, write_exam
 
 _numbers = itertools.count(1)
@@ -64,14 +64,7 @@ def a_study(site: Site, uid: str = "1.2.3", accession: str = "A-77") -> tuple[in
     folder = write_exam(site.settings.images / f"study{next(_numbers)}", uid)
     change_all(folder, put(PatientID="1001", AccessionNumber=accession, PatientName="ZZTOPSECRET^Phi"))
     (study,) = read_studies(folder).studies
-    draft = drafted([finding(View.CC, View.MLO)])
-    uids = {(m.laterality, m.view): m.sop_instance_uid for m in study.mammograms}
-    assert draft.study is not None
-    images = tuple(i.model_copy(update={"sop_instance_uid": uids[i.laterality, i.view]}) for i in draft.study.images)
-    of = draft.study.model_copy(
-        update={"study_instance_uid": study.study_instance_uid, "patient_key": study.patient_key, "images": images}
-    )
-    boxes = tuple(b.model_copy(update={"sop_instance_uid": uids[b.box.laterality, b.box.view]}) for b in draft.boxes)
+    draft = drafted_of(study)
     with site.sessions.begin() as session:
         row = StudyRow(
             study_instance_uid=study.study_instance_uid,
@@ -87,7 +80,7 @@ def a_study(site: Site, uid: str = "1.2.3", accession: str = "A-77") -> tuple[in
         for mammogram in study.mammograms:
             session.add(_instance(row.id, mammogram.sop_instance_uid, mammogram.source, site.settings.images))
         number = row.id
-    return number, draft.model_copy(update={"study": of, "boxes": boxes})
+    return number, draft
 
 
 def _instance(study_id: int, uid: str, file: Path, images: Path) -> InstanceRow:
