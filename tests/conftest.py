@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 # Hypothesis would fail an example that takes 200 ms and a test whose examples are slow to draw: both are times, which
@@ -65,3 +66,11 @@ def doomed_node(cluster: Any) -> Iterator[Callable[[], None]]:
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Summaries of runs without charts, which cost more than a tiny run; tests/training/test_summary.py draws them."""
     monkeypatch.setattr("amrg.training.outputs.summary.draw_charts", lambda *_: {})
+
+
+@pytest.fixture
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same algorithm with little memory, so that tests which log in often are fast."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("amrg.service.accounts._HASHER", cheap)
+    monkeypatch.setattr("amrg.service.accounts._NOBODY", cheap.hash("a password that nobody has"))

@@ -17,6 +17,7 @@ import pytest
 import typer.main
 
 from amrg.cli import app
+from tests.syntax import nodes_of, tree_of
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -35,7 +36,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def functions() -> Iterator[tuple[str, Function]]:
     """Every function of the package, with where it stands."""
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, Function):
                 yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
 
@@ -109,7 +110,7 @@ def test_a_public_class_name_stands_once() -> None:
     names = Counter(
         node.name
         for path in SOURCES
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree_of(path).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, times in names.items() if times > 1] == []
@@ -219,7 +220,7 @@ def test_no_test_reads_a_clock() -> None:
     read = [
         f"{path.relative_to(ROOT)}:{node.lineno} {name}"
         for path in TESTS
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Name | ast.Attribute)
         and (name := node.id if isinstance(node, ast.Name) else node.attr) in CLOCKS
     ]
@@ -228,7 +229,7 @@ def test_no_test_reads_a_clock() -> None:
 
 def imported_by(path: Path) -> Iterator[str]:
     """Modules that a file imports, by their full names."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

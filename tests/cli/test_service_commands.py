@@ -17,7 +17,10 @@ from amrg.service import queue
 from amrg.service.database.engine import open_database
 from amrg.service.database.tables import JobKind, JobRow, JobState, StudyRow, StudyState
 from amrg.service.signing import Read, withdraw
+from tests.service.databases import sqlite_with_tables
 from tests.service.reports import REPORT, STUDY, a_draft, add_study
+
+pytestmark = pytest.mark.usefixtures("cheap_passwords")
 
 PASSWORD = "correct horse battery"
 SETTINGS = """
@@ -34,7 +37,7 @@ port = 2575
 def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sessionmaker[Session]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "amrg.toml").write_text(SETTINGS)
-    return open_database("sqlite:///data/amrg.sqlite3")
+    return open_database(sqlite_with_tables(Path("data/amrg.sqlite3")))
 
 
 def run(*arguments: object, given: str = "") -> Result:

@@ -18,7 +18,7 @@ def test_from_the_download_to_a_scored_run(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="name the folder of the download, or make a stand-in"):
         run(notebook)
-    assert write_standin(tmp_path / "DMID", exams=6) == 24
+    assert write_standin(tmp_path / "DMID", exams=12) == 48
     run(notebook)
     printed = capsys.readouterr().out
     assert "No number that follows from it says anything of DMID" in printed

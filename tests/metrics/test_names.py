@@ -24,6 +24,7 @@ from amrg.metrics.strict import strict_twin
 from amrg.metrics.validation import WatchedMetric, watched_metrics
 from amrg.training.data.samples import Sample
 from amrg.training.loop.validating import validation_metrics
+from tests.syntax import tree_of
 
 SOURCE = Path(__file__).parents[2] / "src" / "amrg"
 NOT_HERE = {"meteor_nltk", "meteor_1_5_jar"}
@@ -93,7 +94,7 @@ def test_a_name_is_made_at_one_place_whoever_asks(places: dict[str, set[str]]) -
 
 def parsed() -> Iterator[tuple[str, ast.Module]]:
     for path in sorted(SOURCE.rglob("*.py")):
-        yield str(path.relative_to(SOURCE)), ast.parse(path.read_text(encoding="utf-8"))
+        yield str(path.relative_to(SOURCE)), tree_of(path)
 
 
 def calls(tree: ast.Module, name: str) -> Iterator[ast.Call]:

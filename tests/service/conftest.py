@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from amrg.service import accounts
 from amrg.service.database.engine import open_database
 from tests.service.databases import Server, make_tables, postgresql_server, sqlite_with_tables
 
@@ -26,11 +24,8 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same algorithm with little memory, so that tests which log in often are fast."""
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_HASHER", cheap)
-    monkeypatch.setattr(accounts, "_NOBODY", cheap.hash("a password that nobody has"))
+def in_no_time(cheap_passwords: None) -> None:
+    """Every test here may log in."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
