@@ -43,12 +43,15 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest
+# Processes that tests start find compiled modules, also where the environment forbids to write them.
+TEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 
-# What takes minutes and has something smaller in `make test`: kernels that torch writes and g++ compiles.
+test: lint
+	$(TEST)
+
+# What takes minutes and has something smaller in `make test`: kernels that g++ compiles, many more drawn reports.
 test-slow: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow
+	$(TEST) -m slow
 
 # The whole service on this machine: eight studies received by DICOM and drafted; Ctrl-C stops it.
 demo: $(READY)

@@ -64,7 +64,7 @@ def test_a_server_drafts_once_it_was_measured(
 ) -> None:
     given, engine = served
     report = ("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", engine, "--json")
-    refused = run(*report)
+    refused = run(*report, "--workers", 0)
     assert refused.exit_code == Exit.NO_MODEL
     assert "was never measured; run `amrg model check FOLDER --engine openai:http://127.0.0.1" in refused.stderr
     assert given.studies == []
@@ -103,7 +103,8 @@ def test_a_measure_of_other_weights_is_none(
     given, engine = served
     assert run("model", "check", export, exams, "--engine", engine).exit_code == 0
     given.known.model_copy(update={"weights": given.known.weights[:12] + "0" * 52}).save(export)
-    done = run("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", engine)
+    report = ("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", engine)
+    done = run(*report, "--workers", 0)
     assert done.exit_code == Exit.NO_MODEL
     assert "its agreement was measured with another weights" in done.stderr
 
@@ -142,7 +143,7 @@ def test_vllm_starts_processes_of_its_own_so_it_is_loaded_in_this_one(
 def test_a_name_of_no_engine_or_without_a_model_is_one_line(
     exams: Path, engine: str, model: str | None, code: Exit, message: str
 ) -> None:
-    done = run("report", exams, "--engine", engine, *([] if model is None else ["--model", model]))
+    done = run("report", exams, "--workers", 0, "--engine", engine, *([] if model is None else ["--model", model]))
     assert (done.exit_code, message in done.stderr, "Traceback" in done.stderr) == (code, True, False)
 
 
