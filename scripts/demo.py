@@ -163,8 +163,8 @@ Account: {READER}   password: {password}
       nothing in the trail was changed
   storescu -aec {settings.dicom.ae_title} 127.0.0.1 {settings.dicom.port} *.dcm
       send a study of your own (dcmtk)
-  http://127.0.0.1:{settings.http.port}/api/v1/docs
-      the HTTP API
+  http://127.0.0.1:{settings.http.port}/api/v1/openapi.json
+      the HTTP API, with docs/api.md
 
 Drafts are unverified and not for clinical use."""
 

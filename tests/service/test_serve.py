@@ -16,12 +16,16 @@ from pathlib import Path
 import httpx
 import pydicom
 import pytest
+import typer
+from demo import next_steps
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.routing import Route
 from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit, app
 from amrg.generation.engines import openai_client
+from amrg.service.api.app import create_app
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import JobRow, StudyRow, VersionRow
 from amrg.service.processes.checking import find_problems, unreachable
@@ -248,6 +252,17 @@ def test_check_names_partners_that_do_not_answer(tmp_path: Path) -> None:
     done = amrg("serve", "--check", "--config", tmp_path / "amrg.toml")
     assert done.exit_code == Exit.INCOMPLETE  # a partner that is away is no reason not to start
     assert done.stderr.startswith("amrg: destination no-ris: 127.0.0.1 port ")
+
+
+def test_the_demonstration_names_commands_and_a_page_that_there_are(tmp_path: Path) -> None:
+    settings = Settings(folder=tmp_path)
+    printed = next_steps(tmp_path / "amrg.toml", settings, "password", "1.2.3", tmp_path)
+    (page,) = re.findall(r"http://127.0.0.1:8042(\S+)", printed)
+    assert page in {route.path for route in create_app(settings).routes if isinstance(route, Route)}
+    commands = {command.name for command in typer.main.get_command(app).commands.values()}  # type: ignore[attr-defined]
+    named = set(re.findall(r"/amrg (\w+)", printed))
+    assert named == {"studies", "sign", "deliver", "audit"}
+    assert named <= commands
 
 
 @pytest.fixture
