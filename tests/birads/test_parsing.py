@@ -245,35 +245,35 @@ def test_never_raises(text: str) -> None:
 
 
 PATTERNS = {
-    "mass ": 20_000,
-    "no ": 30_000,
-    "(": 100_000,
-    "upper outer ": 10_000,
-    "9": 100_000,
-    "BI-RADS 4a, ": 10_000,
-    "a": 100_000,
-    "mass\n": 20_000,
-    "a : b ": 20_000,
-    "with spiculated margin and ": 4_000,
-    "BI-RADS ": 20_000,
-    "right: 1 ": 10_000,
-    "ADDENDUM: BI-RADS 2. ": 4_000,
-    "1 negative ": 10_000,
-    "&amp;": 40_000,
-    "\u0412I ": 40_000,
-    " ": 100_000,
-    "| Right | Left |\n": 6_000,
-    "| BI-RADS | x |\n": 6_000,
-    "50-75 % ": 12_000,
-    "Ultrasound: BI-RADS 3. ": 4_000,
-    "BI-RADS 2: suspicious / ": 4_000,
-    "BI-RADS 3 -> ": 8_000,
-    "right M4 ": 12_000,
-    "{\\rtf1 {\\*": 10_000,
-    "OBX|1|TX|a|b|c\n": 6_000,
-    "0 [ ] ": 16_000,
+    "mass ": 10_000,
+    "no ": 15_000,
+    "(": 50_000,
+    "upper outer ": 5_000,
+    "9": 50_000,
+    "BI-RADS 4a, ": 5_000,
+    "a": 50_000,
+    "mass\n": 10_000,
+    "a : b ": 10_000,
+    "with spiculated margin and ": 2_000,
+    "BI-RADS ": 10_000,
+    "right: 1 ": 5_000,
+    "ADDENDUM: BI-RADS 2. ": 2_000,
+    "1 negative ": 5_000,
+    "&amp;": 20_000,
+    "\u0412I ": 20_000,
+    " ": 50_000,
+    "| Right | Left |\n": 3_000,
+    "| BI-RADS | x |\n": 3_000,
+    "50-75 % ": 6_000,
+    "Ultrasound: BI-RADS 3. ": 2_000,
+    "BI-RADS 2: suspicious / ": 2_000,
+    "BI-RADS 3 -> ": 4_000,
+    "right M4 ": 6_000,
+    "{\\rtf1 {\\*": 5_000,
+    "OBX|1|TX|a|b|c\n": 3_000,
+    "0 [ ] ": 8_000,
 }
-"""Text to how often it is repeated: long enough that quadratic work would take minutes to hours."""
+"""Text to how often it is repeated: long enough that quadratic work would take minutes."""
 
 
 def calls(text: str) -> int:
@@ -294,6 +294,6 @@ def calls(text: str) -> int:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_work_grows_with_the_length_of_a_text_and_not_faster(pattern: str) -> None:
-    times = PATTERNS[pattern] // 40
+    times = PATTERNS[pattern] // 20
     assert calls(pattern * 2 * times) < 2.5 * calls(pattern * times)
     parse(pattern * PATTERNS[pattern])  # regular expressions make no calls of their own: it has to end

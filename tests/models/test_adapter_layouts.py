@@ -104,15 +104,26 @@ PEFT_CONFIGS: dict[str, Callable[[], LoraConfig]] = {
 }
 
 
+TOOLS = [*(("gemma3", tool) for tool in PEFT_CONFIGS), ("smolvlm", "google"), ("smolvlm", "embeddings")]
+EXPORTED = {("gemma3", "google"), ("gemma3", "ranks"), ("gemma3", "dora"), ("smolvlm", "embeddings")}
+"""Where exports differ: modules trained whole, ranks of their own, DoRA, embeddings. The others are slow tests."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("family", "tool"), TOOLS)
+def test_what_peft_saves_drafts_as_peft_has_it(family: str, tool: str, bases: dict[str, Path], tmp_path: Path) -> None:
+    folder, rows, expected = by_peft(bases[family], tmp_path / "tuned", PEFT_CONFIGS[tool]())
+    assert torch.allclose(logits(folder, rows), expected, atol=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("family", "tool"), [*(("gemma3", tool) for tool in PEFT_CONFIGS), ("smolvlm", "google"), ("smolvlm", "embeddings")]
+    ("family", "tool"), [pytest.param(*t, marks=[] if t in EXPORTED else pytest.mark.slow) for t in TOOLS]
 )
-def test_what_peft_saves_drafts_and_is_merged_as_peft_has_it(
+def test_what_peft_saves_is_exported_as_peft_has_it(
     family: str, tool: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:
     folder, rows, expected = by_peft(bases[family], tmp_path / "tuned", PEFT_CONFIGS[tool]())
-    assert torch.allclose(logits(folder, rows), expected, atol=1e-4)
     merged = export_merged(ExportRequest(folder, tmp_path / "merged"))
     assert torch.allclose(logits(merged.folder, rows), expected, atol=1e-4)
     assert merged.comparison.export_from_adapter.relative < 1e-4

@@ -25,7 +25,10 @@ WHOLE = Lora(rank=4, alpha=8, modules=Modules.TOWER)
 PARTS = {"tower": Part.TOWER, "projector": Part.PROJECTOR, "language": Part.LANGUAGE}
 
 
-@pytest.fixture(scope="module", params=sorted(TINY))
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(f, marks=pytest.mark.slow if f in ("qwen3_vl", "smolvlm") else []) for f in sorted(TINY)],
+)
 def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A family, and an adapter on its tower, projector and language model."""
     base = TINY[request.param](tmp_path_factory.mktemp("base"))
