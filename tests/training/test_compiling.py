@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch._dynamo.utils import counters
 from torch._inductor import config
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from amrg.models.load import LoadedModel
 from amrg.training.callbacks import NoCallback
@@ -20,6 +22,7 @@ from amrg.training.data.collating import Padding, collate
 from amrg.training.data.prepared import PreparedData
 from amrg.training.data.samples import Batch
 from amrg.training.errors import TuningError
+from amrg.training.loop.compiling import compiled_layers
 from amrg.training.loop.lora import ReportLoss, adapters_attached, eval_mode, train_mode
 from amrg.training.loop.stepping import trainable
 from amrg.training.loop.tuning import tune
@@ -124,11 +127,46 @@ def test_two_processes_compile_to_the_weights_of_one(sharded: bool, bases: Path,
     same_but_rounded(*(load_file(run / "adapter_model.safetensors") for run in (tmp_path / "two", plain)))
 
 
-def test_a_machine_without_a_compiler_is_told_of(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     monkeypatch.setattr(config, "force_disable_caches", True)
-    with pytest.raises(
-        TuningError, match=r"torch_compile=true: .*compiler.* set torch_compile=false, then resume"
-    ) as raised:
-        tune(fabricated(base(bases), COMPILED), COMPILED, tmp_path, NoCallback())
+
+
+TOLD = r"torch_compile=true: .*compiler.* set torch_compile=false, then resume"
+
+
+class Doubling(GradientCheckpointingLayer):  # type: ignore[misc]  # without types
+    """The least that is compiled."""
+
+    def forward(self, given: Tensor) -> Tensor:
+        return (given * 2).cos()
+
+
+class OneLayer(PreTrainedModel):  # type: ignore[misc]
+    """A model of a layer."""
+
+    config_class = PretrainedConfig
+
+    def __init__(self) -> None:
+        super().__init__(PretrainedConfig())
+        self.layer = Doubling()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return nn.Identity()
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_a_machine_without_a_compiler_is_told_of() -> None:
+    model = OneLayer()
+    with pytest.raises(TuningError, match=TOLD) as raised, compiled_layers(model):
+        model.layer(torch.ones(4))
     assert "\n" not in str(raised.value)
+    assert torch.equal(model.layer(torch.zeros(4)), torch.ones(4))  # afterwards it is computed as before
+
+
+@pytest.mark.slow  # half a minute until a layer of Gemma 3 has come to the compiler
+@pytest.mark.usefixtures("no_compiler")
+def test_a_run_on_a_machine_without_a_compiler_is_told_of(bases: Path, tmp_path: Path) -> None:
+    with pytest.raises(TuningError, match=TOLD):
+        tune(fabricated(base(bases), COMPILED), COMPILED, tmp_path, NoCallback())
