@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +31,23 @@ def breast(name: str) -> np.ndarray:
 def write_exam(folder: Path, key: str = "changed", draw: Callable[[str], np.ndarray] = breast) -> Path:
     """Four views in a folder, each drawn by its name."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(VIEWS, 1):
-        side, view = Laterality(name[0]), View(name[1:])
-        to_write = MammogramToWrite(draw(name), side, view, 0.4, 12, key, "1001", number=number)
-        write_mammogram(folder / f"{name}.dcm", to_write)
+    for name, content in _exam(key, draw).items():
+        (folder / name).write_bytes(content)
     return folder
+
+
+@lru_cache(maxsize=32)
+def _exam(key: str, draw: Callable[[str], np.ndarray]) -> dict[str, bytes]:
+    """The files of an exam, which hundreds of tests begin with, by name: written once."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(VIEWS, 1):
+            side, view = Laterality(name[0]), View(name[1:])
+            to_write = MammogramToWrite(draw(name), side, view, 0.4, 12, key, "1001", number=number)
+            file = Path(folder) / f"{name}.dcm"
+            write_mammogram(file, to_write)
+            found[file.name] = file.read_bytes()
+    return found
 
 
 def change(path: Path, how: Change, to: Path | None = None) -> Path:

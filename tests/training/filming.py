@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,13 @@ def write_films(folder: Path, patients: int) -> None:
     (folder / "films.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
-def _breast(seed: int) -> Image.Image:
+def _breast(number: int) -> Image.Image:
+    """Three breasts in turn: drawing costs more than anything that is done with them."""
+    return _drawn(number % 3)
+
+
+@cache
+def _drawn(seed: int) -> Image.Image:
     view = next(v for v in draw_exam(seed, Size.SMALL, SCREENING).views if v.laterality is Laterality.LEFT)
     top = float(2**view.bits_stored - 1)
     return Image.fromarray(np.rint(view.pixels / top * 255).astype(np.uint8))
