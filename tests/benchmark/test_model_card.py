@@ -19,7 +19,7 @@ from amrg.models.card import CardMetric
 from amrg.models.load import load_model
 from amrg.phantom import Size
 
-EXAMS = Exams(Size.SMALL, 3)
+EXAMS = Exams(Size.SMALL, 2)
 
 
 def quiet(what: str, done: int, count: int) -> None:
@@ -45,8 +45,8 @@ def same(metric: CardMetric, score: MetricScore) -> bool:
 def test_the_command_gives_the_cards_numbers_on_the_same_exams(folder: Path, scores: Scores, tmp_path: Path) -> None:
     metrics = list(card_metrics(scores, EXAMS.described))
     assert [m.name for m in metrics] == [*METRICS, *BLANKED_METRICS]
-    data = str(folder / "small-3" / "data")
-    options = ["--data", data, "--split", SPLIT, "--perturbed", "3", "--out", str(tmp_path / "run")]
+    data = str(folder / "small-2" / "data")
+    options = ["--data", data, "--split", SPLIT, "--perturbed", "2", "--out", str(tmp_path / "run")]
     done = CliRunner().invoke(app, ["benchmark", "run", *options])
     assert done.exit_code == 0, done.output
     again = Scores.model_validate_json((tmp_path / "run" / SCORES).read_bytes())
@@ -69,7 +69,7 @@ def test_the_card_states_model_metrics_and_how_they_are_defined(scores: Scores, 
     assert ModelCard.model_validate_json(card.model_dump_json()) == card
     assert card.weights_sha256
     assert {m.images for m in card.metrics} == {"images as drawn", "images blanked"}
-    assert all(m.about and "3 small phantom exams" in m.on and m.n + m.unscored == 3 for m in card.metrics)
+    assert all(m.about and "2 small phantom exams" in m.on and m.n + m.unscored == 2 for m in card.metrics)
 
 
 def test_the_shipped_card_is_of_the_shipped_weights_and_names_the_same_metrics() -> None:

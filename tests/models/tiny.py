@@ -81,7 +81,7 @@ def _write_gemma3(folder: Path, tower: PretrainedConfig, tokens_a_view: int, enc
     # A fresh projector is all zeros, as in Gemma 3: give it something to project.
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.2)
     model.save_pretrained(folder)
-    settings = ModelSettings(encoding=encoding, instruction="Report.", max_new_tokens=48)
+    settings = ModelSettings(encoding=encoding, instruction="Report.", max_new_tokens=12)
     build_processor(tokenizer, settings, tokens_a_view).save_pretrained(folder)
     settings.save(folder)
     return folder

@@ -116,6 +116,6 @@ def _write(folder: Path, model: Any, processor: QwenProcessor, size: int) -> Pat
             torch.nn.init.normal_(parameter, std=0.2)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-    settings = ModelSettings(encoding=ViewEncoding(size=size), instruction="Report.", max_new_tokens=48)
+    settings = ModelSettings(encoding=ViewEncoding(size=size), instruction="Report.", max_new_tokens=12)
     settings.save(folder)
     return folder

@@ -74,7 +74,7 @@ def tiny_smolvlm(folder: Path, size: int = TOWER) -> Path:
     tokenizer.save_pretrained(folder)
     for name, document in _processor_files().items():
         (folder / name).write_text(json.dumps(document, indent=2), encoding="utf-8")
-    ModelSettings(encoding=ViewEncoding(size=size), instruction="Report.", max_new_tokens=48).save(folder)
+    ModelSettings(encoding=ViewEncoding(size=size), instruction="Report.", max_new_tokens=12).save(folder)
     return folder
 
 
