@@ -83,6 +83,25 @@ def test_a_server_drafts_once_it_was_measured(
     assert drafts[0]["report"]["provenance"]["model"] == given.known.name
 
 
+def test_a_model_as_published_is_asked_for_proof_and_measured(
+    served: tuple[Rules, str], local: list[str], exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are not beside its known answers, but where these say."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    given, engine = served
+    here = FixedEngine(tuple(local)).identity.weights
+    given.known.model_copy(update={"source": "someone/model", "weights": here}).save(tmp_path)
+    checked = run("model", "check", tmp_path, exams, "--engine", engine)
+    assert checked.exit_code == 0, checked.stderr
+    done = run("report", exams, "--out", tmp_path / "out", "--model", tmp_path, "--engine", engine)
+    assert done.exit_code == 0, done.stderr
+    given.known.model_copy(update={"source": "someone/model"}).save(tmp_path)
+    other = run("model", "check", tmp_path, exams, "--engine", engine)
+    assert other.exit_code == Exit.NO_MODEL
+    assert "its weights" in other.stderr
+    assert "are not those of the known answers (abababababab)" in other.stderr
+
+
 def test_a_server_that_disagrees_is_not_trusted(
     export: Path, served: tuple[Rules, str], local: list[str], exams: Path, tmp_path: Path
 ) -> None:

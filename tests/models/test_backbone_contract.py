@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from amrg.models.backbones.base import Modules
+from amrg.models.known_answers import PROBES, drawn_images
 from amrg.models.load import load_base, load_model
 from amrg.training.loop.lora import adapters_attached
 from tests.models.families import FAMILIES, VARIANTS
@@ -162,3 +163,23 @@ def test_model_and_processor_are_saved_and_loaded_again(subject: Subject, tmp_pa
     for ours, theirs in zip(again.prompts(), subject.prompts(), strict=True):
         for found, expected in ((ours.tokens, theirs.tokens), (ours.pixels, theirs.pixels)):
             assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+PIXELS = {
+    "gemma3": (-0.72429, -16.32506),
+    "phi3_v": (-1.16131, -1.49782),
+    "qwen2_5_vl": (-1.16552, 12.62537),
+    "qwen3_vl": (-0.72359, 2.53815),
+    "smolvlm": (-0.71827, 37.45982),
+}
+"""Mean of a family's pixels, and their sum over sines of their places: any other resizing or scaling changes it."""
+
+
+def test_pixels_of_an_image_are_those_that_they_were(tiny: Subject) -> None:
+    """A library that prepares images in another way is noticed: a model would see what it was not trained on."""
+    images = drawn_images(PROBES[0], tiny.loaded.settings.encoding.size)
+    prompt = tiny.loaded.backbone.build_prompt(tiny.loaded.processor, tiny.loaded.settings, PROBES[0], images)
+    pixels = prompt.pixels["pixel_values"].double().flatten()
+    sines = torch.sin(torch.arange(len(pixels), dtype=torch.float64))
+    found = (pixels.mean().item(), (pixels @ sines).item())
+    assert found == pytest.approx(PIXELS[tiny.loaded.model.config.model_type], abs=1e-3)

@@ -15,6 +15,8 @@ from amrg.models.adapters.files import WEIGHTS_FILE
 from amrg.models.checkpoint import folder_hash
 from amrg.models.export.exporting import ExportRequest, export_adapter, export_merged
 from amrg.models.export.knowing import known_answers_of
+from amrg.models.export.original import write_original_answers
+from amrg.models.export.vllm import serve_original_command
 from amrg.models.known_answers import (
     FILE_NAME,
     PROBES,
@@ -118,3 +120,26 @@ def test_missing_damaged_and_undrawable_known_answers_are_one_line(exports: dict
     known.model_copy(update={"images": "0" * 64}).save(tmp_path)
     with pytest.raises(ModelError, match="drawn differently by NumPy"):
         read_known_answers(tmp_path)
+
+
+def test_known_answers_of_a_model_as_published_are_written_without_its_weights(
+    exports: dict[str, Path], tmp_path: Path
+) -> None:
+    made = write_original_answers(str(exports["base"]), tmp_path)
+    known = read_known_answers(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["known-answers.json"]
+    assert known == made.known
+    weights = folder_hash(exports["base"])
+    assert (known.name, known.weights, known.base) == (served_name(weights), weights, None)
+    assert known.source == str(exports["base"].resolve())
+    assert made.serve == f"vllm serve {known.source} --served-model-name {known.name} {OPTIONS}"
+    assert serve_original_command(known.model_copy(update={"source": "someone/model", "weights": "c0ffee"})).startswith(
+        f"vllm serve someone/model --revision c0ffee --served-model-name {known.name} "
+    )
+    # The answers are the model's own: those that an export of it compares with.
+    merged = read_known_answers(exports["merged"])
+    assert [answer.text for answer in known.answers] == [answer.base_text for answer in merged.answers]
+    with pytest.raises(ModelError, match="those of another model"):
+        write_original_answers(str(exports["merged"]), tmp_path)
+    with pytest.raises(ModelError, match="an adapter; `amrg export` leaves its known answers"):
+        write_original_answers(str(exports["adapter"]), tmp_path / "other")

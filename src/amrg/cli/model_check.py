@@ -21,7 +21,9 @@ FIRST_SEED = 7_000_000
 
 
 def check(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder of an export, as `amrg export` writes it.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder that `amrg export` or `amrg model known-answers` wrote.")
+    ],
     path: Annotated[Path | None, typer.Argument(metavar="PATH", help="Studies to draft with both engines.")] = None,
     engine_name: Annotated[str, typer.Option("--engine", help="vllm, or openai:URL.")] = "vllm",
     phantoms: Annotated[int, typer.Option(min=1, help="Number of phantom exams to draw where PATH is not given.")] = 20,
@@ -35,9 +37,10 @@ def check(
     form = answer_form(answer)
     with busy("probing the engine"):
         quieten()
-        from amrg.generation.engines.agreement import measure, save_agreement
+        from amrg.generation.engines.agreement import measure, refuse_other_weights, save_agreement
         from amrg.generation.engines.loading import connect, load_engine
         from amrg.models import ModelError
+        from amrg.models.known_answers import read_known_answers
 
         try:
             other = connect(engine_name, model, answer=form)
@@ -49,7 +52,10 @@ def check(
         studies = _studies(path, phantoms, Path(folder))
         with busy(f"drafting {counted(len(studies), 'study', 'studies')} with both engines"):
             try:
-                local = load_engine(model, answer=form)
+                source = read_known_answers(Path(model)).source
+                local = load_engine(source or model, answer=form)
+                if source is not None:
+                    refuse_other_weights(local, other)
             except ModelError as error:
                 fail(Exit.NO_MODEL, str(error))
             found = measure(studies, local, other, engine_name, at_least)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,9 +26,11 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
+from amrg.cli.study_input import RayAddress
 from amrg.cli.train import refusing
 
 if TYPE_CHECKING:
+    from amrg.experiments.sweep.config import SweepConfig
     from amrg.experiments.sweep.definition import Sweep
     from amrg.experiments.sweep.scores import SweepScores
     from amrg.experiments.sweep.trials import Trial
@@ -71,6 +74,7 @@ def sweep(
     storage: Storage = None,
     prune: Prune = True,
     retry: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again, once.")] = False,
+    ray: RayAddress = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Sweep LoRA ranks and scalings; several processes with the same --out share the trials."""
@@ -93,8 +97,19 @@ def sweep(
             retry,
         )
     with resumable(folder), bars() as progress:
+        if ray is not None:
+            config = _run_on_ray(config, ray, progress)
         scores = sweep_and_score(config, SweepProgress(progress))
     report(scores, folder, as_json)
+
+
+def _run_on_ray(config: SweepConfig, address: str, progress: Callable[[str, int, int], None]) -> SweepConfig:
+    """Run the trials on a Ray cluster; returns what remains to do here, which is to score them."""
+    from amrg.core.ray_cluster import RayPlan
+    from amrg.experiments.sweep.on_ray import run_trials_on_ray
+
+    run_trials_on_ray(config, RayPlan(address), progress)
+    return replace(config, retry=False)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,9 +26,11 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
+from amrg.cli.study_input import RayAddress
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
+    from amrg.training.data.compute_on_ray import ClusterFeatures
     from amrg.training.data.prepared import PreparedData
     from amrg.training.outputs.artifacts import TrainingRecord
     from amrg.training.recipe import Recipe
@@ -90,17 +92,20 @@ def train(
             autocompletion=TRACKERS,
         ),
     ] = None,
+    ray: RayAddress = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in RUN.")] = False,
     print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the resolved recipe and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Fine-tune a base with LoRA; the folder gets the adapter that is best on the validation part.
 
+    With --ray, image features are computed on the cluster; training itself runs here.
+
     Several devices: `accelerate launch -m amrg.cli train ...`, with `--use_fsdp` to shard the base; on CPUs torchrun.
     """
     if run_folder is not None and folder not in (None, run_folder):
         fail(Exit.USAGE, f"RUN is {run_folder} and --out is {folder}; expected one folder")
-    given = _Given(data, split, folder or run_folder, cache, config_file, recipe_file, resume, report_to)
+    given = _Given(data, split, folder or run_folder, cache, config_file, recipe_file, resume, report_to, ray)
     named = {"base": base, "target_text": target_text, "answer": answer}
     short = [f"{name}={value}" for name, value in named.items() if value is not None]
     progress = _Progress()
@@ -133,6 +138,7 @@ class _Given:
     recipe: Path | None
     resume: bool
     report_to: str | None
+    ray: str | None = None
 
     @property
     def names_a_run(self) -> bool:
@@ -187,7 +193,7 @@ def _train(given: _Given, config: TrainConfig, progress: _Progress) -> None:
         config = _with_steps(config, _training_cases(data, split))
         _refuse_folder(out, config.recipe, given.resume)
         _refuse_base(config.recipe)
-        _run(config, progress)
+        _run(config, progress, given.ray)
 
 
 def _is_finished(folder: Path, recipe: Recipe) -> bool:
@@ -265,7 +271,21 @@ def _refuse_base(recipe: Recipe) -> None:
         fail(Exit.NO_MODEL, f"base is {recipe.base!r}: no such folder; expected a model's folder or its hub name")
 
 
-def _run(config: TrainConfig, progress: _Progress) -> None:
+def _elsewhere(
+    config: TrainConfig, cache: Path, address: str | None, progress: Callable[[str, int, int], None]
+) -> ClusterFeatures | None:
+    """What computes image features on a Ray cluster; None without one."""
+    if address is None:
+        return None
+    from amrg.core.ray_cluster import RayPlan
+    from amrg.training.data.compute_on_ray import ClusterFeatures, FeatureJob
+    from amrg.training.data.prepared import DataSource
+
+    data, split, _ = config.required()
+    return ClusterFeatures(FeatureJob.here(config.recipe, DataSource(data, split), cache), RayPlan(address), progress)
+
+
+def _run(config: TrainConfig, progress: _Progress, ray: str | None) -> None:
     """Prepare and train; several processes prepare one after another, and only the first prints."""
     data, split, folder = config.required()
     with busy("loading the base"):
@@ -282,7 +302,8 @@ def _run(config: TrainConfig, progress: _Progress) -> None:
     recipe = config.recipe
     _print_recipe(recipe)
     with bars() as counted, writing(progress.cache), state.main_process_first():
-        prepared = prepare(recipe, DataSource(data, split), progress.cache, counted)
+        elsewhere = _elsewhere(config, progress.cache, ray, counted)
+        prepared = prepare(recipe, DataSource(data, split), progress.cache, counted, elsewhere)
     _print_cases(prepared)
     refuse_different_run(folder, RunSpec.of(prepared, recipe))
     if state.is_main_process and run_status(folder) is not RunStatus.FINISHED:

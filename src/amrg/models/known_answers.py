@@ -1,8 +1,8 @@
 """What a model is known to answer: drawn images, its odds of every token there, its base's, and the prompt's length.
 
-`amrg export` leaves them beside weights, so that whoever serves these can be asked for proof without loading them: that
-an answer is the model's and not its base's, that no image is dropped or swapped, that the prompt is the one that the
-model was trained on. Loads no model library.
+`amrg export` leaves them beside weights, `amrg model known-answers` in a folder of their own, so that whoever serves a
+model can be asked for proof without loading it: that an answer is the model's and not its base's, that no image is
+dropped or swapped, that the prompt is the one that the model was trained on. Loads no model library.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from amrg.birads import Laterality, View
+from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_chunks
 from amrg.core.values import Value, first_complaint
 from amrg.models.errors import ModelError
@@ -99,6 +100,7 @@ class KnownAnswers(Value):
 
     `name` is the one to serve it under: it follows from its weights, so that it is never another's. `begin` is the id
     of the token that a text begins with, None where the vocabulary has none; `image` the id of an image token.
+    `source` is the folder or hub name of the weights, where they are not beside this file.
     """
 
     name: str
@@ -110,10 +112,11 @@ class KnownAnswers(Value):
     image: int
     length: PromptLength | None
     answers: tuple[KnownAnswer, ...]
+    source: str | None = None
 
     def save(self, folder: Path) -> None:
-        """Write the file beside a model's weights."""
-        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        """Write the file into a folder, beside a model's weights or without any."""
+        write_text(folder / FILE_NAME, [self.model_dump_json(indent=1)])
 
 
 def read_known_answers(folder: Path) -> KnownAnswers:
@@ -125,8 +128,9 @@ def read_known_answers(folder: Path) -> KnownAnswers:
     file = folder / FILE_NAME
     if not file.is_file():
         raise ModelError(
-            f"model {folder.name}: no {FILE_NAME}, by which a server's answers are known to be this model's; name the "
-            "folder that `amrg export` wrote (exports of earlier versions have none: export again)"
+            f"model {folder}: no {FILE_NAME} there, by which a server's answers are known to be this model's; name the "
+            "folder that `amrg export` wrote (exports of earlier versions have none: export again), or of a model as "
+            "published, one that `amrg model known-answers MODEL --out FOLDER` wrote"
         )
     try:
         found = KnownAnswers.model_validate_json(file.read_bytes())

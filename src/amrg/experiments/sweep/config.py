@@ -42,7 +42,8 @@ class Steps:
 class SweepConfig:
     """What to sweep, on which data, into which folder; `storage` is a PostgreSQL URL, or None for a file there.
 
-    `retry` runs each failed trial once more, as a new trial: the failure stays listed.
+    `retry` runs each failed trial once more, as a new trial: the failure stays listed. `shared`: all workers are known
+    to share the folder and its file locks, also those on other machines.
     """
 
     sweep: Sweep
@@ -51,6 +52,7 @@ class SweepConfig:
     storage: str | None = None
     retry: bool = False
     steps: Steps = Steps()
+    shared: bool = False
 
     @property
     def definition(self) -> Definition:

@@ -23,6 +23,7 @@ from optuna.trial import TrialState
 from safetensors import SafetensorError
 from sqlalchemy.exc import SQLAlchemyError
 
+from amrg.core.attempts import MOST, Attempts, new_session
 from amrg.experiments.sweep.config import SweepCallbacks, SweepConfig
 from amrg.experiments.sweep.definition import SweepBase, SweepError
 from amrg.experiments.sweep.locks import try_lock
@@ -36,6 +37,9 @@ from amrg.training.loop.tuning import TrainedAdapter
 
 FEATURES = "features"
 """The folder of what the trials of a sweep share, inside the sweep's."""
+
+ATTEMPTS = "attempts"
+"""The folder of trials in work, inside the sweep's."""
 
 PLACE, WEIGHTS = "place", "weights"
 _HEARTBEAT_TIMEOUT = 1800.0  # seconds without a heartbeat after which another machine resumes a trial
@@ -64,29 +68,52 @@ def run_trials(config: SweepConfig, callbacks: SweepCallbacks) -> list[Trial]:
     _refuse_several_processes()
     with open_studies(config.folder, config.definition, config.storage) as studies:
         for base in config.sweep.bases:
-            _Worker(config, callbacks, studies, base, studies.study_of(base)).run()
+            worker = TrialWorker(config, callbacks, studies, base, here(config))
+            if config.retry:
+                worker.retry_failed()
+            while worker.run_one():
+                pass
         return read_trials(studies)
 
 
-@dataclass(frozen=True)
-class _Worker:
-    """Runs the trials of one backbone, as many as it can claim."""
+def here(config: SweepConfig) -> Attempts:
+    """The attempts of a session of its own: of another, a process that ended within a trial does not count."""
+    return Attempts(config.folder / ATTEMPTS, new_session(), socket.gethostname())
+
+
+@dataclass
+class TrialWorker:
+    """Runs the trials of one backbone, those that it can claim."""
 
     config: SweepConfig
     callbacks: SweepCallbacks
     studies: Studies
     base: SweepBase
-    study: Any
+    attempts: Attempts
+    prepared: PreparedData | None = None
 
-    def run(self) -> None:
-        """Every trial that can be claimed; the base model is loaded only if there is one."""
-        if self.config.retry:
-            self._retry_failed()
-        if not any(map(self._is_free, self._unfinished())) and not self._repeat_best():
-            return
-        prepared = self._prepare()
-        while self._run_next(prepared) or self._repeat_best():
-            pass
+    def __post_init__(self) -> None:
+        """Open the backbone's study, and queue its trials if they are not."""
+        self.study = self.studies.study_of(self.base)
+
+    def run_one(self) -> bool:
+        """Run a trial, or queue those that a search repeats; False if there is nothing to do.
+
+        The base model is loaded only if there is a trial to claim.
+        """
+        if self.prepared is None:
+            if not self.has_free() and not self._repeat_best():
+                return False
+            self.prepared = self._prepare()
+        return self._run_next(self.prepared) or self._repeat_best()
+
+    def has_free(self) -> bool:
+        """Whether there is a trial to claim now."""
+        return any(map(self._is_free, self._unfinished()))
+
+    def count_unfinished(self) -> int:
+        """How many trials wait or run."""
+        return len(self._unfinished())
 
     def _prepare(self) -> PreparedData:
         """What all trials share, computed or read: image features are in the sweep's folder."""
@@ -148,7 +175,7 @@ class _Worker:
 
     def _is_interrupted(self, frozen: Any) -> bool:
         """Whether a running trial whose lock is free was interrupted; on another machine, only its heartbeat tells."""
-        if self.config.storage is None or frozen.user_attrs.get(PLACE) == self._place:
+        if self.config.storage is None or self.config.shared or frozen.user_attrs.get(PLACE) == self._place:
             return True
         started = frozen.datetime_start.timestamp()  # it has no heartbeat yet right after its start
         return bool(time.time() - frozen.user_attrs.get(HEARTBEAT, started) > _HEARTBEAT_TIMEOUT)
@@ -159,7 +186,10 @@ class _Worker:
         return f"{socket.gethostname()}:{self.config.folder.resolve()}"
 
     def _lock(self, frozen: Any) -> AbstractContextManager[bool]:
-        return try_lock(self.config.folder, f"{self.base.name}-{frozen.number:03d}")
+        return try_lock(self.config.folder, self._name(frozen))
+
+    def _name(self, trial: Any) -> str:
+        return f"{self.base.name}-{trial.number:03d}"
 
     def _unfinished(self) -> list[Any]:
         return list(trials_in(self.study, TrialState.WAITING, TrialState.RUNNING))
@@ -172,9 +202,14 @@ class _Worker:
         folder = self.config.folder / trial_folder(self.base, trial.number, point)
         folder.parent.mkdir(parents=True, exist_ok=True)
         recipe = self.config.sweep.recipe_of(self.base, point)
+        name = self._name(trial)
+        deaths = self.attempts.deaths(name).count
         _reset_peak_memory()
         try:
-            tuned = self.config.steps.tune(prepared, recipe, folder, callback)
+            if deaths >= MOST:
+                raise TuningError(f"it ended {deaths} processes: set aside; --retry-failed runs it again")
+            with self.attempts.working([name], deaths):
+                tuned = self.config.steps.tune(prepared, recipe, folder, callback)
         except OSError:
             raise  # not the trial's fault: it stays as running, to be resumed
         except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
@@ -192,6 +227,7 @@ class _Worker:
             raise
         else:
             self._finish(trial, tuned)
+        self.attempts.end(name)
         self.callbacks.ended(self._read(trial))
 
     def _finish(self, trial: Any, tuned: TrainedAdapter) -> None:
@@ -213,7 +249,7 @@ class _Worker:
         trial.set_user_attr(REASON, " ".join(why.split()))
         self.study.tell(trial, state=TrialState.FAIL)
 
-    def _retry_failed(self) -> None:
+    def retry_failed(self) -> None:
         """Queue the parameters of failed trials again, except for those that were queued since."""
         with self.studies.lock_queue(self.base):
             others = [_params(t) for t in trials_in(self.study) if t.state is not TrialState.FAIL]

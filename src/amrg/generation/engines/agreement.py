@@ -96,6 +96,20 @@ def measure(studies: Sequence[Study], local: Engine, other: Engine, engine: str,
     )
 
 
+def refuse_other_weights(local: Engine, other: Engine) -> None:
+    """Refuse to compare two models: the local engine's weights are those that the other engine is known by.
+
+    Raises:
+        ModelError: they are others.
+    """
+    here, there = local.identity.weights, other.identity.weights
+    if here is not None and there is not None and here != there:
+        raise ModelError(
+            f"model {local.identity.name}: its weights ({here[:12]}) are not those of the known answers "
+            f"({there[:12]}), so that an engine of these cannot be compared with it; make the known answers again"
+        )
+
+
 def _draft(outcome: object) -> Draft | None:
     return outcome.draft if isinstance(outcome, Drafted) else None
 

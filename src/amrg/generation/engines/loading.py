@@ -55,7 +55,7 @@ def connect(engine: str, model: str | None, max_batch: int | None = None, answer
     refuse_engine_name(engine, model)
     known = read_known_answers(Path(str(model)))
     if engine == VLLM:
-        return _of("vllm_engine").load(str(model), known, max_batch, answer)  # type: ignore[no-any-return]
+        return _of("vllm_engine").load(known.source or str(model), known, max_batch, answer)  # type: ignore[no-any-return]
     url = engine.removeprefix(OPENAI)
     return _of("openai_engine", "openai").connect(url, known, max_batch, answer)  # type: ignore[no-any-return]
 
@@ -70,8 +70,8 @@ def refuse_engine_name(engine: str, model: str | None) -> None:
         raise EngineNameError(f"engine is {engine!r}; expected {LOCAL}, {VLLM} or {OPENAI}URL")
     if engine != LOCAL and model is None:
         raise EngineNameError(
-            f"engine {engine.partition(':')[0]} needs a model: the folder of an export (`amrg export`); the embedded "
-            "model runs on the local engine only"
+            f"engine {engine.partition(':')[0]} needs a model: the folder of an export (`amrg export`), or of "
+            "`amrg model known-answers`; the embedded model runs on the local engine only"
         )
 
 

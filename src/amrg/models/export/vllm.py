@@ -73,6 +73,12 @@ def serve_command(folder: Path, known: KnownAnswers) -> str:
     return f"vllm serve {folder} --served-model-name {known.name} {_common_options(known)}"
 
 
+def serve_original_command(known: KnownAnswers) -> str:
+    """The same of a model that was not exported, by the folder or hub name that its known answers state."""
+    hub = "" if known.source is None or Path(known.source).is_dir() else f" --revision {known.weights}"
+    return f"vllm serve {known.source}{hub} --served-model-name {known.name} {_common_options(known)}"
+
+
 def serve_adapter_command(folder: Path, known: KnownAnswers, base: str, notes: Sequence[str]) -> str:
     """The same of an adapter with its base; `notes` are its `adapter_notes`, which name options."""
     options = " ".join(note.removeprefix("vLLM: ").partition(",")[0] for note in notes if note.startswith("vLLM: --"))

@@ -14,7 +14,7 @@ in bfloat16 its features take 9.4 MB, its image tokens 1.3 MB.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,26 +26,13 @@ from amrg.core.progress import Progress
 from amrg.core.values import Value
 from amrg.datasets import Dataset, Split, open_dataset
 from amrg.datasets.training_set import TrainingSet, training_set_of
-from amrg.models.backbones.base import Prompt, Tensors
+from amrg.models.backbones.base import Tensors
 from amrg.models.load import LoadedModel
-from amrg.training.data.base_model import (
-    features_fingerprint,
-    images_fingerprint,
-    load_recipe_base,
-    prompts_fingerprint,
-)
-from amrg.training.data.examples import (
-    TRAIN,
-    VALIDATION,
-    Example,
-    ExampleReader,
-    SkippedCase,
-    build_examples,
-    from_tensors,
-)
-from amrg.training.data.feature_cache import FeatureCache, Parts, encode_images, stored_parts
-from amrg.training.data.samples import Sample, Stage, stage_of
-from amrg.training.data.tensor_store import TensorStore
+from amrg.training.data.base_model import load_recipe_base
+from amrg.training.data.case_stores import CaseStores
+from amrg.training.data.examples import TRAIN, VALIDATION, Example, SkippedCase, build_examples
+from amrg.training.data.feature_cache import FeatureCache
+from amrg.training.data.samples import Sample, stage_of
 from amrg.training.errors import TuningError, encoding_memory_advice, translate_failures
 from amrg.training.recipe import Recipe
 
@@ -107,10 +94,17 @@ class PreparedData:
         return self.loaded.weights_id
 
 
-def prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress) -> PreparedData:
+Elsewhere = Callable[[Sequence[str], Sequence[str]], None]
+"""Computes what is not stored of cases, by their keys, on other machines, for stores of these names."""
+
+
+def prepare(
+    recipe: Recipe, source: DataSource, cache: Path, progress: Progress, elsewhere: Elsewhere | None = None
+) -> PreparedData:
     """Read a split's train and validation parts, and encode their images as far as no trained module is involved.
 
     The test part is not opened. Several processes may call this for the same cache: one works, the others wait.
+    What `elsewhere` leaves undone is computed here.
 
     Raises:
         DatasetError: no such data set or split.
@@ -121,21 +115,39 @@ def prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress)
     """
     remains = "what is computed so far remains: free some space, or name another cache, then run the same command again"
     with translate_failures(cache, encoding_memory_advice(recipe), lambda: remains):
-        return _prepare(recipe, source, cache, progress)
+        return _prepare(recipe, source, cache, progress, elsewhere)
 
 
-def _prepare(recipe: Recipe, source: DataSource, cache: Path, progress: Progress) -> PreparedData:
+def open_stores(recipe: Recipe, source: DataSource, cache: Path) -> CaseStores:
+    """Where what is computed of a split's cases is stored, and what computes it; errors as those of `prepare`."""
     dataset = open_dataset(source.data)
-    split = dataset.split(source.split)
+    return _open(recipe, dataset, dataset.ready_split(source.split, ()), cache)[2]
+
+
+_Parts = dict[str, tuple[list[Example], list[SkippedCase]]]
+
+
+def _open(recipe: Recipe, dataset: Dataset, split: Split, cache: Path) -> tuple[LoadedModel, _Parts, CaseStores]:
+    """The base, the examples of both parts, and the stores of all these."""
     loaded = load_recipe_base(recipe)
     answer = loaded.settings.answer
     parts = {part: build_examples(dataset, split.keys(part), recipe, answer) for part in (TRAIN, VALIDATION)}
     examples = [example for found, _ in parts.values() for example in found]
-    skipped = [case for _, empty in parts.values() for case in empty]
     stage = stage_of(loaded.backbone.trainable_modules(loaded.model, recipe.lora.modules))
-    stores = _Stores(loaded, dataset, examples, cache, stage)
-    prompts, unreadable = stores.fill_prompts(progress)
-    skipped += unreadable
+    return loaded, parts, CaseStores(loaded, dataset, examples, cache, stage)
+
+
+def _prepare(
+    recipe: Recipe, source: DataSource, cache: Path, progress: Progress, elsewhere: Elsewhere | None
+) -> PreparedData:
+    dataset = open_dataset(source.data)
+    split = dataset.split(source.split)
+    loaded, parts, stores = _open(recipe, dataset, split, cache)
+    skipped = [case for _, empty in parts.values() for case in empty]
+    if elsewhere is not None and (missing := stores.missing()):
+        elsewhere(missing, stores.names)
+    prompts, unusable = stores.fill_prompts(progress)
+    skipped += unusable
     _refuse_long(loaded, prompts, recipe.max_image_tokens)
     train, validation = (_samples(loaded, prompts, parts[part][0]) for part in parts)
     for part, samples in ((TRAIN, train), (VALIDATION, validation)):
@@ -155,53 +167,6 @@ def _training_set(dataset: Dataset, split: Split, keys: Sequence[str], cache: Pa
     made = training_set_of(dataset, split, keys)
     write_text(path, [made.model_dump_json()])
     return made
-
-
-class _Stores:
-    """The stores of one base and one data set, and how they are filled."""
-
-    def __init__(
-        self, loaded: LoadedModel, dataset: Dataset, examples: Sequence[Example], cache: Path, stage: Stage
-    ) -> None:
-        self.loaded, self.stage = loaded, stage
-        cases = {example.key: example.case for example in examples}
-        self._reader = ExampleReader(cases, dataset.root, loaded.settings.encoding)
-        data_hash = dataset.info.hash
-        self._images = TensorStore.under(cache, "images", images_fingerprint(loaded, data_hash))
-        self._prompts = TensorStore.under(cache, "prompts", prompts_fingerprint(loaded, data_hash))
-        self._features = self._images
-        if stage is not Stage.PIXELS:
-            fingerprint = features_fingerprint(loaded, data_hash, stage)
-            self._features = TensorStore.under(cache, stage.value.replace(" ", "-"), fingerprint)
-
-    def fill_prompts(self, progress: Progress) -> tuple[dict[str, Tensors], list[SkippedCase]]:
-        """Fill the images and the prompts; returns the prompts, and the cases whose images cannot be read."""
-        keys = [key for key in self._reader.cases if key not in self._prompts or key not in self._features]
-        self._images.fill(keys, self._reader.read, partial(progress, "reading images"))
-        readable = [key for key in keys if key in self._images]
-        self._prompts.fill(readable, partial(map, self._columns), partial(progress, "building prompts"))
-        prompts = {key: self._prompts.read(key) for key in self._reader.cases if key in self._prompts}
-        return prompts, list(self._reader.unreadable.items())
-
-    def fill_features(self, keys: Sequence[str], progress: Progress) -> FeatureCache:
-        """Fill the features or image tokens; returns the cache that training reads from."""
-        if self.stage is Stage.PIXELS:
-            return FeatureCache(self.stage, self._pixels)
-        self._features.fill(keys, partial(map, self._encode), partial(progress, f"computing {self.stage.value}"))
-        return FeatureCache(self.stage, partial(stored_parts, self._features))
-
-    def _prompt(self, key: str) -> Prompt:
-        views, images = from_tensors(self._images.read(key))
-        return self.loaded.backbone.build_prompt(self.loaded.processor, self.loaded.settings, views, images)
-
-    def _columns(self, key: str) -> Tensors:
-        return self._prompt(key).tokens
-
-    def _encode(self, key: str) -> Tensors:
-        return encode_images(self.loaded, self._prompt(key), self.stage)
-
-    def _pixels(self, key: str) -> Parts:
-        return (self._prompt(key).pixels,)
 
 
 def _samples(loaded: LoadedModel, prompts: Mapping[str, Tensors], examples: Sequence[Example]) -> tuple[Sample, ...]:

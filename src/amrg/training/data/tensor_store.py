@@ -27,7 +27,7 @@ from amrg.training.errors import TuningError
 SHARD = 64 * 2**20
 """Bytes of tensors per shard: the most that is lost by an interruption. One key's tensors stay in one shard."""
 
-FINGERPRINT, LOCK, MAX_OPEN = "fingerprint.json", ".lock", 32
+FINGERPRINT, LOCK, PARTS, MAX_OPEN = "fingerprint.json", ".lock", "parts", 32
 
 Make = Callable[[Sequence[str]], Iterable[Tensors | None]]
 """Computes tensors of keys in order; None if not available, and then the key stays absent."""
@@ -70,6 +70,8 @@ class TensorStore:
             TuningError: the store has no such key.
         """
         if key not in self._index:
+            if self.has_part(key):
+                return self._read_part(key)
             raise TuningError(f"{self.folder}: has no entry {key!r}; prepare this case first")
         path, names = self._index[key]
         file = self._open(path)
@@ -77,6 +79,8 @@ class TensorStore:
 
     def fill(self, keys: Sequence[str], make: Make, progress: Callable[[int, int], None]) -> None:
         """Compute and store the missing keys in order; `progress` gets the number of stored and of all keys.
+
+        Keys with a part are taken from it, and the parts are removed in the end.
 
         Raises:
             TuningError: the folder cannot be written, as with a full disk; stored shards remain.
@@ -90,12 +94,42 @@ class TensorStore:
                 missing, make, lambda done: progress(len(keys) - len(missing) + done, len(keys))
             ):
                 self._write(pending)
+            for key in keys:
+                self._part(key).unlink(missing_ok=True)
+
+    def has_part(self, key: str) -> bool:
+        """Whether a key's tensors were computed by a process that does not fill."""
+        return self._part(key).is_file()
+
+    def add_part(self, key: str, tensors: Tensors) -> None:
+        """Write a key's tensors to a file of their own, until the next fill: any number of processes may.
+
+        Raises:
+            TuningError: it cannot be written.
+        """
+        self._part(key).parent.mkdir(exist_ok=True)
+        self._save(self._part(key), {key: tensors})
+
+    def _part(self, key: str) -> Path:
+        return self.folder / PARTS / f"{sha256_of_text(key)[:32]}.safetensors"
+
+    def _read_part(self, key: str) -> Tensors:
+        """The tensors of a part; its file was written whole."""
+        with safe_open(self._part(key), framework="pt") as file:
+            return {name.rsplit(_SEPARATOR, 1)[1]: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+    def _made(self, keys: Sequence[str], make: Make) -> Iterator[Tensors | None]:
+        """Tensors of keys in order: of a part where there is one, and computed where there is none."""
+        parts = {key for key in keys if self.has_part(key)}
+        computed = iter(make([key for key in keys if key not in parts]))
+        for key in keys:
+            yield self._read_part(key) if key in parts else next(computed)
 
     def _shards(self, keys: Sequence[str], make: Make, progress: Callable[[int], None]) -> Iterator[dict[str, Tensors]]:
         """Tensors of keys in order, grouped by shard."""
         pending: dict[str, Tensors] = {}
         size = 0
-        for done, (key, made) in enumerate(zip(keys, make(keys), strict=True), 1):
+        for done, (key, made) in enumerate(zip(keys, self._made(keys, make), strict=True), 1):
             if made is not None:
                 # A copy: slices of one tensor share its memory, and it may be on another device.
                 copied = {name: tensor.detach().cpu().clone() for name, tensor in made.items()}
@@ -111,6 +145,11 @@ class TensorStore:
     def _write(self, pending: dict[str, Tensors]) -> None:
         """Write a new shard, numbered above all that ever existed."""
         path = self.folder / f"shard-{self._next_number():05d}.safetensors"
+        self._save(path, pending)
+        self._index_shard(path)
+
+    def _save(self, path: Path, pending: dict[str, Tensors]) -> None:
+        """Write tensors by key to one file."""
         flat = {
             _tensor_name(key, name): t.contiguous() for key, tensors in pending.items() for name, t in tensors.items()
         }
@@ -122,7 +161,6 @@ class TensorStore:
                 f"{path}: cannot be written ({error}); earlier shards remain: free some space, or name another "
                 "cache folder, and start again"
             ) from error
-        self._index_shard(path)
 
     def _next_number(self) -> int:
         """A number that no shard ever had."""
