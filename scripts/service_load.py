@@ -60,8 +60,11 @@ class LoadedService:
             return Counter(str(state) for state in session.scalars(select(StudyRow.state)))
 
     def drafted_at(self) -> list[datetime.datetime]:
-        """When each draft was committed, in order, by the database's clock."""
+        """When each draft was committed, in order, by the database's clock. Ends the program where a study got none."""
         with reading(self.sessions) as session:
+            ended = select(StudyRow.state).where(StudyRow.state.not_in((*UNSETTLED, StudyState.DRAFTED)))
+            if (state := session.scalar(ended.limit(1))) is not None:
+                raise SystemExit(f"a study is {state}, expected all to be drafted; see {self.log}")
             return list(session.scalars(select(VersionRow.created_at).order_by(VersionRow.id)))
 
     def is_busy(self) -> bool:
