@@ -19,16 +19,13 @@ from amrg.training.recipe import Lora
 from tests.models.adapted import adapter_for
 from tests.models.families import FAMILIES
 from tests.models.foreign import RELEASES, renamed
-from tests.models.tiny import TINY
+from tests.models.tiny import TINY, WHOLE_RUNS
 
 WHOLE = Lora(rank=4, alpha=8, modules=Modules.TOWER)
 PARTS = {"tower": Part.TOWER, "projector": Part.PROJECTOR, "language": Part.LANGUAGE}
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(f, marks=pytest.mark.slow if f in ("qwen3_vl", "smolvlm") else []) for f in sorted(TINY)],
-)
+@pytest.fixture(scope="module", params=WHOLE_RUNS)
 def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A family, and an adapter on its tower, projector and language model."""
     base = TINY[request.param](tmp_path_factory.mktemp("base"))

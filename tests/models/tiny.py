@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import (
     Gemma3Config,
@@ -95,3 +96,9 @@ TINY: dict[str, Callable[[Path], Path]] = {
     "smolvlm": tiny_smolvlm,
 }
 """Family to what writes its tiny checkpoint into a folder."""
+
+_LIKE_OTHERS = ("qwen3_vl", "smolvlm")
+
+WHOLE_RUNS = [pytest.param(f, marks=pytest.mark.slow if f in _LIKE_OTHERS else []) for f in sorted(TINY)]
+"""Families for tests of whole runs and exports, which cost seconds a family: those with a mechanism of their own (tied
+words and a projector trained whole, crops, windows) in every run, the two that are like others in `make test-slow`."""

@@ -21,7 +21,7 @@ from amrg.training.loop.validating import validation_values
 from amrg.training.outputs.artifacts import read_training
 from amrg.training.recipe import Lora, OmittableFact, Recipe, TargetText, Validation
 from tests.datasets.fixtures import dataset_of
-from tests.models.tiny import TINY
+from tests.models.tiny import WHOLE_RUNS
 from tests.training.exams import TRAIN, VALIDATION, drawn, prepared, split_as, tiny_recipe
 
 LISTED = {"answer": AnswerForm.FINDINGS_FIRST}
@@ -32,7 +32,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     return drawn(tmp_path_factory.mktemp("exams"))
 
 
-@pytest.mark.parametrize("family", sorted(TINY))
+@pytest.mark.parametrize("family", WHOLE_RUNS)
 def test_every_family_is_tuned_to_either_form(
     family: str, source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
