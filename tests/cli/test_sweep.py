@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from amrg.cli import Exit
 from amrg.cli.reproduce import app as reproductions
 from amrg.cli.sweep import sweep
+from amrg.core.ray_cluster import RayError
 from amrg.training.data.prepared import DataSource
 from tests.experiments.sweeps import BRIEF
 from tests.models.tiny import TINY
@@ -90,6 +91,14 @@ def test_a_user_error_is_one_line_and_a_code(
     assert done.exit_code == code, done.output
     assert message in done.stderr
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
+
+
+def test_trials_run_on_a_cluster_where_one_is_named(source: DataSource, tiny: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    command = ("--data", source.data, "--split", source.split, "--out", tmp_path, "--backbones", f"tiny={tiny}")
+    with pytest.raises(RayError, match="no Ray cluster answers there"):
+        raise amrg_sweep(*command, "--ray", "127.0.0.1:1").exception or AssertionError("no cluster was asked")
+    assert not (tmp_path / "sweep.json").exists()
 
 
 def test_a_reproduction_names_all_missing_backbones_before_it_begins(tmp_path: Path) -> None:

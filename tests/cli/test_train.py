@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit
 from amrg.cli.train import train
+from amrg.core.ray_cluster import RayError
 from amrg.datasets import make_split, open_dataset
 from amrg.models.load import load_model
 from amrg.training.data.prepared import DataSource
@@ -195,6 +196,14 @@ def test_what_is_cheap_is_looked_at_before_the_base(
     moved = amrg_train(*options)
     assert (moved.exit_code, lines(moved)) == (Exit.UNREADABLE, 1)
     assert f"{dataset.root}: no such folder, where {source.data} has its images" in moved.stderr
+
+
+def test_features_are_computed_on_a_cluster_where_one_is_named(given: tuple[object, ...], tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    command = (*given, "--cache", tmp_path / "cache", "--out", tmp_path / "run", "--ray", "127.0.0.1:1")
+    with pytest.raises(RayError, match="no Ray cluster answers there"):
+        raise amrg_train(*command).exception or AssertionError("no cluster was asked")
+    assert not (tmp_path / "run" / "training.json").exists()
 
 
 @pytest.mark.parametrize(
