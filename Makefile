@@ -180,14 +180,29 @@ show-tuning: show-data
 	done
 	$(BIN)/python scripts/show_tuning.py $(SHOW) style shifted
 
-# On real mammograms: tuned to DMID's words on films, and to one hospital's views and words. Half an hour.
-REAL := --set learning_rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
-.PHONY: show-hospital
-show-hospital: $(READY)
+# Real mammograms of the patients that the embedded model was not trained on, as data sets.
+.PHONY: films-data
+films-data: $(READY)
 	$(BIN)/python scripts/films_data.py $(FILMS) $(SHOW)/films
 	for set in cbis cesm; do \
 	  test -f $(SHOW)/films/$$set/splits/published.json || $(BIN)/amrg data split $(SHOW)/films/$$set published || exit 1; \
 	done
+
+# The benchmark's pages on real mammograms, with blind baselines and perturbed images, and findings first against plain.
+.PHONY: show-benchmarks
+show-benchmarks: films-data
+	for set in cbis cesm; do \
+	  from="--data $(SHOW)/films/$$set --split published --score-label-texts"; \
+	  $(BIN)/amrg benchmark run $$from --out $(SHOW)/real-$$set || exit 1; \
+	  $(BIN)/amrg benchmark run $$from --answer narrative --perturbed 0 --out $(SHOW)/real-$$set-narrative || exit 1; \
+	  $(BIN)/amrg benchmark compare $(SHOW)/real-$$set-narrative $(SHOW)/real-$$set --score-label-texts || exit 1; \
+	  cp $(SHOW)/real-$$set/report.html docs/show/$$set.html; \
+	done
+
+# Tuned on real mammograms: to DMID's words on films, and to one hospital's views and words. Half an hour.
+REAL := --set learning_rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
+.PHONY: show-hospital
+show-hospital: films-data
 	$(BIN)/amrg train --resume --data $(SHOW)/films/cbis --split published --target-text dmid --out $(SHOW)/dmid-words --cache $(SHOW)/cache $(REAL)
 	$(BIN)/amrg train --resume --data $(SHOW)/films/cesm --split published --target-text cesm --out $(SHOW)/hospital --cache $(SHOW)/cache $(REAL)
 	$(BIN)/python scripts/from_scratch.py $(FILMS) $(SHOW)/scratch $(SHOW)/scratch-model
