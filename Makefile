@@ -200,7 +200,7 @@ show-benchmarks: films-data
 	done
 
 # Tuned on real mammograms: to DMID's words on films, and to one hospital's views and words. Half an hour.
-REAL := --set learning_rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
+REAL := $(OMITTED) --set learning_rate=1e-3 --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
 .PHONY: show-hospital
 show-hospital: films-data
 	$(BIN)/amrg train --resume --data $(SHOW)/films/cbis --split published --target-text dmid --out $(SHOW)/dmid-words --cache $(SHOW)/cache $(REAL)

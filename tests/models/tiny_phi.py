@@ -35,7 +35,7 @@ def tiny_phi(folder: Path) -> Path:
         torch.nn.init.normal_(separator, std=0.5)  # fresh ones are zeros
     model.save_pretrained(folder)
     Phi3VProcessor(tokenizer, Cutting(num_img_tokens=4, crop_size=CROP)).save_pretrained(folder)
-    ModelSettings(encoding=ViewEncoding(size=2 * CROP), instruction="Report.", max_new_tokens=12).save(folder)
+    ModelSettings(encoding=ViewEncoding(size=2 * CROP), instruction="Report.", max_new_tokens=48).save(folder)
     return folder
 
 

@@ -53,6 +53,7 @@ MEANING: dict[Exit, str] = {
 
 EXIT_OF: dict[str, Exit] = {
     "AccountError": Exit.USAGE,
+    "Away": Exit.INCOMPLETE,
     "BenchmarkError": Exit.UNREADABLE,
     "ConflictError": Exit.USAGE,
     "DatabaseError": Exit.UNREADABLE,

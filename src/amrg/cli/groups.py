@@ -71,6 +71,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "amrg model check exported --engine openai:http://localhost:8000/v1",
         "amrg model check exported studies/ --engine openai:https://gpu.example.org/v1 --at-least 0.98",
     ),
+    "model known-answers": ("amrg model known-answers google/medgemma-4b-it --out medgemma",),
     "reproduce amrg": ("amrg reproduce amrg downloads/DMID --out runs/amrg",),
     "benchmark run": (
         "amrg benchmark run --data data/dmid --split clean --out runs/scored",
