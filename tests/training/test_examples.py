@@ -327,7 +327,7 @@ def test_too_little_memory_to_see_is_one_line(
     def see(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("amrg.training.data.prepared.encode_images", see)
+    monkeypatch.setattr("amrg.training.data.case_stores.encode_images", see)
     with pytest.raises(TuningError, match=r"memory ran out; set precision=bfloat16.*encoding\.size") as raised:
         prepared(recipe, source, tmp_path)
     assert "\n" not in str(raised.value)
