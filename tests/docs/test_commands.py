@@ -24,9 +24,9 @@ ROOT_COMMAND: Any = typer.main.get_command(app)
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """The `amrg` lines of a shell block: without prompt, path, comment and what comes after a pipe or `&&`."""
+    """The `amrg` lines of a shell block: without prompt, path, comment and what comes after a pipe, `||` or `&&`."""
     for line in text.replace("\\\n", " ").splitlines():
-        for part in re.split(r"\s(?:\||&&)\s", line):
+        for part in re.split(r"\s(?:\|\|?|&&)\s", line):
             found = re.match(r"\s*(?:\$ )?(?:\S*/)?(?:\$\(BIN\)/)?(amrg (?!:).*)", part)
             if found:
                 yield re.sub(r"\s+(?:#|>|2>).*", "", found[1]).rstrip(" &")
