@@ -26,6 +26,7 @@ from amrg.training.outputs.artifacts import TrainingRecord, read_training
 from amrg.training.recipe import Recipe
 
 FACTS = ("birads_accuracy_7_worst", "birads_kappa_quadratic_7_worst", "density_accuracy", "finding_f1_by_lesion")
+RENDERED = OptionalMetrics(label_texts=True)  # the references are the recipe's own renderings
 TEXTS = ("rouge_l_f1_stemmed", "cider_d_ptb")
 
 
@@ -70,12 +71,14 @@ def compared(show: Show, recipe: Recipe, folder: Path) -> Iterator[tuple[str, Me
     def scored(system: str) -> Path:
         out = folder / f"{show.name}-{system}-scored"
         submission = load_submission(folder / f"{show.name}-{system}", references)
-        score_submission(submission, out, ScoringOptions(system, extras=OptionalMetrics(label_texts=True)))
+        score_submission(submission, out, ScoringOptions(system, extras=RENDERED))
         return out
 
     tuned = scored("tuned")
     for other in show.others:
-        yield from ((other, found) for found in compare(read_runs([scored(other), tuned]), show.metrics))
+        yield from (
+            (other, found) for found in compare(read_runs([scored(other), tuned]), show.metrics, extras=RENDERED)
+        )
 
 
 def page(
