@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def step_once(model: Path, source: DataSource, folder: Path, precision: Precisio
 
 
 def peak_bytes() -> int:
-    """The most that this process held in memory at once, memory-mapped files included (VmHWM)."""
+    """The most memory that this process held, memory-mapped files included (VmHWM)."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
 
@@ -224,9 +225,10 @@ def page(results: Sequence[dict[str, Any]]) -> str:
 `make check-full-size` writes each published shape with random bfloat16 weights under the names of its published files,
 loads it as `amrg report` does, drafts one report of four views ({NEW_TOKENS} tokens at most), and runs one LoRA step
 (rank 16, one exam, gradient checkpointing) with the validation after it as `amrg train` does. Each is a process of its
-own; its peak is the most that it held in memory at once, memory-mapped weight files included (VmHWM). What a model of
+own; its peak is the most memory that it held, memory-mapped weight files included (VmHWM). What a model of
 random weights writes means nothing: this shows that the published sizes fit, and what they take. One run each, on
-{torch.get_num_threads()} threads of an {processor} with {available_memory() / GB:.0f} GB, torch {torch.__version__}.
+{torch.get_num_threads()} threads of an {processor} with {available_memory() / GB:.0f} GB, torch {torch.__version__};
+load average at the end {os.getloadavg()[0]:.0f}.
 
 | shape | weights, GB | images, pixels | load, s | report, s | peak, GB | exam, tokens | step, s | peak, GB |
 |---|---:|---|---:|---:|---:|---:|---:|---:|
