@@ -75,7 +75,8 @@ def measured(service: LoadedService, engine: Engine, folder: Path, rounds: int, 
 
 def service_round(service: LoadedService, stream: Iterator[list[Path]], count: int) -> tuple[float, dict[str, float]]:
     """Seconds a study between the first draft and the one `count` later, in which as many studies are received."""
-    before, begun = len(service.drafted_at()), {}  # type: int, dict[str, float]
+    before = len(service.drafted_at())
+    begun: dict[str, float] = {}
     for sent in range(count + AHEAD):
         while sent - (len(service.drafted_at()) - before) >= AHEAD:
             time.sleep(0.05)

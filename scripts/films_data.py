@@ -28,7 +28,7 @@ from amrg.datasets.importers.cdd_cesm import CddCesm
 from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, density
 from amrg.datasets.tables.labels import Judgement, KnownLabels, case_from_labels, join_views, report_of, worst_by_side
 from amrg.models.checkpoint import EMBEDDED
-from amrg.training.tower.film_shards import usable_films
+from amrg.training.tower.film_shards import held_out_fold, usable_films
 from amrg.training.tower.films import ListedFilm, film_in_proportion
 
 log = logging.getLogger("amrg.films")
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    held_out = json.loads((EMBEDDED / "recipe.json").read_text(encoding="utf-8"))["tower"]["held_out"]
+    held_out = held_out_fold(EMBEDDED)
     for source, about in SOURCES.items():
         views = given.out / f"{source}-views"
         write_views([film for film in usable_films(given.films) if film.source == source], held_out, views)

@@ -2,14 +2,13 @@
 
     python scripts/from_scratch.py ../shared/data/films RUN_FOLDER OUT
 
-The comparison for LoRA tuning to that hospital (`make show-tuning`): the same patients of CDD-CESM, the same
+The comparison for LoRA tuning to that hospital (`make show-hospital`): the same patients of CDD-CESM, the same
 tokenizer and prompts, as many steps of as many exams. OUT is a checkpoint folder for `amrg benchmark run --model`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -26,14 +25,14 @@ from amrg.training.embedded.build import assemble, fresh_model
 from amrg.training.embedded.exam_maker import BreastPool, ExamMaker
 from amrg.training.embedded.language_stage import Prompts, language_loss
 from amrg.training.embedded.loop import Schedule, StageRun
-from amrg.training.tower.film_shards import FilmView, film_views
+from amrg.training.tower.film_shards import FilmView, film_views, held_out_fold
 
 SOURCE = "cesm"
 
 
 def views_of(films: Path, cache: Path) -> list[FilmView]:
     """The hospital's views of the patients that the embedded model was trained on too."""
-    held_out = json.loads((EMBEDDED / "recipe.json").read_text(encoding="utf-8"))["tower"]["held_out"]
+    held_out = held_out_fold(EMBEDDED)
     views = film_views(films, cache / "views", 0, SIZE, held_out)
     return [view for view in views if view.film.source == SOURCE and view.film.fold != held_out]
 

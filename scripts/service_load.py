@@ -69,7 +69,8 @@ class LoadedService:
 
     def is_busy(self) -> bool:
         """Whether a study has not ended in a state yet."""
-        return any(str(state) in self.states() for state in UNSETTLED)
+        states = self.states()
+        return any(str(state) in states for state in UNSETTLED)
 
     def settle(self) -> Counter[str]:
         """Wait until every study has ended in a state."""

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from amrg.birads import Composition, Finding
 from amrg.experiments.film_figures import FilmDraft, draft_films, held_out_films
 from amrg.generation.engines.loading import load_engine
-from amrg.models.load import load_model
+from amrg.models.checkpoint import EMBEDDED
 from amrg.training.tower.films import film_in_proportion
 
 COUNT, ROWS, HEIGHT = 30, 3, 260
@@ -36,8 +36,7 @@ Every so-many-th view of the patients that the embedded model was not trained on
 
 def main() -> None:
     """Draft the views, write page and picture."""
-    loaded = load_model()
-    films = held_out_films(Path(sys.argv[1]), loaded)
+    films = held_out_films(Path(sys.argv[1]), EMBEDDED)
     chosen = [films[round(i * (len(films) - 1) / (COUNT - 1))] for i in range(COUNT)]
     drafts = list(draft_films(chosen, load_engine()))
     _sheet(drafts).save(PICTURE, quality=82)

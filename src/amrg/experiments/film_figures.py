@@ -30,7 +30,7 @@ from amrg.metrics.intervals import interval
 from amrg.models.card import FILE_NAME, CardMetric, model_card
 from amrg.models.load import LoadedModel, load_model
 from amrg.training.tower.film_metrics import auroc
-from amrg.training.tower.film_shards import usable_films
+from amrg.training.tower.film_shards import held_out_fold, usable_films
 from amrg.training.tower.films import ListedFilm, film_in_proportion
 
 log = logging.getLogger("amrg.experiments")
@@ -79,10 +79,9 @@ class FilmDraft:
 Figure = Callable[[Sequence[FilmDraft]], float]
 
 
-def held_out_films(folder: Path, loaded: LoadedModel) -> list[ListedFilm]:
-    """The views of the patients that a model was not trained on, by its recipe."""
-    assert loaded.folder is not None  # a local checkpoint
-    held_out = json.loads((loaded.folder / "recipe.json").read_text(encoding="utf-8"))["tower"]["held_out"]
+def held_out_films(folder: Path, model: Path) -> list[ListedFilm]:
+    """The views of the patients that the model of a folder was not trained on."""
+    held_out = held_out_fold(model)
     return [film for film in usable_films(folder) if film.fold == held_out]
 
 
@@ -229,7 +228,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     loaded = load_model(given.model)
-    films = held_out_films(given.films, loaded)
+    assert loaded.folder is not None  # a local checkpoint
+    films = held_out_films(given.films, loaded.folder)
     drafts = []
     for draft in draft_films(films, load_engine(given.model)):
         drafts.append(draft)

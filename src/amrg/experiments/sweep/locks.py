@@ -13,24 +13,13 @@ FOLDER = "locks"
 @contextmanager
 def hold_lock(folder: Path, name: str) -> Iterator[None]:
     """Hold a lock of a sweep's folder; waits until it is free."""
-    with _file(folder, name).open("ab") as file:
+    with lock_file(folder, name).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-@contextmanager
-def try_lock(folder: Path, name: str) -> Iterator[bool]:
-    """Hold a lock if it is free; yields whether it is held."""
-    with _file(folder, name).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def _file(folder: Path, name: str) -> Path:
+def lock_file(folder: Path, name: str) -> Path:
+    """The file of a lock, in a folder that exists."""
     path = folder / FOLDER / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -24,9 +24,10 @@ from safetensors import SafetensorError
 from sqlalchemy.exc import SQLAlchemyError
 
 from amrg.core.attempts import MOST, Attempts, new_session
+from amrg.core.locks import try_lock
 from amrg.experiments.sweep.config import SweepCallbacks, SweepConfig
 from amrg.experiments.sweep.definition import SweepBase, SweepError
-from amrg.experiments.sweep.locks import try_lock
+from amrg.experiments.sweep.locks import lock_file
 from amrg.experiments.sweep.pruning import HEARTBEAT, PruningCallback
 from amrg.experiments.sweep.studies import Studies, open_studies, suggest, trials_in
 from amrg.experiments.sweep.trials import POINT, REASON, TUNED, Trial, read_trial, read_trials, trial_folder
@@ -186,7 +187,7 @@ class TrialWorker:
         return f"{socket.gethostname()}:{self.config.folder.resolve()}"
 
     def _lock(self, frozen: Any) -> AbstractContextManager[bool]:
-        return try_lock(self.config.folder, self._name(frozen))
+        return try_lock(lock_file(self.config.folder, self._name(frozen)))
 
     def _name(self, trial: Any) -> str:
         return f"{self.base.name}-{trial.number:03d}"

@@ -26,8 +26,9 @@ from amrg.generation.saving import read_manifest
 from amrg.imaging import Problem, SetAside
 
 RECORDS = ".records"
-ATTEMPTS = f"{RECORDS}/attempts"
 """The folder of records inside the folder of reports; hidden, so that `*/` is the studies."""
+ATTEMPTS = f"{RECORDS}/attempts"
+"""The folder of what is in work, inside it."""
 _ROOMS = ("birads", "core", "generation", "imaging", "models")  # the code that a draft depends on
 
 

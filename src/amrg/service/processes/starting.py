@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import ipaddress
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from amrg.core.locks import try_lock
 from amrg.service.settings import Settings
 
 LOCK_FILE = "serve.lock"
@@ -45,13 +45,8 @@ def is_loopback(host: str) -> bool:
 def sole_service(folder: Path) -> Iterator[bool]:
     """Hold the folder for one service until the block ends; whether no other one has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_FILE).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    with try_lock(folder / LOCK_FILE) as held:
+        yield held
 
 
 def ports_in_use(settings: Settings) -> Iterator[str]:

@@ -61,6 +61,12 @@ class _Framed:
     lesions: tuple[Lesion, ...]
 
 
+def held_out_fold(model: Path) -> int:
+    """The part of the patients that the model of a folder was not trained on, by its recipe."""
+    fold: int = json.loads((model / "recipe.json").read_text(encoding="utf-8"))["tower"]["held_out"]
+    return fold
+
+
 @lru_cache(maxsize=1)
 def usable_films(folder: Path) -> tuple[ListedFilm, ...]:
     """Every image but crops, without patients that the official test films share."""
