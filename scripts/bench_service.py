@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from service_load import KINDS, LoadedService, loaded_service, make_studies
+from service_load import KINDS, LoadedService, loaded_service, write_studies
 
 from amrg.generation import Engine, draft_studies
 from amrg.imaging import read_studies
-from amrg.service.worker import load
+from amrg.service.worker.engine import load
 
 AHEAD = 12
 """Studies that are sent before they are drafted: more than are in their quiet period at any time."""
@@ -65,26 +67,29 @@ def main() -> int:
 
 def measured(service: LoadedService, engine: Engine, folder: Path, rounds: int, count: int) -> Iterator[Round]:
     """The rounds, after one that warms both up."""
-    stream = make_studies(folder / "studies", (rounds + 1) * (2 * count + AHEAD))
+    stream = write_studies(folder / "studies", (rounds + 1) * (2 * count + AHEAD))
     for number in range(rounds + 1):
-        through, processor = service_round(service, stream, count)
-        alone, own = bare_round(engine, stream, count)
+        received, alone = list(islice(stream, count + AHEAD)), list(islice(stream, count))
+        through, processor = service_round(service, received, count)
+        bare, own = bare_round(engine, alone)
+        for files in (*received, *alone):
+            shutil.rmtree(files[0].parent)
         if number:
-            yield Round(through, alone, processor, own)
+            yield Round(through, bare, processor, own)
 
 
-def service_round(service: LoadedService, stream: Iterator[list[Path]], count: int) -> tuple[float, dict[str, float]]:
+def service_round(service: LoadedService, studies: list[list[Path]], count: int) -> tuple[float, dict[str, float]]:
     """Seconds a study between the first draft and the one `count` later, in which as many studies are received."""
-    before = len(service.drafted_at())
+    before = service.drafts()
     begun: dict[str, float] = {}
-    for sent in range(count + AHEAD):
-        while sent - (len(service.drafted_at()) - before) >= AHEAD:
-            time.sleep(0.05)
+    for sent, files in enumerate(studies):
+        while sent - (service.drafts() - before) >= AHEAD:
+            time.sleep(0.1)
         if sent == AHEAD:
             begun = processor_seconds(service)
-        service.send(next(stream))
-    while (len(service.drafted_at()) - before) < count + 1:
-        time.sleep(0.02)
+        service.send(files)
+    while service.drafts() - before < count + 1:
+        time.sleep(0.1)
     ended = processor_seconds(service)
     while service.is_busy():
         time.sleep(0.2)
@@ -93,25 +98,22 @@ def service_round(service: LoadedService, stream: Iterator[list[Path]], count: i
     return seconds, {kind: (ended[kind] - begun[kind]) / count for kind in ended}
 
 
-def bare_round(engine: Engine, stream: Iterator[list[Path]], count: int) -> tuple[float, float]:
+def bare_round(engine: Engine, studies: list[list[Path]]) -> tuple[float, float]:
     """Seconds, and processor seconds, a study of the engine alone, of files that it has not read before."""
-    seconds = processor = 0.0
-    for _ in range(count):
-        folder = next(stream)[0].parent
-        began, own = time.perf_counter(), time.process_time()
-        next(draft_studies(read_studies(folder).studies, engine))
-        seconds, processor = seconds + time.perf_counter() - began, processor + time.process_time() - own
-    return seconds / count, processor / count
+    began, own = time.perf_counter(), time.process_time()
+    for files in studies:
+        next(draft_studies(read_studies(files[0].parent).studies, engine))
+    return (time.perf_counter() - began) / len(studies), (time.process_time() - own) / len(studies)
 
 
 def processor_seconds(service: LoadedService) -> dict[str, float]:
-    """Of each process of the service so far, and of the sender."""
+    """Of each process of the service so far, of the senders, and of this one, which starts and counts."""
     found = {}
     for kind in KINDS:
         fields = Path(f"/proc/{service.pid(kind)}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         found[kind] = (int(fields[11]) + int(fields[12])) / TICK
     times = os.times()
-    return {**found, "sender": times.children_user + times.children_system}
+    return {**found, "sender": times.children_user + times.children_system, "this": times.user + times.system}
 
 
 def print_rounds(rounds: list[Round], count: int) -> None:

@@ -67,6 +67,10 @@ class LoadedService:
                 raise SystemExit(f"a study is {state}, expected all to be drafted; see {self.log}")
             return list(session.scalars(select(VersionRow.created_at).order_by(VersionRow.id)))
 
+    def drafts(self) -> int:
+        """How many drafts there are."""
+        return self._count(select(VersionRow.id))
+
     def is_busy(self) -> bool:
         """Whether a study has not ended in a state yet."""
         states = self.states()
@@ -135,7 +139,14 @@ def loaded_service(
 
 
 def make_studies(folder: Path, count: int) -> Iterator[list[Path]]:
-    """Studies of one small drawn exam under identifiers of their own, a folder each, written as they are needed."""
+    """Studies as `write_studies` has them, each removed when the next is asked for."""
+    for files in write_studies(folder, count):
+        yield files
+        shutil.rmtree(files[0].parent)
+
+
+def write_studies(folder: Path, count: int) -> Iterator[list[Path]]:
+    """Studies of one small drawn exam under identifiers of their own, a folder each, written as they are asked for."""
     for _ in draw_set(1, 1_000_004, folder / "drawn", Size.SMALL, POPULATIONS["screening"], 1):
         pass
     images = [pydicom.dcmread(file) for file in sorted((folder / "drawn").rglob("*.dcm"))]
@@ -148,7 +159,6 @@ def make_studies(folder: Path, count: int) -> Iterator[list[Path]]:
             files.append(own / f"{view}.dcm")
             image.save_as(files[-1])
         yield files
-        shutil.rmtree(own)
 
 
 def _free_port() -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pydicom
@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads.version import ReportVersion
-from amrg.generation import Generation, Request, Unanswered
+from amrg.generation import Engine, Generation, Prepared, Request, Unanswered
 from amrg.generation.engines.base import ServerLost
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.service import queue
@@ -37,11 +37,13 @@ from amrg.service.settings import JobSettings, Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import (
     ConflictError,
+    StoredImage,
     close_quiet_studies,
     new_images_since_signature,
     resolve_conflict,
 )
-from amrg.service.worker import Drafting
+from amrg.service.worker.drafting import Drafting
+from amrg.service.worker.reading import ReadAhead, WaitingStudy, read_waiting
 from tests.service.nodes import changed, draw_phantom
 
 JOBS = JobSettings(lease_seconds=600, attempts=2, backoff_seconds=0)
@@ -395,6 +397,71 @@ def test_a_study_that_ends_its_worker_twice_is_set_aside(ward: Ward, files: list
     ward.work()
     assert ward.study().state is StudyState.FAILED
     assert ward.study().reason.startswith("set aside: the worker ended 2 times")
+
+
+@dataclass(frozen=True)
+class Noted(FixedEngine):
+    """An engine that notes when it drafts, and waits until the next study is read, where one is expected."""
+
+    notes_of: list[str] = field(default_factory=list)
+    is_read: threading.Event = field(default_factory=threading.Event)
+    waits: bool = False
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+        if self.waits and "drafted" not in self.notes_of:
+            assert self.is_read.wait(120)
+        self.notes_of.append("drafted")
+        yield from super().generate(requests)
+
+
+@pytest.fixture
+def two_studies(
+    ward: Ward, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Noted], list[str]]:
+    """Two studies wait; called with an engine, the order in which they are read and drafted by it."""
+    second = [changed(f, tmp_path / f.name, StudyInstanceUID="1.2.9") for f in files]
+    ward.receive(*files, *(changed(f, f, SOPInstanceUID=f"1.2.9.{n}") for n, f in enumerate(second)))
+    ward.close()
+
+    def drafted(engine: Noted) -> list[str]:
+        def read(storage: Storage, waiting: WaitingStudy, its: Engine) -> Prepared | str:
+            found = read_waiting(storage, waiting, its)
+            engine.notes_of.append(f"read {waiting.study_id}")
+            if waiting.study_id == 2:
+                engine.is_read.set()
+            return found
+
+        monkeypatch.setattr("amrg.service.worker.drafting.read_waiting", read)
+        ward.engine = engine
+        ward.work()
+        assert len(ward.versions()) == 2
+        return engine.notes_of
+
+    return drafted
+
+
+def test_the_next_study_is_read_while_one_is_drafted(two_studies: Callable[[Noted], list[str]]) -> None:
+    assert two_studies(Noted(waits=True)) == ["read 1", "read 2", "drafted", "drafted"]
+
+
+def test_a_study_that_ended_a_worker_is_tried_again_alone(
+    ward: Ward, two_studies: Callable[[Noted], list[str]]
+) -> None:
+    assert queue.take(ward.sessions, [JobKind.DRAFT], "first", JOBS) is not None
+    with ward.sessions.begin() as session:
+        queue.release(session, "first")
+    assert two_studies(Noted()) == ["read 1", "drafted", "read 2", "drafted"]
+
+
+def test_a_study_whose_images_changed_since_it_was_read_is_read_again() -> None:
+    before = WaitingStudy(1, 1, "1.2.3", (), ())
+    after = replace(before, priors=(StoredImage(7, "4711", Path("prior.dcm")),))
+    ahead = ReadAhead(lambda waiting: f"read with {len(waiting.priors)} priors")
+    ahead.begin(before)
+    assert ahead.take(after) == "read with 1 priors"
+    ahead.begin(after)
+    assert ahead.take(after) == "read with 1 priors"
+    assert ahead.take(before) == "read with 0 priors"
 
 
 def test_films_whose_headers_group_them_otherwise_are_drafted_in_the_study_that_was_sent(ward: Ward) -> None:

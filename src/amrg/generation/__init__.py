@@ -3,7 +3,17 @@
 Listed here is what loads no model library. `amrg.generation.engines.loading.load_engine` loads a model on this machine.
 """
 
-from amrg.generation.batch import Drafted, NotDrafted, Outcome, Refused, Unreadable, draft_studies
+from amrg.generation.batch import (
+    Drafted,
+    NotDrafted,
+    Outcome,
+    Prepared,
+    Refused,
+    Unreadable,
+    draft_prepared,
+    draft_studies,
+    prepare_study,
+)
 from amrg.generation.drafting import DraftOptions, NoAnswer, NotAMammogram, draft_report
 from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request, Unanswered
 from amrg.generation.identifiers import name_patient
@@ -23,14 +33,17 @@ __all__ = [
     "NotAMammogram",
     "NotDrafted",
     "Outcome",
+    "Prepared",
     "Refused",
     "Request",
     "Saved",
     "Unanswered",
     "Unreadable",
+    "draft_prepared",
     "draft_report",
     "draft_studies",
     "name_patient",
+    "prepare_study",
     "render_draft",
     "report_picture",
     "study_folder",

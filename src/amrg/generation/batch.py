@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from amrg.birads import Draft
 from amrg.generation.drafting import DraftOptions, NotAMammogram, PreparedStudy, finish, prepare, refuse_other_pictures
@@ -46,51 +47,54 @@ class NotDrafted:
     message: str
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A study that is ready for an engine, and the seconds that it took to prepare."""
+
+    prepared: PreparedStudy
+    seconds: Mapping[str, float]
+
+
 Outcome = Drafted | Refused | Unreadable | NotDrafted
+Prepared = Ready | Refused | Unreadable
 
 
 def draft_studies(studies: Iterable[Study], engine: Engine, options: DraftOptions | None = None) -> Iterator[Outcome]:
     """An outcome a study, in order. Studies are read as outcomes are requested, `engine.max_batch` at a time."""
-    remaining, chosen = iter(studies), options or DraftOptions()
+    remaining = iter(studies)
     while True:
-        timings: list[dict[str, float]] = [{} for _ in range(max(1, engine.max_batch))]
         # Each study is prepared as it is drawn: where drawing one decodes its files, they are decoded once.
-        steps = [_prepare(study, engine, chosen, seconds) for seconds, study in zip(timings, remaining, strict=False)]
-        if not steps:
+        group = [prepare_study(study, engine, options) for study in islice(remaining, max(1, engine.max_batch))]
+        if not group:
             return
-        yield from _draft_group(steps, timings, engine, chosen)
+        yield from draft_prepared(group, engine, options)
 
 
-def _draft_group(
-    steps: list[PreparedStudy | Refused | Unreadable],
-    timings: list[dict[str, float]],
-    engine: Engine,
-    options: DraftOptions,
-) -> Iterator[Outcome]:
-    """The outcomes of studies that the engine takes together."""
-    requests = [step.request for step in steps if isinstance(step, PreparedStudy)]
-    generations = engine.generate(requests)
-    for step, seconds in zip(steps, timings, strict=False):
-        if not isinstance(step, PreparedStudy):
-            yield step
-        else:
-            with _timed(seconds, "generate"):
-                generation = next(generations)
-            yield _finish(step, generation, engine, options, seconds)
-
-
-def _prepare(
-    study: Study, engine: Engine, options: DraftOptions, seconds: dict[str, float]
-) -> PreparedStudy | Refused | Unreadable:
+def prepare_study(study: Study, engine: Engine, options: DraftOptions | None = None) -> Prepared:
+    """A study read and framed for an engine, or why it gets no draft; works beside an engine that drafts another."""
+    seconds: dict[str, float] = {}
     try:
         with _timed(seconds, "prepare"):
             prepared = prepare(study, engine.settings)
-        refuse_other_pictures(prepared, options)
-        return prepared
+        refuse_other_pictures(prepared, options or DraftOptions())
+        return Ready(prepared, seconds)
     except NotAMammogram as error:
         return Refused(study, str(error))
     except ImagingError as error:
         return Unreadable(study, str(error))
+
+
+def draft_prepared(group: Sequence[Prepared], engine: Engine, options: DraftOptions | None = None) -> Iterator[Outcome]:
+    """The outcomes of studies that the engine takes together, `engine.max_batch` of them at most, in order."""
+    generations = engine.generate([one.prepared.request for one in group if isinstance(one, Ready)])
+    for one in group:
+        if isinstance(one, Ready):
+            seconds = dict(one.seconds)
+            with _timed(seconds, "generate"):
+                generation = next(generations)
+            yield _finish(one.prepared, generation, engine, options or DraftOptions(), seconds)
+        else:
+            yield one
 
 
 def _finish(

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import SQLAlchemyError
@@ -116,14 +116,24 @@ def take(
     return None
 
 
+def next_payload(session: Session, kind: JobKind) -> Mapping[str, Any] | None:
+    """The payload of the job of a kind whose turn is next, which stays for whoever takes it; None where none waits."""
+    job = session.scalar(_due(session, [kind]))
+    return job.payload if job is not None and job.state is JobState.WAITING else None
+
+
 def _next(session: Session, kinds: Iterable[JobKind]) -> JobRow | None:
+    return session.execute(_due(session, kinds).with_for_update(skip_locked=True)).scalar_one_or_none()
+
+
+def _due(session: Session, kinds: Iterable[JobKind]) -> Select[JobRow]:
+    """The job whose turn is next."""
     now = database_now(session)
     due = or_(
         and_(JobRow.state == JobState.WAITING, JobRow.run_after <= now),
         and_(JobRow.state == JobState.RUNNING, JobRow.leased_until < now),
     )
-    found = select(JobRow).where(JobRow.kind.in_(list(kinds)), due).order_by(JobRow.run_after, JobRow.id).limit(1)
-    return session.execute(found.with_for_update(skip_locked=True)).scalar_one_or_none()
+    return select(JobRow).where(JobRow.kind.in_(list(kinds)), due).order_by(JobRow.run_after, JobRow.id).limit(1)
 
 
 def renew(session: Session, lease: Lease) -> None:

@@ -31,7 +31,7 @@ from amrg.service.settings import (
     StoreDestination,
     StowDestination,
 )
-from amrg.service.worker import missing_engine, refused_server
+from amrg.service.worker.engine import missing_engine, refused_server
 
 _MOST_SECONDS = 10.0
 _REFUSED = (401, 403)

@@ -68,7 +68,7 @@ def _run(kind: str, name: str, settings: Settings, stop: threading.Event) -> Non
 
         run_service(settings, sessions, stop)
     elif kind == "worker":
-        from amrg.service.worker import run_worker  # noqa: PLC0415
+        from amrg.service.worker.drafting import run_worker  # noqa: PLC0415
 
         run_worker(settings, sessions, name, stop)
     else:
