@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak bench-service large-object test test-slow lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak bench-service large-object test test-slow check-install lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -52,6 +52,10 @@ test: lint
 # What takes minutes and has something smaller in `make test`: kernels that g++ compiles, many more drawn reports.
 test-slow: $(READY)
 	$(TEST) -m slow
+
+# Every extra installed alone has what its modules import; downloads packages.
+check-install: $(READY)
+	$(BIN)/python scripts/check_install.py
 
 # The whole service on this machine: eight studies received by DICOM and drafted; Ctrl-C stops it.
 demo: $(READY)

@@ -7,7 +7,6 @@ so that a repeated item finds itself done. Ray is imported when work is sent to 
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from amrg.core.errors import AmrgError
+from amrg.core.telemetry import turn_off_telemetry
 
 CHUNK = 20_000
 """Items of one execution: what the driver holds. Actors are started anew for every chunk."""
@@ -162,7 +162,7 @@ def _map_chunk(ray: Any, items: Sequence[str], make: Callable[[], Work], plan: R
 
 
 def _imported() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
+    turn_off_telemetry()
     try:
         ray = import_module("ray")
         import_module("ray.data")

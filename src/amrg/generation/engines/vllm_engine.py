@@ -15,6 +15,7 @@ from transformers import AutoConfig
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
+from amrg.core.telemetry import turn_off_telemetry
 from amrg.generation.engines.base import Generation, ModelIdentity, Request, Unanswered
 from amrg.generation.engines.probes import prove
 from amrg.generation.engines.vllm_prompt import prompt_ids
@@ -122,6 +123,7 @@ def _library() -> Any:
     """
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # both are read when it is imported
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    turn_off_telemetry()
     try:
         return import_module("vllm")
     except ModuleNotFoundError as error:

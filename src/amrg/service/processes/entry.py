@@ -51,7 +51,13 @@ def set_up_logs() -> None:
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     threading.excepthook = lambda given: log.error("a thread ended: %s", given.exc_type.__name__)
-    sys.excepthook = lambda kind, *_: log.critical("ended by %s", kind.__name__)
+    sys.excepthook = lambda kind, error, _: log.critical("ended by %s", _name(kind, error))
+
+
+def _name(kind: type[BaseException], error: BaseException) -> str:
+    """An error without its text, which may name a patient; the module that is missing names none."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    return f"{kind.__name__}: {missing} is not installed" if missing else kind.__name__
 
 
 def _until_input_ends(stop: threading.Event) -> None:

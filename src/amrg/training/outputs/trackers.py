@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, Protocol
 from accelerate.tracking import MLflowTracker, WandBTracker
 
 from amrg.core.files import write_text
+from amrg.core.telemetry import turn_off_telemetry
 from amrg.core.values import flatten
 from amrg.training.data.prepared import DataUsed
 from amrg.training.recipe import Recipe
@@ -74,6 +75,7 @@ def _wandb(folder: Path, run_id: str | None) -> Tracker:
 
 
 def _mlflow(folder: Path, run_id: str | None) -> Tracker:
+    turn_off_telemetry()
     tags = {"mlflow.user": "amrg", "mlflow.source.name": "amrg train"}  # in place of the login and the path
     tracker: Tracker = MLflowTracker(PROJECT, run_id=run_id, run_name=folder.name, tags=tags)
     return tracker
