@@ -36,7 +36,16 @@ def missing(folder: Path, extra: str) -> list[str]:
     python = folder / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     wanted = f"{ROOT}[{extra}]" if extra else str(ROOT)
-    install = [python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "requirements.lock", wanted]
+    install: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        ROOT / "requirements.lock",
+        wanted,
+    ]
     subprocess.run(install, check=True)
     listed = subprocess.run([python, "-c", LISTED], check=True, capture_output=True, text=True, cwd=folder)
     names = [name for name in json.loads(listed.stdout) if is_enough(name, extra)]
