@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,12 +16,12 @@ import pytest
 
 from amrg.birads import Style
 from amrg.core.attempts import Attempts
-from amrg.generation import DraftOptions
-from amrg.generation.bulk.drafting import TaskResult
+from amrg.generation import DraftOptions, Generation, Request
+from amrg.generation.bulk.drafting import TaskDrafter, TaskResult
 from amrg.generation.bulk.processes import WorkerError
 from amrg.generation.bulk.records import StudyOutcome, StudyStatus, run_key
 from amrg.generation.engines.fixed import FixedEngine
-from amrg.imaging import read_studies
+from amrg.imaging import Intake, read_studies
 from amrg.imaging.intake import read_files
 from tests.generation.bulk_studies import (
     FailingEngine,
@@ -114,6 +117,29 @@ def test_an_error_over_one_study_of_a_batch_is_its_row_and_quotes_no_file(studie
     assert (found["1.2.3"].status, found["1.2.3"].kind) == (StudyStatus.FAILED, "KeyError")
     assert "an error in amrg, KeyError at bulk_studies.py:" in found["1.2.3"].message
     assert "Doe" not in found["1.2.3"].message
+
+
+def test_the_next_studies_are_read_while_the_model_works(studies: Path, tmp_path: Path) -> None:
+    read, drafted = threading.Semaphore(0), itertools.count(1)
+
+    def noting(files: Sequence[Path]) -> Intake:
+        read.release()
+        return read_files(files)
+
+    class Waiting(FixedEngine):
+        def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+            number = next(drafted)
+            for _ in range((number == 1) + (number < COUNT)):  # itself, which is read first, and the next
+                assert read.acquire(timeout=60)
+            return super().generate(requests)
+
+    attempts = Attempts(tmp_path / "attempts", "session", "here")
+    with closing(index_of(studies)) as index:
+        results = list(TaskDrafter(Waiting(), options_of(tmp_path / "out"), attempts, noting).run(index.tasks()))
+    assert len(results) == COUNT
+    assert all(row.status is StudyStatus.DRAFTED for row in rows(results).values())
+    assert all(result.waited.engine > 0 for result in results)
+    assert results[0].waited.images > 0
 
 
 def test_a_study_that_ends_two_worker_processes_is_set_aside(studies: Path, tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ class ReportResults:
     done: int = 0
     drafts: int = 0
     resumed: int = 0
+    images_seconds: float = 0.0
+    engine_seconds: float = 0.0
     problem: str = ""
     codes: set[Exit] = field(default_factory=set)
 
@@ -121,6 +123,8 @@ class ReportResults:
 
     def add(self, result: TaskResult) -> None:
         """Print what became of a task."""
+        self.images_seconds += result.waited.images
+        self.engine_seconds += result.waited.engine
         for problem in result.record.problems:
             self.problem = self.problem or problem.message
             note(f"problem: {problem.message}")
@@ -222,6 +226,8 @@ class ReportResults:
             raise typer.Exit(Exit.NOTHING_TO_REPORT)
         if self.studies > 1:
             note(f"{counted(self.drafts, 'draft')}, {self.resumed} of them from an earlier run; {self._without()}")
+            waited = f"waited {self.images_seconds:.1f} s for images, {self.engine_seconds:.1f} s for the model"
+            note(f"{waited}, all workers together")
         for code in FAILURES:
             if code in self.codes:
                 raise typer.Exit(code)

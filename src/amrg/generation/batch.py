@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -61,13 +61,8 @@ Prepared = Ready | Refused | Unreadable
 
 def draft_studies(studies: Iterable[Study], engine: Engine, options: DraftOptions | None = None) -> Iterator[Outcome]:
     """An outcome a study, in order. Studies are read as outcomes are requested, `engine.max_batch` at a time."""
-    remaining = iter(studies)
-    while True:
-        # Each study is prepared as it is drawn: where drawing one decodes its files, they are decoded once.
-        group = [prepare_study(study, engine, options) for study in islice(remaining, max(1, engine.max_batch))]
-        if not group:
-            return
-        yield from draft_prepared(group, engine, options)
+    # Each study is prepared as it is drawn: where drawing one decodes its files, they are decoded once.
+    return draft_prepared((prepare_study(study, engine, options) for study in studies), engine, options)
 
 
 def prepare_study(study: Study, engine: Engine, options: DraftOptions | None = None) -> Prepared:
@@ -84,17 +79,21 @@ def prepare_study(study: Study, engine: Engine, options: DraftOptions | None = N
         return Unreadable(study, str(error))
 
 
-def draft_prepared(group: Sequence[Prepared], engine: Engine, options: DraftOptions | None = None) -> Iterator[Outcome]:
-    """The outcomes of studies that the engine takes together, `engine.max_batch` of them at most, in order."""
-    generations = engine.generate([one.prepared.request for one in group if isinstance(one, Ready)])
-    for one in group:
-        if isinstance(one, Ready):
-            seconds = dict(one.seconds)
-            with _timed(seconds, "generate"):
-                generation = next(generations)
-            yield _finish(one.prepared, generation, engine, options or DraftOptions(), seconds)
-        else:
-            yield one
+def draft_prepared(
+    prepared: Iterable[Prepared], engine: Engine, options: DraftOptions | None = None
+) -> Iterator[Outcome]:
+    """An outcome a study, in order; the engine takes `engine.max_batch` of them together."""
+    remaining = iter(prepared)
+    while group := list(islice(remaining, max(1, engine.max_batch))):
+        generations = engine.generate([one.prepared.request for one in group if isinstance(one, Ready)])
+        for one in group:
+            if isinstance(one, Ready):
+                seconds = dict(one.seconds)
+                with _timed(seconds, "generate"):
+                    generation = next(generations)
+                yield _finish(one.prepared, generation, engine, options or DraftOptions(), seconds)
+            else:
+                yield one
 
 
 def _finish(

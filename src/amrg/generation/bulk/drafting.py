@@ -1,9 +1,11 @@
-"""One task after the other to records: read, drafted, written, and recorded before the next."""
+"""Tasks to records: read, drafted, written, and recorded; the next ones are read while the engine works."""
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +13,14 @@ from pathlib import Path
 from amrg.birads import Draft
 from amrg.core.attempts import MOST, Attempts, Deaths
 from amrg.core.errors import AmrgError
-from amrg.generation.batch import Drafted, Outcome, Refused, Unreadable, draft_studies
+from amrg.generation.batch import Drafted, Outcome, Prepared, Refused, Unreadable, draft_prepared, prepare_study
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.records import RecordStore, StudyOutcome, StudyStatus, TaskRecord, run_key
 from amrg.generation.drafting import DraftOptions
 from amrg.generation.engines.base import Engine
 from amrg.generation.identifiers import name_patient
 from amrg.generation.outputs import study_folder, withdraw_draft, write_draft
-from amrg.imaging import ImagingError, Intake, Study, in_order_of_date
+from amrg.imaging import ImagingError, Intake, in_order_of_date
 from amrg.imaging.intake import read_files, read_files_apart
 from amrg.models import ModelError
 
@@ -44,6 +46,18 @@ class UnwritableOutput(Exception):
 
 
 @dataclass(frozen=True)
+class Waited:
+    """Seconds in which a process waited for images to be read, and for its engine; the rest of its time, it wrote."""
+
+    images: float = 0.0
+    engine: float = 0.0
+
+    def __add__(self, other: Waited) -> Waited:
+        """Both together."""
+        return Waited(self.images + other.images, self.engine + other.engine)
+
+
+@dataclass(frozen=True)
 class TaskResult:
     """A task's record, whether an earlier run made it, and the drafts of this run by Study Instance UID."""
 
@@ -51,6 +65,7 @@ class TaskResult:
     record: TaskRecord
     resumed: bool = False
     drafts: Mapping[str, Draft] = field(default_factory=dict)
+    waited: Waited = Waited()
 
 
 @dataclass
@@ -61,22 +76,28 @@ class _Open:
     record: TaskRecord
     earlier: int
     intake: Intake | None = None
+    prepared: list[Prepared] = field(default_factory=list)
+    error: Exception | None = None
     rows: list[StudyOutcome] = field(default_factory=list)
     drafts: dict[str, Draft] = field(default_factory=dict)
+    waited: Waited = Waited()
 
 
 Read = Callable[[Sequence[Path]], Intake]
 
 
 class TaskDrafter:
-    """Drafts tasks with one engine, `engine.max_batch` together; everything that it finishes is on disk."""
+    """Drafts tasks with one engine, `engine.max_batch` together, and reads the next ones meanwhile.
+
+    Everything that it finishes is on disk.
+    """
 
     def __init__(self, engine: Engine, options: BulkOptions, attempts: Attempts, read: Read = read_files) -> None:
         """Records are found by the engine and the options; `read` reads the files of a task.
 
         Those of a task that has ended a process are read in a process of their own: a decoder may have ended it.
         """
-        self.engine, self.options, self._attempts, self._read = engine, options, attempts, read
+        self.engine, self.options, self._attempts, self._read_files = engine, options, attempts, read
         key = run_key(engine, options.draft, options.identify)
         self._store = RecordStore(options.folder, key, options.formats, options.retry_failed)
 
@@ -87,6 +108,24 @@ class TaskDrafter:
             UnwritableOutput: a report or a record cannot be written.
             ModelError: the engine is lost.
         """
+        ready: list[_Open] = []
+        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
+            for group in self._groups(tasks):
+                if isinstance(group, TaskResult):
+                    yield group
+                elif group[
+                    0
+                ].earlier:  # with nothing beside it, so that it is known which task it is if it ends this too
+                    yield from self._draft_beside(thread, ready, [])
+                    ready = []
+                    yield self._alone(group[0])
+                else:
+                    yield from self._draft_beside(thread, ready, group)
+                    ready = group
+            yield from self._draft_beside(thread, ready, [])
+
+    def _groups(self, tasks: Iterable[StudyTask]) -> Iterator[TaskResult | list[_Open]]:
+        """The results of tasks that need no drafting, and the others in groups that the engine takes together."""
         group: list[_Open] = []
         for task in tasks:
             if (record := self._store.finished(task)) is not None:
@@ -97,45 +136,78 @@ class TaskDrafter:
             if deaths.count >= MOST or deaths.timed_out:
                 opened.rows += _set_aside(task, deaths)
                 yield self._finish(opened)
-            elif deaths.count:  # alone, so that it is known which task it is if it ends this process too
-                yield from self._run_together([opened])
+            elif deaths.count:
+                yield [opened]
             else:
                 group.append(opened)
             if len(group) == max(1, self.engine.max_batch):
-                yield from self._run_together(group)
+                yield group
                 group = []
         if group:
-            yield from self._run_together(group)
+            yield group
 
-    def _run_together(self, group: list[_Open]) -> Iterator[TaskResult]:
-        """The results of tasks whose studies the engine takes together; each alone where that raises."""
+    def _draft_beside(
+        self, thread: ThreadPoolExecutor, ready: list[_Open], following: list[_Open]
+    ) -> Iterator[TaskResult]:
+        """The results of a group that is read, while the one after it is read in a thread; either may be empty."""
+        if not (ready or following):
+            return
+        with self._attempts.working([o.task.name for o in (*ready, *following)], 0):
+            reading = thread.submit(self._read, following)
+            error = self._draft(ready)
+            with _seconds() as waited:
+                reading.result()
+        if following:
+            following[0].waited += Waited(images=waited[0])
+        if error is None:
+            yield from map(self._finish, ready)
+        elif len(ready) == 1:
+            yield self._failed(ready[0], error)
+        else:  # a study never costs the others theirs, whatever fails over it
+            yield from map(self._alone, ready)
+
+    def _alone(self, failed: _Open) -> TaskResult:
+        """The result of a task from its beginning, with no other beside it."""
+        opened = _Open(failed.task, failed.record, failed.earlier)
+        with self._attempts.working([opened.task.name], opened.earlier):
+            with _seconds() as waited:
+                self._read([opened])
+            opened.waited += Waited(images=waited[0])
+            error = self._draft([opened])
+        return self._finish(opened) if error is None else self._failed(opened, error)
+
+    def _read(self, group: Sequence[_Open]) -> None:
+        """Read the studies of tasks, up to what the engine takes; what goes wrong over one is for `_draft` to raise."""
+        for opened in group:
+            try:
+                opened.intake = (read_files_apart if opened.earlier else self._read_files)(opened.task.files)
+                for study in in_order_of_date(opened.intake.studies):
+                    opened.prepared.append(prepare_study(study, self.engine, self.options.draft))
+            except Exception as error:
+                opened.error = error
+
+    def _draft(self, group: Sequence[_Open]) -> Exception | None:
+        """Draft the studies of tasks; what went wrong over one of them, if anything did.
+
+        Raises:
+            UnwritableOutput: a report or a record cannot be written.
+            ModelError: the engine is lost.
+        """
+        owners = [opened for opened in group for _ in opened.prepared]
+        prepared = [one for opened in group for one in opened.prepared]
         try:
-            with self._attempts.working([o.task.name for o in group], group[0].earlier):
-                self._draft(group)
+            for opened in group:
+                if opened.error is not None:
+                    raise opened.error
+            for opened, outcome in zip(owners, draft_prepared(prepared, self.engine, self.options.draft), strict=True):
+                opened.rows.append(self._row(outcome, opened))
+                if isinstance(outcome, Drafted):
+                    opened.waited += Waited(engine=outcome.seconds["generate"])
         except (UnwritableOutput, ModelError):
             raise
-        except Exception as error:  # a study never costs the others theirs, whatever fails over it
-            if len(group) > 1:
-                for opened in group:
-                    yield from self._run_together([_Open(opened.task, opened.record, opened.earlier)])
-                return
-            group[0].rows += _failed(group[0], error)
-        for opened in group:
-            yield self._finish(opened)
-
-    def _draft(self, group: list[_Open]) -> None:
-        owner: dict[int, _Open] = {}
-
-        def studies() -> Iterator[Study]:
-            for opened in group:
-                opened.intake = (read_files_apart if opened.earlier else self._read)(opened.task.files)
-                for study in in_order_of_date(opened.intake.studies):
-                    owner[id(study)] = opened
-                    yield study
-
-        for outcome in draft_studies(studies(), self.engine, self.options.draft):
-            opened = owner[id(outcome.study)]
-            opened.rows.append(self._row(outcome, opened))
+        except Exception as error:
+            return error
+        return None
 
     def _row(self, outcome: Outcome, opened: _Open) -> StudyOutcome:
         """What became of a study, written to its folder."""
@@ -188,7 +260,21 @@ class TaskDrafter:
         with _writing():
             self._store.write(opened.task, record.model_copy(update={"rows": tuple(stored)}))
             self._attempts.end(opened.task.name)
-        return TaskResult(opened.task, record, drafts=opened.drafts)
+        return TaskResult(opened.task, record, drafts=opened.drafts, waited=opened.waited)
+
+    def _failed(self, opened: _Open, error: Exception) -> TaskResult:
+        """Record a task that an error ended."""
+        opened.rows += _failed(opened, error)
+        return self._finish(opened)
+
+
+@contextmanager
+def _seconds() -> Iterator[list[float]]:
+    """A list that has the seconds that the block took, once it has ended."""
+    seconds: list[float] = []
+    start = time.perf_counter()
+    yield seconds
+    seconds.append(time.perf_counter() - start)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from amrg.core.ray_cluster import RayError, RayPlan, SharedFolder, Work, is_node_up, map_on_ray, node_id
-from amrg.generation.bulk.drafting import TaskResult, UnwritableOutput
+from amrg.generation.bulk.drafting import TaskResult, UnwritableOutput, Waited
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
 from amrg.generation.bulk.records import RECORDS, TaskRecord
@@ -28,7 +28,7 @@ def draft_on_ray(tasks: Iterable[StudyTask], plan: WorkerPlan, ray: RayPlan) -> 
             result = json.loads(line)
             yield WorkerReady(tuple(result["notes"]), 1)
             record = TaskRecord.model_validate(result["record"])
-            yield TaskResult(by_name.pop(result["task"]), record, result["resumed"])
+            yield TaskResult(by_name.pop(result["task"]), record, result["resumed"], waited=Waited(*result["waited"]))
 
 
 def _noted(tasks: Iterable[StudyTask], by_name: dict[str, StudyTask]) -> Iterator[str]:
@@ -65,4 +65,6 @@ def _task(line: str) -> StudyTask:
 
 def _line(result: TaskResult, notes: tuple[str, ...]) -> str:
     record = result.record.model_dump(mode="json", exclude_defaults=True)
-    return json.dumps({"task": result.task.name, "record": record, "resumed": result.resumed, "notes": notes})
+    waited = (result.waited.images, result.waited.engine)
+    fields = {"task": result.task.name, "record": record, "resumed": result.resumed, "notes": notes, "waited": waited}
+    return json.dumps(fields)

@@ -24,6 +24,8 @@ from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.records import ATTEMPTS
 from amrg.generation.engines.base import Engine
 
+_READ_AHEAD = 8
+"""Groups that a single worker process is handed together: all but the first are read while the engine works."""
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy this process's threads in the middle of their work
 
 
@@ -134,7 +136,10 @@ class _Pool:
 
     def _hand_out(self, worker: _Worker) -> None:
         """Give a worker its next tasks, those of ended processes first; it ends where there are none."""
-        tasks = [self._again.popleft()] if self._again else list(islice(self._tasks, worker.batch))
+        groups = (
+            _READ_AHEAD if self._count == 1 else 1
+        )  # beside others, what one reads ahead the others would not draft
+        tasks = [self._again.popleft()] if self._again else list(islice(self._tasks, groups * worker.batch))
         worker.tasks = {task.name: task for task in tasks}
         with suppress(OSError):  # it has just ended: that is noticed at the next wait
             worker.connection.send(tasks)
