@@ -113,9 +113,8 @@ class TaskDrafter:
             for group in self._groups(tasks):
                 if isinstance(group, TaskResult):
                     yield group
-                elif group[
-                    0
-                ].earlier:  # with nothing beside it, so that it is known which task it is if it ends this too
+                elif group[0].earlier:
+                    # With nothing beside it, so that it is known which task it is if it ends this process too.
                     yield from self._draft_beside(thread, ready, [])
                     ready = []
                     yield self._alone(group[0])
