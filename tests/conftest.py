@@ -28,6 +28,11 @@ if (isa := ONEDNN_ISA.get(os.environ.get("ATEN_CPU_CAPABILITY", ""))) is not Non
 RAY_STORE = 80 * 2**20  # bytes of a node's object store
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the Ray cluster come last: its nodes compute for as long as they are there, used or not."""
+    items.sort(key=lambda item: "cluster" in getattr(item, "fixturenames", ()))
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays until the end: no collection of garbage looks through it again."""
     gc.collect()
