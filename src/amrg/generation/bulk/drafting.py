@@ -114,14 +114,14 @@ class TaskDrafter:
                 if isinstance(group, TaskResult):
                     yield group
                 elif group[0].earlier:
-                    # With nothing beside it, so that it is known which task it is if it ends this process too.
-                    yield from self._draft_beside(thread, ready, [])
+                    # With nothing next to it, so that it is known which task it is if it ends this process too.
+                    yield from self._draft_and_read(thread, ready, [])
                     ready = []
                     yield self._alone(group[0])
                 else:
-                    yield from self._draft_beside(thread, ready, group)
+                    yield from self._draft_and_read(thread, ready, group)
                     ready = group
-            yield from self._draft_beside(thread, ready, [])
+            yield from self._draft_and_read(thread, ready, [])
 
     def _groups(self, tasks: Iterable[StudyTask]) -> Iterator[TaskResult | list[_Open]]:
         """The results of tasks that need no drafting, and the others in groups that the engine takes together."""
@@ -145,7 +145,7 @@ class TaskDrafter:
         if group:
             yield group
 
-    def _draft_beside(
+    def _draft_and_read(
         self, thread: ThreadPoolExecutor, ready: list[_Open], following: list[_Open]
     ) -> Iterator[TaskResult]:
         """The results of a group that is read, while the one after it is read in a thread; either may be empty."""
@@ -166,7 +166,7 @@ class TaskDrafter:
             yield from map(self._alone, ready)
 
     def _alone(self, failed: _Open) -> TaskResult:
-        """The result of a task from its beginning, with no other beside it."""
+        """The result of a task from its beginning, with no other next to it."""
         opened = _Open(failed.task, failed.record, failed.earlier)
         with self._attempts.working([opened.task.name], opened.earlier):
             with _seconds() as waited:
