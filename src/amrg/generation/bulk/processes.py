@@ -136,9 +136,8 @@ class _Pool:
 
     def _hand_out(self, worker: _Worker) -> None:
         """Give a worker its next tasks, those of ended processes first; it ends where there are none."""
-        groups = (
-            _READ_AHEAD if self._count == 1 else 1
-        )  # beside others, what one reads ahead the others would not draft
+        # Next to other workers, what one reads ahead the others would not draft.
+        groups = _READ_AHEAD if self._count == 1 else 1
         tasks = [self._again.popleft()] if self._again else list(islice(self._tasks, groups * worker.batch))
         worker.tasks = {task.name: task for task in tasks}
         with suppress(OSError):  # it has just ended: that is noticed at the next wait
