@@ -113,7 +113,7 @@ def processor_seconds(service: LoadedService) -> dict[str, float]:
         fields = Path(f"/proc/{service.pid(kind)}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         found[kind] = (int(fields[11]) + int(fields[12])) / TICK
     times = os.times()
-    return {**found, "sender": times.children_user + times.children_system, "this": times.user + times.system}
+    return {**found, "sender": times.children_user + times.children_system, "bench": times.user + times.system}
 
 
 def print_rounds(rounds: list[Round], count: int) -> None:
