@@ -19,6 +19,7 @@ from pathlib import Path
 
 from amrg.core.cores import available_cores
 from amrg.core.files import atomic_write
+from amrg.core.plurals import counted
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "bench.md"
@@ -56,7 +57,7 @@ class Measured:
     @property
     def ratios(self) -> list[tuple[str, str, str]]:
         """Name, value and spread of every ratio that it printed."""
-        return [(found[1], found[2], found[3]) for found in RATIO.finditer(self.output)]
+        return [(found[1], found[2], found[3].removeprefix("# ")) for found in RATIO.finditer(self.output)]
 
 
 def measure(comparison: Comparison) -> Measured:
@@ -81,7 +82,11 @@ def _lines(measured: Sequence[Measured], on: str) -> Iterator[str]:
             yield f"| {name} | {value} | {spread} | {one.comparison.what} |"
     for one in measured:
         yield from ("", f"## {one.comparison.what[0].upper()}{one.comparison.what[1:]}", "")
-        yield from (f"`python scripts/{one.comparison.script}`, {one.minutes:.0f} minutes.", "", "```")
+        yield from (
+            f"`python scripts/{one.comparison.script}`, {counted(max(1, round(one.minutes)), 'minute')}.",
+            "",
+            "```text",
+        )
         yield from (one.output.strip(), "```")
 
 
