@@ -1,27 +1,19 @@
-"""A sweep measured whole, nothing reckoned: the notebook's trials as processes of their own, and amrg's sweep.
+"""A sweep measured whole: the notebook's trials as processes of their own, and amrg's sweep.
 
 Run from the repository's root: `make bench-sweep`. The trials have one rank and differ in scaling, as the columns of
 the published grid do. The model, the data and the notebook's recipe are those of `bench_training.py`; so few steps that
 most of amrg's time is compiling and encoding, which a longer sweep does no more often: its ratio is the lowest that a
-sweep has. The time of its steps as `make bench-training` would reckon it is printed beside the measured one.
+sweep has.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from statistics import mean
 
 from bench_training import compiling, figure, open_bench, parse_options
 from bench_training_model import STEP
-from bench_training_runs import Measured, OurSweep, Peer
-
-
-def reckoned(swept: Measured, trials: int, steps: int) -> float:
-    """Seconds of the sweep's steps by the reckoning: those after the first of each trial, and what compiling added."""
-    firsts = [swept.seconds[trial * steps] for trial in range(trials)]
-    others = [s for i, s in enumerate(swept.seconds) if i % steps]
-    return trials * steps * mean(others) + sum(max(0.0, first - mean(others)) for first in firsts)
+from bench_training_runs import OurSweep, Peer
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,7 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figure("sweep_whole_peer_seconds", theirs, f"the notebook, a process a trial: {about}")
     figure("sweep_whole_steps_seconds", sum(swept.seconds), "amrg: of these, in steps")
     figure("sweep_whole_compiling_seconds", max(map(compiling, [swept])), "amrg: the first trial's, in its first step")
-    figure("sweep_reckoned_steps_seconds", reckoned(swept, given.trials, given.steps), "the same steps as reckoned")
     alone = [s / (swept.wall / given.trials) for s in (peer.wall for peer in peers)]
     sys.stdout.write(
         f"ratio sweep-whole {theirs / swept.wall:.2f}  # {min(alone):.2f} to {max(alone):.2f} by trial, n = "
