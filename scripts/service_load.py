@@ -62,14 +62,19 @@ class LoadedService:
     def drafted_at(self) -> list[datetime.datetime]:
         """When each draft was committed, in order, by the database's clock. Ends the program where a study got none."""
         with reading(self.sessions) as session:
-            ended = select(StudyRow.state).where(StudyRow.state.not_in((*UNSETTLED, StudyState.DRAFTED)))
-            if (state := session.scalar(ended.limit(1))) is not None:
-                raise SystemExit(f"a study is {state}, expected all to be drafted; see {self.log}")
+            self._expect_drafts(session)
             return list(session.scalars(select(VersionRow.created_at).order_by(VersionRow.id)))
 
     def drafts(self) -> int:
-        """How many drafts there are."""
+        """How many drafts there are. Ends the program where a study got none, so that nobody waits for it."""
+        with reading(self.sessions) as session:
+            self._expect_drafts(session)
         return self._count(select(VersionRow.id))
+
+    def _expect_drafts(self, session: Session) -> None:
+        ended = select(StudyRow.state).where(StudyRow.state.not_in((*UNSETTLED, StudyState.DRAFTED)))
+        if (state := session.scalar(ended.limit(1))) is not None:
+            raise SystemExit(f"a study is {state}, expected all to be drafted; see {self.log}")
 
     def is_busy(self) -> bool:
         """Whether a study has not ended in a state yet."""
@@ -89,22 +94,18 @@ class LoadedService:
         arrived = select(DeliveryRow).where(DeliveryRow.delivered_at.is_not(None))
         return self._count(select(DeliveryRow)), self._count(arrived)
 
-    def _count(self, rows: Select[Any]) -> int:
+    def _count(self, rows: Select[*tuple[Any, ...]]) -> int:
         with reading(self.sessions) as session:
             return session.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
     def twice(self) -> int:
         """How many drafts there are beyond one for each state of a study's images."""
-        with reading(self.sessions) as session:
-            drafts = session.scalar(select(func.count()).select_from(VersionRow)) or 0
-            pairs = select(VersionRow.study_id, VersionRow.image_revision).distinct().subquery()
-            return drafts - (session.scalar(select(func.count()).select_from(pairs)) or 0)
+        pairs = select(VersionRow.study_id, VersionRow.image_revision)
+        return self._count(pairs) - self._count(pairs.distinct())
 
     def dead(self) -> int:
         """How many jobs were set aside."""
-        with reading(self.sessions) as session:
-            dead = select(func.count()).select_from(JobRow).where(JobRow.state == JobState.DEAD)
-            return session.scalar(dead) or 0
+        return self._count(select(JobRow.id).where(JobRow.state == JobState.DEAD))
 
 
 @contextmanager

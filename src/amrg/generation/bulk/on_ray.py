@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
@@ -65,6 +66,5 @@ def _task(line: str) -> StudyTask:
 
 def _line(result: TaskResult, notes: tuple[str, ...]) -> str:
     record = result.record.model_dump(mode="json", exclude_defaults=True)
-    waited = (result.waited.images, result.waited.engine)
-    fields = {"task": result.task.name, "record": record, "resumed": result.resumed, "notes": notes, "waited": waited}
-    return json.dumps(fields)
+    fields = {"task": result.task.name, "record": record, "resumed": result.resumed, "notes": notes}
+    return json.dumps({**fields, "waited": astuple(result.waited)})
