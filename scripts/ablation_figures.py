@@ -29,8 +29,8 @@ from amrg.training.tower.labelled_views import LabelledView
 from amrg.training.tower.operating_points import read_candidates, score_place
 
 SHARES = {
-    "phantoms only": {"film_share": 0.0, "digital_share": 0.0, "unmarked_share": 0.0, "drawn_share": 1.0},
-    "real only": {"film_share": 0.74, "digital_share": 0.16, "unmarked_share": 0.10, "drawn_share": 0.0},
+    "phantoms only": dict.fromkeys(("film_share", "digital_share", "unmarked_share"), 0.0),
+    "real only": dict.fromkeys(("drawn_share", "varied_share"), 0.0),
     "both": {},
 }
 SIZE = 256

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amrg.birads import Kind
 from amrg.models import KINDS
-from amrg.models.embedded.candidates import CELL, Candidate, Edges, places_of
+from amrg.models.embedded.candidates import BLOCK, CELL, MARGIN, Candidate, Edges, columns_read, places_of
 from amrg.models.embedded.features import read_candidates, read_suspicion
 from amrg.models.embedded.mammogram_tower import MammogramTowerOutput, ViewMaps
 
@@ -62,3 +64,12 @@ def test_of_places_that_overlap_the_most_probable_of_the_kind_is_one() -> None:
     beside = place((19, 10, 29, 20), mass=0.6)
     assert places_of(Kind.MASS, [around, within, beside]) == [within, beside]
     assert places_of(Kind.CALCIFICATIONS, [within, beside, around])[0] == around
+
+
+@given(st.integers(0, 512), st.sampled_from([128, 320, 512]))
+def test_the_columns_read_hold_the_breast_and_a_margin(last: int, width: int) -> None:
+    breast = np.zeros((4, width), np.bool_)
+    breast[1, :last] = True
+    read = columns_read(breast)
+    assert read == width or (read % BLOCK == 0 and read < width)
+    assert read >= min(width, last + MARGIN if last else BLOCK)

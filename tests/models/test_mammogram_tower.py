@@ -71,6 +71,20 @@ def test_a_view_is_the_same_alone_and_in_a_batch(tower: MammogramTower, views: T
             assert_same_but_rounded(alone[name][0], together[name][i])
 
 
+@torch.inference_mode()
+def test_empty_columns_at_the_right_change_nothing(tower: MammogramTower, views: Tensor) -> None:
+    narrow, wide = tower(views), tower(torch.nn.functional.pad(views, (0, 192), value=-1.0))
+    assert torch.equal(narrow.last_hidden_state, wide.last_hidden_state)
+    assert torch.equal(narrow.maps.suspicion, wide.maps.suspicion)
+    assert _in_rows(narrow.candidates, SIZE // CELL) == _in_rows(wide.candidates, (SIZE + 192) // CELL)
+    assert torch.equal(wide.maps.kinds[..., : SIZE // CELL], narrow.maps.kinds)
+    assert place_score(wide.maps)[..., SIZE // CELL :].sigmoid().max() < 1e-9
+
+
+def _in_rows(candidates: Tensor, columns: int) -> list[list[tuple[int, int]]]:
+    return [[divmod(int(c), columns) for c in view if c >= 0] for view in candidates]
+
+
 def test_a_neighbour_of_a_better_place_is_no_candidate() -> None:
     kinds = torch.full((1, 15, 4, 4), -9.0)
     kinds[0, 3, 1, 1], kinds[0, 3, 1, 2], kinds[0, 5, 3, 3] = 2.0, 1.0, 3.0

@@ -16,6 +16,7 @@ from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTow
 from amrg.training.embedded import build, phantom_shards
 from amrg.training.embedded.build import EmbeddedRecipe, build_model
 from amrg.training.embedded.loop import Schedule
+from amrg.training.embedded.phantom_shards import DrawnExams
 from amrg.training.tower import build as tower_build
 from amrg.training.tower import film_shards
 from amrg.training.tower.film_shards import usable_films
@@ -42,11 +43,16 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
     monkeypatch.setattr(build, "PHRASE_STEPS", 4)
     recipe = EmbeddedRecipe(
         tower=tower_build.TowerRecipe(
-            versions=2, drawn_exams=3, small_size=128, small=TINY, full=TINY, held_out=usable_films(films)[0].fold
+            versions=3,
+            drawn=(DrawnExams(population="rich", first_seed=10_000, exams=1),),
+            varied=(DrawnExams(population="varied-rich", first_seed=20_000, exams=1),),
+            small_size=128,
+            small=TINY,
+            full=TINY,
+            held_out=usable_films(films)[0].fold,
         ),
-        language_rich_exams=1,
-        language_screening_exams=1,
-        held_out_exams=2,
+        language_exams=(build.LanguageExams(population="rich", first_seed=100_000, exams=1, share=0.7),),
+        held_out=DrawnExams(population="screening", first_seed=900_000, exams=2),
         language_first=TINY,
         language=TINY,
         few_views=1,

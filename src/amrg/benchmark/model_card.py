@@ -182,9 +182,9 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
         attribution=ATTRIBUTION,
         training={
             "real images": sum(found.n for found in sets),
-            "tower exams": tower["drawn_exams"],
+            "tower exams": sum(part["exams"] for part in (*tower["drawn"], *tower["varied"])),
             "tower steps": tower["small"]["steps"] + tower["full"]["steps"],
-            "language exams": recipe["language_rich_exams"] + recipe["language_screening_exams"],
+            "language exams": sum(part["exams"] for part in recipe["language_exams"]),
             "language steps": recipe["language"]["steps"],
             "software": recipe["software"],
         },

@@ -114,6 +114,25 @@ FAINT_SCREENING, FAINT_RICH = (
     replace(p, mass_contrast=(2.0, 6.0), soft_contrast=(1.8, 4.5), floor=1.2) for p in (SCREENING, RICH)
 )
 """The same with lesions fainter than a reader can be expected to see: to train on, not to test on."""
+VARIED_SCREENING, VARIED_RICH = (
+    replace(
+        p,
+        compositions=(0.25, 0.25, 0.25, 0.25),
+        devices=Devices(
+            curved=0.8,
+            steepness=(1.5, 7.0),
+            middle=(0.33, 0.62),
+            gamma=(0.6, 1.6),
+            high=(0.55, 1.0),
+            blur_mm=(0.0, 0.5),
+            noise=(0.002, 0.03),
+            grain_mm=(0.0, 0.65),
+        ),
+        calcifications=1.5,
+    )
+    for p in (SCREENING, RICH)
+)
+"""The same by the devices of many sites, soft and noisy ones too: to train on."""
 SHIFTED = Population(
     levels=(0.2, 0.1, 0.1, 0.4, 0.2),
     compositions=(0.1, 0.2, 0.35, 0.35),

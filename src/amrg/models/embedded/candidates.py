@@ -14,7 +14,16 @@ from amrg.models.embedded.attributes import KINDS
 Edges = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of the model's image."""
 CELL = 8  # image pixels a side of a cell
+BACKGROUND = -1 + 8 / 127.5  # pixels of the first channel up to this, in -1..1, are outside the breast
+MARGIN, BLOCK = 16, 64  # columns read to the right of the breast, at least; and what the columns read are a multiple of
 SAME_PLACE = 0.5  # share of the smaller of two boxes that the other covers, from which both are one place
+
+
+def columns_read(breast: npt.NDArray[np.bool_]) -> int:
+    """How many columns of a view the tower reads; `breast` is bool [H, W], chest wall at the left."""
+    last = np.flatnonzero(breast.any(0))
+    needed = int(last[-1]) + 1 + MARGIN if len(last) else 0
+    return min(breast.shape[1], max(BLOCK, -(-needed // BLOCK) * BLOCK))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ registers it with transformers under the model type `amrg_mammogram_tower`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,12 +19,13 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
+from amrg.models.embedded.candidates import BACKGROUND, CELL, columns_read
 
 SIDE = 4  # image tokens a side, as Gemma's projector counts them
 CANDIDATES = SIDE * SIDE - 1  # all tokens of a view but one, which is the view as a whole
-BACKGROUND = -1 + 8 / 127.5  # pixels of the first channel up to this are outside the breast
 BINS = 8  # of a coordinate or an extent in a token
 RARE = -4.0  # logit of a finding at a place, to start from
+UNREAD = -30.0  # logit of a finding in columns that are not read
 VALUES = sum(len(values) for values in ATTRIBUTES.values())
 STATED = 2 + 2 + len(KINDS) + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
 """Of a token's numbers, those that state what is predicted: whether it is the view or a place; lesion, malignant,
@@ -200,10 +202,9 @@ class ViewHeads(nn.Module):
 
 @dataclass
 class MammogramTowerOutput(ModelOutput):  # type: ignore[misc]  # transformers is not typed
-    """Image tokens [B, tokens, hidden size]; feature maps from fine to coarse and then cells; what they predict."""
+    """Image tokens [B, tokens, hidden size], and what cells and views predict."""
 
     last_hidden_state: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
     maps: ViewMaps | None = None
     candidates: Tensor | None = None  # [B, candidates] cell of each candidate, row by row; -1 where there is none
 
@@ -238,27 +239,36 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
                 initialization.normal_(head.weight, std=0.01)
             initialization.constant_(module.places.bias, RARE)
 
-    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False, **_: Any) -> MammogramTowerOutput:
-        """Image tokens, with feature maps where they are asked for, and always with what they predict."""
+    def forward(self, pixel_values: Tensor, **_: Any) -> MammogramTowerOutput:
+        """Image tokens, and what they are made of.
+
+        Every view is read by itself, up to the last column with breast: what is to the right of it tells nothing and
+        would take half of the time.
+        """
+        inside = (pixel_values[:, 0] > BACKGROUND).cpu().numpy()
+        read = [self.read(view[None, :, :, : columns_read(b)]) for view, b in zip(pixel_values, inside, strict=True)]
+        return _together(read, pixel_values.shape[3] // CELL)
+
+    def read(self, pixel_values: Tensor) -> MammogramTowerOutput:
+        """Image tokens of views of one width, H and W multiples of 32, with all their columns read."""
         breast = _breast(pixel_values)
-        maps, pooled, cells = self._features(pixel_values, breast)
+        pooled, cells = self._features(pixel_values, breast)
         found = self.heads(cells, pooled)
         inside = _shrunk(breast, cells)[:, 0] > 0
         candidates = find_candidates(found, inside)
-        tokens = self._tokens(found, cells, pooled, candidates)
-        return MammogramTowerOutput(tokens, (*maps, cells) if output_hidden_states else None, found, candidates)
+        return MammogramTowerOutput(self._tokens(found, cells, pooled, candidates), found, candidates)
 
     def predict(self, pixel_values: Tensor) -> ViewMaps:
         """What cells and views predict, without tokens; H and W may be any multiples of 32."""
-        _, pooled, cells = self._features(pixel_values, _breast(pixel_values))
+        pooled, cells = self._features(pixel_values, _breast(pixel_values))
         found: ViewMaps = self.heads(cells, pooled)
         return found
 
-    def _features(self, pixels: Tensor, breast: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """Feature maps of the backbone, features pooled over the breast, cells of the pyramid."""
+    def _features(self, pixels: Tensor, breast: Tensor) -> tuple[Tensor, Tensor]:
+        """Features pooled over the breast, and cells of the pyramid."""
         maps = self.backbone(pixels.to(memory_format=torch.channels_last))
         pooled = _pool(maps[-1].to(breast.dtype), breast)
-        return maps, pooled, self.pyramid(maps, pooled[:, : STAGES[-1].width])
+        return pooled, self.pyramid(maps, pooled[:, : STAGES[-1].width])
 
     def _tokens(self, found: ViewMaps, cells: Tensor, pooled: Tensor, candidates: Tensor) -> Tensor:
         """The view's token, then its candidates': what is stated of each, and features beside."""
@@ -270,6 +280,32 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
         return torch.cat([view[:, None], places], 1)
 
 
+def _together(read: Sequence[MammogramTowerOutput], columns: int) -> MammogramTowerOutput:
+    """Views of several widths as one output of `columns` cells across; nothing is found where nothing was read."""
+    maps = [one.maps for one in read]
+    return MammogramTowerOutput(
+        torch.cat([one.last_hidden_state for one in read]),
+        ViewMaps(
+            *(_wide([m[name] for m in maps], columns, UNREAD) for name in ("lesion", "malignant", "kinds")),
+            {name: _wide([m.attributes[name] for m in maps], columns, 0.0) for name in ATTRIBUTES},
+            _wide([m.boxes for m in maps], columns, 0.0),
+            torch.cat([m.composition for m in maps]),
+            torch.cat([m.suspicion for m in maps]),
+        ),
+        torch.cat([_wide_cells(one.candidates, one.maps.lesion.shape[2], columns) for one in read]),
+    )
+
+
+def _wide(grids: Sequence[Tensor], columns: int, value: float) -> Tensor:
+    """Grids [1, ..., rows, any columns] one after another, each filled up at the right."""
+    return torch.cat([functional.pad(grid, (0, columns - grid.shape[-1]), value=value) for grid in grids])
+
+
+def _wide_cells(cells: Tensor, before: int, columns: int) -> Tensor:
+    """Cells counted in rows of `before` columns, counted in rows of `columns`; -1 stays."""
+    return torch.where(cells < 0, cells, torch.div(cells, before, rounding_mode="floor") * columns + cells % before)
+
+
 def _breast(pixels: Tensor) -> Tensor:
     """Which pixels are breast: 1 or 0, [B, 1, H, W]."""
     return (pixels[:, :1] > BACKGROUND).to(pixels.dtype)
@@ -277,7 +313,7 @@ def _breast(pixels: Tensor) -> Tensor:
 
 def _shrunk(breast: Tensor, grid: Tensor) -> Tensor:
     """The share of breast in every place of a coarser grid, [B, 1, rows, columns]."""
-    return functional.adaptive_avg_pool2d(breast, (grid.shape[2], grid.shape[3]))
+    return functional.avg_pool2d(breast, breast.shape[2] // grid.shape[2])
 
 
 def _pool(coarse: Tensor, breast: Tensor) -> Tensor:
@@ -333,13 +369,20 @@ def stated_of_places(found: ViewMaps, cells: Tensor) -> Tensor:
     sure = torch.maximum(kinds.amax(-1, keepdim=True), lesion)
     described = [sure * values_at(logits, cells).softmax(-1) for logits in found.attributes.values()]
     left, top, right, bottom = values_at(found.boxes, cells).unbind(-1)
-    x = (cells % columns + 0.5 + (right - left) / 2) / rows
-    y = (torch.div(cells, columns, rounding_mode="floor") + 0.5 + (bottom - top) / 2) / rows
+    column, row = values_at(_cell_indices(rows, columns, cells.device).expand(len(cells), -1, -1, -1), cells).unbind(-1)
+    x = (column + 0.5 + (right - left) / 2) / rows
+    y = (row + 0.5 + (bottom - top) / 2) / rows
     extents = [((extent.clamp(min=0.25) * 4).log2() / 8) for extent in (left + right, top + bottom)]
     where = [_bins(value) for value in (x, y, *extents)]
     flags = torch.stack([torch.zeros_like(x), torch.ones_like(x)], -1)
     rest = torch.zeros(*cells.shape, len(COMPOSITIONS) + 1, dtype=x.dtype, device=x.device)
     return torch.cat([flags, lesion, malignant, kinds, *described, *where, rest], -1)
+
+
+def _cell_indices(rows: int, columns: int, device: torch.device) -> Tensor:
+    """Column and row of every cell, int64 [1, 2, rows, columns]: a remainder by a width not known is no ONNX."""
+    row, column = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
+    return torch.stack([column, row])[None]
 
 
 def stated_of_view(found: ViewMaps) -> Tensor:

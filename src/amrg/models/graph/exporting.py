@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from amrg.core.files import atomic_write
 from amrg.models.checkpoint import GRAPH, SINGLE, file_hash
+from amrg.models.embedded.candidates import BLOCK
 from amrg.models.embedded.mammogram_tower import values_at
 from amrg.models.errors import ModelError
 from amrg.models.graph.tower import INPUT, OUTPUTS, WEIGHTS
@@ -34,8 +35,8 @@ class GraphModule(nn.Module):
         self.multi_modal_projector = model.model.multi_modal_projector
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Pixels [1, 3, H, W] to what `amrg.models.graph.tower.OUTPUTS` names."""
-        out = self.vision_tower(pixel_values=pixels)
+        """Pixels [1, 3, H, W] to what `amrg.models.graph.tower.OUTPUTS` names; W is any multiple of `BLOCK`."""
+        out = self.vision_tower.read(pixels)
         maps, at = out.maps, out.candidates.clamp(min=0)
         logits = torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1)
         return (
@@ -78,6 +79,7 @@ def _traced(model: Any) -> Any:
         program = torch.onnx.export(
             GraphModule(model.cpu()).eval(),
             (torch.zeros(1, config.num_channels, config.image_size, config.image_size),),
+            dynamic_shapes=({3: BLOCK * torch.export.Dim("blocks", min=1, max=config.image_size // BLOCK)},),
             dynamo=True,
             verbose=False,
             opset_version=OPSET,

@@ -18,6 +18,7 @@ import onnxruntime
 from amrg.core.errors import first_line
 from amrg.core.threads import map_in_threads
 from amrg.models.checkpoint import GRAPH
+from amrg.models.embedded.candidates import BACKGROUND, CELL, columns_read
 from amrg.models.errors import ModelError
 
 WEIGHTS = "weights_sha256"
@@ -77,6 +78,9 @@ class GraphTower:
         return map_in_threads(lambda image: self._observe_view(pixels(image)), images)
 
     def _observe_view(self, view: Floats) -> ObservedView:
-        out: list[Any] = self._session.run(list(OUTPUTS), {INPUT: view[None]})
-        tokens, cells, places, boxes, suspicion = (values[0] for values in out)
+        columns = columns_read(view[0] > BACKGROUND)
+        out: list[Any] = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(view[None, :, :, :columns])})
+        tokens, narrow, places, boxes, suspicion = (values[0] for values in out)
+        before, across = columns // CELL, view.shape[2] // CELL
+        cells = np.where(narrow < 0, narrow, narrow // before * across + narrow % before)
         return ObservedView(tokens, cells, places, boxes, float(suspicion))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, product
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from pydantic import Field
@@ -39,7 +40,7 @@ from amrg.training.embedded.exam_maker import BreastPool, Exam, ExamMaker
 from amrg.training.embedded.language_metrics import Reader
 from amrg.training.embedded.language_stage import Prompts, language_loss, start_projector
 from amrg.training.embedded.loop import Schedule, StageRun
-from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, draw_shards, jobs, load_shard
+from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, DrawnExams, draw_shards, load_shard
 from amrg.training.embedded.wordings import Wording, dmid_texts, instruction
 from amrg.training.guard.distance import fit_guard
 from amrg.training.tower.batches import drawn_views
@@ -56,6 +57,12 @@ CORPUS_FROM, CORPUS_STEPS = 1_000_000, 200  # steps whose exams the tokenizer is
 STAGES = ("tower-small", "tower-full", "language-first", "language")
 
 
+class LanguageExams(DrawnExams):
+    """Phantoms for the language model, and their share of its exams."""
+
+    share: float = Field(gt=0)
+
+
 class EmbeddedRecipe(Value):
     """Everything that determines the embedded model. Saved with its weights.
 
@@ -65,15 +72,14 @@ class EmbeddedRecipe(Value):
 
     software: str = __version__
     tower: TowerRecipe = TowerRecipe()
-    language_rich_first_seed: int = 100_000
-    language_rich_exams: int = Field(500, gt=0)
-    language_screening_first_seed: int = 600_000
-    language_screening_exams: int = Field(700, gt=0)
-    held_out_first_seed: int = 900_000
-    held_out_exams: int = Field(100, gt=0)
-    rich_share: float = 0.3
-    screening_share: float = 0.35
-    film_share: float = 0.35
+    language_exams: tuple[LanguageExams, ...] = (
+        LanguageExams(population="rich", first_seed=100_000, exams=500, share=0.15),
+        LanguageExams(population="screening", first_seed=600_000, exams=700, share=0.2),
+        LanguageExams(population="varied-rich", first_seed=110_000, exams=500, share=0.12),
+        LanguageExams(population="varied-screening", first_seed=610_000, exams=1500, share=0.23),
+    )
+    film_share: float = 0.3
+    held_out: DrawnExams = DrawnExams(population="screening", first_seed=900_000, exams=100)
     film_versions: int = Field(2, gt=0)
     few_views: int = Field(200, ge=0)  # steps of the first language round with mostly one view or one breast
     language_first: Schedule = Schedule(
@@ -84,16 +90,23 @@ class EmbeddedRecipe(Value):
     )
 
 
+class Phantoms(NamedTuple):
+    """Shards of phantoms: those that are only measured on, and those of the language model by their parts."""
+
+    held_out: list[DrawJob]
+    language: list[tuple[LanguageExams, list[DrawJob]]]
+
+
 def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) -> None:
     """From films and phantoms to a checkpoint folder with its recipe and training logs."""
     started = time.monotonic()
     plan = draw_phantoms(recipe, folder / "exams")
     towers = train_tower(recipe.tower, films, folder)
-    points = [choose_operating_points(recipe, films, folder, tower, plan["held out"]) for tower in towers]
+    points = [choose_operating_points(recipe, films, folder, tower, plan.held_out) for tower in towers]
     run, tokenizer, make = train_language(recipe, films, folder, towers, plan)
     assemble(run, tokenizer, out)
     written_phrases(make, tokenizer).save(out)
-    fit_guard(load_base(str(out)), films, plan["held out"]).save(out)
+    fit_guard(load_base(str(out)), films, plan.held_out).save(out)
     export_graph(out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (out / "operating-points.json").write_text(json.dumps(points[-1], indent=2) + "\n", encoding="utf-8")
@@ -115,15 +128,12 @@ def training_sets(films: Path, held_out: int) -> list[TrainingSet]:
     return found
 
 
-def draw_phantoms(recipe: EmbeddedRecipe, folder: Path) -> dict[str, list[DrawJob]]:
+def draw_phantoms(recipe: EmbeddedRecipe, folder: Path) -> Phantoms:
     """Shards of the phantoms that the tower is not trained on; missing ones are drawn."""
-    parts = {
-        "held out": ("screening", recipe.held_out_first_seed, recipe.held_out_exams),
-        "rich": ("rich", recipe.language_rich_first_seed, recipe.language_rich_exams),
-        "screening": ("screening", recipe.language_screening_first_seed, recipe.language_screening_exams),
-    }
-    plan = {name: jobs(folder, *part, ENCODING) for name, part in parts.items()}
-    todo = [job for part in plan.values() for job in part]
+    plan = Phantoms(
+        recipe.held_out.jobs(folder, ENCODING), [(part, part.jobs(folder, ENCODING)) for part in recipe.language_exams]
+    )
+    todo = [*plan.held_out, *(job for _, part in plan.language for job in part)]
     for done, job in enumerate(draw_shards(todo), 1):
         log.info("drawn %d of %d shards (%s)", done, len(todo), job.stem.name)
     return plan
@@ -143,7 +153,7 @@ def choose_operating_points(
 
 
 def train_language(
-    recipe: EmbeddedRecipe, films: Path, folder: Path, towers: Towers, plan: dict[str, list[DrawJob]]
+    recipe: EmbeddedRecipe, films: Path, folder: Path, towers: Towers, plan: Phantoms
 ) -> tuple[StageRun, PreTrainedTokenizerFast, ExamMaker]:
     """Train the language model: on tokens of the first tower, which may be long before the last one is there, then on
     those of the last."""
@@ -158,27 +168,24 @@ def train_language(
         model = model or fresh_model(tokenizer, schedule.seed)
         model.model.vision_tower.load_state_dict(tower.state_dict())
         run = StageRun(model, schedule, folder / name)
-        held_out = BreastPool(drawn_breasts(tower, plan["held out"]), complete=True)
-        exams = ExamMaker([(1.0, held_out)], schedule.seed, few_views=0).full_exams(recipe.held_out_exams // 2)
+        held_out = BreastPool(drawn_breasts(tower, plan.held_out), complete=True)
+        exams = ExamMaker([(1.0, held_out)], schedule.seed, few_views=0).full_exams(recipe.held_out.exams // 2)
         train_round(run, make, tokenizer, exams)
         model.load_state_dict(run.averaged_state())
     return run, tokenizer, make
 
 
 def language_pools(
-    recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, plan: dict[str, list[DrawJob]]
+    recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, plan: Phantoms
 ) -> list[tuple[float, BreastPool]]:
     """Drawn and real breasts as a tower encodes them, with their shares."""
     real = []
     for version in range(min(recipe.film_versions, recipe.tower.versions)):
         views = film_views(films, folder / "views", version, SIZE, recipe.tower.held_out)
         trained = [view for view in views if view.film.fold != recipe.tower.held_out]
-        real += film_breasts(tower, trained, folder / "tokens" / f"films-v{version}")
-    return [
-        (recipe.rich_share, BreastPool(drawn_breasts(tower, plan["rich"]), complete=True)),
-        (recipe.screening_share, BreastPool(drawn_breasts(tower, plan["screening"]), complete=True)),
-        (recipe.film_share, BreastPool(real, complete=False)),
-    ]
+        real += film_breasts(tower, trained, folder / "tokens" / f"views-v{version}")
+    drawn = [(part.share, BreastPool(drawn_breasts(tower, shards), complete=True)) for part, shards in plan.language]
+    return [*drawn, (recipe.film_share, BreastPool(real, complete=False))]
 
 
 def stored_tokenizer(folder: Path, make: ExamMaker, shared: Path) -> PreTrainedTokenizerFast:

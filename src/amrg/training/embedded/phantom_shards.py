@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from amrg.birads import Finding, Laterality, Report, View
+from amrg.core.values import Value
 from amrg.imaging import frame_breast
 from amrg.models.views import ViewEncoding, box_to_image, model_image
 from amrg.phantom import (
@@ -19,6 +21,8 @@ from amrg.phantom import (
     FAINT_SCREENING,
     RICH,
     SCREENING,
+    VARIED_RICH,
+    VARIED_SCREENING,
     DrawnView,
     PhantomExam,
     Population,
@@ -31,6 +35,8 @@ POPULATIONS: dict[str, Population] = {
     "rich": RICH,
     "faint-screening": FAINT_SCREENING,
     "faint-rich": FAINT_RICH,
+    "varied-screening": VARIED_SCREENING,
+    "varied-rich": VARIED_RICH,
 }
 SHARD = 50  # exams per shard: the most that an interruption loses per process
 
@@ -77,6 +83,18 @@ VIEW_ORDER: tuple[tuple[Laterality, View], ...] = (
     (Laterality.RIGHT, View.MLO),
     (Laterality.LEFT, View.MLO),
 )
+
+
+class DrawnExams(Value):
+    """Phantoms of one population, a seed each from the first on."""
+
+    population: str
+    first_seed: int = Field(ge=0)
+    exams: int = Field(gt=0)
+
+    def jobs(self, folder: Path, encoding: ViewEncoding) -> list[DrawJob]:
+        """Their shards."""
+        return jobs(folder, self.population, self.first_seed, self.exams, encoding)
 
 
 def jobs(folder: Path, population: str, first: int, count: int, encoding: ViewEncoding) -> list[DrawJob]:

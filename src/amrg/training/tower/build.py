@@ -21,11 +21,12 @@ from amrg.core.values import Value
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.views import Channels, Hanging, ViewEncoding
 from amrg.training.embedded.loop import Schedule, StageRun
-from amrg.training.embedded.phantom_shards import DrawJob, draw_shards, jobs, load_shard
+from amrg.training.embedded.phantom_shards import DrawnExams, draw_shards, load_shard
 from amrg.training.tower.batches import Pool, TowerBatches, drawn_views
 from amrg.training.tower.depthwise import fix_depthwise
 from amrg.training.tower.film_metrics import film_metrics, read_views
 from amrg.training.tower.film_shards import UNMARKED, FilmView, film_views
+from amrg.training.tower.labelled_views import LabelledView
 from amrg.training.tower.loss import tower_loss
 from amrg.training.tower.pretrained import load_pretrained, pretrained_weights
 
@@ -51,13 +52,21 @@ class TowerRecipe(Value):
 
     software: str = __version__
     held_out: int = Field(0, ge=0, lt=5)
-    versions: int = Field(3, ge=1)
-    drawn_exams: int = Field(3000, ge=0)
-    drawn_first_seeds: tuple[tuple[str, int], ...] = (("faint-rich", 0), ("rich", 10_000), ("screening", 510_000))
-    film_share: float = 0.40
+    versions: int = Field(5, ge=1)
+    drawn: tuple[DrawnExams, ...] = (
+        DrawnExams(population="faint-rich", first_seed=0, exams=1000),
+        DrawnExams(population="rich", first_seed=10_000, exams=1000),
+        DrawnExams(population="screening", first_seed=510_000, exams=1000),
+    )
+    varied: tuple[DrawnExams, ...] = (
+        DrawnExams(population="varied-rich", first_seed=20_000, exams=600),
+        DrawnExams(population="varied-screening", first_seed=520_000, exams=600),
+    )
+    film_share: float = 0.42
     digital_share: float = 0.10
     unmarked_share: float = 0.06  # digital views with an outcome and no marks; normal ones, most of all
-    drawn_share: float = 0.44
+    drawn_share: float = 0.21
+    varied_share: float = 0.21
     small_size: int = 384
     small: Schedule = Schedule(steps=2600, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
     full: Schedule = Schedule(steps=2700, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
@@ -92,7 +101,8 @@ def tower_data(recipe: TowerRecipe, films: Path, folder: Path) -> TowerData:
     versions = [film_views(films, folder / "views", v, ENCODING.size, recipe.held_out) for v in range(recipe.versions)]
     measured = [v for v in versions[0] if v.film.fold == recipe.held_out]
     trained = [v for version in versions for v in version if v.film.fold != recipe.held_out]
-    return TowerData(_pools(recipe, trained, _draw(recipe, folder / "exams")), measured)
+    drawn, varied = (_draw(parts, folder / "exams") for parts in (recipe.drawn, recipe.varied))
+    return TowerData(_pools(recipe, trained, drawn, varied), measured)
 
 
 def train_small(recipe: TowerRecipe, data: TowerData, folder: Path) -> MammogramTower:
@@ -114,23 +124,28 @@ def _copy(tower: MammogramTower) -> MammogramTower:
     return made
 
 
-def _draw(recipe: TowerRecipe, folder: Path) -> list[DrawJob]:
-    """Shards of phantoms, as many of each population; missing ones are drawn."""
-    each = recipe.drawn_exams // len(recipe.drawn_first_seeds)
-    plan = [job for name, first in recipe.drawn_first_seeds for job in jobs(folder, name, first, each, ENCODING)]
+def _draw(parts: Sequence[DrawnExams], folder: Path) -> list[LabelledView]:
+    """Views of phantoms; missing ones are drawn."""
+    plan = [job for part in parts for job in part.jobs(folder, ENCODING)]
     for done, job in enumerate(draw_shards(plan), 1):
         log.info("drawn %d of %d shards (%s)", done, len(plan), job.stem.name)
-    return plan
+    return [view for job in plan for view in drawn_views(load_shard(job))]
 
 
-def _pools(recipe: TowerRecipe, films: Sequence[FilmView], drawn: Sequence[DrawJob]) -> list[Pool]:
+def _pools(
+    recipe: TowerRecipe,
+    films: Sequence[FilmView],
+    drawn: Sequence[LabelledView],
+    varied: Sequence[LabelledView],
+) -> list[Pool]:
     """Films, digital views and phantoms by their shares."""
     by_source = {source: [v.labelled for v in films if v.film.source == source] for source in SOURCES}
     made = [
         Pool(recipe.film_share, by_source["cbis"]),
         Pool(recipe.digital_share, by_source["cesm"]),
         Pool(recipe.unmarked_share, by_source[UNMARKED]),
-        Pool(recipe.drawn_share, [view for job in drawn for view in drawn_views(load_shard(job))]),
+        Pool(recipe.drawn_share, drawn),
+        Pool(recipe.varied_share, varied),
     ]
     return [pool for pool in made if pool.views and pool.share > 0]
 

@@ -1,7 +1,8 @@
 """Real views framed once for the tower and stored as memory-mapped images, in several versions.
 
-Version 0 is every image as it is; from version 1 on, lesions were exchanged for tissue and lesions of other patients
-pasted in (`amrg.training.tower.films.Collage`). Same folder of films, same bytes.
+Version 0 is every image as it is. Later versions are as from other devices (`amrg.training.tower.film_devices`), and in
+even ones lesions were exchanged for tissue and lesions of other patients pasted in
+(`amrg.training.tower.films.Collage`). Same folder of films, same bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from amrg.birads import Laterality, View
 from amrg.imaging import NippleView, find_nipple
+from amrg.training.tower.film_devices import other_device
 from amrg.training.tower.films import Collage, FilmScene, Lesion, ListedFilm, frame_scene, read_films, read_scene
 from amrg.training.tower.labelled_views import (
     LISTED,
@@ -85,7 +87,7 @@ def film_views(films: Path, cache: Path, version: int, size: int, held_out: int,
     Of patients in the fold `held_out` there is only version 0, and none of their lesions is pasted into others.
     """
     listed = [(i, film) for i, film in enumerate(usable_films(films)) if version == 0 or film.fold != held_out]
-    stem = cache / f"films-v{version}-{size}-without-{held_out}"
+    stem = cache / f"views-v{version}-{size}-without-{held_out}"
     if not stem.with_suffix(".json").is_file():
         work = [FilmJob(films, i, version, size, held_out) for i, _ in listed]
         _write(stem, work, processes)
@@ -125,7 +127,10 @@ def _scene(film: ListedFilm, job: FilmJob) -> FilmScene:
     scene = read_scene(film)
     if job.version == 0:
         return scene
-    return _collage(job.films, job.held_out).version(scene, np.random.default_rng((job.version, job.index)))
+    rng = np.random.default_rng((job.version, job.index))
+    if job.version % 2 == 0:
+        scene = _collage(job.films, job.held_out).version(scene, rng)
+    return other_device(scene, rng)
 
 
 def _labelled(film: ListedFilm, image: npt.NDArray[np.uint8], lesions: Sequence[Lesion]) -> LabelledView:

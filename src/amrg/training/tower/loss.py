@@ -13,11 +13,12 @@ from torch.nn import functional
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
 from amrg.models.embedded.mammogram_tower import MammogramTower, ViewMaps
-from amrg.training.tower.labelled_views import LabelledView
+from amrg.training.tower.labelled_views import LabelledView, Source
 from amrg.training.tower.place_targets import IGNORE, PLACES, PlaceTargets, place_targets
 
 COMMON = frozenset({Kind.MASS, Kind.CALCIFICATIONS})
 WEIGHT_RARE, WEIGHT_BOX, WEIGHT_ATTRIBUTE, WEIGHT_COMPOSITION, WEIGHT_SUSPICION = 0.5, 0.5, 0.25, 0.5, 0.3
+BESIDE = 0.12  # of a stated density, the share of either neighbour: readers draw the lines in different places
 LEAST_POSITIVE = 8.0  # cells: a batch with fewer does not count them for more
 
 
@@ -44,9 +45,20 @@ def collate_views(views: Sequence[LabelledView]) -> ViewBatch:
         _stack(targets, "weights"),
         {name: torch.from_numpy(np.stack([t.attributes[name] for t in targets])) for name in ATTRIBUTES},
         _stack(targets, "boxes"),
-        torch.tensor([IGNORE if v.composition is None else COMPOSITIONS.index(v.composition) for v in views]),
+        torch.tensor([composition_target(v) for v in views]),
         torch.tensor([float("nan") if v.suspicion is None else v.suspicion for v in views]),
     )
+
+
+def composition_target(view: LabelledView) -> list[float]:
+    """A share for each composition: all of it for a drawn one, which is known; NaN where none is stated."""
+    if view.composition is None:
+        return [float("nan")] * len(COMPOSITIONS)
+    stated = COMPOSITIONS.index(view.composition)
+    beside = 0.0 if view.source is Source.DRAWN else BESIDE
+    shares = [beside if abs(i - stated) == 1 else 0.0 for i in range(len(COMPOSITIONS))]
+    shares[stated] = 1.0 - sum(shares)
+    return shares
 
 
 def _stack(targets: Sequence[PlaceTargets], name: str) -> Tensor:
@@ -113,7 +125,7 @@ def _whole(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
     assert found.composition is not None
     assert found.suspicion is not None
     parts = {}
-    if (known := batch.composition != IGNORE).any():
+    if (known := ~batch.composition.isnan().any(1)).any():
         loss = functional.cross_entropy(found.composition.float()[known], batch.composition[known])
         parts["composition"] = WEIGHT_COMPOSITION * loss
     if (known := ~batch.suspicion.isnan()).any():
