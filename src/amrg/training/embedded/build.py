@@ -75,8 +75,8 @@ class EmbeddedRecipe(Value):
     language_exams: tuple[LanguageExams, ...] = (
         LanguageExams(population="rich", first_seed=100_000, exams=500, share=0.15),
         LanguageExams(population="screening", first_seed=600_000, exams=700, share=0.2),
-        LanguageExams(population="varied-rich", first_seed=110_000, exams=500, share=0.12),
-        LanguageExams(population="varied-screening", first_seed=610_000, exams=1500, share=0.23),
+        LanguageExams(population="varied-rich", first_seed=110_000, exams=350, share=0.12),
+        LanguageExams(population="varied-screening", first_seed=610_000, exams=1000, share=0.23),
     )
     film_share: float = 0.3
     held_out: DrawnExams = DrawnExams(population="screening", first_seed=900_000, exams=100)

@@ -69,7 +69,7 @@ class TowerRecipe(Value):
     varied_share: float = 0.21
     small_size: int = 384
     small: Schedule = Schedule(steps=2600, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
-    full: Schedule = Schedule(steps=2700, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
+    full: Schedule = Schedule(steps=5500, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
 
 
 class Towers(NamedTuple):
