@@ -90,7 +90,7 @@ class EmbeddedRecipe(Value):
     )
 
 
-class Phantoms(NamedTuple):
+class DrawnPlan(NamedTuple):
     """Shards of phantoms: those that are only measured on, and those of the language model by their parts."""
 
     held_out: list[DrawJob]
@@ -128,9 +128,9 @@ def training_sets(films: Path, held_out: int) -> list[TrainingSet]:
     return found
 
 
-def draw_phantoms(recipe: EmbeddedRecipe, folder: Path) -> Phantoms:
+def draw_phantoms(recipe: EmbeddedRecipe, folder: Path) -> DrawnPlan:
     """Shards of the phantoms that the tower is not trained on; missing ones are drawn."""
-    plan = Phantoms(
+    plan = DrawnPlan(
         recipe.held_out.jobs(folder, ENCODING), [(part, part.jobs(folder, ENCODING)) for part in recipe.language_exams]
     )
     todo = [*plan.held_out, *(job for _, part in plan.language for job in part)]
@@ -153,7 +153,7 @@ def choose_operating_points(
 
 
 def train_language(
-    recipe: EmbeddedRecipe, films: Path, folder: Path, towers: Towers, plan: Phantoms
+    recipe: EmbeddedRecipe, films: Path, folder: Path, towers: Towers, plan: DrawnPlan
 ) -> tuple[StageRun, PreTrainedTokenizerFast, ExamMaker]:
     """Train the language model: on tokens of the first tower, which may be long before the last one is there, then on
     those of the last."""
@@ -176,7 +176,7 @@ def train_language(
 
 
 def language_pools(
-    recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, plan: Phantoms
+    recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, plan: DrawnPlan
 ) -> list[tuple[float, BreastPool]]:
     """Drawn and real breasts as a tower encodes them, with their shares."""
     real = []

@@ -18,7 +18,7 @@ from amrg.training.tower.place_targets import IGNORE, PLACES, PlaceTargets, plac
 
 COMMON = frozenset({Kind.MASS, Kind.CALCIFICATIONS})
 WEIGHT_RARE, WEIGHT_BOX, WEIGHT_ATTRIBUTE, WEIGHT_COMPOSITION, WEIGHT_SUSPICION = 0.5, 0.5, 0.25, 0.5, 0.3
-BESIDE = 0.12  # of a stated density, the share of either neighbour: readers draw the lines in different places
+NEIGHBOUR = 0.12  # of a stated density, the share of either neighbour: readers draw the lines in different places
 LEAST_POSITIVE = 8.0  # cells: a batch with fewer does not count them for more
 
 
@@ -55,8 +55,8 @@ def composition_target(view: LabelledView) -> list[float]:
     if view.composition is None:
         return [float("nan")] * len(COMPOSITIONS)
     stated = COMPOSITIONS.index(view.composition)
-    beside = 0.0 if view.source is Source.DRAWN else BESIDE
-    shares = [beside if abs(i - stated) == 1 else 0.0 for i in range(len(COMPOSITIONS))]
+    neighbour = 0.0 if view.source is Source.DRAWN else NEIGHBOUR
+    shares = [neighbour if abs(i - stated) == 1 else 0.0 for i in range(len(COMPOSITIONS))]
     shares[stated] = 1.0 - sum(shares)
     return shares
 
