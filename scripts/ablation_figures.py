@@ -18,11 +18,11 @@ from amrg.birads import Kind
 from amrg.metrics.intervals import interval
 from amrg.models.embedded.attributes import KINDS
 from amrg.models.embedded.mammogram_tower import MammogramTower
-from amrg.training.embedded.build import EmbeddedRecipe, draw_phantoms
+from amrg.training.embedded.build import EmbeddedRecipe
 from amrg.training.embedded.loop import Schedule
-from amrg.training.embedded.phantom_shards import load_shard
+from amrg.training.embedded.phantom_shards import draw_shards, load_shard
 from amrg.training.tower.batches import drawn_views
-from amrg.training.tower.build import OPTIMISER, TowerRecipe, tower_data, train_small
+from amrg.training.tower.build import ENCODING, OPTIMISER, TowerRecipe, tower_data, train_small
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import FilmView
 from amrg.training.tower.labelled_views import LabelledView
@@ -116,8 +116,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="that of `make model`, so that phantoms and views are made once")
     parser.add_argument("--steps", type=int, default=800)
     given = parser.parse_args()
-    phantoms = draw_phantoms(EmbeddedRecipe(), given.folder / "exams")["held out"]
-    drawn = [view for job in phantoms[:1] for view in drawn_views(load_shard(job))]
+    held_out = EmbeddedRecipe().held_out.jobs(given.folder / "exams", ENCODING)[:1]
+    drawn = [view for job in draw_shards(held_out) for view in drawn_views(load_shard(job))]
     small = Schedule(steps=given.steps, peak_learning_rate=6e-4, warmup_steps=100, **OPTIMISER)
     for name, shares in SHARES.items():
         recipe = TowerRecipe.model_validate({"small_size": SIZE, "small": small, **shares})

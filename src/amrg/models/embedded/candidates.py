@@ -21,9 +21,10 @@ SAME_PLACE = 0.5  # share of the smaller of two boxes that the other covers, fro
 
 def columns_read(breast: npt.NDArray[np.bool_]) -> int:
     """How many columns of a view the tower reads; `breast` is bool [H, W], chest wall at the left."""
+    columns: int = breast.shape[1]
     last = np.flatnonzero(breast.any(0))
     needed = int(last[-1]) + 1 + MARGIN if len(last) else 0
-    return min(breast.shape[1], max(BLOCK, -(-needed // BLOCK) * BLOCK))
+    return min(columns, max(BLOCK, -(-needed // BLOCK) * BLOCK))
 
 
 @dataclass(frozen=True)

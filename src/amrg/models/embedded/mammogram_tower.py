@@ -280,8 +280,11 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
         return torch.cat([view[:, None], places], 1)
 
 
-def _together(read: Sequence[MammogramTowerOutput], columns: int) -> MammogramTowerOutput:
-    """Views of several widths as one output of `columns` cells across; nothing is found where nothing was read."""
+def _together(read: Sequence[Any], columns: int) -> MammogramTowerOutput:
+    """Outputs of several widths, every field of them set, as one of `columns` cells across.
+
+    Nothing is found where nothing was read.
+    """
     maps = [one.maps for one in read]
     return MammogramTowerOutput(
         torch.cat([one.last_hidden_state for one in read]),
