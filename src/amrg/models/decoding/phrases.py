@@ -22,7 +22,7 @@ from amrg.core.files import atomic_write
 from amrg.models.errors import ModelError
 
 FILE_NAME = "phrases.json"
-LONGEST = 16  # tokens of a draft
+LONGEST = 8  # tokens of a draft
 CONTEXT = 8  # tokens before it that are looked for
 SURE = 0.3  # share of the places found that must agree on the next token
 SHARED = 4  # tokens of a run that must be shared

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
@@ -59,8 +61,7 @@ class PromptWriter:
         """Token ids of the prompt of a study with these views, up to the start of the model's turn."""
         content = [item for view in views for item in ({"type": "text", "text": view_name(*view)}, {"type": "image"})]
         content.append({"type": "text", "text": self.settings.full_instruction})
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        text = environment.from_string(self.template).render(
+        text = _compiled(self.template).render(
             messages=[{"role": "user", "content": content}], bos_token=BEGIN, add_generation_prompt=True
         )
         expanded = f"\n\n{BEGIN_OF_IMAGE}{IMAGE * self.image_tokens}{END_OF_IMAGE}\n\n"
@@ -75,6 +76,12 @@ class PromptWriter:
         """The text of an answer's tokens."""
         text: str = self.tokenizer.decode(list(numbers), skip_special_tokens=True)
         return text.strip()
+
+
+@lru_cache(maxsize=4)
+def _compiled(template: str) -> Template:
+    """A chat template, compiled once a process: that takes as long as two readings of the decoder."""
+    return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(template)
 
 
 def _number(tokenizer: Tokenizer, token: str) -> int:

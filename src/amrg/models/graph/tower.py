@@ -75,12 +75,12 @@ class GraphTower:
 
     def observe(self, images: Sequence[Image], pixels: Callable[[Image], Floats]) -> list[ObservedView]:
         """What the tower says of each view; `pixels` makes an image what the graph takes, [3, H, W] in -1..1."""
-        return map_in_threads(lambda image: self._observe_view(pixels(image)), images)
+        return map_in_threads(lambda image: self._observe_view(image, pixels), images)
 
-    def _observe_view(self, view: Floats) -> ObservedView:
-        columns = columns_read(view[0] > BACKGROUND)
-        out: list[Any] = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(view[None, :, :, :columns])})
+    def _observe_view(self, image: Image, pixels: Callable[[Image], Floats]) -> ObservedView:
+        columns = columns_read(pixels(image[..., :1])[0] > BACKGROUND)
+        out: list[Any] = self._session.run(list(OUTPUTS), {INPUT: pixels(image[:, :columns])[None]})
         tokens, narrow, places, boxes, suspicion = (values[0] for values in out)
-        before, across = columns // CELL, view.shape[2] // CELL
+        before, across = columns // CELL, image.shape[1] // CELL
         cells = np.where(narrow < 0, narrow, narrow // before * across + narrow % before)
         return ObservedView(tokens, cells, places, boxes, float(suspicion))
