@@ -18,7 +18,7 @@ import torch
 
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.load import load_model
-from amrg.training.embedded.phantom_shards import draw_shards, jobs, load_shard
+from amrg.training.embedded.phantom_shards import DrawnExams, draw_shards, load_shard
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING
 from amrg.training.tower.film_metrics import auroc
@@ -60,7 +60,8 @@ def _class_of(suspicion: float | None) -> str:
 
 def phantoms(count: int, folder: Path) -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
     """Source, class and framed image of every view of screening phantoms, classed by what the view shows."""
-    for job in draw_shards(jobs(folder, "screening", FIRST_SEED, count, ENCODING)):
+    exams = DrawnExams(population="screening", first_seed=FIRST_SEED, exams=count)
+    for job in draw_shards(exams.jobs(folder, ENCODING)):
         for view in drawn_views(load_shard(job)):
             yield "drawn", _class_of(view.suspicion), view.image
 

@@ -81,10 +81,15 @@ def tone(film: Film, x: Plane) -> Plane:
     x = np.where(x > 0.9, 1.15 - 0.25 * np.exp(-(x - 0.9) / 0.25), x)
     x = np.power(x / np.float32(1.15), np.float32(film.gamma))
     if film.steepness:
-        k, m = film.steepness, film.middle
-        low, high = 1 / (1 + np.exp(k * m)), 1 / (1 + np.exp(-k * (1 - m)))
-        x = (1 / (1 + np.exp(-k * (x - m))) - low) / (high - low)
+        x = s_curve(x, film.steepness, film.middle)
     return single(film.low + (film.high - film.low) * x)
+
+
+def s_curve(x: Plane, steepness: float, middle: float) -> Plane:
+    """A logistic curve about `middle` that leads 0 to 0 and 1 to 1."""
+    low, high = 1 / (1 + np.exp(steepness * middle)), 1 / (1 + np.exp(-steepness * (1 - middle)))
+    curved: Plane = (1 / (1 + np.exp(-steepness * (x - middle))) - low) / (high - low)
+    return curved
 
 
 def _noise(rng: np.random.Generator, film: Film, shape: tuple[int, ...], pitch: float) -> Plane:

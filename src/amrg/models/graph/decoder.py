@@ -144,7 +144,7 @@ class DecoderState:
 
 
 def _halves(x: Floats) -> tuple[Floats, Floats]:
-    """Both halves of the last axis; `np.split` takes ten times as long."""
+    """Both halves of the last axis; `np.split` took a tenth of a reading (lab notes)."""
     middle = x.shape[-1] // 2
     return x[..., :middle], x[..., middle:]
 

@@ -80,7 +80,7 @@ class PromptWriter:
 
 @lru_cache(maxsize=4)
 def _compiled(template: str) -> Template:
-    """A chat template, compiled once a process: that takes as long as two readings of the decoder."""
+    """A chat template, compiled once a process and not for every study."""
     return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(template)
 
 

@@ -94,13 +94,9 @@ class DrawnExams(Value):
 
     def jobs(self, folder: Path, encoding: ViewEncoding) -> list[DrawJob]:
         """Their shards."""
-        return jobs(folder, self.population, self.first_seed, self.exams, encoding)
-
-
-def jobs(folder: Path, population: str, first: int, count: int, encoding: ViewEncoding) -> list[DrawJob]:
-    """Split `count` exams into shards."""
-    starts = range(first, first + count, SHARD)
-    return [DrawJob(folder, population, s, min(SHARD, first + count - s), encoding) for s in starts]
+        end = self.first_seed + self.exams
+        starts = range(self.first_seed, end, SHARD)
+        return [DrawJob(folder, self.population, s, min(SHARD, end - s), encoding) for s in starts]
 
 
 def draw_shards(todo: list[DrawJob], processes: int = 2) -> Iterator[DrawJob]:

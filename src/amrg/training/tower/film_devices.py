@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from amrg.phantom.film import s_curve
 from amrg.training.tower.films import FilmScene, Pixels
 
 GAMMA, CURVED, STEEPNESS, MIDDLE = (0.7, 1.5), 0.5, (1.5, 5.0), (0.35, 0.6)
@@ -33,10 +34,7 @@ def _tone(x: Pixels, rng: np.random.Generator) -> Pixels:
     x = x ** np.float32(np.exp(rng.uniform(*np.log(GAMMA))))
     if rng.random() >= CURVED:
         return x
-    k, middle = np.float32(rng.uniform(*STEEPNESS)), np.float32(rng.uniform(*MIDDLE))
-    ends = 1 / (1 + np.exp(-k * (np.array([0, 1], np.float32) - middle)))
-    curved: Pixels = (1 / (1 + np.exp(-k * (x - middle))) - ends[0]) / (ends[1] - ends[0])
-    return curved
+    return s_curve(x, rng.uniform(*STEEPNESS), rng.uniform(*MIDDLE)).astype(np.float32)
 
 
 def _sharpness(x: Pixels, rng: np.random.Generator) -> Pixels:
