@@ -1,7 +1,7 @@
 """Metrics by the confidence threshold of findings: the table of docs/decisions/0008-low-confidence-findings.md.
 
-Run as `.venv/bin/python scripts/evidence_figures.py [COUNT]`. Exams are held-out phantoms from seed 900,000: the
-embedded model was not trained on them, and its card is measured on others.
+Run as `.venv/bin/python scripts/evidence_figures.py [COUNT] [POPULATION]`. Exams are held-out phantoms from 900,000:
+the embedded model was not trained on them, and its card is measured on others.
 """
 
 from __future__ import annotations
@@ -12,40 +12,43 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from amrg.birads import Report, parse
+from amrg.birads import Report, read_answer
 from amrg.generation.drafting import prepare, view_candidates
-from amrg.generation.engines.local import LocalEngine, load_engine
+from amrg.generation.engines.base import Engine, Unanswered
+from amrg.generation.engines.loading import load_engine
 from amrg.generation.evidence import remove_duplicates, remove_low_confidence
-from amrg.generation.places import locate_findings
+from amrg.generation.places import follow_boxes, locate_findings
 from amrg.imaging import read_studies
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.metric import by_name
 from amrg.metrics.validation import draft_pair
-from amrg.phantom import SCREENING, Size, draw_exam, write_exam
+from amrg.phantom import SCREENING, SHIFTED, Population, Size, draw_exam, write_exam
 
 FIRST_SEED = 900_000
-THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8)
+POPULATIONS = {"screening": SCREENING, "shifted": SHIFTED}
+THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 RATES = ("birads_accuracy_7_worst", "abnormal_sensitivity_0_3_4_5_6", "abnormal_specificity_0_3_4_5_6")
 
 
-def drafted(engine: LocalEngine, seed: int) -> tuple[Report, Report]:
+def drafted(engine: Engine, seed: int, population: Population) -> tuple[Report, Report]:
     """The truth of an exam, and its draft with places before any finding is removed for low confidence."""
-    exam = draw_exam(seed, Size.SMALL, SCREENING)
+    exam = draw_exam(seed, Size.SMALL, population)
     with tempfile.TemporaryDirectory() as folder:
         write_exam(exam, Path(folder))
         (study,) = read_studies(Path(folder)).studies
         prepared = prepare(study, engine.settings)
     (generation,) = engine.generate([prepared.request])
+    assert not isinstance(generation, Unanswered)
     assert generation.features is not None  # the embedded model's tower locates findings
     views = view_candidates(prepared, generation.features)
-    located = locate_findings(parse(generation.text).report, views, prepared.encoding)
+    located = locate_findings(read_answer(generation.text).report, views, prepared.encoding)
     return exam.truth, remove_duplicates(located).report
 
 
 def row(name: str, drafts: Sequence[tuple[Report, Report]], threshold: float | None) -> str:
     """One row of the table; nothing is removed where `threshold` is None."""
     reports = [
-        (truth, report if threshold is None else remove_low_confidence(report, threshold).report)
+        (truth, follow_boxes(report if threshold is None else remove_low_confidence(report, threshold).report)[0])
         for truth, report in drafts
     ]
     pairs = [replace(draft_pair(str(i), truth, ""), report=report) for i, (truth, report) in enumerate(reports)]
@@ -59,9 +62,11 @@ def row(name: str, drafts: Sequence[tuple[Report, Report]], threshold: float | N
 def main() -> None:
     """Draft the exams once, and print a row a threshold."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    name = sys.argv[2] if len(sys.argv) > 2 else "screening"
     engine = load_engine()
-    drafts = [drafted(engine, seed) for seed in range(FIRST_SEED, FIRST_SEED + count)]
-    print(f"{count} exams from seed {FIRST_SEED}, {sum(len(truth.findings) for truth, _ in drafts)} true findings")
+    drafts = [drafted(engine, seed, POPULATIONS[name]) for seed in range(FIRST_SEED, FIRST_SEED + count)]
+    found = sum(len(truth.findings) for truth, _ in drafts)
+    print(f"{count} {name} exams from seed {FIRST_SEED}, {found} true findings")
     print("| threshold | F1 by place | not in the truth | of a kind not there | BI-RADS | sensitivity | specificity |")
     print("|" + "---|" * 7)
     print(row("none", drafts, None))

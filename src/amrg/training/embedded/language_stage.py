@@ -13,6 +13,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.models.settings import user_turn
 from amrg.training.embedded.exam_maker import Exam, Views
+from amrg.training.embedded.precision import cpu_autocast
 
 IGNORE = -100
 NOISE = 0.02
@@ -85,7 +86,7 @@ def language_loss(
     """Cross-entropy of the answers' tokens, given the image tokens."""
     batch = collate_exams(exams, prompts, model.config.get_text_config().pad_token_id)
     labels = batch.pop("labels")
-    with torch.autocast("cpu", torch.bfloat16):
+    with cpu_autocast():
         features = project(model, torch.cat([e.tokens for e in exams]))
         hidden = model.model(
             **batch,

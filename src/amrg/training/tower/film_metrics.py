@@ -14,6 +14,7 @@ from amrg.birads import Kind
 from amrg.models.embedded.attributes import COMPOSITIONS, KINDS
 from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import MammogramTower
+from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.augmenting import place_view, usual_placement
 from amrg.training.tower.film_shards import COLUMNS, FilmView
 from amrg.training.tower.loss import collate_views
@@ -40,7 +41,7 @@ def read_views(tower: MammogramTower, views: Sequence[FilmView], size: int, batc
         placed = [
             place_view(v.labelled, usual_placement(v.labelled, size), columns) for v in views[start : start + batch]
         ]
-        with torch.autocast("cpu", torch.bfloat16):
+        with cpu_autocast():
             found = tower.predict(collate_views(placed).pixels)
         assert found.lesion is not None
         assert found.malignant is not None

@@ -13,6 +13,7 @@ from torch.nn import functional
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
 from amrg.models.embedded.mammogram_tower import MammogramTower, ViewMaps
+from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.labelled_views import LabelledView, Source
 from amrg.training.tower.place_targets import IGNORE, PLACES, PlaceTargets, place_targets
 
@@ -67,7 +68,7 @@ def _stack(targets: Sequence[PlaceTargets], name: str) -> Tensor:
 
 def tower_loss(tower: MammogramTower, batch: ViewBatch) -> tuple[Tensor, Mapping[str, float]]:
     """The sum of all parts, and each of them; a part that no view of the batch has a target for is absent."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with cpu_autocast():
         found = tower.predict(batch.pixels)
     parts = {
         "places": _places(found, batch),

@@ -17,6 +17,7 @@ from amrg.birads import Kind
 from amrg.models.embedded.attributes import KINDS
 from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
+from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.labelled_views import LabelledView, PlacedLesion
 from amrg.training.tower.place_targets import LESION, PLACES
 from amrg.training.tower.reading import pixel_batches
@@ -87,7 +88,7 @@ def read_candidates(
 ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]]:
     """Of every view: logits float32 [candidates, places], and the middles of their cells [candidates, 2] in pixels."""
     for pixels in pixel_batches(views, size):
-        with torch.autocast("cpu", torch.bfloat16):
+        with cpu_autocast():
             out: MammogramTowerOutput = tower(pixels)
         yield from _candidates(out)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
+from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.labelled_views import LabelledView
 from amrg.training.tower.place_targets import PLACES
 from amrg.training.tower.reading import pixel_batches
@@ -73,7 +74,7 @@ def _evidence(tower: MammogramTower, views: Sequence[LabelledView], size: int) -
     """Logits [views, 2]: of the suspicion, and of the surest malignant place."""
     found = []
     for pixels in pixel_batches(views, size):
-        with torch.autocast("cpu", torch.bfloat16):
+        with cpu_autocast():
             out: MammogramTowerOutput = tower(pixels)
         assert out.maps is not None
         assert out.maps.suspicion is not None
