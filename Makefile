@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak bench-service large-object test test-slow check-install lint model guard guard-figures model-card film-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak bench-service large-object test test-slow check-install lint model guard guard-figures model-card film-figures drawn-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -162,6 +162,19 @@ example: $(READY)
 	$(BIN)/amrg benchmark run --data $(EXAMPLE)/test --split all-test --train-data $(EXAMPLE)/train --out $(EXAMPLE)/run
 	cp $(EXAMPLE)/run/report.html $(EXAMPLE)/run/manifest.json docs/example
 	$(BIN)/amrg benchmark table $(EXAMPLE)/run > docs/example/table.md
+
+# docs/show/drawn.md: a thousand drawn exams with blind baselines and perturbed images, and 300 of another population.
+drawn-figures: $(READY)
+	$(BIN)/amrg phantom $(SHOW)/drawn-baselines --count 300 --seed 40000 --size small --workers 2
+	$(BIN)/amrg phantom $(SHOW)/drawn-thousand --count 1000 --seed 2000001 --size small --workers 2
+	$(BIN)/amrg phantom $(SHOW)/drawn-other --population shifted --count 300 --seed 2600001 --size small --workers 2
+	for set in baselines thousand other; do $(BIN)/amrg data import phantom $(SHOW)/drawn-$$set --out $(SHOW)/$$set || exit 1; done
+	for set in thousand other; do \
+	  test -f $(SHOW)/$$set/splits/all-test.json || $(BIN)/amrg data split $(SHOW)/$$set all-test || exit 1; \
+	done
+	$(BIN)/amrg benchmark run --data $(SHOW)/thousand --split all-test --train-data $(SHOW)/baselines --out $(SHOW)/run-thousand
+	$(BIN)/amrg benchmark run --data $(SHOW)/other --split all-test --train-data $(SHOW)/baselines --perturbed 0 --out $(SHOW)/run-other
+	$(BIN)/python scripts/drawn_figures.py $(SHOW)/run-thousand $(SHOW)/run-other
 
 # The results in docs/show: the embedded model tuned to another report style and to another site's images. An hour.
 show-data: $(READY)

@@ -53,28 +53,6 @@ def test_a_place_missed_on_one_view_is_not_called_a_one_view_finding() -> None:
     assert finding.views == ()
 
 
-@pytest.mark.parametrize(
-    ("kind", "on_cc", "on_mlo", "expected"),
-    [
-        (Kind.MASS, 0.8, 0.8, 0.8),
-        (Kind.MASS, 0.9, 0.5, 0.75),  # odds of 9 and 1: 3
-        (Kind.MASS, 0.75, 0.1, 0.5),  # not marked there: odds of 3 and, at the floor, 1 / 3
-        (Kind.MASS, 1.0, 0.25, 0.998),  # a probability of 1 counts as just below
-        (Kind.ASYMMETRY, 0.75, 0.1, 0.75),  # seen on one view by definition
-    ],
-)
-def test_a_finding_is_as_probable_as_the_views_of_its_breast_say_together(
-    kind: Kind, on_cc: float, on_mlo: float, expected: float
-) -> None:
-    views = [
-        replace(_view(Laterality.LEFT, {}), view=view, candidates=(candidate((16, 16, 32, 32), probability, [kind]),))
-        for view, probability in ((View.CC, on_cc), (View.MLO, on_mlo))
-    ]
-    finding = Finding(kind=kind, laterality=Laterality.LEFT)
-    (located,) = locate_findings(Report(findings=(finding,)), views, ENCODING).findings
-    assert located.probability == pytest.approx(expected, abs=1e-3)
-
-
 def test_a_box_is_the_candidates_own_in_pixels_of_the_original() -> None:
     view = _view(Laterality.LEFT, {})
     edges = (10.5, 30.0, 17.25, 41.0)

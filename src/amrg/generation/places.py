@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.special import expit, logit
 
 from amrg.birads import Finding, Kind, Laterality, Location, PlaceChange, Report, View, ViewBox
 from amrg.birads.placement import agrees, quadrant_by_boxes
@@ -17,10 +16,6 @@ from amrg.models import ViewEncoding, box_from_image
 from amrg.models.embedded.candidates import Candidate, places_of
 
 FLOOR = 0.25  # probability below which a candidate marks nothing
-SUREST = 1 - 1e-6  # a probability of 1 has no logit
-ON_ONE_VIEW = frozenset({Kind.ASYMMETRY, Kind.AXILLARY_NODE})
-"""Kinds that need not be on every view of a breast: an asymmetry is on one by definition (BI-RADS), the axilla on the
-oblique view."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +41,7 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
     """The report with a box a view and a probability for every finding that the tower locates.
 
     The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where
-    it is said to be, in the order of probability where that decides nothing. A finding's probability is that of its
-    places on all views of its breast together (decision 0008); of a kind that may be on one view, that of the best.
+    it is said to be, in the order of probability where that decides nothing.
     """
     regions: dict[int, list[Region]] = defaultdict(list)
     for view in views:
@@ -118,16 +112,8 @@ def _located(finding: Finding, regions: Sequence[Region], views: int) -> Finding
     boxes = tuple(region.box for region in regions)
     # A place missed on one view does not mean that the finding is visible on the other alone, so that is not stated.
     everywhere = tuple(b.view for b in boxes) if len(boxes) == views else ()
-    probabilities = [region.probability for region in regions] + [FLOOR] * (views - len(regions))
-    stated = max(probabilities) if finding.kind in ON_ONE_VIEW else _over_views(probabilities)
-    return finding.model_copy(update={"boxes": boxes, "probability": stated, "views": everywhere})
-
-
-def _over_views(probabilities: Sequence[float]) -> float:
-    """One probability of a finding that every view of its breast should show: the mean of the views' logits."""
-    if len(set(probabilities)) == 1:
-        return probabilities[0]
-    return float(expit(np.mean(logit(np.clip(probabilities, FLOOR, SUREST)))))
+    best = max(region.probability for region in regions)
+    return finding.model_copy(update={"boxes": boxes, "probability": best, "views": everywhere})
 
 
 def _regions(view: ViewCandidates, kind: Kind, encoding: ViewEncoding, nipple: NippleView | None) -> list[Region]:
