@@ -35,7 +35,6 @@ def measured_pictures(films: Path, folder: Path, recipe: GuardRecipe) -> Measure
     if not cache.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         pictures = [*mammograms(films, recipe.exams), *other_pictures(films, recipe.each, recipe.photographs)]
-        log.info("measuring %d pictures", len(pictures))
         made = measure_all(pictures)
         np.savez(cache, kinds=np.array(made.kinds), is_mammogram=made.is_mammogram, numbers=made.numbers)
     with np.load(cache) as stored:

@@ -17,7 +17,8 @@ HIDDEN = 32
 STEPS = 1500
 BATCH = 256
 NOISE = 0.25  # deviations, added to every measure: no single one decides
-EXTREME = 0.01  # of each class; the limit is midway between both, so that unlike collections have room
+EXTREME = 0.01  # of each class, between which the limit is
+LIMIT = 0.25  # of the way from other pictures to mammograms: unlike collections have room (decision 0025)
 
 
 class _Network(nn.Module):
@@ -48,7 +49,7 @@ def fit_likeness(measured: Measured) -> MammogramCheck:
     likeness = check.likeness(measured.numbers)
     lowest = np.quantile(likeness[measured.is_mammogram], EXTREME)
     highest = np.quantile(likeness[~measured.is_mammogram], 1 - EXTREME)
-    layers["last.bias"] = layers["last.bias"] - (lowest + highest) / 2
+    layers["last.bias"] = layers["last.bias"] - (highest + LIMIT * (lowest - highest))
     return check
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from amrg.training.guard.pages import PAGES, photograph, photographs_in
 from amrg.training.guard.shapes import Rng
 from amrg.training.tower.films import ListedFilm, read_films, read_scene
 
+log = logging.getLogger("amrg.training")
 DRAWN_FIRST_SEED = 1_500_000
 _DARKEST = 1e-3
 
@@ -76,8 +78,12 @@ def other_pictures(films: Path, each: int, photographs: str) -> Iterator[Picture
 def measure_all(pictures: Iterable[Picture], processes: int = 2) -> Measured:
     """Make and measure pictures; the same list, the same numbers."""
     listed = list(pictures)
+    rows = []
     with get_context("spawn").Pool(processes) as pool:
-        rows = list(pool.imap(_measure, listed, chunksize=16))
+        for row in pool.imap(_measure, listed, chunksize=16):
+            rows.append(row)
+            if len(rows) % 500 == 0:
+                log.info("measured %d of %d pictures", len(rows), len(listed))
     read = [(p, row) for p, row in zip(listed, rows, strict=True) if row is not None]
     return Measured(
         tuple(p.kind for p, _ in read),
