@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import log
@@ -227,6 +228,24 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing is logged."""
 
 
+class _Server(ThreadingHTTPServer):
+    """A server whose open connections end with it, as those of a process do: none is answered after that."""
+
+    def __init__(self, port: int, handler: type[_Handler]) -> None:
+        super().__init__(("127.0.0.1", port), handler)
+        self._connections: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in self._connections:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 def trust(url: str, known: KnownAnswers) -> None:
     """Keep a record by which the server is trusted, as `amrg model check` does, in the user's state folder."""
     save_agreement(
@@ -250,7 +269,7 @@ def trust(url: str, known: KnownAnswers) -> None:
 @contextmanager
 def serving(rules: Rules, port: int = 0) -> Iterator[str]:
     """The URL of a server that answers by rule, on a free port or the one named, for as long as the block lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"rules": rules}))
+    server = _Server(port, type("Handler", (_Handler,), {"rules": rules}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -141,7 +141,7 @@ def test_a_server_that_is_gone_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0.0)
     given = rules()
     with serving(given) as url:
-        engine = connect(url, given.known)
+        engine = connect(url, given.known, max_batch=1)
     with pytest.raises(ModelError, match="no answer after 5 tries"):
         list(engine.generate(requests(3)))
 
