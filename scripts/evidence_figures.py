@@ -22,10 +22,9 @@ from amrg.imaging import read_studies
 from amrg.metrics.clinical.suite import clinical_metrics
 from amrg.metrics.metric import by_name
 from amrg.metrics.validation import draft_pair
-from amrg.phantom import SCREENING, SHIFTED, Population, Size, draw_exam, write_exam
+from amrg.phantom import POPULATIONS, Population, Size, draw_exam, write_exam
 
 FIRST_SEED = 900_000
-POPULATIONS = {"screening": SCREENING, "shifted": SHIFTED}
 THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
 RATES = ("birads_accuracy_7_worst", "abnormal_sensitivity_0_3_4_5_6", "abnormal_specificity_0_3_4_5_6")
 
