@@ -57,7 +57,7 @@ def test_a_spoilt_mammogram_is_none(kind: str, phantom: Pixels) -> None:
 
 
 def test_the_likeness_is_what_it_was_by_plain_arithmetic(phantom: Pixels) -> None:
-    """As before the copy of the search was shared, powers were products, and the gradient was computed once."""
+    """As before the copy was shared and powers were products: the code gave the old weights' values, then these."""
     check, exam = mammogram_check(), draw_exam(2_500_001, Size.SMALL, POPULATIONS["screening"])
     views = [(v.pixels.astype(np.float32) / np.float32(2**v.bits_stored - 1), v.laterality) for v in exam.views]
     found = [check.of_picture(pixels, side) for pixels, side in views]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,8 @@ from amrg.models.embedded.attributes import COMPOSITIONS, KINDS
 from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.training.embedded.precision import cpu_autocast
-from amrg.training.tower.augmenting import place_view, usual_placement
-from amrg.training.tower.film_shards import COLUMNS, FilmView
-from amrg.training.tower.loss import collate_views
+from amrg.training.tower.film_shards import FilmView
+from amrg.training.tower.reading import pixel_batches
 
 SLACK = 4.0  # pixels that a place may be outside of a box
 
@@ -36,18 +36,15 @@ class Reading:
 @torch.inference_mode()
 def read_views(tower: MammogramTower, views: Sequence[FilmView], size: int, batch: int = 8) -> Iterator[Reading]:
     """Every view at `size` rows."""
-    columns = round(COLUMNS * size)
-    for start in range(0, len(views), batch):
-        placed = [
-            place_view(v.labelled, usual_placement(v.labelled, size), columns) for v in views[start : start + batch]
-        ]
+    remaining = iter(views)
+    for pixels in pixel_batches([v.labelled for v in views], size, batch):
         with cpu_autocast():
-            found = tower.predict(collate_views(placed).pixels)
+            found = tower.predict(pixels)
         assert found.lesion is not None
         assert found.malignant is not None
         assert found.kinds is not None
         assert found.composition is not None
-        for i, view in enumerate(views[start : start + batch]):
+        for i, view in enumerate(islice(remaining, len(pixels))):
             yield Reading(
                 found.lesion[i].float().sigmoid().numpy(),
                 found.kinds[i, KINDS.index(Kind.MASS)].float().sigmoid().numpy(),

@@ -17,10 +17,9 @@ from amrg.birads import Kind
 from amrg.models.embedded.attributes import KINDS
 from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
-from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.labelled_views import LabelledView, PlacedLesion
 from amrg.training.tower.place_targets import LESION, PLACES
-from amrg.training.tower.reading import pixel_batches
+from amrg.training.tower.reading import read_batches
 
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box
 LEAST = 5  # lesions of a kind, of which a threshold can be chosen
@@ -87,9 +86,7 @@ def read_candidates(
     tower: MammogramTower, views: Sequence[LabelledView], size: int
 ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]]:
     """Of every view: logits float32 [candidates, places], and the middles of their cells [candidates, 2] in pixels."""
-    for pixels in pixel_batches(views, size):
-        with cpu_autocast():
-            out: MammogramTowerOutput = tower(pixels)
+    for out in read_batches(tower, views, size):
         yield from _candidates(out)
 
 

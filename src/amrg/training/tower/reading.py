@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
+from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.augmenting import place_view, usual_placement
 from amrg.training.tower.film_shards import COLUMNS
 from amrg.training.tower.labelled_views import LabelledView
@@ -18,3 +20,11 @@ def pixel_batches(views: Sequence[LabelledView], size: int, batch: int = 8) -> I
     for start in range(0, len(views), batch):
         placed = [place_view(v, usual_placement(v, size), columns) for v in views[start : start + batch]]
         yield collate_views(placed).pixels
+
+
+def read_batches(tower: MammogramTower, views: Sequence[LabelledView], size: int) -> Iterator[MammogramTowerOutput]:
+    """What the tower makes of all views, a batch at a time."""
+    for pixels in pixel_batches(views, size):
+        with cpu_autocast():
+            out: MammogramTowerOutput = tower(pixels)
+        yield out

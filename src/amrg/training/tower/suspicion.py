@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
-from amrg.training.embedded.precision import cpu_autocast
+from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.training.tower.labelled_views import LabelledView
 from amrg.training.tower.place_targets import PLACES
-from amrg.training.tower.reading import pixel_batches
+from amrg.training.tower.reading import read_batches
 
 MALIGNANT = 1  # place
 ITERATIONS = 100
@@ -73,9 +72,7 @@ def fit_suspicion(evidence: Tensor, views: Sequence[LabelledView]) -> SuspicionF
 def _evidence(tower: MammogramTower, views: Sequence[LabelledView], size: int) -> Tensor:
     """Logits [views, 2]: of the suspicion, and of the surest malignant place."""
     found = []
-    for pixels in pixel_batches(views, size):
-        with cpu_autocast():
-            out: MammogramTowerOutput = tower(pixels)
+    for out in read_batches(tower, views, size):
         assert out.maps is not None
         assert out.maps.suspicion is not None
         assert out.maps.malignant is not None
