@@ -52,6 +52,18 @@ def test_points_go_there_and_back(x: float, y: float, side: Laterality) -> None:
     np.testing.assert_allclose(framed.to_original(*framed.to_framed(x, y)), (x, y), atol=1e-6)
 
 
+@settings(derandomize=True, deadline=None, max_examples=25)
+@given(trim=st.integers(0, 40), size=st.sampled_from([64, 80, 96]))
+def test_a_mirrored_breast_is_framed_alike(trim: int, size: int) -> None:
+    film = _film(Laterality.LEFT)[trim // 3 :, : 320 - trim]
+    left = frame_breast(film, Laterality.LEFT, size)
+    right = frame_breast(film[:, ::-1], Laterality.RIGHT, size)
+    for layer in ("pixels", "contrast", "detail", "breast"):
+        np.testing.assert_array_equal(getattr(right, layer)[:, ::-1], getattr(left, layer))
+    x, y = right.to_original(0, size / 2)
+    assert (film.shape[1] - x, y) == pytest.approx(left.to_original(size, size / 2))
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_an_empty_film_is_framed_whole(value: float) -> None:
     framed = frame_breast(np.full((300, 200), value, np.float32), Laterality.LEFT, 64)

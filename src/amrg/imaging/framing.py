@@ -33,6 +33,18 @@ class FramedBreast:
     top: float
     step: float
 
+    def mirrored(self, columns: int) -> FramedBreast:
+        """The same breast in the mirrored original image, which has so many columns."""
+        return FramedBreast(
+            pixels=np.ascontiguousarray(self.pixels[:, ::-1]),
+            contrast=np.ascontiguousarray(self.contrast[:, ::-1]),
+            detail=np.ascontiguousarray(self.detail[:, ::-1]),
+            breast=np.ascontiguousarray(self.breast[:, ::-1]),
+            left=columns - self.left - len(self.pixels) * self.step,
+            top=self.top,
+            step=self.step,
+        )
+
     def to_original(self, x: float, y: float) -> tuple[float, float]:
         """A point of the frame in pixels of the original image."""
         return self.left + x * self.step, self.top + y * self.step
@@ -49,16 +61,22 @@ Window = tuple[float, float, float]
 def frame_breast(picture: PresentationImage | Pixels, laterality: Laterality, size: int) -> FramedBreast:
     """Frame a presentation image, [H, W] in 0..1, bright = dense, in a square of `size` pixels.
 
-    Where no breast is found the whole image is framed, so that nothing is lost.
+    A right breast is framed as a left one in the mirrored image: a mirrored image is framed alike, bit for bit. Where
+    no breast is found the whole image is framed, so that nothing is lost.
     """
     image = as_image(picture)
-    mask, scale = find_breast(image, laterality)
+    if laterality is Laterality.RIGHT:
+        return _frame_left(image.mirrored(), size).mirrored(image.shape[1])
+    return _frame_left(image, size)
+
+
+def _frame_left(image: PresentationImage, size: int) -> FramedBreast:
+    """See `frame_breast`: of a breast with its chest wall at the left."""
+    mask, scale = find_breast(image, Laterality.LEFT)
     rows, columns = _extent(mask, scale, image.shape)
     height, width = rows.stop - rows.start, columns.stop - columns.start
     side = max(height, width)
-    top = rows.start - (side - height) / 2
-    left = columns.stop - side if laterality is Laterality.RIGHT else columns.start
-    window = (float(left), float(top), float(side))
+    window = (float(columns.start), float(rows.start - (side - height) / 2), float(side))
     coarse = (window[0] / scale, window[1] / scale, window[2] / scale)
     (shape,) = _resample(as_image(mask.astype(np.float32)), coarse, (size,))
     breast = shape > 0.5
@@ -78,6 +96,9 @@ def frame_breast(picture: PresentationImage | Pixels, laterality: Laterality, si
 def breast_extent(picture: PresentationImage | Pixels, laterality: Laterality) -> tuple[slice, slice]:
     """Rows and columns of a presentation image that contain its breast; all of them where none is found."""
     image = as_image(picture)
+    if laterality is Laterality.RIGHT:
+        rows, columns = breast_extent(image.mirrored(), Laterality.LEFT)
+        return rows, slice(image.shape[1] - columns.stop, image.shape[1] - columns.start)
     mask, scale = find_breast(image, laterality)
     return _extent(mask, scale, image.shape)
 
@@ -89,7 +110,10 @@ def find_breast(picture: PresentationImage | Pixels, laterality: Laterality) -> 
     opened away, and labels, which are separate, fall out.
     """
     image = as_image(picture)
-    return image.cached(("breast", laterality), lambda: _search(image, laterality))
+    if laterality is Laterality.RIGHT:
+        mask, scale = find_breast(image.mirrored(), Laterality.LEFT)
+        return mask[:, ::-1], scale
+    return image.cached("breast", lambda: _search(image))
 
 
 def search_size(shape: tuple[int, int]) -> tuple[int, int]:
@@ -102,12 +126,11 @@ def _search_scale(shape: tuple[int, int]) -> float:
     return max(1.0, shape[0] / SEARCH)
 
 
-def _search(image: PresentationImage, laterality: Laterality) -> tuple[Mask, float]:
-    """See `find_breast`."""
+def _search(image: PresentationImage) -> tuple[Mask, float]:
+    """See `find_breast`: of a breast with its chest wall at the left."""
     scale = _search_scale(image.shape)
     small = image.reduced(search_size(image.shape))
-    level = _background(small)
-    bright = _without_borders(small > level, laterality)
+    bright = _without_borders(small > _background(small))
     opened = dilate(erode(bright, 6), 6)
     labels, count = ndimage.label(opened)
     if count == 0:
@@ -129,23 +152,18 @@ def _background(small: Pixels) -> float:
     return mode + min(max(0.025, 6 * noise), 0.5 * max(tissue - mode, 0.02))
 
 
-def _without_borders(bright: Mask, laterality: Laterality) -> Mask:
-    """Cut bright frames along the edges of the film: lines that are bright almost from end to end."""
+def _without_borders(bright: Mask) -> Mask:
+    """Cut bright frames along the edges of the film: lines that are bright almost from end to end.
+
+    Not at the left, the chest wall, where tissue may well be bright from end to end.
+    """
     cut = bright.copy()
     reach = max(2, round(0.04 * min(bright.shape)))
-    for axis in (0, 1):
+    for axis, edges in ((0, (range(reach), range(-reach, 0))), (1, (range(-reach, 0),))):
         along = bright.mean(1 - axis)
-        for edge in (range(reach), range(len(along) - reach, len(along))):
-            lines = [i for i in edge if along[i] > 0.9]
-            if axis == 1 and _is_chest_wall(edge, len(along), laterality):
-                continue
-            np.moveaxis(cut, axis, 0)[lines] = False
+        for edge in edges:
+            np.moveaxis(cut, axis, 0)[[i for i in edge if along[i] > 0.9]] = False
     return cut
-
-
-def _is_chest_wall(edge: range, columns: int, laterality: Laterality) -> bool:
-    """Whether an edge's columns are at the chest wall, where tissue may well be bright from end to end."""
-    return (edge.stop == columns) is (laterality is Laterality.RIGHT)
 
 
 def _extent(mask: Mask, scale: float, shape: tuple[int, ...]) -> tuple[slice, slice]:

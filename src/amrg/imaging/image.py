@@ -125,6 +125,10 @@ class PresentationImage:
         hidden = None if self.hidden is None else np.rot90(self.hidden, turned)[:, ::step]
         return PresentationImage(np.rot90(self.codes, turned)[:, ::step], self.table, hidden)
 
+    def mirrored(self) -> PresentationImage:
+        """The image mirrored left to right, made once: what it caches is there for the next who asks."""
+        return self.cached("mirrored", lambda: self.hung(0, flipped=True))
+
     def columns(self, start: int) -> PresentationImage:
         """The image from a column on."""
         hidden = None if self.hidden is None else self.hidden[:, start:]

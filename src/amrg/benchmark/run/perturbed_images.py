@@ -27,7 +27,7 @@ class Mirrored(Mammogram):
         Raises:
             ImagingError: the file is missing or not readable.
         """
-        return self.of.image().hung(0, True)
+        return self.of.image().mirrored()
 
     def to_file(self, x: float, y: float) -> tuple[float, float]:
         """A point of `pixels` on the file's own grid."""

@@ -46,23 +46,15 @@ def _copy(image: PresentationImage, laterality: Laterality) -> tuple[Pixels, Mas
 
     Where that is the copy that the breast was searched in already, both are taken from there.
     """
-    mirrored = laterality is Laterality.RIGHT
-    whole = image.hung(0, mirrored)
+    whole = image.mirrored() if laterality is Laterality.RIGHT else image
     trimmed = _without_padding(whole)
     height, width = trimmed.shape
     factor = SIDE / max(height, width)
     size = (max(32, round(width * factor)), max(32, round(height * factor)))
-    if trimmed is whole and size == search_size(image.shape) and not (mirrored and _has_ties(width, size[0])):
-        step = -1 if mirrored else 1
-        mask, _ = find_breast(image, laterality)
-        return np.ascontiguousarray(image.reduced(size)[:, ::step]), np.ascontiguousarray(mask[:, ::step])
+    if trimmed is whole and size == search_size(image.shape):
+        return whole.reduced(size), find_breast(whole, Laterality.LEFT)[0]
     small = trimmed.resample([ResizedPart(size, (0, 0, width, height), smooth=factor >= 1)])[0]
     return small, find_breast(small, Laterality.LEFT)[0]
-
-
-def _has_ties(width: int, reduced: int) -> bool:
-    """Whether some pixel's middle is where two of a reduced row meet: it counts to the right one, mirrored or not."""
-    return bool((2 * np.arange(1, reduced) * width % (2 * reduced) == reduced).any())
 
 
 def _without_padding(image: PresentationImage) -> PresentationImage:
