@@ -64,9 +64,9 @@ class CategoryChange(Value):
 
 
 class PlaceChange(Value):
-    """A quadrant that boxes contradicted, and the one that they show instead.
+    """A quadrant that boxes did not show, and the one that they show instead.
 
-    `finding` is as drafted; `views` are those whose boxes contradicted it.
+    `finding` is as drafted; `views` are those whose boxes show it.
     """
 
     finding: Finding

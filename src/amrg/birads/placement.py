@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, radians, tan
 
 from amrg.birads.lexicon import Depth, Laterality, Quadrant, View
@@ -19,6 +19,7 @@ FROM_THE_SIDE = frozenset({View.MLO, View.ML, View.LM, View.LMO})
 
 _CLEAR = 0.07  # shares of the way from nipple to chest wall: nearer to the nipple line than this, either half is right
 _OFF_AXIS = 0.3  # farther from the nipple line than this is not central
+_CENTRAL = 0.05  # nearer to the nipple line than this on views of both kinds is central
 _OBLIQUE_LINE = {View.MLO: tan(radians(20)), View.LMO: tan(radians(20))}  # the nipple line rises to the muscle
 _THIRDS = {Depth.ANTERIOR: (-inf, 1 / 3), Depth.MIDDLE: (1 / 3, 2 / 3), Depth.POSTERIOR: (2 / 3, inf)}
 _DEPTH_SLACK = {View.MLO: 1 / 4, View.LMO: 1 / 4}  # an oblique view shows a place at another depth than one from above
@@ -76,17 +77,45 @@ def agrees(location: Location, box: ViewBox) -> bool:
 def quadrant_by_boxes(finding: Finding) -> Quadrant | None:
     """The finding's quadrant, each half that its boxes contradict replaced by the half that they show.
 
-    As it is said for several lesions alike, of which the boxes may be one, and next to a clock face.
+    On the nipple line of a view from above and of one from the side it is central, or retroareolar in the anterior
+    third; far off it, it is neither. As it is said for several lesions alike, of which the boxes may be one, and next
+    to a clock face.
     """
     quadrant = finding.location.quadrant
-    if quadrant is None or finding.multiple or finding.location.clock is not None:
+    if quadrant is None or quadrant in _TAIL or finding.multiple or finding.location.clock is not None:
         return quadrant
     halves = {half for box in finding.boxes if (half := half_of_box(box)) is not None}
+    if quadrant in _ON_AXIS:
+        is_far = any(half_of_box(box, _OFF_AXIS) is not None for box in finding.boxes)
+        return _quadrant_of(halves, quadrant) if is_far else quadrant
+    if _is_central(finding.boxes):
+        return Quadrant.RETROAREOLAR if finding.location.depth is Depth.ANTERIOR else Quadrant.CENTRAL
     for half in halves:
         opposite = _OPPOSITE[half]
-        if opposite not in halves and quadrant in _HALVES[opposite] - _TAIL:
+        if opposite not in halves and quadrant in _HALVES[opposite]:
             quadrant = Quadrant(quadrant.value.replace(opposite.value, half.value))
     return quadrant
+
+
+def _quadrant_of(halves: set[Quadrant], otherwise: Quadrant) -> Quadrant:
+    """The quadrant that is in all of some halves; `otherwise` where none is, as two of them are opposite."""
+    if any(_OPPOSITE[half] in halves for half in halves):
+        return otherwise
+    return Quadrant(" ".join(half.value for half in _OPPOSITE if half in halves))
+
+
+def _is_central(boxes: Sequence[ViewBox]) -> bool:
+    """Whether boxes from above and from the side are all on the nipple line."""
+    views = {box.view for box in boxes}
+    return bool(views & FROM_ABOVE and views & FROM_THE_SIDE) and all(_is_on_line(box) for box in boxes)
+
+
+def _is_on_line(box: ViewBox) -> bool:
+    """Whether a box's middle is nearer to the nipple line than `_CENTRAL`; that of an oblique view rises halfway."""
+    if box.off_nipple_line is None or box.behind_nipple is None:
+        return False
+    rise = max(0.0, box.behind_nipple) * _OBLIQUE_LINE.get(box.view, 0.0)
+    return abs(box.off_nipple_line - rise / 2) < _CENTRAL
 
 
 def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:

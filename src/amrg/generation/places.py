@@ -59,20 +59,21 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
 
 
 def follow_boxes(report: Report) -> tuple[Report, tuple[PlaceChange, ...]]:
-    """The report with every quadrant that a box contradicts replaced by the one that the boxes show."""
+    """The report with every quadrant that its boxes do not show replaced by the one that they show."""
     findings = tuple(_moved(finding) for finding in report.findings)
     changes = tuple(
-        PlaceChange(finding=before, quadrant=after.location.quadrant, views=_contradicting(before))
+        PlaceChange(finding=before, quadrant=after.location.quadrant, views=_showing(before))
         for before, after in zip(report.findings, findings, strict=True)
         if after is not before and after.location.quadrant is not None
     )
     return report.model_copy(update={"findings": findings}), changes
 
 
-def _contradicting(finding: Finding) -> tuple[tuple[Laterality, View], ...]:
-    """The views on which a finding's box is not in its quadrant."""
+def _showing(finding: Finding) -> tuple[tuple[Laterality, View], ...]:
+    """The views on which a finding's box is not in its quadrant; all of them where it is but too near to its border."""
     stated = Location(quadrant=finding.location.quadrant)
-    return tuple((box.laterality, box.view) for box in finding.boxes if not agrees(stated, box))
+    contradicting = [box for box in finding.boxes if not agrees(stated, box)]
+    return tuple((box.laterality, box.view) for box in contradicting or finding.boxes)
 
 
 def _moved(finding: Finding) -> Finding:

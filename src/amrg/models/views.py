@@ -13,7 +13,6 @@ from amrg.birads import Laterality, View, ViewBox
 from amrg.core.values import Value
 from amrg.imaging import FramedBreast, Mammogram, frame_breast
 
-
 STRETCHED_BY = 64  # rows that the range of a breast is measured on
 
 
