@@ -117,7 +117,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=800)
     given = parser.parse_args()
     held_out = EmbeddedRecipe().held_out.jobs(given.folder / "exams", ENCODING)[:1]
-    drawn = [view for job in draw_shards(held_out) for view in drawn_views(load_shard(job))]
+    draw_shards(held_out)
+    drawn = [view for job in held_out for view in drawn_views(load_shard(job))]
     small = Schedule(steps=given.steps, peak_learning_rate=6e-4, warmup_steps=100, **OPTIMISER)
     for name, shares in SHARES.items():
         recipe = TowerRecipe.model_validate({"small_size": SIZE, "small": small, **shares})

@@ -62,7 +62,9 @@ def _class_of(suspicion: float | None) -> str:
 def phantoms(count: int, folder: Path) -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
     """Source, class and framed image of every view of screening phantoms, classed by what the view shows."""
     exams = DrawnExams(population="screening", first_seed=FIRST_SEED, exams=count)
-    for job in draw_shards(exams.jobs(folder, ENCODING)):
+    jobs = exams.jobs(folder, ENCODING)
+    draw_shards(jobs)
+    for job in jobs:
         for view in drawn_views(load_shard(job)):
             yield "drawn", _class_of(view.suspicion), view.image
 

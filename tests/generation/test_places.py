@@ -98,6 +98,21 @@ def test_each_of_two_findings_gets_the_place_where_it_is_said_to_be() -> None:
     assert follow_boxes(placed) == (placed, ())
 
 
+def test_the_boxes_of_one_finding_are_of_one_depth() -> None:
+    """Of two masses one is near the chest wall, at the outer and lower side, and one near the nipple, inner and upper."""
+    cc = _view(Laterality.LEFT, {(1, 0): 0.9, (4, 3): 0.8})
+    mlo = replace(_view(Laterality.LEFT, {(1, 3): 0.9, (4, 0): 0.8}), view=View.MLO)
+    said = tuple(
+        Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=quadrant))
+        for quadrant in (Quadrant.UPPER_OUTER, Quadrant.LOWER_INNER)
+    )
+    report, _ = follow_boxes(locate_findings(Report(findings=said), [cc, mlo], ENCODING))
+    assert [f.location.quadrant for f in report.findings] == [Quadrant.LOWER_OUTER, Quadrant.UPPER_INNER]
+    for finding in report.findings:
+        first, second = (box.behind_nipple for box in finding.boxes)
+        assert first == pytest.approx(second)
+
+
 def test_a_place_follows_its_boxes_and_the_change_is_named() -> None:
     said = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.LOWER_INNER))
     view = _view(Laterality.LEFT, {(1, 1): 0.9})

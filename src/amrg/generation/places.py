@@ -16,6 +16,10 @@ from amrg.models import ViewEncoding, box_from_image
 from amrg.models.embedded.candidates import Candidate, places_of
 
 FLOOR = 0.25  # probability below which a candidate marks nothing
+_CONTRADICTED = 2.0  # of a place said, as negative logarithm: what is said is right about seven times of eight
+_DEPTH_SPREAD = 0.085  # of one lesion's depths on CC and MLO, in shares of the way from nipple to chest wall
+_OBLIQUE_DEPTH = {View.MLO: -0.07, View.LMO: -0.07}  # there that way is longer, as muscle is on the image
+_ORDER = 1e-3  # less than anything that decides
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,17 @@ class Region:
 def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: ViewEncoding) -> Report:
     """The report with a box a view and a probability for every finding that the tower locates.
 
-    The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where
-    it is said to be, in the order of probability where that decides nothing.
+    The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where it
+    is said to be and as deep as it is on the views before, in the order of probability where that decides nothing. One
+    lesion is about as far behind the nipple on a view from above as on one from the side.
     """
     regions: dict[int, list[Region]] = defaultdict(list)
     for view in views:
         nipple = find_nipple(view.framed.breast, view.laterality)
         for kind, members in _by_kind(report.findings, view.laterality).items():
+            before = [regions[member] for member in members]
             marked = _regions(view, kind, encoding, nipple)[: len(members)]
-            for member, region in _paired([report.findings[i] for i in members], marked):
+            for member, region in _paired([report.findings[i] for i in members], before, marked):
                 regions[members[member]].append(region)
     counts = {side: sum(view.laterality is side for view in views) for side in Laterality}
     findings = tuple(
@@ -93,19 +99,35 @@ def _by_kind(findings: Sequence[Finding], side: Laterality) -> dict[Kind, list[i
     return grouped
 
 
-def _paired(findings: Sequence[Finding], regions: Sequence[Region]) -> list[tuple[int, Region]]:
-    """Findings with their regions: as few as possible are somewhere else than said, and the order is kept if it can."""
+def _paired(
+    findings: Sequence[Finding], before: Sequence[Sequence[Region]], regions: Sequence[Region]
+) -> list[tuple[int, Region]]:
+    """Findings with their regions of a view, the likeliest together; `before` has their regions on other views.
+
+    Where all is as likely, in the order of the findings and of the probabilities.
+    """
     cost = np.array(
         [
-            [
-                (i - j) ** 2 + (0 if agrees(finding.location, region.box) else 1_000_000)
-                for j, region in enumerate(regions)
-            ]
-            for i, finding in enumerate(findings)
+            [_unlikely(finding, found, region) + _ORDER * (i - j) ** 2 for j, region in enumerate(regions)]
+            for i, (finding, found) in enumerate(zip(findings, before, strict=True))
         ]
     ).reshape(len(findings), len(regions))
     rows, columns = linear_sum_assignment(cost)
     return [(int(i), regions[j]) for i, j in zip(rows, columns, strict=True)]
+
+
+def _unlikely(finding: Finding, before: Sequence[Region], region: Region) -> float:
+    """How unlikely a region is to be a finding's, as negative logarithm; `before` are its regions on other views."""
+    contradicted = 0.0 if agrees(finding.location, region.box) else _CONTRADICTED
+    return contradicted + sum(_depths_differ(other.box, region.box) for other in before)
+
+
+def _depths_differ(box: ViewBox, other: ViewBox) -> float:
+    """How unlikely two boxes on different views are to be one lesion's, by how far they are behind the nipple."""
+    if box.behind_nipple is None or other.behind_nipple is None:
+        return 0.0
+    expected = _OBLIQUE_DEPTH.get(other.view, 0.0) - _OBLIQUE_DEPTH.get(box.view, 0.0)
+    return ((other.behind_nipple - box.behind_nipple - expected) / _DEPTH_SPREAD) ** 2 / 2
 
 
 def _located(finding: Finding, regions: Sequence[Region], views: int) -> Finding:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,6 +31,7 @@ from amrg.phantom import (
     draw_exam,
 )
 
+log = logging.getLogger("amrg.training")
 POPULATIONS: dict[str, Population] = {
     "screening": SCREENING,
     "rich": RICH,
@@ -99,14 +101,14 @@ class DrawnExams(Value):
         return [DrawJob(folder, self.population, s, min(SHARD, end - s), encoding) for s in starts]
 
 
-def draw_shards(todo: list[DrawJob], processes: int = 2) -> Iterator[DrawJob]:
-    """Draw the missing shards; yields each when it is done. Same seeds, same bytes."""
+def draw_shards(todo: Sequence[DrawJob], processes: int = 2) -> None:
+    """Draw the missing ones of some shards. Same seeds, same bytes."""
     missing = [job for job in todo if not job.stem.with_suffix(".json").is_file()]
-    yield from (job for job in todo if job not in missing)
     if not missing:
         return
     with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(_draw_shard, missing)
+        for done, job in enumerate(pool.imap_unordered(_draw_shard, missing), 1):
+            log.info("drawn %d of %d shards (%s)", done, len(missing), job.stem.name)
 
 
 def _draw_shard(job: DrawJob) -> DrawJob:

@@ -127,8 +127,7 @@ def _copy(tower: MammogramTower) -> MammogramTower:
 def _draw(parts: Sequence[DrawnExams], folder: Path) -> list[LabelledView]:
     """Views of phantoms; missing ones are drawn."""
     plan = [job for part in parts for job in part.jobs(folder, ENCODING)]
-    for done, job in enumerate(draw_shards(plan), 1):
-        log.info("drawn %d of %d shards (%s)", done, len(plan), job.stem.name)
+    draw_shards(plan)
     return [view for job in plan for view in drawn_views(load_shard(job))]
 
 
