@@ -99,7 +99,7 @@ def test_each_of_two_findings_gets_the_place_where_it_is_said_to_be() -> None:
 
 
 def test_the_boxes_of_one_finding_are_of_one_depth() -> None:
-    """Of two masses one is near the chest wall, at the outer and lower side, and one near the nipple, inner and upper."""
+    """Of two masses one is near the chest wall, outer and lower, and one near the nipple, inner and upper."""
     cc = _view(Laterality.LEFT, {(1, 0): 0.9, (4, 3): 0.8})
     mlo = replace(_view(Laterality.LEFT, {(1, 3): 0.9, (4, 0): 0.8}), view=View.MLO)
     said = tuple(

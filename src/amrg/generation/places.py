@@ -44,9 +44,9 @@ class Region:
 def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: ViewEncoding) -> Report:
     """The report with a box a view and a probability for every finding that the tower locates.
 
-    The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where it
-    is said to be and as deep as it is on the views before, in the order of probability where that decides nothing. One
-    lesion is about as far behind the nipple on a view from above as on one from the side.
+    The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where
+    it is said to be and as deep as it is on the views before, in the order of probability where that decides nothing.
+    One lesion is about as far behind the nipple on a view from above as on one from the side.
     """
     regions: dict[int, list[Region]] = defaultdict(list)
     for view in views:
