@@ -48,7 +48,7 @@ def half_of_box(box: ViewBox, clear: float = _CLEAR) -> Quadrant | None:
     """
     if box.off_nipple_line is None or box.behind_nipple is None:
         return None
-    over = box.off_nipple_line - max(0.0, box.behind_nipple) * _OBLIQUE_LINE.get(box.view, 0.0)
+    over = box.off_nipple_line - _most_rise(box.view, box.behind_nipple)
     names = _axis(box.view)
     if names is None:
         return None
@@ -114,8 +114,7 @@ def _is_on_line(box: ViewBox) -> bool:
     """Whether a box's middle is nearer to the nipple line than `_CENTRAL`; that of an oblique view rises halfway."""
     if box.off_nipple_line is None or box.behind_nipple is None:
         return False
-    rise = max(0.0, box.behind_nipple) * _OBLIQUE_LINE.get(box.view, 0.0)
-    return abs(box.off_nipple_line - rise / 2) < _CENTRAL
+    return abs(box.off_nipple_line - _most_rise(box.view, box.behind_nipple) / 2) < _CENTRAL
 
 
 def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
@@ -129,6 +128,11 @@ def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:
     if side is not None and place in OUTER | INNER:
         allowed &= left_half if (place in OUTER) == (side is Laterality.RIGHT) else right_half
     return allowed if place in UPPER | LOWER | OUTER | INNER else set()
+
+
+def _most_rise(view: View, behind_nipple: float) -> float:
+    """How far the nipple line may have risen so far behind the nipple; 0 but on oblique views."""
+    return max(0.0, behind_nipple) * _OBLIQUE_LINE.get(view, 0.0)
 
 
 def _axis(view: View) -> tuple[Quadrant, Quadrant] | None:
