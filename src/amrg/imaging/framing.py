@@ -159,10 +159,10 @@ def _without_borders(bright: Mask) -> Mask:
     """
     cut = bright.copy()
     reach = max(2, round(0.04 * min(bright.shape)))
-    for axis, edges in ((0, (range(reach), range(-reach, 0))), (1, (range(-reach, 0),))):
+    first, last = range(reach), range(-reach, 0)
+    for axis, edge in ((0, first), (0, last), (1, last)):
         along = bright.mean(1 - axis)
-        for edge in edges:
-            np.moveaxis(cut, axis, 0)[[i for i in edge if along[i] > 0.9]] = False
+        np.moveaxis(cut, axis, 0)[[i for i in edge if along[i] > 0.9]] = False
     return cut
 
 
