@@ -88,3 +88,20 @@ def test_a_damaged_checkpoint_is_named_with_what_to_do(content: bytes, tmp_path:
         load_checkpoint(path)
     path.unlink()
     assert load_checkpoint(path) is None
+
+
+def test_what_is_saved_is_no_copy_and_the_best_adapter_is_one() -> None:
+    weight = torch.nn.Parameter(torch.ones(3, 4))
+    weight.grad = torch.ones(3, 4)
+    optimiser = torch.optim.AdamW([weight])
+    optimiser.step()
+    parameters = {"weight": weight}
+    state = checkpoints.optimiser_state(optimiser, parameters)
+    assert checkpoints.to_save(parameters)["weight"].data_ptr() == weight.data_ptr()
+    assert {name: tensor.data_ptr() for name, tensor in state.items()} == {
+        f"{kind}.weight": tensor.data_ptr() for kind, tensor in optimiser.state[weight].items()
+    }
+    trained, best = weight.detach().clone(), checkpoints.snapshot(parameters)
+    optimiser.step()
+    assert not torch.equal(weight, trained)
+    assert torch.equal(best["weight"], trained)

@@ -98,6 +98,11 @@ def snapshot(parameters: Parameters) -> dict[str, Tensor]:
     return {name: full_tensor(p.detach()).to("cpu", copy=True).contiguous() for name, p in parameters.items()}
 
 
+def to_save(parameters: Parameters) -> dict[str, Tensor]:
+    """Parameters, unsharded, in CPU memory; the parameters themselves where they are there already, not copies."""
+    return {name: full_tensor(p.detach()).to("cpu").contiguous() for name, p in parameters.items()}
+
+
 def restore(parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:
     """Copy unsharded tensors into the parameters of the same names."""
     with torch.no_grad():
@@ -106,12 +111,12 @@ def restore(parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer, parameters: Parameters) -> dict[str, Tensor]:
-    """AdamW's state, unsharded, in CPU memory; a parameter without any gradient so far has none."""
-    found: dict[str, Tensor] = {}
-    for name, parameter in parameters.items():
-        state = optimiser.state.get(parameter, {})
-        found |= {f"{kind}.{name}": full_tensor(value).to("cpu", copy=True) for kind, value in state.items()}
-    return found
+    """AdamW's state to save, as `to_save` has parameters; a parameter without any gradient so far has none."""
+    return {
+        f"{kind}.{name}": full_tensor(value).to("cpu").contiguous()
+        for name, parameter in parameters.items()
+        for kind, value in optimiser.state.get(parameter, {}).items()
+    }
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:

@@ -64,7 +64,7 @@ class RunState:
         """Save a checkpoint. Every process calls this, because all of them gather a sharded tensor."""
         parameters = self._stepper.parameters
         tensors = {
-            **checkpoints.add_prefix("current", checkpoints.snapshot(parameters)),
+            **checkpoints.add_prefix("current", checkpoints.to_save(parameters)),
             **checkpoints.add_prefix("optimiser", checkpoints.optimiser_state(self._stepper.optimiser, parameters)),
             **checkpoints.add_prefix("best", self.best),
         }
