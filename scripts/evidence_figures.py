@@ -1,6 +1,6 @@
 """Metrics by the confidence threshold of findings: the table of docs/decisions/0008-low-confidence-findings.md.
 
-Run as `.venv/bin/python scripts/evidence_figures.py [COUNT] [POPULATION]`. Exams are held-out phantoms from 900,000:
+Run as `.venv/bin/python scripts/evidence_figures.py [COUNT] [POPULATION] [FIRST_SEED]`. Exams are held-out phantoms:
 the embedded model was not trained on them, and its card is measured on others.
 """
 
@@ -16,7 +16,7 @@ from amrg.birads import Report, read_answer
 from amrg.generation.drafting import prepare, view_candidates
 from amrg.generation.engines.base import Engine, Unanswered
 from amrg.generation.engines.loading import load_engine
-from amrg.generation.evidence import remove_duplicates, remove_low_confidence
+from amrg.generation.evidence import THRESHOLDS, Thresholds, remove_duplicates, remove_low_confidence
 from amrg.generation.places import follow_boxes, locate_findings
 from amrg.imaging import read_studies
 from amrg.metrics.clinical.suite import clinical_metrics
@@ -25,7 +25,17 @@ from amrg.metrics.validation import draft_pair
 from amrg.phantom import POPULATIONS, Population, Size, draw_exam, write_exam
 
 FIRST_SEED = 900_000
-THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
+TRIED = {
+    "0.4": Thresholds(0.4, 0.4, 0.4),
+    "0.5": Thresholds(0.5, 0.5, 0.5),
+    "0.6": Thresholds(0.6, 0.6, 0.6),
+    "0.7": Thresholds(0.7, 0.7, 0.7),
+    "0.5; 0.75 on some views": Thresholds(0.5, 0.5, 0.75),
+    "0.4; 0.75 on some views": THRESHOLDS,
+    "0.25; 0.75 on some views": Thresholds(0.5, 0.25, 0.75),
+    "0.4; 0.6 on some views": Thresholds(0.5, 0.4, 0.6),
+    "0.4; 0.9 on some views": Thresholds(0.5, 0.4, 0.9),
+}
 RATES = ("birads_accuracy_7_worst", "abnormal_sensitivity_0_3_4_5_6", "abnormal_specificity_0_3_4_5_6")
 
 
@@ -44,10 +54,10 @@ def drafted(engine: Engine, seed: int, population: Population) -> tuple[Report, 
     return exam.truth, remove_duplicates(located).report
 
 
-def row(name: str, drafts: Sequence[tuple[Report, Report]], threshold: float | None) -> str:
-    """One row of the table; nothing is removed where `threshold` is None."""
+def row(name: str, drafts: Sequence[tuple[Report, Report]], thresholds: Thresholds | None) -> str:
+    """One row of the table; nothing is removed where `thresholds` is None."""
     reports = [
-        (truth, follow_boxes(report if threshold is None else remove_low_confidence(report, threshold).report)[0])
+        (truth, follow_boxes(report if thresholds is None else remove_low_confidence(report, thresholds).report)[0])
         for truth, report in drafts
     ]
     pairs = [replace(draft_pair(str(i), truth, ""), report=report) for i, (truth, report) in enumerate(reports)]
@@ -62,15 +72,16 @@ def main() -> None:
     """Draft the exams once, and print a row a threshold."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     name = sys.argv[2] if len(sys.argv) > 2 else "screening"
+    first = int(sys.argv[3]) if len(sys.argv) > 3 else FIRST_SEED
     engine = load_engine()
-    drafts = [drafted(engine, seed, POPULATIONS[name]) for seed in range(FIRST_SEED, FIRST_SEED + count)]
+    drafts = [drafted(engine, seed, POPULATIONS[name]) for seed in range(first, first + count)]
     found = sum(len(truth.findings) for truth, _ in drafts)
-    print(f"{count} {name} exams from seed {FIRST_SEED}, {found} true findings")
+    print(f"{count} {name} exams from seed {first}, {found} true findings")
     print("| threshold | F1 by place | not in the truth | of a kind not there | BI-RADS | sensitivity | specificity |")
     print("|" + "---|" * 7)
     print(row("none", drafts, None))
-    for threshold in THRESHOLDS:
-        print(row(str(threshold), drafts, threshold))
+    for name, thresholds in TRIED.items():
+        print(row(name, drafts, thresholds))
 
 
 if __name__ == "__main__":

@@ -29,10 +29,13 @@ def _mass(said: Quadrant, over: tuple[float, float], behind: float, depth: Depth
         (Quadrant.UPPER_OUTER, (0.3, 0.3), None, Quadrant.UPPER_OUTER),
         (Quadrant.UPPER_OUTER, (0.3, -0.3), None, Quadrant.LOWER_OUTER),
         (Quadrant.LOWER_INNER, (0.3, 0.4), None, Quadrant.UPPER_OUTER),
-        (Quadrant.UPPER_OUTER, (0.06, 0.08), None, Quadrant.UPPER_OUTER),
+        (Quadrant.UPPER_OUTER, (0.09, 0.11), None, Quadrant.UPPER_OUTER),  # on the line of MLO, which rises by 0.09
+        (Quadrant.UPPER_OUTER, (0.2, -0.04), None, Quadrant.LOWER_OUTER),
+        (Quadrant.UPPER_INNER, (0.06, -0.2), None, Quadrant.LOWER_INNER),
         (Quadrant.UPPER_OUTER, (0.0, 0.05), Depth.MIDDLE, Quadrant.CENTRAL),
         (Quadrant.LOWER_INNER, (-0.02, 0.08), Depth.ANTERIOR, Quadrant.RETROAREOLAR),
-        (Quadrant.RETROAREOLAR, (0.2, 0.2), None, Quadrant.RETROAREOLAR),
+        (Quadrant.RETROAREOLAR, (0.07, 0.2), None, Quadrant.RETROAREOLAR),
+        (Quadrant.RETROAREOLAR, (0.2, 0.2), None, Quadrant.UPPER_OUTER),
         (Quadrant.RETROAREOLAR, (0.37, -0.31), None, Quadrant.LOWER_OUTER),
         (Quadrant.CENTRAL, (-0.4, 0.1), None, Quadrant.INNER),
         (Quadrant.AXILLA, (0.3, -0.3), None, Quadrant.AXILLA),
@@ -42,6 +45,14 @@ def test_a_quadrant_follows_its_boxes(
     said: Quadrant, over: tuple[float, float], depth: Depth | None, shown: Quadrant
 ) -> None:
     assert quadrant_by_boxes(_mass(said, over, 0.5, depth)) is shown
+
+
+def test_no_place_follows_from_boxes_on_views_without_a_nipple() -> None:
+    said = _mass(Quadrant.UPPER_OUTER, (0.0, 0.0), 0.5)
+    unknown = tuple(box.model_copy(update={"off_nipple_line": None, "behind_nipple": None}) for box in said.boxes)
+    for quadrant in (Quadrant.UPPER_OUTER, Quadrant.CENTRAL):
+        finding = said.model_copy(update={"boxes": unknown, "location": Location(quadrant=quadrant)})
+        assert quadrant_by_boxes(finding) is quadrant
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)

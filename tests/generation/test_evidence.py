@@ -16,7 +16,7 @@ from amrg.birads import (
     ViewBox,
     check,
 )
-from amrg.generation.evidence import THRESHOLD, Supported, remove_duplicates, remove_low_confidence
+from amrg.generation.evidence import THRESHOLDS, Supported, remove_duplicates, remove_low_confidence
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
 BOX = ViewBox(laterality=LEFT, view=View.CC, left=0, top=0, right=9, bottom=9)
@@ -30,6 +30,7 @@ def mass(category: Category, probability: float | None, side: Laterality = LEFT,
         category=category,
         probability=probability,
         boxes=(BOX,) * boxes,
+        views=(View.CC,) if boxes else (),  # the only view there is
     )
 
 
@@ -53,12 +54,15 @@ def test_a_duplicate_without_a_separate_location_is_removed() -> None:
 
 
 def test_a_finding_at_the_threshold_stays_as_drafted() -> None:
-    report = drafted(Category.LOW_SUSPICION, mass(Category.LOW_SUSPICION, THRESHOLD))
+    report = drafted(Category.LOW_SUSPICION, mass(Category.LOW_SUSPICION, THRESHOLDS.one_view))
     assert remove_low_confidence(report) == Supported(report)
 
 
 def test_a_category_is_lowered_with_the_finding_it_came_from_and_the_recommendation_follows() -> None:
-    unsure, nowhere = mass(Category.LOW_SUSPICION, THRESHOLD - 0.01), mass(Category.LOW_SUSPICION, None, boxes=0)
+    unsure, nowhere = (
+        mass(Category.LOW_SUSPICION, THRESHOLDS.one_view - 0.01),
+        mass(Category.LOW_SUSPICION, None, boxes=0),
+    )
     for finding, line in (
         (unsure, "Removed, low confidence (0.49, threshold 0.50): mass, left breast, upper outer quadrant."),
         (nowhere, "Removed, not located on any view: mass, left breast, upper outer quadrant."),
@@ -70,6 +74,25 @@ def test_a_category_is_lowered_with_the_finding_it_came_from_and_the_recommendat
         assert [removed.line for removed in done.removed] == [line]
         assert [c.line for c in done.category_changes] == ["Left breast category lowered from 4A to 1 after removal."]
         assert check(done.report) == ()
+
+
+def test_a_mass_that_a_view_does_not_show_must_be_more_probable_and_an_asymmetry_need_not() -> None:
+    finding = mass(Category.LOW_SUSPICION, THRESHOLDS.some_view - 0.01).model_copy(update={"views": ()})
+    done = remove_low_confidence(drafted(Category.LOW_SUSPICION, finding))
+    assert [removed.line for removed in done.removed] == [
+        "Removed, not on every view (0.74, threshold 0.75): mass, left breast, upper outer quadrant."
+    ]
+    for changed in ({"probability": THRESHOLDS.some_view}, {"kind": Kind.ASYMMETRY}, {"views": (View.CC,)}):
+        report = drafted(Category.LOW_SUSPICION, finding.model_copy(update=changed))
+        assert remove_low_confidence(report) == Supported(report)
+
+
+def test_a_mass_that_two_views_show_may_be_less_probable() -> None:
+    finding = mass(Category.LOW_SUSPICION, THRESHOLDS.every_view).model_copy(update={"views": (View.CC, View.MLO)})
+    report = drafted(Category.LOW_SUSPICION, finding)
+    assert remove_low_confidence(report) == Supported(report)
+    alone = drafted(Category.LOW_SUSPICION, finding.model_copy(update={"views": (View.CC,)}))
+    assert len(remove_low_confidence(alone).removed) == 1
 
 
 def test_a_category_stays_where_another_finding_supports_it_or_none_did() -> None:

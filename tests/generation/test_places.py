@@ -113,6 +113,19 @@ def test_the_boxes_of_one_finding_are_of_one_depth() -> None:
         assert first == pytest.approx(second)
 
 
+def test_a_region_at_another_depth_is_not_the_findings() -> None:
+    cc = _view(Laterality.LEFT, {(1, 0): 0.6})
+    mlo = replace(_view(Laterality.LEFT, {(1, 3): 0.9}), view=View.MLO)
+    mass = Finding(kind=Kind.MASS, laterality=Laterality.LEFT)
+    (one,) = locate_findings(Report(findings=(mass,)), [cc, mlo], ENCODING).findings
+    assert [b.view for b in one.boxes] == [View.MLO]
+    assert one.probability == np.float32(0.9)
+    assert one.views == ()
+    several = mass.model_copy(update={"multiple": True})
+    (both,) = locate_findings(Report(findings=(several,)), [cc, mlo], ENCODING).findings
+    assert [b.view for b in both.boxes] == [View.CC, View.MLO]
+
+
 def test_a_place_follows_its_boxes_and_the_change_is_named() -> None:
     said = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.LOWER_INNER))
     view = _view(Laterality.LEFT, {(1, 1): 0.9})

@@ -21,6 +21,7 @@ class RemovalReason(StrEnum):
     """Why a finding that the model drafted is not in the report."""
 
     LOW_CONFIDENCE = "low confidence"
+    NOT_ON_EVERY_VIEW = "not on every view"
     NOT_LOCATED = "not located"
     DUPLICATE = "duplicate"
 
@@ -45,7 +46,7 @@ class RemovedFinding(Value):
             return f"Removed, duplicate: {what} (no separate location)."
         if self.probability is None or self.threshold is None:
             return f"Removed, not located on any view: {what}."
-        return f"Removed, low confidence ({self.probability:.2f}, threshold {self.threshold:.2f}): {what}."
+        return f"Removed, {self.reason} ({self.probability:.2f}, threshold {self.threshold:.2f}): {what}."
 
 
 class CategoryChange(Value):

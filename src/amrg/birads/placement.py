@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import inf, radians, tan
+from typing import NamedTuple
 
 from amrg.birads.lexicon import Depth, Laterality, Quadrant, View
 from amrg.birads.report import Finding, Location, ViewBox
+
+
+class _Reach(NamedTuple):
+    """Distances from the likeliest nipple line, in shares of the way from nipple to chest wall (decision 0015)."""
+
+    on: float  # nearer than this on views of both kinds is central
+    clear: float  # farther than this is in a half
+    off: float  # farther than this on any view is not central; in between the word decides
+
 
 UPPER = frozenset({Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER})
 LOWER = frozenset({Quadrant.LOWER_OUTER, Quadrant.LOWER_INNER, Quadrant.LOWER})
@@ -18,9 +28,9 @@ FROM_THE_SIDE = frozenset({View.MLO, View.ML, View.LM, View.LMO})
 """Views that tell upper from lower."""
 
 _CLEAR = 0.07  # shares of the way from nipple to chest wall: nearer to the nipple line than this, either half is right
-_OFF_AXIS = 0.3  # farther from the nipple line than this is not central
-_CENTRAL = 0.05  # nearer to the nipple line than this on views of both kinds is central
+_OFF_AXIS = 0.3  # farther from the nipple line than this contradicts that it is central
 _OBLIQUE_LINE = {View.MLO: tan(radians(20)), View.LMO: tan(radians(20))}  # the nipple line rises to the muscle
+_LEVEL, _OBLIQUE = _Reach(0.05, 0.07, 0.14), _Reach(0.1, 0.1, 0.2)  # oblique: the line's angle is not known
 _THIRDS = {Depth.ANTERIOR: (-inf, 1 / 3), Depth.MIDDLE: (1 / 3, 2 / 3), Depth.POSTERIOR: (2 / 3, inf)}
 _DEPTH_SLACK = {View.MLO: 1 / 4, View.LMO: 1 / 4}  # an oblique view shows a place at another depth than one from above
 _ON_AXIS = frozenset({Quadrant.CENTRAL, Quadrant.RETROAREOLAR})
@@ -75,19 +85,18 @@ def agrees(location: Location, box: ViewBox) -> bool:
 
 
 def quadrant_by_boxes(finding: Finding) -> Quadrant | None:
-    """The finding's quadrant, each half that its boxes contradict replaced by the half that they show.
+    """The finding's quadrant, each half that its boxes are not in replaced by the one that they are in.
 
     On the nipple line of a view from above and of one from the side it is central, or retroareolar in the anterior
-    third; far off it, it is neither. As it is said for several lesions alike, of which the boxes may be one, and next
+    third; off it, it is neither. As it is said for several lesions alike, of which the boxes may be one, and next
     to a clock face.
     """
     quadrant = finding.location.quadrant
     if quadrant is None or quadrant in _TAIL or finding.multiple or finding.location.clock is not None:
         return quadrant
-    halves = {half for box in finding.boxes if (half := half_of_box(box)) is not None}
+    halves = {half for box in finding.boxes if (half := _likeliest_half(box)) is not None}
     if quadrant in _ON_AXIS:
-        is_far = any(half_of_box(box, _OFF_AXIS) is not None for box in finding.boxes)
-        return _quadrant_of(halves, quadrant) if is_far else quadrant
+        return _quadrant_of(halves, quadrant) if any(map(_is_off_line, finding.boxes)) else quadrant
     if _is_central(finding.boxes):
         return Quadrant.RETROAREOLAR if finding.location.depth is Depth.ANTERIOR else Quadrant.CENTRAL
     for half in halves:
@@ -107,14 +116,41 @@ def _quadrant_of(halves: set[Quadrant], otherwise: Quadrant) -> Quadrant:
 def _is_central(boxes: Sequence[ViewBox]) -> bool:
     """Whether boxes from above and from the side are all on the nipple line."""
     views = {box.view for box in boxes}
-    return bool(views & FROM_ABOVE and views & FROM_THE_SIDE) and all(_is_on_line(box) for box in boxes)
+    return bool(views & FROM_ABOVE and views & FROM_THE_SIDE) and all(map(_is_on_line, boxes))
 
 
 def _is_on_line(box: ViewBox) -> bool:
-    """Whether a box's middle is nearer to the nipple line than `_CENTRAL`; that of an oblique view rises halfway."""
+    """Whether a box's middle is so near to the nipple line that the place is central."""
+    over = _over_likeliest_line(box)
+    return over is not None and abs(over) < _reach(box).on
+
+
+def _is_off_line(box: ViewBox) -> bool:
+    """Whether a box's middle is so far from the nipple line that the place is not central."""
+    over = _over_likeliest_line(box)
+    return over is not None and abs(over) > _reach(box).off
+
+
+def _likeliest_half(box: ViewBox) -> Quadrant | None:
+    """The half of the breast that a box is likely in; None where it is on the line between, or no nipple is known."""
+    over, names = _over_likeliest_line(box), _axis(box.view)
+    if over is None or names is None or abs(over) < _reach(box).clear:
+        return None
+    return names[0] if over > 0 else names[1]
+
+
+def _over_likeliest_line(box: ViewBox) -> float | None:
+    """How far a box's middle is over the nipple line that is halfway between those that the view allows.
+
+    None where the nipple is not known.
+    """
     if box.off_nipple_line is None or box.behind_nipple is None:
-        return False
-    return abs(box.off_nipple_line - _most_rise(box.view, box.behind_nipple) / 2) < _CENTRAL
+        return None
+    return box.off_nipple_line - _most_rise(box.view, box.behind_nipple) / 2
+
+
+def _reach(box: ViewBox) -> _Reach:
+    return _OBLIQUE if box.view in _OBLIQUE_LINE else _LEVEL
 
 
 def clock_faces(place: Quadrant, side: Laterality | None) -> set[int]:

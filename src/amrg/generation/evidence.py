@@ -5,12 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amrg.birads import Assessment, Finding, Report, usual_recommendation, worst_category
+from amrg.birads import Assessment, Finding, Kind, Report, usual_recommendation, worst_category
 from amrg.birads.draft import CategoryChange, RemovalReason, RemovedFinding
 from amrg.metrics.clinical.agreement import placed
 
-THRESHOLD = 0.5
-"""Least probability of a finding's best place; chosen on held-out phantoms (decision 0008)."""
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Least probabilities of a finding's best place, 0 to 1; chosen on held-out phantoms (decision 0008).
+
+    `every_view` and `some_view` are of masses, calcifications and other kinds that all views of a breast show.
+    """
+
+    one_view: float = 0.5  # there is one view to go by
+    every_view: float = 0.4  # two views or more show it, at one depth, and none does not
+    some_view: float = 0.75  # one does not show it
+
+
+THRESHOLDS = Thresholds()
+_ON_EVERY_VIEW = frozenset(
+    {
+        Kind.MASS,
+        Kind.CALCIFICATIONS,
+        Kind.DISTORTION,
+        Kind.FOCAL_ASYMMETRY,
+        Kind.GLOBAL_ASYMMETRY,
+        Kind.INTRAMAMMARY_NODE,
+    }
+)
+"""Not an asymmetry, which by its definition one view shows, nor what lies in the axilla or the skin."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +76,17 @@ def _repeats(finding: Finding, earlier: Finding) -> bool:
     return placed(finding) == placed(earlier) and fewer_views and finding.suspicion <= earlier.suspicion
 
 
-def remove_low_confidence(report: Report, threshold: float = THRESHOLD) -> Supported:
-    """Remove findings that the features locate nowhere with a probability of `threshold`, 0 to 1.
+def remove_low_confidence(report: Report, thresholds: Thresholds = THRESHOLDS) -> Supported:
+    """Remove findings that the features locate nowhere, or with less than the probability that they need.
 
     Where a breast's category came from findings that are removed, it is lowered to the worst of those that stay, or to
     1, and the recommendation to what is usual for the worst category then.
     """
-    findings = tuple(f for f in report.findings if _is_confident(f, threshold))
-    low = [f for f in report.findings if not _is_confident(f, threshold)]
-    if not low:
+    removed = tuple(one for f in report.findings if (one := _removal(f, thresholds)) is not None)
+    if not removed:
         return Supported(report)
+    low = [one.finding for one in removed]
+    findings = tuple(f for f in report.findings if _removal(f, thresholds) is None)
     assessments = tuple(_reassessed(a, findings, low) for a in report.assessments)
     lowered = report.model_copy(update={"findings": findings, "assessments": assessments})
     if lowered.worst is not None and lowered.worst is not report.worst and report.recommendation is not None:
@@ -72,21 +96,26 @@ def remove_low_confidence(report: Report, threshold: float = THRESHOLD) -> Suppo
         for before, after in zip(report.assessments, assessments, strict=True)
         if before != after
     )
-    return Supported(lowered, tuple(_removed(f, threshold) for f in low), changes)
+    return Supported(lowered, removed, changes)
 
 
-def _is_confident(finding: Finding, threshold: float) -> bool:
-    return finding.probability is not None and finding.probability >= threshold
+def _removal(finding: Finding, thresholds: Thresholds) -> RemovedFinding | None:
+    """Why a finding is removed; None where it stays."""
+    least, reason = _least_probability(finding, thresholds)
+    if finding.probability is None:
+        return RemovedFinding(finding=finding, reason=RemovalReason.NOT_LOCATED, threshold=least)
+    if finding.probability >= least:
+        return None
+    return RemovedFinding(finding=finding, reason=reason, probability=finding.probability, threshold=least)
 
 
-def _removed(finding: Finding, threshold: float) -> RemovedFinding:
-    located = finding.probability is not None
-    return RemovedFinding(
-        finding=finding,
-        reason=RemovalReason.LOW_CONFIDENCE if located else RemovalReason.NOT_LOCATED,
-        probability=finding.probability,
-        threshold=threshold,
-    )
+def _least_probability(finding: Finding, thresholds: Thresholds) -> tuple[float, RemovalReason]:
+    """What a located finding must reach, and why it is removed below; `views` are stated where they are all views."""
+    if finding.kind not in _ON_EVERY_VIEW or len(finding.views) == 1:
+        return thresholds.one_view, RemovalReason.LOW_CONFIDENCE
+    if finding.views:
+        return thresholds.every_view, RemovalReason.LOW_CONFIDENCE
+    return thresholds.some_view, RemovalReason.NOT_ON_EVERY_VIEW
 
 
 def _reassessed(assessment: Assessment, findings: Sequence[Finding], removed: Sequence[Finding]) -> Assessment:

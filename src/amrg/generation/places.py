@@ -19,6 +19,7 @@ FLOOR = 0.25  # probability below which a candidate marks nothing
 _CONTRADICTED = 2.0  # of a place said, as negative logarithm: what is said is right about seven times of eight
 _DEPTH_SPREAD = 0.085  # of one lesion's depths on CC and MLO, in shares of the way from nipple to chest wall
 _OBLIQUE_DEPTH = {View.MLO: -0.07, View.LMO: -0.07}  # there that way is longer, as muscle is on the image
+_DEPTHS_APART = 0.3  # farther apart than this, on CC and MLO, are two lesions
 _ORDER = 1e-3  # less than anything that decides
 
 
@@ -46,7 +47,8 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
 
     The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where
     it is said to be and as deep as it is on the views before, in the order of probability where that decides nothing.
-    One lesion is about as far behind the nipple on a view from above as on one from the side.
+    One lesion is about as far behind the nipple on a view from above as on one from the side: of regions that are not,
+    the most probable is the finding's. `views` are set where every view of its breast shows it.
     """
     regions: dict[int, list[Region]] = defaultdict(list)
     for view in views:
@@ -58,7 +60,9 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
                 regions[members[member]].append(region)
     counts = {side: sum(view.laterality is side for view in views) for side in Laterality}
     findings = tuple(
-        _located(finding, regions[i], counts[finding.laterality]) if finding.laterality and regions[i] else finding
+        _located(finding, _of_one_lesion(finding, regions[i]), counts[finding.laterality])
+        if finding.laterality and regions[i]
+        else finding
         for i, finding in enumerate(report.findings)
     )
     return report.model_copy(update={"findings": findings})
@@ -124,10 +128,23 @@ def _unlikely(finding: Finding, before: Sequence[Region], region: Region) -> flo
 
 def _depths_differ(box: ViewBox, other: ViewBox) -> float:
     """How unlikely two boxes on different views are to be one lesion's, by how far they are behind the nipple."""
+    return (_depths_apart(box, other) / _DEPTH_SPREAD) ** 2 / 2
+
+
+def _depths_apart(box: ViewBox, other: ViewBox) -> float:
+    """How far two boxes on different views are from being as deep as one lesion; 0 where that is not known."""
     if box.behind_nipple is None or other.behind_nipple is None:
         return 0.0
     expected = _OBLIQUE_DEPTH.get(other.view, 0.0) - _OBLIQUE_DEPTH.get(box.view, 0.0)
-    return ((other.behind_nipple - box.behind_nipple - expected) / _DEPTH_SPREAD) ** 2 / 2
+    return abs(other.behind_nipple - box.behind_nipple - expected)
+
+
+def _of_one_lesion(finding: Finding, regions: Sequence[Region]) -> Sequence[Region]:
+    """The most probable of a finding's regions and those that are as deep; all of them where it is several lesions."""
+    surest = max(regions, key=lambda region: region.probability)
+    if finding.multiple:
+        return regions
+    return [region for region in regions if _depths_apart(surest.box, region.box) <= _DEPTHS_APART]
 
 
 def _located(finding: Finding, regions: Sequence[Region], views: int) -> Finding:
