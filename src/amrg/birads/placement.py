@@ -14,8 +14,7 @@ class _Reach(NamedTuple):
     """Distances from the likeliest nipple line, in shares of the way from nipple to chest wall (decision 0015)."""
 
     on: float  # nearer than this on views of both kinds is central
-    clear: float  # farther than this is in a half
-    off: float  # farther than this on any view is not central; in between the word decides
+    off: float  # farther than this on any view is not; in between the word decides
 
 
 UPPER = frozenset({Quadrant.UPPER_OUTER, Quadrant.UPPER_INNER, Quadrant.UPPER})
@@ -30,7 +29,7 @@ FROM_THE_SIDE = frozenset({View.MLO, View.ML, View.LM, View.LMO})
 _CLEAR = 0.07  # shares of the way from nipple to chest wall: nearer to the nipple line than this, either half is right
 _OFF_AXIS = 0.3  # farther from the nipple line than this contradicts that it is central
 _OBLIQUE_LINE = {View.MLO: tan(radians(20)), View.LMO: tan(radians(20))}  # the nipple line rises to the muscle
-_LEVEL, _OBLIQUE = _Reach(0.05, 0.07, 0.14), _Reach(0.1, 0.1, 0.2)  # oblique: the line's angle is not known
+_LEVEL, _OBLIQUE = _Reach(0.05, 0.14), _Reach(0.1, 0.2)  # oblique: the line's angle is not known
 _THIRDS = {Depth.ANTERIOR: (-inf, 1 / 3), Depth.MIDDLE: (1 / 3, 2 / 3), Depth.POSTERIOR: (2 / 3, inf)}
 _DEPTH_SLACK = {View.MLO: 1 / 4, View.LMO: 1 / 4}  # an oblique view shows a place at another depth than one from above
 _ON_AXIS = frozenset({Quadrant.CENTRAL, Quadrant.RETROAREOLAR})
@@ -134,7 +133,7 @@ def _is_off_line(box: ViewBox) -> bool:
 def _likeliest_half(box: ViewBox) -> Quadrant | None:
     """The half of the breast that a box is likely in; None where it is on the line between, or no nipple is known."""
     over, names = _over_likeliest_line(box), _axis(box.view)
-    if over is None or names is None or abs(over) < _reach(box).clear:
+    if over is None or names is None or abs(over) < _CLEAR:
         return None
     return names[0] if over > 0 else names[1]
 
