@@ -30,11 +30,11 @@ TRIED = {
     "0.5": Thresholds(0.5, 0.5, 0.5),
     "0.6": Thresholds(0.6, 0.6, 0.6),
     "0.7": Thresholds(0.7, 0.7, 0.7),
-    "0.5; 0.75 on some views": Thresholds(0.5, 0.5, 0.75),
-    "0.4; 0.75 on some views": THRESHOLDS,
-    "0.25; 0.75 on some views": Thresholds(0.5, 0.25, 0.75),
+    "0.5; 0.7 on some views": Thresholds(0.5, 0.5, 0.7),
+    "0.4; 0.7 on some views": THRESHOLDS,
+    "0.25; 0.7 on some views": Thresholds(0.5, 0.25, 0.7),
     "0.4; 0.6 on some views": Thresholds(0.5, 0.4, 0.6),
-    "0.4; 0.9 on some views": Thresholds(0.5, 0.4, 0.9),
+    "0.4; 0.8 on some views": Thresholds(0.5, 0.4, 0.8),
 }
 RATES = ("birads_accuracy_7_worst", "abnormal_sensitivity_0_3_4_5_6", "abnormal_specificity_0_3_4_5_6")
 

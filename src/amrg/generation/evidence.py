@@ -19,7 +19,7 @@ class Thresholds:
 
     one_view: float = 0.5  # there is one view to go by
     every_view: float = 0.4  # two views or more show it, at one depth, and none does not
-    some_view: float = 0.75  # one does not show it
+    some_view: float = 0.7  # one does not show it
 
 
 THRESHOLDS = Thresholds()
