@@ -25,7 +25,7 @@ from amrg.metrics.validation import draft_pair
 from amrg.phantom import POPULATIONS, Population, Size, draw_exam, write_exam
 
 FIRST_SEED = 900_000
-TRIED = {
+TRIED = {  # one where there is one view; where two or more show a finding; where one does not
     "0.4": Thresholds(0.4, 0.4, 0.4),
     "0.5": Thresholds(0.5, 0.5, 0.5),
     "0.6": Thresholds(0.6, 0.6, 0.6),
@@ -80,8 +80,8 @@ def main() -> None:
     print("| threshold | F1 by place | not in the truth | of a kind not there | BI-RADS | sensitivity | specificity |")
     print("|" + "---|" * 7)
     print(row("none", drafts, None))
-    for name, thresholds in TRIED.items():
-        print(row(name, drafts, thresholds))
+    for tried, thresholds in TRIED.items():
+        print(row(tried, drafts, thresholds))
 
 
 if __name__ == "__main__":

@@ -82,12 +82,12 @@ def remove_low_confidence(report: Report, thresholds: Thresholds = THRESHOLDS) -
     Where a breast's category came from findings that are removed, it is lowered to the worst of those that stay, or to
     1, and the recommendation to what is usual for the worst category then.
     """
-    removed = tuple(one for f in report.findings if (one := _removal(f, thresholds)) is not None)
+    reasons = [_removal(finding, thresholds) for finding in report.findings]
+    removed = tuple(reason for reason in reasons if reason is not None)
     if not removed:
         return Supported(report)
-    low = [one.finding for one in removed]
-    findings = tuple(f for f in report.findings if _removal(f, thresholds) is None)
-    assessments = tuple(_reassessed(a, findings, low) for a in report.assessments)
+    findings = tuple(f for f, reason in zip(report.findings, reasons, strict=True) if reason is None)
+    assessments = tuple(_reassessed(a, findings, [r.finding for r in removed]) for a in report.assessments)
     lowered = report.model_copy(update={"findings": findings, "assessments": assessments})
     if lowered.worst is not None and lowered.worst is not report.worst and report.recommendation is not None:
         lowered = lowered.model_copy(update={"recommendation": usual_recommendation(lowered.worst)})

@@ -141,9 +141,9 @@ def _depths_apart(box: ViewBox, other: ViewBox) -> float:
 
 def _of_one_lesion(finding: Finding, regions: Sequence[Region]) -> Sequence[Region]:
     """The most probable of a finding's regions and those that are as deep; all of them where it is several lesions."""
-    surest = max(regions, key=lambda region: region.probability)
     if finding.multiple:
         return regions
+    surest = max(regions, key=lambda region: region.probability)
     return [region for region in regions if _depths_apart(surest.box, region.box) <= _DEPTHS_APART]
 
 
