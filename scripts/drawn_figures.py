@@ -63,7 +63,9 @@ def page(known: Scores, other: Scores) -> list[str]:
         "",
         f"The embedded model on {known.data.n:,} small phantoms of the screening population, and on {other.data.n:,} "
         "of another (softer, noisier images, other breasts and findings: [the phantoms](../phantom.md)), none of them "
-        "used for training or for any choice. 95 % intervals by bootstrap; skill is 0 for the best baseline that reads "
+        "used for training. Which findings of them were misplaced was looked at when the margins of decision "
+        "[0015](../decisions/0015-the-box-decides-the-quadrant.md) were chosen; for nothing else. "
+        "95 % intervals by bootstrap; skill is 0 for the best baseline that reads "
         "no image and 1 for a perfect report. `make drawn-figures` measures it again.",
         "",
         "| metric | screening | skill | shifted |",
