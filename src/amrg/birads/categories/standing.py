@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from amrg.birads.structure.sections import Piece
+from amrg.birads.text.dates import MONTHS, SHORT_MONTHS
 from amrg.birads.text.figures import FIGURES, LIST, is_arrow, read_figure
 from amrg.birads.text.headings import Section
 from amrg.birads.text.tokens import Tokens
@@ -125,6 +126,9 @@ _NAMED_AFTER = frozenset(
 )
 _DEFINES = frozenset(["means", "denotes", "signifies", "refers", "implies", "corresponds"])
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
+_WHEN_WORDS = "on in at from of by the a dated last past outside screening year years month months ago"
+_WHEN = _PAST | _STUDIES | frozenset(MONTHS) | SHORT_MONTHS.keys() | frozenset(_WHEN_WORDS.split())
+"""Words of a bracket after a category that says when it was assigned, and nothing else."""
 _MAX_WORDS = 40
 _DIGITS_OF_A_YEAR = 4
 _WHOLE_SCALE = 5  # categories listed at one place: the scale itself
@@ -255,8 +259,6 @@ def _before(words: list[str], first: int, at: int) -> list[str]:
 def _clause(after: list[str]) -> list[str]:
     """The words of the clause after a category, without an opening bracket."""
     made: list[str] = []
-    if after[:1] == ["("] and "birads" in after[: after.index(")") if ")" in after else len(after)]:
-        return made  # `BI-RADS 2 (previously BI-RADS 3)`
     for k, word in enumerate(after):
         if word in _CLAUSE_MARKS and not (k == 0 and word == "("):
             break
@@ -291,14 +293,42 @@ def _is_general(clause: list[str]) -> bool:
 
 def _is_past_after(clause: list[str], after: list[str]) -> bool:
     """Whether what follows a category makes it an earlier one: `on the prior exam`, `in 2019`, `2 years ago`."""
+    if after[:1] == ["("]:
+        return _is_when(after[1 : after.index(")") if ")" in after else len(after)])
     named = clause[1:] if clause[:1] and clause[0] in _NAMED_AFTER else clause  # `BI-RADS 4 lesion in 2021`
-    dated = named[:2] if named[:1] == ["in"] or after[:1] == ["("] else []
     return (
         _opens_with(clause, _AFTER_PAST)
-        or any(_YEAR.match(w) for w in dated)
-        or bool({"biopsied", "excised", "resected"} & set(clause[:3]))
+        or (named[:1] == ["in"] and any(_YEAR.match(w) for w in named[1:2]))
+        or _is_removed(after[:4])
         or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"])
     )
+
+
+def _is_when(bracket: list[str]) -> bool:
+    """Whether a bracket says when the category before it was assigned: `(2019)`, `(on the prior exam)`.
+
+    `(previously 3)` states another category and `(excised 2019)` what was done: the one before is still today's.
+    """
+    words = [word for word in bracket if word.isalpha()]
+    numbers = [k for k, word in enumerate(bracket) if word[0].isdecimal()]
+    if not all(word in _WHEN for word in words) or not all(_is_of_a_date(bracket, k) for k in numbers):
+        return False
+    return not _PAST.isdisjoint(words) or "last" in words or any(_YEAR.match(bracket[k]) for k in numbers)
+
+
+def _is_of_a_date(bracket: list[str], k: int) -> bool:
+    """Whether a number is a year, a part of a date such as `3/12/2019`, or counts years or months."""
+    before, after = bracket[max(0, k - 1) : k], bracket[k + 1 : k + 2]
+    counts = after in (["years"], ["year"], ["months"], ["month"])
+    return bool(_YEAR.match(bracket[k])) or counts or "/" in (*before, *after)
+
+
+def _is_removed(after: list[str]) -> bool:
+    """Whether what follows a category tells of a lesion that is gone: `biopsied in 2019`, not `biopsied today`."""
+    k = next((k for k, word in enumerate(after) if word in ("biopsied", "excised", "resected")), None)
+    if k is None or not _CLAUSE_MARKS.isdisjoint(after[:k]):
+        return False
+    return "for" not in after[:k] and after[k + 1 : k + 2] not in (["today"], ["now"])
 
 
 def _is_past(before: list[str]) -> bool:

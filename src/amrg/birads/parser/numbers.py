@@ -36,7 +36,9 @@ _BEFORE_LANDMARK = frozenset(["the", "right", "left", "rt", "lt", "her", "overly
 _LANDMARKS = frozenset(
     ["skin", "pectoral", "pectoralis", "muscle", "chest", "areola", "surface", "scar", "clip", "marker"]
 )
+_SUBCATEGORIES = frozenset(["a", "b", "c"])
 _NOW = frozenset(["now", "currently", "today"])
+_MEASURED = frozenset(["measures", "measuring", "measured", "is", "at", "about", "approximately", "only", "up", "to"])
 _NOUNS = frozenset(["mass", "nodule", "opacity", "lesion", "well", "small", "large"])
 _WIDEST_LIST = 3  # categories from first to last; a wider range such as 0-6 is the whole scale
 _FARTHEST = 12
@@ -94,10 +96,11 @@ class NumberReader:
         found: list[Category] = []
         end = i
         at = i
-        while (read := read_figure(self._tokens, at, self._last)) is not None:
+        while (read := read_figure(self._tokens, at, self._last) or self._next_letter(found, at)) is not None:
             if found and self._is_whole_scale(found[-1], read[0], end, at):
                 return NumberMention(Concept.CATEGORY, tuple(Category), read[1])
-            if found and (not self._ends_item(read[1]) or (at in self._due and at != i)):
+            further = self._word(at) in _SUBCATEGORIES
+            if found and not further and (not self._ends_item(read[1]) or (at in self._due and at != i)):
                 break
             if found and is_arrow(self._tokens, end, at):
                 break
@@ -111,6 +114,12 @@ class NumberReader:
             if self._word(at) == "birads":
                 at += 1
         return NumberMention(Concept.CATEGORY, tuple(found), end) if found else None
+
+    def _next_letter(self, found: list[Category], i: int) -> tuple[Category, int] | None:
+        """The category of a further letter at token `i` and the token after it: the b of `4a-b` and of `4A, B`."""
+        listed = found and found[-1].value[1:] and self._word(i) in _SUBCATEGORIES
+        ends = self._ends_item(i + 1) or (self._tokens.touching(i) and self._word(i + 1) in SIDES)
+        return (Category(f"4{self._word(i).upper()}"), i + 1) if listed and ends else None
 
     def _ends_item(self, i: int) -> bool:
         """Whether a figure that ends before token `i` ends an item of a list."""
@@ -242,8 +251,25 @@ class NumberReader:
             return True
         if before == "from":
             return self._word(j) == "to"
+        if self._is_replaced(j):
+            return True
         later = self._words[j : min(j + _FARTHEST, self._last)]
         return before in ("was", "were", "had") and not _NOW.isdisjoint(later)
+
+    def _is_replaced(self, j: int) -> bool:
+        """Whether the length after that which ends at token `j` is of today: `8 mm mass, now measuring 12 mm`."""
+        k = j
+        while k < self._last and self._word(k) not in _NOW:
+            if self._is_measured(k) and self._to_nipple(k + 2) is None:
+                return False
+            k += 1
+        while self._word(k) in _NOW | _MEASURED:
+            k += 1
+        return self._is_measured(k)
+
+    def _is_measured(self, k: int) -> bool:
+        """Whether a number with a unit of length begins at token `k`."""
+        return _is_length(self._word(k)) and self._word(k + 1) in _UNITS
 
 
 def _is_length(word: str) -> bool:
