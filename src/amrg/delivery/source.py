@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,16 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from amrg.delivery.errors import DeliveryError
+from amrg.imaging.evidence.patients import date_in
 
 _ONE_OF_A_STUDY = ("StudyInstanceUID", "PatientID", "IssuerOfPatientID")
+_ORDER_NUMBERS = (
+    "AccessionNumber",
+    "PlacerOrderNumberImagingServiceRequest",
+    "FillerOrderNumberImagingServiceRequest",
+)
+_LONGEST_ACCESSION = 16  # characters of a short string (PS3.5 6.2)
+_TIME = re.compile(r"([0-9]{2}(?:[0-9]{2}){0,2})(?:\.[0-9]{1,6})?")
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,13 @@ class SourceStudy:
         """The study under the accession number of its order, where the images name none.
 
         Raises:
-            DeliveryError: they name another one.
+            DeliveryError: they name another one, or it is no accession number (VR SH).
         """
+        if not number.isprintable() or "\\" in number or len(number) > _LONGEST_ACCESSION:
+            raise DeliveryError(
+                f"accession number: found {number!r}, expected at most {_LONGEST_ACCESSION} characters without a "
+                "backslash or control characters"
+            )
         stated = str(self.header.get("AccessionNumber", "") or "").strip()
         if stated not in ("", number):
             raise DeliveryError(f"accession number {number}: the images state {stated}; leave it out, or correct them")
@@ -91,6 +105,18 @@ def patient_id(header: Dataset) -> str:
     return found
 
 
+def study_date(header: Dataset) -> str:
+    """Study Date (0008,0020) as `20200131`, also from ACR-NEMA's `2020.01.31`; empty where it is absent or no date."""
+    found = date_in(str(header.get("StudyDate", "") or ""))
+    return "" if found is None else found.strftime("%Y%m%d")
+
+
+def study_time(header: Dataset) -> str:
+    """Study Time (0008,0030) as `101112`, `1011` or `10`, also from ACR-NEMA's `10:11:12`; empty where it is none."""
+    found = _TIME.fullmatch(str(header.get("StudyTime", "") or "").strip().replace(":", ""))
+    return "" if found is None else found[1]
+
+
 def _header(file: Path) -> Dataset:
     try:
         image = pydicom.dcmread(file, stop_before_pixels=True)
@@ -101,4 +127,10 @@ def _header(file: Path) -> Dataset:
     ]
     if missing:
         raise DeliveryError(f"{file.name}: no {missing[0]}; a report can only be delivered into a DICOM study")
+    for keyword in (*_ONE_OF_A_STUDY, *_ORDER_NUMBERS):
+        if keyword in image and image[keyword].VM > 1:
+            raise DeliveryError(
+                f"{file.name}: {keyword} has {image[keyword].VM} values, parted by a backslash; expected one: correct "
+                "the images"
+            )
     return image

@@ -30,7 +30,7 @@ from amrg.delivery.examination import EXAM
 from amrg.delivery.fhir.codes import LOINC, concept
 from amrg.delivery.fhir.observations import Resource, observations
 from amrg.delivery.fhir.profile import FhirProfile
-from amrg.delivery.source import SourceStudy, patient_id
+from amrg.delivery.source import SourceStudy, patient_id, study_date
 from amrg.delivery.statement import changed_at, statement_lines
 from amrg.delivery.status import status_codes
 
@@ -307,8 +307,8 @@ def _provenance(writer: _Writer, stated: Sequence[str]) -> Resource:
 
 def _effective(header: Dataset) -> Resource:
     """The study's date: its time is local to a place that DICOM does not name, so it would be a guess in FHIR."""
-    day = str(header.get("StudyDate", "") or "")
-    return {"effectiveDateTime": f"{day[:4]}-{day[4:6]}-{day[6:8]}"} if re.fullmatch(r"\d{8}", day) else {}
+    day = study_date(header)
+    return {"effectiveDateTime": f"{day[:4]}-{day[4:6]}-{day[6:8]}"} if day else {}
 
 
 def _instant(moment: datetime.datetime) -> str:

@@ -18,7 +18,7 @@ from amrg.delivery.errors import DeliveryError
 from amrg.delivery.examination import EXAM
 from amrg.delivery.hl7.escaping import LINE_BREAK, escape
 from amrg.delivery.hl7.receiver import LineBreaks, ReceiverProfile
-from amrg.delivery.source import SourceStudy, patient_id
+from amrg.delivery.source import SourceStudy, patient_id, study_date, study_time
 from amrg.delivery.statement import changed_at, statement_lines
 from amrg.delivery.status import StatusCodes, status_codes
 
@@ -104,7 +104,7 @@ def _fill_order(obr: Segment, version: ReportVersion, header: Dataset, codes: St
     obr.obr_2 = _plain(header.get("PlacerOrderNumberImagingServiceRequest", ""))
     obr.obr_3 = _plain(header.get("FillerOrderNumberImagingServiceRequest", "")) or accession
     obr.obr_4 = f"{code}^{meaning}^LN"
-    obr.obr_7 = _plain(header.get("StudyDate", "")) + _plain(header.get("StudyTime", ""))[:6]
+    obr.obr_7 = (day := study_date(header)) and day + study_time(header)
     obr.obr_18 = accession
     obr.obr_22 = _time(changed_at(version))
     obr.obr_24, obr.obr_25 = "RAD", codes.result_status
