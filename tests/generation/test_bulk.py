@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydicom.uid import BreastTomosynthesisImageStorage
 
 from amrg.birads import Style
 from amrg.core.attempts import Attempts
@@ -106,6 +108,15 @@ def test_three_studies_of_damaged_files_cost_no_other_its_draft(studies: Path, t
         assert "no view of it can be read: LCC.dcm: " in rows(results)["1.2.2"].message
     retried = draft_here(source, options_of(out, retry_failed=True))
     assert sum(not result.resumed for result in retried) == 3
+
+
+def test_a_study_of_files_that_are_no_views_has_a_row_that_says_so(studies: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(studies, tmp_path / "in")
+    change_all(source / "1.2.4", put(SOPClassUID=BreastTomosynthesisImageStorage))
+    found = rows(draft_here(source, options_of(tmp_path / "out")))
+    assert [uid for uid, row in found.items() if row.status is not StudyStatus.DRAFTED] == ["1.2.4"]
+    assert (found["1.2.4"].status, found["1.2.4"].kind) == (StudyStatus.NO_VIEW, "NoScreeningView")
+    assert re.search(r"study 1\.2\.4: it has no screening view: set aside, .*tomosynthesis", found["1.2.4"].message)
 
 
 def test_an_error_over_one_study_of_a_batch_is_its_row_and_quotes_no_file(studies: Path, tmp_path: Path) -> None:

@@ -150,6 +150,49 @@ def test_a_zip_that_reaches_outside_is_refused(tmp_path: Path) -> None:
         read_studies(archive)
 
 
+def test_a_zip_is_the_same_study_in_every_run(drawn: Path, tmp_path: Path) -> None:
+    values = read_studies(drawn / "LCC.dcm").studies[0].mammograms[0].pixels()
+    Image.fromarray((values * 255).astype(np.uint8)).save(tmp_path / "LCC.png")
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as packed:
+        packed.write(tmp_path / "LCC.png", "LCC.png")
+    first, second = (read_studies(tmp_path / "study.zip").studies[0] for _ in range(2))
+    assert (first.study_instance_uid, first.patient_key) == (second.study_instance_uid, second.patient_key)
+
+
+def test_a_zip_that_is_cut_short_or_holds_a_name_twice_is_refused_by_its_name(drawn: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(b"PK\3\4 and no more")
+    with pytest.raises(ImagingError, match=r"cut\.zip: not a whole zip"):
+        read_studies(cut)
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as packed:
+        pass
+    with pytest.raises(ImagingError, match=r"empty\.zip: contains no image file"):
+        read_studies(tmp_path / "empty.zip")
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as packed:
+        packed.write(drawn / "LCC.dcm", "a/IM1")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            packed.write(drawn / "RCC.dcm", "a/IM1")
+    with pytest.raises(ImagingError, match=r"twice\.zip: contains a/IM1 twice"):
+        read_studies(tmp_path / "twice.zip")
+
+
+def test_linked_folders_are_read_and_a_link_back_ends(drawn: Path, tmp_path: Path) -> None:
+    cohort = tmp_path / "cohort"
+    cohort.mkdir()
+    (cohort / "case").symlink_to(drawn)
+    (cohort / "back").symlink_to(cohort)
+    assert not missing_views(read_studies(cohort).studies[0])
+
+
+def test_the_picture_of_a_draft_below_its_study_is_no_image_of_it(drawn: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(drawn, tmp_path / "study")
+    draft = study / "out" / "1.2"
+    draft.mkdir(parents=True)
+    (draft / "written.json").write_text("{}")
+    Image.new("L", (8, 8)).save(draft / "report.png")
+    assert read_studies(study).problems == ()
+
+
 def _break(ds: pydicom.Dataset, how: str) -> None:
     match how:
         case "no pixel data":

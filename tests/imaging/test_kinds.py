@@ -421,6 +421,23 @@ def test_what_may_make_another_kind_of_an_image_is_stated(tmp_path: Path, how: C
     assert note in read_changed(tmp_path, how).studies[0].notes
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "Z.n. Biopsie re. 2019",
+        "post biopsy clip in situ",
+        "Scar marker, s/p excisional biopsy 2015",
+        "mole marked with a spot",
+        "s/p lumpectomy left breast 2018",
+    ],
+)
+def test_a_comment_on_the_past_of_a_breast_makes_no_other_image_of_it(tmp_path: Path, comment: str) -> None:
+    (study,) = read_changed(tmp_path, put(ImageComments=comment, PatientOrientation="")).studies
+    assert len(study.mammograms) == 4
+    spoken_of = [note for note in study.notes if "ImageComments (0020,4000) speak of" in note]
+    assert bool(spoken_of) == ("lumpectomy" not in comment)
+
+
 def test_another_body_part_of_another_modality_is_set_aside(tmp_path: Path) -> None:
     intake = read_changed(tmp_path, put(BodyPartExamined="HAND", Modality="CR"))
     assert [item.reason for item in intake.set_aside] == ["another body part: (0018,0015) is HAND, expected BREAST"]

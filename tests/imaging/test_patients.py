@@ -275,6 +275,24 @@ def test_p4_names_without_a_patient_go_by_their_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("names", "noted"),
+    [
+        (("LCC_P01", "LMLO_P02", "RCC_P03", "RMLO_P03"), "(P01, P02, P03)"),
+        (("LCC", "LMLO_new"), "(nothing, NEW)"),
+        (("LCC_1", "LMLO_2", "RCC (3)"), ""),
+        (("LCC_P01", "LMLO_P01"), ""),
+    ],
+)
+def test_p4_names_that_differ_after_side_and_view_are_noted(tmp_path: Path, names: tuple[str, ...], noted: str) -> None:
+    for name in names:
+        _image(tmp_path / f"{name}.png", name[0])
+    (study,) = read_studies(tmp_path).studies
+    notes = [note for note in study.notes if note.startswith("The file names differ after side and view")]
+    assert len(notes) == bool(noted)
+    assert noted in "".join(notes)
+
+
+@pytest.mark.parametrize(
     ("how", "side", "view"),
     [
         (put(ViewPosition="RIGHT CC"), "R", "CC"),

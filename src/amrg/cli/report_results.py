@@ -36,6 +36,7 @@ _CODES = {
     "refused": Exit.NOT_A_MAMMOGRAM,
     "unreadable": Exit.UNREADABLE,
     "unanswered": Exit.NO_ANSWER,
+    "no_view": Exit.INCOMPLETE,
     "failed": Exit.FAILED,
 }
 """The exit code of every status of a study without a draft."""
@@ -96,6 +97,7 @@ class ReportResults:
     done: int = 0
     drafts: int = 0
     resumed: int = 0
+    no_view: int = 0
     images_seconds: float = 0.0
     engine_seconds: float = 0.0
     problem: str = ""
@@ -179,6 +181,7 @@ class ReportResults:
     def _print_failed(self, row: StudyOutcome) -> None:
         """Why a study got no draft."""
         self._complain(_CODES[row.status.value], row.message)
+        self.no_view += row.status.value == "no_view"
         entry = {"study_instance_uid": row.study_instance_uid, "kind": row.kind, "message": row.message}
         self._list(row.status.value, entry)
         if row.folder and _CODES[row.status.value] is not Exit.NOT_A_MAMMOGRAM:
@@ -218,7 +221,7 @@ class ReportResults:
         """End the document, say how many studies have no draft; leave with the code of the first kind of failure."""
         if self.json is not None:
             self.json.end({})
-        if not self.done:
+        if self.done == self.no_view:
             if self.problem:
                 complain(f"{path.name}: nothing could be read: {self.problem}")
                 raise typer.Exit(Exit.UNREADABLE)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from amrg.core.hashing import sha256_of_text
 from amrg.imaging.errors import ImagingError, short_reason
 from amrg.imaging.header import referenced_files
 
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 2**30  # unpacked: two hundred full-size studies
+_UNPACKED = "amrg-zip-"  # begins the name of the folder that a zip is unpacked in
+_DRAFT_PICTURE, _DRAFT_MANIFEST = "report.png", "written.json"  # of a draft, which may lie below its own study
 _NOT_IMAGES = frozenset({".json", ".jsonl", ".txt", ".csv", ".md", ".xml", ".html", ".pdf", ".xlsx", ".inf", ".exe"})
 
 
@@ -29,7 +34,9 @@ def files_of(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(_files_in(path))
     elif zipfile.is_zipfile(path):
-        found = files_of(_unpack(path))
+        found = sorted(_files_in(_unpack(path)))
+    elif path.suffix.lower() == ".zip":
+        raise ImagingError(f"{path.name}: not a whole zip: it is damaged or cut short; copy it again")
     elif path.name.upper() == "DICOMDIR":
         found = _dicomdir_files(path)
     else:
@@ -54,8 +61,33 @@ def walk_files(path: Path) -> Iterator[Path]:
     return chain([first], found)
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    return (p for p in folder.rglob("*") if p.is_file() and not _is_companion(p))
+def _files_in(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """The files below a folder, those of linked folders too; a link that leads back to a folder `above` is not entered.
+
+    `above` has device and inode of the folders on the way here.
+
+    Raises:
+        ImagingError: a folder cannot be listed.
+    """
+    try:
+        status = folder.stat()
+        with os.scandir(folder) as entries:
+            listed = list(entries)
+    except OSError as error:
+        raise ImagingError(f"{folder.name}: the folder cannot be read ({short_reason(error)})") from error
+    here = (status.st_dev, status.st_ino)
+    for entry in () if here in above else listed:
+        if entry.is_dir():
+            yield from _files_in(Path(entry.path), above | {here})
+        elif entry.is_file() and not _is_companion(Path(entry.path)):
+            yield Path(entry.path)
+
+
+def lasting_folder(file: Path) -> str:
+    """The folder of a file as a name that is the same in every run, also where a zip was unpacked for this one."""
+    folder = file.parent.resolve()
+    unpacked = next((above for above in folder.parents if above.name.startswith(_UNPACKED)), None)
+    return str(folder if unpacked is None else folder.relative_to(unpacked))
 
 
 def _nothing_in(path: Path) -> ImagingError:
@@ -63,14 +95,18 @@ def _nothing_in(path: Path) -> ImagingError:
 
 
 def _is_companion(path: Path) -> bool:
-    """Files next to images that are none: by ending, hidden, or a DICOMDIR whose files are found anyway."""
+    """Files next to images that are none: by ending, hidden, a draft's picture, a DICOMDIR (its files are found)."""
+    if path.name == _DRAFT_PICTURE and (path.parent / _DRAFT_MANIFEST).is_file():
+        return True
     return path.suffix.lower() in _NOT_IMAGES or path.name.startswith(".") or path.name.upper() == "DICOMDIR"
 
 
 def _unpack(path: Path) -> Path:
-    """A zip unpacked into a folder that is removed when the program ends."""
-    folder = Path(tempfile.mkdtemp(prefix="amrg-zip-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """A zip unpacked into a folder that is removed when the program ends, named by the zip inside it."""
+    unpacked = Path(tempfile.mkdtemp(prefix=_UNPACKED))
+    atexit.register(shutil.rmtree, unpacked, ignore_errors=True)
+    folder = unpacked / sha256_of_text(str(path.resolve()))[:16]
+    folder.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_hostile(path.name, archive)
@@ -93,6 +129,9 @@ def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     if len(members) > MAX_FILES or sum(m.file_size for m in members) > MAX_BYTES:
         raise ImagingError(f"{name}: unpacks to over {MAX_FILES} files or 8 GiB; pack fewer studies in one zip")
+    names = Counter(member.filename for member in members)
+    if twice := [member for member, count in names.items() if count > 1]:
+        raise ImagingError(f"{name}: contains {twice[0]} twice, and one would replace the other; pack it again")
     for member in members:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts:

@@ -12,9 +12,13 @@ import numpy as np
 
 from amrg.core.hashing import sha256_of_text
 from amrg.imaging.evidence.kinds import ImageKind
+from amrg.imaging.evidence.labels import after_label
 from amrg.imaging.evidence.patients import OnePatient, Patient, doubt, one_patient
-from amrg.imaging.study import Intent, Mammogram, Problem, SetAside, Study
+from amrg.imaging.study import Intent, Mammogram, Problem, SetAside, Study, WithoutView
 
+BY_FOLDER = "folder"
+_COUNTED = re.compile(r"[0-9]{0,2}")  # images of an exam that are numbered
+_LISTED = 4
 _KINDS = list(ImageKind)
 _UID = re.compile(r"(?=.{1,64}$)[0-9]+(?:\.[0-9]+)*")  # PS3.5 9.1; leading zeros are read
 
@@ -71,6 +75,7 @@ class Grouped:
     studies: tuple[Study, ...]
     set_aside: tuple[SetAside, ...]
     problems: tuple[Problem, ...]
+    without_view: tuple[WithoutView, ...]
 
 
 def group_studies(groups: Mapping[StudyKey, FileGroup]) -> Grouped:
@@ -78,18 +83,30 @@ def group_studies(groups: Mapping[StudyKey, FileGroup]) -> Grouped:
     studies: list[tuple[Study, Patient]] = []
     spare: list[SetAside] = []
     problems: list[Problem] = []
+    without: list[WithoutView] = []
     for key, group in groups.items():
         if not group.read:
+            without.append(_without_view(key, group))
             continue
         whose = one_patient(one.patient for one in group.read)
         if whose.refusal is not None:
-            problems += _refused(group.read, whose.refusal)
+            refused = list(_refused(group.read, whose.refusal))
+            problems += refused
+            without.append(WithoutView(study_instance_uid=key.uid, reason=refused[0].message, unreadable=True))
             continue
         study, left = _study(key, group, whose)
         studies.append((study, whose.patient))
         spare += left
     ordered = sorted(studies, key=lambda s: (s[0].patient_key, s[0].date or datetime.date.min, s[0].study_instance_uid))
-    return Grouped(tuple(_with_priors(ordered)), tuple(spare), tuple(problems))
+    return Grouped(tuple(_with_priors(ordered)), tuple(spare), tuple(problems), tuple(without))
+
+
+def _without_view(key: StudyKey, group: FileGroup) -> WithoutView:
+    """A study none of whose files is read: what is wrong with the first that might be a view, or what they are."""
+    if group.problems:
+        return WithoutView(study_instance_uid=key.uid, reason=group.problems[0], unreadable=True)
+    aside = "; ".join(_aside_notes(group.set_aside))
+    return WithoutView(study_instance_uid=key.uid, reason=aside[:1].lower() + aside[1:], unreadable=False)
 
 
 def _refused(read: list[ReadFile], why: str) -> Iterator[Problem]:
@@ -126,6 +143,7 @@ def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, l
             *([whose.note] if whose.note else ()),
             *([several] if len(accessions) > 1 else ()),
             *([days] if len(dates) > 1 else ()),
+            *(_names_apart(group.read) if key.by == BY_FOLDER else ()),
             *_view_notes(chosen),
             *_odd_notes(chosen, odd),
             *_same_instance([one.mammogram for one in group.read]),
@@ -228,6 +246,17 @@ def _view_notes(mammograms: Iterable[Mammogram]) -> Iterator[str]:
             views.setdefault(note, []).append(f"{m.laterality}{m.view}")
     for note, names in views.items():
         yield f"{', '.join(names)}: {note}"
+
+
+def _names_apart(read: Iterable[ReadFile]) -> Iterator[str]:
+    """A line where the names of files in one folder may tell several women apart: `LCC_P01`, `LMLO_P02`."""
+    ends = sorted({after_label(one.mammogram.source.stem) for one in read})
+    if len(ends) > 1 and not all(_COUNTED.fullmatch(end) for end in ends):
+        listed = ", ".join(end or "nothing" for end in ends[:_LISTED]) + (", ..." if len(ends) > _LISTED else "")
+        yield (
+            f"The file names differ after side and view ({listed}): read as one exam of one woman; if they are not, "
+            "give each exam a folder of its own"
+        )
 
 
 def _aside_notes(items: Iterable[SetAside]) -> Iterator[str]:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from amrg.core.processes import ProcessEnded, ProcessPool
 from amrg.core.threads import map_in_threads
-from amrg.imaging.containers import files_of
+from amrg.imaging.containers import files_of, lasting_folder
 from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.kinds import classify, classify_name
 from amrg.imaging.evidence.labels import before_label, words_of_kind
 from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
 from amrg.imaging.evidence.rejection import rejected_instances
-from amrg.imaging.grouping import FileGroup, ReadFile, StudyKey, group_studies, is_uid
+from amrg.imaging.grouping import BY_FOLDER, FileGroup, ReadFile, StudyKey, group_studies, is_uid
 from amrg.imaging.header import Header, read_header
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS
 from amrg.imaging.reading import read_dicom, read_plain_image
 from amrg.imaging.study import Intake, Problem, SetAside
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"})
-_BY_UID, _BY_FOLDER, _BY_NAME = "StudyInstanceUID (0020,000D)", "folder", "file name"
+_BY_UID, _BY_NAME = "StudyInstanceUID (0020,000D)", "file name"
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ def _grouped(files: Iterable[_FileRead]) -> Intake:
         studies=grouped.studies,
         set_aside=(*aside, *grouped.set_aside),
         problems=(*problems, *grouped.problems),
+        without_view=grouped.without_view,
     )
 
 
@@ -165,12 +166,12 @@ def study_key(header: Header, file: Path) -> StudyKey:
         return StudyKey(uid, _BY_UID)
     if uid:  # no UID, such as a placeholder: it may stand in the files of any patient
         return StudyKey(uid, _BY_UID, identifier)
-    return StudyKey(str(file.parent.resolve()), _BY_FOLDER, identifier)
+    return StudyKey(lasting_folder(file), BY_FOLDER, identifier)
 
 
 def study_key_by_name(file: Path) -> StudyKey:
     """What groups an image without a header: the part of its name before side and view, and its folder."""
-    folder = str(file.parent.resolve())
+    folder = lasting_folder(file)
     if before := before_label(file.stem):
         return StudyKey(f"{folder}/{before}", _BY_NAME)
-    return StudyKey(folder, _BY_FOLDER)
+    return StudyKey(folder, BY_FOLDER)

@@ -112,12 +112,21 @@ class Problem(Value):
     message: str
 
 
+class WithoutView(Value):
+    """A study of which no file is read as a view: why, and whether one of them might be (`unreadable`)."""
+
+    study_instance_uid: str
+    reason: str
+    unreadable: bool
+
+
 class Intake(Value):
-    """The result of reading a path: every file is in one of the three."""
+    """The result of reading a path: every file is in one of the first three; `without_view` are the other studies."""
 
     studies: tuple[Study, ...]
     set_aside: tuple[SetAside, ...]
     problems: tuple[Problem, ...]
+    without_view: tuple[WithoutView, ...] = ()
 
 
 def in_order_of_date(studies: Iterable[Study]) -> list[Study]:

@@ -286,17 +286,15 @@ def _writing() -> Iterator[None]:
 
 
 def _without_view(opened: _Open) -> Iterator[StudyOutcome]:
-    """A row for every study of which no file could be read as a view, where files could not be read."""
-    if opened.intake is None or not opened.intake.problems:
-        return
-    read = {study.study_instance_uid for study in opened.intake.studies}
-    why = opened.intake.problems[0].message
-    for uid in opened.task.studies:
-        if uid not in read:
-            message = f"study {uid}: no view of it can be read: {why}"
-            yield StudyOutcome(
-                study_instance_uid=uid, status=StudyStatus.UNREADABLE, kind=ImagingError.__name__, message=message
-            )
+    """A row for every study of which no file is read as a view."""
+    for study in opened.intake.without_view if opened.intake is not None else ():
+        uid = study.study_instance_uid
+        if study.unreadable:
+            status, kind, why = StudyStatus.UNREADABLE, ImagingError.__name__, "no view of it can be read"
+        else:
+            status, kind, why = StudyStatus.NO_VIEW, "NoScreeningView", "it has no screening view"
+        message = f"study {uid}: {why}: {study.reason}"
+        yield StudyOutcome(study_instance_uid=uid, status=status, kind=kind, message=message)
 
 
 def _set_aside(task: StudyTask, deaths: Deaths) -> Iterator[StudyOutcome]:

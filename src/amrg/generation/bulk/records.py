@@ -39,11 +39,12 @@ class StudyStatus(StrEnum):
     REFUSED = "refused"
     UNREADABLE = "unreadable"
     UNANSWERED = "unanswered"
+    NO_VIEW = "no_view"
     FAILED = "failed"
 
 
 RETRIED = (StudyStatus.UNREADABLE, StudyStatus.UNANSWERED, StudyStatus.FAILED)
-"""What another attempt may change; a refused study is refused again."""
+"""What another attempt may change; a refused study is refused again, and one without a screening view has none."""
 
 
 class StudyOutcome(Value):

@@ -10,6 +10,7 @@ from amrg.birads import Laterality, View
 from amrg.core.values import Value
 from amrg.imaging.evidence.codes import coded_view
 from amrg.imaging.evidence.labels import side_in, view_in
+from amrg.imaging.evidence.words import is_history, plain
 from amrg.imaging.header import Header
 
 _RIGHT_CODES, _LEFT_CODES = {"24028007", "G-A100"}, {"7771000", "G-A101"}  # PS3.16 CID 244
@@ -162,6 +163,8 @@ def _sides(header: Header, file_name: str) -> Iterator[EvidenceSource]:
         yield EvidenceSource(name=name, value=side, strength=Strength.CODED)
     for name, keyword in (("ViewPosition (0018,5101)", "ViewPosition"), *_DESCRIPTIONS):
         text = header.text(keyword)
+        if keyword == "ImageComments" and is_history(plain(text)):
+            continue  # `s/p lumpectomy left breast 2018` is no label
         side = _breast_side(text) if keyword == "BodyPartExamined" else side_in(text)
         if side:
             yield EvidenceSource(name=name, value=side, strength=Strength.TEXT)

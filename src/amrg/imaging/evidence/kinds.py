@@ -16,6 +16,7 @@ from amrg.imaging.evidence.words import (
     SYNTHETIC,
     TOMOSYNTHESIS,
     TOMOSYNTHESIS_ONLY,
+    is_history,
     kind_by_words,
     kind_of_file_name,
     plain,
@@ -90,11 +91,11 @@ _LABELS = {
     "AT": _MODIFIED["AxillaryTail"],
 }
 _PROCEDURES = {"a specimen", "a biopsy image", "a localisation image", "a galactography image"}
-_DEVICE = "AcquisitionDeviceProcessingDescription"
-_TEXTS = ("SeriesDescription", "ViewPosition", "ProtocolName", _DEVICE, "ImageComments")
+_DEVICE, _COMMENT = "AcquisitionDeviceProcessingDescription", "ImageComments"
+_TEXTS = ("SeriesDescription", "ViewPosition", "ProtocolName", _DEVICE, _COMMENT)
 _ALL_TEXTS = (*_TEXTS, "PaddleDescription", "DerivationDescription", "ImageType")
 # A protocol names all that it acquires, so it says nothing of one image's origin.
-_ORIGINS = ("SeriesDescription", "ViewPosition", _DEVICE, "ImageComments", "DerivationDescription")
+_ORIGINS = ("SeriesDescription", "ViewPosition", _DEVICE, _COMMENT, "DerivationDescription")
 
 
 class ImageKind(StrEnum):
@@ -182,10 +183,12 @@ def _doubts(header: Header) -> tuple[str, ...]:
     ]
     of_study = kind_by_words(plain(header.text("StudyDescription")))
     part = _other_body_part(header)
+    of_past = None if _of_image(header, _COMMENT) else kind_by_words(plain(header.text(_COMMENT)))
     return (
         *(f"view modifier {meaning!r} is not known: read as a standard view" for meaning in unknown),
         *((f"{part}, expected BREAST: read as a mammogram",) if part else ()),
         *((f"StudyDescription (0008,1030) speaks of {of_study}",) if of_study in _PROCEDURES else ()),
+        *((f"ImageComments (0020,4000) speak of {of_past} in the past: read as a standard view",) if of_past else ()),
     )
 
 
@@ -241,13 +244,19 @@ def _contrast(header: Header) -> Classified | None:
 def _by_description(header: Header, file_name: str) -> str | None:
     """By the names of series, view, protocol and paddle, and by the labels around a view in them."""
     return kind_by_words(_description(header)) or _by_label(
-        *(plain(header.text(name)) for name in _TEXTS), plain(file_name)
+        *(plain(" ".join(_of_image(header, name))) for name in _TEXTS), plain(file_name)
     )
 
 
 def _description(header: Header) -> str:
     """All that describes an image, in plain capitals, its texts apart."""
-    return " | ".join(plain(text) for name in _ALL_TEXTS for text in header.texts(name))
+    return " | ".join(plain(text) for name in _ALL_TEXTS for text in _of_image(header, name))
+
+
+def _of_image(header: Header, keyword: str) -> tuple[str, ...]:
+    """The texts of an attribute; a comment on the breast's past (`s/p biopsy 2019`) is none of the image."""
+    texts = header.texts(keyword)
+    return () if keyword == _COMMENT and is_history(plain(" ".join(texts))) else texts
 
 
 def _by_label(*texts: str) -> str | None:
@@ -262,8 +271,9 @@ def _synthetic_sign(header: Header, frames: int) -> str | None:
     if found := types & _SYNTHETIC_TYPES:
         return f"ImageType (0008,0008) {min(found)}"
     for name in _ORIGINS:
-        match = SYNTHETIC.search(plain(header.text(name)))
-        if match and frames == 1 and not TOMOSYNTHESIS_ONLY.search(plain(header.text(name))):
+        text = plain(" ".join(_of_image(header, name)))
+        match = SYNTHETIC.search(text)
+        if match and frames == 1 and not TOMOSYNTHESIS_ONLY.search(text):
             return f"{name} {match[1]}"
     return None
 
@@ -275,6 +285,6 @@ def _tomosynthesis(header: Header, frames: int) -> str | None:
     types = {text.upper() for keyword in ("ImageType", "FrameType") for text in header.texts(keyword)}
     if any(_TOMOSYNTHESIS_TYPES.fullmatch(text) for text in types) or header.term("VolumetricProperties") == "VOLUME":
         return "a tomosynthesis image"
-    if any(TOMOSYNTHESIS.search(plain(header.text(name))) for name in _ORIGINS):
+    if any(TOMOSYNTHESIS.search(plain(" ".join(_of_image(header, name)))) for name in _ORIGINS):
         return "a tomosynthesis image"
     return "a tomosynthesis volume or another multi-frame object" if frames > 1 else None

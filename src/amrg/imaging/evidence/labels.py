@@ -60,6 +60,13 @@ def words_of_kind(text: str) -> frozenset[str]:
     return frozenset(word for word in words if side_in(word) is None and view_in(word) is None)
 
 
+def after_label(stem: str) -> str:
+    """The part of a file's name after its side and view, in capitals, such as `P01` of `LCC_P01`."""
+    short = stem.upper()
+    ends = [found.end() for found in _LABEL_START.finditer(short)]
+    return short[ends[-1] :].strip(" _-.()") if ends else ""
+
+
 def before_label(stem: str) -> str:
     """The part of a file's name before its side and view, such as `P0` of `P0_LEFT_CC`; empty where there is none."""
     found = _LABEL_START.search(stem.upper())

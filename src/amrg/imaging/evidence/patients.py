@@ -195,7 +195,8 @@ def one_patient(patients: Iterable[Patient]) -> OnePatient:
         empty = not one.identifier or not other.identifier
         if not (same or agreed or empty):
             return OnePatient(fullest, "PatientID (0010,0020) differs, and name and birth date do not settle it")
-    note = f"PatientID (0010,0020) is spelled in {len(spellings)} ways: read as one patient"
+    ways = f"PatientID (0010,0020) is spelled in {len(spellings)} ways"
+    note = f"{ways}: read as one patient; a report is delivered once they agree"
     return OnePatient(fullest, note=note if len(spellings) > 1 else None)
 
 

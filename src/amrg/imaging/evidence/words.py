@@ -115,6 +115,18 @@ _FILE_KINDS = (
 )
 
 
+_HISTORY = re.compile(
+    r"(?<![A-Z])(?:POST(?![ _-]?(?:FIRE|CONTRAST))|S[ /]?P|STATUS|ST\.?P|Z\. ?N|ZN|ZUSTAND|AFTER|NACH|APRES|DOPO|"
+    r"HISTORY|PRIOR|PREVIOUS\w*|FORMER\w*|SCARS?|NARBEN?|CLIPS?|MOLES?|SKIN[ _-]MARKERS?)(?![A-Z])"
+    r"|(?<!\d)(?:19|20)\d\d(?!\d)"
+)
+
+
+def is_history(text: str) -> bool:
+    """Whether a comment in plain capitals tells of the breast's past or of its skin, not of the image: `S/P BIOPSY`."""
+    return _HISTORY.search(text) is not None
+
+
 def kind_by_words(text: str) -> str | None:
     """The kind of image that is set aside which a text in plain capitals names."""
     return next((what for pattern, what in _KINDS if pattern.search(text)), None)
