@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from imagecodecs import png_encode
 from PIL import Image
 
 from amrg.imaging import ImagingError, read_mammogram, read_studies
 from amrg.imaging.pixels.decoding import presentation_values
-from tests.imaging.changed import Change, change, put_raw, read_changed, write_exam
+from tests.imaging.changed import Change, breast, change, put_raw, read_changed, write_exam
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 FILES = 500
@@ -151,6 +152,28 @@ def test_float_images_with_values_that_are_no_numbers(tmp_path: Path) -> None:
     Image.fromarray(np.full_like(values, np.nan)).save(tmp_path / "B_LEFT_CC.tif")
     with pytest.raises(ImagingError, match="no numbers"):
         presentation_values(tmp_path / "B_LEFT_CC.tif")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_colour_of_16_bits_is_read_with_all_of_them(tmp_path: Path, channels: int) -> None:
+    grey = breast("LCC").astype(np.uint16)
+    (tmp_path / "LCC.png").write_bytes(png_encode(grey))
+    layers = [grey] * (1 if channels == 2 else 3) + [np.full_like(grey, 65_535)] * (channels != 3)
+    (tmp_path / "A_LCC.png").write_bytes(png_encode(np.dstack(layers)))
+    np.testing.assert_array_equal(
+        presentation_values(tmp_path / "A_LCC.png"), presentation_values(tmp_path / "LCC.png")
+    )
+
+
+def test_values_below_0_are_moved_up_not_cut_off(tmp_path: Path) -> None:
+    grey = breast("LCC").astype(np.int32)
+    Image.fromarray(grey).save(tmp_path / "LCC.tif")
+    Image.fromarray(grey - 2048).save(tmp_path / "A_LCC.tif")
+    expected = presentation_values(tmp_path / "LCC.tif")
+    np.testing.assert_array_equal(presentation_values(tmp_path / "A_LCC.tif"), expected)
+    Image.fromarray(((grey - grey.mean()) / grey.std()).astype(np.float32)).save(tmp_path / "B_LCC.tif")
+    scored = presentation_values(tmp_path / "B_LCC.tif")
+    np.testing.assert_allclose(scored, expected / expected.max(), atol=1e-5)
 
 
 @pytest.mark.parametrize("meta", [False, True], ids=["bare", "no preamble"])

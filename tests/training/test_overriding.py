@@ -64,6 +64,8 @@ def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
     assert read_recipe(path) == override(Recipe(), ["lora.rank=4", "steps=9"])
     path.write_text(Recipe(seed=3).model_dump_json(), encoding="utf-8")
     assert read_recipe(path) == Recipe(seed=3)
+    path.write_text("seed: 010", encoding="utf-8")
+    assert read_recipe(path) == Recipe(seed=10)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,10 @@ def test_a_recipe_file_may_leave_out_what_is_default(tmp_path: Path) -> None:
         ("[]", "found a list; expected fields with values"),
         ("", "found nothing; expected fields with values"),
         ('{"seed": 1, "seed": 2}', "seed is there twice"),
+        ("steps: on", "steps is true, as YAML reads yes, no, on and off"),
+        ("steps: 12:30", 'steps is "12:30"'),
+        ("learning_rate: .inf", "learning_rate is inf; expected a number"),
+        ("lora: {rank: yes}", "lora.rank is true"),
     ],
 )
 def test_a_recipe_file_that_is_none_is_refused(content: str | None, message: str, tmp_path: Path) -> None:

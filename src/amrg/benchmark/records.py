@@ -151,7 +151,9 @@ def _key(where: str, fields: dict[str, Any]) -> str:
     key = fields.get("id", fields.get("key"))
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)
-    if not isinstance(key, str) or not key.strip():
+    if key is not None and not isinstance(key, str):
+        raise BenchmarkError(f"{where}: `id` is {json.dumps(key)[:40]}; expected a text, or a whole number")
+    if key is None or not key.strip():
         raise BenchmarkError(f"{where}: no `id`; found the fields {', '.join(map(str, fields)) or 'none'}")
     return key.strip()
 
@@ -197,6 +199,8 @@ def _rows(path: Path) -> Iterator[Record]:
         header = [name.strip() for name in reader.fieldnames or []]
         if not {"id", "text"} <= set(header):
             raise BenchmarkError(f"{path.name} line 1: found {', '.join(header) or 'nothing'}; {_columns(header)}")
+        if twice := [name for name in header if header.count(name) > 1]:
+            raise BenchmarkError(f"{path.name} line 1: the column {twice[0]} is there twice; expected each once")
         reader.fieldnames = header
         for row in reader:
             where = f"{path.name} line {reader.line_num}"

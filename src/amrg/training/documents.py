@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """YAML without its surprises: a key twice is refused, 2e-4 is a number, a date is a text."""
+    """YAML without its surprises: a key twice is refused, 2e-4 is a number, 010 is ten, a date or time is a text."""
 
 
 def _object_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -46,6 +47,7 @@ def _object_without_repeats(loader: _Loader, node: yaml.MappingNode) -> dict[Any
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _object_without_repeats)
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":int"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -77,6 +78,7 @@ def _value(name: str, text: str) -> Any:
 
 def _validated(document: Any, where: str, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of a document, or one line about its first error and the change that caused it."""
+    _refuse_odd_numbers(document, ", ".join(changes) or where)
     try:
         return Recipe.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
@@ -86,6 +88,20 @@ def _validated(document: Any, where: str, changes: Sequence[str] = ()) -> Recipe
         raise RecipeError(
             f"{causes[-1] if causes else ', '.join(changes) or where}: {_explain(name, first)}"
         ) from error
+
+
+def _refuse_odd_numbers(document: Any, where: str) -> None:
+    """Refuse what pydantic takes for a number: yes and no (`on`, `true`) as 1 and 0, and infinity."""
+    for name, field in _fields(Recipe):
+        value = document
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, bool) and bool not in (field.annotation, *typing.get_args(field.annotation)):
+            raise RecipeError(
+                f"{where}: {name} is {json.dumps(value)}, as YAML reads yes, no, on and off; expected a value"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RecipeError(f"{where}: {name} is {value}; expected a number")
 
 
 def _explain(name: str, error: Any) -> str:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
@@ -26,6 +27,7 @@ MAX_SIDE = 16_384  # pixels; the largest mammograms made are under 8,000
 MAX_PIXELS = 2**27  # 134 million; a film of 24 x 30 cm at 0.025 mm has 115 million
 MIN_SIDE = 64
 _UNCOMPRESSED = {str(uid) for uid in UncompressedTransferSyntaxes}
+_COLOUR_BITS = 8  # a channel, that Pillow reads
 _GREY_MODES = frozenset({"L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 Values = npt.NDArray[np.float32]
 
@@ -163,8 +165,7 @@ def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         with Image.open(path) as image:
             refuse_absurd(path.name, image.height, image.width)
             notes = _plain_notes(image)
-            upright = ImageOps.exif_transpose(image)
-            raw = np.asarray(upright if upright.mode in _GREY_MODES else upright.convert("L"))
+            raw = np.asarray(ImageOps.exif_transpose(_grey(path, image)))
     except ImagingError:
         raise
     except Image.DecompressionBombError as error:
@@ -177,12 +178,49 @@ def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         ) from error
     if raw.dtype.kind == "f":
         raw = _numbers(path, raw.astype(np.float32), notes)
+    if raw.dtype.kind in "if" and raw.min() < 0:
+        raw = _from_zero(raw)
+        notes.append("values below 0: the range is moved up to begin at 0")
     stored = StoredValues.of(raw)
     values = stored.levels.astype(np.float32)
     top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
     displayed = np.clip(values / np.float32(top), 0, 1)
     image = upright_polarity(stored, displayed, outside_image(stored, Header(), notes).hidden, notes)
     return image, tuple(notes)
+
+
+def _from_zero(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values of which some are below 0: numbers with a sign from 0 on, as without it; others from 0 to 1."""
+    least = float(values.min())
+    if values.dtype.kind == "f":
+        return np.asarray((values - np.float32(least)) / np.float32(max(float(values.max()) - least, 1e-6)))
+    return np.asarray(values.astype(np.int32) + 2 ** int(np.ceil(np.log2(-least))))
+
+
+def _grey(path: Path, image: Image.Image) -> Image.Image:
+    """An image as grey values, all bits of them: Pillow reads colour with 8 bits a channel, whatever the file has.
+
+    Raises:
+        ImagingError: a TIFF of colour with more bits.
+    """
+    if image.mode in _GREY_MODES:
+        return image
+    if image.format == "TIFF" and max(image.getexif().get(ExifTags.Base.BitsPerSample, ()) or (8,)) > _COLOUR_BITS:
+        raise ImagingError(
+            f"{path.name}: colour of more than {_COLOUR_BITS} bits a channel is not read; save it as 16-bit grey"
+        )
+    if image.format != "PNG" or _png_bits(path) <= _COLOUR_BITS:
+        return image.convert("L")
+    channels = imagecodecs.png_decode(path.read_bytes())
+    grey = Image.fromarray(np.rint(channels[..., : 3 if channels.shape[-1] > 2 else 1].mean(-1)).astype(np.uint16))
+    grey.info.update(image.info)
+    return grey
+
+
+def _png_bits(path: Path) -> int:
+    """The bits a channel of a PNG, as its first chunk says (PNG 11.2.2)."""
+    with path.open("rb") as file:
+        return file.read(25)[-1]
 
 
 def _numbers(path: Path, values: Values, notes: list[str]) -> Values:
