@@ -158,6 +158,16 @@ def test_accounts_are_listed_disabled_and_given_tokens(sessions: sessionmaker[Se
     assert run("users", "password", "anna", given="another long password").exit_code == Exit.OK
 
 
+def test_where_no_service_is_nothing_is_made_and_nothing_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (("audit", "verify"), ("studies",), ("jobs", "list")):
+        done = run(*command)
+        assert (done.exit_code, "no database of the service" in done.stderr) == (Exit.UNREADABLE, True), done.output
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "given", "code", "message"),
     [

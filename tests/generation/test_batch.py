@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import Dataset
 
 from amrg.birads import Category, ImageBox, Laterality, Status, Style, View, parse
 from amrg.generation import (
@@ -34,6 +35,7 @@ from amrg.models.guard.distance import DomainCheck
 from amrg.phantom import Size, draw_exam, write_exam
 from amrg.training.guard.pages import text_page
 from tests.generation.marking import candidate, features_of
+from tests.imaging.changed import change
 
 TEXT = """FINDINGS:
 Left breast, upper outer quadrant: irregular spiculated mass (BI-RADS 5).
@@ -349,3 +351,27 @@ def test_the_recommendation_is_for_the_findings_that_ask_for_it(study: Study, st
     )
     assert (expected in made.draft.text) is (style not in (Style.DMID, Style.CESM))  # whose words name no finding
     assert parse(made.draft.text).report.stated() == made.draft.report.stated()
+
+
+def test_a_picture_that_stands_for_both_breasts_is_named(tmp_path: Path) -> None:
+    """Of a right view made of the left one, mirrored."""
+    folder = tmp_path
+    write_exam(draw_exam(1_000_002, Size.SMALL), folder)
+    for view in ("CC", "MLO"):
+        change(folder / f"L{view}.dcm", _as_right, folder / f"R{view}.dcm")
+    (changed,) = read_studies(folder).studies
+    draft = draft_report(changed, FixedEngine(), force=True)
+    same = [problem for problem in draft.problems if "one picture" in problem]
+    assert [problem.split(" are ")[0] for problem in same] == [
+        "Inconsistent: RCC and LCC",
+        "Inconsistent: RMLO and LMLO",
+    ]
+
+
+def _as_right(ds: Dataset) -> None:
+    ds.PixelData = np.ascontiguousarray(ds.pixel_array[:, ::-1]).tobytes()
+    ds.ImageLaterality, ds.PatientOrientation = "R", ""
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.{ds.ViewPosition == 'CC':d}"
+    for keyword in ("SeriesDescription", "Laterality", "AnatomicRegionSequence"):
+        if keyword in ds:
+            delattr(ds, keyword)

@@ -34,7 +34,18 @@ def settings_of(config: Path | None) -> Settings:
 
 
 def sessions_of(settings: Settings) -> sessionmaker[Session]:
-    """The service's database, as `amrg serve` opens it; the head of the audit trail is noted as there."""
+    """The service's database; leaves with one line where there is none, for an empty one would answer for it."""
+    file = settings.database.removeprefix("sqlite:///")
+    if file != settings.database and not Path(file).is_file():
+        fail(
+            Exit.UNREADABLE,
+            f"{file}: no database of the service; run this where `amrg serve` runs, or name its settings with --config",
+        )
+    return new_sessions_of(settings)
+
+
+def new_sessions_of(settings: Settings) -> sessionmaker[Session]:
+    """The service's database, made where there is none, as `amrg serve` opens it; the audit trail's head is noted."""
     from amrg.service.audit.head_file import HEAD_FILE, note_heads
     from amrg.service.database.engine import open_database
 

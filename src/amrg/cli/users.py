@@ -9,7 +9,7 @@ import typer
 
 from amrg.cli.completion import ROLES
 from amrg.cli.console import ResultTable, note, out, print_json, say
-from amrg.cli.service import Config, actor, ask_password, sessions_of, settings_of
+from amrg.cli.service import Config, actor, ask_password, new_sessions_of, sessions_of, settings_of
 
 app = typer.Typer(
     help="Accounts of the service: people who read and sign, administrators, programs.", no_args_is_help=True
@@ -30,7 +30,7 @@ def add(
     from amrg.service import accounts
 
     new = accounts.account(name, role, person_name, organization)
-    sessions = sessions_of(settings_of(config))
+    sessions = new_sessions_of(settings_of(config))
     password = ask_password(f"Password of {new.name}", twice=True) if new.role != "service" else None
     with sessions.begin() as session:
         row = accounts.add_account(session, actor(), new, password)

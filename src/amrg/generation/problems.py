@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
 
 from amrg.birads import Answer, Laterality, Report, Standing, View, Violation, check
 from amrg.birads.draft import describe_finding
+from amrg.imaging import FramedBreast
 
 _OTHER_EXAMINATIONS = frozenset([Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY])
 _OF_DRAFT = frozenset(["place-against-box", "breast-removed"])
@@ -38,6 +42,20 @@ def find_problems(
             yield f"Inconsistent, {_subject(drafted, violation)}: {violation.message}."
     if answer.report.worst is None:
         yield "No BI-RADS category: the model named none."
+
+
+def same_pictures(views: Sequence[tuple[Laterality, View]], framed: Sequence[FramedBreast]) -> Iterator[str]:
+    """A line for every two views that are one picture, mirrored where they are of two sides."""
+    as_left = [
+        breast.pixels[:, ::-1] if side is Laterality.RIGHT else breast.pixels
+        for (side, _), breast in zip(views, framed, strict=True)
+    ]
+    for (one, pixels), (other, others) in combinations(zip(views, as_left, strict=True), 2):
+        if np.array_equal(pixels, others):
+            yield (
+                f"Inconsistent: {''.join(one)} and {''.join(other)} are one picture, so one of them is not what it is "
+                "named; correct the files."
+            )
 
 
 def _problems_of_list(answer: Answer) -> Iterator[str]:
