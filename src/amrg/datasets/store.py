@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -227,12 +228,13 @@ class Dataset:
         }
 
 
-def open_dataset(folder: Path) -> Dataset:
+def open_dataset(folder: str | os.PathLike[str]) -> Dataset:
     """The data set that `amrg data import` wrote to a folder.
 
     Raises:
         DatasetError: no data set there, an unfinished import, or one of another layout.
     """
+    folder = Path(folder)
     if not (folder / INFO).is_file():
         if parts_of(folder):
             raise DatasetError(f"{folder}: an interrupted import; run the same amrg data import again to resume it")

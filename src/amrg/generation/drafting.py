@@ -61,6 +61,9 @@ class DraftOptions:
     or 2 for a breast without its CC or its MLO. A benchmark scores what the model states, so it sets this to False.
     `facility`: where the report is issued, if the law there fixes words of the text. `mastectomy`: the breasts that the
     patient has had removed, as far as known; it needs `study_facts`.
+
+    Raises:
+        ValueError: there is no such style.
     """
 
     style: Style = Style.CLINICAL
@@ -68,6 +71,10 @@ class DraftOptions:
     study_facts: bool = True
     facility: Facility | None = None
     mastectomy: tuple[Laterality, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take a style by its name too."""
+        object.__setattr__(self, "style", Style(self.style))
 
 
 def draft_report(study: Study, engine: Engine, style: Style = Style.CLINICAL, force: bool = False) -> Draft:
