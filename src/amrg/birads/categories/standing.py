@@ -324,7 +324,7 @@ def _is_of_a_date(bracket: list[str], k: int) -> bool:
 
 
 def _is_removed(after: list[str]) -> bool:
-    """Whether what follows a category tells of a lesion that is gone: `biopsied in 2019`, not `biopsied today`."""
+    """Whether what follows a category states that the lesion is gone: `biopsied in 2019`, not `biopsied today`."""
     k = next((k for k, word in enumerate(after) if word in ("biopsied", "excised", "resected")), None)
     if k is None or not _CLAUSE_MARKS.isdisjoint(after[:k]):
         return False

@@ -123,7 +123,7 @@ _HISTORY = re.compile(
 
 
 def is_history(text: str) -> bool:
-    """Whether a comment in plain capitals tells of the breast's past or of its skin, not of the image: `S/P BIOPSY`."""
+    """Whether a comment in plain capitals is on the breast's past or its skin, not of the image: `S/P BIOPSY`."""
     return _HISTORY.search(text) is not None
 
 

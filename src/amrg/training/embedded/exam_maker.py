@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from amrg.birads import (
 )
 from amrg.training.embedded.breasts import EncodedBreast, findings_in_views
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
+from amrg.training.embedded.token_noise import vary_tokens
 from amrg.training.embedded.wordings import Wording, as_dmid_states, instruction, training_text
 
 Views = tuple[tuple[Laterality, View], ...]
@@ -107,15 +108,20 @@ class ExamMaker:
         self._pools = [pool for _, pool in pools]
 
     def __call__(self, step: int, count: int) -> list[Exam]:
-        """`count` exams of one step."""
+        """`count` exams of one step, their image tokens varied."""
         rng = np.random.default_rng((self._seed, step))
         views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
-        return [self._exam(views, _form(rng), rng) for _ in range(count)]
+        return [self._varied(self._exam(views, _form(rng), rng), rng) for _ in range(count)]
 
     def full_exams(self, count: int) -> list[Exam]:
-        """`count` exams with all four views in the usual form, the same at every call."""
+        """`count` exams with all four views in the usual form, tokens as they are, the same at every call."""
         rng = np.random.default_rng(self._seed)
         return [self._exam(VIEW_ORDER, USUAL, rng) for _ in range(count)]
+
+    @staticmethod
+    def _varied(exam: Exam, rng: np.random.Generator) -> Exam:
+        """The exam with other image tokens, as of other images of the same breasts."""
+        return replace(exam, tokens=torch.from_numpy(vary_tokens(exam.tokens.numpy(), rng)))
 
     def _exam(self, views: Views, form: Form, rng: np.random.Generator) -> Exam:
         needed = {
