@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from amrg.core.hashing import sha256_of_file
-from amrg.generation.saving import MANIFEST, Saved, WrittenFiles, WrittenFrom, read_manifest, save, withdraw
+from amrg.generation.saving import Saved, WrittenFiles, WrittenFrom, read_manifest, save, withdraw
+from amrg.imaging.containers import DRAFT_MANIFEST
 
 KNOWN = ("report.txt", "report.json")
 FIRST = {"report.txt": b"first\n", "report.json": b"{}\n"}
@@ -19,11 +20,11 @@ def test_what_amrg_wrote_is_replaced(tmp_path: Path) -> None:
     for contents in (FIRST, FIRST, SECOND):
         assert save(tmp_path, contents, WrittenFrom("document"), KNOWN) == Saved(tmp_path)
         assert {name: (tmp_path / name).read_bytes() for name in KNOWN} == contents
-        manifest = WrittenFiles.model_validate_json((tmp_path / MANIFEST).read_bytes())
+        manifest = WrittenFiles.model_validate_json((tmp_path / DRAFT_MANIFEST).read_bytes())
         assert {name: file.sha256 for name, file in manifest.files.items()} == {
             name: sha256_of_file(tmp_path / name) for name in KNOWN
         }
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((*KNOWN, MANIFEST))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((*KNOWN, DRAFT_MANIFEST))
 
 
 def test_an_edited_file_is_left_however_often_the_command_runs(tmp_path: Path) -> None:
@@ -48,14 +49,14 @@ def test_an_edited_file_moved_away_is_written_anew(tmp_path: Path) -> None:
 def test_a_file_that_no_manifest_knows_belongs_to_a_person(tmp_path: Path, manifest: bytes | None) -> None:
     (tmp_path / "report.txt").write_text("mine\n", encoding="utf-8")
     if manifest is not None:
-        (tmp_path / MANIFEST).write_bytes(manifest)
+        (tmp_path / DRAFT_MANIFEST).write_bytes(manifest)
     assert save(tmp_path, FIRST, WrittenFrom("a"), KNOWN).edited == ("report.txt",)
     assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "mine\n"
 
 
 def test_a_file_that_is_already_as_it_is_to_be_written_is_no_edit(tmp_path: Path) -> None:
     save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
-    (tmp_path / MANIFEST).unlink()
+    (tmp_path / DRAFT_MANIFEST).unlink()
     assert save(tmp_path, FIRST, WrittenFrom("a"), KNOWN) == Saved(tmp_path)
 
 
@@ -84,7 +85,7 @@ def test_a_run_that_was_killed_leaves_nothing_that_looks_edited(tmp_path: Path, 
     save(tmp_path / "old", FIRST, WrittenFrom("a"), KNOWN)
     new, old = (read_manifest(tmp_path / name) for name in ("new", "old"))
     killed = old.model_copy(update={"replacing": new.files})
-    (tmp_path / "old" / MANIFEST).write_text(killed.model_dump_json(), encoding="utf-8")
+    (tmp_path / "old" / DRAFT_MANIFEST).write_text(killed.model_dump_json(), encoding="utf-8")
     for name in replaced:
         (tmp_path / "old" / name).write_bytes(SECOND[name])
     third = dict.fromkeys(KNOWN, b"third\n")

@@ -13,6 +13,7 @@ from amrg.core.hashing import sha256_of_text
 from amrg.generation.report_image import report_picture
 from amrg.generation.saving import Saved, WrittenFrom, read_manifest, save, withdraw
 from amrg.imaging import Study
+from amrg.imaging.containers import DRAFT_PICTURE
 
 
 def render_draft(draft: Draft) -> str:
@@ -55,7 +56,7 @@ def _png(study: Study, draft: Draft) -> bytes:
 FORMATS: Mapping[str, OutputFormat] = {
     "text": OutputFormat("report.txt", _text),
     "json": OutputFormat("report.json", _json),
-    "png": OutputFormat("report.png", _png),
+    "png": OutputFormat(DRAFT_PICTURE, _png),
 }
 """Every format by its name, as `--format` takes it."""
 _FILES = tuple(form.file for form in FORMATS.values())

@@ -17,8 +17,7 @@ from pydantic import Field, ValidationError
 from amrg.core.files import atomic_write, write_text
 from amrg.core.hashing import sha256_of_chunks, sha256_of_file
 from amrg.core.values import Value
-
-MANIFEST = "written.json"
+from amrg.imaging.containers import DRAFT_MANIFEST
 
 
 class WrittenFile(Value):
@@ -101,7 +100,7 @@ def withdraw(folder: Path, known: Iterable[str]) -> Saved:
     for name in removed:
         (folder / name).unlink()
     if removed and len(removed) == len(there):
-        (folder / MANIFEST).unlink()
+        (folder / DRAFT_MANIFEST).unlink()
         with suppress(OSError):  # a person's files are in it
             folder.rmdir()
     return Saved(folder, tuple(name for name in there if name not in removed), tuple(removed))
@@ -115,8 +114,8 @@ def _created(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):
-            if [path.name for path in folder.iterdir()] == [MANIFEST]:
-                (folder / MANIFEST).unlink()
+            if [path.name for path in folder.iterdir()] == [DRAFT_MANIFEST]:
+                (folder / DRAFT_MANIFEST).unlink()
             folder.rmdir()  # raises where it is not empty
         raise
 
@@ -136,7 +135,7 @@ def _is_edited(path: Path, written: WrittenFiles, new: str | None = None) -> boo
 def read_manifest(folder: Path) -> WrittenFiles:
     """The manifest; an empty one where there is none or it is broken: then every file counts as edited."""
     try:
-        found = WrittenFiles.model_validate_json((folder / MANIFEST).read_bytes())
+        found = WrittenFiles.model_validate_json((folder / DRAFT_MANIFEST).read_bytes())
     except (FileNotFoundError, ValidationError):
         return WrittenFiles()
     replaced = {
@@ -148,4 +147,4 @@ def read_manifest(folder: Path) -> WrittenFiles:
 
 
 def _write_manifest(folder: Path, manifest: WrittenFiles) -> None:
-    write_text(folder / MANIFEST, [manifest.model_dump_json(indent=2)])
+    write_text(folder / DRAFT_MANIFEST, [manifest.model_dump_json(indent=2)])

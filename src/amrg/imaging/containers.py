@@ -19,7 +19,7 @@ from amrg.imaging.header import referenced_files
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 2**30  # unpacked: two hundred full-size studies
 _UNPACKED = "amrg-zip-"  # begins the name of the folder that a zip is unpacked in
-_DRAFT_PICTURE, _DRAFT_MANIFEST = "report.png", "written.json"  # of a draft, which may lie below its own study
+DRAFT_PICTURE, DRAFT_MANIFEST = "report.png", "written.json"  # of a draft, which may lie below its own study
 _NOT_IMAGES = frozenset({".json", ".jsonl", ".txt", ".csv", ".md", ".xml", ".html", ".pdf", ".xlsx", ".inf", ".exe"})
 
 
@@ -96,7 +96,7 @@ def _nothing_in(path: Path) -> ImagingError:
 
 def _is_companion(path: Path) -> bool:
     """Files next to images that are none: by ending, hidden, a draft's picture, a DICOMDIR (its files are found)."""
-    if path.name == _DRAFT_PICTURE and (path.parent / _DRAFT_MANIFEST).is_file():
+    if path.name == DRAFT_PICTURE and (path.parent / DRAFT_MANIFEST).is_file():
         return True
     return path.suffix.lower() in _NOT_IMAGES or path.name.startswith(".") or path.name.upper() == "DICOMDIR"
 
