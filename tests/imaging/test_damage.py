@@ -165,6 +165,15 @@ def test_colour_of_16_bits_is_read_with_all_of_them(tmp_path: Path, channels: in
     )
 
 
+def test_a_tiff_with_a_palette_is_read(tmp_path: Path) -> None:
+    grey = Image.fromarray((breast("LCC") // 16).astype(np.uint8))
+    grey.save(tmp_path / "LCC.tif")
+    grey.convert("P").save(tmp_path / "A_LCC.tif")
+    np.testing.assert_array_equal(
+        presentation_values(tmp_path / "A_LCC.tif"), presentation_values(tmp_path / "LCC.tif")
+    )
+
+
 def test_values_below_0_are_moved_up_not_cut_off(tmp_path: Path) -> None:
     grey = breast("LCC").astype(np.int32)
     Image.fromarray(grey).save(tmp_path / "LCC.tif")

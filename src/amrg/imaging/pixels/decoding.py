@@ -205,7 +205,7 @@ def _grey(path: Path, image: Image.Image) -> Image.Image:
     """
     if image.mode in _GREY_MODES:
         return image
-    if image.format == "TIFF" and max(image.getexif().get(ExifTags.Base.BitsPerSample, ()) or (8,)) > _COLOUR_BITS:
+    if image.format == "TIFF" and np.max(image.getexif().get(ExifTags.Base.BitsPerSample, 1)) > _COLOUR_BITS:
         raise ImagingError(
             f"{path.name}: colour of more than {_COLOUR_BITS} bits a channel is not read; save it as 16-bit grey"
         )
