@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pynetdicom import AE
+from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification
 
 from amrg.service.node.server import may_send
@@ -41,15 +42,33 @@ def echo(node: RunningNode, calling: str = "STATION", called: str = "AMRG") -> b
     return established
 
 
-def test_stations_that_fall_silent_take_no_place_for_good(node: RunningNode) -> None:
+def silent(node: RunningNode, associations: int) -> tuple[list[Association], list[bool]]:
+    """Associations of one station that say nothing, and whether each was accepted."""
     entity = AE("SILENT")
     entity.add_requested_context(Verification)
-    silent = [entity.associate("127.0.0.1", node.node.port, ae_title="AMRG") for _ in range(6)]
-    assert [a.is_established for a in silent] == [True] * 4 + [False] * 2  # the others keep their places
-    assert echo(node)
+    opened, accepted = [], []
+    for _ in range(associations):
+        opened.append(entity.associate("127.0.0.1", node.node.port, ae_title="AMRG"))
+        accepted.append(bool(opened[-1].is_established))
+    return opened, accepted
+
+
+def test_a_station_has_so_many_associations_and_leaves_the_others_theirs(tmp_path: Path) -> None:
+    dicom = DicomSettings(associations=8, associations_a_sender=4, idle_seconds=60)
+    with running_node(tmp_path / "node", dicom) as node:
+        opened, accepted = silent(node, 6)
+        assert accepted == [True] * 4 + [False] * 2
+        assert echo(node)
+        for association in opened:
+            association.abort()
+
+
+def test_stations_that_fall_silent_take_no_place_for_good(node: RunningNode) -> None:
+    opened, accepted = silent(node, 4)
+    assert accepted == [True] * 4
     wait_until(lambda: not node.node.connections, "the silent associations to end")
     assert open_sockets(node.node.port) == 0
-    for association in silent:
+    for association in opened:
         association.abort()
     assert echo(node, "SILENT")
 
