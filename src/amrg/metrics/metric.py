@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +47,13 @@ class Metric:
     bounds: Bounds | None = None
     has_strict: bool = False
 
-    @property
+    @cached_property
     def scored(self) -> npt.NDArray[np.bool_]:
         """Which cases count [cases]."""
         scored: npt.NDArray[np.bool_] = np.logical_not(np.isnan(self.terms).any(axis=1))
         return scored
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The number over all scored cases; not a number where they are too few."""
         scored = self.terms[self.scored]
