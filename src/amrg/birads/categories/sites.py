@@ -13,11 +13,12 @@ from amrg.birads.text.tokens import Tokens
 
 _LEADS = frozenset(["birads", "category", "categories", "assessment"])
 _DENSITY = frozenset(["acr", "density", "composition", "tissue", "parenchymal"])
+_PATTERN = frozenset(["pattern", "parenchyma"])
 _BETWEEN_WORDS = (
     "category categories assessment score classification final is of : - = ( class grade code rating level as "
     "overall cat right left rt lt r l breast breasts side bilateral both combined , for the assigned ) number no# "
     "# remains > was mammographic mammogram now current should read reads changed upgraded "
-    "downgraded revised updated reclassified from to"
+    "downgraded revised updated reclassified from to have been be"
 )
 _BETWEEN = frozenset(_BETWEEN_WORDS.split()) | frozenset(MODALITIES)
 _OPENERS = _LEADS | SIDES.keys()
@@ -101,8 +102,12 @@ class _Finder:
         k = i - 1
         while k >= max(0, i - 6) and self._words[k] in (":", "is", "birads", "category", "-", "="):
             k -= 1
-        named = k >= 0 and self._words[k] in _DENSITY
-        return named and (self._words[i] != "birads" or self._words[k] != "acr")
+        if self._words[i] == "birads" and k >= 0 and self._words[k] == "acr":
+            k -= (
+                2 if k and self._words[k - 1] in (":", "is", "-") else 1
+            )  # `density: ACR BI-RADS 3`, never `ACR BI-RADS 3`
+            return k >= 0 and self._words[k] in _DENSITY | _PATTERN
+        return k >= 0 and self._words[k] in _DENSITY | (_PATTERN if self._words[i] == "birads" else set())
 
     def _after_lead(self, i: int) -> None:
         """The categories that a lead announces: the first one, those of a list, those of the other side."""

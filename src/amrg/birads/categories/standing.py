@@ -87,6 +87,7 @@ _ELSEWHERE = _STUDIES | frozenset(
         "impression",
     ]
 )
+_DATED_THEN = _STUDIES | {"biopsy", "biopsied", "excision", "excised", "screening"}
 _COMPARED_WORDS = "compared comparison since with to than from compare versus"
 _COMPARED = frozenset(_COMPARED_WORDS.split())
 _AFTER_PAST = _by_first_word(
@@ -100,6 +101,7 @@ _AFTER_PAST = _by_first_word(
 )  # fmt: skip
 _CONDITIONS_WORDS = "if unless once until provided depending when whenever"
 _CONDITIONS = frozenset(_CONDITIONS_WORDS.split())
+_DEPENDS = (["if"], ["unless"], ["would"], ["might"])  # right after a category
 _SHORT_CONDITIONS_WORDS = (
     "needed necessary clinically indicated warranted possible any so required desired appropriate applicable available"
 )
@@ -126,6 +128,11 @@ _NAMED_AFTER = frozenset(
 )
 _DEFINES = frozenset(["means", "denotes", "signifies", "refers", "implies", "corresponds"])
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
+_WAS = frozenset({"was", "were", "given"})
+_LEADS = frozenset({"birads", "category"})
+_FAR = 300  # words in which a later category is looked for
+_NEAR_WAS = 4  # words from `was` to the category: `was given a BI-RADS 0`
+_TODAYS = frozenset({"now", "current", "currently", "today", "final"})
 _WHEN_WORDS = "on in at from of by the a dated last past outside screening year years month months ago"
 _WHEN = _PAST | _STUDIES | frozenset(MONTHS) | SHORT_MONTHS.keys() | frozenset(_WHEN_WORDS.split())
 """Words of a bracket after a category that says when it was assigned, and nothing else."""
@@ -158,9 +165,8 @@ def standing(tokens: Tokens, piece: Piece, first: int, last: int, count: int) ->
         return None
     before, after = _before(words, piece.first, first), words[last : min(piece.last, last + _MAX_WORDS)]
     linked, clause = _linked(words, piece.first, first), _clause(after)
-    modal = (
-        linked in _MODALS or (linked == "will" and bool(_CHANGED & set(before))) or after[:1] in (["if"], ["unless"])
-    )
+    changes = linked == "will" and bool(_CHANGED & set(before))
+    modal = linked in _MODALS or changes or after[:1] in _DEPENDS
     kinds: tuple[tuple[Standing, bool], ...] = (
         (Standing.LEGEND, count >= _WHOLE_SCALE or bool(_RANGES & set(words[max(piece.first, first - 6) : first]))),
         (Standing.PRIOR, piece.section in _PRIOR_SECTIONS),
@@ -216,6 +222,8 @@ def _opens_condition(words: list[str], begin: int, end: int) -> bool:
         k += 1
     if k >= end:
         return False
+    if words[k] == "had" and "been" in words[k:end]:  # `Had this been new, BI-RADS 4 would have been given`
+        return True
     if words[k] == "should" or (words[k] in ("in", "under") and words[k + 1 : k + 2] in (["case"], ["event"])):
         return True
     if words[k] in ("in", "under") and words[k + 1 : k + 3] == ["the", "event"]:
@@ -251,9 +259,21 @@ def _before(words: list[str], first: int, at: int) -> list[str]:
     if begin > first and words[begin - 1] == "(" and begin - 2 >= first:
         label = max(first, begin - 7)
         near = words[label : begin - 1]
-        if {"prior", "previous"} & set(near) and _STUDIES & set(near) and not {"need", "needs", "needed"} & set(near):
+        if _is_of_earlier_study(near):
             return [*near, *words[begin:at], "previously"]
     return words[begin:at]
+
+
+def _is_of_earlier_study(near: list[str]) -> bool:
+    """Whether words before a bracket name an earlier examination: `biopsy in 2022 (`, `recalled from screening (`."""
+    if {"need", "needs", "needed"} & set(near):
+        return False
+    dated = any(first == "in" and _YEAR.match(second) for first, second in pairwise(near))
+    return (
+        bool({"prior", "previous"} & set(near) and _STUDIES & set(near))
+        or (dated and not _DATED_THEN.isdisjoint(near))
+        or ("from" in near and not {"recalled", "recall", "callback"}.isdisjoint(near))
+    )
 
 
 def _clause(after: list[str]) -> list[str]:
@@ -346,7 +366,16 @@ def is_dated(tokens: Tokens, piece: Piece, first: int) -> bool:
     """Whether the words before a category say when it was assigned: `The mammogram from 2021 was BI-RADS 2`."""
     before = _before(tokens.words, piece.first, first)
     k = next((k for k, word in enumerate(before) if _YEAR.match(word)), len(before))
-    return "was" in before[k:]
+    if "was" in before[k:]:
+        return True
+    past = not _WAS.isdisjoint(before[-_NEAR_WAS:]) or any(_YEAR.match(word) for word in before)
+    return past and _is_followed_by_todays(tokens.words, piece.last)
+
+
+def _is_followed_by_todays(words: list[str], at: int) -> bool:
+    """Whether a later sentence calls its category that of today: `Now BI-RADS 2`, `Final: BI-RADS 2`."""
+    following = range(at, min(len(words), at + _FAR))
+    return any(words[k] in _TODAYS and not _LEADS.isdisjoint(words[k + 1 : k + 4]) for k in following)
 
 
 def _is_comparison(before: list[str], k: int) -> bool:
@@ -385,6 +414,11 @@ def _leads_on(tokens: Tokens, at: int, last: int) -> bool:
     return at < k < last and is_arrow(tokens, at, k) and read_figure(tokens, k, last) is not None
 
 
+def _is_put_right(before: list[str]) -> bool:
+    """Whether a category is that which another should have been."""
+    return before[-2:] in (["should", "be"], ["should", "read"]) or before[-3:] == ["should", "have", "been"]
+
+
 _REPLACES = _CHANGED - {"increased", "decreased"}
 
 
@@ -394,6 +428,8 @@ def replaces(tokens: Tokens, piece: Piece, first: int) -> bool:
     k = first - 1
     while k >= piece.first and words[k] in ("birads", "category", "a", "the", "assessment", "final"):
         k -= 1
+    if _is_put_right(words[max(piece.first, k - 2) : k + 1]):
+        return True
     if k < piece.first or words[k] not in ("to", "as"):
         return False
     return bool(_REPLACES & set(words[max(piece.first, k - 8) : k]))

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from amrg.birads.lexicon import Distribution, Kind, Laterality, Morphology
-from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, leads_to, same_sort
+from amrg.birads.lexicon import Kind, Laterality
+from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, are_apart, leads_to, same_sort, whereabouts
 from amrg.birads.parser.mentions import Mention, concepts_of
-from amrg.birads.parser.partial_finding import OWNER, WHEREABOUTS, PartialFinding
+from amrg.birads.parser.partial_finding import (
+    OWNER,
+    WHEREABOUTS,
+    Denial,
+    PartialFinding,
+    Slot,
+    settle_calcifications,
+    share_side,
+    share_whereabouts,
+)
 from amrg.birads.parser.rating import CategoryReader, PieceFindings, Ratings
 from amrg.birads.structure.sections import Piece
 from amrg.birads.text.headings import Section
@@ -27,6 +36,7 @@ _HEADLESS = frozenset(
     {Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.SIZE,
      Concept.CLOCK, Concept.DISTANCE, Concept.DEPTH, Concept.ROUND, Concept.VIEW}
 )  # fmt: skip
+_IN_A_NAME = frozenset({Concept.SHAPE, Concept.MARGIN})  # `ill-defined density`: a mass, and its margin
 _TELL_APART = frozenset({Concept.SIDE, Concept.CLOCK})
 _PARTS_PLACES = frozenset(
     {Concept.NOT, Concept.CONTRAST, Concept.LIKENESS, Concept.HISTORY, Concept.INSTEAD, Concept.CATEGORY}
@@ -35,18 +45,9 @@ _PARTING = frozenset(["and", "or", "&", "(", ")", "-", "/", "\n", "with", "for"]
 _JOINS = frozenset(["and", "&", ",", "/", "+"])
 _DENIABLE = frozenset({Concept.SIDE})
 _CLAUSE_OPENS = frozenset({Concept.KIND, Concept.VIEW, Concept.CONTRAST})
+_UNSEEN = frozenset({"not", "no", "without", "cannot"})
 _NEAR = 6  # tokens between a denial and the view it is about
 _REPEATED = 200  # findings that a later word can point back to: more than any report has
-
-
-class Denial:
-    """A thing denied, its side filled in as the piece is read."""
-
-    __slots__ = ("begin", "end", "kind", "sides")
-
-    def __init__(self, kind: Kind, begin: int, end: int) -> None:
-        self.kind, self.begin, self.end = kind, begin, end
-        self.sides: tuple[Laterality, ...] | None = None
 
 
 class Assembler:
@@ -61,6 +62,7 @@ class Assembler:
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read the findings, denials and categories of one piece."""
         concepts = concepts_of(found)
+        self.ratings.headed.update([piece.side] if piece.side is not None else [])
         if not _READ.isdisjoint(concepts) and (self.drafts or not _NAMING.isdisjoint(concepts)):
             _PieceReader(self, self._tokens, piece, found, Concept.KIND in concepts).read()
 
@@ -68,6 +70,12 @@ class Assembler:
         """Read only the categories of a piece that describes no findings."""
         if any(Concept.CATEGORY in m.means for m in found):
             _PieceReader(self, self._tokens, piece, found, names=False).read_categories()
+
+    def has(self, denial: Denial) -> bool:
+        """Whether a finding of the kind denied is on its side."""
+        sides = set(denial.sides or Laterality)
+        alike = (d.value(Concept.SIDE) or tuple(Laterality) for d in self.drafts if same_sort(d.kind, denial.kind))
+        return any(sides.intersection(found) for found in alike)
 
     def span(self, mention: Mention) -> tuple[int, int]:
         """Where a mention begins and ends in the text."""
@@ -82,11 +90,15 @@ class _PieceReader:
         self._tokens = tokens
         self._piece = piece
         self._found = found
-        self._named = Roles(tokens, found).read() if names else []
+        roles = Roles(tokens, found)
+        self._named = roles.read() if names else []
+        self._clauses = roles.clauses  # by mention
+        self._denied_words = roles.denied_words
         self._targets: dict[int, PartialFinding | Denial | None] = {}  # by mention of a thing named
         self._new: list[PartialFinding] = []
+        self._sides_before: list[tuple[PartialFinding, Slot]] = []  # of new ones, the side of an earlier one
         self._denied: list[Denial] = []
-        self._pending: list[tuple[Concept, Any, Mention]] = []
+        self._pending: list[tuple[int, Concept, Any]] = []
 
     def read(self) -> None:
         """Name things first, then hand out the words that describe them."""
@@ -97,7 +109,8 @@ class _PieceReader:
         if self._named or self._into.drafts:
             self._several_places()
             for at, mention in enumerate(self._found):
-                if Concept.KIND not in mention.means and not _DESCRIBING.isdisjoint(mention.means):
+                described = Concept.KIND not in mention.means and at not in self._denied_words
+                if described and not _DESCRIBING.isdisjoint(mention.means):
                     self._describe(at, mention)
             self._hand_out_pending()
             self._share_whereabouts()
@@ -110,7 +123,7 @@ class _PieceReader:
         mention = self._found[named.at]
         begin, end = self._into.span(mention)
         if named.role is ClauseRole.DENIED:
-            return self._deny(named.kind, mention)
+            return self._deny(named.kind, mention, named.of_others)
         before = self._last_new(named.at)
         if named.role is ClauseRole.EXPLAINS or (named.role is ClauseRole.AGAIN and before):
             return before
@@ -119,13 +132,22 @@ class _PieceReader:
             return None
         if named.role is ClauseRole.ASIDE:
             return None
-        return self._earlier_finding(named) or self._draft(named, mention, begin, end)
+        return self._earlier_finding(named) or self._another(named, mention, begin, end)
 
-    def _deny(self, kind: Kind, mention: Mention) -> Denial:
+    def _deny(self, kind: Kind, mention: Mention, of_others: bool = False) -> Denial:
         """A new denial."""
-        denial = Denial(kind, *self._into.span(mention))
+        denial = Denial(kind, *self._into.span(mention), of_others)
         self._denied.append(denial)
         return denial
+
+    def _another(self, named: NamedThing, mention: Mention, begin: int, end: int) -> PartialFinding:
+        """A new finding; `the mass at 6 o'clock` after one at 2 is in the same breast where no other is named."""
+        draft = self._draft(named, mention, begin, end)
+        alike = (d for d in reversed(self._into.drafts[-_REPEATED:]) if same_sort(named.kind, d.kind))
+        before = next(alike, None) if named.definite else None
+        if before is not None and Concept.SIDE in before.slots:
+            self._sides_before.append((draft, before.slots[Concept.SIDE]))
+        return draft
 
     def _draft(self, named: NamedThing, mention: Mention, begin: int, end: int) -> PartialFinding:
         """A new finding."""
@@ -134,6 +156,8 @@ class _PieceReader:
             draft.fill(Concept.MULTIPLE, (True, begin, end))
         if Concept.CERTAINTY in mention.means:
             draft.fill(Concept.CERTAINTY, (True, begin, end))
+        for concept in _IN_A_NAME.intersection(mention.means):
+            draft.fill(concept, (mention.means[concept], begin, end))
         self._new.append(draft)
         return draft
 
@@ -145,7 +169,11 @@ class _PieceReader:
             return drafts[-1]
         if not named.definite:
             return None
-        return next((d for d in reversed(drafts[-_REPEATED:]) if same_sort(named.kind, d.kind)), None)
+        stated = whereabouts(self._tokens, self._found, named.at)
+        if self._piece.side is not None:
+            stated.setdefault(Concept.SIDE, (self._piece.side,))
+        alike = (d for d in reversed(drafts[-_REPEATED:]) if same_sort(named.kind, d.kind))
+        return next((d for d in alike if not are_apart(stated, {c: s[0] for c, s in d.slots.items()})), None)
 
     def _is_described(self, named: NamedThing) -> bool:
         """Whether calcifications named as companions have descriptors, which makes them a finding of their own."""
@@ -177,6 +205,7 @@ class _PieceReader:
             if named.role is not ClauseRole.FOUND:
                 continue
             end = self._named[n + 1].at if n + 1 < len(self._named) else len(self._found)
+            end = next((i for i in range(named.at, end) if self._clauses[i] != self._clauses[named.at]), end)
             apart = _TELL_APART | {Concept.SIZE} if self._found[named.at].plural else _TELL_APART
             groups = [(at, {c: v for c, v in p.items() if c in apart}) for at, p in self._groups(named.at + 1, end)]
             known = dict(groups[0][1]) if groups else {}
@@ -241,7 +270,7 @@ class _PieceReader:
             (m.last for m in reversed(self._found) if m.last <= mention.first and m.means.keys() & _CLAUSE_OPENS),
             self._piece.first,
         )
-        return not {"not", "no", "without"}.isdisjoint(words[max(first, mention.first - _NEAR) : mention.first])
+        return not _UNSEEN.isdisjoint(words[max(first, mention.first - _NEAR) : mention.first])
 
     def _is_gloss(self, at: int) -> bool:
         """Whether a word such as `suspicious` only explains the category before it."""
@@ -250,21 +279,22 @@ class _PieceReader:
 
     def _give(self, at: int, concept: Concept, value: Any, mention: Mention) -> None:
         """Give one value to the thing ahead that it leads up to, else to the one before, else keep it for later."""
-        ahead = next((n for n in self._named if n.at > at), None)
+        here = [n for n in self._named if self._clauses[n.at] == self._clauses[at]]
+        ahead = next((n for n in here if n.at > at), None)
         if ahead is not None and self._leads(at, ahead, concept):
             self._put(self._targets[ahead.at], concept, value, mention)
             return
         if concept in _LEADING_ONLY:
             return
-        before = [n for n in self._named if n.at < at and self._accepts(n, concept)]
+        before = [n for n in here if n.at < at and self._accepts(n, concept)]
         if concept is Concept.BENIGN:
             before = [n for n in before if n.role is not ClauseRole.COMPANION] or before
         if before:
             self._put(self._targets[before[-1].at], concept, value, mention)
-        elif any(n.at < at for n in self._named) and concept not in WHEREABOUTS:
+        elif any(n.at < at for n in here) and concept not in WHEREABOUTS:
             return
-        elif any(n.at > at for n in self._named):
-            self._pending.append((concept, value, mention))
+        elif any(n.at > at for n in here):
+            self._pending.append((at, concept, value))
         else:
             self._give_to_last(concept, value, mention)
 
@@ -310,8 +340,18 @@ class _PieceReader:
         """A side stated after several things denied holds for all of them."""
         for named in reversed(self._named):
             target = self._targets.get(named.at)
-            if isinstance(target, Denial) and target.begin <= denial.begin and target.sides is None:
+            if (
+                isinstance(target, Denial)
+                and self._is_in_clause_of(denial, named)
+                and target.begin <= denial.begin
+                and target.sides is None
+            ):
                 target.sides = sides
+
+    def _is_in_clause_of(self, denial: Denial, named: NamedThing) -> bool:
+        """Whether a thing named is denied in the same clause."""
+        at = next(n for n, target in self._targets.items() if target is denial)
+        return self._clauses[at] == self._clauses[named.at]
 
     def _is_listed(self, mention: Mention) -> bool:
         """Whether `and` or a comma comes before a place, which makes it one more place."""
@@ -343,8 +383,9 @@ class _PieceReader:
 
     def _hand_out_pending(self) -> None:
         """Words before anything was named: places hold for all that follows, the rest for the first."""
-        for concept, value, mention in self._pending:
-            after = [self._targets[n.at] for n in self._named if self._found[n.at].first > mention.first]
+        for at, concept, value in self._pending:
+            mention, clause = self._found[at], self._clauses[at]
+            after = [self._targets[n.at] for n in self._named if n.at > at and self._clauses[n.at] == clause]
             given = [t for t in after if t is not None]
             for target in given if concept in WHEREABOUTS - {Concept.SIZE} else given[:1]:
                 taken = isinstance(target, PartialFinding) and (
@@ -355,23 +396,27 @@ class _PieceReader:
 
     def _share_whereabouts(self) -> None:
         """`mass and calcifications in the left breast`: both are there."""
+        clauses = {id(self._targets[n.at]): self._clauses[n.at] for n in self._named}
         for first, second in zip(self._new, self._new[1:], strict=False):
+            if clauses.get(id(first)) != clauses.get(id(second)):
+                share_side(second, first)
+                continue
             between = self._tokens.text[first.end : second.begin].lower()
             listed = len(between) <= 60 and " and " in between and " in " not in between and "seen" not in between
             if not (listed or second.companion):
                 continue
-            _share(second, first)
+            share_whereabouts(second, first)
             if second.companion:
-                _share(first, second)
+                share_whereabouts(first, second)
 
     def _normal_structures(self) -> None:
         """`Skin and nipple appear normal` denies what the lexicon knows of them."""
-        if not any(Concept.NORMAL in m.means for m in self._found):
-            return
-        sides = next((m.means[Concept.SIDE] for m in self._found if Concept.SIDE in m.means), None)
-        for mention in self._found:
-            for kind in mention.means.get(Concept.STRUCTURE, ()):
-                self._deny(kind, mention).sides = sides
+        for clause in {c for c, m in zip(self._clauses, self._found, strict=True) if Concept.NORMAL in m.means}:
+            found = [m for c, m in zip(self._clauses, self._found, strict=True) if c == clause]
+            sides = next((m.means[Concept.SIDE] for m in found if Concept.SIDE in m.means), None)
+            for mention in found:
+                for kind in mention.means.get(Concept.STRUCTURE, ()):
+                    self._deny(kind, mention).sides = sides
 
     def _led_up_to(self, at: int) -> PartialFinding | None:
         """The finding that a category stands right before: `BI-RADS 4 calcifications in the left breast`."""
@@ -390,8 +435,17 @@ class _PieceReader:
             findings = PieceFindings(self._into.drafts, self._new, self._last_new, self._led_up_to, denies)
             CategoryReader(self._into.ratings, self._tokens, self._piece, self._found, findings).read()
 
+    def _place_exceptions(self) -> None:
+        """`No mass in the right breast other than the one at 10 o'clock`: that one is there too."""
+        for named in self._named:
+            draft = self._targets[named.at]
+            denial = None if named.except_for is None else self._targets[named.except_for.at]
+            if isinstance(draft, PartialFinding) and isinstance(denial, Denial) and denial.sides is not None:
+                draft.slots.setdefault(Concept.SIDE, (denial.sides, denial.begin, denial.end))
+
     def _finish(self) -> None:
         """Give sides from headings, then add the new findings, or merge those an impression repeats."""
+        self._place_exceptions()
         for draft in self._new:
             side = next((d.slots[Concept.SIDE] for d in draft.alike if Concept.SIDE in d.slots), None)
             if side is not None:  # `masses at 10 and 2 o'clock in the left breast`
@@ -399,7 +453,10 @@ class _PieceReader:
             if Concept.SIDE not in draft.slots and self._piece.side is not None:
                 first = self._tokens.starts[self._piece.first]
                 draft.slots[Concept.SIDE] = ((self._piece.side,), first, first)
-            _settle(draft)
+            for one, slot in self._sides_before:
+                if one is draft:
+                    draft.slots.setdefault(Concept.SIDE, slot)
+            settle_calcifications(draft)
             same = None
             if self._piece.section is Section.IMPRESSION:
                 same = next((d for d in self._into.drafts[:_REPEATED] if d.agrees(draft)), None)
@@ -411,24 +468,3 @@ class _PieceReader:
             if denial.sides is None:
                 denial.sides = () if self._piece.side is None else (self._piece.side,)
         self._into.denials += self._denied
-
-
-def _share(giver: PartialFinding, taker: PartialFinding) -> None:
-    """Give a finding without any place the place of the one it is named with."""
-    if taker.places or Concept.SIDE in taker.slots:
-        return
-    if Concept.CLOCK in taker.slots:  # `at 10 o'clock and ... at 2 o'clock in the left breast`
-        shared = frozenset({Concept.SIDE})
-    else:
-        shared = frozenset({Concept.SIDE, Concept.CLOCK, Concept.DEPTH})
-        taker.places = list(giver.places)
-    taker.slots |= {c: s for c, s in giver.slots.items() if c in shared}
-
-
-def _settle(draft: PartialFinding) -> None:
-    """A distribution word next to a suspicious linear morphology, and calcium in the skin."""
-    if draft.value(Concept.MORPHOLOGY) is Morphology.FINE_LINEAR and draft.kind is Kind.CALCIFICATIONS:
-        slot = draft.slots.get(Concept.DISTRIBUTION)
-        morphology = draft.slots[Concept.MORPHOLOGY]
-        if slot and slot[0] is Distribution.LINEAR and slot[1:] == morphology[1:]:
-            del draft.slots[Concept.DISTRIBUTION]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
+from typing import Any
 
-from amrg.birads.lexicon import ASYMMETRIES, Kind
+from amrg.birads.lexicon import ASYMMETRIES, Change, Kind
+from amrg.birads.parser.main_clauses import clauses_of
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.text.phrases import GONE, Concept
 from amrg.birads.text.tokens import Tokens
@@ -33,8 +35,20 @@ _SOFT = frozenset(
 _STOPS = frozenset({Concept.VERB, Concept.PREPOSITION, Concept.LINK, Concept.LIKENESS, Concept.NOT, Concept.KIND,
                     Concept.CONTRAST, Concept.INSTEAD, Concept.CATEGORY, Concept.NOT_BEFORE})  # fmt: skip
 _PLACES = frozenset({Concept.SIDE, Concept.PLACE, Concept.DIRECTION, Concept.CLOCK, Concept.DISTANCE, Concept.SIZE})
+_PLACING = frozenset({Concept.PREPOSITION})
 _ONLY_FILL = {Concept.FILL}
 _INDEFINITE = frozenset({"a", "an", "another"})
+_WHERE = frozenset({Concept.SIDE, Concept.CLOCK, Concept.PLACE})
+_ALWAYS_THERE = frozenset({Kind.AXILLARY_NODE, Kind.INTRAMAMMARY_NODE, Kind.SKIN_LESION})
+_CLINICAL = frozenset({"palpable", "palpated", "felt", "clinical", "reported", "lump", "lumps"})
+_OF = frozenset({"of", "in", "within", "inside", "with", "around", "to", "for", "over", "near"})
+_JOINS = frozenset({"and", "or", "nor", ",", "&"})
+_SMALL = frozenset({Concept.FILL, Concept.VERB, Concept.SIDE})
+_SMALL_BEFORE = _SMALL | {Concept.THE, Concept.PREPOSITION, Concept.KIND}
+_APART = _JOINS | {"enlarged", "prominent"}
+_LONGEST_NAME = 12  # mentions that lead up to a thing named
+_OTHER = frozenset({"other", "additional", "new", "further", "else", "second"})
+_EXCEPT = frozenset({"other", "except", "aside", "apart", "besides"})
 
 
 class ClauseRole(Enum):
@@ -57,6 +71,8 @@ class NamedThing:
     role: ClauseRole
     definite: bool = False
     general: bool = False
+    of_others: bool = False  # denied but for what is found: `no other mass`, `no mass other than`
+    except_for: NamedThing | None = None  # the denial that it is the exception of
 
 
 class Roles:
@@ -73,7 +89,14 @@ class Roles:
         self._instead = False
         self._aside = False
         self._the = -9
+        self._not = -9
+        self._of_the = -9
+        self._denied_somewhere = False
+        self._except = False
         self._clause = 0
+        self._begun, self._joined = 0, -1  # clauses begun where a denial ends, and the mention that the last began at
+        self.clauses = clauses_of(tokens, found)
+        self.denied_words: set[int] = set()  # mentions that say what is not so of a thing that is there
         self.named: list[NamedThing] = []
 
     def read(self) -> list[NamedThing]:
@@ -81,53 +104,96 @@ class Roles:
         words = self._tokens.words
         last = self._found[0].first if self._found else 0
         for at, mention in enumerate(self._found):
+            self.clauses[at] += self._begun
+            if at and self.clauses[at] != self.clauses[at - 1]:
+                self._begin_clause()
             if last < mention.first:
-                self._gap(words[last : mention.first])
+                self._gap(at, words[last : mention.first])
+                self.clauses[at] += self._joined == at
             self._step(at, mention)
             last = mention.last
         self._denied_at_the_end()
+        self._normal()
         self._within()
         self._labels()
         return self.named
 
-    def _gap(self, words: list[str]) -> None:
+    def _begin_clause(self) -> None:
+        """A clause with a subject of its own: nothing of the one before holds in it."""
+        self._negated = ""
+        self._verb = self._likeness = self._link = self._instead = self._aside = False
+        self._clause = len(self.named)
+
+    def _gap(self, at: int, words: list[str]) -> None:
         """A comma or colon: after a verb, what was denied ends here."""
         if "," in words or ":" in words:
             self._instead = False
-            self._end_denial()
+            self._end_denial(at)
         if "-" in words:
             self._likeness = self._likeness or bool(self.named)
 
-    def _end_denial(self) -> None:
-        """After its verb a denial reaches no further."""
-        if self._verb:
+    def _end_denial(self, at: int) -> None:
+        """A denial reaches no further than its verb, or than something that is found: mention `at` is the next."""
+        found_next = bool(self._negated) and self._is_found_next(at)
+        if found_next:
+            self._begun += 1
+            self._joined = at
+        if self._verb or found_next:
             self._negated, self._verb = "", False
             self._clause = len(self.named)
+
+    def _is_found_next(self, at: int) -> bool:
+        """Whether what a joined item names is there: `no mass in the right breast and a mass`, `benign ones`."""
+        near = range(at, min(len(self._found), at + _LONGEST_NAME))
+        head = next((k for k in near if Concept.KIND in self._found[k].means), None)
+        if head is None:
+            return False
+        words = self._tokens.words[self._found[at].first : self._found[head].last + 1]
+        if not {"or", "nor"}.isdisjoint(words) or "," in words[:-1]:
+            return False
+        if self._denied_somewhere and words[0] in _INDEFINITE:
+            return True
+        leads = [m.means for m in self._found[at:head]]
+        return any(
+            m.get(Concept.BENIGN) is True or Concept.MULTIPLE in m or m.get(Concept.CHANGE) is Change.STABLE
+            for m in leads
+        )
 
     def _step(self, at: int, mention: Mention) -> None:
         """One mention."""
         means = mention.means
         if means.keys() == _ONLY_FILL:
             if self._tokens.words[mention.first] == "and":
-                self._end_denial()
+                self._end_denial(at + 1)
         elif Concept.KIND in means:
             self._name(at, mention)
         elif Concept.NOT in means:
             self._negated, self._verb, self._likeness = means[Concept.NOT], False, False
+            self._not, self._denied_somewhere, self._except = at, False, False
             self._clause = len(self.named)
         elif Concept.NOT_BEFORE in means:
             self._deny_before(only_last=means[Concept.NOT_BEFORE] == GONE)
         elif Concept.CONTRAST in means:
+            self._except = bool(self._negated) and self._tokens.words[mention.first] in _EXCEPT
             self._negated, self._verb, self._likeness, self._link = "", False, False, False
             self._clause = len(self.named)
         elif Concept.THE in means:
             self._the = at
         elif means.keys() & _STOPS:
             self._stop(means.keys())
+            self._of_the = at if self._tokens.words[mention.last - 1] == "the" else self._of_the
         elif Concept.HISTORY in means or Concept.HIDES in means or (self._advised and Concept.ADVICE in means):
             self._aside = True
         elif self._tokens.words[mention.first] == "and":
-            self._end_denial()
+            self._end_denial(at + 1)
+        if not means.keys().isdisjoint(_WHERE) and self._follows_preposition(at):
+            self._denied_somewhere = True
+
+    def _follows_preposition(self, at: int) -> bool:
+        """Whether `in the` or its like leads up to a mention."""
+        while at > 0 and Concept.THE in self._found[at - 1].means:
+            at -= 1
+        return at > 0 and Concept.PREPOSITION in self._found[at - 1].means
 
     def _stop(self, concepts: object) -> None:
         """Words that part one thing named from the next."""
@@ -142,9 +208,49 @@ class Roles:
         kind = mention.means[Concept.KIND]
         definite = self._is_definite(at)
         general = self._tokens.words[mention.first] in ("lesion", "lesions")
-        self.named.append(NamedThing(at, kind, self._role(kind, definite), definite, general))
+        if self._negated and not general and self._is_owner(at, kind):
+            self._leave_denial()
+        named = NamedThing(at, kind, self._role(at, kind, definite), definite, general)
+        if named.role is ClauseRole.DENIED:
+            words = self._tokens.words[self._found[self._not].first : mention.first]
+            named.of_others = not _OTHER.isdisjoint(words)
+        if self._except:
+            self._except_for(named)
+        self.named.append(named)
 
-    def _role(self, kind: Kind, definite: bool) -> ClauseRole:
+    def _is_owner(self, at: int, kind: Kind) -> bool:
+        """Whether what is denied is something of a thing that is there: `no growth of the mass`."""
+        the = max(self._the, self._of_the)
+        if kind in _ALWAYS_THERE or the <= self._not or at - the > 4:
+            return False
+        words = self._tokens.words
+        article = self._found[the].last - 1
+        of = words[article] == "the" and article > self._found[self._not].last and words[article - 1] in _OF
+        own = words[article + 1 : self._found[at].last]
+        between = self._found[the + 1 : at]
+        return (
+            of
+            and (_JOINS | _CLINICAL | _INDEFINITE).isdisjoint(own)
+            and not any(m.means.keys() & _STOPS for m in between)
+        )
+
+    def _leave_denial(self) -> None:
+        """What was denied of a thing is about that thing, not about the breast."""
+        for named in self.named[self._clause :]:
+            if named.role is ClauseRole.DENIED:
+                named.role = ClauseRole.ASIDE
+        self.denied_words.update(range(self._not + 1, max(self._the, self._of_the)))
+        self._negated = ""
+
+    def _except_for(self, named: NamedThing) -> None:
+        """`No mass other than the one at 10 o'clock`: that one is found, and the denial is of others."""
+        denied = [n for n in self.named if n.role is ClauseRole.DENIED]
+        for other in denied:
+            other.of_others = True
+        named.except_for = denied[-1] if denied else None
+        self._except = False
+
+    def _role(self, at: int, kind: Kind, definite: bool) -> ClauseRole:
         """The role of a thing named at this place."""
         found = [n for n in self.named if n.role in (ClauseRole.FOUND, ClauseRole.AGAIN)]
         if self._aside or self._instead:
@@ -156,7 +262,8 @@ class Roles:
         if found and self._link and kind in ASSOCIABLE and kind is not found[-1].kind:
             return ClauseRole.COMPANION
         if found and definite and same_sort(kind, found[-1].kind):
-            return ClauseRole.AGAIN
+            here, there = (whereabouts(self._tokens, self._found, n) for n in (at, found[-1].at))
+            return ClauseRole.FOUND if are_apart(here, there) else ClauseRole.AGAIN
         return ClauseRole.FOUND
 
     def _is_definite(self, at: int) -> bool:
@@ -190,6 +297,21 @@ class Roles:
             return
         if self._tokens.words[self._found[nots[-1]].first - 1] == ":":
             self._deny_before_all()
+
+    def _normal(self) -> None:
+        """`The axillary nodes are normal`, `normal axillary nodes`: nodes are named, and none is abnormal."""
+        for named in self.named:
+            if named.kind is not Kind.AXILLARY_NODE or named.role is not ClauseRole.FOUND:
+                continue
+            before = next((m for m in self._found[named.at :: -1] if not m.means.keys() <= _SMALL_BEFORE), None)
+            after = next((m for m in self._found[named.at + 1 :] if not m.means.keys() <= _SMALL), None)
+            if any(m is not None and Concept.NORMAL in m.means for m in (self._unless_apart(before, named.at), after)):
+                named.role = ClauseRole.DENIED
+
+    def _unless_apart(self, before: Mention | None, at: int) -> Mention | None:
+        """A mention before a thing named; None where another thing may be meant in between."""
+        words = self._tokens.words[0 if before is None else before.last : self._found[at].first]
+        return before if _APART.isdisjoint(words) else None
 
     def _deny_before_all(self) -> None:
         for named in self.named:
@@ -229,6 +351,27 @@ def _of_breast(words: list[str]) -> bool:
 def same_sort(kind: Kind, other: Kind) -> bool:
     """Whether one word can point back to the other: the same kind, or two asymmetries."""
     return kind is other or (kind in ASYMMETRIES and other in ASYMMETRIES)
+
+
+def whereabouts(tokens: Tokens, found: list[Mention], at: int) -> dict[Concept, Any]:
+    """Side, clock face and place that are stated right before or after the thing named at a mention."""
+    stated: dict[Concept, Any] = {}
+    before = at - 1
+    while before >= 0 and leads_to(tokens, found, before, at, commas=False) and Concept.KIND not in found[before].means:
+        stated |= {c: v for c, v in found[before].means.items() if c in _WHERE}
+        before -= 1
+    last = found[at].last
+    for mention in found[at + 1 :]:
+        if not _JOINS.isdisjoint(tokens.words[last : mention.last]) or mention.means.keys() & (_STOPS - _PLACING):
+            break
+        stated = {c: v for c, v in mention.means.items() if c in _WHERE} | stated
+        last = mention.last
+    return stated
+
+
+def are_apart(here: dict[Concept, Any], there: dict[Concept, Any]) -> bool:
+    """Whether two things named are on different sides or at different clock faces."""
+    return any(c in here and c in there and here[c] != there[c] for c in (Concept.SIDE, Concept.CLOCK))
 
 
 def leads_to(tokens: Tokens, found: list[Mention], at: int, head: int, commas: bool) -> bool:

@@ -42,6 +42,7 @@ _MEASURED = frozenset(["measures", "measuring", "measured", "is", "at", "about",
 _NOUNS = frozenset(["mass", "nodule", "opacity", "lesion", "well", "small", "large"])
 _WIDEST_LIST = 3  # categories from first to last; a wider range such as 0-6 is the whole scale
 _FARTHEST = 12
+_CORTEX = 4  # words between `cortical` and the length: `cortical thickening of up to 5 mm`
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,21 +198,22 @@ class NumberReader:
 
     def _measure(self, i: int) -> NumberMention | None:
         """A length with its unit, the largest of several, as a size or as a distance from the nipple."""
-        values: list[float] = []
+        values: list[tuple[float, str]] = []
         unit, j = "", i
         while _is_length(self._word(j)) and len(values) < 3:
-            values.append(float(self._words[j]))
             j += 1
-            if self._word(j) in _UNITS:
-                unit = self._words[j]
+            own = self._word(j) if self._word(j) in _UNITS else ""
+            values.append((float(self._words[j - 1]), own))
+            if own:
+                unit = own
                 j += 1
             if self._word(j) not in ("x", "by", "×") or not _is_length(self._word(j + 1)):
                 break
             j += 1
         if not unit:
             return None
-        millimetres = round(max(values) * _UNITS[unit])
-        if self._is_earlier(i, j):
+        millimetres = round(max(value * _UNITS[own or unit] for value, own in values))
+        if self._is_earlier(i, j) or self._is_of_cortex(i, j):
             return None
         distance = self._to_nipple(j)
         if distance is not None:
@@ -240,6 +242,11 @@ class NumberReader:
         if self._word(j) in _FROM:
             return j + 1
         return j + 2 if self._word(j) in _FROM_WITH and self._word(j + 1) in ("to", "from", "of") else None
+
+    def _is_of_cortex(self, i: int, j: int) -> bool:
+        """Whether a length is how thick the cortex of a lymph node is, not how large the node."""
+        near = self._words[max(self._first, i - _CORTEX) : i] + self._words[j : min(j + 2, self._last)]
+        return not {"cortical", "cortex"}.isdisjoint(near)
 
     def _is_earlier(self, i: int, j: int) -> bool:
         """Whether a length at tokens `i` to `j` is one of another day: `from 6 mm to 11 mm`, `was 9 mm in 2022`."""

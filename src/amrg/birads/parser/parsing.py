@@ -16,6 +16,7 @@ from amrg.birads.parser.mentions import Mention, mentions
 from amrg.birads.parser.rating import NamedCategory
 from amrg.birads.parser.settling import assessments_of, settle
 from amrg.birads.parser.studywide import StudyReader
+from amrg.birads.parser.unseen import with_unseen
 from amrg.birads.report import Finding, Negative, Report
 from amrg.birads.structure.addenda import Parts, find_parts
 from amrg.birads.structure.modalities import Modality
@@ -113,7 +114,7 @@ def parse(text: str) -> ParsedReport:
     tokens, sites = find_sites(read_tables(tokenize(source.text)))
     reading = _Reading(source, tokens, find_parts(tokens))
     for piece in pieces(tokens):
-        reading.take(piece, with_quadrants(tokens, mentions(tokens, piece, sites)))
+        reading.take(piece, with_unseen(tokens, with_quadrants(tokens, mentions(tokens, piece, sites))))
     return reading.result(sites)
 
 
@@ -226,6 +227,8 @@ class _Reading:
         """What is denied, each once; a denial for both breasts has no side."""
         made: dict[Negative, Fact] = {}
         for denial in self._assembler.denials:
+            if denial.of_others and self._assembler.has(denial):
+                continue
             side = denial.sides[0] if denial.sides and len(denial.sides) == 1 else None
             negative = Negative(kind=denial.kind, laterality=side)
             if negative not in made:

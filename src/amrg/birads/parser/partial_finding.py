@@ -8,6 +8,7 @@ from typing import Any
 from amrg.birads.lexicon import (
     Category,
     Certainty,
+    Distribution,
     Kind,
     Laterality,
     Margin,
@@ -205,6 +206,44 @@ class PartialFinding:
         facts += [(f"associated[{i}]", slot) for i, slot in enumerate(self.associated)]
         facts += [(f"views[{i}]", slot) for i, slot in enumerate(self.views)]
         return facts
+
+
+class Denial:
+    """A thing denied, its side filled in as the piece is read."""
+
+    __slots__ = ("begin", "end", "kind", "of_others", "sides")
+
+    def __init__(self, kind: Kind, begin: int, end: int, of_others: bool = False) -> None:
+        self.kind, self.begin, self.end = kind, begin, end
+        self.of_others = of_others  # `no other mass`: what is found is not denied
+        self.sides: tuple[Laterality, ...] | None = None
+
+
+def share_side(giver: PartialFinding, taker: PartialFinding) -> None:
+    """`At 2 o'clock there is a mass and at 5 o'clock there are calcifications in the left breast`: both are there."""
+    if Concept.CLOCK in giver.slots and Concept.CLOCK in taker.slots and Concept.SIDE in giver.slots:
+        taker.slots.setdefault(Concept.SIDE, giver.slots[Concept.SIDE])
+
+
+def share_whereabouts(giver: PartialFinding, taker: PartialFinding) -> None:
+    """Give a finding without any place the place of the one it is named with."""
+    if taker.places or Concept.SIDE in taker.slots:
+        return
+    if Concept.CLOCK in taker.slots:  # `at 10 o'clock and ... at 2 o'clock in the left breast`
+        shared = frozenset({Concept.SIDE})
+    else:
+        shared = frozenset({Concept.SIDE, Concept.CLOCK, Concept.DEPTH})
+        taker.places = list(giver.places)
+    taker.slots |= {c: s for c, s in giver.slots.items() if c in shared}
+
+
+def settle_calcifications(draft: PartialFinding) -> None:
+    """A distribution word next to a suspicious linear morphology, and calcium in the skin."""
+    if draft.value(Concept.MORPHOLOGY) is Morphology.FINE_LINEAR and draft.kind is Kind.CALCIFICATIONS:
+        slot = draft.slots.get(Concept.DISTRIBUTION)
+        morphology = draft.slots[Concept.MORPHOLOGY]
+        if slot and slot[0] is Distribution.LINEAR and slot[1:] == morphology[1:]:
+            del draft.slots[Concept.DISTRIBUTION]
 
 
 def _common(places: list[Slot]) -> Slot | None:

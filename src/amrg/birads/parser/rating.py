@@ -43,6 +43,8 @@ class Ratings:
         self.several = names_another(tokens)  # whether the text names another examination than the mammogram
         self.contradictions: list[tuple[NamedCategory, NamedCategory]] = []  # a number, and the words next to it
         self.of_mammogram: set[NamedCategory] = set()  # categories that are called those of the mammogram
+        self.headed: set[Laterality] = set()  # breasts that have a heading of their own
+        self.by_heading: set[NamedCategory] = set()  # categories whose side is only that of their heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class CategoryReader:
         side, last = self._category_side(after, at, draft)
         named = [NamedCategory(v, side, begin, end) for v in values]
         named += [glossed._replace(side=side)] if glossed is not None else []
+        if draft is None and not any(Concept.SIDE in m.means for m in self._found):
+            self._ratings.by_heading.update(named)
         if means is None and is_dated(self._tokens, self._piece, mention.first):
             means = Standing.PRIOR
         if means is None:

@@ -26,7 +26,7 @@ def settle(
     def rank(begin: int) -> Rank:
         return parts.rank(begin), bisect_right(ratings.replaced_at, begin)
 
-    stated = ratings.categories or [named for _, named in ratings.tentative]
+    stated = _of_study(ratings.categories or [named for _, named in ratings.tentative], ratings, drafts)
     others = [*ratings.others, *(ratings.tentative if ratings.categories else ())]
     together = [named for named in stated if _is_combined(named, ratings, others)]
     if together:
@@ -53,6 +53,20 @@ def settle(
         else:
             held.append(named)
     return held, list(dict.fromkeys(others))
+
+
+def _of_study(stated: list[NamedCategory], ratings: Ratings, drafts: list[PartialFinding]) -> list[NamedCategory]:
+    """The only category of a text on its last breast's line is the study's where it need not be that breast's.
+
+    That is where the other breast has findings, or neither has: `LEFT BREAST: a mass. RIGHT BREAST: normal. BI-RADS 5.`
+    """
+    sides = {named.side for named in stated}
+    if len({named.begin for named in stated}) != 1 or None in sides or not ratings.by_heading.issuperset(stated):
+        return stated
+    before = [draft for draft in drafts if draft.begin < stated[0].begin]
+    found = {side for draft in before for side in draft.value(Concept.SIDE) or ()}
+    headed = ratings.headed if found.isdisjoint(sides) else frozenset()
+    return [named._replace(side=None) for named in stated] if (found | headed) - sides else stated
 
 
 def _is_combined(named: NamedCategory, ratings: Ratings, others: list[tuple[Standing, NamedCategory]]) -> bool:

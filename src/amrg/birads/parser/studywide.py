@@ -34,15 +34,8 @@ _ORDER = [
 
 
 _OF_COMPOSITION = frozenset({Concept.LETTER, Concept.COMPOSITION})
-_COMPOSES = frozenset({Concept.COMPOSITION, Concept.FILL, Concept.STRUCTURE, Concept.DENSITY, Concept.DISTRIBUTION})
 _OF_COMPARISON = frozenset({Concept.PRIOR, Concept.DATE, Concept.WHEN})
 _OF_STUDY = frozenset({Concept.EDITION, Concept.INDICATION})
-
-
-def _is_alone(piece: Piece, words: list[str], found: list[Mention]) -> bool:
-    """Whether a sentence has words of composition and nothing else: `Almost entirely fatty.`"""
-    covered = {i - piece.first for m in found for i in range(m.first, m.last) if m.means.keys() <= _COMPOSES}
-    return all(i in covered or not word[0].isalnum() for i, word in enumerate(words))
 
 
 class Advice(NamedTuple):
@@ -119,7 +112,8 @@ class StudyReader:
                 self._letter = True
                 self._note("composition", mention.means[Concept.LETTER], mention, replace=True)
         words = self._tokens.words[piece.first : piece.last]
-        of_tissue = piece.section is Section.COMPOSITION or bool(_TISSUE & set(words)) or _is_alone(piece, words, found)
+        named = any(Concept.KIND in mention.means for mention in found)
+        of_tissue = piece.section is Section.COMPOSITION or bool(_TISSUE & set(words)) or not named
         for mention in found:
             if Concept.COMPOSITION in mention.means and of_tissue:
                 self._note("composition", mention.means[Concept.COMPOSITION], mention)

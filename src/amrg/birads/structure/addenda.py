@@ -15,7 +15,7 @@ _PARTS = frozenset(
 _STARTS_WORDS = ". | - = # [ ] • ; !"
 _STARTS = frozenset(_STARTS_WORDS.split()) | {"\n"}
 _RESTARTS = frozenset(
-    ["exam", "examination", "indication", "technique", "history", "procedure", "clinical", "comparison"]
+    ["exam", "examination", "indication", "technique", "history", "procedure", "clinical", "comparison", "report"]
 )
 _CONCLUSIONS = frozenset(["findings", "impression", "conclusion"])
 _LATER = frozenset(["will", "follow", "pending", "follows"])

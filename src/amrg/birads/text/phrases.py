@@ -95,6 +95,8 @@ _KINDS = (
     (Kind.GLOBAL_ASYMMETRY, "global asymmetr(y); global asymmetric densit(y); global asymmetrical densit(y); "
      "global asymmetrical increased densit(y)"),
     (Kind.DEVELOPING_ASYMMETRY, "developing asymmetr(y); developing densit(y); developing focal asymmetr(y)"),
+    (Kind.FOCAL_ASYMMETRY, "focal densit(y)"),
+    (Kind.MASS, "ill defined densit(y); irregular densit(y); spiculated densit(y); lobulated densit(y)"),
     (Kind.DISTORTION, "architectural distortion(s); distortion(s); distorted architecture; parenchymal distortion(s); "
      "architecture distortion(s); distortion of architecture; distortion of the architecture"),
     (Kind.INTRAMAMMARY_NODE, "intramammary lymph node(s); intramammary node(s); intra mammary node(s); "
@@ -120,6 +122,10 @@ _KINDS = (
 )  # fmt: skip
 
 _DESCRIPTORS = (
+    (Concept.MARGIN, Margin.INDISTINCT, "ill defined densit(y)"),
+    (Concept.MARGIN, Margin.SPICULATED, "spiculated densit(y)"),
+    (Concept.SHAPE, Shape.IRREGULAR, "irregular densit(y)"),
+    (Concept.SHAPE, Shape.LOBULATED, "lobulated densit(y)"),
     (Concept.SHAPE, Shape.OVAL, "oval; ovoid; oval shaped; elliptical; oval in shape; oval shape; ovoid shape"),
     (Concept.SHAPE, Shape.ROUND, "rounded; round in shape; round shape; round shaped; spherical; circular"),
     (Concept.ROUND, Shape.ROUND, "round"),
@@ -190,12 +196,18 @@ _DESCRIPTORS = (
      "decrease in size; regressed"),
     (Concept.BENIGN, True, "benign; benign looking; probably benign; probably a benign; benign appearing; "
      "likely benign; most likely benign; likely a benign; non suspicious; nonsuspicious; innocent; benignity; "
-     "appear benign; appears benign; benign in appearance; non malignant; probable benign; typical of benignity"),
+     "appear benign; appears benign; benign in appearance; non malignant; probable benign; typical of benignity; "
+     "not suspicious; not malignant; not suspicious looking; not suspicious appearing; not malignant appearing; "
+     "not malignant looking; not look suspicious; not appear suspicious; not look malignant; not appear malignant; "
+     "not considered suspicious; not overtly suspicious"),
     (Concept.BENIGN, False, "suspicious; malignant; malignancy; suspicious looking; pathological; pathologic; cancer; "
      "carcinoma; low suspicious; moderate suspicious; high suspicious; moderately suspicious; highly suspicious; "
      "suspicious malignant; highly suggestive of malignancy; suspicious for malignancy; concerning; worrisome; "
      "suspicious of malignancy; suspicious appearing; malignant looking; dcis; suspected malignancy; "
-     "mildly suspicious; low suspicion; moderate suspicion; high suspicion; higher suspicious; concern; abnormal"),
+     "mildly suspicious; low suspicion; moderate suspicion; high suspicion; higher suspicious; concern; abnormal; "
+     "not benign; not benign looking; not benign appearing; not clearly benign; not definitely benign; "
+     "not typically benign; not typical for a benign lesion; not typical of a benign lesion; "
+     "not typical for a benign mass; not typical of a benign mass; not typical for benign; not typical of benign"),
     (Concept.MULTIPLE, True, "multiple; several; few; numerous; two; three; four; five; many; some; couple; both; "
      "numbers of; multiple areas of; several areas of; innumerable; six; variable sized; various"),
     (Concept.CERTAINTY, True, "possible; questionable; suspected; cannot exclude; can not exclude; equivocal; "
@@ -241,7 +253,8 @@ _PLACES = (
 
 _STUDY = (
     (Concept.COMPOSITION, Composition.A, "almost entirely fatty; almost entirely fat; entirely fatty; entirely fat; "
-     "predominantly fatty; mostly fatty; fatty replaced; almost completely fatty"),
+     "predominantly fatty; mostly fatty; fatty replaced; almost completely fatty; fatty breasts; fatty breast; "
+     "density : fatty; composition : fatty"),
     (Concept.COMPOSITION, Composition.B, "scattered areas of fibroglandular density; scattered fibroglandular "
      "densities; scattered fibroglandular density; scattered areas of fibroglandular tissue; "
      "scattered fibroglandular tissue; scattered fibroglandular elements; scattered areas of density"),
@@ -321,13 +334,16 @@ _SYNTAX = (
     (Concept.NOT_BEFORE, True, "not seen; not identified; not present; not visualized; not visualised; not noted; "
      "not evident; is absent; are absent; not appreciated; not demonstrated; not detected; none seen; "
      "ruled out; absent; none; not found; not observed; is none; not apparent; none identified; "
-     "is not seen; are not seen; is not identified; are not identified; false; are excluded; is excluded"),
+     "is not seen; are not seen; is not identified; are not identified; false; are excluded; is excluded; "
+     "could not be identified; cannot be identified; can not be identified; could not be seen; could not be found; "
+     "could not be confirmed; could not be visualized; could not be visualised; could not be demonstrated; "
+     "cannot be seen; can not be seen; cannot be found; can not be found; cannot be visualized"),
     (Concept.NOT_BEFORE, GONE, "no longer seen; no longer present; no longer identified; no longer visible; "
      "no longer visualized; no longer visualised; no longer apparent; no longer evident; no longer demonstrated; "
      "no longer noted; no longer detected; no longer appreciated; has resolved; have resolved; is resolved; are resolved; "
      "has completely resolved; have completely resolved; completely resolved; fully resolved; now resolved; "
      "has since resolved; have since resolved; resolved on; resolved with; resolved since; does not persist; "
-     "do not persist; did not persist; effaces with; effaces on; efface with; efface on; effaced with; effaced on; "
+     "do not persist; did not persist; effaces with; effaces on; efface with; efface on; effaced with; effaced on; effaces; "
      "disperses; disperse on; disperse with; dispersed on; dispersed with; dissipates; dissipated; disappears; "
      "disappeared; pressed out; compresses out; compressed out; was excised; were excised; was removed; were removed"),
     (Concept.FILL, True, "not resolved; not fully resolved; not completely resolved; not yet resolved; partially resolved; "
@@ -344,7 +360,8 @@ _SYNTAX = (
      "representing; represents; represent; in keeping with; may suggest; most likely; may represent; indicating; "
      "indicative of; to suggest; suspicious for; concerning for; worrisome for; characteristic of; typical of; "
      "likely representing; diagnostic of; favored to be; favoured to be; impression of; indicate; indicates; "
-     "suspicious of; considered; probably; favor; favors; could represent; likely represents"),
+     "suspicious of; considered; probably; favor; favors; could represent; likely represents; corresponds to; correspond to; "
+     "corresponding to"),
     (Concept.LINK, True, "with; w /; causing; resulting in; associated; overlying; associated with; with associated; "
      "with overlying; producing; accompanied by; invading; leading to; including; containing; infiltrating; "
      "involving; along with; together with; seen with; adjacent; causes; resulting; and overlying; "
@@ -352,6 +369,7 @@ _SYNTAX = (
     (Concept.HISTORY, True, "history of; status post; history; s p; prior biopsy; previous biopsy; prior lumpectomy; "
      "family history; known history; underwent; family history of; personal history of; previously treated; "
      "presents with; presented with; presenting with; complains of; year old; complaint; complaints; "
+     "patient reports; patient feels; patient noticed; patient noted; reports a; patient reported; "
      "prior surgery; for evaluation of; post mastectomy; mastectomy; mastectomies; old female; old woman"),
     (Concept.HIDES, True, "may obscure; could obscure; can obscure; obscures; obscuring; lowers the sensitivity; "
      "lowers sensitivity; may lower; decreases the sensitivity; limits the sensitivity; reduces the sensitivity; "
@@ -385,7 +403,8 @@ _SYNTAX = (
      "biopsy; proven; known; level; number; class; grade; grading; per; according; lexicon; criteria; "
      "otherwise; so; then; thus; therefore; they; their; her; seen; due; proper; likelihood; probability; "
      "spaces; d; th; x; abnormality; abnormalities; underlying; see; used; assigned; calcified; "
-     "no finding described; not compared; none"),
+     "no finding described; not compared; none; dense tissue; dense breast tissue; dense parenchyma; dense breast; "
+     "dense breasts; dense fibroglandular tissue; dense glandular tissue; dense breast parenchyma"),
 )  # fmt: skip
 
 _TWO_RETRACTIONS = "skin and nipple retraction; skin or nipple retraction; skin nipple retraction"

@@ -1,0 +1,74 @@
+"""Where a sentence goes on with a subject of its own: `..., and the left breast shows calcifications`."""
+
+from __future__ import annotations
+
+from amrg.birads.parser.mentions import Mention
+from amrg.birads.text.phrases import Concept
+from amrg.birads.text.tokens import Tokens
+
+_SUBJECT = frozenset({Concept.SIDE, Concept.CLOCK})
+_LEADING = frozenset({Concept.FILL, Concept.THE, Concept.PREPOSITION})
+_STATED = frozenset({Concept.KIND, Concept.NORMAL, Concept.NOT})
+_HAS_WORDS = "has have shows show showing demonstrates demonstrate contains contain"
+_HAS = frozenset(_HAS_WORDS.split())  # links that are verbs after a breast
+
+
+def clauses_of(tokens: Tokens, found: list[Mention]) -> list[int]:
+    """The number of the main clause that each mention of a piece is in, from 0.
+
+    A new one begins at `and`, `while` or a comma before a breast, side or clock face that is followed by its own verb
+    and what is there, where something was found, denied or called normal before: what is said of one breast is then
+    not given to the other.
+    """
+    starts = [0]
+    for at in range(1, len(found)):
+        if found[at].means.keys().isdisjoint(_SUBJECT):
+            continue
+        first = _first_of_subject(tokens, found, at, starts[-1])
+        joined = first > starts[-1] and _is_joined(tokens, found, first)
+        if joined and _is_complete(found[starts[-1] : first]) and _has_predicate(tokens, found, at):
+            starts.append(first)
+    ends = [*starts[1:], len(found)]
+    return [n for n, (start, end) in enumerate(zip(starts, ends, strict=True)) for _ in range(start, end)]
+
+
+def _first_of_subject(tokens: Tokens, found: list[Mention], at: int, start: int) -> int:
+    """The first mention of a clause that leads up to a side without a comma: `in the left breast`."""
+    first = at
+    while first > start and _leads(tokens, found, first - 1):
+        first -= 1
+    return first
+
+
+def _leads(tokens: Tokens, found: list[Mention], at: int) -> bool:
+    """Whether a mention is a small word right before the next one, and does not join two clauses."""
+    mention = found[at]
+    small = mention.means.keys() <= _LEADING and tokens.words[mention.first] not in ("and", "or", "&")
+    return small and "," not in tokens.words[mention.last : found[at + 1].first]
+
+
+def _is_joined(tokens: Tokens, found: list[Mention], first: int) -> bool:
+    """Whether `and`, `while` or a comma is right before a mention."""
+    before = found[first - 1]
+    between = tokens.words[before.last : found[first].first]
+    return "," in between or Concept.CONTRAST in before.means or tokens.words[before.first] in ("and", "&")
+
+
+def _is_complete(clause: list[Mention]) -> bool:
+    """Whether something is stated in a clause."""
+    return any(not m.means.keys().isdisjoint(_STATED) for m in clause)
+
+
+def _has_predicate(tokens: Tokens, found: list[Mention], at: int) -> bool:
+    """Whether a side is followed by a verb and then by what is there, with nothing joined in between."""
+    verb = False
+    for mention in found[at + 1 :]:
+        word = tokens.words[mention.first]
+        if Concept.NORMAL in mention.means:
+            return True
+        if Concept.KIND in mention.means:
+            return verb
+        if word in ("and", "or", "with", "without"):
+            return False
+        verb = verb or Concept.VERB in mention.means or word in _HAS
+    return False
