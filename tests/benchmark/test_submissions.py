@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from amrg import score
 from amrg.benchmark.references import References, read_references, save_references
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.birads import Category, Composition
@@ -106,6 +107,8 @@ def test_a_run_folder_is_read_by_its_predictions(tmp_path: Path) -> None:
         ("", "no text"),
         (" \n", "no text"),
         (None, "no text"),
+        ("NaN", "no text"),
+        (" n/a", "no text"),
         ("opacity " * (MAX_CHARACTERS // 8 + 1), "a text of over 100,000 characters"),
         ("half \ud800 a pair", "surrogate"),
     ],
@@ -181,6 +184,10 @@ GOOD = json.dumps({"id": "a", "text": NORMAL}).encode()
         (write("a.csv", "id,text\na,b\n".encode("utf-16-le")), "found UTF-16"),
         (write("a.csv", b"id,text\na,Befund: unauff\xe4llig\n"), "line 2: found the byte 0xe4, expected UTF-8"),
         (write("a.csv", b"id;text\na;b\n"), "separated by commas, not ';'"),
+        (
+            write("r.csv", b'"";"id";"text"\n"1";"a";"b"\n'),
+            'r.csv line 1: found "";"id"',
+        ),
         (write("a.csv", b"image,text\na,b\n"), "line 1: found image, text"),
         (write("a.csv", b"id,text\na,No mass, no calcifications\n"), "line 2: the row does not have as many fields"),
         (write("t.csv", b"id,text,text\na,No mass,a mass\n"), "t.csv line 1: the column text is there twice"),
@@ -194,6 +201,19 @@ def test_bad_input_is_one_clear_line(made: Callable[[Path], Path], message: str,
         read_predictions(made(tmp_path))
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_texts_in_memory_come_from_a_series_and_other_tables_are_refused() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"id": [1, 2], "text": [MASS, NORMAL]})
+    references = {"1": MASS, "2": NORMAL}
+    for given in (table.set_index("id")["text"], dict(zip(table["id"], table["text"], strict=True))):
+        assert score(given, references).systems["system"].metrics["birads_accuracy_7_worst"].n == 2
+    for wrong in (table, [MASS, NORMAL], table.to_dict("records")):
+        with pytest.raises(BenchmarkError, match=r"predictions: found \w+; expected a file or folder, or texts by"):
+            score(wrong, references)
+    with pytest.raises(BenchmarkError, match="references: found DataFrame"):
+        score(references, table)
 
 
 def test_latin_1_is_named_with_how_to_convert(tmp_path: Path) -> None:

@@ -78,6 +78,9 @@ def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off
     assert other.exit_code == Exit.TUNING
     assert "recipe.seed: the folder has 0, this run 1" in other.stderr
     assert amrg_train("--resume", tmp_path / "parts").exit_code == Exit.OK
+    elsewhere = amrg_train("--resume", tmp_path / "parts", "--base", "gpt2")
+    assert elsewhere.exit_code == Exit.TUNING
+    assert "recipe.base: the folder has " in elsewhere.stderr
     whole, parts = ((tmp_path / run / "adapter_model.safetensors").read_bytes() for run in ("whole", "parts"))
     assert whole == parts
 

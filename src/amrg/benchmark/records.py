@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,10 @@ def _no_constant(name: str) -> float:
 def _key(where: str, fields: dict[str, Any]) -> str:
     """The case's key, under `id` or (as amrg stores it) `key`; an integer is read as its digits."""
     key = fields.get("id", fields.get("key"))
-    if isinstance(key, int) and not isinstance(key, bool):
+    if isinstance(key, Integral) and not isinstance(key, bool):  # numpy's integers too
         key = str(key)
     if key is not None and not isinstance(key, str):
-        raise BenchmarkError(f"{where}: `id` is {json.dumps(key)[:40]}; expected a text, or a whole number")
+        raise BenchmarkError(f"{where}: `id` is {json.dumps(key, default=str)[:40]}; expected a text, or a whole number")
     if key is None or not key.strip():
         raise BenchmarkError(f"{where}: no `id`; found the fields {', '.join(map(str, fields)) or 'none'}")
     return key.strip()
@@ -194,7 +195,8 @@ def _radeval_lists(path: Path, side: Side) -> Iterator[Record]:
 
 def _rows(path: Path) -> Iterator[Record]:
     """A record a row of a CSV with a header."""
-    reader = csv.DictReader(io.StringIO(read_utf8(path), newline=""), strict=True)
+    written = read_utf8(path)
+    reader = csv.DictReader(io.StringIO(written, newline=""), strict=True)
     try:
         header = [name.strip() for name in reader.fieldnames or []]
         if not {"id", "text"} <= set(header):
@@ -211,11 +213,18 @@ def _rows(path: Path) -> Iterator[Record]:
                 )
             yield Record(where, _key(where, row), {k: v for k, v in row.items() if k != "id"})
     except csv.Error as error:
+        first = written.split("\n", 1)[0].strip()
+        if reader.line_num == 0 and _other_delimiter([first]) is not None:  # a quoted header of another delimiter
+            raise BenchmarkError(f"{path.name} line 1: found {first}; {_columns([first])}") from error
         raise BenchmarkError(f"{path.name} line {reader.line_num}: {error}; is a double quote left open?") from error
 
 
+def _other_delimiter(header: list[str]) -> str | None:
+    return next((sign for sign in (";", "\t") if any(sign in name for name in header)), None)
+
+
 def _columns(header: list[str]) -> str:
-    found = next((sign for sign in (";", "\t") if any(sign in name for name in header)), None)
+    found = _other_delimiter(header)
     if found is not None:
         return f"expected the columns id and text, separated by commas, not {found!r}"
     return "expected the columns id and text"

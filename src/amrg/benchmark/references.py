@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -59,13 +60,16 @@ class References:
         return [case.group for case in self.cases]
 
 
-def read_references(path: Path, split: str | None = None, part: str = "test", seed: int = 0) -> References:
+def read_references(
+    path: str | os.PathLike[str], split: str | None = None, part: str = "test", seed: int = 0
+) -> References:
     """References from a data set folder (then `split` names one of its splits) or from a file or folder of texts.
 
     Raises:
         BenchmarkError: there is no such file, it is malformed, or a reference has no text.
         DatasetError: the data set cannot be read, or has no such split or part.
     """
+    path = Path(path)
     if (path / INFO).is_file():
         dataset = open_dataset(path)
         return _all_cases(dataset) if split is None else references_of_part(dataset, dataset.split(split), part, seed)

@@ -16,6 +16,7 @@ from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, records_of_texts
 from amrg.benchmark.references import References
 from amrg.core.plurals import counted
+from amrg.datasets.tables.cells import stated
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
@@ -60,7 +61,7 @@ def outputs_of_texts(texts: Mapping[str, str | None]) -> Outputs:
 def _outputs(name: str, records: Sequence[Record]) -> Outputs:
     """Records as predictions, with a warning of all that is unusual about them."""
     predictions = tuple(_prediction(record) for record in records)
-    unrecognised = sorted({field for record in records for field in record.fields if field not in _FIELDS})
+    unrecognised = sorted({field for record in records for field in record.fields if field not in {*_FIELDS, ""}})
     if unrecognised and not any(_FIELDS & record.fields.keys() for record in records):
         raise BenchmarkError(
             f"{name}: no `text` in any of {counted(len(records), 'prediction')}; found the fields "
@@ -96,7 +97,7 @@ def _prediction(record: Record) -> Prediction:
 
 def text_problem(text: str | None) -> str | None:
     """Why a text cannot be scored; None where it can."""
-    if text is None or not text.strip():
+    if text is None or not stated(text):
         return "no text"
     if len(text) > MAX_CHARACTERS:
         return f"a text of over {MAX_CHARACTERS:,} characters"

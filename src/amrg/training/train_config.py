@@ -54,6 +54,12 @@ class TrainConfig:
     epochs: float | None = None
     report_to: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Folders may be given as text."""
+        for name in _PATHS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
+
     def changed(self, changes: Sequence[str]) -> TrainConfig:
         """With fields of the recipe set by `name=value`; of steps and epochs the one given here counts.
 

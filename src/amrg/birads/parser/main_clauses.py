@@ -1,4 +1,4 @@
-"""Where a sentence goes on with a subject of its own: `..., and the left breast shows calcifications`."""
+"""Where a sentence continues with a subject of its own: `..., and the left breast shows calcifications`."""
 
 from __future__ import annotations
 

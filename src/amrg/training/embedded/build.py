@@ -73,20 +73,20 @@ class EmbeddedRecipe(Value):
     software: str = __version__
     tower: TowerRecipe = TowerRecipe()
     language_exams: tuple[LanguageExams, ...] = (
-        LanguageExams(population="rich", first_seed=100_000, exams=1250, share=0.15),
-        LanguageExams(population="screening", first_seed=600_000, exams=1950, share=0.2),
-        LanguageExams(population="varied-rich", first_seed=110_000, exams=850, share=0.12),
-        LanguageExams(population="varied-screening", first_seed=610_000, exams=1850, share=0.23),
+        LanguageExams(population="rich", first_seed=100_000, exams=1500, share=0.15),
+        LanguageExams(population="screening", first_seed=600_000, exams=2350, share=0.2),
+        LanguageExams(population="varied-rich", first_seed=110_000, exams=1050, share=0.12),
+        LanguageExams(population="varied-screening", first_seed=610_000, exams=2200, share=0.23),
     )
-    film_share: float = 0.3
+    film_share: float = 0.34
     held_out: DrawnExams = DrawnExams(population="screening", first_seed=900_000, exams=100)
-    film_versions: int = Field(2, gt=0)
+    film_versions: int = Field(4, gt=0)
     few_views: int = Field(200, ge=0)  # steps of the first language round with mostly one view or one breast
     language_first: Schedule = Schedule(
         steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
     )
     language: Schedule = Schedule(
-        steps=9000, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
+        steps=10_800, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
     )
 
 

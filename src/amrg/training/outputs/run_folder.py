@@ -68,10 +68,14 @@ def refuse_different_run(folder: Path, run: RunSpec) -> None:
         return
     differing = list(differences(read_run(folder), run))
     if differing:
-        raise TuningError(
-            f"{folder}: the folder contains a different run ({'; '.join(differing)}); "
-            "use an empty folder, or repeat the same run to resume it"
-        )
+        raise _different(folder, differing)
+
+
+def _different(folder: Path, differing: list[str]) -> TuningError:
+    return TuningError(
+        f"{folder}: the folder contains a different run ({'; '.join(differing)}); "
+        "use an empty folder, or repeat the same run to resume it"
+    )
 
 
 def refuse_different_recipe(folder: Path, recipe: Recipe) -> None:
@@ -84,6 +88,11 @@ def refuse_different_recipe(folder: Path, recipe: Recipe) -> None:
         _refuse_foreign_adapter(folder)
         return
     there = read_run(folder)
+    base = there.recipe.base
+    if recipe.base != base and not Path(recipe.base).is_dir():  # a folder may be the same weights, moved
+        raise _different(
+            folder, [f"recipe.base: the folder has {json.dumps(base)}, this run {json.dumps(recipe.base)}"]
+        )
     refuse_different_run(folder, there.model_copy(update={"recipe": recipe}))
 
 
