@@ -153,7 +153,8 @@ def _key(where: str, fields: dict[str, Any]) -> str:
     if isinstance(key, Integral) and not isinstance(key, bool):  # numpy's integers too
         key = str(key)
     if key is not None and not isinstance(key, str):
-        raise BenchmarkError(f"{where}: `id` is {json.dumps(key, default=str)[:40]}; expected a text, or a whole number")
+        found = json.dumps(key, default=str)[:40]
+        raise BenchmarkError(f"{where}: `id` is {found}; expected a text, or a whole number")
     if key is None or not key.strip():
         raise BenchmarkError(f"{where}: no `id`; found the fields {', '.join(map(str, fields)) or 'none'}")
     return key.strip()
