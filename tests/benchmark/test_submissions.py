@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,7 +210,8 @@ def test_texts_in_memory_come_from_a_series_and_other_tables_are_refused() -> No
     references = {"1": MASS, "2": NORMAL}
     for given in (table.set_index("id")["text"], dict(zip(table["id"], table["text"], strict=True))):
         assert score(given, references).systems["system"].metrics["birads_accuracy_7_worst"].n == 2
-    for wrong in (table, [MASS, NORMAL], table.to_dict("records")):
+    others: list[Any] = [table, [MASS, NORMAL], table.to_dict("records")]
+    for wrong in others:
         with pytest.raises(BenchmarkError, match=r"predictions: found \w+; expected a file or folder, or texts by"):
             score(wrong, references)
     with pytest.raises(BenchmarkError, match="references: found DataFrame"):
