@@ -32,6 +32,7 @@ from amrg.birads import (
     Technique,
     View,
 )
+from amrg.birads.lexicon import NODES
 from amrg.birads.validity import ASSOCIABLE, SINGLE, flaws, is_unassessed
 
 T = TypeVar("T")
@@ -55,6 +56,7 @@ def findings(draw: st.DrawFn) -> Finding:
     """A finding of any kind with any descriptors that belong to it."""
     kind = draw(st.sampled_from(Kind))
     mass, calcium = kind is Kind.MASS, kind is Kind.CALCIFICATIONS
+    outlined = mass or kind in NODES
     morphology = draw(maybe(st.sampled_from(Morphology))) if calcium else None
     looks = draw(st.sampled_from([None, True, False]))
     if calcium and looks and morphology is None:
@@ -65,8 +67,8 @@ def findings(draw: st.DrawFn) -> Finding:
         kind=kind,
         laterality=draw(maybe(st.sampled_from(Laterality))),
         location=draw(_locations),
-        shape=draw(maybe(st.sampled_from(Shape))) if mass else None,
-        margin=draw(maybe(st.sampled_from(Margin))) if mass else None,
+        shape=draw(maybe(st.sampled_from(Shape))) if outlined else None,
+        margin=draw(maybe(st.sampled_from(Margin))) if outlined else None,
         density=draw(maybe(st.sampled_from(Density))) if mass else None,
         morphology=morphology,
         distribution=draw(maybe(st.sampled_from(Distribution))) if calcium else None,

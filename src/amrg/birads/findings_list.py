@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.birads.lexicon import (
+    NODES,
     Category,
     Certainty,
     Change,
@@ -65,12 +66,13 @@ _OF_ANY: dict[str, _Value] = {
     Certainty.POSSIBLE.value: ("certainty", Certainty.POSSIBLE),
     _MULTIPLE: ("multiple", True),
 }
+_SHAPES_AND_MARGINS: dict[str, _Value] = {
+    **{value.value: ("shape", value) for value in Shape},
+    **{value.value: ("margin", value) for value in Margin},
+}
 _OF_KIND: dict[Kind, dict[str, _Value]] = {
-    Kind.MASS: {
-        **{value.value: ("shape", value) for value in Shape},
-        **{value.value: ("margin", value) for value in Margin},
-        **{value.value: ("density", value) for value in Density},
-    },
+    Kind.MASS: {**_SHAPES_AND_MARGINS, **{value.value: ("density", value) for value in Density}},
+    **dict.fromkeys(NODES, _SHAPES_AND_MARGINS),
     Kind.CALCIFICATIONS: {
         **{value.value: ("distribution", value) for value in Distribution},
         **{value.value: ("morphology", value) for value in Morphology},

@@ -106,6 +106,7 @@ class Kind(StrEnum):
     DILATED_DUCT = "solitary dilated duct"
 
 
+NODES = frozenset({Kind.INTRAMAMMARY_NODE, Kind.AXILLARY_NODE})
 ASYMMETRIES = frozenset({Kind.ASYMMETRY, Kind.FOCAL_ASYMMETRY, Kind.GLOBAL_ASYMMETRY, Kind.DEVELOPING_ASYMMETRY})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from itertools import chain
 
-from amrg.birads.lexicon import Kind, Laterality, Morphology
+from amrg.birads.lexicon import NODES, Kind, Laterality, Morphology
 from amrg.birads.report import Finding, Report
 
 ASSOCIABLE = frozenset(
@@ -25,11 +25,11 @@ SINGLE = frozenset({Kind.GLOBAL_ASYMMETRY, Kind.NIPPLE_RETRACTION, Kind.DILATED_
 """Kinds that a breast has once, never several alike."""
 
 _OWNERS = {
-    "shape": Kind.MASS,
-    "margin": Kind.MASS,
-    "density": Kind.MASS,
-    "morphology": Kind.CALCIFICATIONS,
-    "distribution": Kind.CALCIFICATIONS,
+    "shape": (Kind.MASS, *sorted(NODES)),
+    "margin": (Kind.MASS, *sorted(NODES)),
+    "density": (Kind.MASS,),
+    "morphology": (Kind.CALCIFICATIONS,),
+    "distribution": (Kind.CALCIFICATIONS,),
 }
 
 
@@ -70,9 +70,9 @@ def _repeats(values: Sequence[object]) -> bool:
 
 def _foreign(finding: Finding) -> Iterator[tuple[str, str]]:
     """Descriptors of another kind."""
-    for field, owner in _OWNERS.items():
-        if getattr(finding, field) is not None and finding.kind is not owner:
-            yield field, f"{field} belongs to {owner.value}, found on {finding.kind.value}"
+    for field, owners in _OWNERS.items():
+        if getattr(finding, field) is not None and finding.kind not in owners:
+            yield field, f"{field} belongs to {' or '.join(owners)}, found on {finding.kind.value}"
     if finding.multiple and finding.kind in SINGLE:
         yield "multiple", f"{finding.kind.value} is never several alike"
 

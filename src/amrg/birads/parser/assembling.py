@@ -289,6 +289,7 @@ class _PieceReader:
         before = [n for n in here if n.at < at and self._accepts(n, concept)]
         if concept is Concept.BENIGN:
             before = [n for n in before if n.role is not ClauseRole.COMPANION] or before
+        before = [n for n in before if self._owns(n, concept)] or before
         if before:
             self._put(self._targets[before[-1].at], concept, value, mention)
         elif any(n.at < at for n in here) and concept not in WHEREABOUTS:
@@ -327,6 +328,11 @@ class _PieceReader:
         if isinstance(target, Denial):
             return concept in _DENIABLE
         return target is not None and target.takes(concept)
+
+    def _owns(self, named: NamedThing, concept: Concept) -> bool:
+        """Whether a value is of a thing named rather than of another kind: a margin of the mass, not of the node."""
+        target = self._targets[named.at]
+        return not isinstance(target, PartialFinding) or target.owns(concept)
 
     def _put(self, target: PartialFinding | Denial | None, concept: Concept, value: Any, mention: Mention) -> None:
         """Put a value into what it describes."""
@@ -369,7 +375,7 @@ class _PieceReader:
         whole = concept in _HEADLESS or (points and concept is not Concept.BENIGN)
         if concept is Concept.BENIGN:
             whole = any(Concept.LIKENESS in m.means for m in self._found)
-        if about is not None and whole and about.takes(concept):
+        if about is not None and whole and about.owns(concept):
             about.fill(concept, (value, *self._into.span(mention)), self._is_listed(mention))
 
     def _described_finding(self) -> PartialFinding | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amrg.birads.lexicon import (
+    NODES,
     Category,
     Certainty,
     Distribution,
@@ -29,6 +30,7 @@ OWNER = {
     Concept.MORPHOLOGY: Kind.CALCIFICATIONS,
     Concept.DISTRIBUTION: Kind.CALCIFICATIONS,
 }
+_OF_NODES = frozenset({Concept.SHAPE, Concept.MARGIN, Concept.ROUND})
 WHEREABOUTS = frozenset(
     {Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.SIZE, Concept.CLOCK, Concept.DISTANCE}
 )
@@ -89,6 +91,10 @@ class PartialFinding:
 
     def takes(self, concept: Concept) -> bool:
         """Whether a finding of this kind can have such a descriptor."""
+        return self.owns(concept) or (self.kind in NODES and concept in _OF_NODES)
+
+    def owns(self, concept: Concept) -> bool:
+        """Whether such a descriptor is of this kind before others: lymph nodes have shape and margin as masses do."""
         owner = OWNER.get(concept)
         if concept is Concept.ROUND:
             return self.kind in (Kind.MASS, Kind.CALCIFICATIONS)
