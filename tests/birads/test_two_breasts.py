@@ -172,3 +172,17 @@ def test_which_category_holds(text: str, held: list[str], other: list[str]) -> N
 def test_density_is_no_assessment(text: str, composition: str | None, held: list[str]) -> None:
     assert parse(text).report.composition == composition
     assert assessed(text) == held
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Right axilla: oval circumscribed axillary lymph node.", ["axillary lymph node oval circumscribed"]),
+        ("Round intramammary lymph node, circumscribed.", ["intramammary lymph node round circumscribed"]),
+        ("An irregular mass and a lymph node, with spiculated margins.",
+         ["mass irregular spiculated", "axillary lymph node None None"]),
+        ("Irregular mass with axillary lymph nodes. Margins are spiculated.", ["mass irregular spiculated"]),
+    ],
+)  # fmt: skip
+def test_lymph_nodes_have_shape_and_margin_but_not_those_of_a_mass(text: str, expected: list[str]) -> None:
+    assert [f"{f.kind} {f.shape} {f.margin}" for f in parse(text).report.findings] == expected
