@@ -71,11 +71,9 @@ class Assembler:
         if any(Concept.CATEGORY in m.means for m in found):
             _PieceReader(self, self._tokens, piece, found, names=False).read_categories()
 
-    def has(self, denial: Denial) -> bool:
-        """Whether a finding of the kind denied is on its side."""
-        sides = set(denial.sides or Laterality)
-        alike = (d.value(Concept.SIDE) or tuple(Laterality) for d in self.drafts if same_sort(d.kind, denial.kind))
-        return any(sides.intersection(found) for found in alike)
+    def kinds_found(self) -> set[tuple[Kind, Laterality]]:
+        """What is found on which sides; on both where no side is stated."""
+        return {(draft.kind, side) for draft in self.drafts for side in draft.value(Concept.SIDE) or Laterality}
 
     def span(self, mention: Mention) -> tuple[int, int]:
         """Where a mention begins and ends in the text."""

@@ -226,8 +226,9 @@ class _Reading:
     def _negatives(self) -> tuple[tuple[Negative, ...], list[Fact]]:
         """What is denied, each once; a denial for both breasts has no side."""
         made: dict[Negative, Fact] = {}
+        found = self._assembler.kinds_found()
         for denial in self._assembler.denials:
-            if denial.of_others and self._assembler.has(denial):
+            if denial.of_others and denial.is_of_found(found):
                 continue
             side = denial.sides[0] if denial.sides and len(denial.sides) == 1 else None
             negative = Negative(kind=denial.kind, laterality=side)

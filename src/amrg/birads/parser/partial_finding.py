@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amrg.birads.lexicon import (
+    ASYMMETRIES,
     NODES,
     Category,
     Certainty,
@@ -223,6 +224,11 @@ class Denial:
         self.kind, self.begin, self.end = kind, begin, end
         self.of_others = of_others  # `no other mass`: what is found is not denied
         self.sides: tuple[Laterality, ...] | None = None
+
+    def is_of_found(self, found: set[tuple[Kind, Laterality]]) -> bool:
+        """Whether the kind denied is found on a side that it is denied on."""
+        alike = ASYMMETRIES if self.kind in ASYMMETRIES else {self.kind}
+        return any((kind, side) in found for kind in alike for side in self.sides or Laterality)
 
 
 def share_side(giver: PartialFinding, taker: PartialFinding) -> None:

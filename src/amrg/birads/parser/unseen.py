@@ -16,6 +16,8 @@ _BEFORE = frozenset(_BEFORE_WORDS.split())
 _ON_VIEW = frozenset({"on", "the", "right", "left"})
 _STUDY_WORDS = "study studies exam exams examination examinations mammogram mammograms mammography images imaging films"
 _STUDY = frozenset(_STUDY_WORDS.split())
+_DATED = frozenset({Concept.DATE, Concept.WHEN})
+_NEAR = 8  # mentions in which a view or a date is looked for
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _NEVER_NEW = frozenset({"ruled", "false", "none", "excluded"})
 
@@ -30,7 +32,7 @@ def _read(tokens: Tokens, found: list[Mention], at: int) -> Mention:
     mention = found[at]
     if mention.means[Concept.NOT_BEFORE] is not True:
         return mention
-    if _is_of_earlier(tokens, found, mention):
+    if _is_of_earlier(tokens, found, at):
         return Mention({Concept.CHANGE: Change.NEW}, False, mention.first, mention.last)
     if _is_on_one_view(tokens, found, at):
         return Mention({Concept.VERB: True}, False, mention.first, mention.last)
@@ -39,16 +41,16 @@ def _read(tokens: Tokens, found: list[Mention], at: int) -> Mention:
 
 def _is_on_one_view(tokens: Tokens, found: list[Mention], at: int) -> bool:
     """Whether `on the MLO view` follows, and no other view."""
-    views = [k for k in range(at + 1, len(found)) if Concept.VIEW in found[k].means]
+    views = [k for k in range(at + 1, min(len(found), at + _NEAR)) if Concept.VIEW in found[k].means]
     if len(views) != 1:
         return False
     between = tokens.words[found[at].last : found[views[0]].first]
     return bool(between) and set(between) <= _ON_VIEW and "on" in between
 
 
-def _is_of_earlier(tokens: Tokens, found: list[Mention], mention: Mention) -> bool:
+def _is_of_earlier(tokens: Tokens, found: list[Mention], at: int) -> bool:
     """Whether what follows `not seen` is an earlier examination, or its date."""
-    words = tokens.words
+    words, mention = tokens.words, found[at]
     if not _NEVER_NEW.isdisjoint(words[mention.first : mention.last]):
         return False
     k = mention.last
@@ -60,5 +62,5 @@ def _is_of_earlier(tokens: Tokens, found: list[Mention], mention: Mention) -> bo
         return True
     if words[k] == "comparison":
         return not _STUDY.isdisjoint(words[k + 1 : k + 2])
-    dated = any(m.first == k and not m.means.keys().isdisjoint({Concept.DATE, Concept.WHEN}) for m in found)
+    dated = any(m.first == k and not m.means.keys().isdisjoint(_DATED) for m in found[at : at + _NEAR])
     return k > mention.last and (dated or _YEAR.match(words[k]) is not None)
