@@ -88,10 +88,10 @@ class _PieceReader:
         self._tokens = tokens
         self._piece = piece
         self._found = found
-        roles = Roles(tokens, found)
-        self._named = roles.read() if names else []
-        self._clauses = roles.clauses  # by mention
-        self._denied_words = roles.denied_words
+        roles = Roles(tokens, found) if names else None
+        self._named = [] if roles is None else roles.read()
+        self._clauses = [0] * len(found) if roles is None else roles.clauses  # by mention
+        self._denied_words = set() if roles is None else roles.denied_words
         self._targets: dict[int, PartialFinding | Denial | None] = {}  # by mention of a thing named
         self._new: list[PartialFinding] = []
         self._sides_before: list[tuple[PartialFinding, Slot]] = []  # of new ones, the side of an earlier one

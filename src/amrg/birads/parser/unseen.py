@@ -24,6 +24,8 @@ _NEVER_NEW = frozenset({"ruled", "false", "none", "excluded"})
 
 def with_unseen(tokens: Tokens, found: list[Mention]) -> list[Mention]:
     """The mentions with denials of an earlier examination made a change, new, and those on one view no denial."""
+    if not any(Concept.NOT_BEFORE in mention.means for mention in found):
+        return found
     return [_read(tokens, found, at) if Concept.NOT_BEFORE in m.means else m for at, m in enumerate(found)]
 
 
