@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from amrg.birads.lexicon import Kind, Laterality
-from amrg.birads.parser.clauses import ClauseRole, NamedThing, Roles, are_apart, leads_to, same_sort, whereabouts
+from amrg.birads.parser.clauses import (
+    TELLS_APART,
+    ClauseRole,
+    NamedThing,
+    Roles,
+    are_apart,
+    leads_to,
+    same_sort,
+    whereabouts,
+)
 from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.parser.partial_finding import (
     OWNER,
@@ -37,7 +46,6 @@ _HEADLESS = frozenset(
      Concept.CLOCK, Concept.DISTANCE, Concept.DEPTH, Concept.ROUND, Concept.VIEW}
 )  # fmt: skip
 _IN_A_NAME = frozenset({Concept.SHAPE, Concept.MARGIN})  # `ill-defined density`: a mass, and its margin
-_TELL_APART = frozenset({Concept.SIDE, Concept.CLOCK})
 _PARTS_PLACES = frozenset(
     {Concept.NOT, Concept.CONTRAST, Concept.LIKENESS, Concept.HISTORY, Concept.INSTEAD, Concept.CATEGORY}
 )
@@ -204,7 +212,7 @@ class _PieceReader:
                 continue
             end = self._named[n + 1].at if n + 1 < len(self._named) else len(self._found)
             end = next((i for i in range(named.at, end) if self._clauses[i] != self._clauses[named.at]), end)
-            apart = _TELL_APART | {Concept.SIZE} if self._found[named.at].plural else _TELL_APART
+            apart = TELLS_APART | {Concept.SIZE} if self._found[named.at].plural else TELLS_APART
             groups = [(at, {c: v for c, v in p.items() if c in apart}) for at, p in self._groups(named.at + 1, end)]
             known = dict(groups[0][1]) if groups else {}
             for first, places in groups[1:]:

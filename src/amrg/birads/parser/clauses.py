@@ -39,7 +39,7 @@ _PLACING = frozenset({Concept.PREPOSITION})
 _ONLY_FILL = {Concept.FILL}
 _INDEFINITE = frozenset({"a", "an", "another"})
 _WHERE = frozenset({Concept.SIDE, Concept.CLOCK, Concept.PLACE})
-_TELLS_APART = frozenset({Concept.SIDE, Concept.CLOCK})
+TELLS_APART = frozenset({Concept.SIDE, Concept.CLOCK})
 _ALWAYS_THERE = frozenset({Kind.AXILLARY_NODE, Kind.INTRAMAMMARY_NODE, Kind.SKIN_LESION})
 _CLINICAL = frozenset({"palpable", "palpated", "felt", "clinical", "reported", "lump", "lumps"})
 _OF = frozenset({"of", "in", "within", "inside", "with", "around", "to", "for", "over", "near"})
@@ -359,20 +359,20 @@ def whereabouts(tokens: Tokens, found: list[Mention], at: int) -> dict[Concept, 
     stated: dict[Concept, Any] = {}
     before = at - 1
     while before >= 0 and leads_to(tokens, found, before, at, commas=False) and Concept.KIND not in found[before].means:
-        stated |= {c: v for c, v in found[before].means.items() if c in _TELLS_APART}
+        stated |= {c: v for c, v in found[before].means.items() if c in TELLS_APART}
         before -= 1
     last = found[at].last
     for mention in found[at + 1 :]:
         if not _JOINS.isdisjoint(tokens.words[last : mention.last]) or mention.means.keys() & (_STOPS - _PLACING):
             break
-        stated = {c: v for c, v in mention.means.items() if c in _TELLS_APART} | stated
+        stated = {c: v for c, v in mention.means.items() if c in TELLS_APART} | stated
         last = mention.last
     return stated
 
 
 def are_apart(here: dict[Concept, Any], there: dict[Concept, Any]) -> bool:
     """Whether two things named are on different sides or at different clock faces."""
-    return any(c in here and c in there and here[c] != there[c] for c in _TELLS_APART)
+    return any(c in here and c in there and here[c] != there[c] for c in TELLS_APART)
 
 
 def leads_to(tokens: Tokens, found: list[Mention], at: int, head: int, commas: bool) -> bool:
