@@ -61,7 +61,7 @@ def outputs_of_texts(texts: Mapping[str, str | None]) -> Outputs:
 def _outputs(name: str, records: Sequence[Record]) -> Outputs:
     """Records as predictions, with a warning of all that is unusual about them."""
     predictions = tuple(_prediction(record) for record in records)
-    unrecognised = sorted({field for record in records for field in record.fields if field not in {*_FIELDS, ""}})
+    unrecognised = sorted({field for record in records for field in record.fields if field and field not in _FIELDS})
     if unrecognised and not any(_FIELDS & record.fields.keys() for record in records):
         raise BenchmarkError(
             f"{name}: no `text` in any of {counted(len(records), 'prediction')}; found the fields "

@@ -103,9 +103,8 @@ class _Finder:
         while k >= max(0, i - 6) and self._words[k] in (":", "is", "birads", "category", "-", "="):
             k -= 1
         if self._words[i] == "birads" and k >= 0 and self._words[k] == "acr":
-            k -= (
-                2 if k and self._words[k - 1] in (":", "is", "-") else 1
-            )  # `density: ACR BI-RADS 3`, never `ACR BI-RADS 3`
+            # `density: ACR BI-RADS 3`, never `ACR BI-RADS 3`
+            k -= 2 if k and self._words[k - 1] in (":", "is", "-") else 1
             return k >= 0 and self._words[k] in _DENSITY | _PATTERN
         return k >= 0 and self._words[k] in _DENSITY | (_PATTERN if self._words[i] == "birads" else set())
 

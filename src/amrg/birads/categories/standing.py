@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from itertools import pairwise
 
 from amrg.birads.structure.sections import Piece
-from amrg.birads.text.dates import MONTHS, SHORT_MONTHS
+from amrg.birads.text.dates import MONTHS, SHORT_MONTHS, YEAR
 from amrg.birads.text.figures import FIGURES, LIST, is_arrow, read_figure
 from amrg.birads.text.headings import Section
 from amrg.birads.text.tokens import Tokens
@@ -127,7 +126,6 @@ _NAMED_AFTER = frozenset(
     ["lesion", "finding", "mass", "calcifications", "asymmetry", "distortion", "area", "abnormality"]
 )
 _DEFINES = frozenset(["means", "denotes", "signifies", "refers", "implies", "corresponds"])
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _WAS = frozenset({"was", "were", "given"})
 _LEADS = frozenset({"birads", "category"})
 _FAR = 300  # words in which a later category is looked for
@@ -268,7 +266,7 @@ def _is_of_earlier_study(near: list[str]) -> bool:
     """Whether words before a bracket name an earlier examination: `biopsy in 2022 (`, `recalled from screening (`."""
     if {"need", "needs", "needed"} & set(near):
         return False
-    dated = any(first == "in" and _YEAR.match(second) for first, second in pairwise(near))
+    dated = any(first == "in" and YEAR.match(second) for first, second in pairwise(near))
     return (
         bool({"prior", "previous"} & set(near) and _STUDIES & set(near))
         or (dated and not _DATED_THEN.isdisjoint(near))
@@ -318,7 +316,7 @@ def _is_past_after(clause: list[str], after: list[str]) -> bool:
     named = clause[1:] if clause[:1] and clause[0] in _NAMED_AFTER else clause  # `BI-RADS 4 lesion in 2021`
     return (
         _opens_with(clause, _AFTER_PAST)
-        or (named[:1] == ["in"] and any(_YEAR.match(w) for w in named[1:2]))
+        or (named[:1] == ["in"] and any(YEAR.match(w) for w in named[1:2]))
         or _is_removed(after[:4])
         or clause[1:3] in (["years", "ago"], ["months", "ago"], ["year", "ago"])
     )
@@ -333,14 +331,14 @@ def _is_when(bracket: list[str]) -> bool:
     numbers = [k for k, word in enumerate(bracket) if word[0].isdecimal()]
     if not all(word in _WHEN for word in words) or not all(_is_of_a_date(bracket, k) for k in numbers):
         return False
-    return not _PAST.isdisjoint(words) or "last" in words or any(_YEAR.match(bracket[k]) for k in numbers)
+    return not _PAST.isdisjoint(words) or "last" in words or any(YEAR.match(bracket[k]) for k in numbers)
 
 
 def _is_of_a_date(bracket: list[str], k: int) -> bool:
     """Whether a number is a year, a part of a date such as `3/12/2019`, or counts years or months."""
     before, after = bracket[max(0, k - 1) : k], bracket[k + 1 : k + 2]
     counts = after in (["years"], ["year"], ["months"], ["month"])
-    return bool(_YEAR.match(bracket[k])) or counts or "/" in (*before, *after)
+    return bool(YEAR.match(bracket[k])) or counts or "/" in (*before, *after)
 
 
 def _is_removed(after: list[str]) -> bool:
@@ -357,7 +355,7 @@ def _is_past(before: list[str]) -> bool:
         return True
     if "outside" in before and not _ELSEWHERE.isdisjoint(before[before.index("outside") + 1 :]):
         return True
-    if before[:1] and _YEAR.match(before[0]) and ":" in before:
+    if before[:1] and YEAR.match(before[0]) and ":" in before:
         return True
     return any(word in _PAST and not _is_comparison(before, k) for k, word in enumerate(before))
 
@@ -365,10 +363,10 @@ def _is_past(before: list[str]) -> bool:
 def is_dated(tokens: Tokens, piece: Piece, first: int) -> bool:
     """Whether the words before a category say when it was assigned: `The mammogram from 2021 was BI-RADS 2`."""
     before = _before(tokens.words, piece.first, first)
-    k = next((k for k, word in enumerate(before) if _YEAR.match(word)), len(before))
+    k = next((k for k, word in enumerate(before) if YEAR.match(word)), len(before))
     if "was" in before[k:]:
         return True
-    past = not _WAS.isdisjoint(before[-_NEAR_WAS:]) or any(_YEAR.match(word) for word in before)
+    past = not _WAS.isdisjoint(before[-_NEAR_WAS:]) or any(YEAR.match(word) for word in before)
     return past and _is_followed_by_todays(tokens.words, piece.last)
 
 

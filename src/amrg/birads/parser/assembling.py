@@ -102,7 +102,7 @@ class _PieceReader:
         self._denied_words = set() if roles is None else roles.denied_words
         self._targets: dict[int, PartialFinding | Denial | None] = {}  # by mention of a thing named
         self._new: list[PartialFinding] = []
-        self._sides_before: list[tuple[PartialFinding, Slot]] = []  # of new ones, the side of an earlier one
+        self._sides_before: dict[PartialFinding, Slot] = {}  # of new ones, the side of an earlier one
         self._denied: list[Denial] = []
         self._pending: list[tuple[int, Concept, Any]] = []
 
@@ -152,7 +152,7 @@ class _PieceReader:
         alike = (d for d in reversed(self._into.drafts[-_REPEATED:]) if same_sort(named.kind, d.kind))
         before = next(alike, None) if named.definite else None
         if before is not None and Concept.SIDE in before.slots:
-            self._sides_before.append((draft, before.slots[Concept.SIDE]))
+            self._sides_before[draft] = before.slots[Concept.SIDE]
         return draft
 
     def _draft(self, named: NamedThing, mention: Mention, begin: int, end: int) -> PartialFinding:
@@ -350,20 +350,13 @@ class _PieceReader:
 
     def _deny_on(self, denial: Denial, sides: tuple[Laterality, ...]) -> None:
         """A side stated after several things denied holds for all of them."""
+        clause = next(self._clauses[at] for at, target in self._targets.items() if target is denial)
         for named in reversed(self._named):
             target = self._targets.get(named.at)
-            if (
-                isinstance(target, Denial)
-                and self._is_in_clause_of(denial, named)
-                and target.begin <= denial.begin
-                and target.sides is None
-            ):
+            if not isinstance(target, Denial) or self._clauses[named.at] != clause:
+                continue
+            if target.begin <= denial.begin and target.sides is None:
                 target.sides = sides
-
-    def _is_in_clause_of(self, denial: Denial, named: NamedThing) -> bool:
-        """Whether a thing named is denied in the same clause."""
-        at = next(n for n, target in self._targets.items() if target is denial)
-        return self._clauses[at] == self._clauses[named.at]
 
     def _is_listed(self, mention: Mention) -> bool:
         """Whether `and` or a comma comes before a place, which makes it one more place."""
@@ -408,9 +401,9 @@ class _PieceReader:
 
     def _share_whereabouts(self) -> None:
         """`mass and calcifications in the left breast`: both are there."""
-        clauses = {id(self._targets[n.at]): self._clauses[n.at] for n in self._named}
+        clauses = {self._targets[n.at]: self._clauses[n.at] for n in self._named}
         for first, second in zip(self._new, self._new[1:], strict=False):
-            if clauses.get(id(first)) != clauses.get(id(second)):
+            if clauses.get(first) != clauses.get(second):
                 share_side(second, first)
                 continue
             between = self._tokens.text[first.end : second.begin].lower()
@@ -465,9 +458,8 @@ class _PieceReader:
             if Concept.SIDE not in draft.slots and self._piece.side is not None:
                 first = self._tokens.starts[self._piece.first]
                 draft.slots[Concept.SIDE] = ((self._piece.side,), first, first)
-            for one, slot in self._sides_before:
-                if one is draft:
-                    draft.slots.setdefault(Concept.SIDE, slot)
+            if draft in self._sides_before:
+                draft.slots.setdefault(Concept.SIDE, self._sides_before[draft])
             settle_calcifications(draft)
             same = None
             if self._piece.section is Section.IMPRESSION:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from amrg.birads.lexicon import Change
 from amrg.birads.parser.mentions import Mention
+from amrg.birads.text.dates import YEAR
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
 
@@ -18,7 +17,6 @@ _STUDY_WORDS = "study studies exam exams examination examinations mammogram mamm
 _STUDY = frozenset(_STUDY_WORDS.split())
 _DATED = frozenset({Concept.DATE, Concept.WHEN})
 _NEAR = 8  # mentions in which a view or a date is looked for
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _NEVER_NEW = frozenset({"ruled", "false", "none", "excluded"})
 
 
@@ -65,4 +63,4 @@ def _is_of_earlier(tokens: Tokens, found: list[Mention], at: int) -> bool:
     if words[k] == "comparison":
         return not _STUDY.isdisjoint(words[k + 1 : k + 2])
     dated = any(m.first == k and not m.means.keys().isdisjoint(_DATED) for m in found[at : at + _NEAR])
-    return k > mention.last and (dated or _YEAR.match(words[k]) is not None)
+    return k > mention.last and (dated or YEAR.match(words[k]) is not None)
