@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
+from markupsafe import Markup
 
 # Hypothesis would fail an example that takes 200 ms and a test whose examples are slow to draw: both are times, which
 # belong to the machine. Derandomised, so that every machine sees the same examples.
@@ -71,6 +72,15 @@ def doomed_node(cluster: Any) -> Iterator[Callable[[], None]]:
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Summaries of runs without charts, which cost more than a tiny run; tests/training/test_summary.py draws them."""
     monkeypatch.setattr("amrg.training.outputs.summary.draw_charts", lambda *_: {})
+
+
+@pytest.fixture(scope="module")
+def no_page_charts() -> Iterator[None]:
+    """A module's run pages without charts, half of a small run's cost; tests/benchmark/test_run_page.py has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for draw in ("skill_bars", "forest", "confusion_matrix"):
+            patch.setattr(f"amrg.benchmark.pages.charts.{draw}", lambda *_: Markup(""))
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from amrg.birads import Report
 from amrg.cli import Exit, app
 from tests.docs.pages import ROOT
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 TEXTS = {
     "a": "Breast Composition: fibro fatty (ACR B).\nBIRADS: 4\nFindings: Oval mass in the left breast, 12 mm.",
     "b": "Breast Composition: fibro fatty (ACR B).\nBIRADS: 1\nFindings: No abnormal soft opacity seen.",

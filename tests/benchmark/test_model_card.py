@@ -19,6 +19,8 @@ from amrg.models.card import CardMetric
 from amrg.models.load import load_model
 from amrg.phantom import Size
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 EXAMS = Exams(Size.SMALL, 2)
 
 

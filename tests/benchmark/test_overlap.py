@@ -23,6 +23,8 @@ from amrg.models.load import load_model
 from amrg.models.provenance import PUBLISHED, provenance_of
 from tests.benchmark.fixtures import CASES
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 
 @pytest.mark.parametrize(
     ("given", "name"),

@@ -13,6 +13,8 @@ from typer.testing import CliRunner, Result
 from amrg.cli import Exit, app
 from amrg.metrics.scores import Scores
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 REPORTS = [
     f"Breast Composition: fibro fatty breast parenchyma (ACR {density}).\nBIRADS: {category}\nFindings: {words} {i}."
     for i, (density, category, words) in enumerate(

@@ -13,6 +13,8 @@ from amrg.benchmark.run.running import run
 from amrg.cli import Exit, app
 from amrg.generation.engines.local import load_engine
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 
 def amrg(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments])

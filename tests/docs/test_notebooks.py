@@ -10,6 +10,8 @@ from dmid_standin import write_standin
 
 from tests.docs.notebooks import NOTEBOOKS, cells, run
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 
 def test_from_the_download_to_a_scored_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -20,6 +20,8 @@ from amrg.datasets import open_dataset
 from tests.docs.pages import ROOT, blocks
 from tests.training.exams import drawn, split_as
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 PAGE = ROOT / "docs" / "python.md"
 STUB = ROOT / "src" / "amrg" / "__init__.pyi"
 

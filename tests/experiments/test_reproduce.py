@@ -24,6 +24,8 @@ from tests.datasets.replicas import dmid_replica
 from tests.experiments.sweeps import BRIEF, Silent
 from tests.models.tiny import TINY
 
+pytestmark = pytest.mark.usefixtures("no_page_charts")
+
 FAMILIES = ("gemma3", "phi3_v")
 DRY = Recipe(settings=BRIEF, steps=1, batch_size=2, learning_rate=1e-3, validation=Validation(every=1, cases=1))
 
