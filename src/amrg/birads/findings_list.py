@@ -22,20 +22,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.birads.lexicon import (
-    NODES,
+    DESCRIPTORS,
     Category,
     Certainty,
     Change,
     Composition,
-    Density,
     Depth,
-    Distribution,
     Kind,
     Laterality,
-    Margin,
-    Morphology,
     Quadrant,
-    Shape,
     View,
 )
 from amrg.birads.report import Assessment, Finding, Location, Report
@@ -66,17 +61,11 @@ _OF_ANY: dict[str, _Value] = {
     Certainty.POSSIBLE.value: ("certainty", Certainty.POSSIBLE),
     _MULTIPLE: ("multiple", True),
 }
-_SHAPES_AND_MARGINS: dict[str, _Value] = {
-    **{value.value: ("shape", value) for value in Shape},
-    **{value.value: ("margin", value) for value in Margin},
-}
 _OF_KIND: dict[Kind, dict[str, _Value]] = {
-    Kind.MASS: {**_SHAPES_AND_MARGINS, **{value.value: ("density", value) for value in Density}},
-    **dict.fromkeys(NODES, _SHAPES_AND_MARGINS),
-    Kind.CALCIFICATIONS: {
-        **{value.value: ("distribution", value) for value in Distribution},
-        **{value.value: ("morphology", value) for value in Morphology},
-    },
+    kind: {
+        word.value: (field, word) for field, (words, kinds) in DESCRIPTORS.items() if kind in kinds for word in words
+    }
+    for kind in Kind
 }
 _SIDES = {"r": Laterality.RIGHT, "right": Laterality.RIGHT, "l": Laterality.LEFT, "left": Laterality.LEFT}
 _PLACE = frozenset(Location.model_fields)
@@ -222,7 +211,7 @@ def _read_word(word: str, kind: Kind) -> _Value:
     Raises:
         ValueError: it is no word of the lexicon, or none for this kind.
     """
-    known: Mapping[str, _Value] = _OF_ANY | _OF_KIND.get(kind, {})
+    known: Mapping[str, _Value] = _OF_ANY | _OF_KIND[kind]
     found = known.get(word) or known.get(_LABEL.sub("", word))
     if found is not None:
         if found == ("multiple", True) and kind in SINGLE:

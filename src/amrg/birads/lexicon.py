@@ -6,6 +6,7 @@ Values are the field's own short terms; explanations are ours, since the wording
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Edition(StrEnum):
@@ -176,6 +177,22 @@ class Distribution(StrEnum):
     GROUPED = "grouped"
     LINEAR = "linear"
     SEGMENTAL = "segmental"
+
+
+class Descriptor(NamedTuple):
+    """A field of a finding that only some kinds have: its values, and those kinds, the one it is of first."""
+
+    values: type[StrEnum]
+    kinds: tuple[Kind, ...]
+
+
+DESCRIPTORS = {
+    "shape": Descriptor(Shape, (Kind.MASS, *sorted(NODES))),
+    "margin": Descriptor(Margin, (Kind.MASS, *sorted(NODES))),
+    "density": Descriptor(Density, (Kind.MASS,)),
+    "morphology": Descriptor(Morphology, (Kind.CALCIFICATIONS,)),
+    "distribution": Descriptor(Distribution, (Kind.CALCIFICATIONS,)),
+}
 
 
 class Quadrant(StrEnum):

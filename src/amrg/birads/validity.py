@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from itertools import chain
 
-from amrg.birads.lexicon import NODES, Kind, Laterality, Morphology
+from amrg.birads.lexicon import DESCRIPTORS, Kind, Laterality, Morphology
 from amrg.birads.report import Finding, Report
 
 ASSOCIABLE = frozenset(
@@ -23,14 +23,6 @@ ASSOCIABLE = frozenset(
 
 SINGLE = frozenset({Kind.GLOBAL_ASYMMETRY, Kind.NIPPLE_RETRACTION, Kind.DILATED_DUCT})
 """Kinds that a breast has once, never several alike."""
-
-_OWNERS = {
-    "shape": (Kind.MASS, *sorted(NODES)),
-    "margin": (Kind.MASS, *sorted(NODES)),
-    "density": (Kind.MASS,),
-    "morphology": (Kind.CALCIFICATIONS,),
-    "distribution": (Kind.CALCIFICATIONS,),
-}
 
 
 def flaws(report: Report) -> list[tuple[str, str]]:
@@ -70,9 +62,9 @@ def _repeats(values: Sequence[object]) -> bool:
 
 def _foreign(finding: Finding) -> Iterator[tuple[str, str]]:
     """Descriptors of another kind."""
-    for field, owners in _OWNERS.items():
-        if getattr(finding, field) is not None and finding.kind not in owners:
-            yield field, f"{field} belongs to {' or '.join(owners)}, found on {finding.kind.value}"
+    for field, (_, kinds) in DESCRIPTORS.items():
+        if getattr(finding, field) is not None and finding.kind not in kinds:
+            yield field, f"{field} belongs to {' or '.join(kinds)}, found on {finding.kind.value}"
     if finding.multiple and finding.kind in SINGLE:
         yield "multiple", f"{finding.kind.value} is never several alike"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from amrg.birads.lexicon import (
     ASYMMETRIES,
-    NODES,
+    DESCRIPTORS,
     Category,
     Certainty,
     Distribution,
@@ -24,14 +24,6 @@ from amrg.birads.text.phrases import Concept
 
 Slot = tuple[Any, int, int]  # value, begin and end in the text
 
-OWNER = {
-    Concept.SHAPE: Kind.MASS,
-    Concept.MARGIN: Kind.MASS,
-    Concept.DENSITY: Kind.MASS,
-    Concept.MORPHOLOGY: Kind.CALCIFICATIONS,
-    Concept.DISTRIBUTION: Kind.CALCIFICATIONS,
-}
-_OF_NODES = frozenset({Concept.SHAPE, Concept.MARGIN, Concept.ROUND})
 WHEREABOUTS = frozenset(
     {Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.VIEW, Concept.SIZE, Concept.CLOCK, Concept.DISTANCE}
 )
@@ -52,6 +44,7 @@ _FIELDS = {
     Concept.DISTANCE: "location.nipple_distance_mm",
     Concept.SIDE: "laterality",
 }
+OWNER = {concept: DESCRIPTORS[name].kinds[0] for concept, name in _FIELDS.items() if name in DESCRIPTORS}
 # Of several margins or shapes of one mass the worst counts; a round part does not make an irregular mass round.
 _WORST_FIRST: tuple[tuple[Any, ...], ...] = (
     (Margin.SPICULATED, Margin.INDISTINCT, Margin.MICROLOBULATED, Margin.OBSCURED, Margin.CIRCUMSCRIBED),
@@ -92,7 +85,8 @@ class PartialFinding:
 
     def takes(self, concept: Concept) -> bool:
         """Whether a finding of this kind can have such a descriptor."""
-        return self.owns(concept) or (self.kind in NODES and concept in _OF_NODES)
+        described = DESCRIPTORS.get("shape" if concept is Concept.ROUND else _FIELDS.get(concept, ""))
+        return self.owns(concept) or (described is not None and self.kind in described.kinds)
 
     def owns(self, concept: Concept) -> bool:
         """Whether such a descriptor is of this kind before others: lymph nodes have shape and margin as masses do."""

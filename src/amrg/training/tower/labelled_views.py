@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.birads import Composition, Finding, Kind, Laterality, View, ViewBox
-from amrg.birads.lexicon import ASYMMETRIES
+from amrg.birads.lexicon import ASYMMETRIES, NODES
 from amrg.birads.placement import depth_of_box, half_of_box
 from amrg.datasets.importers.cbis_ddsm import finding_of_terms
 from amrg.imaging import NippleView
@@ -19,7 +19,6 @@ from amrg.models.embedded.attributes import attribute_values, place_in_view
 from amrg.training.embedded.phantom_shards import ViewLesion
 from amrg.training.tower.films import Box, Lesion
 
-NODES = frozenset({Kind.INTRAMAMMARY_NODE, Kind.AXILLARY_NODE})
 SUSPICIOUS, PROBABLY_BENIGN = 4, 3  # major categories: a drawn finding from 4 on is abnormal, up to 3 is benign
 
 
