@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amrg.birads.findings_list import FindingsList, read_findings, write_findings
+from amrg.birads.lexicon import Quadrant
 from amrg.birads.parser.parsing import ParsedReport, parse
+from amrg.birads.placement import clock_faces
 from amrg.birads.renderer.phrasing import SIDE, noun
 from amrg.birads.report import Finding, Location, Report
 
@@ -80,17 +82,27 @@ def differences(facts: Report, stated: Report, name: str) -> Iterator[str]:
     """Facts of which a list (of this name) and a narrative give different values, then findings that only one has."""
     if facts.composition is not None and stated.composition not in (None, facts.composition):
         yield f"composition is {facts.composition} in the {name} and {stated.composition} in the narrative"
-    named = {a.laterality: a.category for a in stated.assessments}
-    for side, category in {a.laterality: a.category for a in facts.assessments}.items():
-        if named.get(side, category) is not category:
-            whose = "overall" if side is None else f"{SIDE[side]} breast"
-            yield f"{whose} category is {category} in the {name} and {named[side]} in the narrative"
+    if facts.recommendation is not None and stated.recommendation not in (None, facts.recommendation):
+        yield f"recommendation is {facts.recommendation} in the {name} and {stated.recommendation} in the narrative"
+    yield from _categories_apart(facts, stated, name)
     matched, only_listed, only_narrated = _match(facts.findings, stated.findings)
     for finding, other in matched:
         for field, value in _contradictions(finding, other):
             yield f"{_named(finding)}: {field} is {value[0]} in the {name} and {value[1]} in the narrative"
     yield from (f"{_named(finding)}: only in the {name}" for finding in only_listed)
     yield from (f"{_named(finding)}: only in the narrative" for finding in only_narrated)
+
+
+def _categories_apart(facts: Report, stated: Report, name: str) -> Iterator[str]:
+    """Categories of a breast that differ or that only the narrative has; of the whole study, against the worst."""
+    listed = {a.laterality: a.category for a in facts.assessments}
+    for side, category in {a.laterality: a.category for a in stated.assessments}.items():
+        there = listed.get(side, facts.worst if side is None else listed.get(None))
+        whose = "overall" if side is None else f"{SIDE[side]} breast"
+        if listed and there is None:
+            yield f"{whose} category is {category} only in the narrative"
+        elif there is not None and there is not category:
+            yield f"{whose} category is {there} in the {name} and {category} in the narrative"
 
 
 def _match(
@@ -120,6 +132,16 @@ def _contradictions(finding: Finding, other: Finding) -> Iterator[tuple[str, tup
     for name, (value, other_value) in (*places, *others):
         if value is not None and other_value is not None and value != other_value:
             yield name.replace("_mm", "").replace("_", " "), (value, other_value)
+    if at.quadrant is not None and other_at.quadrant is None and not _is_in(at.quadrant, other_at.clock, finding):
+        yield "place", (at.quadrant, f"{other_at.clock} o'clock")
+    if at.quadrant is None and other_at.quadrant is not None and not _is_in(other_at.quadrant, at.clock, finding):
+        yield "place", (f"{at.clock} o'clock", other_at.quadrant)
+
+
+def _is_in(quadrant: Quadrant, clock: int | None, finding: Finding) -> bool:
+    """Whether a clock face may be in a quadrant of the finding's breast."""
+    faces = clock_faces(quadrant, finding.laterality)
+    return clock is None or not faces or clock in faces
 
 
 def _named(finding: Finding) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from amrg.birads.draft import Draft, ImageBox
 from amrg.birads.lexicon import Status
@@ -16,15 +16,30 @@ from amrg.core.values import Value
 SIGNED = frozenset({Status.FINAL, Status.AMENDED, Status.APPENDED})
 """What only a signature makes of a report."""
 
-PersonName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f=]+$")]
+
+def _names_someone(name: str) -> str:
+    if not name.strip(" ^") or any(c in "\\=" or not c.isprintable() for c in name):
+        raise ValueError("a name has letters, and no backslash, equals sign or control character")
+    return name
+
+
+def _says_something(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("has nothing printable, or a control character")
+    return text
+
+
+PersonName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_names_someone)]
 """A name as DICOM writes it, family^given^middle^prefix^suffix (PS3.5 6.2.1.1); without a caret it is a family name."""
+Organization = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_says_something)]
+"""Whom a signature is of, on one line."""
 
 
 class Signature(Value):
     """Who made a report final, of which organization, and when. `identifier` is the person's number there, if any."""
 
     name: PersonName
-    organization: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    organization: Organization
     signed_at: AwareDatetime
     identifier: str = ""
 
@@ -65,7 +80,7 @@ class ReportVersion(Value):
     what this version states: those of the draft, or as edited.
     `report.status` says what kind of version it is. A final, amended (corrected) or appended one has a signature, a
     draft has none, and a withdrawn one that of the person who withdrew it. `reason` is why it was corrected or
-    withdrawn.
+    withdrawn, or of a draft which version with a reader's changes it replaces.
     """
 
     schema_version: Literal[1] = 1
@@ -178,6 +193,8 @@ def _numbered(draft: Draft, decisions: Sequence[FindingDecision]) -> dict[int, F
     return by_number
 
 
-def unsigned_version(draft: Draft, created_at: AwareDatetime, number: int = 1) -> ReportVersion:
-    """A draft as a version that nobody signed."""
-    return ReportVersion(number=number, created_at=created_at, draft=draft, report=draft.report, text=draft.text)
+def unsigned_version(draft: Draft, created_at: AwareDatetime, number: int = 1, reason: str = "") -> ReportVersion:
+    """A draft as a version that nobody signed; `reason` where it replaces one that a reader changed."""
+    return ReportVersion(
+        number=number, created_at=created_at, draft=draft, report=draft.report, text=draft.text, reason=reason
+    )

@@ -127,35 +127,44 @@ def _add_row(sessions: sessionmaker[Session], storage: Storage, header: Header, 
     with sessions.begin() as session:
         now = database_now(session)
         study = _study(session, header, now)
+        row.study_id, row.received_at = study.id, now
         earlier = _earlier(session, row)
+        same = next((there for there in earlier if there.sha256 == row.sha256), None)
         if study.state is StudyState.RECEIVING:
             study.received_at = now
+        if same is None:
+            session.add(row)
+        elif same.current:
+            return Received(study.id, same.id, duplicate=True)
+        else:  # an earlier content again, in place of the one that replaced it
+            same.current, same.received_at, same.sender = True, now, row.sender
         for there in earlier:
-            if there.sha256 == row.sha256:
-                return Received(there.study_id, there.id, duplicate=True)
-        for there in earlier:
-            there.current = False
-        row.study_id, row.received_at = study.id, now
+            there.current = there is same
         study.received_at = now
         study.image_revision += 1
         if study.state is not StudyState.RECEIVING and was_signed(session, study):  # what is signed is not received
-            arrived_late(session, study, storage, patient_of(header))
+            arrived_late(session, study, storage, patient_of(header), row.sender)
         else:
             study.state, study.reason = StudyState.RECEIVING, ""
-        session.add(row)
         session.flush()
-        return Received(study.id, row.id, duplicate=False)
+        stored = same or row
+        return Received(study.id, stored.id, duplicate=stored is same)
 
 
 def _existing(sessions: sessionmaker[Session], row: InstanceRow) -> Received:
     with sessions.begin() as session:
-        (there,) = (there for there in _earlier(session, row) if there.sha256 == row.sha256)
+        there = session.scalars(
+            select(InstanceRow).where(
+                InstanceRow.sop_instance_uid == row.sop_instance_uid, InstanceRow.sha256 == row.sha256
+            )
+        ).one()
         return Received(there.study_id, there.id, duplicate=True)
 
 
 def _earlier(session: Session, row: InstanceRow) -> Sequence[InstanceRow]:
-    """Every content that arrived under the same SOP Instance UID."""
-    return session.scalars(select(InstanceRow).where(InstanceRow.sop_instance_uid == row.sop_instance_uid)).all()
+    """Every content that arrived for the study under the same SOP Instance UID; another study's is its own."""
+    its = (InstanceRow.study_id == row.study_id, InstanceRow.sop_instance_uid == row.sop_instance_uid)
+    return session.scalars(select(InstanceRow).where(*its)).all()
 
 
 def _study(session: Session, header: Header, now: datetime.datetime) -> StudyRow:

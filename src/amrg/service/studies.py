@@ -22,7 +22,7 @@ from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 
 _SIGNED = ("final", "amended", "appended")
-_LATE = "new images since signature"
+LATE = "new images since signature"
 WITHDRAWN = "report withdrawn"
 
 
@@ -92,17 +92,19 @@ def was_signed(session: Session, study: StudyRow) -> bool:
     return session.scalar(select(VersionRow.id).where(*signed).limit(1)) is not None
 
 
-def arrived_late(session: Session, study: StudyRow, storage: Storage, patient: Patient) -> None:
+def arrived_late(session: Session, study: StudyRow, storage: Storage, patient: Patient, sender: str) -> None:
     """State that an image arrived after the signature: a conflict where it is not of the patient who was signed for.
 
     Nothing is drafted again: what was signed stays until a reader corrects or withdraws it.
     """
+    arrival = {"image_revision": study.image_revision, "sender": sender}
+    audit.append(session, audit.SYSTEM, "images received after signature", study.study_instance_uid, arrival)
     if study.state is StudyState.CONFLICT:
         return
     refusal = one_patient([*patients_of(current_images(session, storage, study.id)), patient]).refusal
     if refusal is None:
         withdrawn = study.reason.startswith(WITHDRAWN)
-        study.reason = f"{WITHDRAWN}; {_LATE}" if withdrawn else _LATE
+        study.reason = f"{WITHDRAWN}; {LATE}" if withdrawn else LATE
         return
     study.state = StudyState.CONFLICT
     study.reason = f"an image since signature is of another patient: {refusal}: decide whose study it is"
@@ -160,7 +162,7 @@ def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: 
     for field in ("patient_key", "patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex"):
         setattr(study, field, getattr(hers[0], field))
     if was_signed(session, study):
-        study.state, study.reason = StudyState.SIGNED, f"a patient conflict was resolved; {_LATE}"
+        study.state, study.reason = StudyState.SIGNED, f"a patient conflict was resolved; {LATE}"
     else:
         study.image_revision += 1
         queue_draft(session, study)

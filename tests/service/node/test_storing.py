@@ -108,6 +108,28 @@ def test_other_bytes_under_the_same_uid_are_both_stored_and_the_last_is_current(
     assert node.studies()[0].image_revision == 2
 
 
+def test_an_earlier_content_that_is_sent_again_is_current_again(
+    node: RunningNode, study: list[Path], tmp_path: Path
+) -> None:
+    other = changed(study[0], tmp_path / "other.dcm", StudyDescription="X")
+    assert [node.send(file) for file in (study[0], other, study[0])] == [0, 0, 0]
+    first, second = node.images()
+    assert (first.current, second.current) == (True, False)
+    assert all(node.storage.is_intact(image.path, image.sha256) for image in (first, second))
+    assert node.studies()[0].image_revision == 3
+
+
+def test_an_image_that_another_study_has_under_the_same_uid_stays_where_it_is(
+    node: RunningNode, study: list[Path], tmp_path: Path
+) -> None:
+    other = changed(study[0], tmp_path / "other.dcm", StudyInstanceUID="1.2.3", PatientID="B")
+    assert (node.send(study[0]), node.send(other)) == (0, 0)
+    first, second = node.images()
+    assert first.study_id != second.study_id
+    assert (first.current, second.current) == (True, True)
+    assert [row.image_revision for row in node.studies()] == [1, 1]
+
+
 BAD_UIDS = ("../../../tmp/x", "/tmp/x", "1.2.a", "..")
 
 

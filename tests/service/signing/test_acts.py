@@ -17,14 +17,16 @@ from amrg.birads import (
     Recommendation,
     ReportVersion,
     Status,
+    View,
     render,
+    unsigned_version,
 )
 from amrg.service import audit, signing
 from amrg.service.database.engine import reading
 from amrg.service.database.tables import AuditRow, StudyRow, StudyState, UserRole, VersionRow
 from amrg.service.signing import Deliver, Edit, NotAcknowledged, Read, SigningError, StaleVersion
-from amrg.service.versions import document_sha256, read_version
-from tests.service.reports import CALCIFICATIONS, MASS, REPORT, STUDY, a_draft, add_study, add_user
+from amrg.service.versions import add_version, document_sha256, read_version
+from tests.service.reports import CALCIFICATIONS, MASS, NOW, REPORT, STUDY, a_draft, add_study, add_user
 
 Sessions = sessionmaker[Session]
 
@@ -205,6 +207,101 @@ def test_a_persons_own_text_is_read_and_compared(drafted: Sessions) -> None:
     assert edit(drafted, Edit(composition=Composition.A), 2).text == own
     assert edit(drafted, Edit(text=None), 3).text != own
     assert sign(drafted, 4).report.composition is Composition.A
+
+
+STATED_OTHERWISE = {
+    (
+        "RECOMMENDATION: Biopsy.",
+        "RECOMMENDATION: Routine screening.",
+    ): "recommendation is biopsy in the coded",
+    (
+        "Left breast: BI-RADS 1.",
+        "Left breast: BI-RADS 2.",
+    ): "left breast category is 1 in the coded",
+    ("RECOMMENDATION", "Overall BI-RADS 1.\nRECOMMENDATION"): "overall category is 4C in the coded report and 1",
+    ("upper outer quadrant", "6 o'clock"): "mass, right breast: place is upper outer in the coded report and 6 o'clock",
+    ("FINDINGS:", "FINDINGS:\nStatus post left mastectomy."): "mastectomy of the left breast only in the narrative",
+}
+
+
+@pytest.mark.parametrize("change", STATED_OTHERWISE)
+def test_what_the_text_states_otherwise_is_acknowledged(drafted: Sessions, change: tuple[str, str]) -> None:
+    assert change[0] in a_draft().text
+    edit(drafted, Edit(text=a_draft().text.replace(*change)))
+    with pytest.raises(NotAcknowledged, match=STATED_OTHERWISE[change]):
+        sign(drafted, 2)
+
+
+def test_what_is_missing_is_acknowledged(drafted: Sessions) -> None:
+    edit(drafted, Edit(composition=None, recommendation=None, assessments=()))
+    with pytest.raises(NotAcknowledged) as refused:
+        sign(drafted, 2)
+    found = [caution.message for caution in refused.value.cautions if caution.key.startswith("missing.")]
+    assert found == [
+        "no breast composition is stated",
+        "no recommendation is stated",
+        "no category of the left breast is stated, of which views were taken",
+        "no category of the right breast is stated, of which views were taken",
+    ]
+
+
+def test_a_breast_that_was_not_seen_in_full_is_cleared_only_where_that_is_acknowledged(sessions: Sessions) -> None:
+    add_user(sessions)
+    lacking = a_draft().model_copy(update={"missing_views": ((Laterality.LEFT, View.MLO),)})
+    add_study(sessions, draft=lacking)
+    with pytest.raises(NotAcknowledged, match="left breast is 1 without its MLO; expected 0"):
+        sign(sessions)
+
+
+def test_a_breast_has_one_category(drafted: Sessions) -> None:
+    twice = tuple(Assessment(category=c, laterality=Laterality.RIGHT) for c in (Category.NEGATIVE, Category.BENIGN))
+    with pytest.raises(signing.BadEdit, match="several categories of the right breast; expected one"):
+        edit(drafted, Edit(assessments=twice))
+
+
+def test_addenda_stay_below_a_text_that_is_rendered_again(drafted: Sessions) -> None:
+    sign(drafted)
+    with drafted.begin() as session:
+        appended = read_version(signing.add_addendum(session, read(2), "Discussed by phone.", (), nothing))
+    addendum = appended.text[appended.text.index("ADDENDUM") :]
+
+    def correct(changes: Edit, number: int, *acknowledged: str) -> ReportVersion:
+        with drafted.begin() as session:
+            return read_version(signing.correct(session, read(number), changes, "Misread", acknowledged, nothing))
+
+    amended = correct(Edit(composition=Composition.C), 3)
+    assert amended.text == f"{render(amended.report).rstrip()}\n\n{addendum}"
+    assert correct(Edit(text=None), 4).text.endswith(addendum)
+    with pytest.raises(NotAcknowledged, match=r"the text no longer has what began with ADDENDUM \(") as refused:
+        correct(Edit(text=render(amended.report)), 5)
+    assert correct(Edit(text=render(amended.report)), 5, refused.value.cautions[0].key).text == render(amended.report)
+
+
+def test_a_draft_that_replaces_a_readers_changes_says_so(sessions: Sessions) -> None:
+    add_user(sessions)
+    add_study(sessions)
+    with sessions.begin() as session:
+        study = session.scalars(select(StudyRow)).one()
+        again = unsigned_version(a_draft(), NOW, 2, "drafted again without the changes of version 1 by otto")
+        add_version(session, study, again, 4, "worker")
+    with pytest.raises(NotAcknowledged, match=r"replacing\..*without the changes of version 1 by otto"):
+        sign(sessions, 2)
+
+
+def test_images_that_nobody_read_are_stated_after_an_addendum(drafted: Sessions) -> None:
+    sign(drafted)
+    set_study(drafted, image_revision=5)
+    with drafted.begin() as session:
+        signing.add_addendum(session, read(2), "Seen.", ("new-images.5",), nothing)
+    with reading(drafted) as session:
+        assert session.scalars(select(StudyRow.reason)).one() == "new images since signature"
+
+
+def test_more_decisions_than_a_report_may_have_are_refused(drafted: Sessions) -> None:
+    added = FindingDecision(decision=Decision.ADDED, result=CALCIFICATIONS)
+    version = edit(drafted, Edit(decisions=(added,) * 200))
+    with pytest.raises(signing.BadEdit, match="decisions: Tuple should have at most 200 items"):
+        signing.decide(version, added)
 
 
 @pytest.mark.parametrize("text", ["   ", "a\x00b", "a\x1b[2J", "\ud800"])

@@ -14,8 +14,8 @@ from amrg.core.values import first_complaint
 from amrg.service import audit
 from amrg.service.database.engine import database_now
 from amrg.service.database.tables import StudyRow, StudyState, UserRole, UserRow, VersionRow
-from amrg.service.signing.checks import cautions, require_acknowledged
-from amrg.service.signing.editing import LONGEST_TEXT, Edit, edited, is_printable
+from amrg.service.signing.checks import cautions, lost, require_acknowledged
+from amrg.service.signing.editing import LONGEST_TEXT, Edit, edited, is_printable, with_addendum
 from amrg.service.signing.errors import (
     BadEdit,
     Caution,
@@ -25,7 +25,7 @@ from amrg.service.signing.errors import (
     StaleVersion,
     WrongStatus,
 )
-from amrg.service.studies import WITHDRAWN
+from amrg.service.studies import LATE, WITHDRAWN
 from amrg.service.versions import add_version, newest_version, read_version
 
 Deliver = Callable[[Session, VersionRow], object]
@@ -125,8 +125,7 @@ def add_addendum(
     held = _open(session, read, SIGNED)
     if not is_printable(text) or len(text) > LONGEST_TEXT:
         raise BadEdit(f"text: expected 1 to {LONGEST_TEXT} characters, none of them for control")
-    heading = f"ADDENDUM ({database_now(session):%Y-%m-%d %H:%M} UTC, {held.user.person_name}):"
-    whole = f"{held.version.text.rstrip()}\n\n{heading}\n{text.strip()}\n"
+    whole = with_addendum(held.version.text, text, database_now(session), held.user.person_name)
     version = _stating(held.version, Status.APPENDED).model_copy(update={"text": whole})
     return _sign(session, held, version, acknowledged, deliver)
 
@@ -214,14 +213,19 @@ def _sign(
     session: Session, held: _Open, version: ReportVersion, acknowledged: Collection[str] | None, deliver: Deliver
 ) -> VersionRow:
     """Add a version with the person's signature; `acknowledged` is None where there is nothing to acknowledge."""
-    found = () if acknowledged is None else cautions(version, held.study, held.row.image_revision)
+    found: tuple[Caution, ...] = ()
+    if acknowledged is not None:
+        found = (*cautions(version, held.study, held.row.image_revision), *lost(held.version, version))
     signed = version.model_copy(update={"signature": signature_of(session, held.user)})
     require_acknowledged(found, acknowledged or ())
     mixed = held.study.state is StudyState.CONFLICT
     held.study.state = StudyState.SIGNED
-    held.study.reason = WITHDRAWN if version.status is Status.WITHDRAWN else ""
+    reasons = [WITHDRAWN] if version.status is Status.WITHDRAWN else []
+    if held.study.image_revision > held.row.image_revision:
+        reasons.append(LATE)
     if mixed:  # a withdrawal is sent all the same
-        held.study.reason += "; its images name several patients"
+        reasons.append("its images name several patients")
+    held.study.reason = "; ".join(reasons)
     row = _add(session, held, signed)
     deliver(session, row)
     action = _ACTIONS[version.status]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -24,18 +26,20 @@ from amrg.birads import (
     decided_findings,
     render,
 )
+from amrg.birads.renderer.phrasing import SIDE
 from amrg.birads.renderer.rendering import FACILITY_STYLES
 from amrg.core.values import Value, first_complaint
 from amrg.service.signing.errors import BadEdit
 
 LONGEST_TEXT = 100_000  # characters
+_ADDENDUM = re.compile(r"^ADDENDUM \(\d{4}-\d\d-\d\d \d\d:\d\d UTC, .*\):$", re.MULTILINE)
 
 
 class Edit(Value):
     """Changes of a report; a field that is not given stays as it is.
 
     `decisions` are all that the reader decided about findings, in place of earlier ones. `text` is the reader's own,
-    in place of the rendered one; None has it rendered again from the facts.
+    in place of the rendered one; None has it rendered again from the facts, above its addenda.
     """
 
     decisions: tuple[FindingDecision, ...] = Field((), max_length=200)
@@ -58,7 +62,8 @@ def edited(version: ReportVersion, edit: Edit, status: Status) -> ReportVersion:
     stays until it is replaced.
 
     Raises:
-        BadEdit: a decision about a finding that the draft does not have, or text that cannot be a report's.
+        BadEdit: a decision about a finding that the draft does not have, two categories of one breast, or text that
+            cannot be a report's.
     """
     decisions = edit.decisions if "decisions" in edit.model_fields_set else version.decisions
     try:
@@ -66,6 +71,10 @@ def edited(version: ReportVersion, edit: Edit, status: Status) -> ReportVersion:
     except ValueError as error:
         raise BadEdit(f"decisions: {error}") from error
     facts = {name: getattr(edit, name) for name in _FACTS if name in edit.model_fields_set}
+    sides = [assessment.laterality for assessment in edit.assessments]
+    if twice := {side for side in sides if sides.count(side) > 1}:
+        whose = " and ".join("the whole study" if side is None else f"the {SIDE[side]} breast" for side in twice)
+        raise BadEdit(f"assessments: several categories of {whose}; expected one")
     report = version.report.model_copy(
         update={**facts, "findings": findings, "unconfirmed": unconfirmed, "status": status}
     )
@@ -79,9 +88,16 @@ def edited(version: ReportVersion, edit: Edit, status: Status) -> ReportVersion:
 
 
 def decide(version: ReportVersion, decision: FindingDecision) -> Edit:
-    """The edit that adds one decision to those of a version, in place of an earlier one about the same finding."""
+    """The edit that adds one decision to those of a version, in place of an earlier one about the same finding.
+
+    Raises:
+        BadEdit: there are as many decisions as a report may have.
+    """
     others = (d for d in version.decisions if d.finding is None or d.finding != decision.finding)
-    return Edit(decisions=(*others, decision))
+    try:
+        return Edit(decisions=(*others, decision))
+    except ValidationError as error:
+        raise BadEdit(first_complaint(error)) from error
 
 
 def is_printable(text: str) -> bool:
@@ -90,16 +106,33 @@ def is_printable(text: str) -> bool:
     return bool(text.strip()) and not any(unicodedata.category(c) in ("Cc", "Cs") for c in plain)
 
 
+def with_addendum(text: str, addendum: str, at: datetime.datetime, person_name: str) -> str:
+    """A report's text with an addendum below it, under a heading that says when and whose it is."""
+    heading = f"ADDENDUM ({at:%Y-%m-%d %H:%M} UTC, {person_name}):"
+    return f"{text.rstrip()}\n\n{heading}\n{addendum.strip()}\n"
+
+
+def addenda_of(text: str) -> list[str]:
+    """The headings of the addenda in a report's text."""
+    return _ADDENDUM.findall(text)
+
+
 def _text(version: ReportVersion, report: Report, edit: Edit) -> str:
     if edit.text is not None:
         if not is_printable(edit.text):
             raise BadEdit("text: empty, or with control characters other than line breaks and tabs")
         return edit.text
+    first = _ADDENDUM.search(version.text)
+    body, addenda = (
+        (version.text, "") if first is None else (version.text[: first.start()], version.text[first.start() :])
+    )
     style, facility = _style_of(version.draft)
-    is_own = version.text != render(version.report, style, facility=facility) and version.text != version.draft.text
+    rendered = (render(version.report, style, facility=facility), version.draft.text)
+    is_own = body.rstrip() not in (text.rstrip() for text in rendered)
     if is_own and "text" not in edit.model_fields_set:
         return version.text
-    return render(report, style, facility=facility)
+    text = render(report, style, facility=facility)
+    return f"{text.rstrip()}\n\n{addenda}" if addenda else text
 
 
 def _style_of(draft: Draft) -> tuple[Style, Facility | None]:

@@ -8,7 +8,7 @@ import threading
 from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
-from amrg.birads import Draft
+from amrg.birads import Draft, Status
 from amrg.birads.version import unsigned_version
 from amrg.generation import Drafted, Engine, NoAnswer, NotDrafted, Prepared, draft_prepared
 from amrg.generation.engines.base import EngineLost, ServerLost
@@ -104,7 +104,13 @@ def _commit(session: Session, study: StudyRow, result: Draft | str, settings: Se
         audit.append(session, audit.SYSTEM, "study not drafted", study.study_instance_uid, {"reason": result})
         return
     last = newest_version(session, study)
-    version = unsigned_version(result, database_now(session), 1 if last is None else last.number + 1)
+    replaced = ""
+    if last is not None and last.status == Status.PRELIMINARY:
+        replaced = (
+            f"new images were drafted; this draft has none of the changes of version {last.number} by {last.author}"
+        )
+    number = 1 if last is None else last.number + 1
+    version = unsigned_version(result, database_now(session), number, replaced)
     row = add_version(session, study, version, study.image_revision, audit.SYSTEM)
     study.state, study.reason = StudyState.DRAFTED, ""
     queue_deliveries(session, row, settings)
