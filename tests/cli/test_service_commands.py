@@ -150,6 +150,7 @@ def test_accounts_are_listed_disabled_and_given_tokens(sessions: sessionmaker[Se
     add_reader()
     assert run("users", "add", "pacs", "--role", "service").exit_code == Exit.OK
     assert run("users", "token", "pacs", "--days", 9).stdout.startswith("amrg_")
+    assert run("users", "change", "anna", "--organization", "Other").stdout.endswith(", Other\n")
     assert run("users", "disable", "anna").stdout == "anna: disabled\n"
     listed = json.loads(run("users", "list", "--json").stdout)
     assert [(row["name"], row["active"]) for row in listed] == [("anna", False), ("pacs", True)]
@@ -181,6 +182,9 @@ def test_where_no_service_is_nothing_is_made_and_nothing_is_verified(
         (("users", "add", "b", "--role", "boss"), "", Exit.USAGE, "role"),
         (("users", "disable", "otto"), "", Exit.USAGE, "does not exist"),
         (("users", "token", "anna"), "", Exit.USAGE, "only active service accounts"),
+        (("users", "change", "anna"), "", Exit.USAGE, "nothing to change"),
+        (("users", "change", "anna", "--person-name", "^"), "", Exit.USAGE, "person_name: a name has letters"),
+        (("audit", "export", "a", "--after", "99"), "", Exit.USAGE, "--after is 99, and the trail ends at 1"),
         (("audit", "verify", "--head", "12"), "", Exit.USAGE, "expected NUMBER:SHA256"),
         (("studies", "--config", "none.toml"), "", Exit.USAGE, "none.toml: not readable"),
     ],

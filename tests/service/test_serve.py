@@ -186,6 +186,39 @@ def test_check_says_what_is_missing(tmp_path: Path) -> None:
     problems = list(find_problems(settings))
     assert [p.split(":")[0] for p in problems] == ["dicom.tls_certificate", "folder"]
     assert list(find_problems(Settings(folder=tmp_path / "good", reserve_megabytes=0))) == []
+    assert (tmp_path / "good").stat().st_mode & 0o777 == 0o750 & ~umask()
+
+
+def umask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now
+
+
+WRONG = {
+    "one port": ({"dicom": {"port": 8042}}, "dicom.port and http.port are both 8042"),
+    "no facility": (
+        {"openid": {"issuer": "https://idp", "client_id": "a", "client_secret": "b"}},
+        "facility_name: empty",
+    ),
+    "no folder": ({"model": "/nonexistent"}, "model /nonexistent: no such folder"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_check_names_settings_that_cannot_work(case: str, tmp_path: Path) -> None:
+    values, message = WRONG[case]
+    settings = Settings.model_validate({"folder": tmp_path / "data", "reserve_megabytes": 0, **values})
+    (problem,) = (line for line in find_problems(settings) if "in use" not in line)
+    assert message in problem
+
+
+def test_relative_paths_are_taken_from_the_folder_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "amrg.toml"
+    file.write_text('folder = "data"\n[http]\ntls_key = "key.pem"\ntls_certificate = "/etc/cert.pem"\n')
+    settings = read_settings(file)
+    assert settings.folder == tmp_path / "data"
+    assert (settings.http.tls_key, settings.http.tls_certificate) == (tmp_path / "key.pem", Path("/etc/cert.pem"))
 
 
 def test_settings_of_another_release_are_named_not_ignored(tmp_path: Path) -> None:

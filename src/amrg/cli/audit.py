@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from amrg.cli.console import ResultTable, complain, out, print_json, refuse_unwritable, say, writing
+from amrg.cli.console import ResultTable, complain, fail, out, print_json, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
 from amrg.cli.service import Config, sessions_of, settings_of
 
@@ -99,6 +99,7 @@ def export(
     from sqlalchemy import select
 
     from amrg.core.files import write_text
+    from amrg.service import audit
     from amrg.service.audit.dicom import audit_message
     from amrg.service.audit.fhir import audit_event
     from amrg.service.database.engine import reading
@@ -109,6 +110,9 @@ def export(
     site = settings.facility_name or settings.dicom.ae_title
     refuse_unwritable(file.parent)
     with writing(file.parent), reading(sessions_of(settings)) as session:
+        last = audit.head(session)
+        if last is not None and after > last.number:
+            fail(Exit.USAGE, f"--after is {after}, and the trail ends at {last.number}; nothing was written")
         rows = session.scalars(found.execution_options(yield_per=500))
         if written_as is AuditFormat.DICOM:
             count = write_text(file, (audit_message(row, site) for row in rows))

@@ -48,7 +48,9 @@ def new_sessions_of(settings: Settings) -> sessionmaker[Session]:
     """The service's database, made where there is none, as `amrg serve` opens it; the audit trail's head is noted."""
     from amrg.service.audit.head_file import HEAD_FILE, note_heads
     from amrg.service.database.engine import open_database
+    from amrg.service.settings import make_folder
 
+    make_folder(settings)
     sessions = open_database(settings.database)
     note_heads(sessions, settings.folder / HEAD_FILE)
     return sessions

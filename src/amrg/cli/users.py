@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from amrg.cli.completion import ROLES
-from amrg.cli.console import ResultTable, note, out, print_json, say
+from amrg.cli.console import ResultTable, fail, note, out, print_json, say
+from amrg.cli.exits import Exit
 from amrg.cli.service import Config, actor, ask_password, new_sessions_of, sessions_of, settings_of
 
 app = typer.Typer(
@@ -35,6 +36,23 @@ def add(
     with sessions.begin() as session:
         row = accounts.add_account(session, actor(), new, password)
     say(f"{row.name} ({row.role}) added")
+
+
+@app.command("change")
+def change(
+    name: Name,
+    person_name: Annotated[str | None, typer.Option(help="Name in signatures from now on: Doe^Jane.")] = None,
+    organization: Annotated[str | None, typer.Option(help="Organization in signatures from now on.")] = None,
+    config: Config = None,
+) -> None:
+    """Correct the name or organization that a person signs with; what was signed stays as it is."""
+    from amrg.service import accounts
+
+    if person_name is None and organization is None:
+        fail(Exit.USAGE, "nothing to change; give --person-name or --organization")
+    with sessions_of(settings_of(config)).begin() as session:
+        row = accounts.change_person(session, actor(), name, person_name, organization)
+    say(f"{row.name}: signs as {row.person_name}, {row.organization}")
 
 
 @app.command("list")

@@ -22,7 +22,7 @@ class Value(BaseModel):
 def first_complaint(error: ValidationError) -> str:
     """The first validation error: field and message; `JSON` as the field where the text is no JSON."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

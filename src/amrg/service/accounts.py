@@ -10,7 +10,7 @@ from typing import Annotated
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, StringConstraints, ValidationError
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -40,13 +40,19 @@ class LoginRefused(AmrgError):
     """A login that is not allowed. It does not say why: that would help only those who guess."""
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has a control character; expected one line of text")
+    return text
+
+
 class Account(Value):
     """A new account. A reader signs with `person_name` (DICOM PN) and `organization`, and needs both."""
 
     name: LoginName
     role: UserRole
     person_name: PersonName | None = None
-    organization: Annotated[str, Field(max_length=64)] = ""
+    organization: Annotated[str, StringConstraints(max_length=64), AfterValidator(_one_line)] = ""
 
 
 def account(name: str, role: str, person_name: str = "", organization: str = "") -> Account:
@@ -118,6 +124,24 @@ def set_password(session: Session, actor: str, name: str, password: str) -> None
     row.password_hash, row.failed_logins, row.locked_until = hash_password(password), 0, None
     _end_sessions(session, row)
     audit.append(session, actor, "password changed", row.name, {})
+
+
+def change_person(
+    session: Session, actor: str, name: str, person_name: str | None, organization: str | None
+) -> UserRow:
+    """Correct what an account signs with; None stays as it is. What was signed before stays too.
+
+    Raises:
+        AccountError: there is no such account, or a field is one that it cannot have.
+    """
+    row = require_account(session, name)
+    stated = {"person_name": person_name, "organization": organization}
+    changed = {field: value for field, value in stated.items() if value is not None}
+    whole = {field: getattr(row, field) for field in stated} | changed
+    new = account(row.name, row.role, whole["person_name"], whole["organization"])
+    row.person_name, row.organization = new.person_name or "", new.organization.strip()
+    audit.append(session, actor, "user changed", row.name, {"fields": sorted(changed)})
+    return row
 
 
 def set_active(session: Session, actor: str, name: str, active: bool) -> UserRow:

@@ -177,7 +177,7 @@ def _study(session: Session, header: Header, now: datetime.datetime) -> StudyRow
         "study_instance_uid": uid,
         **_patient(header),
         "accession_number": header.text("AccessionNumber")[:64],
-        "study_date": header.text("StudyDate")[:10],
+        "study_date": header.text("StudyDate").replace(".", "")[:8],  # ACR-NEMA wrote 2020.01.31
         "state": StudyState.RECEIVING,
         "reason": "",
         "image_revision": 0,

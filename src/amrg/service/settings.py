@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
@@ -22,6 +22,9 @@ from amrg.delivery.fhir.profile import FhirProfile
 from amrg.delivery.hl7.receiver import ReceiverProfile
 
 AeTitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*\S[^\\\x00-\x1f]*$")]
+
+
+Read = TypeVar("Read", bound=Value)
 
 
 class SettingsError(AmrgError):
@@ -259,12 +262,35 @@ class Settings(Value):
 
 
 def read_settings(file: Path) -> Settings:
-    """Settings from a file.
+    """Settings from a file; its relative paths are taken from the folder that it is in.
 
     Raises:
         SettingsError: it is not there, no TOML, or has a field that is unknown or out of range.
     """
     try:
-        return read_toml(file, Settings, SettingsError)
+        return _placed(read_toml(file, Settings, SettingsError), file.absolute().parent)
     except OSError as error:
         raise SettingsError(f"{file}: not readable; write one, as docs/operations.md shows") from error
+
+
+def _placed(settings: Read, folder: Path) -> Read:
+    """Settings whose relative paths, and those of their parts, are taken from a folder."""
+
+    def place(value: object) -> object:
+        if isinstance(value, tuple):
+            return tuple(map(place, value))
+        if isinstance(value, Path):
+            return folder / value
+        return _placed(value, folder) if isinstance(value, Value) else value
+
+    return settings.model_copy(update={name: place(value) for name, value in settings})
+
+
+def make_folder(settings: Settings) -> None:
+    """Make the folder of the settings where there is none, for its owner and group alone: it has patients' data.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not settings.folder.is_dir():
+        settings.folder.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -26,6 +26,10 @@ LATE = "new images since signature"
 WITHDRAWN = "report withdrawn"
 
 
+OF_ANOTHER = "of another patient"
+"""Why an image was set aside when a person decided whose study it is."""
+
+
 class ConflictError(AmrgError):
     """A study that has no conflict of patients, or none of whose images is of the patient named."""
 
@@ -138,17 +142,16 @@ def patients_of(images: Sequence[StoredImage]) -> list[Patient]:
 def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: str, issuer: str | None = None) -> None:
     """Decide that a study is of one of the patients that its images name, and have it drafted, unless it was signed.
 
-    The images of other patients stay stored, set aside with the reason. `issuer` is named where several gave the
-    same PatientID. `actor` is recorded in the audit trail.
+    The images of other patients stay stored, set aside with the reason; a later decision for one of them takes theirs
+    back. `issuer` is named where several gave the same PatientID. `actor` is recorded in the audit trail.
 
     Raises:
         ConflictError: the study has no conflict, or none of its images is of that patient.
     """
-    if study.state is not StudyState.CONFLICT:
+    candidates = (InstanceRow.study_id == study.id, InstanceRow.current, InstanceRow.set_aside.in_(("", OF_ANOTHER)))
+    images = session.scalars(select(InstanceRow).where(*candidates)).all()
+    if study.state is not StudyState.CONFLICT and all(image.set_aside == "" for image in images):
         raise ConflictError(f"the study is {study.state}; only one with a patient conflict needs a decision")
-    images = session.scalars(
-        select(InstanceRow).where(InstanceRow.study_id == study.id, InstanceRow.current, InstanceRow.set_aside == "")
-    ).all()
     hers = [
         image
         for image in images
@@ -157,8 +160,7 @@ def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: 
     if not hers:
         raise ConflictError("none of the study's images is of the patient named; name one that they state")
     for image in images:
-        if image not in hers:
-            image.set_aside = "of another patient"
+        image.set_aside = "" if image in hers else OF_ANOTHER
     for field in ("patient_key", "patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex"):
         setattr(study, field, getattr(hers[0], field))
     if was_signed(session, study):

@@ -108,13 +108,26 @@ def test_a_locked_account_is_refused_in_the_same_words(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"name": "../x", "role": "service"}, {"name": "x", "role": "reader", "password": PASSWORD}]
+    ("body", "status"),
+    [
+        ({"name": "my secret", "role": "service"}, 422),
+        ({"name": "x", "role": "reader", "password": PASSWORD}, 409),
+    ],
 )
-def test_accounts_that_are_none(api: Api, body: dict[str, str]) -> None:
+def test_accounts_that_are_none(api: Api, body: dict[str, str], status: int) -> None:
     admin = api.logged_in("admin", UserRole.ADMINISTRATOR)
     answer = admin.send("POST", "/users", body)
-    assert answer.status_code == 409
-    assert answer.json()["title"] == "Conflict"
+    assert answer.status_code == status
+    assert "secret" not in answer.text
+
+
+def test_a_name_is_corrected_and_a_wrong_one_refused(api: Api) -> None:
+    admin = api.logged_in("admin", UserRole.ADMINISTRATOR)
+    api.add("anna", UserRole.READER)
+    changed = admin.send("PATCH", "/users/anna", {"person_name": "Roe^Anna"}).json()
+    assert (changed["person_name"], changed["organization"]) == ("Roe^Anna", "General Hospital")
+    assert admin.send("PATCH", "/users/anna", {"organization": "A\nB"}).status_code == 409
+    assert admin.send("PATCH", "/users/otto", {"organization": "A"}).status_code == 409
 
 
 def test_no_password_comes_back_in_an_error(api: Api) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from sqlalchemy import select
 
-from amrg.service.database.tables import AuditRow, StudyRow, StudyState
+from amrg.service.database.tables import AuditRow, InstanceRow, StudyRow, StudyState
 from tests.imaging.changed import write_exam
 from tests.service.api.clients import API, Api, Person
 
@@ -34,6 +34,14 @@ def test_a_view_is_shown_as_a_picture(api: Api, reader: Person, tmp_path: Path) 
         low, high = shown.convert("L").getextrema()
         assert low < high
     assert reader.get(f"/studies/{study}/images/1.2.3/picture").status_code == 404
+    image = reader.get(f"/studies/{study}").json()["images"][0]
+    assert image["patient"] == reader.get(f"/studies/{study}").json()["patient"]
+    assert image["rows"] > image["columns"] > 0
+    for path in ("versions", "deliveries"):
+        assert reader.get(f"/studies/{study}/{path}").status_code == 200
+    with api.sessions() as session:
+        looks = session.scalars(select(AuditRow.action).where(AuditRow.subject == study)).all()
+    assert {"image read", "study read", "report versions read", "deliveries read"} <= set(looks)
 
 
 def test_a_person_decides_whose_study_it_is(api: Api, reader: Person, tmp_path: Path) -> None:
@@ -48,3 +56,23 @@ def test_a_person_decides_whose_study_it_is(api: Api, reader: Person, tmp_path: 
     assert (decided.status_code, decided.json()["state"]) == (200, "waiting")
     with api.sessions() as session:
         assert "patient conflict resolved" in session.scalars(select(AuditRow.action)).all()
+
+
+def test_a_decision_for_the_wrong_patient_is_decided_again(api: Api, reader: Person, tmp_path: Path) -> None:
+    study, images = upload(reader, tmp_path / "exam")
+    patient = reader.get(f"/studies/{study}").json()["patient"]["patient_id"]
+    with api.sessions.begin() as session:
+        session.scalars(select(StudyRow)).one().state = StudyState.CONFLICT
+        its = select(InstanceRow).where(InstanceRow.sop_instance_uid == images[0])
+        session.scalars(its).one().patient_id = "OTHER"
+    assert reader.send("POST", f"/studies/{study}/patient", {"patient_id": "OTHER"}).status_code == 200
+    aside = [image["set_aside"] for image in reader.get(f"/studies/{study}").json()["images"]]
+    assert aside == ["", *["of another patient"] * 3]
+    assert reader.send("POST", f"/studies/{study}/patient", {"patient_id": patient}).status_code == 200
+    aside = [image["set_aside"] for image in reader.get(f"/studies/{study}").json()["images"]]
+    assert aside == ["of another patient", "", "", ""]
+
+
+def test_what_is_not_there_is_said_in_a_line(reader: Person) -> None:
+    assert reader.get("/nowhere").json()["detail"] == "no such path; /api/v1/openapi.json has all of them"
+    assert reader.client.head(f"{API}/health").status_code == 200

@@ -134,6 +134,8 @@ def test_guesses_at_the_same_moment_are_counted(sessions: Sessions) -> None:
         ("reader", "reader", "", "H", "needs a person's name"),
         ("reader", "reader", "Doe^Jane", " ", "needs a person's name"),
         ("reader", "reader", "Doe\\Jane", "H", "person_name: "),
+        ("reader", "reader", " ^ ", "H", "person_name: a name has letters"),
+        ("reader", "reader", "Doe^Jane", "A\nB", "organization: has a control character"),
     ],
 )
 def test_accounts_that_are_none(name: str, role: str, person: str, organization: str, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from amrg.models.errors import ModelError
 from amrg.models.known_answers import read_known_answers
 
 LOCAL, VLLM, OPENAI = "local", "vllm", "openai:"
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 class EngineNameError(AmrgError):
@@ -87,7 +89,7 @@ def refuse_missing(engine: str, model: str | None) -> None:
         read_known_answers(Path(str(model)))
         if engine.startswith(OPENAI):
             _of("openai_engine", "openai")
-    elif model not in (None, NAME) and not Path(str(model)).is_dir() and str(model).count("/") != 1:
+    elif model not in (None, NAME) and not Path(str(model)).is_dir() and not _HUB_NAME.fullmatch(str(model)):
         raise ModelError(f"model {model}: no such folder; expected one, or a hub's name such as someone/model")
 
 

@@ -17,7 +17,7 @@ from amrg.service.api.problems import RESPONSES, answer_with_problems
 from amrg.service.api.protection import Protection
 from amrg.service.audit.head_file import HEAD_FILE, note_heads
 from amrg.service.database.engine import open_database
-from amrg.service.settings import Settings
+from amrg.service.settings import Settings, make_folder
 from amrg.service.storage import Storage
 
 PREFIX = "/api/v1"
@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
         DatabaseError: the database cannot be used.
         OSError: the settings' folder cannot be written.
     """
-    settings.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(settings)
     sessions = open_database(settings.database)
     note_heads(sessions, settings.folder / HEAD_FILE)
     megabyte = 2**20

@@ -70,6 +70,7 @@ class Health(Value):
     status: str
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 def health(held: Held) -> Health:
     """Whether the database answers; 503 where it does not. Needs no login."""

@@ -68,6 +68,13 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
+_DETAILS = {
+    400: "the body cannot be read as JSON",
+    404: "no such path; /api/v1/openapi.json has all of them",
+    405: "the path has no such method; header Allow names those that it has",
+}
+
+
 def problem(
     status: int, detail: str = "", problems: tuple[dict[str, str], ...] = (), headers: dict[str, str] | None = None
 ) -> JSONResponse:
@@ -85,7 +92,11 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, "", headers=dict(error.headers or {}))
+        return problem(error.status_code, _DETAILS.get(error.status_code, ""), headers=dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+        return problem(500, "something unexpected; the log has it, and nothing was changed")
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:

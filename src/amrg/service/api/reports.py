@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from amrg.birads import FindingDecision, ReportVersion
 from amrg.core.values import Value
 from amrg.service import signing
-from amrg.service.api.context import Anyone, Held, Reader, Reading, RowNumber, Service, StudyUid, study_row
+from amrg.service.api.context import Anyone, Held, Reader, RowNumber, Service, StudyUid, study_row
 from amrg.service.api.jobs import Delivery, study_deliveries
 from amrg.service.api.problems import ApiError
 from amrg.service.api.studies import record_access
@@ -116,11 +116,12 @@ def read_report(study_uid: StudyUid, caller: Anyone, held: Held, response: Respo
 
 
 @router.get("/versions")
-def list_versions(study_uid: StudyUid, _: Anyone, session: Reading) -> tuple[VersionItem, ...]:
+def list_versions(study_uid: StudyUid, caller: Anyone, held: Held) -> tuple[VersionItem, ...]:
     """All versions, oldest first; none was ever changed."""
-    rows = session.scalars(
-        select(VersionRow).where(VersionRow.study_id == study_row(session, study_uid).id).order_by(VersionRow.number)
-    )
+    with reading(held.sessions) as session:
+        its = VersionRow.study_id == study_row(session, study_uid).id
+        rows = session.scalars(select(VersionRow).where(its).order_by(VersionRow.number)).all()
+    record_access(held, caller.login, "report versions read", study_uid)
     return tuple(
         VersionItem.model_validate({name: getattr(row, name) for name in VersionItem.model_fields}) for row in rows
     )
@@ -142,9 +143,12 @@ def read_one_version(study_uid: StudyUid, number: RowNumber, caller: Anyone, hel
 
 
 @router.get("/deliveries")
-def list_study_deliveries(study_uid: StudyUid, _: Anyone, session: Reading) -> tuple[Delivery, ...]:
+def list_study_deliveries(study_uid: StudyUid, caller: Anyone, held: Held) -> tuple[Delivery, ...]:
     """What was, or is to be, delivered of a study."""
-    return study_deliveries(session, study_row(session, study_uid))
+    with reading(held.sessions) as session:
+        found = study_deliveries(session, study_row(session, study_uid))
+    record_access(held, caller.login, "deliveries read", study_uid)
+    return found
 
 
 @router.patch("/report")

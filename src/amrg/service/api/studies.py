@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Sequence
+from pathlib import Path as FilePath
 from typing import Annotated
 
 import numpy as np
@@ -15,15 +16,17 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from amrg.birads import ImageBox, Laterality, View
+from amrg.birads import ImageBox, Laterality, ReportVersion, View
 from amrg.core.values import Value
 from amrg.imaging import ImagingError, read_mammogram
+from amrg.imaging.header import read_header
 from amrg.service import audit
 from amrg.service.api.context import Anyone, Held, Reader, Reading, StudyUid, study_row
 from amrg.service.api.pages import Page, rows_of_page
 from amrg.service.api.problems import ApiError
 from amrg.service.database.engine import reading
 from amrg.service.database.tables import InstanceRow, StudyRow, StudyState, VersionRow
+from amrg.service.storage import Storage
 from amrg.service.studies import ConflictError, locked, new_images_since_signature, resolve_conflict
 from amrg.service.versions import newest_version, read_version
 
@@ -56,8 +59,16 @@ class StudyItem(Value):
 
 
 class ImageItem(Value):
-    """An image of a study. `boxes` are those of the newest report version, on the grid of the image's own file."""
+    """An image of a study, with whose it says it is; side and view as the draft has them, None where it has it not.
 
+    `boxes` are those of the newest report version, in pixels of the image's own file, which has `rows` and `columns`.
+    """
+
+    patient: PatientItem
+    laterality: Laterality | None
+    view: View | None
+    rows: int | None
+    columns: int | None
     sop_instance_uid: str
     sop_class_uid: str
     transfer_syntax_uid: str
@@ -115,14 +126,14 @@ def read_study(study_uid: StudyUid, caller: Anyone, held: Held) -> StudyDetail:
         study = study_row(session, study_uid)
         item = study_items(session, [study])[0]
         newest = newest_version(session, study)
-        boxes = () if newest is None else read_version(newest).boxes
+        version = None if newest is None else read_version(newest)
         rows = session.scalars(
             select(InstanceRow).where(InstanceRow.study_id == study.id, InstanceRow.current).order_by(InstanceRow.id)
         )
         detail = StudyDetail(
             **dict(item),
             new_images_since_signature=new_images_since_signature(session, study),
-            images=tuple(_image(row, boxes) for row in rows),
+            images=tuple(_image(row, version, held.storage) for row in rows),
         )
     record_access(held, caller.login, "study read", study_uid)
     return detail
@@ -136,7 +147,7 @@ def read_study(study_uid: StudyUid, caller: Anyone, held: Held) -> StudyDetail:
 def picture(
     study_uid: StudyUid,
     sop_instance_uid: Uid,
-    _: Anyone,
+    caller: Anyone,
     held: Held,
     height: Annotated[int, Query(ge=64, le=8192)] = 2048,
 ) -> Response:
@@ -159,6 +170,7 @@ def picture(
     except ImagingError as error:
         # The line of the error may have what a header states.
         raise ApiError(409, f"image {sop_instance_uid} cannot be shown: {type(error).__name__}") from error
+    record_access(held, caller.login, "image read", study_uid)
     image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
     image.thumbnail((height * 4, height), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
@@ -203,13 +215,7 @@ def _item(row: StudyRow, version: int | None, status: str | None) -> StudyItem:
         study_instance_uid=row.study_instance_uid,
         accession_number=row.accession_number,
         study_date=row.study_date,
-        patient=PatientItem(
-            name=row.patient_name,
-            patient_id=row.patient_id,
-            issuer=row.issuer_of_patient_id,
-            birth_date=row.birth_date,
-            sex=row.sex,
-        ),
+        patient=_patient(row),
         state=row.state,
         reason=row.reason,
         version=version,
@@ -218,8 +224,27 @@ def _item(row: StudyRow, version: int | None, status: str | None) -> StudyItem:
     )
 
 
-def _image(row: InstanceRow, boxes: Sequence[ImageBox]) -> ImageItem:
+def _patient(row: StudyRow | InstanceRow) -> PatientItem:
+    return PatientItem(
+        name=row.patient_name,
+        patient_id=row.patient_id,
+        issuer=row.issuer_of_patient_id,
+        birth_date=row.birth_date,
+        sex=row.sex,
+    )
+
+
+def _image(row: InstanceRow, version: ReportVersion | None, storage: Storage) -> ImageItem:
+    boxes = () if version is None else version.boxes
+    drafted = () if version is None or version.draft.study is None else version.draft.study.images
+    view = next((image for image in drafted if image.sop_instance_uid == row.sop_instance_uid), None)
+    rows, columns = _shape(storage.path_of(row.path))
     return ImageItem(
+        patient=_patient(row),
+        laterality=None if view is None else view.laterality,
+        view=None if view is None else view.view,
+        rows=rows,
+        columns=columns,
         sop_instance_uid=row.sop_instance_uid,
         sop_class_uid=row.sop_class_uid,
         transfer_syntax_uid=row.transfer_syntax_uid,
@@ -228,6 +253,15 @@ def _image(row: InstanceRow, boxes: Sequence[ImageBox]) -> ImageItem:
         set_aside=row.set_aside,
         boxes=tuple(box for box in boxes if box.sop_instance_uid == row.sop_instance_uid),
     )
+
+
+def _shape(file: FilePath) -> tuple[int | None, int | None]:
+    """Rows and columns that a file states, None where it cannot be read any more."""
+    try:
+        header = read_header(file)
+    except ImagingError:
+        return None, None
+    return header.integer("Rows"), header.integer("Columns")
 
 
 def _drafted_view(held: Held, study_uid: str, sop_instance_uid: str) -> tuple[Laterality | None, View | None]:

@@ -84,7 +84,7 @@ def _boundary(content_type: str) -> str:
     boundary = message.get_param("boundary", header="content-type")
     kind = message.get_param("type", _DICOM, header="content-type")
     if message.get_content_type() != "multipart/related" or not isinstance(boundary, str) or not boundary:
-        raise ApiError(415, f"content type {content_type[:80]!r}; expected multipart/related with a boundary")
+        raise ApiError(415, "the content type is another; expected multipart/related with a boundary")
     if not isinstance(kind, str) or kind.lower() != _DICOM:
         raise ApiError(415, f"parts of another type than {_DICOM} are not accepted")
     if len(boundary) > 70 or not boundary.isascii():

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from amrg.core.values import Value
 from amrg.service import accounts
-from amrg.service.accounts import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from amrg.service.accounts import LONGEST_PASSWORD, SHORTEST_PASSWORD, LoginName
 from amrg.service.api.context import Administrator, Held, Reading
 from amrg.service.database.tables import UserRole, UserRow
 from amrg.service.login import add_token
@@ -36,7 +36,7 @@ class User(Value):
 class NewUser(Value):
     """A new account: a person's with a password, a program's (role service) without."""
 
-    name: str = Field(min_length=1, max_length=64)
+    name: LoginName
     role: UserRole
     person_name: str = Field("", max_length=64)
     organization: str = Field("", max_length=64)
@@ -47,6 +47,13 @@ class Activity(Value):
     """Whether an account may log in."""
 
     active: bool
+
+
+class SignsWith(Value):
+    """What a person signs with from now on; what is not given stays."""
+
+    person_name: str | None = Field(None, max_length=64)
+    organization: str | None = Field(None, max_length=64)
 
 
 class NewPassword(Value):
@@ -79,6 +86,14 @@ def add_user(new: NewUser, caller: Administrator, held: Held) -> User:
     account = accounts.account(new.name, new.role, new.person_name, new.organization)
     with held.sessions.begin() as session:
         return _user(accounts.add_account(session, caller.login, account, new.password))
+
+
+@router.patch("/users/{name}")
+def change_user(name: Name, changes: SignsWith, caller: Administrator, held: Held) -> User:
+    """Correct the name or organization that a person signs with; what was signed stays as it is."""
+    with held.sessions.begin() as session:
+        person = accounts.change_person(session, caller.login, name, changes.person_name, changes.organization)
+        return _user(person)
 
 
 @router.put("/users/{name}/active")

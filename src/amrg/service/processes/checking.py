@@ -30,6 +30,7 @@ from amrg.service.settings import (
     Settings,
     StoreDestination,
     StowDestination,
+    make_folder,
 )
 from amrg.service.worker.engine import missing_engine, refused_server
 
@@ -51,8 +52,13 @@ def find_problems(settings: Settings) -> Iterator[str]:
             yield f"{name}: {file} cannot be read"
     if missing := missing_engine(settings):
         yield missing
+    if settings.openid is not None and not settings.facility_name.strip():
+        yield "facility_name: empty, and readers who log in by OpenID sign for it; name the site"
+    if settings.dicom.port == settings.http.port != 0:
+        yield f"dicom.port and http.port are both {settings.http.port}; give each a port of its own"
     try:
-        settings.images.mkdir(parents=True, exist_ok=True)
+        make_folder(settings)
+        settings.images.mkdir(exist_ok=True)
         free = shutil.disk_usage(settings.images).free
     except OSError as error:
         yield f"folder: {settings.folder}: {error.strerror}"

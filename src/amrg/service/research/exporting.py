@@ -25,7 +25,7 @@ from amrg.service.database.engine import reading
 from amrg.service.database.tables import InstanceRow, StudyRow, StudyState, UserRole, UserRow
 from amrg.service.research.profile import Identifiable, deidentify
 from amrg.service.research.pseudonyms import SECRET_FILE, Pseudonyms, read_secret
-from amrg.service.settings import Settings
+from amrg.service.settings import Settings, make_folder
 from amrg.service.storage import Storage
 from amrg.service.versions import newest_version, read_version
 
@@ -68,7 +68,7 @@ class ResearchExport:
             _require_administrator(session, self.login)
         if (taken := why_taken(self.folder)) is not None:
             raise ExportRefused(taken)
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.settings)
         secret = read_secret(self.settings.folder / SECRET_FILE)
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = []

@@ -30,7 +30,7 @@ def cautions(version: ReportVersion, study: StudyRow, image_revision: int) -> tu
     new = study.image_revision - image_revision
     message = "new images since this draft, which says nothing of them"
     found = [Caution(f"new-images.{study.image_revision}", message)] if new > 0 else []
-    stated = (*_rules(version), *_text(version), *_missing(version), *_not_seen(version), *_undecided(version))
+    stated = (*_rules(version), *_text(version), *_missing(version), *_cleared_unimaged(version), *_undecided(version))
     return tuple(dict.fromkeys((*found, *_as_cautions((*stated, *_replacing(version))))))
 
 
@@ -93,7 +93,7 @@ def _missing(version: ReportVersion) -> Iterator[tuple[str, str]]:
             yield "missing", f"no category of the {SIDE[side]} breast is stated, of which views were taken"
 
 
-def _not_seen(version: ReportVersion) -> Iterator[tuple[str, str]]:
+def _cleared_unimaged(version: ReportVersion) -> Iterator[tuple[str, str]]:
     """A breast that is called negative or benign and was not seen on CC and MLO, as drafts never call it."""
     missing = version.draft.missing_views
     for side in Laterality:
@@ -101,7 +101,10 @@ def _not_seen(version: ReportVersion) -> Iterator[tuple[str, str]]:
         for assessment in _of_side(version.report, side) if lacking else ():
             if assessment.category.major in (1, 2):
                 views = " and ".join(lacking)
-                yield "not-seen", f"{SIDE[side]} breast is {assessment.category} without its {views}; expected 0"
+                yield (
+                    "cleared-unimaged",
+                    f"{SIDE[side]} breast is {assessment.category} without its {views}; expected 0",
+                )
 
 
 def _of_side(report: Report, side: Laterality) -> list[Assessment]:
