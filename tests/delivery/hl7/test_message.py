@@ -7,11 +7,11 @@ from hl7apy.parser import parse_message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amrg.birads import Report, ReportVersion, Status
+from amrg.birads import Assessment, Category, Laterality, Report, ReportVersion, Status
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.hl7.escaping import escape, unescape
 from amrg.delivery.hl7.message import control_id, oru_message
-from amrg.delivery.hl7.receiver import CharacterSet, LineBreaks, ReceiverProfile
+from amrg.delivery.hl7.receiver import CharacterSet, LineBreaks, ReceiverCodes, ReceiverProfile
 from amrg.delivery.source import SourceStudy
 from amrg.delivery.statement import statement_lines
 from tests.delivery.exams import a_source, a_version
@@ -77,7 +77,30 @@ def test_a_second_library_reads_the_same_text() -> None:
 def test_status_of_order_and_observations(status: Status, result: str, observation: str) -> None:
     message = oru_message(a_version(status), SOURCE, ReceiverProfile())
     assert segments(message, "OBR")[0][25] == result
-    assert {fields[11] for fields in segments(message, "OBX")} == {observation}
+    assert {fields[11] for fields in segments(message, "OBX") if fields[5] != '""'} == {observation}
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "expected"),
+    [
+        (Status.AMENDED, ReceiverCodes.STANDARD, {"1": "D", "2": "C", "3": "D", "composition": "D"}),
+        (Status.AMENDED, ReceiverCodes.FPC, {"1": "C", "2": "C", "3": "C", "composition": "C"}),
+        (Status.WITHDRAWN, ReceiverCodes.STANDARD, {"1": "W", "2": "W", "3": "W", "composition": "W"}),
+        (Status.FINAL, ReceiverCodes.STANDARD, {"2": "F"}),
+    ],
+)
+def test_coded_values_that_a_version_no_longer_states_are_taken_back(
+    status: Status, codes: ReceiverCodes, expected: dict[str, str]
+) -> None:
+    version = a_version(status)
+    right = Assessment(category=Category.BENIGN, laterality=Laterality.RIGHT)
+    report = version.report.model_copy(update={"assessments": (right,), "composition": None})
+    message = oru_message(version.model_copy(update={"report": report}), SOURCE, ReceiverProfile(codes=codes))
+    coded = [fields for fields in segments(message, "OBX") if fields[2] == "CWE"]
+    found = {f[4] if f[3].startswith("RDE1586") else "composition": (f[11], f[5]) for f in coded}
+    assert {key: state for key, (state, _) in found.items()} == expected
+    stated = {key for key, (_, value) in found.items() if value != '""'}
+    assert stated == (set() if status is Status.WITHDRAWN else {"2"})
 
 
 def test_patient_order_and_signer() -> None:

@@ -13,11 +13,12 @@ from hl7apy.core import Message, Segment
 from pydicom.dataset import Dataset
 
 from amrg.birads.lexicon import Laterality, Status
+from amrg.birads.report import Report
 from amrg.birads.version import ReportVersion, Signature
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.examination import EXAM
 from amrg.delivery.hl7.escaping import LINE_BREAK, escape
-from amrg.delivery.hl7.receiver import LineBreaks, ReceiverProfile
+from amrg.delivery.hl7.receiver import LineBreaks, ReceiverCodes, ReceiverProfile
 from amrg.delivery.source import SourceStudy, patient_id, study_date, study_time
 from amrg.delivery.statement import changed_at, statement_lines
 from amrg.delivery.status import StatusCodes, status_codes
@@ -26,7 +27,10 @@ _TEXT = "18782-3^Radiology Study observation (narrative)^LN"
 _STUDY = "110180^Study Instance UID^DCM"
 _ASSESSMENT = "RDE1586^Assessment category^99RADELEMENT"
 _COMPOSITION = "RDE1587^Breast composition category^99RADELEMENT"
-_SIDE = {Laterality.RIGHT: "right breast", Laterality.LEFT: "left breast", None: "overall"}
+_SIDE = {None: "overall", Laterality.RIGHT: "right breast", Laterality.LEFT: "left breast"}
+_CODED = (*((_ASSESSMENT, str(number)) for number in range(1, 1 + len(_SIDE))), (_COMPOSITION, "1"))
+"""Code and sub-identifier of every coded value: that of a breast has the same one in every version."""
+_NULL = '""'  # what takes a value back (HL7 v2.5.1 2.5.3)
 
 
 class _Escaped(FT):  # type: ignore[misc]  # hl7apy has no types
@@ -62,7 +66,9 @@ def oru_message(version: ReportVersion, source: SourceStudy, receiver: ReceiverP
         segment = order.add_group("ORU_R01_OBSERVATION").add_segment("OBX")
         segment.obx_1, segment.obx_2, segment.obx_3, segment.obx_4 = str(number), kind, code, group
         _put(segment, values)
-        segment.obx_11, segment.obx_14 = codes.observation_status, _time(changed_at(version))
+        taken_back = values == [_NULL] and codes.observation_status == "C" and receiver.codes is ReceiverCodes.STANDARD
+        segment.obx_11 = "D" if taken_back else codes.observation_status
+        segment.obx_14 = _time(changed_at(version))
     return _encoded(message.to_er7(), receiver)
 
 
@@ -124,14 +130,22 @@ Observation = tuple[str, str, str, list[str]]
 
 def _observations(version: ReportVersion, source: SourceStudy, receiver: ReceiverProfile) -> Iterator[Observation]:
     yield "ST", _STUDY, "1", [_plain(source.study_instance_uid)]
-    if version.status is not Status.WITHDRAWN:
-        for number, assessment in enumerate(version.report.assessments, start=1):
-            value = f"{assessment.category}^BI-RADS {assessment.category}, {_SIDE[assessment.laterality]}^99BIRADS"
-            yield "CWE", _ASSESSMENT, str(number), [value]
-        if version.report.composition is not None:
-            value = f"{version.report.composition}^BI-RADS composition {version.report.composition}^99BIRADS"
-            yield "CWE", _COMPOSITION, "1", [value]
+    stated = {} if version.status is Status.WITHDRAWN else dict(_coded(version.report))
+    replaces = version.status in (Status.AMENDED, Status.WITHDRAWN)
+    for key in _CODED:
+        if key in stated or replaces:
+            yield "CWE", *key, [stated.get(key, _NULL)]
     yield from _text(version, receiver.line_breaks)
+
+
+def _coded(report: Report) -> Iterator[tuple[tuple[str, str], str]]:
+    """The coded values of a report, by code and sub-identifier."""
+    for assessment in report.assessments:
+        number = str(1 + list(_SIDE).index(assessment.laterality))
+        side = _SIDE[assessment.laterality]
+        yield (_ASSESSMENT, number), f"{assessment.category}^BI-RADS {assessment.category}, {side}^99BIRADS"
+    if report.composition is not None:
+        yield (_COMPOSITION, "1"), f"{report.composition}^BI-RADS composition {report.composition}^99BIRADS"
 
 
 def _text(version: ReportVersion, breaks: LineBreaks) -> Iterator[Observation]:
