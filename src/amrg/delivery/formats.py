@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from amrg.birads.version import ReportVersion
 from amrg.delivery.dicom.cad import cad_sr
 from amrg.delivery.dicom.encapsulation import encapsulated_pdf
+from amrg.delivery.dicom.fonts import NoFont
 from amrg.delivery.dicom.identity import ObjectKind, object_uid
 from amrg.delivery.dicom.measurement import measurement_sr
 from amrg.delivery.dicom.pdf import report_pdf
@@ -53,7 +54,11 @@ def _sr(write: Callable[[ReportVersion, SourceStudy], bytes]) -> Callable[[Outgo
 
 
 def _fhir(outgoing: Outgoing) -> bytes:
-    pdf = report_pdf(outgoing.version, outgoing.picture, outgoing.source)
+    """The bundle; where the PDF has no font for a character, with the report's plain text as its only form."""
+    try:
+        pdf = report_pdf(outgoing.version, outgoing.picture, outgoing.source)
+    except NoFont:
+        pdf = None
     return report_bundle(outgoing.version, outgoing.source, outgoing.server, pdf, outgoing.earlier)
 
 

@@ -39,6 +39,7 @@ class StoredImage:
     """An image of a study: its row's number, and its file."""
 
     instance_id: int
+    sop_instance_uid: str
     patient_id: str
     file: Path
 
@@ -50,7 +51,7 @@ def current_images(session: Session, storage: Storage, study_id: int) -> list[St
         .where(InstanceRow.study_id == study_id, InstanceRow.current, InstanceRow.set_aside == "")
         .order_by(InstanceRow.id)
     )
-    return [StoredImage(row.id, row.patient_id, storage.path_of(row.path)) for row in rows]
+    return [StoredImage(row.id, row.sop_instance_uid, row.patient_id, storage.path_of(row.path)) for row in rows]
 
 
 def close_quiet_studies(sessions: sessionmaker[Session], storage: Storage, settings: Settings) -> int:

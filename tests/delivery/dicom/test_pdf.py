@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from io import BytesIO
 from pathlib import Path
@@ -14,12 +15,13 @@ from reportlab.pdfgen.canvas import Canvas
 
 from amrg.birads import Status, View
 from amrg.delivery.dicom.encapsulation import encapsulated_pdf
-from amrg.delivery.dicom.fonts import REGULAR, font_runs, markup
+from amrg.delivery.dicom.fonts import REGULAR, NoFont, font_runs, markup
 from amrg.delivery.dicom.pdf import report_pdf
 from amrg.delivery.errors import DeliveryError
+from amrg.delivery.formats import FORMATS, Outgoing
 from amrg.delivery.source import SourceStudy
 from tests.delivery.dicom.partners import dciodvfy_errors, dcmtk, read_back
-from tests.delivery.exams import EXAMS, STATUSES, drafted, finding, headers, version_of
+from tests.delivery.exams import EXAMS, STATUSES, a_source, drafted, finding, headers, version_of
 
 
 def picture(size: tuple[int, int] = (300, 200), mode: str = "RGB") -> bytes:
@@ -163,8 +165,14 @@ def test_every_character_has_a_font_or_is_refused(monkeypatch: pytest.MonkeyPatc
         "STSong-Light",
     ]
     for character in ("\N{HEBREW LETTER ALEF}", "\N{ARABIC LETTER ALEF}", "\N{THAI CHARACTER KO KAI}"):
-        with pytest.raises(DeliveryError, match=f"U\\+{ord(character):04X}"):
-            report_pdf(version_of(drafted(), Status.FINAL, f"FINDINGS: {character}"), None)
+        version = version_of(drafted(), Status.FINAL, f"FINDINGS: {character}")
+        with pytest.raises(NoFont, match=f"^the PDF has no .*U\\+{ord(character):04X}"):
+            report_pdf(version, None)
+        with pytest.raises(NoFont, match=r"^the PDF has no"):  # nothing of reportlab's before it
+            report_pdf(version_of(drafted()), None, a_source(PatientName=f"A{character}^B"))
+        bundle = json.loads(FORMATS["fhir"].write(Outgoing(version, a_source())))
+        (report,) = (e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport")
+        assert [form["contentType"] for form in report["presentedForm"]] == ["text/plain; charset=utf-8"]
 
 
 def test_text_is_never_markup() -> None:

@@ -28,6 +28,10 @@ _FALLBACK = Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf")  #
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
+class NoFont(DeliveryError):
+    """A character that the PDF cannot have."""
+
+
 @functools.cache
 def register_fonts() -> frozenset[int]:
     """Make the fonts known to reportlab; the code points that DejaVu Sans has.
@@ -79,9 +83,10 @@ def font_of(character: str) -> str:
     """The font that has a character.
 
     Raises:
-        DeliveryError: none has, or it belongs to a script that is written from right to left, which is not supported.
+        NoFont: none has, or it belongs to a script that is written from right to left, which is not supported.
     """
-    if unicodedata.bidirectional(character) not in _RIGHT_TO_LEFT:
+    is_right_to_left = unicodedata.bidirectional(character) in _RIGHT_TO_LEFT
+    if not is_right_to_left:
         if ord(character) in register_fonts():
             return REGULAR
         fallback = fallback_font()
@@ -91,9 +96,11 @@ def font_of(character: str) -> str:
             if _has(code_page, character):
                 return name
     named = unicodedata.name(character, "unknown character")
-    raise DeliveryError(
-        f"the PDF has no font for U+{ord(character):04X} ({named}); "
-        f"name one that has it by {FONT_VARIABLE}, or deliver the report as SR"
+    what = f"U+{ord(character):04X} ({named})"
+    if is_right_to_left:
+        raise NoFont(f"the PDF has no text from right to left, found {what}; deliver the report as SR, FHIR or HL7")
+    raise NoFont(
+        f"the PDF has no font for {what}; name one that has it by {FONT_VARIABLE}, or deliver the report as SR"
     )
 
 

@@ -78,10 +78,13 @@ def report_pdf(version: ReportVersion, picture: bytes | None = None, source: Sou
         source: The study, whose patient is then named on every page.
 
     Raises:
-        DeliveryError: the picture is no image, or a character has no font.
+        DeliveryError: the picture is no image.
+        NoFont: a character has no font.
     """
     register_fonts()
     on_page = _page_text(version, source)
+    for line in (on_page.state, on_page.patient, on_page.footer):
+        font_runs(line)  # reportlab would add words of its own to the error of one that has no font
     content = BytesIO()
     document = BaseDocTemplate(
         content,

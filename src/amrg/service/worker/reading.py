@@ -82,7 +82,8 @@ def _together(storage: Storage, images: Sequence[StoredImage]) -> Iterator[Path]
 
 
 def _name(image: StoredImage) -> str:
-    return f"image-{image.instance_id}.dcm"
+    """A name that a person finds in the API: UIDs are digits and dots, and another study may have the same one."""
+    return f"{image.sop_instance_uid}-{image.instance_id}.dcm"
 
 
 class ReadAhead:
