@@ -68,6 +68,14 @@ class Mammogram(Value):
         """
         return presentation_image(self.source).hung(self.turned, self.flipped)
 
+    def file_pixels(self) -> Pixels:
+        """The same values on the file's own grid, neither turned nor mirrored: where `to_file` points to.
+
+        Raises:
+            ImagingError: the file is missing or no longer readable.
+        """
+        return presentation_image(self.source).pixels()
+
     def to_file(self, x: float, y: float) -> tuple[float, float]:
         """A point of `pixels` on the file's own grid."""
         x = self.columns - x if self.flipped else x

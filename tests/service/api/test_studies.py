@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
+import pydicom
 from PIL import Image
 from sqlalchemy import select
 
@@ -16,7 +18,12 @@ from tests.service.api.clients import API, Api, Person
 def upload(reader: Person, folder: Path) -> tuple[str, list[str]]:
     """Send an exam; returns its study's UID and those of its images."""
     write_exam(folder)
-    parts = [b"--b\r\n\r\n" + file.read_bytes() + b"\r\n" for file in sorted(folder.glob("*.dcm"))]
+    return send(reader, *sorted(folder.glob("*.dcm")))
+
+
+def send(reader: Person, *files: Path) -> tuple[str, list[str]]:
+    """Send the files of a study; returns its UID and those of its images."""
+    parts = [b"--b\r\n\r\n" + file.read_bytes() + b"\r\n" for file in files]
     headers = {"X-CSRF-Token": reader.csrf, "Content-Type": "multipart/related; boundary=b"}
     answer = reader.client.post(f"{API}/studies", content=b"".join(parts) + b"--b--\r\n", headers=headers)
     assert answer.status_code == 200, answer.text
@@ -42,6 +49,22 @@ def test_a_view_is_shown_as_a_picture(api: Api, reader: Person, tmp_path: Path) 
     with api.sessions() as session:
         looks = session.scalars(select(AuditRow.action).where(AuditRow.subject == study)).all()
     assert {"image read", "study read", "report versions read", "deliveries read"} <= set(looks)
+
+
+def test_a_picture_is_on_the_grid_of_a_file_that_is_stored_mirrored(reader: Person, tmp_path: Path) -> None:
+    write_exam(tmp_path)
+    file = min(tmp_path.glob("*.dcm"))
+    dataset = pydicom.dcmread(file)
+    stored = np.ascontiguousarray(dataset.pixel_array[:, ::-1])
+    dataset.PixelData = stored.tobytes()
+    dataset.save_as(file)
+    study, (image,) = send(reader, file)
+    answer = reader.get(f"/studies/{study}/images/{image}/picture")
+    with Image.open(io.BytesIO(answer.content)) as shown:
+        picture = np.asarray(shown.convert("L"), dtype=np.float64)
+    assert picture.shape == stored.shape
+    assert np.corrcoef(picture.ravel(), stored.ravel())[0, 1] > 0.9
+    assert np.corrcoef(picture.ravel(), stored[:, ::-1].ravel())[0, 1] < 0.5
 
 
 def test_a_person_decides_whose_study_it_is(api: Api, reader: Person, tmp_path: Path) -> None:

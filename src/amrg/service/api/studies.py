@@ -151,7 +151,7 @@ def picture(
     held: Held,
     height: Annotated[int, Query(ge=64, le=8192)] = 2048,
 ) -> Response:
-    """An image as it is presented, as PNG; `height` is the most that is returned, in pixels."""
+    """An image as it is presented, on the grid of its own file, as PNG; `height` is the most that is returned."""
     with reading(held.sessions) as session:
         study = study_row(session, study_uid)
         row = session.scalars(
@@ -166,7 +166,7 @@ def picture(
         file = held.storage.path_of(row.path)
     drafted = _drafted_view(held, study_uid, sop_instance_uid)
     try:
-        pixels = read_mammogram(file, *drafted).pixels()
+        pixels = read_mammogram(file, *drafted).file_pixels()
     except ImagingError as error:
         # The line of the error may have what a header states.
         raise ApiError(409, f"image {sop_instance_uid} cannot be shown: {type(error).__name__}") from error
