@@ -135,7 +135,8 @@ def print_report(version: Any) -> None:
         say("WITHDRAWN: what follows is no longer valid.")
     for line in () if signature else version.draft.banner:
         say(line)
-    say(version.text.rstrip())
+    for line in version.text.rstrip().splitlines():
+        say(line)
     if signature is not None:
         who = f"{signature.name}, {signature.organization}"
         say(f"{version.status.capitalize()}, {who}, {signature.signed_at:%Y-%m-%d %H:%M} UTC")

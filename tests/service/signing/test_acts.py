@@ -264,6 +264,7 @@ def test_addenda_stay_below_a_text_that_is_rendered_again(drafted: Sessions) -> 
     with drafted.begin() as session:
         appended = read_version(signing.add_addendum(session, read(2), "Discussed by phone.", (), nothing))
     addendum = appended.text[appended.text.index("ADDENDUM") :]
+    assert "UTC, Anna Doe):" in addendum
 
     def correct(changes: Edit, number: int, *acknowledged: str) -> ReportVersion:
         with drafted.begin() as session:

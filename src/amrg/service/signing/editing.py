@@ -29,6 +29,7 @@ from amrg.birads import (
 from amrg.birads.renderer.phrasing import SIDE
 from amrg.birads.renderer.rendering import FACILITY_STYLES
 from amrg.core.values import Value, first_complaint
+from amrg.delivery.dicom.statement import display_name
 from amrg.service.signing.errors import BadEdit
 
 LONGEST_TEXT = 100_000  # characters
@@ -108,7 +109,7 @@ def is_printable(text: str) -> bool:
 
 def with_addendum(text: str, addendum: str, at: datetime.datetime, person_name: str) -> str:
     """A report's text with an addendum below it, under a heading that says when and whose it is."""
-    heading = f"ADDENDUM ({at:%Y-%m-%d %H:%M} UTC, {person_name}):"
+    heading = f"ADDENDUM ({at:%Y-%m-%d %H:%M} UTC, {display_name(person_name)}):"
     return f"{text.rstrip()}\n\n{heading}\n{addendum.strip()}\n"
 
 
