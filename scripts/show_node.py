@@ -39,6 +39,7 @@ port = {ORTHANC_DICOM}
 ae_title = "ORTHANC"
 formats = ["sr", "measurements", "cad", "pdf"]
 """
+_KEY = re.compile(r"^to be acknowledged before signing: .* \[([a-z-]+\.[0-9a-f]+)\]$", re.MULTILINE)
 OPENING = """# From a modality to a signed report in the PACS
 
 `make show-node` wrote this page: a drawn exam is sent to `amrg serve` by dcmtk's `storescu`, drafted by the embedded
@@ -157,8 +158,12 @@ def main() -> None:
             transcript.run("bash", "-c", send, shown=send)
             wait_for("the draft", transcript, ("amrg", "studies"), "drafted")
             uid = str(pydicom.dcmread(next(study.glob("*.dcm")), stop_before_pixels=True).StudyInstanceUID)
-            transcript.run("amrg", "sign", uid, "--as", "jdoe", "--yes", typed=f"{PASSWORD}\n",
-                           shown=f"amrg sign {uid} --as jdoe --yes")  # fmt: skip
+            shown = transcript.run("amrg", "studies", uid)
+            keys = _KEY.findall(shown)
+            if keys:
+                transcript.say("What must be acknowledged before signing has a key:")
+            acknowledged = [part for key in keys for part in ("--acknowledge", key)]
+            transcript.run("amrg", "sign", uid, "--as", "jdoe", "--yes", *acknowledged, typed=f"{PASSWORD}\n")
             objects = wait_for_objects(url, 4)
             transcript.say("The PACS then has, in the same study:")
             transcript.text += "```\n" + "\n".join(objects) + "\n```\n\n"

@@ -25,9 +25,9 @@ def sign(
 ) -> None:
     """Show the newest version of a report and make it final, in the name of a reader who gives the password.
 
-    What breaks a rule of BI-RADS, what the text and the coded findings contradict, and images that arrived since the
-    draft have to be acknowledged, by answering or with --acknowledge. The password is read from the terminal, or from
-    the first line of standard input.
+    What breaks a rule of BI-RADS, what the text states otherwise than the coded facts, what is missing, and images that
+    arrived since the draft have to be acknowledged, by answering or with --acknowledge. The password is read from the
+    terminal, or from the first line of standard input.
     """
     from amrg.service import signing
     from amrg.service.accounts import check_password
