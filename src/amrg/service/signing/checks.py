@@ -71,11 +71,11 @@ def _text(version: ReportVersion) -> Iterator[tuple[str, str]]:
         yield "text", line
     if coded.worst is not None and read.worst is None:
         yield "text", f"no category in the narrative; the coded report has {coded.worst}"
-    for side in set(read.mastectomy) - set(coded.mastectomy):
+    for side in sorted(set(read.mastectomy) - set(coded.mastectomy)):
         yield "text", f"mastectomy of the {SIDE[side]} breast only in the narrative"
     if read.technique is not None and coded.technique is not None:
         imaged, named = ({side for side, _ in t.views} for t in (coded.technique, read.technique))
-        for side in imaged ^ named:
+        for side in sorted(imaged ^ named):
             where = "narrative" if side in named else "coded report"
             yield "text", f"views of the {SIDE[side]} breast only in the {where}"
 
@@ -100,11 +100,8 @@ def _cleared_unimaged(version: ReportVersion) -> Iterator[tuple[str, str]]:
         lacking = [str(view) for of, view in missing if of is side and side not in version.report.mastectomy]
         for assessment in _of_side(version.report, side) if lacking else ():
             if assessment.category.major in (1, 2):
-                views = " and ".join(lacking)
-                yield (
-                    "cleared-unimaged",
-                    f"{SIDE[side]} breast is {assessment.category} without its {views}; expected 0",
-                )
+                what = f"{SIDE[side]} breast is {assessment.category} without its {' and '.join(lacking)}; expected 0"
+                yield "cleared-unimaged", what
 
 
 def _of_side(report: Report, side: Laterality) -> list[Assessment]:

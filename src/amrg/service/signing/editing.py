@@ -73,7 +73,7 @@ def edited(version: ReportVersion, edit: Edit, status: Status) -> ReportVersion:
         raise BadEdit(f"decisions: {error}") from error
     facts = {name: getattr(edit, name) for name in _FACTS if name in edit.model_fields_set}
     sides = [assessment.laterality for assessment in edit.assessments]
-    if twice := {side for side in sides if sides.count(side) > 1}:
+    if twice := [side for side in dict.fromkeys(sides) if sides.count(side) > 1]:
         whose = " and ".join("the whole study" if side is None else f"the {SIDE[side]} breast" for side in twice)
         raise BadEdit(f"assessments: several categories of {whose}; expected one")
     report = version.report.model_copy(
@@ -123,10 +123,7 @@ def _text(version: ReportVersion, report: Report, edit: Edit) -> str:
         if not is_printable(edit.text):
             raise BadEdit("text: empty, or with control characters other than line breaks and tabs")
         return edit.text
-    first = _ADDENDUM.search(version.text)
-    body, addenda = (
-        (version.text, "") if first is None else (version.text[: first.start()], version.text[first.start() :])
-    )
+    body, addenda = _parted(version.text)
     style, facility = _style_of(version.draft)
     rendered = (render(version.report, style, facility=facility), version.draft.text)
     is_own = body.rstrip() not in (text.rstrip() for text in rendered)
@@ -134,6 +131,13 @@ def _text(version: ReportVersion, report: Report, edit: Edit) -> str:
         return version.text
     text = render(report, style, facility=facility)
     return f"{text.rstrip()}\n\n{addenda}" if addenda else text
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """A report's text without its addenda, and those."""
+    first = _ADDENDUM.search(text)
+    end = len(text) if first is None else first.start()
+    return text[:end], text[end:]
 
 
 def _style_of(draft: Draft) -> tuple[Style, Facility | None]:
