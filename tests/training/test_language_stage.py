@@ -117,3 +117,12 @@ def test_a_pool_gives_only_views_that_it_has() -> None:
         for exam in _maker()(step, 2):
             if len(exam.views) > 1 and any(view is View.MLO for _, view in exam.views):
                 assert OLD.kind not in {finding.kind for finding in exam.report.findings}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_breasts_with_findings_have_their_share(share: float) -> None:
+    views = dict.fromkeys((View.CC, View.MLO), np.zeros((TOKENS_A_VIEW, 192), np.float16))
+    breasts = [EncodedBreast(views, Composition.A, found) for found in ((), (OLD,))]
+    make = ExamMaker([(1.0, BreastPool(breasts, complete=False, with_findings=share))], seed=3, few_views=0)
+    drawn = [len(exam.report.findings) for step in range(20) for exam in make(step, 2)]
+    assert all(drawn) == any(drawn) == bool(share)

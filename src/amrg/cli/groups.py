@@ -49,6 +49,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "amrg users add pacs --role service",
     ),
     "users list": ("amrg users list",),
+    "users change": ("amrg users change doe --person-name Roe^Jane",),
     "users disable": ("amrg users disable doe",),
     "users enable": ("amrg users enable doe",),
     "users password": ("amrg users password doe",),

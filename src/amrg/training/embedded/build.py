@@ -73,12 +73,13 @@ class EmbeddedRecipe(Value):
     software: str = __version__
     tower: TowerRecipe = TowerRecipe()
     language_exams: tuple[LanguageExams, ...] = (
-        LanguageExams(population="rich", first_seed=100_000, exams=1500, share=0.15),
-        LanguageExams(population="screening", first_seed=600_000, exams=2350, share=0.2),
-        LanguageExams(population="varied-rich", first_seed=110_000, exams=1050, share=0.12),
-        LanguageExams(population="varied-screening", first_seed=610_000, exams=2200, share=0.23),
+        LanguageExams(population="rich", first_seed=100_000, exams=1850, share=0.15),
+        LanguageExams(population="screening", first_seed=600_000, exams=2900, share=0.2),
+        LanguageExams(population="varied-rich", first_seed=110_000, exams=1300, share=0.12),
+        LanguageExams(population="varied-screening", first_seed=610_000, exams=2650, share=0.23),
     )
-    film_share: float = 0.34
+    film_share: float = 0.2
+    films_with_findings: float = Field(0.75, ge=0, le=1)  # share of their breasts
     held_out: DrawnExams = DrawnExams(population="screening", first_seed=900_000, exams=100)
     film_versions: int = Field(4, gt=0)
     few_views: int = Field(200, ge=0)  # steps of the first language round with mostly one view or one breast
@@ -86,7 +87,7 @@ class EmbeddedRecipe(Value):
         steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
     )
     language: Schedule = Schedule(
-        steps=10_800, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
+        steps=12_600, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
     )
 
 
@@ -183,7 +184,7 @@ def language_pools(
         trained = [view for view in views if view.film.fold != recipe.tower.held_out]
         real += film_breasts(tower, trained, folder / "tokens" / f"views-v{version}")
     drawn = [(part.share, BreastPool(drawn_breasts(tower, shards), complete=True)) for part, shards in plan.language]
-    return [*drawn, (recipe.film_share, BreastPool(real, complete=False))]
+    return [*drawn, (recipe.film_share, BreastPool(real, complete=False, with_findings=recipe.films_with_findings))]
 
 
 def stored_tokenizer(folder: Path, make: ExamMaker, shared: Path) -> PreTrainedTokenizerFast:

@@ -55,10 +55,16 @@ class Exam:
 
 
 class BreastPool:
-    """Breasts of one source, by composition and by what they show; `complete`: all their findings are listed."""
+    """Breasts of one source, by composition and by what they show.
 
-    def __init__(self, breasts: Sequence[EncodedBreast], complete: bool) -> None:
+    Attributes:
+        complete: All findings of its breasts are listed.
+        with_findings: Share of breasts with findings among those drawn, 0 to 1: how readily findings are then written.
+    """
+
+    def __init__(self, breasts: Sequence[EncodedBreast], complete: bool, with_findings: float = 0.5) -> None:
         self.complete = complete
+        self.with_findings = with_findings
         self._compositions = tuple(dict.fromkeys(breast.composition for breast in breasts))
         self._groups: dict[tuple[Composition, tuple[View, ...]], list[list[EncodedBreast]]] = {
             (c, views): _by_findings([b for b in breasts if b.composition is c and set(views) <= set(b.tokens)])
@@ -75,14 +81,14 @@ class BreastPool:
     ) -> dict[Laterality, EncodedBreast]:
         """A breast for every side, all of one composition, that show the views needed.
 
-        Compositions have equal chances, and breasts with findings as often as those without, where there are both.
+        Compositions have equal chances; breasts with findings have their share where there are both.
         """
         suited = self.suited(needed)
         composition = suited[int(rng.integers(len(suited)))]
         chosen = {}
         for side, views in needed.items():
             groups = self._groups[(composition, views)]
-            group = groups[int(rng.integers(len(groups)))]
+            group = groups[0] if rng.random() < self.with_findings else groups[-1]
             chosen[side] = group[int(rng.integers(len(group)))]
         return chosen
 
