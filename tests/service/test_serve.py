@@ -195,7 +195,7 @@ def umask() -> int:
     return now
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, object], str]] = {
     "one port": ({"dicom": {"port": 8042}}, "dicom.port and http.port are both 8042"),
     "no facility": (
         {"openid": {"issuer": "https://idp", "client_id": "a", "client_secret": "b"}},
