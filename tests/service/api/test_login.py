@@ -19,9 +19,14 @@ CHANGES = [
 def test_nothing_but_health_and_login_is_open(api: Api) -> None:
     client = api.client()
     assert client.get(f"{API}/health").json() == {"status": "ok"}
-    for path, methods in client.get(f"{API}/openapi.json").json()["paths"].items():
-        for method in methods:
-            if path in (f"{API}/health", f"{API}/login") or path.startswith(f"{API}/login/openid"):
+    document = client.get(f"{API}/openapi.json").json()
+    schemes = document["components"]["securitySchemes"]
+    assert all(set(one) <= set(schemes) for one in document["security"])
+    opened = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if operation.get("security") == []:
+                opened.add((method, path.removeprefix(API)))
                 continue
             filled = path.replace("{study_uid}", "1.2").replace("{sop_instance_uid}", "1.3").replace("{name}", "x")
             filled = filled.replace("{number}", "1").replace("{job_id}", "1").replace("{delivery_id}", "1")
@@ -29,6 +34,16 @@ def test_nothing_but_health_and_login_is_open(api: Api) -> None:
             assert answer.status_code == 401, (method, path)
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["www-authenticate"] == "Bearer"
+    openid = {("get", f"/login/openid{end}") for end in ("", "/callback")}
+    assert opened == {("get", "/health"), ("post", "/login"), *openid}
+
+
+def test_a_change_names_the_version_that_was_read_in_the_openapi_document_too(api: Api) -> None:
+    paths = api.client().get(f"{API}/openapi.json").json()["paths"]
+    changes = [o for path, of in paths.items() for m, o in of.items() if "/report" in path and m != "get"]
+    assert len(changes) == 6
+    for operation in changes:
+        assert any(p["name"] == "if-match" and p["required"] for p in operation["parameters"])
 
 
 def test_a_session_changes_nothing_without_its_csrf_token(api: Api) -> None:

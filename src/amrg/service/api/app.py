@@ -12,7 +12,7 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from amrg import __version__
 from amrg.service.api import jobs, login, reports, studies, trail, upload, users
-from amrg.service.api.context import Service
+from amrg.service.api.context import COOKIE, Service
 from amrg.service.api.problems import RESPONSES, answer_with_problems
 from amrg.service.api.protection import Protection
 from amrg.service.audit.head_file import HEAD_FILE, note_heads
@@ -22,6 +22,8 @@ from amrg.service.storage import Storage
 
 PREFIX = "/api/v1"
 _SECRET_FILE = "cookie-secret"
+_OPEN = frozenset({("get", "/health"), ("post", "/login"), ("get", "/login/openid"), ("get", "/login/openid/callback")})
+"""Operations that need no login."""
 _LOGIN_SECONDS = 600  # how long a person may be at the provider's page
 
 
@@ -57,7 +59,25 @@ def create_app(settings: Settings) -> FastAPI:
     answer_with_problems(app)
     for part in (login, studies, upload, reports, jobs, users, trail):
         app.include_router(part.router, prefix=PREFIX, responses=RESPONSES)
+    _describe(app)
     return app
+
+
+def _describe(app: FastAPI) -> None:
+    """State in the OpenAPI document who may call what, and that a change names the version that was read."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+        "token": {"type": "http", "scheme": "bearer"},
+    }
+    document["security"] = [{"session": []}, {"token": []}]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if (method, path.removeprefix(PREFIX)) in _OPEN:
+                operation["security"] = []
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == "if-match":  # answered with 428 where it is missing, not with 422
+                    parameter["required"] = True
 
 
 def _openid_session(settings: Settings) -> list[Middleware]:
