@@ -21,10 +21,11 @@ def test_every_code_is_in_the_table_of_its_field(status: Status, receiver: Recei
     codes = status_codes(status, receiver)
     assert codes.result_status in TABLE_0123
     assert codes.observation_status in TABLE_0085
+    assert codes.taken_back in TABLE_0085
     assert codes.diagnostic_report in DIAGNOSTIC_REPORT
     assert codes.observation in OBSERVATION
     if receiver is ReceiverCodes.FPC:
-        assert {codes.result_status, codes.observation_status} <= set("FPC")
+        assert {codes.result_status, codes.observation_status, codes.taken_back} <= set("FPC")
 
 
 @pytest.mark.parametrize("receiver", ReceiverCodes)

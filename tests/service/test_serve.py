@@ -29,7 +29,7 @@ from amrg.service.api.app import create_app
 from amrg.service.database.engine import open_database, reading
 from amrg.service.database.tables import JobRow, StudyRow, VersionRow
 from amrg.service.processes.checking import find_problems, unreachable
-from amrg.service.processes.starting import exposed, ports_in_use
+from amrg.service.processes.starting import exposed, ports_in_use, sole_service
 from amrg.service.settings import Settings, SettingsError, read_settings
 from tests.generation.serving import Rules, known_answers, trust
 from tests.generation.serving import serving as openai_server
@@ -187,6 +187,8 @@ def test_check_says_what_is_missing(tmp_path: Path) -> None:
     assert [p.split(":")[0] for p in problems] == ["dicom.tls_certificate", "folder"]
     assert list(find_problems(Settings(folder=tmp_path / "good", reserve_megabytes=0))) == []
     assert (tmp_path / "good").stat().st_mode & 0o777 == 0o750 & ~umask()
+    with sole_service(tmp_path / "served"):  # what `amrg serve` does first
+        assert (tmp_path / "served").stat().st_mode & 0o777 == 0o750 & ~umask()
 
 
 def umask() -> int:

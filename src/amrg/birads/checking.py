@@ -67,7 +67,7 @@ def usual_recommendation(worst: Category) -> Recommendation:
 def _category_below_finding(report: Report, context: StudyContext) -> Faults:
     """A breast's category is not milder than the category of its worst finding."""
     for i, finding in enumerate(report.findings):
-        covering = [a.category for a in _covering(report, finding.laterality)]
+        covering = [a.category for a in assessments_of(report, finding.laterality)]
         if finding.category is None or not covering:
             continue
         worst = max(covering, key=lambda c: c.suspicion)
@@ -93,7 +93,7 @@ def _category_above_findings(report: Report, context: StudyContext) -> Faults:
 def _negative_with_findings(report: Report, context: StudyContext) -> Faults:
     """Category 1 means that there is nothing to describe."""
     for i, finding in enumerate(report.findings):
-        ones = _covering(report, finding.laterality)
+        ones = assessments_of(report, finding.laterality)
         if ones and all(a.category is Category.NEGATIVE for a in ones) and not _looks_benign(finding):
             yield f"findings[{i}]", f"the assessment is 1 (negative), found a {finding.kind}"
 
@@ -277,7 +277,7 @@ def _shape_against_margin(report: Report, context: StudyContext) -> Faults:
             yield f"findings[{i}].shape", f"{finding.shape} with spiculated margins, expected irregular"
 
 
-def _covering(report: Report, side: Laterality | None) -> list[Assessment]:
+def assessments_of(report: Report, side: Laterality | None) -> list[Assessment]:
     """Assessments that hold for a side: its own, or where it has none those of the whole study."""
     own = [a for a in report.assessments if side is not None and a.laterality is side]
     whole = [a for a in report.assessments if a.laterality is None]

@@ -50,7 +50,7 @@ def new_sessions_of(settings: Settings) -> sessionmaker[Session]:
     from amrg.service.database.engine import open_database
     from amrg.service.settings import make_folder
 
-    make_folder(settings)
+    make_folder(settings.folder)
     sessions = open_database(settings.database)
     note_heads(sessions, settings.folder / HEAD_FILE)
     return sessions

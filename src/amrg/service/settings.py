@@ -286,11 +286,10 @@ def _placed(settings: Read, folder: Path) -> Read:
     return settings.model_copy(update={name: place(value) for name, value in settings})
 
 
-def make_folder(settings: Settings) -> None:
-    """Make the folder of the settings where there is none, for its owner and group alone: it has patients' data.
+def make_folder(folder: Path) -> None:
+    """Make the settings' folder where there is none, for its owner and group alone: it has patients' data.
 
     Raises:
         OSError: it cannot be made.
     """
-    if not settings.folder.is_dir():
-        settings.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from amrg.birads.version import ReportVersion, Signature
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.examination import EXAM
 from amrg.delivery.hl7.escaping import LINE_BREAK, escape
-from amrg.delivery.hl7.receiver import LineBreaks, ReceiverCodes, ReceiverProfile
+from amrg.delivery.hl7.receiver import LineBreaks, ReceiverProfile
 from amrg.delivery.source import SourceStudy, patient_id, study_date, study_time
 from amrg.delivery.statement import changed_at, statement_lines
 from amrg.delivery.status import StatusCodes, status_codes
@@ -66,8 +66,7 @@ def oru_message(version: ReportVersion, source: SourceStudy, receiver: ReceiverP
         segment = order.add_group("ORU_R01_OBSERVATION").add_segment("OBX")
         segment.obx_1, segment.obx_2, segment.obx_3, segment.obx_4 = str(number), kind, code, group
         _put(segment, values)
-        taken_back = values == [_NULL] and codes.observation_status == "C" and receiver.codes is ReceiverCodes.STANDARD
-        segment.obx_11 = "D" if taken_back else codes.observation_status
+        segment.obx_11 = codes.taken_back if values == [_NULL] else codes.observation_status
         segment.obx_14 = _time(changed_at(version))
     return _encoded(message.to_er7(), receiver)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -34,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
         DatabaseError: the database cannot be used.
         OSError: the settings' folder cannot be written.
     """
-    make_folder(settings)
+    make_folder(settings.folder)
     sessions = open_database(settings.database)
     note_heads(sessions, settings.folder / HEAD_FILE)
     megabyte = 2**20
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     storage = Storage(
         settings.images, min(limit, settings.dicom.object_megabytes * megabyte), settings.reserve_megabytes * megabyte
     )
-    app = FastAPI(
+    app = _Described(
         title="amrg",
         version=__version__,
         description="Mammography studies, drafted BI-RADS reports, and their signatures. Drafts are unverified.",
@@ -59,25 +60,28 @@ def create_app(settings: Settings) -> FastAPI:
     answer_with_problems(app)
     for part in (login, studies, upload, reports, jobs, users, trail):
         app.include_router(part.router, prefix=PREFIX, responses=RESPONSES)
-    _describe(app)
     return app
 
 
-def _describe(app: FastAPI) -> None:
-    """State in the OpenAPI document who may call what, and that a change names the version that was read."""
-    document = app.openapi()
-    document["components"]["securitySchemes"] = {
-        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
-        "token": {"type": "http", "scheme": "bearer"},
-    }
-    document["security"] = [{"session": []}, {"token": []}]
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if (method, path.removeprefix(PREFIX)) in _OPEN:
-                operation["security"] = []
-            for parameter in operation.get("parameters", ()):
-                if parameter["name"] == "if-match":  # answered with 428 where it is missing, not with 422
-                    parameter["required"] = True
+class _Described(FastAPI):
+    """FastAPI's application, whose OpenAPI document says who may call what, made when it is first requested."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document."""
+        document = super().openapi()
+        document["components"]["securitySchemes"] = {
+            "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            "token": {"type": "http", "scheme": "bearer"},
+        }
+        document["security"] = [{"session": []}, {"token": []}]
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if (method, path.removeprefix(PREFIX)) in _OPEN:
+                    operation["security"] = []
+                for parameter in operation.get("parameters", ()):
+                    if parameter["name"] == "if-match":  # answered with 428 where it is missing, not with 422
+                        parameter["required"] = True
+        return document
 
 
 def _openid_session(settings: Settings) -> list[Middleware]:

@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from amrg.birads import ImageBox, Laterality, ReportVersion, View
+from amrg.birads import DraftedImage, ImageBox, Laterality, ReportVersion, View
 from amrg.core.values import Value
 from amrg.imaging import ImagingError, read_mammogram
 from amrg.imaging.header import read_header
@@ -236,8 +236,7 @@ def _patient(row: StudyRow | InstanceRow) -> PatientItem:
 
 def _image(row: InstanceRow, version: ReportVersion | None, storage: Storage) -> ImageItem:
     boxes = () if version is None else version.boxes
-    drafted = () if version is None or version.draft.study is None else version.draft.study.images
-    view = next((image for image in drafted if image.sop_instance_uid == row.sop_instance_uid), None)
+    view = _drafted_image(version, row.sop_instance_uid)
     rows, columns = _shape(storage.path_of(row.path))
     return ImageItem(
         patient=_patient(row),
@@ -264,10 +263,15 @@ def _shape(file: FilePath) -> tuple[int | None, int | None]:
     return header.integer("Rows"), header.integer("Columns")
 
 
+def _drafted_image(version: ReportVersion | None, sop_instance_uid: str) -> DraftedImage | None:
+    """What the draft has of an image; None where it has it not."""
+    images = () if version is None or version.draft.study is None else version.draft.study.images
+    return next((image for image in images if image.sop_instance_uid == sop_instance_uid), None)
+
+
 def _drafted_view(held: Held, study_uid: str, sop_instance_uid: str) -> tuple[Laterality | None, View | None]:
     """Side and projection that the draft has for an image, for files whose headers do not say."""
     with reading(held.sessions) as session:
         newest = newest_version(session, study_row(session, study_uid))
-        study = None if newest is None else read_version(newest).draft.study
-    images = () if study is None else study.images
-    return next(((i.laterality, i.view) for i in images if i.sop_instance_uid == sop_instance_uid), (None, None))
+    image = _drafted_image(None if newest is None else read_version(newest), sop_instance_uid)
+    return (None, None) if image is None else (image.laterality, image.view)

@@ -57,7 +57,7 @@ def find_problems(settings: Settings) -> Iterator[str]:
     if settings.dicom.port == settings.http.port != 0:
         yield f"dicom.port and http.port are both {settings.http.port}; give each a port of its own"
     try:
-        make_folder(settings)
+        make_folder(settings.folder)
         settings.images.mkdir(exist_ok=True)
         free = shutil.disk_usage(settings.images).free
     except OSError as error:

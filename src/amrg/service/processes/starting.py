@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from amrg.core.locks import try_lock
-from amrg.service.settings import Settings
+from amrg.service.settings import Settings, make_folder
 
 LOCK_FILE = "serve.lock"
 """Its name in the folder of the settings; the supervisor holds it."""
@@ -44,7 +44,7 @@ def is_loopback(host: str) -> bool:
 @contextlib.contextmanager
 def sole_service(folder: Path) -> Iterator[bool]:
     """Hold the folder for one service until the block ends; whether no other one has it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with try_lock(folder / LOCK_FILE) as held:
         yield held
 

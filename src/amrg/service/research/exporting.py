@@ -68,7 +68,7 @@ class ResearchExport:
             _require_administrator(session, self.login)
         if (taken := why_taken(self.folder)) is not None:
             raise ExportRefused(taken)
-        make_folder(self.settings)
+        make_folder(self.settings.folder)
         secret = read_secret(self.settings.folder / SECRET_FILE)
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = []

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from amrg.birads import (
-    Assessment,
     Laterality,
-    Report,
     ReportVersion,
     Status,
     View,
@@ -16,6 +14,7 @@ from amrg.birads import (
     differences,
     parse,
 )
+from amrg.birads.checking import assessments_of
 from amrg.birads.renderer.phrasing import SIDE
 from amrg.core.hashing import sha256_of_text
 from amrg.service.database.tables import StudyRow
@@ -89,7 +88,7 @@ def _missing(version: ReportVersion) -> Iterator[tuple[str, str]]:
         yield "missing", "no recommendation is stated"
     imaged = {side for side, _ in _views(version)} - set(report.mastectomy)
     for side in sorted(imaged):
-        if not _of_side(report, side):
+        if not assessments_of(report, side):
             yield "missing", f"no category of the {SIDE[side]} breast is stated, of which views were taken"
 
 
@@ -98,16 +97,10 @@ def _cleared_unimaged(version: ReportVersion) -> Iterator[tuple[str, str]]:
     missing = version.draft.missing_views
     for side in Laterality:
         lacking = [str(view) for of, view in missing if of is side and side not in version.report.mastectomy]
-        for assessment in _of_side(version.report, side) if lacking else ():
+        for assessment in assessments_of(version.report, side) if lacking else ():
             if assessment.category.major in (1, 2):
                 what = f"{SIDE[side]} breast is {assessment.category} without its {' and '.join(lacking)}; expected 0"
                 yield "cleared-unimaged", what
-
-
-def _of_side(report: Report, side: Laterality) -> list[Assessment]:
-    """The categories that hold for a breast: its own, else those of the whole study."""
-    own = [a for a in report.assessments if a.laterality is side]
-    return own or [a for a in report.assessments if a.laterality is None]
 
 
 def _replacing(version: ReportVersion) -> Iterator[tuple[str, str]]:
