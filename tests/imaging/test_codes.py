@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.sr._snomed_dict import mapping
-from pydicom.sr.codedict import codes
+from pydicom.sr.codedict import Collection, codes
 
 from amrg.birads import Laterality, View
 from amrg.imaging import MammogramToWrite, read_studies, write_mammogram
 from amrg.imaging.evidence.codes import (
+    BREAST,
     MODIFIER_CONCEPTS,
-    MODIFIER_KEYWORDS,
+    SCHEME,
     SPECIMEN,
     VIEW_CONCEPTS,
-    VIEW_KEYWORDS,
+    Concept,
     code_of,
 )
 
@@ -39,11 +41,22 @@ def _recode(path: Path, scheme: str, value: str, meaning: str) -> None:
     ds.save_as(path)
 
 
-@pytest.mark.parametrize("table", [VIEW_KEYWORDS, MODIFIER_KEYWORDS], ids=["views", "modifiers"])
-def test_both_codes_of_a_concept_say_the_same(table: dict[str, str]) -> None:
-    current = {value for value in table if value.isdigit()}
-    assert {mapping["SRT"][value] for value in set(table) - current} == current
-    assert all(table[mapping["SCT"][value]] == table[value] for value in current)
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [(VIEW_CONCEPTS, codes.CID4014), (MODIFIER_CONCEPTS, codes.CID4015), ({"Breast": BREAST}, codes.SCT)],
+    ids=["views", "modifiers", "breast"],
+)
+def test_concepts_are_those_of_pydicom_s_tables(written: Mapping[str, Concept], listed: Collection) -> None:
+    found = {keyword: getattr(listed, keyword) for keyword in written}
+    assert written == {k: Concept(code.value, mapping["SCT"][code.value], code.meaning) for k, code in found.items()}
+    assert {code.scheme_designator for code in found.values()} == {SCHEME}
+    if listed is not codes.SCT:
+        assert set(written) == set(listed.concepts)
+
+
+def test_a_code_of_an_earlier_edition_is_pydicom_s() -> None:
+    concept = code_of(View.XCC)
+    assert mapping["SRT"][concept.retired] == concept.value
 
 
 @pytest.mark.parametrize("view", list(View))
@@ -61,7 +74,6 @@ def test_every_view_is_written_and_read_by_its_code_alone(tmp_path: Path, view: 
 
 
 def test_every_view_of_cid_4014_is_known() -> None:
-    assert set(VIEW_CONCEPTS) == set(codes.CID4014.concepts)
     assert {code_of(view).value for view in View if view is not View.XCC} == {
         code.value for keyword, code in VIEW_CONCEPTS.items() if keyword != SPECIMEN
     }

@@ -193,10 +193,16 @@ def _is_input(error: OSError, named: Path, folder: Path) -> bool:
 
 
 def quieten() -> None:
-    """Silence transformers' own progress bars: `busy` already names the step."""
-    from transformers.utils import logging
+    """Silence progress bars of the hub and of transformers: `busy` already names the step.
 
-    logging.disable_progress_bar()
+    transformers takes the hub's setting over when it is imported, and is not imported for that: most drafts need none
+    of it.
+    """
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    if (transformers_logging := sys.modules.get("transformers.utils.logging")) is not None:
+        transformers_logging.disable_progress_bar()
 
 
 @contextmanager

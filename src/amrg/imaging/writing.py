@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from amrg.birads import Laterality, View
 from amrg.core.files import atomic_write
-from amrg.imaging.evidence.codes import MODIFIER_CONCEPTS, code_of
+from amrg.imaging.evidence.codes import BREAST, MODIFIER_CONCEPTS, SCHEME, Concept, code_of
 from amrg.imaging.evidence.orientation import hung_directions
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.1.2"  # Digital Mammography X-Ray Image Storage - For Presentation
@@ -110,7 +108,7 @@ def _series_and_equipment(ds: Dataset, mammogram: MammogramToWrite) -> None:
 def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
     """DX Anatomy Imaged, PS3.3 C.8.11.2; DX Detector, C.8.11.4; Mammography Image, C.8.11.7."""
     ds.ImageLaterality = mammogram.laterality.value
-    ds.AnatomicRegionSequence = Sequence([_code(codes.SCT.Breast)])
+    ds.AnatomicRegionSequence = Sequence([_code(BREAST)])
     code = _code(code_of(mammogram.view))
     code.ViewModifierCodeSequence = Sequence([_code(MODIFIER_CONCEPTS[name]) for name in mammogram.modifiers])
     ds.ViewCodeSequence = Sequence([code])
@@ -126,10 +124,10 @@ def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
     ds.AcquisitionContextSequence = Sequence()
 
 
-def _code(code: Code) -> Dataset:
+def _code(concept: Concept) -> Dataset:
     """A coded entry, PS3.3 table 8.8-1."""
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = concept.value, SCHEME, concept.meaning
     return item
 
 

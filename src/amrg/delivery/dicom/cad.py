@@ -22,7 +22,7 @@ from amrg.delivery.dicom.document import add_document, add_evidence, new_object,
 from amrg.delivery.dicom.identity import ObjectKind
 from amrg.delivery.dicom.regions import LocatedFinding, corners, located_findings
 from amrg.delivery.source import SourceStudy
-from amrg.imaging.evidence.codes import code_of
+from amrg.imaging.evidence.codes import SCHEME, code_of
 
 _SINGLE, _STATUS, _INTENT, _SUMMARY = codes.CID6014, codes.CID6042, codes.CID6034, codes.CID6047
 _BREASTS = {Laterality.RIGHT: codes.CID6022.RightBreast, Laterality.LEFT: codes.CID6022.LeftBreast}
@@ -217,7 +217,9 @@ def _library_entry(version: ReportVersion, image: Dataset) -> Dataset:
     if side is not None:
         about.append(items.code(items.ACQUISITION, DCM.ImageLaterality, _BREASTS[side]))
     if view is not None:
-        about.append(items.code(items.ACQUISITION, DCM.ImageView, code_of(view)))
+        concept = code_of(view)
+        code = Code(concept.value, SCHEME, concept.meaning)
+        about.append(items.code(items.ACQUISITION, DCM.ImageView, code))
     orientation = [str(value) for value in image.get("PatientOrientation") or []]
     if len(orientation) == 2 and all(orientation):
         about.append(items.text(items.ACQUISITION, DCM.PatientOrientationRow, orientation[0]))
