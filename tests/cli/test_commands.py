@@ -202,3 +202,15 @@ def test_help_loads_nothing_heavy() -> None:
         "sys.exit(repr(heavy) if heavy else 0)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_report_by_the_embedded_model_loads_no_model_library(drawn: Path, tmp_path: Path) -> None:
+    script = (
+        "import atexit, sys; from amrg.cli import app; "
+        "heavy = {'torch', 'transformers', 'peft', 'pydicom.sr'}; "
+        "atexit.register(lambda: print(*heavy & set(sys.modules))); app()"
+    )
+    arguments = ("report", str(drawn), "--out", str(tmp_path), "--format", "text")
+    done = subprocess.run([sys.executable, "-c", script, *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == Exit.OK, done.stderr
+    assert done.stdout.splitlines()[-1] == ""

@@ -198,7 +198,7 @@ def quieten() -> None:
     transformers takes the hub's setting over when it is imported, and is not imported for that: most drafts need none
     of it.
     """
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     if (transformers_logging := sys.modules.get("transformers.utils.logging")) is not None:
