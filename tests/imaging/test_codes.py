@@ -19,7 +19,7 @@ from amrg.imaging.evidence.codes import (
     SCHEME,
     SPECIMEN,
     VIEW_CONCEPTS,
-    Concept,
+    CodedConcept,
     code_of,
 )
 
@@ -46,9 +46,11 @@ def _recode(path: Path, scheme: str, value: str, meaning: str) -> None:
     [(VIEW_CONCEPTS, codes.CID4014), (MODIFIER_CONCEPTS, codes.CID4015), ({"Breast": BREAST}, codes.SCT)],
     ids=["views", "modifiers", "breast"],
 )
-def test_concepts_are_those_of_pydicom_s_tables(written: Mapping[str, Concept], listed: Collection) -> None:
+def test_concepts_are_those_of_pydicom_s_tables(written: Mapping[str, CodedConcept], listed: Collection) -> None:
     found = {keyword: getattr(listed, keyword) for keyword in written}
-    assert written == {k: Concept(code.value, mapping["SCT"][code.value], code.meaning) for k, code in found.items()}
+    assert written == {
+        k: CodedConcept(code.value, mapping["SCT"][code.value], code.meaning) for k, code in found.items()
+    }
     assert {code.scheme_designator for code in found.values()} == {SCHEME}
     if listed is not codes.SCT:
         assert set(written) == set(listed.concepts)

@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from amrg.birads import Laterality, View
 from amrg.core.files import atomic_write
-from amrg.imaging.evidence.codes import BREAST, MODIFIER_CONCEPTS, SCHEME, Concept, code_of
+from amrg.imaging.evidence.codes import BREAST, MODIFIER_CONCEPTS, SCHEME, CodedConcept, code_of
 from amrg.imaging.evidence.orientation import hung_directions
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.1.2"  # Digital Mammography X-Ray Image Storage - For Presentation
@@ -124,7 +124,7 @@ def _projection(ds: Dataset, mammogram: MammogramToWrite) -> None:
     ds.AcquisitionContextSequence = Sequence()
 
 
-def _code(concept: Concept) -> Dataset:
+def _code(concept: CodedConcept) -> Dataset:
     """A coded entry, PS3.3 table 8.8-1."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = concept.value, SCHEME, concept.meaning
