@@ -61,7 +61,7 @@ ROWS = {
 }
 
 
-def measured(name: str, row: Row, value: float, skill: bool = False) -> MetricScore:
+def measured(name: str, row: Row, value: float, skill: bool = False, groups: int = 39) -> MetricScore:
     made = None
     if skill and row.skill is not None:
         low, high = row.skill
@@ -71,6 +71,7 @@ def measured(name: str, row: Row, value: float, skill: bool = False) -> MetricSc
         low=value - 0.1,
         high=value + 0.1,
         n=39,
+        groups=min(39, groups),
         unscored=1,
         family=FAMILIES.get(name, Family.FINDINGS),
         about="how it was computed",
@@ -79,15 +80,15 @@ def measured(name: str, row: Row, value: float, skill: bool = False) -> MetricSc
     )
 
 
-def system_of(rows: dict[str, Row], role: Role) -> SystemScores:
+def system_of(rows: dict[str, Row], role: Role, groups: int = 39) -> SystemScores:
     metrics = {
-        name: measured(name, row, row.value if role is Role.SYSTEM else row.blind, role is Role.SYSTEM)
+        name: measured(name, row, row.value if role is Role.SYSTEM else row.blind, role is Role.SYSTEM, groups)
         for name, row in rows.items()
     }
     return SystemScores(role=role, n=40, failed=1 if role is Role.SYSTEM else 0, metrics=metrics)
 
 
-def perturbed_of(rows: dict[str, Row], n: int = 40) -> dict[str, PerturbationScores]:
+def perturbed_of(rows: dict[str, Row], n: int = 40, groups: int = 40) -> dict[str, PerturbationScores]:
     found = {}
     for how in sorted({how for row in rows.values() for how in row.changes or {}}):
         changed = {name: row.changes[how] for name, row in rows.items() if row.changes and how in row.changes}
@@ -97,7 +98,9 @@ def perturbed_of(rows: dict[str, Row], n: int = 40) -> dict[str, PerturbationSco
                 name: measured(name, rows[name], rows[name].value + sum(ends) / 2) for name, ends in changed.items()
             },
             change={
-                name: MetricChange(value=sum(ends) / 2, low=ends[0], high=ends[1], p=rows[name].p)
+                name: MetricChange(
+                    value=sum(ends) / 2, low=ends[0], high=ends[1], groups=min(n, groups), p=rows[name].p
+                )
                 for name, ends in changed.items()
             },
         )
@@ -120,15 +123,16 @@ def scores_of(
     rows: dict[str, Row] | None = None, system: str = "a model", groups: int = 40, perturbed: int = 40
 ) -> Scores:
     given = ROWS if rows is None else rows
-    tested = system_of(given, Role.SYSTEM)
+    tested = system_of(given, Role.SYSTEM, groups)
     cases = cases_of([0.0, 0.25, 0.5, 1.0, None])
     return Scores(
         software="amrg 0.1.0",
         system=system,
+        predictions_hash="cd" * 32,
         data=DataScored(name="made-up", split="clean", part="test", hash="ab" * 32, n=40, groups=groups),
         systems={"constant": system_of(given, Role.BLIND), system: tested, "perfect": system_of(given, Role.PERFECT)},
         subgroups={"density": {"B": tested, "C": system_of(given, Role.BLIND)}},
-        perturbed=perturbed_of(given, perturbed),
+        perturbed=perturbed_of(given, perturbed, groups),
         confusions={"birads": Confusion(labels=("0", "1", "4"), counts=((0, 0, 0, 0), (0, 31, 7, 2), (0, 3, 11, 1)))},
         cases=cases,
         warnings=("made up for a test",),

@@ -186,7 +186,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path, file: str, message: s
     with pytest.raises(BenchmarkError, match=rf"no {file} in the run folder"):
         write_run_page(run)
     (run / file).write_text(whole[:40], encoding="utf-8")
-    with pytest.raises(BenchmarkError, match=rf"{file} line 1: no JSON"):
+    with pytest.raises(BenchmarkError, match=rf"{file}(?: line 1)?: no JSON"):
         write_run_page(run)
     (run / file).write_text(whole.replace("case-0", "case-x").replace('"schema_version":1', '"schema_version":9'))
     with pytest.raises(BenchmarkError, match=rf"{file}.*{message}"):
@@ -254,7 +254,7 @@ def test_a_change_whose_p_is_above_the_limit_shows_nothing(tmp_path: Path, p: fl
 def test_a_metric_over_few_cases_shows_nothing_next_to_others() -> None:
     scores = scores_of({"birads_accuracy_7_worst": READ, "density_accuracy": READ})
     system = scores.systems["a model"]
-    few = {"density_accuracy": system.metrics["density_accuracy"].model_copy(update={"n": 7})}
+    few = {"density_accuracy": system.metrics["density_accuracy"].model_copy(update={"groups": 7})}
     systems = scores.systems | {"a model": system.model_copy(update={"metrics": system.metrics | few})}
     found = verdict(scores.model_copy(update={"systems": systems}))
     assert found.headline == "In part: 1 of 2 main metrics shows that the images were read."

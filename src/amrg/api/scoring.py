@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,13 @@ from amrg.benchmark.baselines.suite import fit_baselines
 from amrg.benchmark.references import References, read_references, references_of_texts
 from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.benchmark.scoring.scoring import score as score_outputs
-from amrg.benchmark.submissions import Outputs, match_to_references, outputs_of_texts, read_predictions
+from amrg.benchmark.submissions import (
+    Outputs,
+    match_to_references,
+    outputs_in_memory,
+    outputs_of_texts,
+    read_predictions,
+)
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import Scores
@@ -49,10 +56,15 @@ def _outputs(predictions: StrPath | Mapping[str, str | None] | Sequence[Predicti
     if isinstance(predictions, str | os.PathLike):
         return read_predictions(Path(predictions))
     if isinstance(predictions, Sequence):
-        listed = tuple(one for one in predictions if isinstance(one, Prediction))
+        listed = [one for one in predictions if isinstance(one, Prediction)]
         if len(listed) == len(predictions):
-            return Outputs(listed)
+            return outputs_in_memory(listed)
     return outputs_of_texts(_texts("predictions", predictions))
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a value of a Series stands for none: None, NaN, or pandas' NA, which is not equal to itself either."""
+    return value is None or type(value).__name__ == "NAType" or value != value  # noqa: PLR0124
 
 
 def _texts(name: str, given: Any) -> Mapping[str, Any]:
@@ -64,7 +76,11 @@ def _texts(name: str, given: Any) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return given
     if hasattr(given, "items") and not hasattr(given, "columns"):
-        return dict(given.items())
+        items = list(given.items())
+        twice = [key for key, count in Counter(key for key, _ in items).items() if count > 1]
+        if twice:
+            raise BenchmarkError(f"{name}: the key {twice[0]!r} is there more than once; expected one text a case")
+        return {key: None if _is_missing(text) else text for key, text in items}
     raise BenchmarkError(
         f"{name}: found {type(given).__name__}; expected a file or folder, or texts by the key of their case, such as "
         'dict(zip(table["id"], table["text"]))'

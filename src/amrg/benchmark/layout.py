@@ -20,6 +20,9 @@ SCORES = "scores.json"
 TRAINED_ON = "trained-on.json"
 """What the model was trained on, as far as it is known."""
 
+REPORT = "report.html"
+"""The run's page."""
+
 BASELINES, ABOUT = "baselines", "about.json"
 """The predictions of the baselines, and how each was made."""
 
@@ -36,6 +39,10 @@ class Perturbation(StrEnum):
     BLANKED = "blanked"  # every pixel background
     SHUFFLED = "shuffled"  # the images of another case, of the same views
     MIRRORED = "mirrored"  # left to right, and each named as the other breast's
+
+
+RUN_FILES = (PREDICTIONS, CASES, MANIFEST, SCORES, TRAINED_ON, TIMINGS, REPORT)
+"""What lies in the run folder itself; other folders in it are named above."""
 
 
 def perturbed_path(folder: Path, perturbation: Perturbation) -> Path:

@@ -166,8 +166,9 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises:
         BenchmarkError: it cannot be read, or is no object of JSON.
     """
+    text = read_utf8(path)
     try:
-        found = json.loads(read_utf8(path), parse_constant=_no_constant)
+        found = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path.name}: no JSON ({str(error)[:60]}); expected one object") from error
     if not isinstance(found, dict):
@@ -197,6 +198,7 @@ def _radeval_lists(path: Path, side: Side) -> Iterator[Record]:
 def _rows(path: Path) -> Iterator[Record]:
     """A record a row of a CSV with a header."""
     written = read_utf8(path)
+    csv.field_size_limit(max(csv.field_size_limit(), len(written)))  # a long text is the reader's to judge, not csv's
     reader = csv.DictReader(io.StringIO(written, newline=""), strict=True)
     try:
         header = [name.strip() for name in reader.fieldnames or []]

@@ -182,7 +182,7 @@ def _of_records(name: str, records: Sequence[Record]) -> References:
     given = [record_report(record) for record in records]
     parsed = read_reports([text if report is None else None for text, report in zip(texts, given, strict=True)])
     warnings = []
-    ungrouped = sum(not record.fields.get("group") for record in records)
+    ungrouped = sum(not _stated_group(record) for record in records)
     if ungrouped:
         warnings.append(
             f"{ungrouped} of {len(records)} references name no `group` (patient): those with the same text count as one"
@@ -210,6 +210,12 @@ def _reference_text(record: Record) -> str:
     return text
 
 
+def _stated_group(record: Record) -> str:
+    """The group that a record names, as text: numbers are names too; empty where it names none."""
+    group = record.fields.get("group")
+    return "" if group is None else str(group).strip()
+
+
 def _case(name: str, record: Record, text: str, reference: Report) -> Case:
     """A record as a case without images."""
     source = record.fields.get("source") or ReferenceSource.RADIOLOGIST.value
@@ -218,7 +224,7 @@ def _case(name: str, record: Record, text: str, reference: Report) -> Case:
     return Case(
         key=record.key,
         dataset=name,
-        group=str(record.fields.get("group") or text_group(text)),
+        group=_stated_group(record) or text_group(text),
         source=ReferenceSource(source),
         licence="not stated",
         images=(),

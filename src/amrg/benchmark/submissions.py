@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, records_of_texts
 from amrg.benchmark.references import References
+from amrg.core.hashing import sha256_of_lines
 from amrg.core.plurals import counted
 from amrg.datasets.tables.cells import stated
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS
@@ -34,6 +36,14 @@ class Outputs:
 
     predictions: tuple[Prediction, ...]
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over all that is scored of them: the same wherever they were read from."""
+        scored = {"key", "text", "report", "refused"}
+        return sha256_of_lines(
+            p.model_dump_json(include={"key"} if p.text is None else scored) for p in self.predictions
+        )
 
 
 def read_predictions(path: Path) -> Outputs:
@@ -58,6 +68,26 @@ def outputs_of_texts(texts: Mapping[str, str | None]) -> Outputs:
     return _outputs("predictions", records_of_texts(texts))
 
 
+def outputs_in_memory(predictions: Sequence[Prediction]) -> Outputs:
+    """Predictions in memory, looked at as those of a file are; facts and boxes that they have stay.
+
+    Raises:
+        BenchmarkError: there is none, or two are of one case.
+    """
+    if not predictions:
+        raise BenchmarkError("predictions: found none; expected at least one")
+    twice = [key for key, count in Counter(p.key for p in predictions).items() if count > 1]
+    if twice:
+        raise BenchmarkError(f"predictions: duplicate key {twice[0]!r}; remove one")
+    return _noticed([_scorable(prediction) for prediction in predictions])
+
+
+def _scorable(prediction: Prediction) -> Prediction:
+    """A prediction, or one that failed where its text cannot be scored."""
+    error = prediction.error or text_problem(prediction.text)
+    return Prediction(key=prediction.key, text=None, error=error) if error else prediction
+
+
 def _outputs(name: str, records: Sequence[Record]) -> Outputs:
     """Records as predictions, with a warning of all that is unusual about them."""
     predictions = tuple(_prediction(record) for record in records)
@@ -68,17 +98,23 @@ def _outputs(name: str, records: Sequence[Record]) -> Outputs:
             f"{list_some(unrecognised)}; rename the one with the report to text"
         )
     warnings = [f"unknown fields of the predictions, ignored: {list_some(unrecognised)}"] if unrecognised else []
+    return _noticed(predictions, warnings)
+
+
+def _noticed(predictions: Sequence[Prediction], warnings: Sequence[str] = ()) -> Outputs:
+    """Predictions with a warning, after those given, of all that is unusual about their texts."""
+    found = list(warnings)
     marked = [p.key for p in predictions if p.text is not None and _MARKS.search(p.text)]
     if marked:
-        warnings.append(
+        found.append(
             f"{counted(len(marked), 'text')} of {len(predictions)} with marks of a chat or of reasoning, such as "
             f"<think>, which are scored as written: {list_some(marked)}; remove all but the report"
         )
     failed = [p for p in predictions if p.text is None]
     for error, count in sorted(Counter(p.error or "" for p in failed).items()):
         keys = list_some([p.key for p in failed if p.error == error])
-        warnings.append(f"{count} of {len(predictions)} predictions count as failed ({error}): {keys}")
-    return Outputs(predictions, tuple(warnings))
+        found.append(f"{count} of {len(predictions)} predictions count as failed ({error}): {keys}")
+    return Outputs(tuple(predictions), tuple(found))
 
 
 def _prediction(record: Record) -> Prediction:

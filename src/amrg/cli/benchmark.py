@@ -58,7 +58,9 @@ def score(
     split: Annotated[
         str | None, typer.Option(help="Split of the data set, by name.", autocompletion=stored_splits)
     ] = None,
-    part: Annotated[str, typer.Option(help="train, validation or test.", autocompletion=PARTS)] = "test",
+    part: Annotated[
+        str | None, typer.Option(help="train, validation or test, of a split. Default: test.", autocompletion=PARTS)
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the system. Default: the name of its file.")] = None,
     label_texts: LabelTexts = False,
     meteor_jar: MeteorJar = False,
@@ -76,16 +78,28 @@ def score(
         from amrg.benchmark.references import read_references
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.overlap import named_provenance
-        from amrg.benchmark.scoring.score_run import load_submission, score_submission
+        from amrg.benchmark.scoring.score_run import load_submission, score_submission, system_name
         from amrg.benchmark.scoring.scoring import ScoringOptions
+        from amrg.datasets.names import nearest_name
 
         extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
+        if part is not None and split is None:
+            fail(Exit.USAGE, f"--part {part} is of a split; name it with --split")
+        if "" in map(str.strip, trained_on or ()):
+            fail(Exit.USAGE, "--trained-on is empty; expected the name of a data set")
+        for given in trained_on or ():
+            if near := nearest_name(given):
+                complain(f"note: --trained-on {given}: amrg knows no such data set; did you mean {near}?")
         with exit_on_benchmark_error():
             provenance = named_provenance(trained_on or ())
             options = ScoringOptions(
-                name or predictions.stem, seed, extras=extras, provenance=provenance, radeval_values=radeval_values
+                name or system_name(predictions),
+                seed,
+                extras=extras,
+                provenance=provenance,
+                radeval_values=radeval_values,
             )
-            submission = load_submission(predictions, read_references(references, split, part, seed))
+            submission = load_submission(predictions, read_references(references, split, part or "test", seed))
     with busy(f"scoring {len(submission.outputs.predictions)} cases"), exit_on_benchmark_error(), writing(folder):
         scores = score_submission(submission, folder, options)
     write_run_page(folder, references)
@@ -110,9 +124,12 @@ def export_run(
     with busy("reading"), exit_on_benchmark_error():
         from amrg.benchmark.exports.files import FORMS, write_export
         from amrg.benchmark.exports.rows import ExportedRun
+        from amrg.benchmark.layout import RUN_FILES
 
         if form not in FORMS:
             fail(Exit.USAGE, f"--to is {form!r}; expected one of {', '.join(FORMS)}")
+        if path.resolve() in {(folder / name).resolve() for name in RUN_FILES}:
+            fail(Exit.USAGE, f"--out {path} is a file of the run itself; name another")
         run = ExportedRun(folder)
     with busy("writing"), writing(path.parent), exit_on_benchmark_error():
         count = write_export(run, form, path, label_texts)
@@ -120,6 +137,11 @@ def export_run(
         print_json({"out": str(path), "format": form, "rows": count})
         return
     say(f"{counted(count, 'case')} in {path}")
+    if count < len(run.cases):
+        complain(
+            f"note: {len(run.cases) - count} of {counted(len(run.cases), 'case')} are not in it: without a prediction, "
+            "or with a reference rendered from labels"
+        )
 
 
 @app.command()
@@ -137,9 +159,13 @@ def compare(
         from amrg.benchmark.scoring.compare import compare as compare_runs
         from amrg.benchmark.scoring.compare import read_runs
         from amrg.benchmark.scoring.measure import OptionalMetrics
+        from amrg.metrics.statistics import FEW_GROUPS
 
         extras = OptionalMetrics(label_texts, meteor_jar, tuple(radeval or ()))
         comparisons = compare_runs(read_runs(runs), metrics or (), seed, extras)
+    if few := [c.metric for c in comparisons if c.groups < FEW_GROUPS]:
+        names = ", ".join(dict.fromkeys(few))
+        complain(f"note: fewer than {FEW_GROUPS} groups of cases, over which intervals are too narrow: {names}")
     if as_json:
         print_json([c.model_dump(mode="json") for c in comparisons])
     else:
@@ -162,12 +188,15 @@ def table(
     with exit_on_benchmark_error():
         from amrg.benchmark.pages.table import WRITERS, Format, TableValue
         from amrg.benchmark.pages.table import build_table as made
-        from amrg.benchmark.scoring.read_run import read_scores
+        from amrg.benchmark.scoring.read_run import distinct_names, read_scores
 
         if written not in tuple(Format):
             fail(Exit.USAGE, f"--format is {written!r}; expected {' or '.join(Format)}")
         cells = TableValue.SKILL if skill else TableValue.VALUE
-        document = made([read_scores(run) for run in runs], metrics or (), cells, baselines)
+        found = [read_scores(run) for run in runs]
+        names = distinct_names(runs, [scores.system for scores in found])
+        named = [scores.named(name) for scores, name in zip(found, names, strict=True)]
+        document = made(named, metrics or (), cells, baselines)
     typer.echo(WRITERS[Format(written)](document), nl=False)
 
 

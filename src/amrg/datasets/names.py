@@ -6,6 +6,7 @@ A collection is listed only where its makers publish what it holds.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "bmcd": ("breast micro calcifications dataset",),
@@ -74,6 +75,14 @@ def members_of(name: str) -> tuple[str, ...]:
     if known not in COLLECTIONS:
         return (known,)
     return tuple(dict.fromkeys(member for held in COLLECTIONS[known] for member in members_of(held)))
+
+
+def nearest_name(name: str) -> str | None:
+    """The known name that an unknown one resembles most; None for a known one, and where none resembles it."""
+    if canonical_name(name) in {*ALIASES, *COLLECTIONS, *DRAWN_OR_OWN}:
+        return None
+    near = get_close_matches(_words(name), _KNOWN, 1, 0.75)
+    return _KNOWN[near[0]] if near else None
 
 
 def _words(name: str) -> str:

@@ -121,8 +121,8 @@ def refuse_other_pictures(prepared: PreparedStudy, options: DraftOptions) -> Non
     several = len(prepared.other_pictures) > 1
     raise NotAMammogram(
         f"no draft: {named} {'do not look like mammograms' if several else 'does not look like a mammogram'}; expected "
-        "images of one breast each, dark around it. Remove what is none from the study, or use --force to draft all "
-        "the same."
+        "images of one breast each, dark around it. Remove what is none from the study, or draft it all the same with "
+        "`amrg report --force`."
     )
 
 

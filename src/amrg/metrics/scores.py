@@ -11,7 +11,7 @@ from amrg.core.values import Value
 from amrg.metrics.families import Family
 from amrg.metrics.intervals import Method
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class Role(StrEnum):
@@ -53,9 +53,10 @@ class Skill(Number):
 
 
 class MetricScore(Number):
-    """One metric of one system: n scored, how many it could not score, how it was computed."""
+    """One metric of one system: n scored, of how many groups, how many it could not score, how it was computed."""
 
     n: int
+    groups: int
     unscored: int
     family: Family
     about: str
@@ -74,8 +75,12 @@ class SystemScores(Value):
 
 
 class MetricChange(Number):
-    """How far a metric moves when the images are perturbed, paired by case, with its p (approximate randomisation)."""
+    """How far a metric moves when the images are perturbed, over cases of `groups`, paired by case.
 
+    `p` is of approximate randomisation.
+    """
+
+    groups: int
     p: float | None = None
 
 
@@ -152,6 +157,7 @@ class Scores(Value):
     schema_version: int = SCHEMA
     software: str
     system: str
+    predictions_hash: str  # of the predictions scored
     data: DataScored
     systems: dict[str, SystemScores]
     # Field (density, view, ...), its value, the system's metrics on those cases.
@@ -162,3 +168,8 @@ class Scores(Value):
     unread: tuple[Unread, ...] = ()
     trained_on: TrainedOn | None = None
     warnings: tuple[str, ...] = ()
+
+    def named(self, system: str) -> Scores:
+        """The same scores with another name of the system under test."""
+        systems = {system if name == self.system else name: scores for name, scores in self.systems.items()}
+        return self.model_copy(update={"system": system, "systems": systems})

@@ -44,6 +44,10 @@ class Bootstrap:
         blocks = [self.times[i : i + step].astype(np.float64) @ terms for i in range(0, len(self.times), step)]
         return unstack(metrics, np.concatenate(blocks))
 
+    def groups_of(self, metric: Metric) -> int:
+        """How many different groups the scored cases of a metric are of, with any seed."""
+        return int(np.count_nonzero(np.bincount(self.member[metric.scored] % self.groups)))
+
 
 def bootstrap(groups: Sequence[str], seed: int = 0, draws: int = DRAWS) -> Bootstrap:
     """Draw as many groups as there are, with replacement, `draws` times; `groups` names the group of each case."""
@@ -153,13 +157,14 @@ def _groups_with_value(metrics: Sequence[Metric], draws: Bootstrap) -> int:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one metric moves from a first system to a second, over the `n` cases that both score.
+    """How far one metric moves from a first system to a second, over the `n` cases of `groups` that both score.
 
     `p` is two-sided. Not a number, or no interval, where there is none.
     """
 
     name: str
     n: int
+    groups: int
     first: float
     second: float
     between: Interval | None
@@ -180,7 +185,9 @@ def differences(first: Sequence[Metric], second: Sequence[Metric], draws: Bootst
     moved = draws.draw(after) - draws.draw(before)
     p = randomisation(before, after, draws.member, seed)
     return [
-        Difference(a.name, int(a.scored.sum()), a.value, b.value, _between(a, b, m, draws), float(q))
+        Difference(
+            a.name, int(a.scored.sum()), draws.groups_of(a), a.value, b.value, _between(a, b, m, draws), float(q)
+        )
         for a, b, m, q in zip(before, after, moved, p, strict=True)
     ]
 
@@ -201,8 +208,8 @@ def resampled_difference(first: Metric, second: Metric, draws: Bootstrap) -> Dif
     fewer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
     tested = interval(moved, draws.groups) is not None
     p = min(1.0, 2 * (fewer + 1) / (len(defined) + 1)) if tested else float("nan")
-    between = _between(before, after, moved, draws)
-    return Difference(before.name, int(before.scored.sum()), before.value, after.value, between, p)
+    between, n = _between(before, after, moved, draws), int(before.scored.sum())
+    return Difference(before.name, n, draws.groups_of(before), before.value, after.value, between, p)
 
 
 def randomisation(

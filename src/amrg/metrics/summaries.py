@@ -17,17 +17,18 @@ def metric_scores(metrics: Sequence[Metric], draws: Bootstrap) -> dict[str, Metr
         return {}
     resampled = draws.draw(metrics)
     return {
-        m.name: _score(m, interval_over_groups(row, draws, m.value, [m]))
+        m.name: _score(m, draws.groups_of(m), interval_over_groups(row, draws, m.value, [m]))
         for m, row in zip(metrics, resampled, strict=True)
     }
 
 
-def _score(metric: Metric, between: Interval | None) -> MetricScore:
+def _score(metric: Metric, groups: int, between: Interval | None) -> MetricScore:
     scored, value = int(metric.scored.sum()), finite(metric.value)
     return MetricScore(
         value=value,
         **ends_of(between if value is not None else None),
         n=scored,
+        groups=groups,
         unscored=len(metric.terms) - scored,
         family=metric.family,
         about=metric.about,

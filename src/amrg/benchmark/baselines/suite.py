@@ -15,11 +15,13 @@ from amrg.benchmark.baselines.text_baselines import (
 )
 from amrg.benchmark.layout import ABOUT, BASELINES
 from amrg.benchmark.prediction_log import write_predictions
+from amrg.benchmark.records import list_some, read_object
 from amrg.benchmark.references import References
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_text
 from amrg.datasets.case import Case
+from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import Role
 
@@ -144,8 +146,15 @@ def load_baselines(folder: Path, references: References) -> Baselines:
     """
     files = {name: folder / BASELINES / f"{name}.jsonl" for name in ROLES}
     read = {name: Outputs(read_predictions(path).predictions) for name, path in files.items() if path.is_file()}
+    for name, outputs in read.items():
+        missing = {case.key for case in references.cases} - {p.key for p in outputs.predictions}
+        if missing:
+            raise BenchmarkError(
+                f"{files[name]}: no prediction of {list_some(sorted(missing))}, which are among the references; score "
+                "the run's predictions into another folder"
+            )
     about = folder / BASELINES / ABOUT
-    document = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    document = read_object(about) if about.is_file() else {}
     return Baselines(
         {name: match_to_references(references, outputs).predictions for name, outputs in read.items()},
         document.get("about", {}),

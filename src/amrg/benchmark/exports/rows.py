@@ -10,14 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from amrg import __version__
-from amrg.benchmark.references import load_references
-from amrg.benchmark.scoring.read_run import read_scores
-from amrg.benchmark.submissions import read_predictions
+from amrg.benchmark.references import References, load_references
+from amrg.benchmark.scoring.read_run import read_scores, refuse_changed
+from amrg.benchmark.submissions import match_to_references, read_predictions
 from amrg.birads import Finding, Report
 from amrg.datasets.case import Case
-from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.pairs import Pair
-from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import Scores
 
 SCHEMA_VERSION = 1
@@ -55,9 +53,10 @@ class ExportedRun:
             BenchmarkError: it is no scored run, or its files are of different cases.
         """
         self.scores: Scores = read_scores(folder)
-        self.cases = load_references(folder)
-        given = {p.key: p for p in read_predictions(folder).predictions}
-        self.predictions = tuple(given.get(case.key) or _refuse(folder, case.key) for case in self.cases)
+        references = References(self.scores.data.name, load_references(folder))
+        outputs = match_to_references(references, read_predictions(folder))
+        refuse_changed(folder, self.scores, references, outputs)
+        self.cases, self.predictions = references.cases, outputs.predictions
 
     @property
     def metrics(self) -> list[str]:
@@ -104,15 +103,6 @@ class ExportedRun:
             "system": self.scores.system,
             "data": self.scores.data.model_dump(mode="json"),
         }
-
-
-def _refuse(folder: Path, key: str) -> Prediction:
-    """Refuse a run whose predictions are not of its cases.
-
-    Raises:
-        BenchmarkError: always.
-    """
-    raise BenchmarkError(f"{folder}: no prediction of case {key!r}, which was scored; score the run again")
 
 
 def _stated(prefix: str, text: str | None, report: Report | None) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from amrg.benchmark.layout import REPORT
 from amrg.benchmark.pages import charts
 from amrg.benchmark.pages.case_selection import CaseSelection, select_cases
 from amrg.benchmark.pages.html import as_text, jinja_environment
@@ -34,8 +35,6 @@ from amrg.metrics.pairs import Pair
 from amrg.metrics.scores import CaseScores, Role, Scores, SystemScores
 from amrg.metrics.statistics import FEW_GROUPS
 from amrg.metrics.strict import EVERY_CASE, figures
-
-REPORT_FILE = "report.html"
 
 MAX_IMAGE_SIZE = (1240, 300)
 """Maximum size of a case's image in pixels, width and height."""
@@ -83,7 +82,7 @@ def write_run_page(run_folder: Path, images: CaseImages | None = None) -> Path:
     """
     scores = read_scores(run_folder)
     page = jinja_environment().get_template("page.html").render(_context(run_folder, scores, images))
-    path = run_folder / REPORT_FILE
+    path = run_folder / REPORT
     with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,7 +52,7 @@ def build_table(
     available = list(dict.fromkeys(name for run in runs for name in run.systems[run.system].metrics))
     systems = list(_systems(runs, baselines))
     names = figures(select_metrics(metrics, available), *(scores.metrics for _, _, scores in systems))
-    data = {run.data.hash: _data(run) for run in runs}
+    data = _data_names(runs)
     several = len(data) > 1
     rows = [
         (
@@ -94,6 +95,16 @@ def _cell(score: MetricScore | None, expected: tuple[int, int], what: TableValue
     return with_interval(of) + ("" if score.n in expected else f" (n {score.n})")
 
 
+def _data_names(runs: Sequence[Scores]) -> dict[str, str]:
+    """What each run's data is called in a table, by hash; with its number of cases where two are called the same."""
+    by_hash = {run.data.hash: run for run in runs}
+    names = Counter(_data(run) for run in by_hash.values())
+    return {
+        key: f"{_data(run)}, {counted(run.data.n, 'case')}" if names[_data(run)] > 1 else _data(run)
+        for key, run in by_hash.items()
+    }
+
+
 def _data(run: Scores) -> str:
     return " ".join(filter(None, (run.data.name, run.data.split, run.data.part)))
 
@@ -107,7 +118,7 @@ def _notes(runs: Sequence[Scores], names: Sequence[str], what: TableValue, sever
     else:
         yield "rows are on different cases: do not compare across data"
     yield "n: cases with a draft; in brackets after a value, n where a metric scores fewer cases"
-    yield "in square brackets, 95 % intervals by a bootstrap of whole groups"
+    yield "in square brackets, 95 % intervals over whole groups: by bootstrap, or exact where all groups are the same"
     if any(name.endswith(STRICT) for name in names):
         yield EVERY_CASE
     if what is TableValue.SKILL:

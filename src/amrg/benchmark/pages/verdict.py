@@ -81,9 +81,7 @@ def _evidence(name: str, scores: Scores, system: SystemScores) -> Evidence:
     score = system.metrics[name]
     skill = score.skill
     blind = scores.systems.get(skill.blind) if skill is not None else None
-    groups = min(score.n, scores.data.groups)  # at most: how many groups a metric's cases are of is not stored
     changed = {k: p for k, p in scores.perturbed.items() if k in WITHOUT_OWN_IMAGES and name in p.change}
-    changed_groups = {k: min(groups, p.n, p.metrics[name].n if name in p.metrics else p.n) for k, p in changed.items()}
     changes = {k: p.change[name] for k, p in changed.items()}
     sign = -1 if score.higher_is_better else 1
     return Evidence(
@@ -92,10 +90,15 @@ def _evidence(name: str, scores: Scores, system: SystemScores) -> Evidence:
         blind=blind.metrics.get(name) if blind is not None else None,
         skill=skill,
         changes=changes,
-        better=_support(skill, 1, groups) if skill is not None else None,
-        worse={k: _change_support(c, sign, changed_groups[k]) for k, c in changes.items()},
-        few_groups=min([groups, *changed_groups.values()]) < FEW_GROUPS,
+        better=better_than_blind(score),
+        worse={k: _change_support(c, sign) for k, c in changes.items()},
+        few_groups=min([score.groups, *(c.groups for c in changes.values())]) < FEW_GROUPS,
     )
+
+
+def better_than_blind(score: MetricScore) -> Support | None:
+    """Whether a metric is better than the best blind baseline; None where it has no skill with an interval."""
+    return None if score.skill is None else _support(score.skill, 1, score.groups)
 
 
 def _support(of: Number, sign: int, groups: int) -> Support | None:
@@ -108,9 +111,9 @@ def _support(of: Number, sign: int, groups: int) -> Support | None:
     return Support.YES if low > 0 else Support.NO if high < 0 else Support.NONE
 
 
-def _change_support(change: MetricChange, sign: int, groups: int) -> Support | None:
+def _change_support(change: MetricChange, sign: int) -> Support | None:
     """As `_support`, and NONE too where the change has no p, or one above `MAX_P`."""
-    support = _support(change, sign, groups)
+    support = _support(change, sign, change.groups)
     if support is None or (change.p is not None and change.p <= MAX_P):
         return support
     return Support.NONE

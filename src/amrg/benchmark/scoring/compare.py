@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from amrg.benchmark.references import References, load_references
 from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of
-from amrg.benchmark.scoring.read_run import read_scores
+from amrg.benchmark.scoring.read_run import distinct_names, read_scores, refuse_changed
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import main_metrics
@@ -25,7 +24,7 @@ ALL = "all"
 
 
 class MetricComparison(Number):
-    """One metric of two systems over the `n` cases that both score: `value` is `second` minus `first`, with interval.
+    """One metric of two systems over the `n` cases of `groups` that both score: `value` is `second` minus `first`.
 
     `p` is of approximate randomisation, two-sided; `p_holm` is corrected for all tests of the comparison.
     """
@@ -34,6 +33,7 @@ class MetricComparison(Number):
     first: str
     second: str
     n: int
+    groups: int
     first_value: float | None
     second_value: float | None
     p: float | None
@@ -59,13 +59,13 @@ def read_runs(folders: Sequence[Path]) -> list[ScoredRun]:
     """
     if len(folders) < 2:
         raise BenchmarkError(f"found {len(folders)} run, expected two or more: a system is compared with another")
+    resolved = [folder.resolve() for folder in folders]
+    if len(set(resolved)) < len(resolved):
+        raise BenchmarkError(f"the same run is given twice: {', '.join(map(str, folders))}; give each once")
     runs = [_read(folder) for folder in folders]
     for folder, run in zip(folders[1:], runs[1:], strict=True):
-        _refuse_other_data(folders[0], runs[0].scores, folder, run.scores)
-    names = Counter(run.name for run in runs)
-    named = [str(folder) if names[run.name] > 1 else run.name for folder, run in zip(folders, runs, strict=True)]
-    if len(set(named)) < len(named):
-        raise BenchmarkError(f"the same run is given twice: {', '.join(named)}; give each once")
+        _refuse_other_data(folders[0], runs[0], folder, run)
+    named = distinct_names(folders, [run.name for run in runs])
     return [ScoredRun(name, run.scores, run.references, run.outputs) for name, run in zip(named, runs, strict=True)]
 
 
@@ -73,19 +73,21 @@ def _read(folder: Path) -> ScoredRun:
     scores = read_scores(folder)
     data = scores.data
     references = References(data.name, load_references(folder), data.split, data.part)
-    if references.hash != data.hash:
-        raise BenchmarkError(f"{folder}: its cases are not those of its scores; score the run again")
-    return ScoredRun(scores.system, scores, references, match_to_references(references, read_predictions(folder)))
+    outputs = match_to_references(references, read_predictions(folder))
+    refuse_changed(folder, scores, references, outputs)
+    return ScoredRun(scores.system, scores, references, outputs)
 
 
-def _refuse_other_data(first: Path, one: Scores, second: Path, other: Scores) -> None:
+def _refuse_other_data(first: Path, one: ScoredRun, second: Path, other: ScoredRun) -> None:
     """Runs can be compared on the same cases only."""
     for field in ("split", "part", "n", "hash"):
-        found, expected = getattr(other.data, field), getattr(one.data, field)
+        found, expected = getattr(other.scores.data, field), getattr(one.scores.data, field)
         if found != expected:
+            same = {case.key: case for case in one.references.cases} == {c.key: c for c in other.references.cases}
+            order = ": the same cases in another order" if same else ""
             raise BenchmarkError(
-                f"{second}: scored on data {_stated(field, found)}, and {first} on data {_stated(field, expected)}; "
-                "score both on the same references"
+                f"{second}: scored on data {_stated(field, found)}, and {first} on data {_stated(field, expected)}"
+                f"{order}; score both on the same references"
             )
 
 
@@ -127,6 +129,7 @@ def to_comparison(metric: Metric, first: str, second: str, moved: Difference) ->
         first=first,
         second=second,
         n=moved.n,
+        groups=moved.groups,
         first_value=finite(moved.first),
         second_value=finite(moved.second),
         value=finite(moved.difference),

@@ -99,7 +99,9 @@ def _scored(
 
 def _change(moved: Difference) -> MetricChange:
     """A difference as it is stored."""
-    return MetricChange(value=finite(moved.difference), **ends_of(moved.between), p=finite(moved.p))
+    return MetricChange(
+        value=finite(moved.difference), **ends_of(moved.between), groups=moved.groups, p=finite(moved.p)
+    )
 
 
 def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,10 @@ from pydantic import ValidationError
 
 from amrg.benchmark.layout import CASES, MANIFEST, PREDICTIONS, SCORES
 from amrg.benchmark.records import first_error
+from amrg.benchmark.references import References
 from amrg.benchmark.scoring.measure import pairs_of
+from amrg.benchmark.submissions import Outputs
+from amrg.core.errors import first_line
 from amrg.datasets.case import Case
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.pairs import Pair
@@ -33,14 +37,20 @@ def read_scores(folder: Path) -> Scores:
         scores = Scores.model_validate_json(path.read_bytes())
     except ValidationError as error:
         _refuse_other_schema(path, _object(path).get("schema_version"))
-        raise BenchmarkError(f"{path.name}: {first_error(error)}; score the run again") from error
+        raise BenchmarkError(f"{path}: {first_error(error)}; score the run again") from error
     _refuse_other_schema(path, scores.schema_version)
     return scores
 
 
+def distinct_names(folders: Sequence[Path], systems: Sequence[str]) -> list[str]:
+    """What runs are called next to each other: by their system, or by their folder where two have the same one."""
+    names = Counter(systems)
+    return [str(folder) if names[system] > 1 else system for folder, system in zip(folders, systems, strict=True)]
+
+
 def _refuse_other_schema(path: Path, found: object) -> None:
     if found != SCHEMA:
-        raise BenchmarkError(f"{path.name}: found schema_version {found!r}, expected {SCHEMA}; score the run again")
+        raise BenchmarkError(f"{path}: found schema_version {found!r}, expected {SCHEMA}; score the run again")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -50,19 +60,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         BenchmarkError: the file holds no JSON object.
     """
     path = folder / MANIFEST
-    return _object(path) if path.is_file() else {}
+    return _object(path, f"copy it again, or score {PREDICTIONS} into another folder") if path.is_file() else {}
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _object(path: Path, remedy: str = "score the run again") -> dict[str, Any]:
     """A file's one JSON object."""
     _refuse_missing(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise BenchmarkError(f"{path.name} line {error.lineno}: no JSON ({error.msg}); score the run again") from error
+        found = json.loads(path.read_bytes())
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise BenchmarkError(f"{path}: no JSON ({first_line(error)}); {remedy}") from error
     if not isinstance(found, dict):
-        raise BenchmarkError(f"{path.name}: found {type(found).__name__}, expected an object; score the run again")
+        raise BenchmarkError(f"{path}: found {type(found).__name__}, expected an object; {remedy}")
     return found
+
+
+def refuse_changed(folder: Path, scores: Scores, references: References, outputs: Outputs) -> None:
+    """Refuse a run whose cases or predictions are no longer those of its scores.
+
+    Raises:
+        BenchmarkError: naming which.
+    """
+    for what, now, then in (
+        ("cases", references.hash, scores.data.hash),
+        ("predictions", outputs.hash, scores.predictions_hash),
+    ):
+        if now != then:
+            raise BenchmarkError(f"{folder}: its {what} are not those of its scores; score the run again")
 
 
 def reference_lengths(folder: Path) -> dict[str, int]:
@@ -97,7 +121,7 @@ def _read_lines(path: Path, kind: type[_Line], keys: set[str]) -> dict[str, _Lin
     missing = sorted(keys - found.keys())
     if missing:
         raise BenchmarkError(
-            f"{path.name}: no line for case {missing[0]!r}, which scores.json holds ({len(missing)} such cases); "
+            f"{path}: no line for case {missing[0]!r}, which scores.json holds ({len(missing)} such cases); "
             "score the run again"
         )
     return found
@@ -108,7 +132,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     _refuse_missing(path)
     with path.open(encoding="utf-8", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
-            where = f"{path.name} line {number}"
+            where = f"{path} line {number}"
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 from amrg import __version__
 from amrg.benchmark.baselines.suite import fit_baselines, load_baselines, save_baselines
-from amrg.benchmark.layout import BASELINES, MANIFEST, PREDICTIONS, SCORES
+from amrg.benchmark.layout import BASELINES, MANIFEST, PREDICTIONS, SCORES, TRAINED_ON, Perturbation, perturbed_path
 from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.references import References, save_references
 from amrg.benchmark.scoring.overlap import load_provenance, save_provenance
@@ -47,16 +49,25 @@ def load_submission(path: Path, references: References) -> Submission:
 def score_submission(submission: Submission, folder: Path, options: ScoringOptions) -> Scores:
     """Make a run folder of predictions that amrg did not make, with baselines, and score it.
 
-    Where the predictions are in that folder already, the run is scored again, with its own baselines.
+    Where the predictions are in that folder already, the run is scored again, with its own baselines. Those of another
+    run folder bring along what its model was trained on and its predictions on perturbed images.
 
     Raises:
         BenchmarkError: the folder contains a different run.
         OSError: the folder cannot be written.
     """
     if folder.resolve() == submission.path.resolve():
-        return score_run(folder, submission.references, options, submission.outputs)
+        stored = read_manifest(folder)
+        scores = score_run(folder, submission.references, options, submission.outputs)
+        if _is_of_predictions(stored):
+            manifest = {**_manifest(submission, options), "predictions": stored["predictions"]}
+            write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
+        return scores
+    if options.provenance == TrainingProvenance() and submission.path.is_dir():
+        options = replace(options, provenance=load_provenance(submission.path))
     manifest = _manifest(submission, options)
     _open_folder(folder)
+    _copy_perturbed(submission.path, folder)
     write_predictions(folder / PREDICTIONS, submission.outputs.predictions)
     save_baselines(folder, fit_baselines(submission.references, options.seed))
     write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
@@ -92,13 +103,42 @@ def write_scores(path: Path, scores: Scores) -> None:
 
 
 def _open_folder(folder: Path) -> None:
-    """Make the folder, or reuse one with the scores of earlier predictions; a model's run is refused."""
+    """Make the folder, or reuse one with the scores of earlier predictions; a model's run is refused.
+
+    What is known of the earlier system does not hold for the next one, and is removed.
+    """
     path = folder / MANIFEST
-    if path.is_file() and "predictions" not in read_manifest(folder):
+    if path.is_file() and not _is_of_predictions(read_manifest(folder)):
         raise BenchmarkError(f"{folder}: contains a run of `amrg benchmark run`; use another folder")
     if not path.is_file() and (folder / PREDICTIONS).exists():
         raise BenchmarkError(f"{folder}: found {PREDICTIONS} without {MANIFEST}; use an empty folder")
     (folder / BASELINES).mkdir(parents=True, exist_ok=True)
+    for earlier in (folder / TRAINED_ON, *(perturbed_path(folder, how) for how in Perturbation)):
+        earlier.unlink(missing_ok=True)
+
+
+def _is_of_predictions(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is of predictions that were scored, not of a model that was run."""
+    return "predictions" in manifest
+
+
+def _copy_perturbed(source: Path, folder: Path) -> None:
+    """Take over a run folder's predictions on perturbed images."""
+    for how in Perturbation:
+        path = perturbed_path(source, how)
+        if path.is_file():
+            perturbed_path(folder, how).parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, perturbed_path(folder, how))
+
+
+def system_name(path: Path) -> str:
+    """What predictions are named after: a run folder's system, else their file or folder.
+
+    Raises:
+        BenchmarkError: the folder's manifest is damaged.
+    """
+    stored = read_manifest(path).get("system") if path.is_dir() else None
+    return str(stored) if stored else path.name if path.is_dir() else path.stem
 
 
 def _manifest(submission: Submission, options: ScoringOptions) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class ScoringOptions:
     `radeval_values` is a file with RadEval's own values of the system, a value a report.
 
     Raises:
-        BenchmarkError: the system has a baseline's name.
+        BenchmarkError: the system has a baseline's name, or the seed is no number from 0.
     """
 
     system: str
@@ -51,7 +51,9 @@ class ScoringOptions:
     radeval_values: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a system with the name of a baseline."""
+        """Refuse a system with the name of a baseline, and what is no seed."""
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise BenchmarkError(f"seed: found {self.seed!r}, expected a whole number from 0")
         if self.system in ROLES:
             raise BenchmarkError(f"the system is named {self.system!r}, like a baseline; give it another name")
 
@@ -80,6 +82,7 @@ def score(
     return Scores(
         software=f"amrg {__version__}",
         system=options.system,
+        predictions_hash=outputs.hash,
         data=describe_data(references),
         systems=score_systems(written, measured, baselines.about, resamples),
         subgroups=_subgroups(pairs, own, options),

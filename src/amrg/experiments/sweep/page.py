@@ -13,6 +13,7 @@ from amrg.benchmark.pages.charts import Chart
 from amrg.benchmark.pages.html import as_text, jinja_environment
 from amrg.benchmark.pages.plots import Heat, heat_map
 from amrg.benchmark.pages.table import markdown
+from amrg.benchmark.pages.verdict import Support, better_than_blind
 from amrg.core.files import write_text
 from amrg.core.values import flatten
 from amrg.experiments.sweep.scores import Configuration, SweepScores
@@ -28,8 +29,15 @@ from amrg.experiments.sweep.table import (
 )
 from amrg.experiments.sweep.trials import TrialStatus
 from amrg.metrics.display import counted, number, with_interval
+from amrg.metrics.statistics import FEW_GROUPS
 
 PAGE, TABLE = "sweep.html", "table.md"
+_AGAINST = {
+    Support.YES: "better than",
+    Support.NO: "worse than",
+    Support.NONE: "not distinguishable from",
+    None: "without an interval, not to be told from",
+}
 
 
 def write_sweep_page(folder: Path, scores: SweepScores) -> Path:
@@ -125,13 +133,15 @@ def _sentences(scores: SweepScores) -> Iterator[str]:
 
 def _over_blind(scores: SweepScores, best: Configuration) -> Iterator[str]:
     """Whether the best is better than what can be written without an image."""
-    skill = best.metrics[scores.selection].skill
+    score = best.metrics[scores.selection]
+    skill = score.skill
     if skill is None or skill.value is None:
         return
-    verdict = "no better than" if skill.low is None or skill.low <= 0 else "better than"
+    few = f", as fewer than {FEW_GROUPS} groups of cases show nothing" if score.groups < FEW_GROUPS else ""
+    blind = number(scores.baselines[skill.blind].metrics[scores.selection].value)
     yield (
-        f"Skill of the best {with_interval(skill)}: {verdict} the best blind baseline ({skill.blind}, "
-        f"{number(scores.baselines[skill.blind].metrics[scores.selection].value)})."
+        f"Skill of the best {with_interval(skill)}: {_AGAINST[better_than_blind(score)]} the best blind baseline "
+        f"({skill.blind}, {blind}){few}."
     )
 
 

@@ -280,18 +280,17 @@ def _two_sided(pairs: Sequence[Pair], what: str, positive: frozenset[int]) -> li
 
 
 def _hit(positive: frozenset[int], wanted: bool, pair: Pair, draft: Report) -> Terms:
-    """Whether a case of the wanted side is called so; a case of the other side adds nothing."""
+    """Whether a case of the wanted side is called so; a case of the other side is not scored."""
     return None if draft.worst is None else _hit_strict(positive, wanted, pair, draft)
 
 
 def _hit_strict(positive: frozenset[int], wanted: bool, pair: Pair, draft: Report) -> Terms:
     """As `_hit`; a draft that names no category calls the case neither."""
     reference, predicted = pair.reference.worst, draft.worst
-    if reference is None:
+    if reference is None or (reference.major in positive) is not wanted:
         return None
-    counts = (reference.major in positive) is wanted
     called = predicted is not None and (predicted.major in positive) is wanted
-    return float(counts and called), float(counts)
+    return float(called), 1.0
 
 
 def confusions(pairs: Sequence[Pair]) -> dict[str, Confusion]:

@@ -7,6 +7,7 @@ that. Metrics that send reports to a model in the cloud are not run from here.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -35,7 +36,7 @@ LOWER_IS_BETTER = ("radcliq",)
 def missing_radeval() -> str | None:
     """Why RadEval's metrics are not available and what to install, or None."""
     if find_spec("radeval") is None:
-        return "RadEval's metrics are skipped: the package is not installed; pip install radeval"
+        return "RadEval's metrics are not available: the package is not installed; pip install radeval"
     return None
 
 
@@ -68,7 +69,7 @@ def read_values(found: Mapping[str, Any], pairs: Sequence[Pair], where: str) -> 
     about = "by RadEval, its value a report as it was given; mean over cases"
     made = []
     for name, values in named.items():
-        if not isinstance(values, list) or not all(v is None or isinstance(v, int | float) for v in values):
+        if not isinstance(values, list) or not all(map(_is_value, values)):
             raise BenchmarkError(
                 f"{where}: {name} is {str(values)[:40]!r}; expected a list with a number a report: RadEval(..., "
                 "per_sample=True)"
@@ -88,7 +89,16 @@ def _positions(keys: Any, pairs: Sequence[Pair], where: str) -> list[int]:
     unknown = [key for key in keys if key not in rows]
     if unknown:
         raise BenchmarkError(f"{where}: {unknown[0]!r} is the key of no case; expected those of the exported texts")
+    twice = [key for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise BenchmarkError(
+            f"{where}: {twice[0]!r} is in `keys` {keys.count(twice[0])} times; expected a value a case"
+        )
     return [rows[key] for key in keys]
+
+
+def _is_value(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _check(names: Sequence[str]) -> None:

@@ -35,7 +35,7 @@ def why_no_adapter(folder: Path) -> str | None:
         return None
     if nested := nested_adapters(folder):
         return f"{folder}: has no adapter itself, but its folders {', '.join(nested)} have; name one of them"
-    what = "a full model" if (folder / "config.json").is_file() else "no folder of an adapter"
+    what = "a full model" if (folder / "config.json").is_file() else "another folder"
     return f"{folder}: not an adapter but {what}; expected a folder of `amrg train` or PEFT, with {CONFIG_FILE}"
 
 
