@@ -157,8 +157,8 @@ def load_manifest(folder: Path) -> Manifest:
         raise BenchmarkError(f"{path}: cannot be read ({error.strerror}); expected a run folder") from error
     except ValidationError as error:
         raise BenchmarkError(
-            f"{path}: not of a run of `amrg benchmark run` (schema {SCHEMA}) but of predictions that were scored, or of "
-            "another version's run; name an empty folder"
+            f"{path}: not of a run of `amrg benchmark run` (schema {SCHEMA}), but of scored predictions or of another "
+            "version's run; name an empty folder"
         ) from error
 
 

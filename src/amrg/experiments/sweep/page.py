@@ -36,7 +36,7 @@ _AGAINST = {
     Support.YES: "better than",
     Support.NO: "worse than",
     Support.NONE: "not distinguishable from",
-    None: "without an interval, not to be told from",
+    None: "without an interval, not compared with",
 }
 
 
