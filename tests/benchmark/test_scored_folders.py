@@ -127,10 +127,18 @@ def test_what_was_edited_since_is_neither_compared_nor_exported(run: Path, leaki
         assert "its predictions are not those of its scores; score the run again" in done.stderr
 
 
-def test_an_export_never_replaces_a_file_of_the_run(run: Path) -> None:
-    before = (run / "predictions.jsonl").read_bytes()
-    done = benchmark("export", run, "--to", "jsonl", "--out", run / "predictions.jsonl")
-    assert (done.exit_code, (run / "predictions.jsonl").read_bytes()) == (Exit.USAGE, before)
+@pytest.mark.parametrize("file", ["predictions.jsonl", "baselines/constant.jsonl"])
+def test_an_export_never_replaces_a_file_of_the_run(run: Path, file: str) -> None:
+    before = (run / file).read_bytes()
+    done = benchmark("export", run, "--to", "jsonl", "--out", run / file)
+    assert (done.exit_code, (run / file).read_bytes()) == (Exit.USAGE, before)
+
+
+def test_some_of_a_run_s_cases_can_be_scored_elsewhere(run: Path, tmp_path: Path) -> None:
+    some = write(tmp_path / "some.jsonl", rows(6))
+    done = benchmark("score", run, "--references", some, "--out", tmp_path / "part")
+    assert done.exit_code == Exit.OK, done.output
+    assert [scores(tmp_path / "part").data.n, scores(tmp_path / "part").perturbed["blanked"].n] == [6, 6]
 
 
 def test_cases_that_radeval_does_not_get_are_counted(references: Path, tmp_path: Path) -> None:

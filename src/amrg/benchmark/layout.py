@@ -41,8 +41,13 @@ class Perturbation(StrEnum):
     MIRRORED = "mirrored"  # left to right, and each named as the other breast's
 
 
-RUN_FILES = (PREDICTIONS, CASES, MANIFEST, SCORES, TRAINED_ON, TIMINGS, REPORT)
-"""What lies in the run folder itself; other folders in it are named above."""
+_FILES = {PREDICTIONS, CASES, MANIFEST, SCORES, TRAINED_ON, TIMINGS, REPORT}
+
+
+def is_run_file(folder: Path, path: Path) -> bool:
+    """Whether a path is one of a run folder's own files, which nothing else may replace."""
+    here, at = folder.resolve(), path.resolve()
+    return (at.parent == here and at.name in _FILES) or at.parent in {here / BASELINES, here / PERTURBED}
 
 
 def perturbed_path(folder: Path, perturbation: Perturbation) -> Path:

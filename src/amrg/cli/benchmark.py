@@ -124,11 +124,11 @@ def export_run(
     with busy("reading"), exit_on_benchmark_error():
         from amrg.benchmark.exports.files import FORMS, write_export
         from amrg.benchmark.exports.rows import ExportedRun
-        from amrg.benchmark.layout import RUN_FILES
+        from amrg.benchmark.layout import is_run_file
 
         if form not in FORMS:
             fail(Exit.USAGE, f"--to is {form!r}; expected one of {', '.join(FORMS)}")
-        if path.resolve() in {(folder / name).resolve() for name in RUN_FILES}:
+        if is_run_file(folder, path):
             fail(Exit.USAGE, f"--out {path} is a file of the run itself; name another")
         run = ExportedRun(folder)
     with busy("writing"), writing(path.parent), exit_on_benchmark_error():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -67,7 +66,7 @@ def score_submission(submission: Submission, folder: Path, options: ScoringOptio
         options = replace(options, provenance=load_provenance(submission.path))
     manifest = _manifest(submission, options)
     _open_folder(folder)
-    _copy_perturbed(submission.path, folder)
+    _copy_perturbed(submission, folder)
     write_predictions(folder / PREDICTIONS, submission.outputs.predictions)
     save_baselines(folder, fit_baselines(submission.references, options.seed))
     write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
@@ -122,13 +121,14 @@ def _is_of_predictions(manifest: Mapping[str, Any]) -> bool:
     return "predictions" in manifest
 
 
-def _copy_perturbed(source: Path, folder: Path) -> None:
-    """Take over a run folder's predictions on perturbed images."""
+def _copy_perturbed(submission: Submission, folder: Path) -> None:
+    """Take over a run folder's predictions on perturbed images, of the cases that are scored."""
+    scored = {case.key for case in submission.references.cases}
     for how in Perturbation:
-        path = perturbed_path(source, how)
-        if path.is_file():
-            perturbed_path(folder, how).parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, perturbed_path(folder, how))
+        source, copy = perturbed_path(submission.path, how), perturbed_path(folder, how)
+        if source.is_file():
+            copy.parent.mkdir(exist_ok=True)
+            write_predictions(copy, [p for p in read_predictions(source).predictions if p.key in scored])
 
 
 def system_name(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         """Refuse a system with the name of a baseline, and what is no seed."""
-        if not isinstance(self.seed, int) or self.seed < 0:
+        if not isinstance(self.seed, Integral) or self.seed < 0:
             raise BenchmarkError(f"seed: found {self.seed!r}, expected a whole number from 0")
         if self.system in ROLES:
             raise BenchmarkError(f"the system is named {self.system!r}, like a baseline; give it another name")
