@@ -17,7 +17,8 @@ from amrg.benchmark.scoring.read_run import read_scores
 from amrg.benchmark.scoring.score_run import score_run
 from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.core.progress import Progress
-from amrg.datasets import Dataset, DatasetError, import_dataset, importer_of, make_split, open_dataset
+from amrg.datasets import Dataset, import_dataset, importer_of, make_split, open_dataset
+from amrg.datasets.import_dataset import open_job
 from amrg.experiments.reproduction.page import BackboneResult, Reproduction, write_reproduction
 from amrg.experiments.sweep.config import SweepCallbacks, SweepConfig
 from amrg.experiments.sweep.definition import Sweep, SweepBase, SweepError
@@ -67,8 +68,7 @@ def reproduce(experiment: Experiment, callbacks: SweepCallbacks) -> Reproduction
         BenchmarkError: a run folder contains a different run.
         OSError: the folder cannot be written.
     """
-    if not experiment.dmid.is_dir():
-        raise DatasetError(f"{experiment.dmid}: no such folder; expected DMID as it is downloaded")
+    open_job(importer_of("dmid"), experiment.dmid, experiment.out / "data")  # what is cheap is looked at first
     refuse_missing_backbones(experiment.sweep.bases)
     dataset = import_dmid(experiment, callbacks.progress)
     for split in experiment.splits:
