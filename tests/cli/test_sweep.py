@@ -10,8 +10,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit
-from amrg.cli.reproduce import app as reproductions
-from amrg.cli.sweep import sweep
+from amrg.cli.models.reproduce import app as reproductions
+from amrg.cli.models.sweep import sweep
 from amrg.core.ray_cluster import RayError
 from amrg.training.data.prepared import DataSource
 from tests.experiments.sweeps import BRIEF

@@ -21,7 +21,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from amrg.cli import Exit
-from amrg.cli.train import train
+from amrg.cli.models.train import train
 from amrg.core.ray_cluster import RayError
 from amrg.datasets import make_split, open_dataset
 from amrg.models.load import load_model

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amrg.cli.reproduce import THREE
+from amrg.cli.models.reproduce import THREE
 from amrg.datasets import DatasetError
 from amrg.experiments.reproduction.page import Reproduction
 from amrg.experiments.reproduction.published_results import NOT_COMPARABLE, PUBLISHED
@@ -17,6 +17,7 @@ from amrg.experiments.sweep.definition import Alpha, SweepBase, SweepError, make
 from amrg.experiments.sweep.run import sweep_and_score
 from amrg.experiments.sweep.scores import SweepScores
 from amrg.experiments.sweep.trials import TrialStatus
+from amrg.metrics.text.wordnet import load_wordnet
 from amrg.models import ModelError
 from amrg.models.catalog import pinned_revision
 from amrg.training.recipe import Precision, Recipe, Validation
@@ -68,7 +69,8 @@ def test_the_table_has_the_published_results_and_says_what_cannot_be_compared(
     table = (experiment.out / "reproduced.md").read_text(encoding="utf-8")
     page = (experiment.out / "reproduced.html").read_text(encoding="utf-8")
     cells = ([cell.strip() for cell in line.split("|") if cell.strip()] for line in table.splitlines())
-    assert ["0.5691", "0.575", "0.6152", "0.5818", "0.5582"] in [row[3:] for row in cells]
+    meteor = [] if load_wordnet() is None else ["0.6152"]  # without WordNet the table has no METEOR
+    assert ["0.5691", "0.575", *meteor, "0.5818", "0.5582"] in [row[3:] for row in cells]
     assert table.count("| amrg: constant (blind)") == 2
     for family in FAMILIES:
         assert table.count(f"| amrg: {family} r2 a") == 2

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from amrg.birads import Kind
-from amrg.phantom import RICH, SCREENING, SHIFTED, Devices, PhantomError, Size, draw_exam
+from amrg.birads import ASYMMETRIES, Kind
+from amrg.phantom import ASYMMETRIC, RICH, SCREENING, SHIFTED, Devices, PhantomError, Size, draw_exam
 from amrg.phantom.film import draw_film
 from amrg.phantom.scene import draw_scene
 
@@ -23,6 +23,7 @@ FILM_7 = (1.024763858, 0.0, 0.57472509, 1.061112096, 0.876107894, 0.121066209, 0
         ({"associated": 1.5}, "associated: found 1.5, expected a chance"),
         ({"mass_contrast": (3.0, 2.0)}, "mass_contrast: found"),
         ({"floor": -1.0}, "floor: found -1.0"),
+        ({"asymmetries": 0.0}, "asymmetries: found 0.0, expected more than 0"),
     ],
 )
 def test_impossible_settings_are_refused(change: dict[str, object], words: str) -> None:
@@ -70,6 +71,13 @@ def test_the_shifted_site_has_other_films_and_other_lesions() -> None:
     assert shares[SHIFTED] > 1.3 * shares[SCREENING]
     assert min(s.film.noise for s in plans[SHIFTED]) > max(s.film.noise for s in plans[SCREENING])
     assert all(s.film.steepness >= 5.0 for s in plans[SHIFTED])
+
+
+def test_a_third_of_the_lesions_are_asymmetries_where_they_are_favoured() -> None:
+    plans = {p: [plan for seed in range(60) for plan in draw_scene(seed, p).plans] for p in (RICH, ASYMMETRIC)}
+    shares = {p: sum(x.finding.kind in ASYMMETRIES for x in found) / len(found) for p, found in plans.items()}
+    assert shares[RICH] < 0.12
+    assert 0.25 < shares[ASYMMETRIC] < 0.45
 
 
 def test_devices_that_cannot_be_are_refused() -> None:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import typer
 
 from amrg import __version__
-from amrg.cli.audit import app as audit
 from amrg.cli.benchmark import app as benchmark
 from amrg.cli.benchmark_run import run as run_benchmark
 from amrg.cli.data import app as data
-from amrg.cli.deidentify import deidentify
 from amrg.cli.deliver import deliver
-from amrg.cli.export import export
 from amrg.cli.groups import Root, complete
 from amrg.cli.inspect import inspect
-from amrg.cli.jobs import app as jobs
-from amrg.cli.model import app as models
+from amrg.cli.models.export import export
+from amrg.cli.models.model import app as models
+from amrg.cli.models.reproduce import app as reproduce
+from amrg.cli.models.sweep import sweep
+from amrg.cli.models.train import train
 from amrg.cli.parse import parse_file
 from amrg.cli.phantom import phantom
-from amrg.cli.pull import pull
 from amrg.cli.report import report
-from amrg.cli.reproduce import app as reproduce
-from amrg.cli.serve import serve
-from amrg.cli.sign import sign
-from amrg.cli.studies import studies
-from amrg.cli.sweep import sweep
-from amrg.cli.train import train
-from amrg.cli.users import app as users
+from amrg.cli.service.audit import app as audit
+from amrg.cli.service.deidentify import deidentify
+from amrg.cli.service.jobs import app as jobs
+from amrg.cli.service.pull import pull
+from amrg.cli.service.serve import serve
+from amrg.cli.service.sign import sign
+from amrg.cli.service.studies import studies
+from amrg.cli.service.users import app as users
 
 app = typer.Typer(
     name="amrg",

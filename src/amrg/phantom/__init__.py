@@ -5,6 +5,7 @@ from amrg.phantom.devices import Devices
 from amrg.phantom.exam import DrawnLesion, DrawnView, PhantomExam, draw_exam, draw_without
 from amrg.phantom.files import CASES, SetProgress, case_of, draw_set, write_exam
 from amrg.phantom.population import (
+    ASYMMETRIC,
     CLASSES,
     FAINT_RICH,
     FAINT_SCREENING,
@@ -12,6 +13,7 @@ from amrg.phantom.population import (
     RICH,
     SCREENING,
     SHIFTED,
+    VARIED_ASYMMETRIC,
     VARIED_RICH,
     VARIED_SCREENING,
     LesionClass,
@@ -21,6 +23,7 @@ from amrg.phantom.population import (
 )
 
 __all__ = [
+    "ASYMMETRIC",
     "CASES",
     "CLASSES",
     "FAINT_RICH",
@@ -29,6 +32,7 @@ __all__ = [
     "RICH",
     "SCREENING",
     "SHIFTED",
+    "VARIED_ASYMMETRIC",
     "VARIED_RICH",
     "VARIED_SCREENING",
     "Devices",

@@ -50,7 +50,7 @@ class Plan:
 def plan_lesions(seed: int, breasts: dict[Laterality, Breast], population: Population) -> tuple[Plan, ...]:
     """The lesions of an exam, right before left, the most suspicious first."""
     rng = stream(seed, "plan")
-    wanted = _rich(rng) if population.rich else _screening(rng, population)
+    wanted = _rich(rng, population) if population.rich else _screening(rng, population)
     plans: list[Plan] = []
     for key, (side, drawn) in enumerate(wanted):
         own = stream(seed, "lesion", key)
@@ -83,9 +83,9 @@ def _screening(rng: np.random.Generator, population: Population) -> list[tuple[L
     return wanted
 
 
-def _rich(rng: np.random.Generator) -> list[tuple[Laterality, LesionClass]]:
-    """One to three lesions in nearly every breast, all classes about as common; a class is a set of descriptors."""
-    weights = np.array(even_weights())
+def _rich(rng: np.random.Generator, population: Population) -> list[tuple[Laterality, LesionClass]]:
+    """One to three lesions in nearly every breast, by even weights; a class is a set of descriptors."""
+    weights = np.array(even_weights()) * [population.favour(c) for c in CLASSES]
     weights /= weights.sum()
     wanted = []
     for side in Laterality:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from zlib import crc32
 
 from amrg.birads import (
+    ASYMMETRIES,
     Density,
     Distribution,
     Finding,
@@ -48,7 +49,8 @@ class Population:
     """All settings that decide what is drawn. Weights need not add to one.
 
     `levels` weighs the exam's worst category 1 to 5; `rich` ignores it and gives nearly every breast one to three
-    lesions of any class. Contrast-to-noise of a lesion is drawn log-uniformly from its range and never below `floor`.
+    lesions of any class, all about as common. Contrast-to-noise of a lesion is drawn log-uniformly from its range and
+    never below `floor`.
     """
 
     levels: tuple[float, float, float, float, float] = (0.32, 0.18, 0.15, 0.235, 0.115)
@@ -65,7 +67,9 @@ class Population:
     # The fields below are in the key only where they differ from the default, so that older sets keep their key.
     name: str = field(default="", repr=False)
     devices: Devices = field(default=USUAL, repr=False)
-    calcifications: float = field(default=1.0, repr=False)  # how often for once, among lesions of one category
+    # How often for once: among lesions of one category, or among all in a rich population.
+    calcifications: float = field(default=1.0, repr=False)
+    asymmetries: float = field(default=1.0, repr=False)  # of every kind
 
     def __post_init__(self) -> None:
         """Refuse invalid settings, all in one error."""
@@ -85,7 +89,9 @@ class Population:
             low, high = getattr(self, name)
             yield name, (low, high), "a range above 0, the lower end first", 0 < low <= high
         yield "floor", self.floor, "0 or more", self.floor >= 0
-        yield "calcifications", self.calcifications, "more than 0", self.calcifications > 0
+        for name in ("calcifications", "asymmetries"):
+            factor: float = getattr(self, name)
+            yield name, factor, "more than 0", factor > 0
         yield "devices.curved", self.devices.curved, "a chance from 0 to 1", 0 <= self.devices.curved <= 1
         for name, (low, high) in self.devices.ranges().items():
             yield f"devices.{name}", (low, high), "a range of 0 or more, the lower end first", 0 <= low <= high
@@ -105,7 +111,9 @@ class Population:
 
     def favour(self, drawn: LesionClass) -> float:
         """What the weight of a class is multiplied by."""
-        return self.calcifications if drawn.finding.kind is Kind.CALCIFICATIONS else 1.0
+        if drawn.finding.kind is Kind.CALCIFICATIONS:
+            return self.calcifications
+        return self.asymmetries if drawn.finding.kind in ASYMMETRIES else 1.0
 
 
 SCREENING = Population()
@@ -114,25 +122,22 @@ FAINT_SCREENING, FAINT_RICH = (
     replace(p, mass_contrast=(2.0, 6.0), soft_contrast=(1.8, 4.5), floor=1.2) for p in (SCREENING, RICH)
 )
 """The same with lesions fainter than a reader can be expected to see: to train on, not to test on."""
-VARIED_SCREENING, VARIED_RICH = (
-    replace(
-        p,
-        compositions=(0.25, 0.25, 0.25, 0.25),
-        devices=Devices(
-            curved=0.8,
-            steepness=(1.5, 7.0),
-            middle=(0.33, 0.62),
-            gamma=(0.6, 1.6),
-            high=(0.55, 1.0),
-            blur_mm=(0.0, 0.5),
-            noise=(0.002, 0.03),
-            grain_mm=(0.0, 0.65),
-        ),
-        calcifications=1.5,
-    )
-    for p in (SCREENING, RICH)
+_VARIED_DEVICES = Devices(
+    curved=0.8,
+    steepness=(1.5, 7.0),
+    middle=(0.33, 0.62),
+    gamma=(0.6, 1.6),
+    high=(0.55, 1.0),
+    blur_mm=(0.0, 0.5),
+    noise=(0.002, 0.03),
+    grain_mm=(0.0, 0.65),
 )
+_ALL_DENSITIES = (0.25, 0.25, 0.25, 0.25)
+VARIED_SCREENING = replace(SCREENING, compositions=_ALL_DENSITIES, devices=_VARIED_DEVICES, calcifications=1.5)
+VARIED_RICH = replace(RICH, compositions=_ALL_DENSITIES, devices=_VARIED_DEVICES)
 """The same by the devices of many sites, soft and noisy ones too: to train on."""
+ASYMMETRIC, VARIED_ASYMMETRIC = (replace(p, asymmetries=8.0) for p in (RICH, VARIED_RICH))
+"""Rich ones of whose lesions a third are asymmetries, which are rare in the others: to train on."""
 SHIFTED = Population(
     levels=(0.2, 0.1, 0.1, 0.4, 0.2),
     compositions=(0.1, 0.2, 0.35, 0.35),

@@ -18,10 +18,12 @@ from amrg.core.values import Value
 from amrg.imaging import frame_breast
 from amrg.models.views import ViewEncoding, box_to_image, model_image
 from amrg.phantom import (
+    ASYMMETRIC,
     FAINT_RICH,
     FAINT_SCREENING,
     RICH,
     SCREENING,
+    VARIED_ASYMMETRIC,
     VARIED_RICH,
     VARIED_SCREENING,
     DrawnView,
@@ -39,6 +41,8 @@ POPULATIONS: dict[str, Population] = {
     "faint-rich": FAINT_RICH,
     "varied-screening": VARIED_SCREENING,
     "varied-rich": VARIED_RICH,
+    "asymmetric": ASYMMETRIC,
+    "varied-asymmetric": VARIED_ASYMMETRIC,
 }
 SHARD = 50  # exams per shard: the most that an interruption loses per process
 

@@ -8,8 +8,8 @@ import typer
 
 from amrg.cli.console import fail, note, say
 from amrg.cli.exits import Exit
-from amrg.cli.service import Config, ask_password, deliver, sessions_of, settings_of
-from amrg.cli.studies import print_identity, print_report
+from amrg.cli.service.shared import Config, ask_password, deliver, sessions_of, settings_of
+from amrg.cli.service.studies import print_identity, print_report
 
 
 def sign(

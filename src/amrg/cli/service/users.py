@@ -10,7 +10,7 @@ import typer
 from amrg.cli.completion import ROLES
 from amrg.cli.console import ResultTable, fail, note, out, print_json, say
 from amrg.cli.exits import Exit
-from amrg.cli.service import Config, actor, ask_password, new_sessions_of, sessions_of, settings_of
+from amrg.cli.service.shared import Config, actor, ask_password, new_sessions_of, sessions_of, settings_of
 
 app = typer.Typer(
     help="Accounts of the service: people who read and sign, administrators, programs.", no_args_is_help=True

@@ -26,8 +26,8 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
+from amrg.cli.models.train import refusing
 from amrg.cli.study_input import RayAddress
-from amrg.cli.train import refusing
 
 if TYPE_CHECKING:
     from amrg.experiments.sweep.config import SweepConfig

@@ -8,7 +8,7 @@ import typer
 
 from amrg.cli.console import fail, say
 from amrg.cli.exits import Exit
-from amrg.cli.service import Config, actor, sessions_of, settings_of
+from amrg.cli.service.shared import Config, actor, sessions_of, settings_of
 
 
 def pull(

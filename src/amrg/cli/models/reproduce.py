@@ -9,7 +9,7 @@ import typer
 
 from amrg.cli.console import ResultTable, bars, busy, fail, out, print_json, quieten, refuse_unwritable
 from amrg.cli.exits import Exit
-from amrg.cli.sweep import (
+from amrg.cli.models.sweep import (
     ALPHAS,
     RANKS,
     Alphas,
@@ -25,7 +25,7 @@ from amrg.cli.sweep import (
     resumable,
     split_list,
 )
-from amrg.cli.train import refusing
+from amrg.cli.models.train import refusing
 
 if TYPE_CHECKING:
     from amrg.experiments.reproduction.page import Reproduction

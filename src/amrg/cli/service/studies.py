@@ -8,7 +8,7 @@ import typer
 
 from amrg.cli.completion import STUDY_STATES
 from amrg.cli.console import ResultTable, out, print_json, say
-from amrg.cli.service import Config, actor, one_of, sessions_of, settings_of
+from amrg.cli.service.shared import Config, actor, one_of, sessions_of, settings_of
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import typer
 
 from amrg.cli.console import complain, fail, print_json, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
-from amrg.cli.service import Config, ask_password, sessions_of, settings_of
-from amrg.cli.studies import named_state
+from amrg.cli.service.shared import Config, ask_password, sessions_of, settings_of
+from amrg.cli.service.studies import named_state
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:

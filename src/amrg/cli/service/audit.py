@@ -10,7 +10,7 @@ import typer
 
 from amrg.cli.console import ResultTable, complain, fail, out, print_json, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
-from amrg.cli.service import Config, sessions_of, settings_of
+from amrg.cli.service.shared import Config, sessions_of, settings_of
 
 
 class AuditFormat(StrEnum):

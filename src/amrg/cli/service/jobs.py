@@ -10,7 +10,7 @@ import typer
 from amrg.cli.completion import JOB_KINDS, JOB_STATES
 from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
-from amrg.cli.service import Config, actor, one_of, sessions_of, settings_of
+from amrg.cli.service.shared import Config, actor, one_of, sessions_of, settings_of
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:

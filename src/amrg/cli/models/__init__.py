@@ -1,0 +1,1 @@
+"""The commands that tune, export and check models, a file a command."""

@@ -1,0 +1,1 @@
+"""The commands of the service, a file a command, and what they share."""
