@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing.dummy
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,12 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
             versions=3,
             drawn=(DrawnExams(population="rich", first_seed=10_000, exams=1),),
             varied=(DrawnExams(population="varied-rich", first_seed=20_000, exams=1),),
+            further_drawn=(DrawnExams(population="asymmetric", first_seed=120_000, exams=1),),
+            further_varied=(),
             small_size=128,
             small=TINY,
             full=TINY,
+            further=TINY,
             held_out=usable_films(films)[0].fold,
         ),
         language_exams=(build.LanguageExams(population="rich", first_seed=100_000, exams=1, share=0.7),),
@@ -62,9 +66,11 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
     written = ("recipe.json", "tokenizer.json", "operating-points.json", "phrases.json")
     for name in ("model.safetensors", "guard.safetensors", "tower.onnx", *written):
         assert len({(tmp_path / folder / name).read_bytes() for folder in folders}) == 1, name
-    towers = (load_file(tmp_path / "run" / stage / "checkpoint.safetensors") for stage in ("tower-small", "tower-full"))
-    small, full = (tower["model.heads.places.weight"] for tower in towers)
-    assert not torch.equal(small, full)  # each stage trained it
+    stages = ("tower-small", "tower-full", "tower-further")
+    small, full, further = (load_file(tmp_path / "run" / stage / "checkpoint.safetensors") for stage in stages)
+    for before, after in pairwise((small, full, further)):  # each stage trained it
+        assert not torch.equal(before["model.heads.places.weight"], after["model.heads.places.weight"])
+    assert torch.equal(full["averaged.backbone.stem.weight"], further["averaged.backbone.stem.weight"])
     assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == recipe
     model = Gemma3ForConditionalGeneration.from_pretrained(tmp_path / "first")
     assert isinstance(model.model.vision_tower, MammogramTower)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from amrg.benchmark.submissions import (
     outputs_of_texts,
     read_predictions,
 )
+from amrg.core.duplicates import duplicates
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import Scores
@@ -77,8 +77,7 @@ def _texts(name: str, given: Any) -> Mapping[str, Any]:
         return given
     if hasattr(given, "items") and not hasattr(given, "columns"):
         items = list(given.items())
-        twice = [key for key, count in Counter(key for key, _ in items).items() if count > 1]
-        if twice:
+        if twice := duplicates(key for key, _ in items):
             raise BenchmarkError(f"{name}: the key {twice[0]!r} is there more than once; expected one text a case")
         return {key: None if _is_missing(text) else text for key, text in items}
     raise BenchmarkError(

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.birads import Report
+from amrg.core.duplicates import duplicates
 from amrg.metrics.errors import BenchmarkError
 
 FORMATS = (
@@ -204,7 +205,7 @@ def _rows(path: Path) -> Iterator[Record]:
         header = [name.strip() for name in reader.fieldnames or []]
         if not {"id", "text"} <= set(header):
             raise BenchmarkError(f"{path.name} line 1: found {', '.join(header) or 'nothing'}; {_columns(header)}")
-        if twice := [name for name in header if header.count(name) > 1]:
+        if twice := duplicates(header):
             raise BenchmarkError(f"{path.name} line 1: the column {twice[0]} is there twice; expected each once")
         reader.fieldnames = header
         for row in reader:

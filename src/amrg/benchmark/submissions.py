@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, records_of_texts
 from amrg.benchmark.references import References
+from amrg.core.duplicates import duplicates
 from amrg.core.hashing import sha256_of_lines
 from amrg.core.plurals import counted
 from amrg.datasets.tables.cells import stated
@@ -76,8 +77,7 @@ def outputs_in_memory(predictions: Sequence[Prediction]) -> Outputs:
     """
     if not predictions:
         raise BenchmarkError("predictions: found none; expected at least one")
-    twice = [key for key, count in Counter(p.key for p in predictions).items() if count > 1]
-    if twice:
+    if twice := duplicates(prediction.key for prediction in predictions):
         raise BenchmarkError(f"predictions: duplicate key {twice[0]!r}; remove one")
     return _noticed([_scorable(prediction) for prediction in predictions])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,6 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from amrg import __version__
+from amrg.core.duplicates import duplicates
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_text
 from amrg.core.values import Value, first_complaint
@@ -192,12 +192,12 @@ class Dataset:
                 f"split {split.name}: made for {split.dataset} with hash {split.dataset_hash[:12]}, but "
                 f"{self.folder} contains {self.info.name} with hash {self.info.hash[:12]}; make the split again"
             )
-        counted = Counter(key for part in PARTS for key in split.keys(part))
-        if unknown := [key for key in counted if key not in self._places]:
+        keys = [key for part in PARTS for key in split.keys(part)]
+        if unknown := [key for key in dict.fromkeys(keys) if key not in self._places]:
             raise DatasetError(
                 f"split {split.name}: keys without a case in {self.folder}: {len(unknown)}, such as {unknown[0]!r}"
             )
-        if doubled := [key for key, times in counted.items() if times > 1]:
+        if doubled := duplicates(keys):
             raise DatasetError(f"split {split.name}: keys that occur twice: {len(doubled)}, such as {doubled[0]!r}")
 
     def ready_split(self, name: str, parts: Sequence[str]) -> Split:

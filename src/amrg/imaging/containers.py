@@ -7,11 +7,11 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from amrg.core.duplicates import duplicates
 from amrg.core.hashing import sha256_of_text
 from amrg.imaging.errors import ImagingError, short_reason
 from amrg.imaging.header import referenced_files
@@ -129,8 +129,7 @@ def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     if len(members) > MAX_FILES or sum(m.file_size for m in members) > MAX_BYTES:
         raise ImagingError(f"{name}: unpacks to over {MAX_FILES} files or 8 GiB; pack fewer studies in one zip")
-    names = Counter(member.filename for member in members)
-    if twice := [member for member, count in names.items() if count > 1]:
+    if twice := duplicates(member.filename for member in members):
         raise ImagingError(f"{name}: contains {twice[0]} twice, and one would replace the other; pack it again")
     for member in members:
         inside = PurePosixPath(member.filename.replace("\\", "/"))

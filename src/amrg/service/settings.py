@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from amrg.core.duplicates import duplicates
 from amrg.core.errors import AmrgError
 from amrg.core.values import Value, read_toml
 from amrg.delivery.fhir.profile import FhirProfile
@@ -245,8 +246,7 @@ class Settings(Value):
     @model_validator(mode="after")
     def _every_name_stands_once(self) -> Self:
         for kind, named in (("destination", self.destinations), ("source", self.sources)):
-            names = [one.name for one in named]
-            if twice := sorted({name for name in names if names.count(name) > 1}):
+            if twice := duplicates(one.name for one in named):
                 raise ValueError(f"two {kind}s are named {twice[0]}; give every {kind} a name of its own")
         return self
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from amrg.core.duplicates import duplicates
 from amrg.datasets.importer import DatasetError
 
 _LIKENESS = 0.83
@@ -37,7 +38,7 @@ class KnownColumns:
                 the table lacks: as a label it would be ignored.
         """
         names = [self.known(name) or name.strip() for name in header]
-        if doubled := [name for name in names if name and names.count(name) > 1]:
+        if doubled := duplicates(filter(None, names)):
             written = ", ".join(repr(h.strip()) for h, name in zip(header, names, strict=True) if name == doubled[0])
             raise DatasetError(f"{where}: the column {doubled[0]} occurs twice ({written}); expected once")
         hints = {name: meant for name in names if name and (meant := self._meant(name, names)) is not None}

@@ -12,6 +12,7 @@ from typing import Any
 
 from openpyxl import load_workbook
 
+from amrg.core.duplicates import duplicates
 from amrg.datasets.importer import DatasetError
 
 Numbered = tuple[int, dict[str, str]]
@@ -115,7 +116,7 @@ def check_columns(path: Path, found: Sequence[str], required: Sequence[str]) -> 
             f"{path.name}: missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
             f"found {', '.join(filter(None, found)) or 'none'}"
         )
-    if doubled := [name for name in required if list(found).count(name) > 1]:
+    if doubled := [name for name in duplicates(found) if name in required]:
         raise DatasetError(f"{path.name}: the column {doubled[0]} occurs twice; expected once")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from amrg.core.duplicates import duplicates
 from amrg.core.hashing import sha256_of_text
 from amrg.core.values import Value, flatten
 from amrg.models.checkpoint import NAME
@@ -149,7 +149,7 @@ class Sweep(Value):
     @model_validator(mode="after")
     def _consistent(self) -> Sweep:
         for what, values in (("backbone", [b.name for b in self.bases]), ("rank", self.ranks), ("seed", self.seeds)):
-            if doubled := [v for v, times in Counter(values).items() if times > 1]:
+            if doubled := duplicates(values):
                 raise ValueError(f"{what} {doubled[0]!r} is given twice; give each once (a backbone as NAME=FOLDER)")
         if self.recipe.revision is not None and len(self.bases) > 1:
             raise ValueError("the recipe names a revision, which is of one backbone; remove it, or sweep that one only")

@@ -7,7 +7,6 @@ that. Metrics that send reports to a model in the cloud are not run from here.
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from amrg.core.duplicates import duplicates
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import Family
 from amrg.metrics.metric import Array, Metric, mean_of, ratio
@@ -89,8 +89,7 @@ def _positions(keys: Any, pairs: Sequence[Pair], where: str) -> list[int]:
     unknown = [key for key in keys if key not in rows]
     if unknown:
         raise BenchmarkError(f"{where}: {unknown[0]!r} is the key of no case; expected those of the exported texts")
-    twice = [key for key, count in Counter(keys).items() if count > 1]
-    if twice:
+    if twice := duplicates(keys):
         raise BenchmarkError(
             f"{where}: {twice[0]!r} is in `keys` {keys.count(twice[0])} times; expected a value a case"
         )

@@ -28,6 +28,7 @@ from amrg.birads import (
 )
 from amrg.birads.renderer.phrasing import SIDE
 from amrg.birads.renderer.rendering import FACILITY_STYLES
+from amrg.core.duplicates import duplicates
 from amrg.core.values import Value, first_complaint
 from amrg.delivery.dicom.statement import display_name
 from amrg.service.signing.errors import BadEdit
@@ -72,8 +73,7 @@ def edited(version: ReportVersion, edit: Edit, status: Status) -> ReportVersion:
     except ValueError as error:
         raise BadEdit(f"decisions: {error}") from error
     facts = {name: getattr(edit, name) for name in _FACTS if name in edit.model_fields_set}
-    sides = [assessment.laterality for assessment in edit.assessments]
-    if twice := [side for side in dict.fromkeys(sides) if sides.count(side) > 1]:
+    if twice := duplicates(assessment.laterality for assessment in edit.assessments):
         whose = " and ".join("the whole study" if side is None else f"the {SIDE[side]} breast" for side in twice)
         raise BadEdit(f"assessments: several categories of {whose}; expected one")
     report = version.report.model_copy(

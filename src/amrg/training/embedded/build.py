@@ -54,7 +54,7 @@ log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
 PHRASE_STEPS = 120  # steps whose texts give the phrases that speed up drafting
 CORPUS_FROM, CORPUS_STEPS = 1_000_000, 200  # steps whose exams the tokenizer is trained on: none of training's
-STAGES = ("tower-small", "tower-full", "language-first", "language")
+STAGES = ("tower-small", "tower-full", "tower-further", "language-first", "language")
 
 
 class LanguageExams(DrawnExams):
@@ -159,7 +159,7 @@ def train_language(
     tokenizer, model = None, None
     for tower, schedule, name in (
         (towers.small, recipe.language_first, "language-first"),
-        (towers.full, recipe.language, "language"),
+        (towers.last, recipe.language, "language"),
     ):
         pools = language_pools(recipe, films, folder, tower, plan)
         make = ExamMaker(pools, schedule.seed, recipe.few_views if model is None else 0)

@@ -1,7 +1,7 @@
 """The embedded model's tower trained on real and drawn mammograms.
 
 Stages, each resumed where it was interrupted: draw phantoms and frame real views; train on small images; train on
-full-size ones.
+full-size ones; train further on other phantoms with the first layers fixed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transformers import AutoModel
 
 from amrg import __version__
 from amrg.core.values import Value
-from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
+from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTower, MammogramTowerConfig
 from amrg.models.views import Channels, Hanging, ViewEncoding
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import DrawnExams, draw_shards, load_shard
@@ -45,6 +45,7 @@ OPTIMISER: dict[str, Any] = {
 }
 SOURCES = ("cbis", "cesm", UNMARKED)
 CALIBRATION = 4  # batches that the folded norms are measured on
+FIXED = 2  # stages that the last round leaves as they are, the stem too: a third of a step's time
 
 
 class TowerRecipe(Value):
@@ -62,6 +63,16 @@ class TowerRecipe(Value):
         DrawnExams(population="varied-rich", first_seed=20_000, exams=600),
         DrawnExams(population="varied-screening", first_seed=520_000, exams=600),
     )
+    further_drawn: tuple[DrawnExams, ...] = (
+        DrawnExams(population="rich", first_seed=102_000, exams=350),
+        DrawnExams(population="screening", first_seed=602_000, exams=500),
+        DrawnExams(population="asymmetric", first_seed=120_000, exams=300),
+    )
+    further_varied: tuple[DrawnExams, ...] = (
+        DrawnExams(population="varied-rich", first_seed=112_000, exams=250),
+        DrawnExams(population="varied-screening", first_seed=613_000, exams=400),
+        DrawnExams(population="varied-asymmetric", first_seed=125_000, exams=200),
+    )
     film_share: float = 0.42
     digital_share: float = 0.10
     unmarked_share: float = 0.06  # digital views with an outcome and no marks; normal ones, most of all
@@ -70,13 +81,21 @@ class TowerRecipe(Value):
     small_size: int = 384
     small: Schedule = Schedule(steps=2600, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
     full: Schedule = Schedule(steps=5500, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
+    further: Schedule = Schedule(steps=3000, peak_learning_rate=3e-4, warmup_steps=100, seed=2, **OPTIMISER)
 
 
 class Towers(NamedTuple):
-    """The tower after each stage, with averaged weights."""
+    """The tower after the first stage and after the last, with averaged weights."""
 
     small: MammogramTower
-    full: MammogramTower
+    last: MammogramTower
+
+
+class RealViews(NamedTuple):
+    """Real views in all versions of the patients that are trained on, and as they are of those held out."""
+
+    trained: Sequence[FilmView]
+    measured: Sequence[FilmView]
 
 
 @dataclass(frozen=True)
@@ -89,20 +108,34 @@ class TowerData:
 
 def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> Towers:
     """All stages."""
-    data = tower_data(recipe, films, folder)
-    first = train_small(recipe, data, folder / "tower-small")
-    full = TowerBatches(data.pools, recipe.full, ENCODING.size)
-    run = StageRun(_copy(first), recipe.full, folder / "tower-full")
-    return Towers(first, _train(run, full, ENCODING.size, data.measured))
+    real = real_views(recipe, films, folder)
+    data = with_phantoms(recipe, real, (recipe.drawn, recipe.varied), folder)
+    small = train_small(recipe, data, folder / "tower-small")
+    full = _train_full(StageRun(_copy(small), recipe.full, folder / "tower-full"), data)
+    others = with_phantoms(recipe, real, (recipe.further_drawn, recipe.further_varied), folder)
+    further = _copy(full)
+    fix_first_layers(further.backbone)
+    return Towers(small, _train_full(StageRun(further, recipe.further, folder / "tower-further"), others))
 
 
 def tower_data(recipe: TowerRecipe, films: Path, folder: Path) -> TowerData:
-    """Framed real views and phantoms; what the folder lacks is made."""
+    """What the first stages are trained and measured on; what the folder lacks is made."""
+    return with_phantoms(recipe, real_views(recipe, films, folder), (recipe.drawn, recipe.varied), folder)
+
+
+def real_views(recipe: TowerRecipe, films: Path, folder: Path) -> RealViews:
+    """Framed real views."""
     versions = [film_views(films, folder / "views", v, ENCODING.size, recipe.held_out) for v in range(recipe.versions)]
-    measured = [v for v in versions[0] if v.film.fold == recipe.held_out]
     trained = [v for version in versions for v in version if v.film.fold != recipe.held_out]
-    drawn, varied = (_draw(parts, folder / "exams") for parts in (recipe.drawn, recipe.varied))
-    return TowerData(_pools(recipe, trained, drawn, varied), measured)
+    return RealViews(trained, [v for v in versions[0] if v.film.fold == recipe.held_out])
+
+
+def with_phantoms(
+    recipe: TowerRecipe, real: RealViews, exams: tuple[Sequence[DrawnExams], Sequence[DrawnExams]], folder: Path
+) -> TowerData:
+    """Real views next to phantoms, usual and varied ones."""
+    drawn, varied = (_draw(parts, folder / "exams") for parts in exams)
+    return TowerData(_pools(recipe, real.trained, drawn, varied), real.measured)
 
 
 def train_small(recipe: TowerRecipe, data: TowerData, folder: Path) -> MammogramTower:
@@ -114,6 +147,17 @@ def train_small(recipe: TowerRecipe, data: TowerData, folder: Path) -> Mammogram
     load_pretrained(tower.backbone, pretrained_weights(), images)
     fix_depthwise(tower.backbone)
     return _train(StageRun(tower, recipe.small, folder), small, recipe.small_size, data.measured)
+
+
+def _train_full(run: StageRun, data: TowerData) -> MammogramTower:
+    """A stage on full-size images."""
+    return _train(run, TowerBatches(data.pools, run.schedule, ENCODING.size), ENCODING.size, data.measured)
+
+
+def fix_first_layers(backbone: EfficientNetLite0) -> None:
+    """Leave the stem and the first stages, whose images are the largest, as they are."""
+    for part in (backbone.stem, *backbone.stages[:FIXED]):
+        part.requires_grad_(False)
 
 
 def _copy(tower: MammogramTower) -> MammogramTower:
