@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from amrg.training.tower.place_targets import IGNORE, PLACES, PlaceTargets, plac
 COMMON = frozenset({Kind.MASS, Kind.CALCIFICATIONS})
 WEIGHT_RARE, WEIGHT_BOX, WEIGHT_ATTRIBUTE, WEIGHT_COMPOSITION, WEIGHT_SUSPICION = 0.5, 0.5, 0.25, 0.5, 0.3
 NEIGHBOUR = 0.12  # of a stated density, the share of either neighbour: readers draw the lines in different places
+PARTS = ("places", "boxes", *ATTRIBUTES, "composition", "suspicion")
 LEAST_POSITIVE = 8.0  # cells: a batch with fewer does not count them for more
 
 
@@ -67,7 +69,7 @@ def _stack(targets: Sequence[PlaceTargets], name: str) -> Tensor:
 
 
 def tower_loss(tower: MammogramTower, batch: ViewBatch) -> tuple[Tensor, Mapping[str, float]]:
-    """The sum of all parts, and each of them; a part that no view of the batch has a target for is absent."""
+    """The sum of all parts, and each of them: NaN for a part that no view of the batch has a target for."""
     with cpu_autocast():
         found = tower.predict(batch.pixels)
     parts = {
@@ -77,7 +79,7 @@ def tower_loss(tower: MammogramTower, batch: ViewBatch) -> tuple[Tensor, Mapping
         **_whole(found, batch),
     }
     loss = torch.stack(list(parts.values())).sum()
-    return loss, {name: float(part.detach()) for name, part in parts.items()}
+    return loss, {name: float(parts[name].detach()) if name in parts else math.nan for name in PARTS}
 
 
 def _places(found: ViewMaps, batch: ViewBatch) -> Tensor:
