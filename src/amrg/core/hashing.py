@@ -19,8 +19,8 @@ def sha256_of_chunks(chunks: Iterable[bytes]) -> str:
 
 
 def sha256_of_text(*parts: str) -> str:
-    """SHA-256 of a text in UTF-8; several parts are joined by line feeds."""
-    return sha256_of_chunks(["\n".join(parts).encode()])
+    """SHA-256 of a text in UTF-8; several parts are joined by line feeds. A file name that is no UTF-8 is its bytes."""
+    return sha256_of_chunks(["\n".join(parts).encode(errors="surrogateescape")])
 
 
 def sha256_of_lines(lines: Iterable[str]) -> str:

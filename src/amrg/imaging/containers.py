@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -64,10 +64,11 @@ def walk_files(path: Path) -> Iterator[Path]:
 def _files_in(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
     """The files below a folder, those of linked folders too; a link that leads back to a folder `above` is not entered.
 
-    `above` has device and inode of the folders on the way here.
+    `above` has device and inode of the folders on the way here. Links to nothing and folders that cannot be listed are
+    among the files, so that they are named.
 
     Raises:
-        ImagingError: a folder cannot be listed.
+        ImagingError: the folder itself cannot be listed.
     """
     try:
         status = folder.stat()
@@ -77,9 +78,9 @@ def _files_in(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> 
         raise ImagingError(f"{folder.name}: the folder cannot be read ({short_reason(error)})") from error
     here = (status.st_dev, status.st_ino)
     for entry in () if here in above else listed:
-        if entry.is_dir():
+        if entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK):
             yield from _files_in(Path(entry.path), above | {here})
-        elif entry.is_file() and not _is_companion(Path(entry.path)):
+        elif (entry.is_file() or entry.is_dir() or entry.is_symlink()) and not _is_companion(Path(entry.path)):
             yield Path(entry.path)
 
 
@@ -140,10 +141,14 @@ def _refuse_hostile(name: str, archive: zipfile.ZipFile) -> None:
 
 
 def _dicomdir_files(path: Path) -> list[Path]:
-    """The files that a DICOMDIR lists (PS3.10 8.6) and that exist."""
-    found = []
-    for names in referenced_files(path):
-        file = path.parent.joinpath(*names)
-        if file.is_file() and path.parent.resolve() in file.resolve().parents:
-            found.append(file)
-    return sorted(found)
+    """The files that a DICOMDIR lists (PS3.10 8.6), those too that are not there; names in any case of letters."""
+    listed = (_in_any_case(path.parent, names) for names in referenced_files(path))
+    return sorted(file for file in listed if path.parent.resolve() in file.resolve().parents)
+
+
+def _in_any_case(folder: Path, names: Iterable[str]) -> Path:
+    """A file below a folder by its names, in the spelling on the disk where that differs in capitals alone."""
+    for name in names:
+        alike = (other for other in folder.iterdir() if other.name.upper() == name.upper()) if folder.is_dir() else ()
+        folder = folder / name if (folder / name).exists() else next(iter(alike), folder / name)
+    return folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,12 @@ import numpy as np
 
 from amrg.core.hashing import sha256_of_text
 from amrg.imaging.evidence.kinds import ImageKind
-from amrg.imaging.evidence.labels import after_label
+from amrg.imaging.evidence.labels import after_label, before_label
 from amrg.imaging.evidence.patients import OnePatient, Patient, doubt, one_patient
+from amrg.imaging.pixels.decoding import IMAGE_ENDINGS
 from amrg.imaging.study import Intent, Mammogram, Problem, SetAside, Study, WithoutView
 
-BY_FOLDER = "folder"
+BY_FOLDER, BY_NAME = "folder", "file name"
 _COUNTED = re.compile(r"[0-9]{0,2}")  # images of an exam that are numbered
 _LISTED = 4
 _KINDS = list(ImageKind)
@@ -143,7 +144,7 @@ def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, l
             *([whose.note] if whose.note else ()),
             *([several] if len(accessions) > 1 else ()),
             *([days] if len(dates) > 1 else ()),
-            *(_names_apart(group.read) if key.by == BY_FOLDER else ()),
+            *(_names_apart(group.read) if key.by in (BY_FOLDER, BY_NAME) else ()),
             *_view_notes(chosen),
             *_odd_notes(chosen, odd),
             *_same_instance([one.mammogram for one in group.read]),
@@ -209,6 +210,8 @@ def _same_instance(read: list[Mammogram]) -> Iterator[str]:
     """A line for every SOPInstanceUID that several files have although they are not copies of one another."""
     by_uid: dict[str, list[Mammogram]] = {}
     for m in read:
+        if m.source.suffix.lower() in IMAGE_ENDINGS:
+            continue  # which has none
         by_uid.setdefault(m.sop_instance_uid, []).append(m)
     for files in by_uid.values():
         if len(files) > 1 and not all(_is_copy(m, files[0]) for m in files[1:]):
@@ -248,15 +251,17 @@ def _view_notes(mammograms: Iterable[Mammogram]) -> Iterator[str]:
         yield f"{', '.join(names)}: {note}"
 
 
-def _names_apart(read: Iterable[ReadFile]) -> Iterator[str]:
+def _names_apart(read: Sequence[ReadFile]) -> Iterator[str]:
     """A line where the names of files in one folder may tell several women apart: `LCC_P01`, `LMLO_P02`."""
-    ends = sorted({after_label(one.mammogram.source.stem) for one in read})
-    if len(ends) > 1 and not all(_COUNTED.fullmatch(end) for end in ends):
-        listed = ", ".join(end or "nothing" for end in ends[:_LISTED]) + (", ..." if len(ends) > _LISTED else "")
-        yield (
-            f"The file names differ after side and view ({listed}): read as one exam of one woman; if they are not, "
-            "give each exam a folder of its own"
-        )
+    for where, part_of in (("before", before_label), ("after", after_label)):
+        parts = sorted({part_of(one.mammogram.source.stem) for one in read})
+        if len(parts) > 1 and not all(_COUNTED.fullmatch(part) for part in parts):
+            more = ", ..." if len(parts) > _LISTED else ""
+            listed = ", ".join(part or "nothing" for part in parts[:_LISTED])
+            yield (
+                f"The file names differ {where} side and view ({listed}{more}): read as one exam of one woman; if they "
+                "are not, give each exam a folder of its own"
+            )
 
 
 def _aside_notes(items: Iterable[SetAside]) -> Iterator[str]:

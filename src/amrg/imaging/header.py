@@ -34,6 +34,7 @@ MAX_INFLATED = 2**30  # bytes of a deflated data set
 MAX_ITEMS = 50_000  # items of one sequence that are read; a DICOMDIR has one a file
 _DEPTH = 6  # nested sequences
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
+_FOR_PROCESSING = frozenset(_STORAGE + kind for kind in ("1.1.1", "1.2.1"))  # digital X-ray and mammography
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 _ATTRIBUTES = """
@@ -123,6 +124,12 @@ class Header:
     def sequence(self, keyword: str) -> tuple[Header, ...]:
         """The items of a sequence; empty where it is absent."""
         return self.items.get(keyword, ())
+
+
+def is_for_processing(header: Header) -> bool:
+    """Whether an image is For Processing: by Presentation Intent Type (0008,0068), else by its SOP class."""
+    intent = header.term("PresentationIntentType")
+    return intent == "FOR PROCESSING" if intent else header.text("SOPClassUID") in _FOR_PROCESSING
 
 
 def number_in(text: str) -> float | None:

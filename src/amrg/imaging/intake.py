@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +15,14 @@ from amrg.imaging.evidence.kinds import classify, classify_name
 from amrg.imaging.evidence.labels import before_label, words_of_kind
 from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
 from amrg.imaging.evidence.rejection import rejected_instances
-from amrg.imaging.grouping import BY_FOLDER, FileGroup, ReadFile, StudyKey, group_studies, is_uid
+from amrg.imaging.grouping import BY_FOLDER, BY_NAME, FileGroup, ReadFile, StudyKey, group_studies, is_uid
 from amrg.imaging.header import Header, read_header
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS
 from amrg.imaging.reading import read_dicom, read_plain_image
 from amrg.imaging.study import Intake, Problem, SetAside
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"})
-_BY_UID, _BY_NAME = "StudyInstanceUID (0020,000D)", "file name"
+_BY_UID = "StudyInstanceUID (0020,000D)"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,25 @@ def _take_rejected(groups: dict[StudyKey, FileGroup], rejected: dict[str, str]) 
 def _read_file(file: Path) -> _FileRead:
     """One file as a mammogram with its study, or set aside, or what is wrong with it."""
     rejects: dict[str, str] = {}
+    if (why := _not_a_file(file)) is not None:
+        return _FileRead(_in_words(file), _Failed(f"{_in_words(file)}: {why}"))
     return _FileRead(file.name, _read_one(file, rejects), rejects)
+
+
+def _not_a_file(path: Path) -> str | None:
+    """Why nothing can be read at a path, before anything is read; None where it may be."""
+    if not str(path).isascii() and _in_words(path, whole=True) != str(path):
+        return "the name, or that of a folder above, is not in UTF-8; rename it"
+    if path.is_dir():
+        return f"the folder in {path.parent.name} cannot be listed; check its permissions"
+    if not path.exists():
+        return f"no such file in {path.parent.name}, although a link or DICOMDIR points to it; copy it whole"
+    return "the file is empty (0 bytes); copy it again" if path.stat().st_size == 0 else None
+
+
+def _in_words(path: Path, whole: bool = False) -> str:
+    """The name of a file, or its whole path, as it can be printed."""
+    return os.fsencode(path if whole else path.name).decode("utf-8", "replace")
 
 
 def _read_one(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
@@ -173,5 +192,5 @@ def study_key_by_name(file: Path) -> StudyKey:
     """What groups an image without a header: the part of its name before side and view, and its folder."""
     folder = lasting_folder(file)
     if before := before_label(file.stem):
-        return StudyKey(f"{folder}/{before}", _BY_NAME)
+        return StudyKey(f"{folder}/{before}", BY_NAME)
     return StudyKey(folder, BY_FOLDER)

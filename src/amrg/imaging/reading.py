@@ -14,16 +14,22 @@ from amrg.core.hashing import sha256_of_file
 from amrg.imaging.errors import ImagingError, named_errors
 from amrg.imaging.evidence.identity import EvidenceVerdict, Identity, identity, merge_identity
 from amrg.imaging.evidence.kinds import Classified, ImageKind
+from amrg.imaging.evidence.labels import sides_in, views_in
 from amrg.imaging.evidence.orientation import quarter_turns
 from amrg.imaging.evidence.patients import date_in
 from amrg.imaging.framing import find_breast
-from amrg.imaging.header import Header, read_header
-from amrg.imaging.image import PresentationImage
+from amrg.imaging.header import Header, is_for_processing, read_header
+from amrg.imaging.image import Mask, PresentationImage
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS, read_image
 from amrg.imaging.study import Intent, Mammogram, Study
 
 _SIDEWAYS = 0.1
 """Reached by 45 % of 780 real mammograms turned by a quarter, and by 0.3 % of them as they are."""
+_SMALLEST_CM, _LARGEST_CM = 1.0, 50.0  # of a side; detectors and films have up to 43 cm
+_CLEAR, _SLIGHT = 0.08, 0.02
+"""Bends of an outline (`_bend`) that settle where the chest wall is alone, and together with the half of the image that
+the breast is in. Of 800 real mammograms 785 have a clear one, and the half contradicts none of them. Behind a black
+strip of a fifth of the width no clear one changes, and the half changes in 51 of 240."""
 
 
 class Contradiction(ImagingError):
@@ -110,8 +116,7 @@ def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classi
     image, notes = read_image(path, path.stat().st_mtime_ns)
     hung = _hang(image, laterality, view, tuple(text.upper() for text in header.texts("PatientOrientation")))
     rows, columns = image.shape if hung.turned % 2 == 0 else image.shape[::-1]
-    pitch = spacing(header)
-    for_processing = header.term("PresentationIntentType") == Intent.FOR_PROCESSING
+    pitch, doubt = _believable(spacing(header), image.shape)
     damaged = tuple(f"{keyword} cannot be read: taken as absent" for keyword in header.damaged)
     return Mammogram(
         sop_instance_uid=uid,
@@ -121,14 +126,14 @@ def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classi
         rows=rows,
         columns=columns,
         source=path,
-        intent=Intent.FOR_PROCESSING if for_processing else Intent.FOR_PRESENTATION,
+        intent=Intent.FOR_PROCESSING if is_for_processing(header) else Intent.FOR_PRESENTATION,
         turned=hung.turned,
         flipped=hung.flipped,
         kind=kind.kind if kind else ImageKind.FULL_FIELD,
         implant={"YES": True, "NO": False}.get(header.term("BreastImplantPresent")),
         side_evidence=who.side,
         view_evidence=who.projection,
-        notes=(*header.notes, *who.notes, *(kind.notes if kind else ()), *notes, *damaged, *hung.notes),
+        notes=(*header.notes, *who.notes, *(kind.notes if kind else ()), *notes, *damaged, *doubt, *hung.notes),
     )
 
 
@@ -142,6 +147,15 @@ def _require_side_and_view(path: Path, who: Identity) -> tuple[Laterality, View]
     for what, found in (("side", who.side), ("view", who.projection)):
         if found.verdict is EvidenceVerdict.CONTRADICTORY:
             raise Contradiction(f"{path.name}: contradictory {what}: {found.line}; correct the file and send it again")
+    for what, known, named in (
+        ("side", who.laterality, sides_in(path.stem)),
+        ("view", who.view, views_in(path.stem)),
+    ):
+        if known is None and len(named) > 1:
+            several = " and ".join(sorted(named))
+            raise ImagingError(
+                f"{path.name}: the file name has more than one {what}, {several}; expected one{_name_hint(path)}"
+            )
     if who.laterality is None:
         raise ImagingError(
             f"{path.name}: no side in (0020,0062) ImageLaterality, (0020,0060) Laterality and the file name; "
@@ -171,6 +185,19 @@ def spacing(header: Header) -> tuple[float, float] | None:
         return _pair(header.numbers("PixelSpacing"))
     factor = header.number("EstimatedRadiographicMagnificationFactor") or 1.0
     return (pair[0] / factor, pair[1] / factor) if 0.01 < factor < 100 else pair
+
+
+def _believable(
+    pitch: tuple[float, float] | None, shape: tuple[int, int]
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """A pixel spacing that an image of a breast can have, and a note on one that it cannot have, which is not used."""
+    if pitch is None:
+        return None, ()
+    high, wide = (side * each / 10 for side, each in zip(shape, pitch, strict=True))
+    if max(high, wide) <= _LARGEST_CM and min(high, wide) >= _SMALLEST_CM:
+        return pitch, ()
+    stated = f"a pixel spacing of {pitch[0]:g} x {pitch[1]:g} mm makes the image {high:.1f} x {wide:.1f} cm"
+    return None, (f"{stated}, which no mammogram is: not used, sizes in mm are not known",)
 
 
 def _pair(numbers: tuple[float | None, ...]) -> tuple[float, float] | None:
@@ -226,5 +253,19 @@ def _place(image: PresentationImage, laterality: Laterality) -> _Place:
     mask, _ = find_breast(image, laterality)
     rows, columns = np.nonzero(mask)
     row, column = float(rows.mean()) / mask.shape[0], float(columns.mean()) / mask.shape[1]
-    at_wrong_edge = (column < 0.5) is (laterality is Laterality.RIGHT)
+    sign = -1 if laterality is Laterality.RIGHT else 1
+    bend, beyond = sign * _bend(mask), sign * (column - 0.5)
+    at_wrong_edge = bend < -_CLEAR or (bend < -_SLIGHT and beyond > 0)
     return _Place(row, abs(row - 0.5) - abs(column - 0.5), at_wrong_edge)
+
+
+def _bend(mask: Mask) -> float:
+    """How much more the right outline of a breast bends than the left one, as a share of the breast's width.
+
+    The chest wall is a straight edge, so it is at the left where this is positive, whatever lies beyond it.
+    """
+    inside = np.flatnonzero(mask.any(1))
+    ends = len(inside) // 20  # the outline closes there
+    part = mask[inside[ends : len(inside) - ends]]
+    left, right = part.argmax(1), part.shape[1] - part[:, ::-1].argmax(1)
+    return float((right.std() - left.std()) / max(1, right.max() - left.min()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from amrg.core.hashing import sha256_of_text
 from amrg.imaging.scanning import ScannedFile
 
-_TABLE = "CREATE TABLE files (path TEXT, study TEXT, date TEXT, task TEXT)"
+_TABLE = "CREATE TABLE files (path BLOB, study TEXT, date TEXT, task TEXT)"
 _INDICES = ("CREATE INDEX by_task ON files (task)", "CREATE INDEX by_study ON files (study)")
 
 
@@ -58,7 +59,7 @@ class StudyIndex:
             rows = self._database.execute("SELECT path, study FROM files WHERE task = ? ORDER BY path", [task])
             paths, studies = zip(*rows, strict=True)
             named = tuple(sorted(set(studies) - {""}))
-            yield StudyTask(sha256_of_text(task)[:32], tuple(map(Path, paths)), named)
+            yield StudyTask(sha256_of_text(task)[:32], tuple(Path(os.fsdecode(path)) for path in paths), named)
 
     def _join(self) -> None:
         """Make one task of all that share a study: its files may name their patient in several ways."""
@@ -72,7 +73,9 @@ class StudyIndex:
         return int(count)
 
 
-def _row(file: ScannedFile) -> tuple[str, str, str, str]:
+def _row(file: ScannedFile) -> tuple[bytes, str, str, str]:
     """A file's row: a task is a patient's files, or those of a study without PatientID, or a file without a header."""
-    task = f"patient {file.patient}" if file.patient else f"study {file.study}" if file.study else f"file {file.path}"
-    return str(file.path), file.study, file.date, task
+    path = os.fsencode(file.path)  # names in no UTF-8 too
+    alone = f"file {path.decode(errors='backslashreplace')}"
+    task = f"patient {file.patient}" if file.patient else f"study {file.study}" if file.study else alone
+    return path, file.study, file.date, task

@@ -28,11 +28,18 @@ _NO_SIDE = re.compile(r"(?<=[A-Z])[\s_-](?:RL|RM|RI|RS)(?![A-Z])")
 _LABEL_START = re.compile(
     rf"(?<![A-Z])(?:{_RIGHT}|{_LEFT})(?:[\s_-]*(?:{_PROJECTIONS}))?(?![A-Z])|(?<![A-Z])(?:{_PROJECTIONS})[RL]?T?(?![A-Z])"
 )
+_HEXADECIMAL = re.compile(r"(?<![A-Z0-9])[A-F0-9]{6,}(?![A-Z0-9])")  # an identifier, where digits and letters alternate
+_ALTERNATING = re.compile(r"[0-9][A-F]+[0-9]|[A-F][0-9]+[A-F]")
+
+
+def _capitals(text: str) -> str:
+    """Capitals, with `#` for identifiers in hexadecimal, which hold CC and FB by chance."""
+    return _HEXADECIMAL.sub(lambda m: "#" * len(m[0]) if _ALTERNATING.search(m[0]) else m[0], text.upper())
 
 
 def _spelled_short(text: str) -> str:
-    """Capitals, with projections that are written out as their labels."""
-    text = text.upper()
+    """Capitals without identifiers, with projections that are written out as their labels."""
+    text = _capitals(text)
     for pattern, label in _SPELLED:
         text = pattern.sub(label, text)
     return text
@@ -40,18 +47,26 @@ def _spelled_short(text: str) -> str:
 
 def side_in(text: str) -> Laterality | None:
     """The side that a free text names: `RCC`, `LEFT_MLO`, `CCRT`; None where it names none or both."""
+    found = sides_in(text)
+    return found.pop() if len(found) == 1 else None
+
+
+def sides_in(text: str) -> set[Laterality]:
+    """All sides that a free text names."""
     short = _NO_SIDE.sub("", _spelled_short(text))
-    found = {bool(m.group(1)) for m in _SIDE.finditer(short)}
-    found |= {m.group(1) == "R" for m in _SIDE_AFTER.finditer(short)}
-    if len(found) != 1:
-        return None
-    return Laterality.RIGHT if found.pop() else Laterality.LEFT
+    right = {bool(m.group(1)) for m in _SIDE.finditer(short)} | {m[1] == "R" for m in _SIDE_AFTER.finditer(short)}
+    return {Laterality.RIGHT if one else Laterality.LEFT for one in right}
 
 
 def view_in(text: str) -> View | None:
     """The view that a free text names; None where it names none or several."""
-    found = {m.group(1) for m in _VIEW.finditer(_spelled_short(text))}
-    return View(found.pop()) if len(found) == 1 else None
+    found = views_in(text)
+    return found.pop() if len(found) == 1 else None
+
+
+def views_in(text: str) -> set[View]:
+    """All views that a free text names."""
+    return {View(m.group(1)) for m in _VIEW.finditer(_spelled_short(text))}
 
 
 def words_of_kind(text: str) -> frozenset[str]:
@@ -62,12 +77,12 @@ def words_of_kind(text: str) -> frozenset[str]:
 
 def after_label(stem: str) -> str:
     """The part of a file's name after its side and view, in capitals, such as `P01` of `LCC_P01`."""
-    short = stem.upper()
+    short = _capitals(stem)
     ends = [found.end() for found in _LABEL_START.finditer(short)]
     return short[ends[-1] :].strip(" _-.()") if ends else ""
 
 
 def before_label(stem: str) -> str:
     """The part of a file's name before its side and view, such as `P0` of `P0_LEFT_CC`; empty where there is none."""
-    found = _LABEL_START.search(stem.upper())
+    found = _LABEL_START.search(_capitals(stem))
     return stem[: found.start()].strip(" _-.") if found else ""

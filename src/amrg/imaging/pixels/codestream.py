@@ -8,6 +8,8 @@ from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTr
 
 _J2K = {str(uid) for uid in JPEG2000TransferSyntaxes}
 _JPEG = {str(uid) for uid in (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)}
+_END = b"\xff\xd9"
+_TAIL = 64  # bytes: padding and the sequence delimiter come after the end of an image
 _NO_FRAME = {0xC4, 0xC8, 0xCC}  # DHT, JPG, DAC: in the range of the frame headers, but none
 
 
@@ -20,6 +22,14 @@ def codestream_size(encapsulated: bytes, syntax: str) -> tuple[int, int] | None:
     if syntax in _JPEG:
         return _jpeg_size(_first_fragment(encapsulated))
     return _j2k_size(_first_fragment(encapsulated)) if syntax in _J2K else None
+
+
+def has_end(encapsulated: bytes, syntax: str) -> bool:
+    """Whether encapsulated JPEG or JPEG-LS pixels end with the marker that every image ends with (ITU-T T.81 B.1.1.3).
+
+    Their decoders give what there is of an image cut short, without a word. True for other syntaxes.
+    """
+    return syntax not in _JPEG or _END in encapsulated[-_TAIL:]
 
 
 def _first_fragment(encapsulated: bytes) -> bytes:

@@ -17,7 +17,7 @@ from pydicom.uid import RLELossless, UncompressedTransferSyntaxes
 from amrg.imaging.errors import ImagingError, named_errors, short_reason, without_warnings
 from amrg.imaging.header import Header, read_header, read_pixel_element, syntax_name
 from amrg.imaging.image import PresentationImage, StoredValues
-from amrg.imaging.pixels.codestream import codestream_size
+from amrg.imaging.pixels.codestream import codestream_size, has_end
 from amrg.imaging.pixels.outside import outside_image
 from amrg.imaging.pixels.presentation import presentation, upright_polarity
 from amrg.imaging.pixels.rle import decode_rle
@@ -28,6 +28,9 @@ MAX_PIXELS = 2**27  # 134 million; a film of 24 x 30 cm at 0.025 mm has 115 mill
 MIN_SIDE = 64
 _UNCOMPRESSED = {str(uid) for uid in UncompressedTransferSyntaxes}
 _COLOUR_BITS = 8  # a channel, that Pillow reads
+_FEW_PIXELS, _FEWEST_PIXELS = 0.02, 0.001  # shares: labels burnt in; what interpolation made brighter
+_OVERSHOOT = 1.02  # of full scale: interpolation goes so far beyond it
+_WHITE_IS_ZERO = 0  # TIFF 6.0, PhotometricInterpretation (262)
 _GREY_MODES = frozenset({"L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 Values = npt.NDArray[np.float32]
 
@@ -95,11 +98,23 @@ def _dicom(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
     refuse_absurd(path.name, rows, columns)
     element, keyword, syntax = read_pixel_element(path)
     if element is None or not element.value:
-        raise ImagingError(f"{path.name}: no (7FE0,0010) Pixel Data; expected an image, found a header only")
+        raise ImagingError(
+            f"{path.name}: no whole (7FE0,0010) Pixel Data; expected an image, found a header only or a file cut short"
+        )
+    if header.term("PhotometricInterpretation") == "PALETTE COLOR":
+        raise ImagingError(
+            f"{path.name}: (0028,0004) Photometric Interpretation is PALETTE COLOR; expected MONOCHROME1 or "
+            "MONOCHROME2, as a mammogram has"
+        )
     if keyword != "PixelData":
         raise ImagingError(f"{path.name}: pixels are in {keyword}; expected integers in (7FE0,0010) Pixel Data")
     try:
         _refuse_another_size(path.name, element, syntax, (rows, columns))
+        if not has_end(element.value, syntax):
+            raise ImagingError(
+                f"{path.name}: the compressed image in (7FE0,0010) Pixel Data has no end; the file is truncated or "
+                "damaged: send it again"
+            )
         stored = _decode(_pixel_dataset(header, element, syntax))
         if stored.ndim == 3:  # colour secondary captures of grey films
             stored = stored.mean(-1)
@@ -165,6 +180,7 @@ def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         with Image.open(path) as image:
             refuse_absurd(path.name, image.height, image.width)
             notes = _plain_notes(image)
+            low_is_white = image.getexif().get(ExifTags.Base.PhotometricInterpretation) == _WHITE_IS_ZERO
             raw = np.asarray(ImageOps.exif_transpose(_grey(path, image)))
     except ImagingError:
         raise
@@ -181,12 +197,46 @@ def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
     if raw.dtype.kind in "if" and raw.min() < 0:
         raw = _from_zero(raw)
         notes.append("values below 0: the range is moved up to begin at 0")
+    if low_is_white and raw.dtype != np.uint8:  # which Pillow turns over of 8 bits alone
+        raw = raw.max() - raw
     stored = StoredValues.of(raw)
     values = stored.levels.astype(np.float32)
-    top = 255.0 if raw.dtype == np.uint8 else float(2 ** int(np.ceil(np.log2(max(2.0, float(values.max()) + 1)))) - 1)
+    top = 255.0 if raw.dtype == np.uint8 else _white(stored, notes)
     displayed = np.clip(values / np.float32(top), 0, 1)
     image = upright_polarity(stored, displayed, outside_image(stored, Header(), notes).hidden, notes)
     return image, tuple(notes)
+
+
+def _white(stored: StoredValues, notes: list[str]) -> float:
+    """The value displayed white: the greatest of as few bits as hold the values, without a few far above all others.
+
+    A dead pixel or a label burnt in at 65,535 would else display data of 12 bits black.
+    """
+    values, counts = _counted(stored.pixels)
+    shares = counts[::-1].cumsum()[::-1] / stored.pixels.size  # of the pixels at a value or above
+    far = (values[1:] > 2 * values[:-1] + 1) & (values[:-1] >= 255) & (shares[1:] <= _FEW_PIXELS)
+    usual = float(values[:-1][far][0] if far.any() else values[-1])
+    white = _full_scale(usual)
+    half = (white - 1) / 2
+    if half < usual <= _OVERSHOOT * half and shares[np.searchsorted(values, half, "right")] <= _FEWEST_PIXELS:
+        white = half
+    if values[-1] > white:
+        notes.append(f"values above {white:g}, up to {values[-1]:g}, are displayed white")
+    return white
+
+
+def _counted(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """The values of an image in order, and how many pixels have each."""
+    if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > 2:  # bytes; sorting takes ten times as long
+        return np.unique(pixels, return_counts=True)
+    counts = np.bincount(pixels.ravel())
+    values = np.flatnonzero(counts)
+    return values, counts[values]
+
+
+def _full_scale(value: float) -> float:
+    """The greatest value of as few bits as hold a value."""
+    return float(2 ** int(np.ceil(np.log2(max(2.0, value + 1)))) - 1)
 
 
 def _from_zero(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -194,7 +244,7 @@ def _from_zero(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     least = float(values.min())
     if values.dtype.kind == "f":
         return np.asarray((values - np.float32(least)) / np.float32(max(float(values.max()) - least, 1e-6)))
-    return np.asarray(values.astype(np.int32) + 2 ** int(np.ceil(np.log2(-least))))
+    return np.asarray(values.astype(np.int64) + 2 ** int(np.ceil(np.log2(-least))))
 
 
 def _grey(path: Path, image: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from amrg.imaging.header import Header
+from amrg.imaging.header import Header, is_for_processing
 from amrg.imaging.image import StoredValues
 
 Mask = npt.NDArray[np.bool_]
@@ -53,6 +53,11 @@ def is_inverse(header: Header) -> bool:
     return monochrome1 or header.term("PresentationLUTShape") == "INVERSE"
 
 
+def _low_is_white(header: Header) -> bool:
+    """Whether low stored values are displayed white: as `is_inverse`, or where rescaling turns them over, not both."""
+    return is_inverse(header) is not ((header.number("RescaleSlope") or 1.0) < 0)
+
+
 def _padding(values: StoredValues, header: Header, notes: list[str]) -> Mask | None:
     """Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121), both included (PS3.3 C.7.5.1.1.2)."""
     stored = values.pixels
@@ -67,7 +72,7 @@ def _padding(values: StoredValues, header: Header, notes: list[str]) -> Mask | N
     if len(left) < len(levels) / 2:
         notes.append(f"pixel padding {low} to {high} would hide most of the image: ignored")
         return None
-    if low > values.ends[0] or high >= values.ends[1] or is_inverse(header):
+    if low > values.ends[0] or high >= values.ends[1] or _low_is_white(header):
         mask = _large_patches(mask)
         if not mask.any():
             return None
@@ -156,9 +161,9 @@ def _frame_depths(values: StoredValues, header: Header) -> Depths:
     What is displayed white of a For Processing image is the least exposure.
     """
     stored, (low, high) = values.pixels, values.ends
-    exposure = header.term("PresentationIntentType") == "FOR PROCESSING"
+    exposure = is_for_processing(header)
     sign = header.number("PixelIntensityRelationshipSign")
-    white = low if (sign != -1 if exposure else is_inverse(header)) else high
+    white = low if (sign != -1 if exposure else _low_is_white(header)) else high
     depths = _border(stored, white, 0.02 * (high - low))
     return (0, 0, 0, 0) if high <= low or max(depths) > _MAX_FRAME * min(stored.shape) else depths
 

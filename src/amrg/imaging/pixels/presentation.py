@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from amrg.imaging.header import Header
+from amrg.imaging.header import Header, is_for_processing
 from amrg.imaging.image import PresentationImage, StoredValues
 from amrg.imaging.pixels.outside import is_inverse, outside_image
 from amrg.imaging.pixels.polarity import NEGATIVE, is_negative
@@ -41,7 +41,7 @@ def presentation(pixels: npt.NDArray[Any], header: Header) -> tuple[Presentation
     outside = outside_image(stored, header, notes)
     values = _modality(stored.levels, header, notes)
     sample = _sample(stored.displayed_as(values), outside.uncounted)
-    if header.term("PresentationIntentType") == "FOR PROCESSING":
+    if is_for_processing(header):
         displayed = _develop(values, sample, header, notes)
     else:
         displayed = _display(values, sample, header, notes)
