@@ -24,8 +24,8 @@ def sha256_of_text(*parts: str) -> str:
 
 
 def sha256_of_lines(lines: Iterable[str]) -> str:
-    """SHA-256 of lines in UTF-8, a line feed after each."""
-    return sha256_of_chunks(line.encode() + b"\n" for line in lines)
+    """SHA-256 of lines in UTF-8, a line feed after each; file names as in `sha256_of_text`."""
+    return sha256_of_chunks(line.encode(errors="surrogateescape") + b"\n" for line in lines)
 
 
 def sha256_of_file(path: Path) -> str:
