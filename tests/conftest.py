@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,10 @@ ONEDNN_ISA = {"default": "SSE41", "avx2": "AVX2"}
 if (isa := ONEDNN_ISA.get(os.environ.get("ATEN_CPU_CAPABILITY", ""))) is not None:
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", isa)
 
+
+# An activated environment has programs named as DCMTK's are (pynetdicom's `storescu`): partners are DCMTK's.
+_OWN = str(Path(sys.executable).parent)
+os.environ["PATH"] = os.pathsep.join([*(p for p in os.environ["PATH"].split(os.pathsep) if p != _OWN), _OWN])
 
 RAY_STORE = 80 * 2**20  # bytes of a node's object store
 

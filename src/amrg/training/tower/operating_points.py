@@ -23,7 +23,7 @@ from amrg.training.tower.reading import read_batches
 
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box
 LEAST = 5  # lesions of a kind, of which a threshold can be chosen
-EARLIER = 0.4
+EARLIER = 0.8
 """Logits that a mass on a held-out film has to be more certain for than one half before the language model names it: it
 is trained on tokens of films that the tower knows (lab notes)."""
 RECALL = 1.5  # how much a finding missed weighs against one invented: the beta of F
