@@ -121,13 +121,13 @@ def _read_file(file: Path) -> _FileRead:
     """One file as a mammogram with its study, or set aside, or what is wrong with it."""
     rejects: dict[str, str] = {}
     if (why := _not_a_file(file)) is not None:
-        return _FileRead(_in_words(file), _Failed(f"{_in_words(file)}: {why}"))
+        return _FileRead(_printable(file.name), _Failed(f"{_printable(file.name)}: {why}"))
     return _FileRead(file.name, _read_one(file, rejects), rejects)
 
 
 def _not_a_file(path: Path) -> str | None:
     """Why nothing can be read at a path, before anything is read; None where it may be."""
-    if not str(path).isascii() and _in_words(path, whole=True) != str(path):
+    if _printable(str(path)) != str(path):
         return "the name, or that of a folder above, is not in UTF-8; rename it"
     if path.is_dir():
         return f"the folder in {path.parent.name} cannot be listed; check its permissions"
@@ -136,9 +136,9 @@ def _not_a_file(path: Path) -> str | None:
     return "the file is empty (0 bytes); copy it again" if path.stat().st_size == 0 else None
 
 
-def _in_words(path: Path, whole: bool = False) -> str:
-    """The name of a file, or its whole path, as it can be printed."""
-    return os.fsencode(path if whole else path.name).decode("utf-8", "replace")
+def _printable(name: str) -> str:
+    """A name of a file as it can be printed, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _read_one(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
