@@ -107,6 +107,7 @@ def test_for_processing_is_known_by_the_class_too(tmp_path: Path) -> None:
     ("stem", "side", "view"),
     [
         ("22678622_61be534bc66502fb_MG_L_CC_ANON", Laterality.LEFT, View.CC),
+        ("20586986_6c613a14b80a8591_MG_L_ML_ANON", Laterality.LEFT, View.MLO),  # as INbreast's table calls it
         ("1e3fb2508c0e1b1793a5af6458ee27f0", None, None),
         ("d8125cc508c0e1b1793a5af6458ee27f", None, None),
         ("R_1a2fb3d4", Laterality.RIGHT, None),

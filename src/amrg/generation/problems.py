@@ -13,8 +13,8 @@ from amrg.birads.draft import describe_finding
 from amrg.imaging import FramedBreast
 
 _OTHER_EXAMINATIONS = frozenset([Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY])
-_OF_DRAFT = frozenset(["place-against-box", "breast-removed"])
-"""Rules on what the draft adds to the model's report: boxes, and a mastectomy."""
+_OF_DRAFT = frozenset(["place-against-box", "quadrant-against-view", "breast-removed"])
+"""Rules on what the draft adds to the model's report: boxes, the views that they are on, and a mastectomy."""
 _BY_LIST = frozenset(["composition-against-narrative", "category-against-narrative"])
 """Rules that the differences between a list and its narrative state in more detail."""
 _ITEM = re.compile(r"(findings|assessments)\[(\d+)\]")
@@ -34,12 +34,10 @@ def find_problems(
     for other in answer.parsed.other_categories:
         if other.standing in _OTHER_EXAMINATIONS:
             yield f"Not from these images: category {other.category}, {other.standing}."
-    for violation in check(answer.report, views, has_prior):
-        if answer.listed is None or violation.rule not in _BY_LIST:
-            yield f"Inconsistent, {_subject(answer.report, violation)}: {violation.message}."
-    for violation in check(drafted, views):
-        if violation.rule in _OF_DRAFT:
-            yield f"Inconsistent, {_subject(drafted, violation)}: {violation.message}."
+    all_own = check(answer.report, views, has_prior)
+    own = [violation for violation in all_own if answer.listed is None or violation.rule not in _BY_LIST]
+    added = [violation for violation in check(drafted, views) if violation.rule in _OF_DRAFT]
+    yield from dict.fromkeys([*_lines(answer.report, own), *_lines(drafted, added)])
     if answer.report.worst is None:
         yield "No BI-RADS category: the model named none."
 
@@ -70,6 +68,12 @@ def _problems_of_list(answer: Answer) -> Iterator[str]:
         yield "Incomplete: the model wrote no narrative after its findings list."
     for difference in answer.differences:
         yield f"Findings list and narrative differ, the list counts: {difference}."
+
+
+def _lines(report: Report, violations: Sequence[Violation]) -> Iterator[str]:
+    """A line for every rule that a report breaks."""
+    for violation in violations:
+        yield f"Inconsistent, {_subject(report, violation)}: {violation.message}."
 
 
 def _subject(report: Report, violation: Violation) -> str:

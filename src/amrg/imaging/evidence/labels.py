@@ -22,6 +22,7 @@ _SPELLED = (
     (re.compile(r"LATERO[\s_-]*MEDIAL[\s_-]*OBLIQUE"), "LMO"),
     (re.compile(r"MEDIO[\s_-]*LATERAL"), "ML"),
     (re.compile(r"LATERO[\s_-]*MEDIAL"), "LM"),
+    (re.compile(r"(?<=MG_[LR]_)ML(?=_ANON)"), "MLO"),  # INbreast's names, whose table calls these views MLO
 )
 # Words that hold an R or L of their own: the muscle and rolled views name no side.
 _NO_SIDE = re.compile(r"(?<=[A-Z])[\s_-](?:RL|RM|RI|RS)(?![A-Z])")
