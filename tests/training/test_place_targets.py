@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
 from amrg.training.tower.labelled_views import LISTED, SURE, PlacedLesion
-from amrg.training.tower.place_targets import IGNORE, LESION, MALIGNANT, place_targets
+from amrg.training.tower.place_targets import IGNORE, LESION, MALIGNANT, TYPICAL, place_targets
 
 MASS = 2 + KINDS.index(Kind.MASS)
 CALCIUM = 2 + KINDS.index(Kind.CALCIFICATIONS)
@@ -25,6 +26,8 @@ def test_every_lesion_in_the_view_has_a_cell_and_its_box_is_exact(left: float, t
     rows, columns = np.nonzero(made.places[MASS])
     assert len(rows)
     assert (made.places[LESION] == made.places[MASS]).all()
+    assert made.shares.sum() == pytest.approx(1)
+    assert made.weights[MASS, rows, columns].sum() == pytest.approx((TYPICAL * len(rows)) ** 0.5)
     edges = made.boxes[:, rows, columns]
     np.testing.assert_allclose((columns + 0.5 - edges[0]) * 8, left, atol=1e-3)
     np.testing.assert_allclose((rows + 0.5 + edges[3]) * 8, top + h, atol=1e-3)

@@ -22,7 +22,7 @@ COMMON = frozenset({Kind.MASS, Kind.CALCIFICATIONS})
 WEIGHT_RARE, WEIGHT_BOX, WEIGHT_ATTRIBUTE, WEIGHT_COMPOSITION, WEIGHT_SUSPICION = 0.5, 0.5, 0.25, 0.5, 0.3
 NEIGHBOUR = 0.12  # of a stated density, the share of either neighbour: readers draw the lines in different places
 PARTS = ("places", "boxes", *ATTRIBUTES, "composition", "suspicion")
-LEAST_POSITIVE = 8.0  # cells: a batch with fewer does not count them for more
+LEAST_POSITIVE = 8.0  # cells that count 1: a batch with fewer does not count them for more
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class ViewBatch:
     weights: Tensor
     attributes: dict[str, Tensor]
     boxes: Tensor
+    shares: Tensor
     composition: Tensor
     suspicion: Tensor
 
@@ -48,6 +49,7 @@ def collate_views(views: Sequence[LabelledView]) -> ViewBatch:
         _stack(targets, "weights"),
         {name: torch.from_numpy(np.stack([t.attributes[name] for t in targets])) for name in ATTRIBUTES},
         _stack(targets, "boxes"),
+        _stack(targets, "shares"),
         torch.tensor([composition_target(v) for v in views]),
         torch.tensor([float("nan") if v.suspicion is None else v.suspicion for v in views]),
     )
@@ -98,7 +100,7 @@ def _places(found: ViewMaps, batch: ViewBatch) -> Tensor:
 
 
 def _boxes(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
-    """One less the overlap of box and target, on the cells of lesions."""
+    """One less the overlap of box and target, in the mean of every lesion's cells."""
     assert found.boxes is not None
     here = ~batch.boxes[:, 0].isnan()
     if not here.any():
@@ -108,19 +110,26 @@ def _boxes(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
     shared = torch.minimum(predicted, target)
     inner = (shared[:, 0] + shared[:, 2]) * (shared[:, 1] + shared[:, 3])
     areas = [(edges[:, 0] + edges[:, 2]) * (edges[:, 1] + edges[:, 3]) for edges in (predicted, target)]
-    return {"boxes": WEIGHT_BOX * (1 - inner / (areas[0] + areas[1] - inner).clamp(min=1e-4)).mean()}
+    apart = 1 - inner / (areas[0] + areas[1] - inner).clamp(min=1e-4)
+    return {"boxes": WEIGHT_BOX * _mean(apart, batch.shares[here])}
 
 
 def _attributes(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
-    """Cross-entropy of every descriptor on the cells where it is known."""
+    """Cross-entropy of every descriptor where it is known, in the mean of every lesion's cells."""
     assert found.attributes is not None
     parts = {}
     for name, logits in found.attributes.items():
         known = batch.attributes[name] != IGNORE
         if known.any():
             values = logits.float().permute(0, 2, 3, 1)[known]
-            parts[name] = WEIGHT_ATTRIBUTE * functional.cross_entropy(values, batch.attributes[name][known])
+            loss = functional.cross_entropy(values, batch.attributes[name][known], reduction="none")
+            parts[name] = WEIGHT_ATTRIBUTE * _mean(loss, batch.shares[known])
     return parts
+
+
+def _mean(values: Tensor, shares: Tensor) -> Tensor:
+    """The mean over lesions, whatever their sizes, of what their cells have."""
+    return (values * shares).sum() / shares.sum()
 
 
 def _whole(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:
