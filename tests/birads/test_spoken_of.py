@@ -129,6 +129,10 @@ def test_a_category_after_its_words_is_read(text: str, expected: list[str]) -> N
         ("Heterogeneously dense. No mass. BI-RADS 1.", "c"),
         ("UNILATERAL RIGHT MAMMOGRAM. Extremely dense. BI-RADS 1.", "d"),
         ("Mass in the left breast. Extremely dense mass. BI-RADS 4.", None),
+        ("Density B/C. BI-RADS 1.", None),
+        ("Heterogeneously dense (ACR C-D).", "c"),  # the words state it, the letters are two
+        ("BREAST COMPOSITION: b to c.", None),
+        ("ACR type C-BIRADS 2.", "c"),
     ],
 )
 def test_a_sentence_of_composition_alone_is_composition(text: str, letter: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Breast composition as a share of glandular tissue: `50-75 % glandular`, the quarters of the 4th edition."""
+"""Breast composition as a share of glandular tissue, `50-75 % glandular`, and letters that state none: `B/C`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _BELOW = ("<", "less than", "under", "below", "up to")
 _ABOVE = (">", "more than", "greater than", "over", "above", "exceeding")
 _QUARTERS = {25: Composition.A, 50: Composition.B, 75: Composition.C, 100: Composition.D}
 _TISSUE = frozenset(["glandular", "fibroglandular", "parenchyma", "parenchymal", "dense", "density", "fibro"])
+_TWO_LETTERS = re.compile(r"\b([a-d])(?: ?[/-] ?| to | or )(?!\1)[a-d]\b", re.IGNORECASE)
+_WIDEST = 5  # characters from one letter to the next
 _LONGEST = 12  # characters of `greater than`
 _NEAR = 5
 
@@ -38,6 +40,13 @@ def read_share(tokens: Tokens, i: int, last: int, of_composition: bool) -> tuple
     while end < last and tokens.starts[end] < found.end():
         end += 1
     return (quarter, end) if of_composition or _TISSUE & set(tokens.words[end : min(end + _NEAR, last)]) else None
+
+
+def is_one_of_two(tokens: Tokens, i: int) -> bool:
+    """Whether the letter at token `i` is one of two, `B/C` or `b to c`, so that neither is stated."""
+    start, end = tokens.starts[i], tokens.ends[i]
+    near = _TWO_LETTERS.finditer(tokens.text, max(0, start - _WIDEST), end + _WIDEST)
+    return any(found.start() <= start and end <= found.end() for found in near)
 
 
 def _open_quarter(limit: int, before: str) -> Composition | None:

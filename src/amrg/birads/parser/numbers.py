@@ -7,7 +7,7 @@ from typing import Any
 
 from amrg.birads.categories.sites import Sites
 from amrg.birads.lexicon import Category, Composition, Edition
-from amrg.birads.parser.densities import read_share
+from amrg.birads.parser.densities import is_one_of_two, read_share
 from amrg.birads.structure.sections import Piece
 from amrg.birads.text.dates import MONTHS, SHORT_MONTHS, read_date
 from amrg.birads.text.figures import LIST, SIDES, is_arrow, read_density, read_figure
@@ -150,6 +150,8 @@ class NumberReader:
         if word == "a" and self._word(j + 1).isalpha() and not leads_acr:
             return None
         if self._word(j + 1) in _NOUNS or (words[i] == "parenchyma" and not leads_acr):
+            return None
+        if is_one_of_two(self._tokens, j):
             return None
         return NumberMention(Concept.LETTER, Composition(word), j + 1)
 

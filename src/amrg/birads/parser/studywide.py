@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from amrg.birads.categories.standing import is_conditional
 from amrg.birads.lexicon import Composition, Laterality, Recommendation
+from amrg.birads.parser.densities import is_one_of_two
 from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.report import Assessment, Comparison
 from amrg.birads.structure.sections import Piece
@@ -128,7 +129,7 @@ class StudyReader:
                 self._letter = True
                 self.values["composition"] = (tuple(Composition)[grade[0] - 1], *self._span(i, grade[1]))
                 return
-            if words[i] not in ("a", "b", "c", "d"):
+            if words[i] not in ("a", "b", "c", "d") or is_one_of_two(self._tokens, i):
                 continue
             capital = self._tokens.text[self._tokens.starts[i]].isupper()
             follows = words[i + 1] if i + 1 < piece.last else ""
