@@ -17,7 +17,7 @@ from PIL import Image
 
 from amrg.imaging import ImagingError, read_mammogram, read_studies
 from amrg.imaging.pixels.decoding import presentation_values
-from tests.imaging.changed import Change, breast, change, put_raw, read_changed, write_exam
+from tests.imaging.changed import breast, change, put_raw, read_changed, write_exam
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 FILES = 500
@@ -44,26 +44,25 @@ def test_the_files_that_are_damaged_are_good_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "how",
+    ("keyword", "vr", "value"),
     [
-        put_raw("SeriesDescription", "ZZ", b"R CC"),
-        put_raw("PixelSpacing", "DS", b"0.4\\"),
-        put_raw("PixelSpacing", "DS", b"\xff\xfe\x00"),
-        put_raw("PatientName", "PN", b"\x1b$B\xff\xff"),
-        put_raw("SpecificCharacterSet", "CS", b"NO SUCH SET "),
-        put_raw("StudyDate", "DA", b"yesterday "),
-        put_raw("NumberOfFrames", "IS", b"one "),
-        put_raw("EstimatedRadiographicMagnificationFactor", "DS", b"x.y "),
-        put_raw("PixelPaddingValue", "US", b"\x00"),
-        put_raw("RescaleSlope", "DS", b"inf "),
-        put_raw("VOILUTSequence", "SQ", b"\xfe\xff\x00\xe0\xff\xff\xff\x7f"),
-        put_raw("ViewCodeSequence", "SQ", b"no items here "),
-        put_raw("SharedFunctionalGroupsSequence", "SQ", b"\xfe\xff\x00\xe0\x04\x00\x00\x00abcd"),
+        ("SeriesDescription", "ZZ", b"R CC"),
+        ("PixelSpacing", "DS", b"0.4\\"),
+        ("PixelSpacing", "DS", b"\xff\xfe\x00"),
+        ("PatientName", "PN", b"\x1b$B\xff\xff"),
+        ("SpecificCharacterSet", "CS", b"NO SUCH SET "),
+        ("StudyDate", "DA", b"yesterday "),
+        ("NumberOfFrames", "IS", b"one "),
+        ("EstimatedRadiographicMagnificationFactor", "DS", b"x.y "),
+        ("PixelPaddingValue", "US", b"\x00"),
+        ("RescaleSlope", "DS", b"inf "),
+        ("VOILUTSequence", "SQ", b"\xfe\xff\x00\xe0\xff\xff\xff\x7f"),
+        ("ViewCodeSequence", "SQ", b"no items here "),
+        ("SharedFunctionalGroupsSequence", "SQ", b"\xfe\xff\x00\xe0\x04\x00\x00\x00abcd"),
     ],
-    ids=str,
 )
-def test_a_broken_attribute_costs_neither_file_nor_folder(tmp_path: Path, how: Change) -> None:
-    intake = read_changed(tmp_path, how)
+def test_a_broken_attribute_costs_neither_file_nor_folder(tmp_path: Path, keyword: str, vr: str, value: bytes) -> None:
+    intake = read_changed(tmp_path, put_raw(keyword, vr, value))
     assert not intake.problems
     assert len(intake.studies[0].mammograms) == 4
 
