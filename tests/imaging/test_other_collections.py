@@ -164,3 +164,14 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: py
 def test_palettes_are_refused(tmp_path: Path) -> None:
     found = read_changed(tmp_path, put(PhotometricInterpretation="PALETTE COLOR"))
     assert any("PALETTE COLOR; expected MONOCHROME1" in problem.message for problem in found.problems)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for folder in ("first/images", "second"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "IM0001.dcm").write_bytes(b"no image")
+    (tmp_path / "IM0001.dcm").write_bytes(b"no image")
+    problems = read_studies(tmp_path).problems
+    assert sorted(problem.folder_below(tmp_path) for problem in problems) == ["", "first/images/", "second/"]
+    assert [problem.folder_below(tmp_path / "IM0001.dcm") for problem in problems].count("") == len(problems)
+    assert all(list(problem.model_dump()) == ["file", "message"] for problem in problems)

@@ -38,6 +38,8 @@ def test_a_descriptor_counts_once_a_lesion_whatever_its_size() -> None:
     batch = collate_views([view])
     tower = MammogramTower(MammogramTowerConfig())
     shape = tower.heads.attributes["shape"]
+    assert isinstance(shape, torch.nn.Conv2d)
+    assert shape.bias is not None
     torch.nn.init.zeros_(shape.weight)
     with torch.no_grad():
         shape.bias.copy_(torch.linspace(0, 1, len(shape.bias)))

@@ -59,9 +59,9 @@ def _show(path: Path, intake: Intake, sheets: list[Path]) -> None:
             say(f"study {number}: {line}")
         say("")
     for item in intake.set_aside:
-        say(f"set aside: {item.file}: {item.reason}")
+        say(f"set aside: {item.folder_below(path)}{item.file}: {item.reason}")
     for problem in intake.problems:
-        say(f"problem: {problem.message}")
+        say(f"problem: {problem.folder_below(path)}{problem.message}")
     for sheet in sheets:
         say(f"contact sheet: {sheet}")
 

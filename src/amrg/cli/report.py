@@ -102,7 +102,7 @@ def report(
     chosen = _draft_options(style, facility, force, mastectomy)
     options = BulkOptions(folder, _formats(formats), chosen, identify, retry_failed)
     form = answer_form(answer)
-    with ReportResults(folder, json=JsonStream() if as_json else None) as results:
+    with ReportResults(path, folder, json=JsonStream() if as_json else None) as results:
         results.truths = _truths(truth)
         with closing(_index(path)) as index:
             results.studies = index.studies

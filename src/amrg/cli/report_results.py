@@ -85,11 +85,12 @@ class JsonStream:
 
 @dataclass
 class ReportResults:
-    """Prints and counts results. `studies` is how many the files name.
+    """Prints and counts results of what is at `path`. `studies` is how many the files name.
 
     Used in a `with` block: an interruption leaves it as one line, that says what is done, and its exit code.
     """
 
+    path: Path
     folder: Path
     studies: int = 0
     json: JsonStream | None = None
@@ -129,10 +130,10 @@ class ReportResults:
         self.engine_seconds += result.waited.engine
         for problem in result.record.problems:
             self.problem = self.problem or problem.message
-            note(f"problem: {problem.message}")
+            note(f"problem: {problem.folder_below(self.path)}{problem.message}")
             self._list("problems", problem.model_dump(mode="json"))
         for item in result.record.set_aside:
-            note(f"set aside: {item.file}: {item.reason}")
+            note(f"set aside: {item.folder_below(self.path)}{item.file}: {item.reason}")
             self._list("set_aside", item.model_dump(mode="json"))
         for row in result.record.rows:
             self.done += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ class ImagingError(AmrgError):
 def short_reason(error: BaseException) -> str:
     """The first line of an error, at most 160 characters: a decoder may quote what it could not read."""
     return first_line(error)[:160]
+
+
+def printable_name(name: str) -> str:
+    """A name of a file or folder as it can be printed, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 @contextmanager

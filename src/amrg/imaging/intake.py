@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from amrg.core.processes import ProcessEnded, ProcessPool
 from amrg.core.threads import map_in_threads
 from amrg.imaging.containers import files_of, lasting_folder
-from amrg.imaging.errors import ImagingError, named_errors
+from amrg.imaging.errors import ImagingError, named_errors, printable_name
 from amrg.imaging.evidence.kinds import classify, classify_name
 from amrg.imaging.evidence.labels import before_label, words_of_kind
 from amrg.imaging.evidence.patients import PER_VIEW_ID, Patient, date_in, patient_of
@@ -37,7 +36,7 @@ class _Failed:
 class _FileRead:
     """What a file is: a view with its study, set aside, or unusable; and the instances that it rejects, with why."""
 
-    file: str
+    source: Path
     found: ReadFile | tuple[SetAside, StudyKey] | _Failed
     rejects: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,7 +73,7 @@ def _ended(file: Path, ended: ProcessEnded) -> _FileRead:
         f"{file.name}: its decoder ended the process that read it ({ended.how}); the file is damaged, or the "
         "decoder of its transfer syntax is at fault: send it again uncompressed"
     )
-    return _FileRead(file.name, _Failed(message, key))
+    return _FileRead(file, _Failed(message, key))
 
 
 def _grouped(files: Iterable[_FileRead]) -> Intake:
@@ -87,7 +86,7 @@ def _grouped(files: Iterable[_FileRead]) -> Intake:
         found = file.found
         rejected.update(file.rejects)
         if isinstance(found, _Failed):
-            problems.append(Problem(file=file.file, message=found.message))
+            problems.append(Problem(file=printable_name(file.source.name), source=file.source, message=found.message))
             if found.key is not None:
                 groups.setdefault(found.key, FileGroup()).problems.append(found.message)
         elif isinstance(found, ReadFile):
@@ -111,34 +110,31 @@ def _take_rejected(groups: dict[StudyKey, FileGroup], rejected: dict[str, str]) 
         for one in [one for one in group.read if one.mammogram.sop_instance_uid in rejected]:
             group.read.remove(one)
             why = rejected[one.mammogram.sop_instance_uid]
-            group.set_aside.append(
-                SetAside(file=one.mammogram.source.name, reason=f"{why} (by a key object selection)")
-            )
+            group.set_aside.append(_set_aside(one.mammogram.source, f"{why} (by a key object selection)"))
             yield group.set_aside[-1]
+
+
+def _set_aside(file: Path, reason: str) -> SetAside:
+    return SetAside(file=file.name, source=file, reason=reason)
 
 
 def _read_file(file: Path) -> _FileRead:
     """One file as a mammogram with its study, or set aside, or what is wrong with it."""
     rejects: dict[str, str] = {}
     if (why := _not_a_file(file)) is not None:
-        return _FileRead(_printable(file.name), _Failed(f"{_printable(file.name)}: {why}"))
-    return _FileRead(file.name, _read_one(file, rejects), rejects)
+        return _FileRead(file, _Failed(f"{printable_name(file.name)}: {why}"))
+    return _FileRead(file, _read_one(file, rejects), rejects)
 
 
 def _not_a_file(path: Path) -> str | None:
     """Why nothing can be read at a path, before anything is read; None where it may be."""
-    if _printable(str(path)) != str(path):
+    if printable_name(str(path)) != str(path):
         return "the name, or that of a folder above, is not in UTF-8; rename it"
     if path.is_dir():
         return f"the folder in {path.parent.name} cannot be listed; check its permissions"
     if not path.exists():
         return f"no such file in {path.parent.name}, although a link or DICOMDIR points to it; copy it whole"
     return "the file is empty (0 bytes); copy it again" if path.stat().st_size == 0 else None
-
-
-def _printable(name: str) -> str:
-    """A name of a file as it can be printed, whatever its bytes."""
-    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _read_one(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside, StudyKey] | _Failed:
@@ -152,14 +148,14 @@ def _read_one(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside
                 key = study_key_by_name(file)
                 named = classify_name(file.stem)
                 if named.reason is not None:
-                    return SetAside(file=file.name, reason=named.reason), key
+                    return _set_aside(file, named.reason), key
                 return ReadFile(read_plain_image(file, named), Patient(), key, None)
             header = read_header(file)
             key = study_key(header, file)
             rejected.update(rejected_instances(header))
             kind = classify(header, file.stem)
             if kind.reason is not None:
-                return SetAside(file=file.name, reason=kind.reason), key
+                return _set_aside(file, kind.reason), key
             mammogram = read_dicom(file, header, kind)
             dated = date_in(header.text("StudyDate"))
             acquired = header.text("AcquisitionDate") + header.text("AcquisitionTime")

@@ -8,8 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from amrg.birads import Laterality, View
 from amrg.core.values import Value
+from amrg.imaging.errors import printable_name
 from amrg.imaging.evidence.identity import EvidenceJudgement
 from amrg.imaging.evidence.kinds import ImageKind
 from amrg.imaging.image import Pixels, PresentationImage
@@ -106,17 +109,29 @@ class Study(Value):
         return (*(f"Not used: {line}." for line in self.problems), *(f"{line}." for line in self.notes))
 
 
-class SetAside(Value):
-    """A readable file that is no screening view, and what it is."""
+class UnusedFile(Value):
+    """A file that is part of no study. `source` is where it was read, and is not stored with the results of a run."""
 
     file: str
+    source: Path | None = Field(default=None, exclude=True)
+
+    def folder_below(self, path: Path) -> str:
+        """The file's folder below a path, ending in a slash; empty directly in it, and in an archive."""
+        if self.source is None or not self.source.is_relative_to(path):
+            return ""
+        folder = self.source.relative_to(path).parent
+        return "" if folder == Path() else printable_name(f"{folder}/")
+
+
+class SetAside(UnusedFile):
+    """A readable file that is no screening view, and what it is."""
+
     reason: str
 
 
-class Problem(Value):
+class Problem(UnusedFile):
     """A file that could not be read, and why, in one line."""
 
-    file: str
     message: str
 
 

@@ -74,11 +74,11 @@ class EmbeddedRecipe(Value):
     tower: TowerRecipe = TowerRecipe()
     language_exams: tuple[LanguageExams, ...] = (
         LanguageExams(population="rich", first_seed=140_000, exams=2200, share=0.15),
-        LanguageExams(population="screening", first_seed=640_000, exams=3500, share=0.2),
+        LanguageExams(population="screening", first_seed=640_000, exams=3750, share=0.2),
         LanguageExams(population="varied-rich", first_seed=150_000, exams=1550, share=0.12),
         LanguageExams(population="varied-screening", first_seed=650_000, exams=3100, share=0.23),
-        LanguageExams(population="asymmetric", first_seed=160_000, exams=150, share=0.06),
-        LanguageExams(population="varied-asymmetric", first_seed=170_000, exams=150, share=0.04),
+        LanguageExams(population="asymmetric", first_seed=160_000, exams=350, share=0.08),
+        LanguageExams(population="varied-asymmetric", first_seed=170_000, exams=300, share=0.06),
     )
     film_share: float = 0.2
     films_with_findings: float = Field(0.75, ge=0, le=1)  # share of their breasts
@@ -89,7 +89,7 @@ class EmbeddedRecipe(Value):
         steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
     )
     language: Schedule = Schedule(
-        steps=14_100, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
+        steps=15_600, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
     )
 
 

@@ -64,14 +64,14 @@ class TowerRecipe(Value):
         DrawnExams(population="varied-screening", first_seed=520_000, exams=600),
     )
     further_drawn: tuple[DrawnExams, ...] = (
-        DrawnExams(population="rich", first_seed=102_000, exams=350),
-        DrawnExams(population="screening", first_seed=602_000, exams=500),
-        DrawnExams(population="asymmetric", first_seed=120_000, exams=300),
+        DrawnExams(population="rich", first_seed=102_000, exams=650),
+        DrawnExams(population="screening", first_seed=602_000, exams=1000),
+        DrawnExams(population="asymmetric", first_seed=120_000, exams=700),
     )
     further_varied: tuple[DrawnExams, ...] = (
-        DrawnExams(population="varied-rich", first_seed=112_000, exams=250),
-        DrawnExams(population="varied-screening", first_seed=613_000, exams=400),
-        DrawnExams(population="varied-asymmetric", first_seed=125_000, exams=200),
+        DrawnExams(population="varied-rich", first_seed=112_000, exams=500),
+        DrawnExams(population="varied-screening", first_seed=613_000, exams=800),
+        DrawnExams(population="varied-asymmetric", first_seed=125_000, exams=450),
     )
     film_share: float = 0.42
     digital_share: float = 0.10
@@ -81,7 +81,7 @@ class TowerRecipe(Value):
     small_size: int = 384
     small: Schedule = Schedule(steps=2600, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
     full: Schedule = Schedule(steps=5500, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
-    further: Schedule = Schedule(steps=3000, peak_learning_rate=3e-4, warmup_steps=100, seed=2, **OPTIMISER)
+    further: Schedule = Schedule(steps=7000, peak_learning_rate=3.5e-4, warmup_steps=100, seed=2, **OPTIMISER)
 
 
 class Towers(NamedTuple):
