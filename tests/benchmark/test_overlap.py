@@ -17,10 +17,10 @@ from amrg.datasets.importers.registry import IMPORTERS
 from amrg.datasets.names import ALIASES, COLLECTIONS, canonical_name, members_of
 from amrg.datasets.training_set import TrainingProvenance, TrainingSet, digests_of
 from amrg.metrics.scores import Scores, TrainingOverlap
-from amrg.models import ModelError
+from amrg.models import ModelError, model_card
 from amrg.models.catalog import KNOWN
 from amrg.models.load import load_model
-from amrg.models.provenance import PUBLISHED, provenance_of
+from amrg.models.provenance import PUBLISHED, provenance_at, provenance_of
 from tests.benchmark.fixtures import CASES
 
 pytestmark = pytest.mark.usefixtures("no_page_charts")
@@ -144,6 +144,19 @@ def test_the_embedded_model_states_which_films_it_was_trained_on() -> None:
     assert phantom.name == "phantom"
     assert [of.name for of in real] == ["cbis-ddsm", "cdd-cesm"]
     assert all(of.n == len(of.digests.images) > 0 for of in real)
+
+
+def test_a_merged_export_and_an_unfinished_run_state_what_is_known_of_them(tmp_path: Path) -> None:
+    own, of_base = TrainingSet(name="dmid", split="clean", n=6), TrainingSet(name="cbis-ddsm", n=3)
+    run = {"data": {"name": "dmid", "split": "clean"}, "recipe": {"base": "google/medgemma-4b-it"}}
+    (tmp_path / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    unfinished = provenance_at([tmp_path])
+    assert unfinished.sets[0] == TrainingSet(name="dmid", split="clean")
+    assert "google/medgemma-4b-it" in unfinished.unknown[0]
+    (tmp_path / "training.json").write_text(json.dumps({"trained_on": own.model_dump(mode="json")}), encoding="utf-8")
+    card = model_card().model_copy(update={"trained_on": (own, of_base)})
+    (tmp_path / "card.json").write_text(card.model_dump_json(), encoding="utf-8")
+    assert provenance_at([tmp_path]).sets == (own, of_base)
 
 
 def test_an_adapter_states_its_training_set_and_its_base(tmp_path: Path) -> None:

@@ -327,3 +327,22 @@ def test_a_trial_that_diverges_leaves_the_base_to_the_next(source: DataSource, t
     adapters = [tmp_path / "both" / (calm.folder or ""), tmp_path / "alone" / (single.folder or "")]
     one, other = ((folder / "adapter_model.safetensors").read_bytes() for folder in adapters)
     assert one == other
+
+
+def test_a_configuration_whose_drafts_are_on_another_machine_is_not_selected(
+    tmp_path: Path, source: DataSource
+) -> None:
+    points = {(p.rank, p.seed): p for p in grid().grid()}
+    here = {
+        finished("one", 0, points[2, 0], 1.0): right,
+        finished("one", 3, points[4, 1], 0.9): half,
+        finished("two", 0, points[2, 0], 0.2): normal,
+        finished("two", 1, points[2, 1], 0.2): normal,
+    }
+    elsewhere = [finished("one", 1, points[2, 1], 1.0), finished("one", 2, points[4, 0], 1.0)]
+    trials = [*written(tmp_path, source, here), *elsewhere]
+    scores = score_sweep(tmp_path, source.data, definition(source, grid()), trials)
+    assert scores.best == "two r2 a4"
+    assert scores.configuration("one r2 a4").drafted == (points[2, 0].seed,)
+    assert scores.configuration("one r2 a4").from_best is not None
+    assert any("copy their folders here" in warning for warning in scores.warnings)

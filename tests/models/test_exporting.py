@@ -280,9 +280,11 @@ def test_the_embedded_model_locates_findings_and_has_its_guard_where_its_tower_i
     (tmp_path / "base").mkdir()
     base = tiny_embedded(tmp_path / "base")
     fit_distance(np.random.default_rng(0).standard_normal((9, 2, 5)).tolist()).save(base)
+    (base / "card.json").write_text(model_card().model_dump_json(), encoding="utf-8")
     plain = adapter_for(base, tmp_path / "plain")
     done = export_merged(ExportRequest(plain, tmp_path / "out"))
     assert "guard.safetensors" in done.files
+    assert [of.name for of in model_card(done.folder).trained_on] == ["phantom", "cbis-ddsm", "cdd-cesm"]
     for name in (base, plain, done.folder):
         loaded = load_model(str(name))
         assert loaded.finding_tower is not None

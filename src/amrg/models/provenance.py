@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from amrg.core.values import Value, first_complaint
 from amrg.datasets.training_set import TrainingProvenance, TrainingSet
-from amrg.models.adapters.files import TRAINING_FILE, read_training_file
+from amrg.models.adapters.files import RUN_FILE, TRAINING_FILE, read_training_file
 from amrg.models.card import FILE_NAME as CARD
 from amrg.models.card import model_card
 from amrg.models.errors import ModelError
@@ -62,7 +63,7 @@ def provenance_at(folders: Sequence[Path], hub: str | None = None) -> TrainingPr
     hub_names = [*([hub] if hub else []), *(_base(folder) for folder in folders)]
     names = [name for name in dict.fromkeys(hub_names) if name and "/" in name and not Path(name).is_dir()]
     sets += [TrainingSet(name=name) for hub in names if hub in PUBLISHED for name in PUBLISHED[hub].names]
-    return TrainingProvenance(sets=tuple(sets), unknown=tuple(_unknown(names)))
+    return TrainingProvenance(sets=tuple(dict.fromkeys(sets)), unknown=tuple(_unknown(names)))
 
 
 def _unknown(names: list[str]) -> Iterator[str]:
@@ -75,10 +76,11 @@ def _unknown(names: list[str]) -> Iterator[str]:
 
 
 def _recorded(folder: Path) -> Iterator[TrainingSet]:
-    """What a run of `amrg train` recorded; of one before digests were, the data set's name."""
-    if (folder / CARD).is_file() and not (folder / TRAINING_FILE).is_file():
+    """What a run of `amrg train` recorded, of an unfinished one the data set's name; and what a card names: that of an
+    export has the sets of its base too."""
+    if (folder / CARD).is_file():
         yield from _on_card(folder)
-    training = read_training_file(folder, TRAINING_FILE)
+    training = _run(folder)
     stored = training.get("trained_on")
     if stored is not None:
         try:
@@ -104,4 +106,10 @@ def _on_card(folder: Path) -> tuple[TrainingSet, ...]:
 
 def _base(folder: Path) -> str:
     """The base that a run was started from."""
-    return str(read_training_file(folder, TRAINING_FILE).get("base") or "")
+    run = _run(folder)
+    return str(run.get("base") or run.get("recipe", {}).get("base") or "")
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    """The record of a finished run, else that of its start; empty where there is none."""
+    return read_training_file(folder, TRAINING_FILE) or read_training_file(folder, RUN_FILE)

@@ -88,6 +88,15 @@ class TrainConfig:
             raise RecipeError(f"{', '.join(missing)}: not given; expected as options, or in the file of --config")
         return self.data, self.split, self.out
 
+    @property
+    def recipe_document(self) -> dict[str, Any]:
+        """The recipe as a file states it, with epochs in place of steps where those are set."""
+        fields = self.recipe.model_dump(mode="json")
+        if self.epochs is None:
+            return fields
+        del fields["steps"]
+        return {**fields, EPOCHS: self.epochs}
+
     def resolved(self, n_train: int) -> TrainConfig:
         """With steps in place of epochs, for a number of training cases."""
         if self.epochs is None:

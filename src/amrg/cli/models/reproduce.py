@@ -65,7 +65,7 @@ def amrg(
         from amrg.experiments.reproduction.reproduce import RECIPE, Experiment, reproduce
 
         grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
-        sweep = parse_sweep(grid, resolve_recipe(recipe, changes, RECIPE), prune)
+        sweep = parse_sweep(grid, resolve_recipe(recipe, changes, {}, RECIPE), prune)
         names = tuple(split_list(splits))
         if not names:
             fail(Exit.USAGE, f"--splits: found {splits!r}, expected names with commas between, such as {SPLITS}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
 
 RANKS, ALPHAS = "4,8,16,32,64", "1x,2x,4x"
 
+_OF_GRID = {"base": "--backbones", "lora.rank": "--ranks", "lora.alpha": "--alphas", "seed": "--seeds"}
+"""Fields of a recipe of which every trial has its own, and the option that sets each."""
+_SEARCHED = {
+    name: f"--range {name.removeprefix('lora.')}=A,B"
+    for name in ("learning_rate", "lora.dropout", "lora.use_dora", "lora.use_rslora")
+}
+"""The same of a search."""
+
 Backbones = Annotated[str, typer.Option(help="Folders or hub names, or NAME=FOLDER, separated by commas.")]
 Ranks = Annotated[str, typer.Option(help="LoRA ranks, separated by commas.")]
 Alphas = Annotated[str, typer.Option(help="LoRA alphas: numbers, or multiples of the rank such as 2x.")]
@@ -58,7 +66,10 @@ def sweep(
         typer.Option(help="Split of the data set, by name; its test part is not read.", autocompletion=stored_splits),
     ],
     folder: Annotated[Path, typer.Option("--out", help="Folder of the sweep; an interrupted sweep is resumed.")],
-    backbones: Backbones = "amrg-embedded",
+    backbones: Annotated[
+        str | None,
+        typer.Option(help="Folders or hub names, or NAME=FOLDER, with commas between. Default: the recipe's base."),
+    ] = None,
     ranks: Ranks = RANKS,
     alphas: Alphas = ALPHAS,
     seeds: Seeds = "0,1,2",
@@ -88,9 +99,11 @@ def sweep(
         if ranges and search is None:
             fail(Exit.USAGE, "--range is for a search: add --search N")
         search_fields = None if search is None else {"trials": search, **dict(map(_range, ranges or ()))}
-        grid = {"backbones": backbones, "ranks": ranks, "alphas": alphas, "seeds": seeds}
+        swept = _SEARCHED if search is not None else {}
+        resolved = resolve_recipe(recipe, changes, swept)
+        grid = {"backbones": backbones or resolved.base, "ranks": ranks, "alphas": alphas, "seeds": seeds}
         config = SweepConfig(
-            parse_sweep(grid, resolve_recipe(recipe, changes), prune, search_fields),
+            parse_sweep(grid, resolved, prune, search_fields),
             DataSource(data, split),
             folder,
             storage,
@@ -123,11 +136,19 @@ def resumable(folder: Path) -> Iterator[None]:
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
-def resolve_recipe(given: Path | None, changes: Sequence[str] | None, default: Recipe | None = None) -> Recipe:
-    """The recipe of a file, else the default one, with single fields overridden."""
+def resolve_recipe(
+    given: Path | None, changes: Sequence[str] | None, searched: Mapping[str, str], default: Recipe | None = None
+) -> Recipe:
+    """The recipe of a file, else the default one, with single fields overridden; none that every trial has its own of.
+
+    `searched` are such fields next to those of the grid, with the option that sets each.
+    """
     from amrg.training.overriding import override, read_recipe
     from amrg.training.recipe import Recipe
 
+    for name in (change.partition("=")[0].strip() for change in changes or ()):
+        if (option := {**_OF_GRID, **searched}.get(name)) is not None:
+            fail(Exit.USAGE, f"--set {name}: every trial has its own; set it by {option}")
     return override(read_recipe(given) if given else default or Recipe(), changes or ())
 
 

@@ -113,7 +113,7 @@ def train(
         with refusing():
             config = _config(given, [*short, *(changes or ())])
             if print_recipe:
-                print_json(config.recipe.model_dump(mode="json"))
+                print_json(config.recipe_document)
                 return
             _train(given, config, progress)
     except KeyboardInterrupt:
@@ -187,7 +187,8 @@ def _train(given: _Given, config: TrainConfig, progress: _Progress) -> None:
     progress.folder, progress.cache = out, config.cache or CACHE
     _refuse_full(progress.cache)
     with writing(out):
-        if given.resume and not given.names_a_run and _is_finished(out, config.recipe):
+        settled = given.resume and not given.names_a_run and config.epochs is None
+        if settled and _is_finished(out, config.recipe):
             return
         _refuse_full(out)
         config = _with_steps(config, _training_cases(data, split))

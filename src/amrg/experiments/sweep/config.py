@@ -59,10 +59,10 @@ class SweepConfig:
         """The sweep with its data.
 
         Raises:
-            DatasetError: no such data set or split.
+            DatasetError: no such data set or split, a part without cases, or its images are not there.
         """
         dataset = open_dataset(self.source.data)
-        split = dataset.split(self.source.split)
+        split = dataset.ready_split(self.source.split, ("train", "validation"))
         return Definition(
             sweep=self.sweep,
             data=dataset.info.name,

@@ -54,7 +54,7 @@ def run_trials_on_ray(
         shared = SharedFolder(config.folder, new_session())
         with shared.opened():
             done = 0
-            while any(worker.has_free() for worker in workers):
+            while any(worker.has_work() for worker in workers):
                 tasks = [str(number) for number in range(sum(worker.count_unfinished() for worker in workers))]
                 before = done
                 for result in map_on_ray(tasks, partial(_make, config, shared), replace(plan, batch=1)):

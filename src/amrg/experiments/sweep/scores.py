@@ -18,13 +18,15 @@ class Configuration(Value):
 
     `metrics` are over the drafts of all finished seeds of the validation part, a case counted with each; intervals by a
     bootstrap of seeds and groups. `spread` is over seeds: mean, lowest, highest; a metric of one seed has none. Empty
-    where no seed finished. `from_best` is over the seeds that both have.
+    where no seed finished. `from_best` is over the seeds that both have. `drafted` are the seeds that are in `metrics`:
+    those that finished and whose drafts are in the sweep's folder, not on another machine.
     """
 
     label: str
     base: str
     point: Point
     trials: tuple[Trial, ...]
+    drafted: tuple[int, ...] = ()
     metrics: dict[str, MetricScore] = Field(default_factory=dict)
     spread: dict[str, Number] = Field(default_factory=dict)
     from_best: MetricComparison | None = None

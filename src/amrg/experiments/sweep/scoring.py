@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,11 +106,12 @@ def _with_target_text(cases: Sequence[Case], recipe: Recipe) -> tuple[Case, ...]
 
 
 def best_of(configurations: Sequence[Configuration], selection: str, seeds: Sequence[int]) -> str | None:
-    """The label of the best by the mean over its seeds, the first of equals; of those alone that finished with each.
+    """The label of the best by the mean over its seeds, the first of equals; of those alone that were scored with each.
 
-    Where a seed failed, was pruned or was not run, as in a search, the mean of the others is optimistic.
+    Where a seed failed, was pruned or was not run, as in a search, or its drafts are on another machine, the mean of the
+    others is optimistic.
     """
-    complete = [c for c in configurations if c.complete and c.finished.issuperset(seeds) and selection in c.spread]
+    complete = [c for c in configurations if c.complete and set(seeds) <= set(c.drafted) and selection in c.spread]
     means = {c.label: c.spread[selection].value for c in complete}
     values = {label: value for label, value in means.items() if value is not None}
     return max(values, key=values.__getitem__) if values else None
@@ -149,9 +151,7 @@ class _Scorer:
         baseline_scores = score_systems(baselines.predictions, blind, baselines.about, cases)
         metrics = {label: pooled for n in counts for label, pooled in _pool(seeds, blind, n, resamples).items()}
         scored = [
-            row.model_copy(update={"metrics": metrics[row.label], "spread": _spreads(seeds[row.label])})
-            if row.label in metrics
-            else row
+            row.model_copy(update=_measured(metrics[row.label], seeds[row.label])) if row.label in metrics else row
             for row in rows
         ]
         return self._compare_with_best(scored, seeds, resamples), baseline_scores
@@ -201,6 +201,11 @@ def _configuration(label: str, members: Sequence[Trial]) -> Configuration:
     point = members[0].point
     assert point is not None  # `group_trials` skips trials that have none
     return Configuration(label=label, base=members[0].base, point=point, trials=tuple(members))
+
+
+def _measured(metrics: dict[str, MetricScore], seeds: Seeds) -> dict[str, Any]:
+    """What scoring adds to a configuration."""
+    return {"metrics": metrics, "spread": _spreads(seeds), "drafted": tuple(seeds)}
 
 
 def group_trials(trials: Sequence[Trial], sweep: Sweep) -> dict[str, list[Trial]]:

@@ -103,10 +103,14 @@ class TrialWorker:
         The base model is loaded only if there is a trial to claim.
         """
         if self.prepared is None:
-            if not self.has_free() and not self._repeat_best():
+            if not self.has_work():
                 return False
             self.prepared = self._prepare()
         return self._run_next(self.prepared) or self._repeat_best()
+
+    def has_work(self) -> bool:
+        """Whether there is a trial to claim now; queues those that a search repeats."""
+        return self.has_free() or self._repeat_best()
 
     def has_free(self) -> bool:
         """Whether there is a trial to claim now."""

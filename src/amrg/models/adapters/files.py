@@ -12,6 +12,7 @@ from amrg.models.errors import ModelError
 
 CONFIG_FILE = "adapter_config.json"
 RECIPE_FILE, TRAINING_FILE = "recipe.json", "training.json"  # written by `amrg.training` next to an adapter
+RUN_FILE = "run.json"  # written at the start of a run; the training file at its end
 WEIGHTS_FILE = "adapter_model.safetensors"
 
 _LFS = b"version https://git-lfs"

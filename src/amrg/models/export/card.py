@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amrg import __version__
+from amrg.datasets.training_set import TrainingSet
 from amrg.models.adapters.files import (
     RECIPE_FILE,
     TRAINING_FILE,
@@ -32,7 +33,8 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of an export: the adapter's folder, its base with its terms, and warnings about serving."""
+    """The origin of an export: the adapter's folder, its base with its terms, warnings about serving, and all sets that
+    adapter and base were trained on, which a merged folder has no other record of."""
 
     name: str
     folder: Path
@@ -41,6 +43,7 @@ class Origin:
     architecture: str
     terms: Terms
     warnings: tuple[str, ...]
+    trained_on: tuple[TrainingSet, ...]
 
     def stored(self, name: str) -> dict[str, Any]:
         """A JSON document written by training; empty if there is none."""
@@ -73,6 +76,7 @@ def _card(folder: Path, origin: Origin) -> ModelCard:
         weights_sha256=folder_hash(folder),
         licence=origin.terms.name,
         training=_training_facts(origin),
+        trained_on=origin.trained_on,
         metrics=(),
     )
 

@@ -55,6 +55,7 @@ from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
 from amrg.models.hubnames import checkpoint_shapes, hub_name, rename_to_hub
 from amrg.models.known_answers import read_known_answers
 from amrg.models.load import LoadedModel, Unmerged, load_base, load_unmerged
+from amrg.models.provenance import provenance_of
 
 COPIED = (RECIPE_FILE, TRAINING_FILE)
 SHARD = "5GB"
@@ -146,6 +147,7 @@ def export_adapter(request: ExportRequest) -> Exported:
         obstacles = adapter_obstacles(unmerged)
         before = _before(unmerged, request, obstacles, (*adapter_notes(unmerged), *_base_path_note(request.adapter)))
         _write_adapter(partial, request.adapter, unmerged.attached)
+        _copy(request.adapter, partial, GUARD_FILE, PHRASES_FILE)
         _write_other_files(partial, request, unmerged.loaded)
         del unmerged
         again = load_unmerged(partial, torch.float32)
@@ -210,9 +212,8 @@ def _merge_into(partial: Path, request: ExportRequest) -> Original:
     rename_to_hub(partial, merged.config.model_type)
     loaded.processor.save_pretrained(partial)
     if loaded.guard_folder is not None:
-        shutil.copyfile(loaded.guard_folder / GUARD_FILE, partial / GUARD_FILE)
-    if loaded.adapter is not None and (loaded.adapter / PHRASES_FILE).is_file():
-        shutil.copyfile(loaded.adapter / PHRASES_FILE, partial / PHRASES_FILE)
+        _copy(loaded.guard_folder, partial, GUARD_FILE)
+    _copy(request.adapter, partial, PHRASES_FILE)
     _write_other_files(partial, request, loaded)
     return before
 
@@ -257,6 +258,7 @@ def _before(unmerged: Unmerged, request: ExportRequest, obstacles: tuple[str, ..
             architecture=loaded.backbone.model_class.__name__,
             terms=terms_of(name, files),
             warnings=(*loaded.notes, *obstacles, *notes),
+            trained_on=provenance_of(loaded).sets,
         ),
         servable=not obstacles,
     )
@@ -300,11 +302,16 @@ def _write_adapter(partial: Path, folder: Path, attached: Attached) -> None:
 def _write_other_files(partial: Path, request: ExportRequest, loaded: LoadedModel) -> None:
     """Settings, recipe and training record, and the base's licence and vocabulary, which no library writes."""
     loaded.settings.save(partial)
-    for name in COPIED:
-        if (request.adapter / name).is_file():
-            shutil.copyfile(request.adapter / name, partial / name)
+    _copy(request.adapter, partial, *COPIED)
     for file in _base_files(loaded):
         shutil.copyfile(file, partial / file.name)
+
+
+def _copy(folder: Path, partial: Path, *names: str) -> None:
+    """Copy those of some files that a folder has."""
+    for name in names:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, partial / name)
 
 
 def _base_files(loaded: LoadedModel) -> list[Path]:

@@ -46,7 +46,7 @@ class RunLogs:
         self._validation: TextIO | None = None
         self._hook = threading.excepthook
         threading.excepthook = self._report_thread
-        self._board = SummaryWriter(str(folder / BOARD), purge_step=done + 1 if done else None)
+        self._board = SummaryWriter(str(folder / BOARD), purge_step=done + 1)
 
     def log_step(self, stats: StepStats) -> None:
         """A row for a step."""

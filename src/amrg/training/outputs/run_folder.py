@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from amrg.core.files import write_text
 from amrg.core.values import Value, flatten
-from amrg.models.adapters.files import CONFIG_FILE, RECIPE_FILE, TRAINING_FILE
+from amrg.models.adapters.files import CONFIG_FILE, RECIPE_FILE, RUN_FILE, TRAINING_FILE
 from amrg.training.data.prepared import DataUsed, PreparedData
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Recipe
 
-RECIPE, RUN, DONE = RECIPE_FILE, "run.json", TRAINING_FILE
+RECIPE, RUN, DONE = RECIPE_FILE, RUN_FILE, TRAINING_FILE
 
 MAY_DIFFER = frozenset({"recipe.micro_batch_size", "recipe.gradient_checkpointing", "recipe.torch_compile"})
 """Fields that may change when a run is resumed, as after memory ran out or without a compiler: the result is equal up
