@@ -15,7 +15,9 @@ from amrg.birads import (
     View,
     ViewBox,
     check,
+    render,
 )
+from amrg.generation.completeness import state_unconfirmed
 from amrg.generation.evidence import THRESHOLDS, Supported, remove_duplicates, remove_low_confidence
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
@@ -103,6 +105,25 @@ def test_a_category_stays_where_another_finding_supports_it_or_none_did() -> Non
     assert apart.report.worst is Category.HIGH_SUSPICION
     for done in (supported, apart):
         assert (len(done.removed), done.category_changes) == (1, ())
+
+
+def test_a_finding_without_a_category_of_its_own_is_what_its_breast_is_rated_for() -> None:
+    unrated = mass(Category.SUSPICIOUS, None, boxes=0).model_copy(update={"category": None})
+    done = state_unconfirmed(remove_low_confidence(drafted(Category.SUSPICIOUS, unrated)))
+    assert [str(a.category) for a in done.report.assessments] == ["2", "0"]
+    assert [f.category for f in done.report.unconfirmed] == [Category.SUSPICIOUS]
+    assert "UNCONFIRMED: Possible mass in the left breast" in render(done.report)
+    located = mass(Category.SUSPICIOUS, 0.9, boxes=2).model_copy(update={"category": None})
+    stays = remove_low_confidence(drafted(Category.SUSPICIOUS, unrated, located))
+    assert stays.report.findings == (located,)
+    assert not stays.category_changes
+
+
+def test_a_finding_without_a_side_was_looked_for_nowhere() -> None:
+    report = drafted(
+        Category.SUSPICIOUS, mass(Category.SUSPICIOUS, None, boxes=0).model_copy(update={"laterality": None})
+    )
+    assert remove_low_confidence(report) == Supported(report)
 
 
 def test_a_lesser_finding_that_stays_gives_the_category() -> None:

@@ -87,6 +87,14 @@ def test_the_other_breast_and_unsure_candidates_mark_nothing() -> None:
         assert finding.probability is None
 
 
+def test_a_finding_without_a_side_is_in_the_only_breast_that_was_imaged() -> None:
+    mass, left = Finding(kind=Kind.MASS), _view(Laterality.LEFT, {(2, 1): 0.9})
+    (alone,) = locate_findings(Report(findings=(mass,)), [left], ENCODING).findings
+    assert (alone.laterality, len(alone.boxes)) == (Laterality.LEFT, 1)
+    both = locate_findings(Report(findings=(mass,)), [left, _view(Laterality.RIGHT, {(2, 1): 0.9})], ENCODING)
+    assert both.findings == (mass,)
+
+
 def test_each_of_two_findings_gets_the_place_where_it_is_said_to_be() -> None:
     outer, inner = (
         Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=quadrant))
@@ -131,9 +139,11 @@ def test_a_place_follows_its_boxes_and_the_change_is_named() -> None:
     view = _view(Laterality.LEFT, {(1, 1): 0.9})
     located = locate_findings(Report(findings=(said,)), [view], ENCODING)
     report, changes = follow_boxes(located)
-    assert [f.location.quadrant for f in report.findings] == [Quadrant.LOWER_OUTER]
+    assert [f.location.quadrant for f in report.findings] == [
+        Quadrant.OUTER
+    ]  # a CC view tells neither half of upper and lower
     assert [c.line for c in changes] == [
-        "Place corrected to lower outer quadrant (shown on LCC): mass, left breast, lower inner quadrant."
+        "Place corrected to outer half (shown on LCC): mass, left breast, lower inner quadrant."
     ]
     several = located.model_copy(update={"findings": (located.findings[0].model_copy(update={"multiple": True}),)})
     assert follow_boxes(several) == (several, ())

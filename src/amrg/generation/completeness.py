@@ -63,9 +63,10 @@ def state_unconfirmed(supported: Supported) -> Supported:
         for a in report.assessments
     )
     unconfirmed = tuple(
-        removed.finding
+        removed.finding if removed.finding.category else removed.finding.model_copy(update={"category": change.before})
         for removed in supported.removed
-        if removed.reason is not RemovalReason.DUPLICATE and any(_lowers(removed.finding, c) for c in lowered)
+        if removed.reason is not RemovalReason.DUPLICATE
+        and (change := next((c for c in lowered if _lowers(removed.finding, c)), None)) is not None
     )
     return replace(
         supported,
@@ -83,8 +84,9 @@ def _needs_imaging(change: CategoryChange) -> bool:
 
 
 def _lowers(finding: Finding, change: CategoryChange) -> bool:
-    """Whether a category was lowered because a finding was removed."""
-    return change.laterality in (None, finding.laterality) and finding.suspicion > change.after.suspicion
+    """Whether a category was lowered because a finding was removed, be it without a category of its own."""
+    suspicion = change.before.suspicion if finding.category is None else finding.suspicion
+    return change.laterality in (None, finding.laterality) and suspicion > change.after.suspicion
 
 
 def _assessed(report: Report, assessments: tuple[Assessment, ...]) -> Report:

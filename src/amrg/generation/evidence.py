@@ -80,14 +80,17 @@ def remove_low_confidence(report: Report, thresholds: Thresholds = THRESHOLDS) -
     """Remove findings that the features locate nowhere, or with less than the probability that they need.
 
     Where a breast's category came from findings that are removed, it is lowered to the worst of those that stay, or to
-    1, and the recommendation to what is usual for the worst category then.
+    1, and the recommendation to what is usual for the worst category then. A finding without a category of its own is
+    what its breast's category is for. One without a side was looked for nowhere, so it stays.
     """
     reasons = [_removal(finding, thresholds) for finding in report.findings]
     removed = tuple(reason for reason in reasons if reason is not None)
     if not removed:
         return Supported(report)
     findings = tuple(f for f, reason in zip(report.findings, reasons, strict=True) if reason is None)
-    assessments = tuple(_reassessed(a, findings, [r.finding for r in removed]) for a in report.assessments)
+    rated = [_rated(f, report.assessments) for f in findings]
+    went = [_rated(r.finding, report.assessments) for r in removed]
+    assessments = tuple(_reassessed(a, rated, went) for a in report.assessments)
     lowered = report.model_copy(update={"findings": findings, "assessments": assessments})
     if lowered.worst is not None and lowered.worst is not report.worst and report.recommendation is not None:
         lowered = lowered.model_copy(update={"recommendation": usual_recommendation(lowered.worst)})
@@ -102,6 +105,8 @@ def remove_low_confidence(report: Report, thresholds: Thresholds = THRESHOLDS) -
 def _removal(finding: Finding, thresholds: Thresholds) -> RemovedFinding | None:
     """Why a finding is removed; None where it stays."""
     least, reason = _least_probability(finding, thresholds)
+    if finding.laterality is None:
+        return None
     if finding.probability is None:
         return RemovedFinding(finding=finding, reason=RemovalReason.NOT_LOCATED, threshold=least)
     if finding.probability >= least:
@@ -116,6 +121,14 @@ def _least_probability(finding: Finding, thresholds: Thresholds) -> tuple[float,
     if finding.views:
         return thresholds.every_view, RemovalReason.LOW_CONFIDENCE
     return thresholds.some_view, RemovalReason.NOT_ON_EVERY_VIEW
+
+
+def _rated(finding: Finding, assessments: Sequence[Assessment]) -> Finding:
+    """A finding with the worst category of its breast where it has none of its own."""
+    covering = [a.category for a in assessments if a.laterality in (None, finding.laterality)]
+    if finding.category is not None or not covering:
+        return finding
+    return finding.model_copy(update={"category": max(covering, key=lambda c: c.suspicion)})
 
 
 def _reassessed(assessment: Assessment, findings: Sequence[Finding], removed: Sequence[Finding]) -> Assessment:
