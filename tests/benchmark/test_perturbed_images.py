@@ -14,7 +14,7 @@ from amrg.benchmark import Pair, Prediction
 from amrg.benchmark.layout import Perturbation, perturbed_path
 from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.run.perturbed_images import blank, mirror
-from amrg.benchmark.run.perturbed_predictions import derangement
+from amrg.benchmark.run.perturbed_predictions import derangement, predict_shuffled
 from amrg.benchmark.scoring.image_dependence import perturbation_scores
 from amrg.birads import Finding, Kind, Laterality, Location, Report, Style, View, ViewBox, parse, render
 from amrg.datasets.case import Case, ImageRef, ReferenceSource
@@ -116,7 +116,7 @@ def test_a_clock_face_is_mirrored_and_a_quadrant_stays() -> None:
     assert (finding.laterality, finding.location.clock) == (R, 10)
 
 
-def case(key: str, group: str, views: Sequence[tuple[Laterality, View]]) -> Case:
+def case(key: str, group: str, views: Sequence[tuple[Laterality | None, View | None]]) -> Case:
     return Case(
         key=key,
         dataset="d",
@@ -145,6 +145,15 @@ def test_partners_are_of_other_groups_and_the_same_views_and_none_is_used_twice(
         largest = max((sum(c.group == d.group for d in alike) for c in alike), default=0)
         if 2 * largest <= len(alike):
             assert {c.key for c in alike} <= found.keys()
+
+
+def test_images_whose_side_the_table_does_not_name_are_exchanged_for_no_others() -> None:
+    known, other = (case(key, key, [(R, View.CC)]) for key in "ab")
+    unknown = [case(key, key, [(None, None)]) for key in "cd"]
+    partner = derangement([known, other, *unknown], 0)
+    assert partner == {"a": "b", "b": "a"}
+    written = [Prediction(key=key, text=f"of {key}") for key in "abcd"]
+    assert [p.key for p in predict_shuffled([known, *unknown], partner, written)] == ["a"]
 
 
 def pair(key: str, side: Laterality | None, drafted: Report) -> Pair:

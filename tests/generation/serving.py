@@ -162,7 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.path == "/v1/models":
+        if "unreachable" in self.rules.faults:
+            self._send(503, "<html>a gateway's page</html>")
+        elif self.path == "/v1/models":
             name = "another" if "serves another" in self.rules.faults else self.rules.known.name
             self._send(
                 200, {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "x"}]}
@@ -192,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.rules.together.set()
             self.rules.together.wait(20)
         try:
-            self._chat(body, trouble)
+            self._chat(body, "503" if "unreachable" in self.rules.faults else trouble)
         finally:
             with self.rules.lock:
                 self.rules.running -= 1

@@ -56,6 +56,14 @@ def test_drafts_are_those_of_torch(requests: list[Request], answer: AnswerForm) 
         assert found.domain.distance == pytest.approx(expected.domain.distance, rel=1e-4)
 
 
+def test_an_answer_that_is_cut_says_so_in_both_engines(requests: list[Request]) -> None:
+    graph, local = load_graph_engine(), load_local()
+    short = graph.settings.model_copy(update={"max_new_tokens": 9})
+    cut_graph, cut_local = replace(graph, settings=short), replace(local, loaded=replace(local.loaded, settings=short))
+    assert {made.cut_at for engine in (graph, local) for made in engine.generate(requests[-1:])} == {None}
+    assert {made.cut_at for engine in (cut_graph, cut_local) for made in engine.generate(requests[-1:])} == {9}
+
+
 def test_phrases_save_most_readings_of_the_model_and_change_nothing(
     requests: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:

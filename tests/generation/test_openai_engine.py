@@ -146,6 +146,16 @@ def test_a_server_that_is_gone_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> 
         list(engine.generate(requests(3)))
 
 
+def test_a_gateway_that_does_not_reach_its_server_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_, **__: 0.0)
+    given = rules()
+    with serving(given) as url:
+        engine = connect(url, given.known, max_batch=1)
+        given.faults = frozenset({"unreachable"})
+        with pytest.raises(ModelError, match="status 503"):
+            list(engine.generate(requests(3)))
+
+
 def test_a_page_in_place_of_an_answer_is_one_line() -> None:
     given = rules()
     with serving(given) as url:

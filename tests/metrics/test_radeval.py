@@ -77,5 +77,6 @@ def test_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_keys_become_names() -> None:
-    assert radeval._snake("rougeL") == "rouge_l"
-    assert radeval._snake("samples_avg_f1-score") == "samples_avg_f1_score"
+    assert radeval._metric_name("rougeL") == "radeval_rouge_l"
+    assert radeval._metric_name("samples_avg_f1-score") == "radeval_samples_avg_f1_score"
+    assert radeval._metric_name("radeval_bertscore") != radeval._metric_name("bertscore")

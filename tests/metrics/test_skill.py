@@ -35,8 +35,8 @@ def test_perfect_is_one_and_the_best_blind_is_nought(seed: int, higher: bool) ->
     perfect = metric(np.full(20, 1.0 if higher else 0.0), higher)
     worse, better = (metric(np.abs(float(not higher) - q - 0.1 * rng.random(20)), higher) for q in (0.2, 0.6))
     blind = {"worse": worse, "better": better}
-    assert skill(perfect, blind, perfect) == MetricSkill("better", 1.0, None)  # no resample differs
-    assert skill(better, blind, perfect) == MetricSkill("better", 0.0, None)
+    assert skill(perfect, blind, perfect) == MetricSkill("better", 1.0, None, 10)  # no resample differs
+    assert skill(better, blind, perfect) == MetricSkill("better", 0.0, None, 10)
     below = skill(worse, blind, perfect)
     assert below.value is not None
     assert below.value < 0
@@ -70,7 +70,7 @@ def test_the_interval_resamples_system_blind_and_perfect_together() -> None:
 @pytest.mark.parametrize("perfect", [0.7, 0.5])
 def test_there_is_none_where_perfect_is_no_better_than_blind(perfect: float) -> None:
     found = skill(metric([0.9] * 20), {"constant": metric([0.7] * 20)}, metric([perfect] * 20))
-    assert found == MetricSkill("constant", None, None)
+    assert found == MetricSkill("constant", None, None, 10)
 
 
 def test_a_case_that_the_system_failed_is_not_counted_against_blind_either() -> None:
@@ -85,3 +85,18 @@ def test_without_a_blind_value_there_is_no_skill() -> None:
     assert best_blind({"constant": nothing}) is None
     right = {"share": metric([1.0] * 20)}
     assert skills(right, {"constant": {"share": nothing}}, right, bootstrap(GROUPS)) == {}
+
+
+def test_a_baseline_that_scores_few_cases_is_not_the_best_for_that() -> None:
+    """`seldom` is right in 3 of its 6 cases, and so in 3 of 60; `often` is right in 24 of 60."""
+    groups = [f"g{i}" for i in range(60)]
+    few, many, own = np.full(60, np.nan), (np.arange(60) < 24).astype(float), (np.arange(60) < 33).astype(float)
+    few[:6] = (0, 1, 0, 1, 0, 1)
+    blind = {
+        name: {"share": metric(values), "share_strict": metric(np.nan_to_num(values))}
+        for name, values in (("seldom", few), ("often", many))
+    }
+    perfect = metric(np.ones(60))
+    found = skills({"share": metric(own)}, blind, {"share": perfect}, bootstrap(groups, draws=200))["share"]
+    assert (found.blind, found.groups) == ("often", 60)
+    assert found.value == pytest.approx((0.55 - 0.4) / 0.6)

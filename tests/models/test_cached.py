@@ -41,5 +41,4 @@ def test_the_answer_is_that_of_generate(loaded: LoadedModel, views: int, attenti
             first = reader.read_prompt(columns, loaded.backbone.model_inputs(loaded.model, image_tokens))
             end = loaded.backbone.eos_token_id(loaded.processor)
             assert write_answer(reader, first, end, 90, Phrases.of_runs(runs)) == expected
-        text = decode_drafted(loaded, tokens, image_tokens, 90, Phrases.of_runs([expected]))
-        assert text == loaded.processor.tokenizer.decode(expected, skip_special_tokens=True).strip()
+        assert decode_drafted(loaded, tokens, image_tokens, 90, Phrases.of_runs([expected])) == expected

@@ -26,6 +26,8 @@ from amrg.cli.study_input import (
     refuse_without_study,
 )
 
+TIMEOUT = 600.0  # seconds of a study among several
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -85,8 +87,9 @@ def report(
         bool, typer.Option("--retry-failed", help="Try studies again that failed in an earlier run.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds that a study may take; its worker process is then ended.")
-    ] = 600,
+        float | None,
+        typer.Option(min=1, help="Seconds that a study may take, 600 of several; its worker process is then ended."),
+    ] = None,
     ray: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
@@ -113,12 +116,16 @@ def report(
                 )
             load = partial(_loader(engine_name, model), model, answer=form, engine=engine_name)
             with writing(folder), _exit_on_errors():
-                alone = index.studies <= 1 or workers == 0 or engine_name == "vllm"  # which starts processes of its own
-                if ray is None and alone:
+                none = workers == 0 or engine_name == "vllm"  # which starts processes of its own
+                if none and timeout is not None:
+                    complain("--timeout has no effect: it ends worker processes, and there are none")
+                if ray is None and (none or (index.studies <= 1 and timeout is None)):
                     _draft_here(index, path, load, options, results)
                 else:
                     count = workers or (None if ray else min(_default_workers(model), len(index)))
-                    _draft_elsewhere(index, WorkerPlan(load, options, new_session(), timeout), results, (ray, count))
+                    _draft_elsewhere(
+                        index, WorkerPlan(load, options, new_session(), timeout or TIMEOUT), results, (ray, count)
+                    )
                 _list_failed(results)
         results.leave(path)
 
@@ -227,13 +234,15 @@ def _draft_elsewhere(
 
 
 def _list_failed(results: ReportResults) -> None:
-    """Write the rows of all studies without a draft to `failed.jsonl`, or remove it where there are none."""
+    """Write the rows of all studies in the folder without a draft to `failed.jsonl`; remove it where there are none."""
     from amrg.core.files import write_text
     from amrg.generation.bulk.records import failed_rows
 
     path = results.folder / "failed.jsonl"
-    if results.done > results.drafts:
-        write_text(path, (row.model_dump_json(exclude_defaults=True) for row in failed_rows(results.folder)))
+    if results.done == results.drafts and not path.exists():
+        return
+    if rows := list(failed_rows(results.folder)):
+        write_text(path, (row.model_dump_json(exclude_defaults=True) for row in rows))
     else:
         path.unlink(missing_ok=True)
 

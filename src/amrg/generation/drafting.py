@@ -22,7 +22,7 @@ from amrg.generation.engines.base import Engine, Generation, ImageFeatures, Mode
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.generation.places import ViewCandidates, follow_boxes, locate_findings
-from amrg.generation.problems import find_problems, same_pictures
+from amrg.generation.problems import cut_answer, find_problems, same_pictures
 from amrg.generation.sizes import measure_sizes
 from amrg.generation.stating import StatedReport, state_study
 from amrg.generation.views import prepare_views
@@ -143,6 +143,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     report = stated.report.model_copy(update={"status": Status.DRAFT, "provenance": provenance, "narrative": text})
     others = tuple((m.laterality, m.view) for m in prepared.other_pictures)
     same = same_pictures(prepared.request.views, prepared.framed)
+    cut = () if generation.cut_at is None else (cut_answer(generation.cut_at),)
     found = find_problems(answer, report, prepared.request.views, study.prior is not None)
     return Draft(
         banner=draft_banner(
@@ -163,7 +164,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         place_changes=place_changes,
         size_changes=(*size_changes, *stated.size_changes),
         incomplete=stated.incomplete,
-        problems=(*study.remarks(), *same, *stated.problems, *found),
+        problems=(*cut, *study.remarks(), *same, *stated.problems, *found),
         report=report,
         boxes=tuple(image_boxes(report, study)),
         text=render(report, options.style, facility=options.facility),

@@ -48,8 +48,8 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
     The n findings of a kind in a breast share the n most probable regions of that kind on a view: each gets one where
     it is said to be and as deep as it is on the views before, in the order of probability where that decides nothing.
     One lesion is about as far behind the nipple on a view from above as on one from the side: of regions that are not,
-    the most probable is the finding's. `views` are set where every view of its breast shows it. A finding without a side
-    is in the breast that was imaged, where there is one; where there are two it is not located.
+    the most probable is the finding's. `views` are set where every view of its breast shows it. A finding without a
+    side is in the breast that was imaged, where there is one; where there are two it is not located.
     """
     report = _on_only_side(report, {view.laterality for view in views})
     regions: dict[int, list[Region]] = defaultdict(list)

@@ -42,6 +42,11 @@ def find_problems(
         yield "No BI-RADS category: the model named none."
 
 
+def cut_answer(tokens: int) -> str:
+    """The line of a text that ended at its limit of tokens."""
+    return f"Incomplete: the model's text was cut at its limit of {tokens} tokens; findings may be missing from it."
+
+
 def same_pictures(views: Sequence[tuple[Laterality, View]], framed: Sequence[FramedBreast]) -> Iterator[str]:
     """A line for every two views that are one picture, mirrored where they are of two sides."""
     as_left = [

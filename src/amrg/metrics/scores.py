@@ -47,9 +47,13 @@ class Number(Value):
 
 
 class Skill(Number):
-    """(value - blind) / (perfect - blind): 1 where perfect, 0 where no better than the best blind baseline named."""
+    """(value - blind) / (perfect - blind): 1 where perfect, 0 where no better than the best blind baseline named.
+
+    `groups` are those of the cases that all three score; None in scores of before it was stored.
+    """
 
     blind: str
+    groups: int | None = None
 
 
 class MetricScore(Number):

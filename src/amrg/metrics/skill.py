@@ -14,18 +14,21 @@ import numpy as np
 
 from amrg.metrics.intervals import Interval, Method, has_spread, interval
 from amrg.metrics.metric import Array, Metric
-from amrg.metrics.statistics import Bootstrap, interval_over_groups, on_common_cases
+from amrg.metrics.statistics import Bootstrap, groups_with_value, interval_over_groups, on_common_cases
+from amrg.metrics.strict import STRICT
 
 _LEAST_ROOM = 1e-9  # perfect must be better than blind by more than rounding
 
 
 @dataclass(frozen=True)
 class MetricSkill:
-    """Skill of one metric; `value` is None where perfect is no better than blind, so that there is nothing to gain."""
+    """Skill of one metric over the cases of `groups` that all score; `value` is None where perfect is no better than
+    blind, so that there is nothing to gain."""
 
     blind: str
     value: float | None
     between: Interval | None
+    groups: int
 
 
 Measured = Mapping[str, Metric]
@@ -52,7 +55,7 @@ def skills(
     `blind` holds the metrics of every blind baseline, `perfect` those of the references scored against themselves, all
     over the cases of `draws` in the same order.
     """
-    best = {name: best_blind({b: m[name] for b, m in blind.items() if name in m}) for name in system}
+    best = {name: best_blind(_over_all_cases(name, blind)) for name in system}
     trios = {
         name: on_common_cases(system[name], blind[baseline][name], perfect[name])
         for name, baseline in best.items()
@@ -67,16 +70,29 @@ def skills(
     }
 
 
+def _over_all_cases(name: str, blind: Mapping[str, Measured]) -> dict[str, Metric]:
+    """A metric of every baseline by which the best is chosen: over all cases where that is measured.
+
+    A baseline that names a fact in six of sixty cases may be right in all six, and is no better guess for that.
+    """
+    return {
+        baseline: metrics.get(f"{name}{STRICT}", metrics[name])
+        for baseline, metrics in blind.items()
+        if name in metrics
+    }
+
+
 def _metric_skill(blind: str, trio: Sequence[Metric], resampled: Sequence[Array], draws: Bootstrap) -> MetricSkill:
     """Skill from value, blind and perfect, and from their draws."""
     sign = 1.0 if trio[0].higher_is_better else -1.0
+    groups = groups_with_value(trio, draws)
     point = float(_skill(sign, *(np.float64(metric.value) for metric in trio)))
     if not np.isfinite(point):
-        return MetricSkill(blind, None, None)
+        return MetricSkill(blind, None, None, groups)
     between = interval(_skill(sign, *resampled), draws.groups)
     if between is not None and not has_spread(between):
         between = _skill_without_spread(sign, trio, resampled[0], draws)
-    return MetricSkill(blind, point, between)
+    return MetricSkill(blind, point, between, groups)
 
 
 def _skill_without_spread(sign: float, trio: Sequence[Metric], drawn: Array, draws: Bootstrap) -> Interval | None:

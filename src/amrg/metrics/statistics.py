@@ -134,7 +134,7 @@ def interval_over_groups(
     if between is None or has_spread(between):
         return between
     bounds = _bounds(metrics)
-    return None if bounds is None else exact_interval(value, _groups_with_value(metrics, draws), bounds)
+    return None if bounds is None else exact_interval(value, groups_with_value(metrics, draws), bounds)
 
 
 def _bounds(metrics: Sequence[Metric]) -> Bounds | None:
@@ -145,7 +145,7 @@ def _bounds(metrics: Sequence[Metric]) -> Bounds | None:
     return given[0] if len(given) == 1 else (given[1][0] - given[0][1], given[1][1] - given[0][0])
 
 
-def _groups_with_value(metrics: Sequence[Metric], draws: Bootstrap) -> int:
+def groups_with_value(metrics: Sequence[Metric], draws: Bootstrap) -> int:
     """How many different groups have a value of their own in every metric, with any seed.
 
     Of a sensitivity, those are the groups with a positive case.

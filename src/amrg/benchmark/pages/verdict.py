@@ -37,7 +37,8 @@ class Support(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one metric shows: `better` than the best blind baseline, `worse` by perturbation; None: not measured.
+    """What one metric shows: `better` than the best blind baseline, None where that was not measured, and `worse` by
+    perturbation of those that the run has.
 
     `few_groups`: a comparison is over fewer than `FEW_GROUPS` groups, so it supports nothing.
     """
@@ -48,7 +49,7 @@ class Evidence:
     skill: Skill | None
     changes: dict[str, MetricChange]
     better: Support | None
-    worse: dict[str, Support | None]
+    worse: dict[str, Support]
     few_groups: bool
 
     @property
@@ -92,13 +93,18 @@ def _evidence(name: str, scores: Scores, system: SystemScores) -> Evidence:
         changes=changes,
         better=better_than_blind(score),
         worse={k: _change_support(c, sign) for k, c in changes.items()},
-        few_groups=min([score.groups, *(c.groups for c in changes.values())]) < FEW_GROUPS,
+        few_groups=min([_groups_with_skill(score), *(c.groups for c in changes.values())]) < FEW_GROUPS,
     )
 
 
 def better_than_blind(score: MetricScore) -> Support | None:
     """Whether a metric is better than the best blind baseline; None where it has no skill with an interval."""
-    return None if score.skill is None else _support(score.skill, 1, score.groups)
+    return None if score.skill is None else _support(score.skill, 1, _groups_with_skill(score))
+
+
+def _groups_with_skill(score: MetricScore) -> int:
+    """The groups that a metric's skill is over, where it is known; else those of the metric."""
+    return score.groups if score.skill is None or score.skill.groups is None else score.skill.groups
 
 
 def _support(of: Number, sign: int, groups: int) -> Support | None:
@@ -111,12 +117,11 @@ def _support(of: Number, sign: int, groups: int) -> Support | None:
     return Support.YES if low > 0 else Support.NO if high < 0 else Support.NONE
 
 
-def _change_support(change: MetricChange, sign: int) -> Support | None:
-    """As `_support`, and NONE too where the change has no p, or one above `MAX_P`."""
+def _change_support(change: MetricChange, sign: int) -> Support:
+    """As `_support`, and NONE too where there is no interval or no p, or one above `MAX_P`."""
     support = _support(change, sign, change.groups)
-    if support is None or (change.p is not None and change.p <= MAX_P):
-        return support
-    return Support.NONE
+    certain = change.p is not None and change.p <= MAX_P
+    return support if support is not None and certain else Support.NONE
 
 
 def _answer(judged: Sequence[Evidence], scores: Scores) -> VerdictAnswer:

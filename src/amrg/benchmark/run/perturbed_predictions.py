@@ -96,19 +96,17 @@ def _predict_blanked_and_mirrored(folder: Path, cases: Sequence[Case], drafter: 
 def predict_shuffled(
     cases: Sequence[Case], partner: Mapping[str, str], predictions: Sequence[Prediction]
 ) -> list[Prediction]:
-    """The model's text where each case has the images of its partner.
+    """The model's text where each case has the images of its partner; cases without a partner are left out.
 
     That is the partner's own draft, since an engine gets images and the names of their views and nothing else; so no
     image is read again. `predictions` are those on the unchanged images, of partners too.
     """
     by_key = {p.key: p for p in predictions}
-    return [_prediction_of(case.key, partner.get(case.key), by_key) for case in cases]
+    return [_prediction_of(case.key, partner[case.key], by_key) for case in cases if case.key in partner]
 
 
-def _prediction_of(key: str, other: str | None, predictions: Mapping[str, Prediction]) -> Prediction:
+def _prediction_of(key: str, other: str, predictions: Mapping[str, Prediction]) -> Prediction:
     """One case's prediction on the images of another."""
-    if other is None:
-        return failed_prediction(key, "no case of another group has images of the same views")
     if predictions[other].text is None:
         return failed_prediction(key, f"its images are those of case {other}, which failed")
     return predictions[other].model_copy(update={"key": key})
@@ -117,11 +115,13 @@ def _prediction_of(key: str, other: str | None, predictions: Mapping[str, Predic
 def derangement(cases: Sequence[Case], seed: int) -> dict[str, str]:
     """For each case another of a different group with images of the same views, as the data set's table names them.
 
-    Seeded; no case is the partner of two. Cases without a partner have no entry.
+    Seeded; no case is the partner of two. Cases without a partner have no entry, nor those of whose images the table
+    does not name side and view: another woman's may be of the other breast.
     """
     same_views: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     for case in cases:
-        same_views[tuple(sorted(f"{i.laterality}{i.view}" for i in case.images))].append(case)
+        if all(image.laterality and image.view for image in case.images):
+            same_views[tuple(sorted(f"{i.laterality}{i.view}" for i in case.images))].append(case)
     partners: dict[str, str] = {}
     for members in same_views.values():
         partners |= _rotated(members, seed)

@@ -17,6 +17,7 @@ from amrg.benchmark.scoring.image_dependence import perturbation_scores
 from amrg.benchmark.scoring.measure import NO_EXTRAS, OptionalMetrics, open_metrics, pairs_of, unread_texts
 from amrg.benchmark.scoring.overlap import overlap_line, trained_on
 from amrg.benchmark.submissions import Outputs
+from amrg.core.duplicates import duplicates
 from amrg.datasets.case import ReferenceSource
 from amrg.datasets.training_set import TrainingProvenance
 from amrg.metrics.clinical.suite import confusions
@@ -72,7 +73,8 @@ def score(
     pairs = pairs_of(references.cases, outputs.predictions)
     written = {options.system: outputs.predictions, **baselines.predictions}
     with open_metrics(references.cases, options.extras) as measure:
-        measured = {options.system: by_name([*measure(pairs), *_radeval_values(options, measure.texts(pairs))])}
+        here = measure(pairs)
+        measured = {options.system: by_name([*here, *_radeval_values(options, measure.texts(pairs), here)])}
         for name, predictions in baselines.predictions.items():
             measured[name] = by_name(measure(pairs_of(references.cases, predictions)))
         perturbed = {} if folder is None else perturbation_scores(folder, pairs, measure, options.seed)
@@ -104,10 +106,13 @@ def score(
     )
 
 
-def _radeval_values(options: ScoringOptions, pairs: Sequence[Pair]) -> list[Metric]:
+def _radeval_values(options: ScoringOptions, pairs: Sequence[Pair], here: Sequence[Metric]) -> list[Metric]:
     """What RadEval measured of the system elsewhere; no baseline has it, so it has no skill."""
     path = options.radeval_values
-    return [] if path is None else read_values(read_object(path), pairs, path.name)
+    found = [] if path is None else read_values(read_object(path), pairs, path.name)
+    if path is not None and (twice := duplicates([metric.name for metric in [*here, *found]])):
+        raise BenchmarkError(f"{path.name}: {twice[0]} is there twice, or measured here too; give it once")
+    return found
 
 
 def describe_data(references: References) -> DataScored:
@@ -172,7 +177,9 @@ def _with_skill(
 def _skill(found: MetricSkill, system: str) -> Skill:
     """A skill as it is stored; the best blind baseline's own, and that of the references, are 0 and 1 for certain."""
     certain = system == found.blind or ROLES.get(system) is Role.PERFECT
-    return Skill(value=found.value, **ends_of(None if certain else found.between), blind=found.blind)
+    return Skill(
+        value=found.value, **ends_of(None if certain else found.between), blind=found.blind, groups=found.groups
+    )
 
 
 def _subgroups(

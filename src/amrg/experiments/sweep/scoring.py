@@ -108,8 +108,8 @@ def _with_target_text(cases: Sequence[Case], recipe: Recipe) -> tuple[Case, ...]
 def best_of(configurations: Sequence[Configuration], selection: str, seeds: Sequence[int]) -> str | None:
     """The label of the best by the mean over its seeds, the first of equals; of those alone that were scored with each.
 
-    Where a seed failed, was pruned or was not run, as in a search, or its drafts are on another machine, the mean of the
-    others is optimistic.
+    Where a seed failed, was pruned or was not run, as in a search, or its drafts are on another machine, the mean of
+    the others is optimistic.
     """
     complete = [c for c in configurations if c.complete and set(seeds) <= set(c.drafted) and selection in c.spread]
     means = {c.label: c.spread[selection].value for c in complete}

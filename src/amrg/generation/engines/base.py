@@ -65,12 +65,19 @@ class ImageFeatures:
 class Generation:
     """What a model made of a request: its text, and its image features where the engine has them (no remote one has).
 
-    `domain` says how far the images are from its training images, None where the engine does not know those.
+    `domain` says how far the images are from its training images, None where the engine does not know those. `cut_at`
+    is the limit of tokens that the text reached before its end, None where it ended.
     """
 
     text: str
     features: ImageFeatures | None = None
     domain: DomainCheck | None = None
+    cut_at: int | None = None
+
+
+def cut_at(answer: Sequence[int], limit: int) -> int | None:
+    """The limit of tokens where an answer, without its end, reached it."""
+    return limit if len(answer) >= limit else None
 
 
 @dataclass(frozen=True)

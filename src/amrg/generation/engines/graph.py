@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request, cut_at
 from amrg.models.checkpoint import EMBEDDED, NAME, folder_hash
 from amrg.models.decoding.greedy import write_answer
 from amrg.models.embedded.candidates import CELL, Candidate, cell_candidate
@@ -67,6 +67,7 @@ class GraphEngine:
             prompt.text(answer),
             self._features(observed),
             None if self.training is None else self.training.check(pooled),
+            cut_at(answer, limit),
         )
 
     def _features(self, observed: Sequence[ObservedView]) -> ImageFeatures:

@@ -9,9 +9,9 @@ import torch
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request, cut_at
 from amrg.models.backbones.base import Prompt, Tensors
-from amrg.models.decoding.batched import INPUT, batch_prompts, decode_texts
+from amrg.models.decoding.batched import INPUT, batch_prompts, decode_rows, text_of
 from amrg.models.decoding.cached import decode_drafted
 from amrg.models.decoding.phrases import Phrases
 from amrg.models.embedded.features import read_candidates, read_suspicion, run_tower
@@ -72,16 +72,18 @@ class LocalEngine:
         image_tokens = [loaded.backbone.image_tokens(loaded.model, states) for states, _ in encoded]
         domains = [None if self.training is None else self.training.check(pool_tokens(t)) for t in image_tokens]
         together = [token for tokens in image_tokens for token in tokens]
-        texts = self._decode(batch_prompts(loaded, prompts), together)
+        answers = self._decode(batch_prompts(loaded, prompts), together)
+        texts = [text_of(loaded, answer) for answer in answers]
         features = [found for _, found in encoded]
-        return [Generation(*made) for made in zip(texts, features, domains, strict=True)]
+        cuts = [cut_at(answer, self.settings.max_new_tokens) for answer in answers]
+        return [Generation(*made) for made in zip(texts, features, domains, cuts, strict=True)]
 
-    def _decode(self, tokens: Tensors, image_tokens: Sequence[Tensors]) -> list[str]:
-        """The answers to prompts [B, T]."""
+    def _decode(self, tokens: Tensors, image_tokens: Sequence[Tensors]) -> list[list[int]]:
+        """The answers to prompts [B, T], as tokens."""
         limit, alone = self.settings.max_new_tokens, len(tokens[INPUT]) == 1
         if alone and self.phrases is not None:
             return [decode_drafted(self.loaded, tokens, image_tokens, limit, self.phrases)]
-        return decode_texts(self.loaded, tokens, image_tokens, limit)
+        return decode_rows(self.loaded, tokens, image_tokens, limit)
 
     def _encode(self, prompt: Prompt) -> tuple[list[Tensors], ImageFeatures | None]:
         """The tower's output of a study's images: what the projector takes, and what the tower marks in them."""

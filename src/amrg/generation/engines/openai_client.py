@@ -30,6 +30,8 @@ from amrg.models.views import to_pil
 KEY = "AMRG_ENGINE_API_KEY"
 """The environment variable of the server's key. Not OPENAI_API_KEY, which would go to whatever server is named."""
 TRIES = 5
+_AWAY = frozenset({429, 502, 503, 504})
+"""Statuses of a server that is busy, or behind a gateway that does not reach it."""
 SECONDS = 600.0  # of one request, in the server's queue included
 LENGTH = "length"
 ODDS: Mapping[str, Any] = {"logprobs": True, "top_logprobs": LIKELIEST}
@@ -142,6 +144,8 @@ class Server:
                 raise ModelError(
                     f"{line}; expected the URL of the API with its /v1, and a model that it serves"
                 ) from None
+            if error.status_code in _AWAY:  # after all tries
+                raise ServerLost(line) from None
             raise RequestRefused(line) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error

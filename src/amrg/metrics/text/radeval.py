@@ -50,7 +50,7 @@ def radeval_metrics(pairs: Sequence[Pair], names: Sequence[str]) -> list[Metric]
     texts = DistinctTexts.of(pairs)
     if not texts.drafts:
         return []
-    return [texts.spread(metric) for name in names for metric in _metrics_of(name, texts)]
+    return [texts.spread(metric) for name in dict.fromkeys(names) for metric in _metrics_of(name, texts)]
 
 
 def read_values(found: Mapping[str, Any], pairs: Sequence[Pair], where: str) -> list[Metric]:
@@ -77,7 +77,7 @@ def read_values(found: Mapping[str, Any], pairs: Sequence[Pair], where: str) -> 
         terms = mean_of(np.full(len(pairs), np.nan))
         terms[at] = mean_of(_values(name, values, len(at)))
         higher = not name.lower().startswith(LOWER_IS_BETTER)
-        made.append(Metric(f"radeval_{_snake(name)}", Family.TEXT, f"{name} {about}", terms, ratio, higher))
+        made.append(Metric(_metric_name(name), Family.TEXT, f"{name} {about}", terms, ratio, higher))
     return made
 
 
@@ -119,7 +119,7 @@ def _metrics_of(name: str, texts: DistinctTexts) -> list[Metric]:
     about = f"{name} by RadEval {_version()}, its value a report; mean over cases"
     return [
         Metric(
-            f"radeval_{_snake(key)}",
+            _metric_name(key),
             Family.TEXT,
             about,
             mean_of(_values(key, values, len(texts.drafts))),
@@ -142,10 +142,10 @@ def _higher(name: str) -> bool:
     return name not in LOWER_IS_BETTER
 
 
-def _snake(key: str) -> str:
-    """RadEval's key as a metric name: `rougeL` to `rouge_l`, `samples_avg_f1-score` to `samples_avg_f1_score`."""
-    spaced = "".join(f"_{c.lower()}" if c.isupper() else c for c in key.replace("-", "_"))
-    return spaced.removeprefix("radeval_")
+def _metric_name(key: str) -> str:
+    """RadEval's key as a metric's name: `rougeL` to `radeval_rouge_l`, `samples_avg_f1-score` to
+    `radeval_samples_avg_f1_score`; RadEval has both a `bertscore` and a `radeval_bertscore`."""
+    return "radeval_" + "".join(f"_{c.lower()}" if c.isupper() else c for c in key.replace("-", "_"))
 
 
 def _version() -> str:

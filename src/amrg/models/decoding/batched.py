@@ -19,7 +19,13 @@ def decode_texts(
 ) -> list[str]:
     """Greedy answers as texts; the arguments are those of `decode_rows`."""
     rows = decode_rows(loaded, tokens, image_tokens, max_new_tokens, model)
-    return [loaded.processor.tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+    return [text_of(loaded, row) for row in rows]
+
+
+def text_of(loaded: LoadedModel, row: Sequence[int]) -> str:
+    """The text of an answer's tokens."""
+    text: str = loaded.processor.tokenizer.decode(row, skip_special_tokens=True)
+    return text.strip()
 
 
 def decode_rows(

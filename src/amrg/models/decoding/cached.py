@@ -46,14 +46,12 @@ class CachedModel:
 @torch.inference_mode()
 def decode_drafted(
     loaded: LoadedModel, tokens: Tensors, image_tokens: Sequence[Tensors], limit: int, phrases: Phrases
-) -> str:
-    """The greedy answer to one prompt as text, like that of `decode_texts`; phrases draft its tokens.
+) -> list[int]:
+    """The greedy answer to one prompt, like that of `decode_rows`; phrases draft its tokens.
 
     `tokens` are columns [1, T] without padding.
     """
     backbone, reader = loaded.backbone, CachedModel(loaded.model)
     columns = {name: column for name, column in tokens.items() if name != "attention_mask"}
     first = reader.read_prompt(columns, backbone.model_inputs(loaded.model, image_tokens))
-    answer = write_answer(reader, first, backbone.eos_token_id(loaded.processor), limit, phrases)
-    text: str = loaded.processor.tokenizer.decode(answer, skip_special_tokens=True)
-    return text.strip()
+    return write_answer(reader, first, backbone.eos_token_id(loaded.processor), limit, phrases)
