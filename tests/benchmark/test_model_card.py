@@ -74,10 +74,20 @@ def test_the_card_states_model_metrics_and_how_they_are_defined(scores: Scores, 
     assert all(m.about and "2 small phantom exams" in m.on and m.n + m.unscored == 2 for m in card.metrics)
 
 
+def test_a_share_of_real_views_is_a_whole_number_of_the_views_that_it_is_of() -> None:
+    named = {f"{part}_{figure.name}": figure for part, figures in FIGURES.items() for figure in figures}
+    for metric in (m for m in model_card().metrics if m.name in named and named[m.name].share):
+        assert metric.value is not None
+        assert metric.value * metric.n == pytest.approx(round(metric.value * metric.n), abs=1e-6), metric.name
+        assert metric.low is not None
+        assert metric.high is not None
+        assert metric.low < metric.high, metric.name
+
+
 def test_the_shipped_card_is_of_the_shipped_weights_and_names_the_same_metrics() -> None:
     card = model_card()
     assert card.weights_sha256 == load_model().weights_hash
-    of_films = {f"{part}_{figure.__name__}" for part, figures in FIGURES.items() for figure in figures}
+    of_films = {f"{part}_{figure.name}" for part, figures in FIGURES.items() for figure in figures}
     assert {m.name for m in card.metrics} == {*METRICS, *BLANKED_METRICS, *of_films}
     assert all(source in " ".join(card.attribution) for source in ("CBIS-DDSM", "CDD-CESM", "EfficientNet"))
     printed = json.loads(CliRunner().invoke(app, ["model", "card", "--json"]).stdout)

@@ -26,7 +26,8 @@ from amrg.generation.drafting import DraftOptions
 from amrg.generation.engines.base import Engine
 from amrg.generation.engines.loading import load_engine
 from amrg.imaging import Study, read_studies
-from amrg.metrics.intervals import interval
+from amrg.metrics.intervals import Interval, exact_interval, has_spread, interval
+from amrg.metrics.metric import SHARE
 from amrg.models.card import FILE_NAME, CardMetric, model_card
 from amrg.models.load import LoadedModel, load_model
 from amrg.training.tower.film_metrics import auroc
@@ -76,7 +77,30 @@ class FilmDraft:
         return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in self.boxes)
 
 
-Figure = Callable[[Sequence[FilmDraft]], float]
+@dataclass(frozen=True)
+class Figure:
+    """What is measured: `value` of the views that it is `of`, a docstring as what the card says of it.
+
+    `drafted`: a view without a draft is not scored. A `share` lies between 0 and 1.
+    """
+
+    value: Callable[[Sequence[FilmDraft]], float]
+    of: Callable[[FilmDraft], bool]
+    drafted: bool = False
+    share: bool = True
+
+    @property
+    def name(self) -> str:
+        """That of its function."""
+        return self.value.__name__
+
+    def views(self, drafts: Sequence[FilmDraft]) -> list[FilmDraft]:
+        """The views that it is of."""
+        return [draft for draft in drafts if self.of(draft)]
+
+    def scored(self, draft: FilmDraft) -> bool:
+        """Whether a view that it is of counts."""
+        return draft.draft is not None or not self.drafted
 
 
 def held_out_films(folder: Path, model: Path) -> list[ListedFilm]:
@@ -103,39 +127,39 @@ def _study(film: ListedFilm, folder: Path) -> Study:
 
 def mass_named(views: Sequence[FilmDraft]) -> float:
     """Of views with a mass: share of those whose draft names one."""
-    return _mean([_names(v, MASSES) for v in views if _has_mass(v.film)])
+    return _mean([_names(v, MASSES) for v in views])
 
 
 def surest_finding_inside(views: Sequence[FilmDraft]) -> float:
     """Of views with marked lesions: share of those whose most probable finding has its box's middle in a lesion."""
-    return _mean([v.is_hit for v in views if v.boxes])
+    return _mean([v.is_hit for v in views])
 
 
 def findings_on_normal(views: Sequence[FilmDraft]) -> float:
     """Findings a normal view."""
-    return _mean([0.0 if v.draft is None else len(v.draft.report.findings) for v in views if "normal" in v.pathologies])
+    return _mean([0.0 if v.draft is None else len(v.draft.report.findings) for v in views])
 
 
 def density_accuracy(views: Sequence[FilmDraft]) -> float:
     """Of views with a density: share of those whose draft has the same."""
-    return _mean([_density(v) == int(v.film.record["density"]) for v in views if v.film.record.get("density")])
+    return _mean([_density(v) == int(v.film.record["density"]) for v in views])
 
 
 def density_rank_correlation(views: Sequence[FilmDraft]) -> float:
     """Spearman's, of the densities drafted and listed."""
-    known = [(_density(v), int(v.film.record["density"])) for v in views if v.film.record.get("density")]
+    known = [(_density(v), int(v.film.record["density"])) for v in views]
     pairs = np.array([(found, truth) for found, truth in known if found is not None])
     return float(spearmanr(pairs[:, 0], pairs[:, 1])[0]) if len(pairs) > 1 else float("nan")
 
 
 def abnormal_auroc(views: Sequence[FilmDraft]) -> float:
     """Of the suspicion: views that are not normal against normal ones."""
-    return _auroc(views, lambda found: "normal" not in found, lambda found: "normal" in found)
+    return _auroc(views, lambda found: "normal" not in found)
 
 
 def malignant_auroc(views: Sequence[FilmDraft]) -> float:
     """Of the suspicion: malignant against benign."""
-    return _auroc(views, lambda found: "malignant" in found, lambda found: found == {"benign"})
+    return _auroc(views, lambda found: "malignant" in found)
 
 
 def refused_share(views: Sequence[FilmDraft]) -> float:
@@ -143,10 +167,40 @@ def refused_share(views: Sequence[FilmDraft]) -> float:
     return _mean([v.draft is None for v in views])
 
 
+def _has_mass(view: FilmDraft) -> bool:
+    """By the table, or the words of a digital view."""
+    record = view.film.record
+    listed = any(x["kind"] == "mass" and "ASYMM" not in str(x.get("shape")) for x in record.get("lesions", []))
+    return listed or "mass" in str(record.get("tags", ""))
+
+
+def _has_marks(view: FilmDraft) -> bool:
+    return bool(view.boxes)
+
+
+def _has_density(view: FilmDraft) -> bool:
+    return bool(view.film.record.get("density"))
+
+
+def _is_malignant_or_benign(view: FilmDraft) -> bool:
+    """Not a benign lesion beside a normal outcome, say, nor a view of unknown pathology."""
+    return "malignant" in view.pathologies or view.pathologies == {"benign"}
+
+
 FIGURES: dict[str, tuple[Figure, ...]] = {
-    "film": (mass_named, surest_finding_inside, malignant_auroc, density_accuracy, density_rank_correlation),
-    "digital": (surest_finding_inside, abnormal_auroc, findings_on_normal),
-    "all": (refused_share,),
+    "film": (
+        Figure(mass_named, _has_mass),
+        Figure(surest_finding_inside, _has_marks),
+        Figure(malignant_auroc, _is_malignant_or_benign, drafted=True, share=False),
+        Figure(density_accuracy, _has_density),
+        Figure(density_rank_correlation, _has_density, drafted=True, share=False),
+    ),
+    "digital": (
+        Figure(surest_finding_inside, _has_marks),
+        Figure(abnormal_auroc, lambda view: bool(view.pathologies), drafted=True, share=False),
+        Figure(findings_on_normal, lambda view: "normal" in view.pathologies, share=False),
+    ),
+    "all": (Figure(refused_share, lambda view: True),),
 }
 """By what the views are: CBIS-DDSM's films, CDD-CESM's digital views, both."""
 
@@ -161,56 +215,54 @@ def film_metrics(drafts: Sequence[FilmDraft]) -> Iterator[CardMetric]:
     names = {"film": "films of CBIS-DDSM", "digital": "digital views of CDD-CESM", "all": "views of both"}
     for part, figures in FIGURES.items():
         for figure in figures:
-            value, low, high = with_interval(figure, parts[part])
+            views = figure.views(parts[part])
+            value = figure.value(views)
+            between = interval_of(figure, views)
+            n = sum(map(figure.scored, views))
             yield CardMetric(
-                name=f"{part}_{figure.__name__}",
+                name=f"{part}_{figure.name}",
                 images="real mammograms, one view a study",
-                value=value,
-                low=low,
-                high=high,
-                method=None if low is None else "bootstrap percentiles",
-                n=len(parts[part]),
-                unscored=0,
-                about=" ".join((figure.__doc__ or "").split()),
-                on=f"{len(parts[part])} {names[part]} of patients that were not trained on",
+                value=None if np.isnan(value) else value,
+                low=None if between is None else between.low,
+                high=None if between is None else between.high,
+                method=None if between is None else between.method.value,
+                n=n,
+                unscored=len(views) - n,
+                about=" ".join((figure.value.__doc__ or "").split()),
+                on=f"{len(views)} of {len(parts[part])} {names[part]}, of patients that were not trained on",
             )
 
 
-def with_interval(figure: Figure, views: Sequence[FilmDraft]) -> tuple[float | None, float | None, float | None]:
-    """A figure and its interval over patients; None where it is not defined."""
-    value = figure(views)
+def interval_of(figure: Figure, views: Sequence[FilmDraft]) -> Interval | None:
+    """A figure's 95 % interval over patients: exact where all draws of a share are the same; None where there is none.
+    """
     by_patient: dict[str, list[FilmDraft]] = {}
     for view in views:
         by_patient.setdefault(view.patient, []).append(view)
     groups = list(by_patient.values())
+    if not groups:
+        return None
     rng = np.random.default_rng(0)
-    drawn = [figure([v for i in rng.integers(0, len(groups), len(groups)) for v in groups[i]]) for _ in range(DRAWS)]
-    between = interval(np.array(drawn), len(groups))
-    stated = None if np.isnan(value) else value
-    return (stated, None, None) if between is None else (stated, between.low, between.high)
+    draws = [[v for i in rng.integers(0, len(groups), len(groups)) for v in groups[i]] for _ in range(DRAWS)]
+    between = interval(np.array([figure.value(drawn) for drawn in draws]), len(groups))
+    if between is None or has_spread(between):
+        return between
+    return exact_interval(figure.value(views), len(groups), SHARE) if figure.share else None
 
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _auroc(
-    views: Sequence[FilmDraft], positive: Callable[[set[str]], bool], negative: Callable[[set[str]], bool]
-) -> float:
-    """A view without a draft has no suspicion, and is skipped."""
-    known = [(v.pathologies, v.draft.suspicion) for v in views if v.draft is not None]
-    scored = [(found, suspicion) for found, suspicion in known if found and suspicion is not None]
-    return auroc([s for found, s in scored if positive(found)], [s for found, s in scored if negative(found)])
+def _auroc(views: Sequence[FilmDraft], positive: Callable[[set[str]], bool]) -> float:
+    """Of the suspicion, positive views against the others; one without a draft has none."""
+    known = [(positive(v.pathologies), v.draft.suspicion) for v in views if v.draft is not None]
+    scored = [(is_positive, suspicion) for is_positive, suspicion in known if suspicion is not None]
+    return auroc([s for is_positive, s in scored if is_positive], [s for is_positive, s in scored if not is_positive])
 
 
 def _names(view: FilmDraft, kinds: frozenset[Kind]) -> bool:
     return view.draft is not None and any(f.kind in kinds for f in view.draft.report.findings)
-
-
-def _has_mass(film: ListedFilm) -> bool:
-    """By the table, or the words of a digital view."""
-    listed = any(x["kind"] == "mass" and "ASYMM" not in str(x.get("shape")) for x in film.record.get("lesions", []))
-    return listed or "mass" in str(film.record.get("tags", ""))
 
 
 def _density(view: FilmDraft) -> int | None:
