@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from amrg.benchmark.references import References
+from amrg.benchmark.prediction_log import write_predictions
+from amrg.benchmark.references import References, read_references
 from amrg.benchmark.scoring.overlap import KINDS, named_provenance, trained_on
+from amrg.benchmark.scoring.score_run import load_submission, score_submission
+from amrg.benchmark.scoring.scoring import ScoringOptions
 from amrg.cli import Exit, app
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importers.registry import IMPORTERS
 from amrg.datasets.names import ALIASES, COLLECTIONS, canonical_name, members_of
 from amrg.datasets.training_set import TrainingProvenance, TrainingSet, digests_of
+from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import Scores, TrainingOverlap
 from amrg.models import ModelError, model_card
 from amrg.models.catalog import KNOWN
@@ -118,6 +122,27 @@ def test_the_test_part_of_the_split_that_a_model_was_trained_on_is_no_overlap() 
     assert found.overlaps == ()
     (leak,) = (trained_on(TrainingProvenance(sets=(record,)), replace(test, cases=CASES[5:])) or found).overlaps
     assert (leak.count, leak.kinds) == (1, ((KINDS[0], 1),))
+
+
+def test_a_run_that_is_scored_again_from_itself_keeps_what_was_found_by_its_images(tmp_path: Path) -> None:
+    training = drawn(tmp_path, 0, "dmid", "patient-0", "training report", b"image")
+    record = TrainingSet(name="mixture", dataset_hash="other", n=1, digests=digests_of([training], tmp_path))
+    scored = (drawn(tmp_path, 1, "dmid", "patient-1", "a new report", b"image"), *CASES[:3])
+    written = tuple(Prediction(key=case.key, text=case.text) for case in scored)
+    write_predictions(tmp_path / "ours.jsonl", written)
+    references = References("dmid", scored, "clean", "test", hashes={"dataset": "h", "split": "s"}, root=tmp_path)
+    options = ScoringOptions("ours", resamples=20, provenance=TrainingProvenance(sets=(record,)))
+    first = score_submission(load_submission(tmp_path / "ours.jsonl", references), tmp_path / "run", options)
+    assert first.trained_on is not None
+    assert [overlap.count for overlap in first.trained_on.overlaps] == [1]
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    itself = read_references(tmp_path / "run")
+    assert dict(itself.hashes) == {"dataset": "h", "split": "s"}
+    again = score_submission(
+        load_submission(tmp_path / "run", itself), tmp_path / "run", ScoringOptions("ours", resamples=20)
+    )
+    assert again.trained_on == first.trained_on
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8")) == manifest
 
 
 def test_the_command_states_it_and_ends_as_a_leak_does(tmp_path: Path) -> None:

@@ -10,8 +10,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from amrg.benchmark.layout import CASES, SCORES
-from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, record_report, records_of_texts
+from amrg.benchmark.layout import CASES, MANIFEST, SCORES
+from amrg.benchmark.records import (
+    Record,
+    Side,
+    first_error,
+    list_some,
+    read_object,
+    read_records,
+    record_report,
+    records_of_texts,
+)
 from amrg.benchmark.sampling import sample
 from amrg.birads import Report
 from amrg.core.files import write_text
@@ -35,7 +44,8 @@ class References:
     """Cases in a fixed order, where they come from, and training cases for baselines.
 
     `training` are cases to fit baselines on, none of them scored; may be empty. `other_parts` has the part of each case
-    of the split that is not scored. `hashes` are those of data set and split, `root` is the folder of the images.
+    of the split that is not scored. `hashes` are those of data set and split, `root` is the folder of the images, and
+    `run` that of the scored run whose cases these are.
     """
 
     name: str
@@ -46,6 +56,7 @@ class References:
     other_parts: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     root: Path | None = None
+    run: Path | None = None
     warnings: tuple[str, ...] = ()
 
     @cached_property
@@ -112,7 +123,13 @@ def _of_run(folder: Path) -> References:
     if not scores.is_file():
         return References(folder.name, cases)
     data = Scores.model_validate_json(scores.read_bytes()).data
-    return References(data.name, cases, data.split, data.part)
+    manifest = read_object(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+    hashes = {
+        name.removesuffix("_hash"): value
+        for name, value in manifest.get("data", {}).items()
+        if name in ("dataset_hash", "split_hash")
+    }
+    return References(data.name, cases, data.split, data.part, hashes=hashes, run=folder)
 
 
 def save_references(cases: Sequence[Case], folder: Path) -> None:

@@ -234,8 +234,7 @@ def film_metrics(drafts: Sequence[FilmDraft]) -> Iterator[CardMetric]:
 
 
 def interval_of(figure: Figure, views: Sequence[FilmDraft]) -> Interval | None:
-    """A figure's 95 % interval over patients: exact where all draws of a share are the same; None where there is none.
-    """
+    """A figure's 95 % interval over patients: exact where all draws of a share are alike; None where there is none."""
     by_patient: dict[str, list[FilmDraft]] = {}
     for view in views:
         by_patient.setdefault(view.patient, []).append(view)

@@ -59,7 +59,9 @@ def score_submission(submission: Submission, folder: Path, options: ScoringOptio
         stored = read_manifest(folder)
         scores = score_run(folder, submission.references, options, submission.outputs)
         if _is_of_predictions(stored):
-            manifest = {**_manifest(submission, options), "predictions": stored["predictions"]}
+            own = submission.references.run is not None and submission.references.run.resolve() == folder.resolve()
+            kept = ("predictions", "data", "training") if own else ("predictions",)
+            manifest = {**_manifest(submission, options), **{name: stored[name] for name in kept}}
             write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
         return scores
     if options.provenance == TrainingProvenance() and submission.path.is_dir():

@@ -310,7 +310,8 @@ def _failed(opened: _Open, error: Exception) -> Iterator[StudyOutcome]:
     Only an error of amrg's own is quoted: the text of another may quote the file.
     """
     quoted = " ".join(str(error).split()) if isinstance(error, AmrgError) else f"an error in amrg, {_where(error)}"
-    done = {row.study_instance_uid for row in opened.rows}
+    without_view = opened.intake.without_view if opened.intake is not None else ()  # have rows of their own
+    done = {row.study_instance_uid for row in opened.rows} | {study.study_instance_uid for study in without_view}
     rows = _rows(opened.task, type(error).__name__, quoted)
     yield from (row for row in rows if row.study_instance_uid not in done)
 
