@@ -146,6 +146,15 @@ def test_all_missing_backbones_are_named_before_anything_begins(
     assert "\n" not in message
 
 
+def test_a_split_none_of_whose_trials_finished_is_named() -> None:
+    bases = tuple(SweepBase(name=name, source=name) for name in ("one", "two"))
+    sweep = make_sweep(bases=bases, ranks=(4,), alphas=(Alpha.parse("2x"),))
+    nothing = Reproduction(
+        software="amrg", dataset_hash="h", cases=3, sweep=sweep, splits=("image-407-51-52", "clean"), tested=()
+    )
+    assert nothing.untested == ["one on image-407-51-52", "two on image-407-51-52", "one on clean", "two on clean"]
+
+
 def test_the_papers_backbones_are_held_to_a_commit_and_one_recipe() -> None:
     backbones = THREE.split(",")
     assert len(backbones) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -43,9 +43,9 @@ _FIELDS = {"text", "report", "group", "source"}
 class References:
     """Cases in a fixed order, where they come from, and training cases for baselines.
 
-    `training` are cases to fit baselines on, none of them scored; may be empty. `other_parts` has the part of each case
-    of the split that is not scored. `hashes` are those of data set and split, `root` is the folder of the images, and
-    `run` that of the scored run whose cases these are.
+    `training` are cases to fit baselines on, none of them scored; may be empty. `training_set` names their data set
+    where it is another. `other_parts` has the part of each case of the split that is not scored. `hashes` are those of
+    data set and split, `root` is the folder of the images, and `run` that of the scored run whose cases these are.
     """
 
     name: str
@@ -53,6 +53,7 @@ class References:
     split: str | None = None
     part: str | None = None
     training: tuple[Case, ...] = ()
+    training_set: str = ""
     other_parts: Mapping[str, str] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
     root: Path | None = None
@@ -181,16 +182,32 @@ def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> 
     )
 
 
+def fitted_on(references: References, name: str, training: tuple[Case, ...]) -> References:
+    """The references with baselines fitted on cases of another data set, and a warning where some share a text."""
+    shared = _shared(references.cases, training)
+    warning = (
+        f"baselines know scored texts: {len(shared)} of {len(references.cases)} cases have their patient or their "
+        f"reference's text among the cases of {name} that baselines are fitted on ({list_some(shared)})"
+    )
+    warnings = (*references.warnings, warning) if shared else references.warnings
+    return replace(references, training=training, training_set=name, warnings=warnings)
+
+
 def _leaks(cases: Sequence[Case], training: Sequence[Case]) -> tuple[str, ...]:
     """A warning where scored cases share a patient or a text with training cases."""
-    groups, texts = {c.group for c in training}, {text_group(c.text) for c in training}
-    leaked = [c for c in cases if c.group in groups or (has_own_text(c) and text_group(c.text) in texts)]
+    leaked = _shared(cases, training)
     if not leaked:
         return ()
     return (
         f"the split leaks: {len(leaked)} of {len(cases)} cases have their patient or their reference's text in the "
-        f"train part ({list_some(c.key for c in leaked)}); see `amrg data check`, and prefer the split `clean`",
+        f"train part ({list_some(leaked)}); see `amrg data check`, and prefer the split `clean`",
     )
+
+
+def _shared(cases: Sequence[Case], training: Sequence[Case]) -> list[str]:
+    """The keys of cases that share a patient or a text with training cases."""
+    groups, texts = {c.group for c in training}, {text_group(c.text) for c in training}
+    return [c.key for c in cases if c.group in groups or (has_own_text(c) and text_group(c.text) in texts)]
 
 
 def _of_records(name: str, records: Sequence[Record]) -> References:

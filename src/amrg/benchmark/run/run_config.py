@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from amrg.benchmark.references import MAX_TRAINING_CASES, References, read_references
+from amrg.benchmark.references import MAX_TRAINING_CASES, References, fitted_on, read_references
 from amrg.benchmark.sampling import sample
 from amrg.benchmark.studies import OpenStudy, StudyOpener
 from amrg.datasets import Case, Dataset, open_dataset
@@ -70,7 +70,8 @@ def load_cases(config: RunConfig) -> RunCases:
     train_set = dataset
     if config.training is not None:
         train_set = open_dataset(config.training)
-        references = replace(references, training=_training_cases(train_set, references, config.seed))
+        training = _training_cases(train_set, references, config.seed)
+        references = fitted_on(references, train_set.info.name, training)
     return RunCases(
         references=references,
         # The seed text decides which cases are sampled: never change it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.console import ResultTable, bars, busy, fail, out, print_json, quieten, refuse_unwritable
+from amrg.cli.console import ResultTable, bars, busy, complain, fail, out, print_json, quieten, refuse_unwritable
 from amrg.cli.exits import Exit
 from amrg.cli.models.sweep import (
     ALPHAS,
@@ -76,7 +76,9 @@ def amrg(
 
 
 def _report(reproduction: Reproduction, folder: Path, as_json: bool) -> None:
-    """The main metrics of each test result; or everything as JSON."""
+    """The main metrics of each test result, or everything as JSON; what was not tested as a line on stderr."""
+    for missing in reproduction.untested:
+        complain(f"note: no configuration finished, so not tested: {missing}")
     if as_json:
         print_json({"out": str(folder), **reproduction.model_dump(mode="json")})
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from amrg import __version__
@@ -50,16 +51,30 @@ class Reproduction(Value):
     dataset_hash: str
     cases: int
     sweep: Sweep
+    splits: tuple[str, ...] = ()
     tested: tuple[BackboneResult, ...]
     published: tuple[PublishedResult, ...] = PUBLISHED
     comparable: tuple[str, ...] = COMPARABLE
     not_comparable: tuple[str, ...] = NOT_COMPARABLE
 
     @classmethod
-    def of(cls, info: Info, sweep: Sweep, tested: Sequence[BackboneResult]) -> Reproduction:
+    def of(cls, info: Info, sweep: Sweep, splits: tuple[str, ...], tested: Sequence[BackboneResult]) -> Reproduction:
         """Of a finished experiment."""
-        software, cases = f"amrg {__version__}", info.counts["cases"]
-        return cls(software=software, dataset_hash=info.hash, cases=cases, sweep=sweep, tested=tuple(tested))
+        return cls(
+            software=f"amrg {__version__}",
+            dataset_hash=info.hash,
+            cases=info.counts["cases"],
+            sweep=sweep,
+            splits=splits,
+            tested=tuple(tested),
+        )
+
+    @property
+    def untested(self) -> list[str]:
+        """Backbones none of whose configurations finished, each with its split."""
+        done = {(one.split, one.base) for one in self.tested}
+        pairs = product(self.splits, (base.name for base in self.sweep.bases))
+        return [f"{base} on {split}" for split, base in pairs if (split, base) not in done]
 
 
 def write_reproduction(folder: Path, reproduction: Reproduction) -> None:
@@ -144,21 +159,11 @@ def _warnings(reproduction: Reproduction) -> Iterator[str]:
     for t in reproduction.tested:
         for warning in t.scores.warnings:
             by_warning.setdefault((t.split, warning), []).append(t.base)
-    missing = [
-        b.name
-        for b in reproduction.sweep.bases
-        for s in {t.split for t in reproduction.tested}
-        if not _has(reproduction, b.name, s)
-    ]
     for (split, warning), bases in by_warning.items():
         all_of_split = len(bases) == sum(t.split == split for t in reproduction.tested)
         yield f"{split}: {warning}" if all_of_split else f"{split}, {', '.join(bases)}: {warning}"
-    if missing:
-        yield f"no configuration finished, so not tested: {', '.join(dict.fromkeys(missing))}"
-
-
-def _has(reproduction: Reproduction, base: str, split: str) -> bool:
-    return any(t.base == base and t.split == split for t in reproduction.tested)
+    if reproduction.untested:
+        yield f"no configuration finished, so not tested: {', '.join(reproduction.untested)}"
 
 
 def _document(table: Table, verdicts: Sequence[tuple[str, str]], warnings: Sequence[str]) -> Iterator[str]:

@@ -77,7 +77,7 @@ def reproduce(experiment: Experiment, callbacks: SweepCallbacks) -> Reproduction
     for split in experiment.splits:
         swept = _sweep(experiment, split, callbacks)
         results += [_test(experiment, split, swept, base, callbacks.progress) for base in swept.best_of]
-    reproduction = Reproduction.of(dataset.info, experiment.sweep, results)
+    reproduction = Reproduction.of(dataset.info, experiment.sweep, experiment.splits, results)
     write_reproduction(experiment.out, reproduction)
     return reproduction
 
