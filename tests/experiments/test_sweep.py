@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from amrg.experiments.sweep.config import Steps, SweepConfig
 from amrg.experiments.sweep.definition import Point, Search, SweepBase, SweepError
+from amrg.experiments.sweep.pruning import heartbeats
 from amrg.experiments.sweep.studies import open_studies
 from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.experiments.sweep.worker import run_trials
@@ -241,6 +243,20 @@ def test_a_trial_of_another_machine_is_not_resumed_while_it_gives_heartbeats(swe
         assert [t.status for t in swept.run(sweep(), server)] == [TrialStatus.RUNNING] + [TrialStatus.FINISHED] * 3
         other.set_user_attr("heartbeat", time.time() - 7200)
     assert {t.status for t in swept.run(sweep(), server)} == {TrialStatus.FINISHED}
+
+
+def test_heartbeats_come_while_a_step_takes_long_also_after_one_that_was_lost() -> None:
+    lost, given = threading.Event(), threading.Event()
+
+    class Storage:
+        def set_user_attr(self, name: str, value: float) -> None:
+            if not lost.is_set():
+                lost.set()
+                raise OSError("the database is away")
+            given.set()
+
+    with heartbeats(Storage(), seconds=0.001):
+        assert given.wait(60)
 
 
 @pytest.fixture(scope="module")

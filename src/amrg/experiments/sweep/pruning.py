@@ -1,8 +1,11 @@
-"""Weak trials of a sweep are stopped early: by which rule, and through which callback."""
+"""Weak trials of a sweep are stopped early: by which rule, and through which callback; running ones give heartbeats."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import optuna
@@ -25,13 +28,9 @@ class PruningCallback:
     def __init__(self, trial: Any, inner: Callback) -> None:
         self._trial, self._inner = trial, inner
         self._reported = set(trial.storage.get_trial(trial._trial_id).intermediate_values)
-        self._last_beat = time.monotonic()
 
     def on_step(self, stats: StepStats) -> None:
-        """Pass it on, with a heartbeat every minute."""
-        if time.monotonic() - self._last_beat > _HEARTBEAT_SECONDS:
-            self._last_beat = time.monotonic()
-            self._trial.set_user_attr(HEARTBEAT, time.time())
+        """Pass it on."""
         self._inner.on_step(stats)
 
     def on_validation(self, step: int, value: float) -> bool:
@@ -40,6 +39,25 @@ class PruningCallback:
             self._reported.add(step)
             self._trial.report(value, step)
         return self._inner.on_validation(step, value) or bool(self._trial.should_prune())
+
+
+@contextmanager
+def heartbeats(trial: Any, seconds: float = _HEARTBEAT_SECONDS) -> Iterator[None]:
+    """A heartbeat every minute while the block runs, from a thread: a step or a validation may take half an hour."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(seconds):
+            with suppress(Exception):  # a storage that is not reachable shows where the trial reports
+                trial.set_user_attr(HEARTBEAT, time.time())
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def make_pruner(sweep: Sweep) -> Any:

@@ -28,7 +28,7 @@ from amrg.core.locks import try_lock
 from amrg.experiments.sweep.config import SweepCallbacks, SweepConfig
 from amrg.experiments.sweep.definition import SweepBase, SweepError
 from amrg.experiments.sweep.locks import lock_file
-from amrg.experiments.sweep.pruning import HEARTBEAT, PruningCallback
+from amrg.experiments.sweep.pruning import HEARTBEAT, PruningCallback, heartbeats
 from amrg.experiments.sweep.studies import Studies, open_studies, suggest, trials_in
 from amrg.experiments.sweep.trials import POINT, REASON, TUNED, Trial, read_trial, read_trials, trial_folder
 from amrg.training.callbacks import STOPPED
@@ -213,7 +213,7 @@ class TrialWorker:
         try:
             if deaths >= MOST:
                 raise TuningError(f"it ended {deaths} processes: set aside; --retry-failed runs it again")
-            with self.attempts.working([name], deaths):
+            with self.attempts.working([name], deaths), heartbeats(trial):
                 tuned = self.config.steps.tune(prepared, recipe, folder, callback)
         except OSError:
             raise  # not the trial's fault: it stays as running, to be resumed
