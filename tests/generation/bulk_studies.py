@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amrg.core.attempts import Attempts, new_session
@@ -15,7 +16,7 @@ from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult
 from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
 from amrg.generation.bulk.records import ATTEMPTS
-from amrg.generation.engines.base import Generation, Request
+from amrg.generation.engines.base import EngineDrifted, Generation, Request
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging.containers import walk_files
 from amrg.imaging.scanning import scan_file
@@ -57,6 +58,19 @@ class FailingEngine(FixedEngine):
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         if any(len(request.views) == 2 for request in requests):
             raise KeyError("Doe^Jane")
+        return super().generate(requests)
+
+
+@dataclass(frozen=True)
+class DriftingEngine(FixedEngine):
+    """Is seen to answer otherwise at the sixth study; the second was the last before it was seen to answer alike."""
+
+    asked: list[float] = field(default_factory=list)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+        self.asked.append(time.time())
+        if len(self.asked) == 6:
+            raise EngineDrifted("another answer", self.asked[2])
         return super().generate(requests)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -22,10 +23,12 @@ from amrg.generation import DraftOptions, Generation, Request
 from amrg.generation.bulk.drafting import TaskDrafter, TaskResult
 from amrg.generation.bulk.processes import WorkerError
 from amrg.generation.bulk.records import StudyOutcome, StudyStatus, run_key
+from amrg.generation.engines.base import EngineDrifted
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import Intake, read_studies
 from amrg.imaging.intake import read_files
 from tests.generation.bulk_studies import (
+    DriftingEngine,
     FailingEngine,
     FatalEngine,
     contents,
@@ -70,6 +73,18 @@ def test_killed_again_and_again_a_run_ends_with_the_bytes_of_one(studies: Path, 
         process.wait()
     assert draft_here(studies, options_of(tmp_path))
     assert len(printed) == len(set(printed))  # none was drafted twice and reported twice
+    assert contents(tmp_path) == contents(one_run)
+
+
+def test_what_a_server_answered_after_it_was_exchanged_is_withdrawn_and_drafted_again(
+    studies: Path, one_run: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineDrifted, match="3 drafts after that withdrawn: run the same command again") as drifted:
+        draft_here(studies, options_of(tmp_path), DriftingEngine())
+    assert pickle.loads(pickle.dumps(drifted.value)).since == drifted.value.since
+    assert len(list(tmp_path.glob("*/report.txt"))) == 2
+    again = draft_here(studies, options_of(tmp_path))
+    assert sum(not result.resumed for result in again) == COUNT - 2
     assert contents(tmp_path) == contents(one_run)
 
 

@@ -80,6 +80,11 @@ def withdraw_draft(study: Study, folder: Path) -> Saved:
     return withdraw(study_folder(study, folder), _FILES)
 
 
+def withdraw_folder(folder: Path) -> Saved:
+    """Remove the draft in a study's folder; a file that a person changed is left."""
+    return withdraw(folder, _FILES)
+
+
 def study_folder(study: Study, folder: Path) -> Path:
     """Where the draft of a study is written: a folder named by its UID, with the patient key where that is another's.
 

@@ -129,6 +129,10 @@ class RecordStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, [record.model_dump_json(exclude_defaults=True)])
 
+    def forget(self, task: StudyTask) -> None:
+        """Remove a task's record, so that the next run drafts it again."""
+        self._path(task).unlink(missing_ok=True)
+
     def _path(self, task: StudyTask) -> Path:
         return self.folder / RECORDS / task.name[:2] / f"{task.name}.json"
 

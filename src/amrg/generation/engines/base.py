@@ -23,6 +23,18 @@ class EngineLost(ModelError):
     """An engine that can draft no more: its server is away, or answers otherwise than at the start."""
 
 
+class EngineDrifted(EngineLost):
+    """An engine that answers otherwise than at the start; it was seen to answer alike `since`, seconds since 1970."""
+
+    def __init__(self, message: str, since: float) -> None:
+        super().__init__(message)
+        self.since = since
+
+    def __reduce__(self) -> tuple[type[EngineDrifted], tuple[str, float]]:
+        """With both arguments, so that it can leave a process."""
+        return type(self), (str(self), self.since)
+
+
 class ServerLost(EngineLost):
     """A server that does not answer, after all tries."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from amrg.birads import AnswerForm
 from amrg.birads.answer_pattern import findings_first_pattern
-from amrg.generation.engines.base import EngineLost, Request
+from amrg.generation.engines.base import EngineDrifted, Request
 from amrg.models.errors import ModelError
 from amrg.models.known_answers import KnownAnswer, KnownAnswers, ServedAnswer, distance, drawn_images, total_variation
 from amrg.models.settings import ModelSettings
@@ -183,16 +184,18 @@ def structure_of(settings: ModelSettings, try_it: Any) -> tuple[Mapping[str, Any
     return {}, "no structured output there: the form of answers is not enforced"
 
 
-def refuse_drift(start: ServedAnswer, now: ServedAnswer, since: int, place: str) -> None:
-    """Refuse a server that answers the same study otherwise than at the start.
+def refuse_drift(start: ServedAnswer, now: ServedAnswer, since: float, place: str) -> None:
+    """Refuse a server that answers the same study otherwise than at the start, and did not `since`, seconds since 1970.
 
     Raises:
-        EngineLost: says how many answers were given since it last answered alike.
+        EngineDrifted: so it does.
     """
     pairs = list(zip(start.odds, now.odds, strict=False))
     drift = float(np.mean([total_variation(*pair) for pair in pairs[:1]])) if pairs else float(start.text != now.text)
     if drift > FAR:
-        raise EngineLost(
+        time = datetime.datetime.fromtimestamp(since, datetime.UTC).isoformat(timespec="seconds")
+        raise EngineDrifted(
             f"{place}: a study that is sent again and again now gets another answer (odds {drift:.2f} apart): a cache "
-            f"mixes studies up, or the model was exchanged; do not use the last {since} drafts, and draft them again"
+            f"mixes studies up, or the model was exchanged; what it answered after {time} must be drafted again",
+            since,
         )
