@@ -188,9 +188,7 @@ def test_known_studies_are_sent_again_and_a_server_that_answers_otherwise_is_lef
     drifting = rules("drifts")
     with serving(drifting) as url:
         engine = connect(url, drifting.known, max_batch=1)
-        with pytest.raises(
-            ModelError, match=r"another answer .* what it answered after .* must be drafted"
-        ):
+        with pytest.raises(ModelError, match=r"another answer .* what it answered after .* must be drafted"):
             list(engine.generate(requests(5)))
 
 
