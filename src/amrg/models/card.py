@@ -90,8 +90,8 @@ def model_card(folder: Path | None = None) -> ModelCard:
         )
     if not path.is_file():
         tuned = (path.parent / "adapter_config.json").is_file()
-        step = "amrg export writes one for it" if tuned else f"amrg benchmark run --model {path.parent} measures it"
-        raise FileNotFoundError(f"no {FILE_NAME} for the model in {path.parent.name}: it was never measured; {step}")
+        step = "amrg export writes one for it" if tuned else "what it was measured at is in the scores.json of its runs"
+        raise FileNotFoundError(f"no {FILE_NAME} in {path.parent.name}: its makers wrote none; {step}")
     return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
 
 
