@@ -23,9 +23,9 @@ from amrg.training.tower.reading import read_batches
 
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box
 LEAST = 5  # lesions of a kind, of which a threshold can be chosen
-EARLIER = 0.8
-"""Logits that a mass on a held-out film has to be more certain for than one half before the language model names it: it
-is trained on tokens of films that the tower knows (lab notes)."""
+EARLIER = {Kind.MASS: 0.7, Kind.CALCIFICATIONS: 0.4}
+"""Logits that a lesion on a held-out image has to be more certain for than one half before the language model names it: it
+is trained on tokens of images that the tower knows (lab notes)."""
 RECALL = 1.5  # how much a finding missed weighs against one invented: the beta of F
 
 
@@ -69,7 +69,8 @@ def set_operating_points(tower: MammogramTower, views: Sequence[LabelledView], s
 
 def name_earlier(tower: MammogramTower) -> None:
     """Raise what the language model names too late, once it is trained."""
-    _shift(tower, 2 + KINDS.index(Kind.MASS), -EARLIER)
+    for kind, earlier in EARLIER.items():
+        _shift(tower, 2 + KINDS.index(kind), -earlier)
 
 
 @torch.no_grad()
