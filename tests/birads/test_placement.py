@@ -62,11 +62,11 @@ def test_no_place_follows_from_boxes_on_views_without_a_nipple() -> None:
         (View.MLO, -0.5, Quadrant.UPPER_OUTER, Quadrant.LOWER),
         (View.MLO, 0.05, Quadrant.UPPER_OUTER, Quadrant.UPPER),
         (View.CC, -0.4, Quadrant.LOWER, Quadrant.INNER),
-        (View.CC, 0.0, Quadrant.LOWER, Quadrant.LOWER),  # nothing is left, and the box is on the line: checked later
+        (View.CC, 0.0, Quadrant.LOWER, Quadrant.LOWER),  # nothing remains, and the box is on the line: checked later
         (View.CC, 0.4, Quadrant.OUTER, Quadrant.OUTER),
     ],
 )
-def test_a_half_that_no_view_tells_is_left_out(view: View, over: float, said: Quadrant, shown: Quadrant) -> None:
+def test_a_half_that_no_view_shows_is_removed(view: View, over: float, said: Quadrant, shown: Quadrant) -> None:
     alone = {"boxes": (_box(view, over, 0.5),), "views": (view,), "location": Location(quadrant=said)}
     assert quadrant_by_boxes(_mass(said, (0.0, 0.0), 0.5).model_copy(update=alone)) is shown
 

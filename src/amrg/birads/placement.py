@@ -87,14 +87,14 @@ def quadrant_by_boxes(finding: Finding) -> Quadrant | None:
     """The finding's quadrant, each half that its boxes are not in replaced by the one that they are in.
 
     On the nipple line of a view from above and of one from the side it is central, or retroareolar in the anterior
-    third; off it, it is neither. A half that none of its views tells is left out. As it is said for several lesions
+    third; off it, it is neither. A half that none of its views shows is removed. As it is said for several lesions
     alike, of which the boxes may be one, and next to a clock face.
     """
     quadrant = finding.location.quadrant
     if quadrant is None or quadrant in _TAIL or finding.multiple or finding.location.clock is not None:
         return quadrant
     halves = {half for box in finding.boxes if (half := _likeliest_half(box)) is not None}
-    quadrant = _as_told(quadrant, finding.views, halves)
+    quadrant = _as_observed(quadrant, finding.views, halves)
     if quadrant in _ON_AXIS:
         return _quadrant_of(halves, quadrant) if any(map(_is_off_line, finding.boxes)) else quadrant
     if _is_central(finding.boxes):
@@ -106,18 +106,18 @@ def quadrant_by_boxes(finding: Finding) -> Quadrant | None:
     return quadrant
 
 
-def _as_told(quadrant: Quadrant, views: Collection[View], halves: set[Quadrant]) -> Quadrant:
-    """The quadrant without the half that no view tells; where nothing is left of it, the half that boxes are in."""
-    untold = _untold_halves(views)
-    said = {half for half in _OPPOSITE if quadrant in _HALVES[half]}
-    if not said & untold:
+def _as_observed(quadrant: Quadrant, views: Collection[View], halves: set[Quadrant]) -> Quadrant:
+    """The quadrant without the half that no view shows; where nothing remains of it, the half that boxes are in."""
+    hidden = _hidden_halves(views)
+    stated = {half for half in _OPPOSITE if quadrant in _HALVES[half]}
+    if not stated & hidden:
         return quadrant
-    told = said - untold or halves
-    return _quadrant_of(told, quadrant) if told else quadrant
+    observed = stated - hidden or halves
+    return _quadrant_of(observed, quadrant) if observed else quadrant
 
 
-def _untold_halves(views: Collection[View]) -> set[Quadrant]:
-    """The halves that views of one kind do not tell apart; none where there are no views."""
+def _hidden_halves(views: Collection[View]) -> set[Quadrant]:
+    """The halves that views of one kind do not distinguish; none where there are no views."""
     if not views or not set(views) <= FROM_ABOVE | FROM_THE_SIDE:
         return set()
     return set(_OPPOSITE) - {half for view in views for half in _axis(view) or ()}

@@ -96,7 +96,7 @@ def _predict_blanked_and_mirrored(folder: Path, cases: Sequence[Case], drafter: 
 def predict_shuffled(
     cases: Sequence[Case], partner: Mapping[str, str], predictions: Sequence[Prediction]
 ) -> list[Prediction]:
-    """The model's text where each case has the images of its partner; cases without a partner are left out.
+    """The model's text where each case has the images of its partner; cases without a partner are skipped.
 
     That is the partner's own draft, since an engine gets images and the names of their views and nothing else; so no
     image is read again. `predictions` are those on the unchanged images, of partners too.

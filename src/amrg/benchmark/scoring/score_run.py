@@ -60,8 +60,8 @@ def score_submission(submission: Submission, folder: Path, options: ScoringOptio
         scores = score_run(folder, submission.references, options, submission.outputs)
         if _is_of_predictions(stored):
             own = submission.references.run is not None and submission.references.run.resolve() == folder.resolve()
-            kept = ("predictions", "data", "training") if own else ("predictions",)
-            manifest = {**_manifest(submission, options), **{name: stored[name] for name in kept}}
+            retained = ("predictions", "data", "training") if own else ("predictions",)
+            manifest = {**_manifest(submission, options), **{name: stored[name] for name in retained}}
             write_text(folder / MANIFEST, [json.dumps(manifest, indent=2)])
         return scores
     if options.provenance == TrainingProvenance() and submission.path.is_dir():

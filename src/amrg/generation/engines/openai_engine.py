@@ -78,7 +78,7 @@ class _Watch:
     probing: Probing
     start: tuple[ServedAnswer, ...]
     answers: int = 0
-    alike: float = field(default_factory=time.time)  # when the canaries were last asked and answered so
+    alike: float = field(default_factory=time.time)  # when the canaries were last sent and answered so
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self) -> None:
@@ -86,10 +86,10 @@ class _Watch:
             self.answers += 1
             due = self.answers % CANARY == 0
         if due:
-            asked = time.time()
+            sent = time.time()
             for start, now in zip(self.start, self.probing.canaries(), strict=True):
                 refuse_drift(start, now, self.alike, self.probing.place)
-            self.alike = asked
+            self.alike = sent
 
 
 @dataclass(frozen=True)

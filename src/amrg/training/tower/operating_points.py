@@ -24,8 +24,8 @@ from amrg.training.tower.reading import read_batches
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box
 LEAST = 5  # lesions of a kind, of which a threshold can be chosen
 EARLIER = {Kind.MASS: 0.7, Kind.CALCIFICATIONS: 0.4}
-"""Logits that a lesion on a held-out image has to be more certain for than one half before the language model names it: it
-is trained on tokens of images that the tower knows (lab notes)."""
+"""Logits that a lesion on a held-out image has to be more certain for than one half before the language model names it:
+it is trained on tokens of images that the tower knows (lab notes)."""
 RECALL = 1.5  # how much a finding missed weighs against one invented: the beta of F
 
 
