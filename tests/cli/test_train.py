@@ -78,6 +78,9 @@ def test_a_run_leaves_an_adapter_that_drafts_and_goes_on_where_it_was_broken_off
     assert other.exit_code == Exit.TUNING
     assert "recipe.seed: the folder has 0, this run 1" in other.stderr
     assert amrg_train("--resume", tmp_path / "parts").exit_code == Exit.OK
+    longer = amrg_train("--resume", tmp_path / "parts", "--set", "num_train_epochs=9")  # of a run that is finished
+    assert longer.exit_code == Exit.TUNING
+    assert "recipe.steps: the folder has 4, this run" in longer.stderr
     elsewhere = amrg_train("--resume", tmp_path / "parts", "--base", "gpt2")
     assert elsewhere.exit_code == Exit.TUNING
     assert "recipe.base: the folder has " in elsewhere.stderr
@@ -334,4 +337,7 @@ def test_the_recipe_is_printed_with_all_that_was_set() -> None:
     done = amrg_train("--print-recipe", "--set", "lora.rank=8")
     assert done.exit_code == Exit.OK
     assert json.loads(done.stdout)["lora"]["rank"] == 8
+    epochs = json.loads(amrg_train("--print-recipe", "--set", "num_train_epochs=3").stdout)
+    assert epochs["num_train_epochs"] == 3
+    assert "steps" not in epochs
     assert amrg_train("--data", "somewhere").exit_code == Exit.USAGE
