@@ -13,6 +13,7 @@ from amrg.datasets import DatasetError
 from amrg.experiments.reproduction.page import Reproduction
 from amrg.experiments.reproduction.published_results import NOT_COMPARABLE, PUBLISHED
 from amrg.experiments.reproduction.reproduce import RECIPE, Experiment, refuse_missing_backbones, reproduce
+from amrg.experiments.sweep.config import SweepConfig
 from amrg.experiments.sweep.definition import Alpha, SweepBase, SweepError, make_sweep
 from amrg.experiments.sweep.run import sweep_and_score
 from amrg.experiments.sweep.scores import SweepScores
@@ -107,6 +108,18 @@ def test_the_test_part_is_not_opened_while_trials_run_elsewhere(
     monkeypatch.setattr("amrg.experiments.reproduction.reproduce.run", pytest.fail)
     with pytest.raises(SweepError, match=r"image-407-51-52: 1 trials are still run by other processes"):
         reproduce(experiment, Silent())
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_failed_trials_are_run_again_where_that_is_requested(
+    experiment: Experiment, reproduction: Reproduction, monkeypatch: pytest.MonkeyPatch, retry: bool
+) -> None:
+    def swept(config: SweepConfig, callbacks: object) -> SweepScores:
+        assert config.retry is retry
+        return sweep_and_score(config, callbacks)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("amrg.experiments.reproduction.reproduce.sweep_and_score", swept)
+    assert reproduce(replace(experiment, retry=retry), Silent()) == reproduction  # none failed
 
 
 def test_a_split_that_there_is_not_is_refused_before_any_is_swept(

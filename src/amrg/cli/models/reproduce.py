@@ -53,6 +53,7 @@ def amrg(
     changes: Changes = None,
     prune: Prune = True,
     perturbed: Annotated[int, typer.Option(min=0, help="Number of test cases also drafted on perturbed images.")] = 100,
+    retry: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again, once.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """AMRG (arXiv 2508.09225): import DMID, split, sweep three backbones, test the best of each once.
@@ -69,7 +70,7 @@ def amrg(
         names = tuple(split_list(splits))
         if not names:
             fail(Exit.USAGE, f"--splits: found {splits!r}, expected names with commas between, such as {SPLITS}")
-        experiment = Experiment(dmid, folder, sweep, names, perturbed)
+        experiment = Experiment(dmid, folder, sweep, names, perturbed, retry)
     with resumable(folder), bars() as progress:
         reproduction = reproduce(experiment, SweepProgress(progress))
     _report(reproduction, folder, as_json)

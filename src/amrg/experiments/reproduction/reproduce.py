@@ -47,7 +47,7 @@ RECIPE = Recipe(
 class Experiment:
     """DMID's folder as published, the output folder, what is swept, on which splits.
 
-    `perturbed` cases of each test part are also drafted on perturbed images.
+    `perturbed` cases of each test part are also drafted on perturbed images; `retry` runs failed trials again, once.
     """
 
     dmid: Path
@@ -55,6 +55,7 @@ class Experiment:
     sweep: Sweep
     splits: tuple[str, ...]
     perturbed: int = 100
+    retry: bool = False
 
 
 def reproduce(experiment: Experiment, callbacks: SweepCallbacks) -> Reproduction:
@@ -112,7 +113,7 @@ def _sweep(experiment: Experiment, split: str, callbacks: SweepCallbacks) -> Swe
             the test part is used once.
     """
     source, folder = DataSource(experiment.out / "data", split), experiment.out / "sweeps" / split
-    swept = sweep_and_score(SweepConfig(experiment.sweep, source, folder), callbacks)
+    swept = sweep_and_score(SweepConfig(experiment.sweep, source, folder, retry=experiment.retry), callbacks)
     remaining = [
         t for of in swept.configurations for t in of.trials if t.status in (TrialStatus.WAITING, TrialStatus.RUNNING)
     ]
