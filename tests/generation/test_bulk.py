@@ -145,6 +145,21 @@ def test_an_error_over_one_study_of_a_batch_is_its_row_and_quotes_no_file(studie
     assert "Doe" not in found["1.2.3"].message
 
 
+def test_a_study_that_fails_costs_no_other_of_its_patient_the_draft(tmp_path: Path) -> None:
+    source = write_studies(tmp_path / "in", 4)
+    for name in ("LMLO.dcm", "RMLO.dcm"):
+        (source / "1.2.3" / name).unlink()
+    for study in ("1.2.2", "1.2.3", "1.2.4"):
+        change_all(source / study, put(PatientID="P"))
+    found = rows(results := draft_here(source, options_of(tmp_path / "out"), FailingEngine()))
+    assert len(results) == 2
+    assert {uid: row.status for uid, row in found.items()} == {
+        **dict.fromkeys(("1.2.1", "1.2.2", "1.2.4"), StudyStatus.DRAFTED),
+        "1.2.3": StudyStatus.FAILED,
+    }
+    assert sum(len(result.record.rows) for result in results) == 4
+
+
 def test_the_next_studies_are_read_while_the_model_works(studies: Path, tmp_path: Path) -> None:
     read, drafted = threading.Semaphore(0), itertools.count(1)
 

@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from amrg.birads import Draft
 from amrg.core.attempts import MOST, Attempts, Deaths
 from amrg.core.errors import AmrgError
 from amrg.core.plurals import counted
-from amrg.generation.batch import Drafted, Outcome, Prepared, Refused, Unreadable, draft_prepared, prepare_study
+from amrg.generation.batch import Drafted, Outcome, Prepared, Ready, Refused, Unreadable, draft_prepared, prepare_study
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.records import RecordStore, StudyOutcome, StudyStatus, TaskRecord, run_key
 from amrg.generation.drafting import DraftOptions
@@ -296,9 +296,31 @@ class TaskDrafter:
         return TaskResult(opened.task, record, drafts=opened.drafts, waited=opened.waited)
 
     def _failed(self, opened: _Open, error: Exception) -> TaskResult:
-        """Record a task that an error ended."""
-        opened.rows += _failed(opened, error)
+        """Record a task that an error ended; its other studies are drafted, each by itself."""
+        if opened.error is None and len(opened.prepared) > 1:
+            self._draft_each(opened)
+        else:
+            opened.rows += _failed(opened, error)
         return self._finish(opened)
+
+    def _draft_each(self, opened: _Open) -> None:
+        """Draft each study of a task by itself that has no row yet; one over which an error occurs has failed."""
+        done = {row.study_instance_uid for row in opened.rows}
+        with self._attempts.working([opened.task.name], opened.earlier):
+            for one in opened.prepared:
+                uid = (one.prepared.study if isinstance(one, Ready) else one.study).study_instance_uid
+                if uid in done:
+                    continue
+                alone = replace(opened, prepared=[one], rows=[], waited=Waited())
+                try:
+                    error = self._draft([alone])
+                except EngineDrifted:
+                    self._remove(opened.rows)
+                    raise
+                opened.rows += alone.rows
+                opened.waited += alone.waited
+                if error is not None:
+                    opened.rows += [row for row in _failed(opened, error) if row.study_instance_uid == uid]
 
 
 @contextmanager
