@@ -31,7 +31,7 @@ from amrg.datasets.splits.linked_cases import has_own_text
 from amrg.datasets.store import INFO, PARTS, Dataset, Split, open_dataset
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS, read_reports
 from amrg.metrics.errors import BenchmarkError
-from amrg.metrics.scores import Scores
+from amrg.metrics.scores import Scores, TrainedOn
 
 MAX_TRAINING_CASES = 2000
 """Maximum number of training cases, sampled by seed, that baselines are fitted on."""
@@ -45,7 +45,8 @@ class References:
 
     `training` are cases to fit baselines on, none of them scored; may be empty. `training_set` names their data set
     where it is another. `other_parts` has the part of each case of the split that is not scored. `hashes` are those of
-    data set and split, `root` is the folder of the images, and `run` that of the scored run whose cases these are.
+    data set and split, `root` is the folder of the images. Of a scored run's cases, `run` is its folder, and
+    `trained_on` what its scores say of its model.
     """
 
     name: str
@@ -58,6 +59,7 @@ class References:
     hashes: Mapping[str, str] = field(default_factory=dict)
     root: Path | None = None
     run: Path | None = None
+    trained_on: TrainedOn | None = None
     warnings: tuple[str, ...] = ()
 
     @cached_property
@@ -123,14 +125,15 @@ def _of_run(folder: Path) -> References:
     cases, scores = load_references(folder), folder / SCORES
     if not scores.is_file():
         return References(folder.name, cases)
-    data = Scores.model_validate_json(scores.read_bytes()).data
+    stored = Scores.model_validate_json(scores.read_bytes())
+    data = stored.data
     manifest = read_object(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     hashes = {
         name.removesuffix("_hash"): value
         for name, value in manifest.get("data", {}).items()
         if name in ("dataset_hash", "split_hash")
     }
-    return References(data.name, cases, data.split, data.part, hashes=hashes, run=folder)
+    return References(data.name, cases, data.split, data.part, hashes=hashes, run=folder, trained_on=stored.trained_on)
 
 
 def save_references(cases: Sequence[Case], folder: Path) -> None:

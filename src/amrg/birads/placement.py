@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import inf, radians, tan
 from typing import NamedTuple
 
@@ -47,6 +47,12 @@ _SIDE_OF_LINE = {
     Quadrant.OUTER: "on the outer side of",
     Quadrant.INNER: "on the inner side of",
 }
+
+
+def only_side(views: Iterable[tuple[Laterality, View]]) -> Laterality | None:
+    """The breast of a study of one breast: a finding without a side is there. None where both or none are known."""
+    sides = {side for side, _ in views}
+    return next(iter(sides)) if len(sides) == 1 else None
 
 
 def half_of_box(box: ViewBox, clear: float = _CLEAR) -> Quadrant | None:

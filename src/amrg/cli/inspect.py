@@ -59,9 +59,9 @@ def _show(path: Path, intake: Intake, sheets: list[Path]) -> None:
             say(f"study {number}: {line}")
         say("")
     for item in intake.set_aside:
-        say(f"set aside: {item.folder_below(path)}{item.file}: {item.reason}")
+        say(item.line(path))
     for problem in intake.problems:
-        say(f"problem: {problem.folder_below(path)}{problem.message}")
+        say(problem.line(path))
     for sheet in sheets:
         say(f"contact sheet: {sheet}")
 

@@ -116,10 +116,10 @@ def report(
                 )
             load = partial(_loader(engine_name, model), model, answer=form, engine=engine_name)
             with writing(folder), _exit_on_errors():
-                none = workers == 0 or engine_name == "vllm"  # which starts processes of its own
-                if none and timeout is not None:
+                workerless = workers == 0 or engine_name == "vllm"  # which starts processes of its own
+                if workerless and timeout is not None:
                     complain("--timeout has no effect: it ends worker processes, and there are none")
-                if ray is None and (none or (index.studies <= 1 and timeout is None)):
+                if ray is None and (workerless or (index.studies <= 1 and timeout is None)):
                     _draft_here(index, path, load, options, results)
                 else:
                     count = workers or (None if ray else min(_default_workers(model), len(index)))

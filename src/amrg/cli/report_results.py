@@ -130,10 +130,10 @@ class ReportResults:
         self.engine_seconds += result.waited.engine
         for problem in result.record.problems:
             self.problem = self.problem or problem.message
-            note(f"problem: {problem.folder_below(self.path)}{problem.message}")
+            note(problem.line(self.path))
             self._list("problems", problem.model_dump(mode="json"))
         for item in result.record.set_aside:
-            note(f"set aside: {item.folder_below(self.path)}{item.file}: {item.reason}")
+            note(item.line(self.path))
             self._list("set_aside", item.model_dump(mode="json"))
         for row in result.record.rows:
             self.done += 1

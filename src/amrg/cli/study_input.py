@@ -72,9 +72,9 @@ def refuse_without_study(path: Path, intakes: Iterable[Intake]) -> None:
         return
     problems = [problem for intake in read for problem in intake.problems]
     for problem in problems:
-        note(f"problem: {problem.folder_below(path)}{problem.message}")
+        note(problem.line(path))
     for item in (item for intake in read for item in intake.set_aside):
-        note(f"set aside: {item.folder_below(path)}{item.file}: {item.reason}")
+        note(item.line(path))
     if problems:
         fail(Exit.UNREADABLE, f"{path.name}: nothing could be read: {problems[0].message}")
     fail(Exit.NOTHING_TO_REPORT, f"{path.name}: no screening view; `amrg inspect` lists what was found")

@@ -1,10 +1,12 @@
-"""The same work on a few things together, where the work is done by libraries that let go of Python's lock."""
+"""The same work on a few things together, where libraries do it that let go of Python's lock; and repeated work."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from amrg.core.cores import available_cores
@@ -37,3 +39,21 @@ def map_in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> lis
         return [work(item) for item in items]
     with ThreadPoolExecutor(threads, thread_name_prefix="amrg") as pool:
         return list(pool.map(work, items))
+
+
+@contextmanager
+def repeated(work: Callable[[], bool], seconds: float, name: str) -> Iterator[None]:
+    """Do some work every so many seconds in a thread of that name, while the block runs and the work returns True."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds) and work():
+            pass
+
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -77,7 +77,7 @@ def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str]
 
 def withdraw_draft(study: Study, folder: Path) -> Saved:
     """Remove an earlier draft of a study that gets none now; a file that a person changed is left."""
-    return withdraw(study_folder(study, folder), _FILES)
+    return withdraw_folder(study_folder(study, folder))
 
 
 def withdraw_folder(folder: Path) -> Saved:

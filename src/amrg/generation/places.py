@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from amrg.birads import Finding, Kind, Laterality, Location, PlaceChange, Report, View, ViewBox
-from amrg.birads.placement import agrees, quadrant_by_boxes
+from amrg.birads.placement import agrees, only_side, quadrant_by_boxes
 from amrg.imaging import FramedBreast, NippleView, find_nipple
 from amrg.models import ViewEncoding, box_from_image
 from amrg.models.embedded.candidates import Candidate, places_of
@@ -51,7 +51,7 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
     the most probable is the finding's. `views` are set where every view of its breast shows it. A finding without a
     side is in the breast that was imaged, where there is one; where there are two it is not located.
     """
-    report = _on_only_side(report, {view.laterality for view in views})
+    report = _on_side(report, only_side((view.laterality, view.view) for view in views))
     regions: dict[int, list[Region]] = defaultdict(list)
     for view in views:
         nipple = find_nipple(view.framed.breast, view.laterality)
@@ -70,11 +70,8 @@ def locate_findings(report: Report, views: Sequence[ViewCandidates], encoding: V
     return report.model_copy(update={"findings": findings})
 
 
-def _on_only_side(report: Report, sides: set[Laterality]) -> Report:
-    """The report with findings that name no side in the only breast that was imaged."""
-    if len(sides) != 1:
-        return report
-    (side,) = sides
+def _on_side(report: Report, side: Laterality | None) -> Report:
+    """The report with findings that name no side on one, where it is known."""
     findings = tuple(
         finding if finding.laterality else finding.model_copy(update={"laterality": side})
         for finding in report.findings

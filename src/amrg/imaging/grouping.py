@@ -131,7 +131,7 @@ def _study(key: StudyKey, group: FileGroup, whose: OnePatient) -> tuple[Study, l
     odd = odd_words(group.read)
     latest = sorted(group.read, key=lambda one: one.acquired, reverse=True)
     chosen, spare_views = best_of_each_view([one.mammogram for one in latest], {path: len(odd[path]) for path in odd})
-    spare = [SetAside(file=m.source.name, source=m.source, reason=_duplicate_reason(m, chosen)) for m in spare_views]
+    spare = [SetAside.of(m.source, _duplicate_reason(m, chosen)) for m in spare_views]
     accessions = sorted({one.accession_number for one in group.read if one.accession_number})
     dates = sorted({one.date.isoformat() for one in group.read if one.date is not None})
     days = f"StudyDate (0008,0020) differs in the files of the study, {', '.join(dates)}: the first is stated"

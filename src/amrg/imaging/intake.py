@@ -110,12 +110,8 @@ def _take_rejected(groups: dict[StudyKey, FileGroup], rejected: dict[str, str]) 
         for one in [one for one in group.read if one.mammogram.sop_instance_uid in rejected]:
             group.read.remove(one)
             why = rejected[one.mammogram.sop_instance_uid]
-            group.set_aside.append(_set_aside(one.mammogram.source, f"{why} (by a key object selection)"))
+            group.set_aside.append(SetAside.of(one.mammogram.source, f"{why} (by a key object selection)"))
             yield group.set_aside[-1]
-
-
-def _set_aside(file: Path, reason: str) -> SetAside:
-    return SetAside(file=file.name, source=file, reason=reason)
 
 
 def _read_file(file: Path) -> _FileRead:
@@ -148,14 +144,14 @@ def _read_one(file: Path, rejected: dict[str, str]) -> ReadFile | tuple[SetAside
                 key = study_key_by_name(file)
                 named = classify_name(file.stem)
                 if named.reason is not None:
-                    return _set_aside(file, named.reason), key
+                    return SetAside.of(file, named.reason), key
                 return ReadFile(read_plain_image(file, named), Patient(), key, None)
             header = read_header(file)
             key = study_key(header, file)
             rejected.update(rejected_instances(header))
             kind = classify(header, file.stem)
             if kind.reason is not None:
-                return _set_aside(file, kind.reason), key
+                return SetAside.of(file, kind.reason), key
             mammogram = read_dicom(file, header, kind)
             dated = date_in(header.text("StudyDate"))
             acquired = header.text("AcquisitionDate") + header.text("AcquisitionTime")

@@ -128,11 +128,24 @@ class SetAside(UnusedFile):
 
     reason: str
 
+    @classmethod
+    def of(cls, source: Path, reason: str) -> SetAside:
+        """Of a file with a printable name."""
+        return cls(file=source.name, source=source, reason=reason)
+
+    def line(self, path: Path) -> str:
+        """The line of a run over a path."""
+        return f"set aside: {self.folder_below(path)}{self.file}: {self.reason}"
+
 
 class Problem(UnusedFile):
     """A file that could not be read, and why, in one line."""
 
     message: str
+
+    def line(self, path: Path) -> str:
+        """The line of a run over a path."""
+        return f"problem: {self.folder_below(path)}{self.message}"
 
 
 class WithoutView(Value):

@@ -49,7 +49,7 @@ class Number(Value):
 class Skill(Number):
     """(value - blind) / (perfect - blind): 1 where perfect, 0 where no better than the best blind baseline named.
 
-    `groups` are those of the cases that all three score; None in scores of before it was stored.
+    `groups` are those that have a value of their own of all three; None in scores of before it was stored.
     """
 
     blind: str

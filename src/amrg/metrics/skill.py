@@ -22,8 +22,10 @@ _LEAST_ROOM = 1e-9  # perfect must be better than blind by more than rounding
 
 @dataclass(frozen=True)
 class MetricSkill:
-    """Skill of one metric over the cases of `groups` that all score; `value` is None where perfect is no better than
-    blind, so that there is nothing to gain."""
+    """Skill of one metric, over `groups` that have a value of it in all three.
+
+    `value` is None where perfect is no better than blind, so that there is nothing to gain.
+    """
 
     blind: str
     value: float | None

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.core.errors import AmrgError
+from amrg.core.threads import repeated
 from amrg.service import audit
 from amrg.service.database.engine import database_now
 from amrg.service.database.tables import JobKind, JobRow, JobState, StudyRow, StudyState
@@ -244,26 +245,20 @@ def is_full(session: Session, settings: JobSettings) -> bool:
 @contextmanager
 def heartbeat(sessions: sessionmaker[Session], lease: Lease) -> Iterator[threading.Event]:
     """Renew a lease at a third of its length while the block runs; the event is set where that fails for good."""
-    stop, lost = threading.Event(), threading.Event()
+    lost = threading.Event()
 
-    def beat() -> None:
-        while not stop.wait(lease.seconds / 3):
-            try:
-                with sessions.begin() as session:
-                    renew(session, lease)
-            except LeaseLost:
-                lost.set()
-                return
-            except SQLAlchemyError:
-                continue  # the database is away: the next beat tries again, and the commit checks the fence
+    def beat() -> bool:
+        try:
+            with sessions.begin() as session:
+                renew(session, lease)
+        except LeaseLost:
+            lost.set()
+        except SQLAlchemyError:
+            pass  # the database is away: the next beat tries again, and the commit checks the fence
+        return not lost.is_set()
 
-    thread = threading.Thread(target=beat, name=f"lease-{lease.job_id}", daemon=True)
-    thread.start()
-    try:
+    with repeated(beat, lease.seconds / 3, f"lease-{lease.job_id}"):
         yield lost
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _change(session: Session, lease: Lease, *also: Any, **values: Any) -> None:

@@ -78,11 +78,8 @@ def fit_baselines(references: References, seed: int = 0) -> Baselines:
 def _about(references: References) -> dict[str, str]:
     """How each baseline was made."""
     count = len(references.training)
-    of = (
-        f"from {count} train cases of {references.training_set or references.name}"
-        if count
-        else f"cross-fitted in {FOLDS} folds of whole groups"
-    )
+    name = references.training_set or references.name
+    of = f"from {count} train cases of {name}" if count else f"cross-fitted in {FOLDS} folds of whole groups"
     return {**{name: f"{how}; {of}" for name, how in _ABOUT.items()}, "perfect": _PERFECT}
 
 

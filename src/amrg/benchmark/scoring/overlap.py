@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from amrg.benchmark.layout import SCORES, TRAINED_ON
+from amrg.benchmark.layout import TRAINED_ON
 from amrg.benchmark.records import first_error, list_some
 from amrg.benchmark.references import References
 from amrg.core.files import write_text
@@ -18,7 +18,7 @@ from amrg.datasets.splits.linked_cases import has_own_text
 from amrg.datasets.training_set import TrainingProvenance, TrainingSet, case_digest, image_digests
 from amrg.metrics.display import counted
 from amrg.metrics.errors import BenchmarkError
-from amrg.metrics.scores import Scores, TrainedOn, TrainingOverlap
+from amrg.metrics.scores import TrainedOn, TrainingOverlap
 
 KINDS = ("the same case", "the same patient", "the same report text", "the same image")
 """What a scored case can share with a training case, in this order: the first that applies is counted."""
@@ -51,7 +51,7 @@ def trained_on(provenance: TrainingProvenance, references: References) -> Traine
     Of a run's cases what its scores say of the same record stands: their images were at hand then.
     """
     if references.run is not None and load_provenance(references.run) == provenance:
-        return Scores.model_validate_json((references.run / SCORES).read_bytes()).trained_on
+        return references.trained_on
     if not provenance.sets and not provenance.unknown:
         return None
     overlaps = [found for of in provenance.sets for found in _overlaps(of, references)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from typing import Any
 
 import optuna
 
+from amrg.core.threads import repeated
 from amrg.experiments.sweep.definition import Sweep
 from amrg.training.callbacks import Callback, StepStats
 
@@ -44,20 +44,14 @@ class PruningCallback:
 @contextmanager
 def heartbeats(trial: Any, seconds: float = _HEARTBEAT_SECONDS) -> Iterator[None]:
     """A heartbeat every minute while the block runs, from a thread: a step or a validation may take half an hour."""
-    ended = threading.Event()
 
-    def beat() -> None:
-        while not ended.wait(seconds):
-            with suppress(Exception):  # a storage that is not reachable shows where the trial reports
-                trial.set_user_attr(HEARTBEAT, time.time())
+    def beat() -> bool:
+        with suppress(Exception):  # a storage that is not reachable shows where the trial reports
+            trial.set_user_attr(HEARTBEAT, time.time())
+        return True
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
+    with repeated(beat, seconds, "heartbeat"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def make_pruner(sweep: Sweep) -> Any:

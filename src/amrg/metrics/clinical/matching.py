@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from amrg.birads import ASYMMETRIES, Finding, Kind, Laterality, Location, Report
+from amrg.birads.placement import only_side
 from amrg.metrics.clinical.agreement import DESCRIPTORS
 from amrg.metrics.clinical.location import Fit, fit
 from amrg.metrics.pairs import Pair
@@ -58,7 +59,7 @@ class Matching:
 
 def match_findings(pair: Pair, draft: Report) -> Matching:
     """Match the lesion groups of a pair; the order of findings in either report has no influence."""
-    side = _only_side(pair)
+    side = only_side(pair.views)
     reference, drafted = lesion_groups(pair.reference, side), lesion_groups(draft, side)
     matches, missed, invented = match_left(reference, drafted, same_lesion)
     return Matching(
@@ -87,12 +88,6 @@ def _key(finding: Finding) -> str:
     """Something to sort by that differs between any two findings that differ in a way that counts."""
     counted = [getattr(finding, name) for name in _COUNTED]
     return repr((counted, finding.location.quadrant, finding.location.clock, _details(finding)))
-
-
-def _only_side(pair: Pair) -> Laterality | None:
-    """The breast of a study of one breast: a finding without a side is there. None where both or none are known."""
-    sides = {side for side, _ in pair.views}
-    return next(iter(sides)) if len(sides) == 1 else None
 
 
 def same_lesion(reference: Finding, draft: Finding) -> bool:
