@@ -166,14 +166,16 @@ example: $(READY)
 # docs/show/drawn.md: a thousand drawn exams with blind baselines and perturbed images, and 300 of another population.
 drawn-figures: $(READY)
 	$(BIN)/amrg phantom $(SHOW)/drawn-thousand --count 1000 --seed 2000001 --size small --workers 2
+	$(BIN)/amrg phantom $(SHOW)/drawn-full --count 100 --seed 2650001 --workers 2
 	$(BIN)/amrg phantom $(SHOW)/drawn-other --population shifted --count 300 --seed 2600001 --size small --workers 2
-	for set in thousand other; do \
+	for set in thousand full other; do \
 	  $(BIN)/amrg data import phantom $(SHOW)/drawn-$$set --out $(SHOW)/$$set || exit 1; \
 	  test -f $(SHOW)/$$set/splits/all-test.json || $(BIN)/amrg data split $(SHOW)/$$set all-test || exit 1; \
 	done
 	$(BIN)/amrg benchmark run --data $(SHOW)/thousand --split all-test --out $(SHOW)/run-thousand
+	$(BIN)/amrg benchmark run --data $(SHOW)/full --split all-test --perturbed 0 --out $(SHOW)/run-full
 	$(BIN)/amrg benchmark run --data $(SHOW)/other --split all-test --perturbed 0 --out $(SHOW)/run-other
-	$(BIN)/python scripts/drawn_figures.py $(SHOW)/run-thousand $(SHOW)/run-other
+	$(BIN)/python scripts/drawn_figures.py $(SHOW)/run-thousand $(SHOW)/run-full $(SHOW)/run-other
 
 # The results in docs/show: the embedded model tuned to another report style and to another site's images. An hour.
 show-data: $(READY)

@@ -1,12 +1,12 @@
-"""Write docs/show/drawn.md: the embedded model on a thousand drawn exams, and on those of another population.
+"""Write docs/show/drawn.md: the embedded model on a thousand drawn exams, on full-size ones, on another population.
 
-The last step of `make drawn-figures`: both runs of the benchmark exist already.
+The last step of `make drawn-figures`: the three runs of the benchmark exist already.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from amrg.benchmark.scoring.read_run import read_scores
@@ -42,16 +42,17 @@ def _stated(metric: MetricScore | None) -> str:
     return NONE if metric is None else with_interval(metric)
 
 
-def _rows(known: Scores, other: Scores) -> Iterator[str]:
-    """A row a metric: this population, skill over the best blind baseline, the other population."""
-    here, there = (scores.systems[scores.system].metrics for scores in (known, other))
+def _rows(known: Scores, others: Sequence[Scores]) -> Iterator[str]:
+    """A row a metric: the thousand, skill over the best blind baseline, the others."""
+    here, *there = (scores.systems[scores.system].metrics for scores in (known, *others))
     for name, label in METRICS.items():
         skill = here[name].skill
         gained = "" if skill is None else f"{with_interval(skill)} ({skill.blind})"
-        yield f"| {label} (`{name}`) | {_stated(here[name])} | {gained} | {_stated(there.get(name))} |"
+        rest = " | ".join(_stated(metrics.get(name)) for metrics in there)
+        yield f"| {label} (`{name}`) | {_stated(here[name])} | {gained} | {rest} |"
 
 
-def page(known: Scores, other: Scores) -> list[str]:
+def page(known: Scores, full: Scores, other: Scores) -> list[str]:
     """The page as Markdown lines."""
     changed = known.perturbed.items()
     cells = (
@@ -61,16 +62,17 @@ def page(known: Scores, other: Scores) -> list[str]:
     return [
         "# A thousand drawn exams",
         "",
-        f"The embedded model on {known.data.n:,} small phantoms of the screening population, and on {other.data.n:,} "
-        "of another (softer, noisier images, other breasts and findings: [the phantoms](../phantom.md)), none of them "
-        "used for training. Which findings of them were misplaced was looked at when the margins of decision "
+        f"The embedded model on {known.data.n:,} small phantoms of the screening population, on {full.data.n:,} of it "
+        f"in full size (as `amrg phantom` draws them), and on {other.data.n:,} small ones of another population "
+        "(softer, noisier images, other breasts and findings: [the phantoms](../phantom.md)), none of them used for "
+        "training. Which findings of them were misplaced was looked at when the margins of decision "
         "[0015](../decisions/0015-the-box-decides-the-quadrant.md) were chosen; for nothing else. "
         "95 % intervals by bootstrap; skill is 0 for the best baseline that reads "
         "no image and 1 for a perfect report. `make drawn-figures` measures it again.",
         "",
-        "| metric | screening | skill | shifted |",
-        "|---|---:|---:|---:|",
-        *_rows(known, other),
+        "| metric | screening | skill | full size | shifted |",
+        "|---|---:|---:|---:|---:|",
+        *_rows(known, (full, other)),
         "",
         f"On perturbed images ({next(iter(known.perturbed.values())).n} of the thousand; *shuffled*: another exam's):",
         "",
@@ -81,9 +83,8 @@ def page(known: Scores, other: Scores) -> list[str]:
 
 
 def main() -> None:
-    """`drawn_figures.py RUN SHIFTED_RUN`: write the page and print it."""
-    known, other = (read_scores(Path(folder)) for folder in sys.argv[1:3])
-    lines = page(known, other)
+    """`drawn_figures.py RUN FULL_SIZE_RUN SHIFTED_RUN`: write the page and print it."""
+    lines = page(*(read_scores(Path(folder)) for folder in sys.argv[1:4]))
     write_text(OUT, lines)
     sys.stdout.write("\n".join(lines) + "\n")
 

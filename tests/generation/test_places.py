@@ -134,6 +134,18 @@ def test_a_region_at_another_depth_is_not_the_findings() -> None:
     assert [b.view for b in both.boxes] == [View.CC, View.MLO]
 
 
+def test_an_asymmetry_is_on_one_view_whatever_looks_like_it_on_the_other() -> None:
+    soft = [Kind.FOCAL_ASYMMETRY]
+    cc, mlo = (
+        replace(_view(Laterality.LEFT, {}), view=view, candidates=(candidate((16, 32, 32, 48), probability, soft),))
+        for view, probability in ((View.CC, 0.6), (View.MLO, 0.8))
+    )
+    for kind, views in ((Kind.ASYMMETRY, [View.MLO]), (Kind.FOCAL_ASYMMETRY, [View.CC, View.MLO])):
+        finding = Finding(kind=kind, laterality=Laterality.LEFT)
+        (placed,) = locate_findings(Report(findings=(finding,)), [cc, mlo], ENCODING).findings
+        assert [box.view for box in placed.boxes] == views
+
+
 def test_a_place_follows_its_boxes_and_the_change_is_named() -> None:
     said = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(quadrant=Quadrant.LOWER_INNER))
     view = _view(Laterality.LEFT, {(1, 1): 0.9})

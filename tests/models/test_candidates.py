@@ -12,7 +12,8 @@ from amrg.birads import Kind
 from amrg.models import KINDS
 from amrg.models.embedded.candidates import BLOCK, CELL, MARGIN, Candidate, Edges, columns_read, places_of
 from amrg.models.embedded.features import read_candidates, read_suspicion
-from amrg.models.embedded.mammogram_tower import MammogramTowerOutput, ViewMaps
+from amrg.models.embedded.mammogram_tower import PLACES, MammogramTowerOutput, ViewMaps
+from amrg.models.embedded.region_head import PlaceLogits
 
 ROWS, COLUMNS = 4, 6
 
@@ -23,20 +24,15 @@ def logit(probability: float) -> float:
 
 def output() -> MammogramTowerOutput:
     """Two views: of the first, a mass at row 1 and column 2 and a place at the last cell; of the second, nothing."""
-    kinds = torch.full((2, len(KINDS), ROWS, COLUMNS), -9.0)
-    kinds[0, KINDS.index(Kind.MASS), 1, 2] = logit(0.9)
-    lesion = torch.full((2, ROWS, COLUMNS), -9.0)
-    lesion[0, 1, 2], lesion[0, 3, 5] = logit(0.7), logit(0.4)
-    boxes = torch.full((2, 4, ROWS, COLUMNS), 50.0)
-    boxes[0, :, 1, 2] = torch.tensor([0.5, 1.0, 2.0, 1.25])
-    maps = ViewMaps(
-        lesion=lesion,
-        malignant=torch.full((2, ROWS, COLUMNS), logit(0.2)),
-        kinds=kinds,
-        boxes=boxes,
-        suspicion=torch.tensor([logit(0.3), logit(0.8)]),
-    )
-    return MammogramTowerOutput(maps=maps, candidates=torch.tensor([[8, 23, -1], [-1, -1, -1]]))
+    places = torch.full((2, 3, PLACES), -9.0)
+    places[0, :, 1] = logit(0.2)  # malignant
+    places[0, 0, 2 + KINDS.index(Kind.MASS)] = logit(0.9)
+    places[0, 0, 0], places[0, 1, 0] = logit(0.7), logit(0.4)
+    boxes = torch.full((2, 3, 4), 50.0)
+    boxes[0, 0] = torch.tensor([0.5, 1.0, 2.0, 1.25])
+    maps = ViewMaps(lesion=torch.zeros(2, ROWS, COLUMNS), suspicion=torch.tensor([logit(0.3), logit(0.8)]))
+    candidates = torch.tensor([[8, 23, -1], [-1, -1, -1]])
+    return MammogramTowerOutput(maps=maps, candidates=candidates, found=PlaceLogits(places, {}, boxes))
 
 
 def test_a_candidate_has_the_box_that_its_cell_predicts_in_pixels_and_within_the_image() -> None:
@@ -64,6 +60,12 @@ def test_of_places_that_overlap_the_most_probable_of_the_kind_is_one() -> None:
     beside = place((19, 10, 29, 20), mass=0.6)
     assert places_of(Kind.MASS, [around, within, beside]) == [within, beside]
     assert places_of(Kind.CALCIFICATIONS, [within, beside, around])[0] == around
+
+
+def test_on_one_view_an_asymmetry_looks_like_a_focal_one() -> None:
+    soft = place((10, 10, 20, 20), focal_asymmetry=0.7, asymmetry=0.1, mass=0.2)
+    assert soft.probability(Kind.ASYMMETRY) == soft.probability(Kind.FOCAL_ASYMMETRY) == pytest.approx(0.7)
+    assert place((0, 0, 8, 8), asymmetry=0.6).probability(Kind.FOCAL_ASYMMETRY) == 0.0
 
 
 @given(st.integers(0, 512), st.sampled_from([128, 320, 512]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, Gemma3ForCo
 
 from amrg.birads import Laterality, View
 from amrg.models import ModelError, messages, to_pil
+from amrg.models.backbones.base import Modules
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
 from amrg.models.embedded.tokenizer import LINE_ENDS, build_processor, train_tokenizer, vocabulary
 from amrg.models.load import load_model
@@ -86,6 +88,16 @@ def test_pictures_reach_the_logits(checkpoint: Path) -> None:
         with torch.inference_mode():
             logits.append(loaded.model(**inputs).logits[0, -1])
     assert not torch.allclose(logits[0], logits[1])
+
+
+@pytest.mark.parametrize("modules", list(Modules))
+def test_no_adapter_changes_what_the_towers_read_outs_mean(checkpoint: Path, modules: Modules) -> None:
+    loaded = load_model(str(checkpoint))
+    chosen = loaded.backbone.trainable_modules(loaded.model, modules)
+    names = [name for name, _ in loaded.model.named_modules() if re.fullmatch(chosen.lora, name)]
+    assert names
+    assert not [name for name in names if ".heads." in name or ".regions." in name]
+    assert chosen.tower is any("vision_tower" in name for name in names)
 
 
 def test_line_ends_are_single_tokens(checkpoint: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from transformers import AutoModel, Gemma3Config, Gemma3ForConditionalGeneration
 from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import (
     CANDIDATES,
+    RARE,
     STATED,
     MammogramTower,
     MammogramTowerConfig,
@@ -79,6 +81,25 @@ def test_empty_columns_at_the_right_change_nothing(tower: MammogramTower, views:
     assert _in_rows(narrow.candidates, SIZE // CELL) == _in_rows(wide.candidates, (SIZE + 192) // CELL)
     assert torch.equal(wide.maps.kinds[..., : SIZE // CELL], narrow.maps.kinds)
     assert place_score(wide.maps)[..., SIZE // CELL :].sigmoid().max() < 1e-9
+
+
+@torch.inference_mode()
+def test_it_computes_in_bfloat16_throughout(tower: MammogramTower, views: Tensor) -> None:
+    half = copy.deepcopy(tower).bfloat16()
+    tokens = half(views.bfloat16()).last_hidden_state
+    assert tokens.dtype == torch.bfloat16
+    assert torch.isfinite(tokens).all()
+
+
+@torch.inference_mode()
+def test_before_training_places_are_rare_and_the_second_look_changes_nothing(
+    tower: MammogramTower, views: Tensor
+) -> None:
+    seen, out = tower.look(views), tower.read(views)
+    assert out.found is not None
+    assert out.found.places.amax() < RARE + 1
+    assert torch.equal(out.found.places, seen.found.places)
+    assert all(torch.equal(out.found.attributes[name], values) for name, values in seen.found.attributes.items())
 
 
 def _in_rows(candidates: Tensor, columns: int) -> list[list[tuple[int, int]]]:

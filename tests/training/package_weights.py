@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amrg.models.embedded.mammogram_tower import EfficientNetLite0, InvertedResidual
+from amrg.models.embedded.efficientnet import EfficientNetLite0, InvertedResidual
 
 
 def package_weights(backbone: EfficientNetLite0) -> dict[str, Tensor]:

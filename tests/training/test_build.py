@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import Gemma3ForConditionalGeneration
 
-from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTower
+from amrg.models.embedded.efficientnet import EfficientNetLite0
+from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.training.embedded import build, phantom_shards
 from amrg.training.embedded.build import EmbeddedRecipe, build_model
 from amrg.training.embedded.loop import Schedule
@@ -49,10 +50,13 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
             varied=(DrawnExams(population="varied-rich", first_seed=20_000, exams=1),),
             further_drawn=(DrawnExams(population="asymmetric", first_seed=120_000, exams=1),),
             further_varied=(),
+            regions_drawn=(),
+            regions_varied=(),
             small_size=128,
             small=TINY,
             full=TINY,
             further=TINY,
+            regions=TINY,
             held_out=usable_films(films)[0].fold,
         ),
         language_exams=(build.LanguageExams(population="rich", first_seed=100_000, exams=1, share=0.7),),
@@ -71,8 +75,10 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
     for before, after in pairwise((small, full, further)):  # each stage trained it
         assert not torch.equal(before["model.heads.places.weight"], after["model.heads.places.weight"])
     assert torch.equal(full["averaged.backbone.stem.weight"], further["averaged.backbone.stem.weight"])
+    assert (tmp_path / "first" / "tower-regions-log.csv").is_file()
     assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == recipe
     model = Gemma3ForConditionalGeneration.from_pretrained(tmp_path / "first")
     assert isinstance(model.model.vision_tower, MammogramTower)
     assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
+    assert model.model.vision_tower.regions.correction.weight.any()
     assert json.loads((tmp_path / "first" / "amrg.json").read_text())["encoding"]["size"] == 512

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from amrg.models.embedded.mammogram_tower import EfficientNetLite0
+from amrg.models.embedded.efficientnet import EfficientNetLite0
 from amrg.training.tower.depthwise import FixedDepthwise, fix_depthwise
 from amrg.training.tower.pretrained import EPSILON, PretrainedError, load_pretrained
 from tests.training.package_weights import package_weights

@@ -151,10 +151,15 @@ def _depths_apart(box: ViewBox, other: ViewBox) -> float:
 
 
 def _of_one_lesion(finding: Finding, regions: Sequence[Region]) -> Sequence[Region]:
-    """The most probable of a finding's regions and those that are as deep; all of them where it is several lesions."""
+    """The most probable of a finding's regions and those that are as deep; all of them where it is several lesions.
+
+    Of an asymmetry the most probable alone: by its definition no other view shows it.
+    """
     if finding.multiple:
         return regions
     surest = max(regions, key=lambda region: region.probability)
+    if finding.kind is Kind.ASYMMETRY:
+        return [surest]
     return [region for region in regions if _depths_apart(surest.box, region.box) <= _DEPTHS_APART]
 
 

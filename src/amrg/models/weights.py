@@ -71,7 +71,8 @@ def refuse_incomplete(info: Mapping[str, Any], label: str) -> None:
         others = f"; {len(unknown)} in its files are unknown ({_first(unknown)})" if unknown else ""
         raise ModelError(
             f"model {label!r} lacks {len(missing)} weights of its class ({_first(missing)}){others}: they would be "
-            f"random; expected all of them under the names of the published checkpoints; download or export it again"
+            f"random; expected all of them under the names of the published checkpoints; download or export "
+            f"it again, or train it again where an earlier amrg wrote it"
         )
     mismatched = {name: f"{tuple(found)} for {tuple(expected)}" for name, found, expected in info["mismatched_keys"]}
     if mismatched:

@@ -93,14 +93,17 @@ class Gemma3(Backbone):
         return TrainableModules(f"{_LANGUAGE}|{tower}", (_PROJECTOR,), projector=True, tower=True)
 
 
-def _embedded_tower(model: Any, *classes: type[nn.Module]) -> str:
-    """A pattern of the embedded tower's layers of some classes, without its heads and depthwise convolutions.
+_READ_OUTS = ("heads.", "regions.")
 
-    The heads were trained to state places and probabilities, which a loss on text alone would make mean something else.
+
+def _embedded_tower(model: Any, *classes: type[nn.Module]) -> str:
+    """A pattern of the embedded tower's layers of some classes, without its read-outs and depthwise convolutions.
+
+    The read-outs were trained to state places and probabilities; a loss on text alone would change what they mean.
     """
     named = [
         name
         for name, module in model.model.vision_tower.named_modules()
-        if isinstance(module, classes) and getattr(module, "groups", 1) == 1 and not name.startswith("heads.")
+        if isinstance(module, classes) and getattr(module, "groups", 1) == 1 and not name.startswith(_READ_OUTS)
     ]
     return "|".join(r"model\.vision_tower\." + name.replace(".", r"\.") for name in named)

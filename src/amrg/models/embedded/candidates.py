@@ -41,8 +41,12 @@ class Candidate:
     malignant: float
 
     def probability(self, kind: Kind) -> float:
-        """The probability that a finding of a kind is here."""
-        return float(self.kinds[KINDS.index(kind)])
+        """The probability that a finding of a kind is here; of an asymmetry, that one of either kind is.
+
+        An asymmetry is what no other view shows: on its own view it looks like a focal one.
+        """
+        alike = (Kind.ASYMMETRY, Kind.FOCAL_ASYMMETRY) if kind is Kind.ASYMMETRY else (kind,)
+        return max(float(self.kinds[KINDS.index(one)]) for one in alike)
 
 
 def cell_candidate(

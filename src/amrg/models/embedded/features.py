@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from amrg.models.embedded.candidates import Candidate, cell_candidate
@@ -18,17 +17,17 @@ def run_tower(tower: nn.Module, pixels: Tensor) -> MammogramTowerOutput:
 def read_candidates(out: MammogramTowerOutput) -> tuple[tuple[Candidate, ...], ...]:
     """The candidates of every view, best first, with the box that each of them predicts, cut to the image."""
     assert out.maps is not None
+    assert out.maps.lesion is not None
     assert out.candidates is not None
-    maps = out.maps
-    assert maps.lesion is not None
-    assert maps.malignant is not None
-    assert maps.kinds is not None
-    assert maps.boxes is not None
-    rows, columns = maps.lesion.shape[1:]
-    logits = torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1)
-    places, boxes = (grid.float().cpu().flatten(2).transpose(1, 2).numpy() for grid in (logits.sigmoid(), maps.boxes))
+    assert out.found is not None
+    grid = out.maps.lesion.shape[1:]
+    places, boxes = (values.float().cpu().numpy() for values in (out.found.places.sigmoid(), out.found.boxes))
     return tuple(
-        tuple(cell_candidate(int(c), places[view, c], boxes[view, c], (rows, columns)) for c in cells if c >= 0)
+        tuple(
+            cell_candidate(cell, places[view, i], boxes[view, i], (grid[0], grid[1]))
+            for i, cell in enumerate(cells)
+            if cell >= 0
+        )
         for view, cells in enumerate(out.candidates.tolist())
     )
 

@@ -1,9 +1,9 @@
 """The embedded model's tower: it finds candidates in a view and gives the language model one token for each.
 
-EfficientNet-Lite0 (Tan 2019; batch norms folded into the convolutions) with a feature pyramid (Lin 2017) down to cells
-of 8 pixels. Every cell predicts kinds, malignancy, descriptors and a box. The most probable places of a view and the
-view as a whole are the image tokens, so that a report is written from places that can be marked. Importing this module
-registers it with transformers under the model type `amrg_mammogram_tower`.
+EfficientNet-Lite0 with a feature pyramid (Lin 2017) down to cells of 8 pixels. Every cell predicts kinds, malignancy,
+descriptors and a box; the most probable places get a second look. They and the view as a whole are the image tokens, so
+that a report is written from places that can be marked. Importing this module registers it with transformers under the
+model type `amrg_mammogram_tower`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from transformers.utils import ModelOutput
 
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
 from amrg.models.embedded.candidates import BACKGROUND, CELL, columns_read
+from amrg.models.embedded.efficientnet import READ, STAGES, EfficientNetLite0
+from amrg.models.embedded.region_head import Correction, PlaceLogits, RegionHead
 
 SIDE = 4  # image tokens a side, as Gemma's projector counts them
 CANDIDATES = SIDE * SIDE - 1  # all tokens of a view but one, which is the view as a whole
@@ -27,32 +29,10 @@ BINS = 8  # of a coordinate or an extent in a token
 RARE = -4.0  # logit of a finding at a place, to start from
 UNREAD = -30.0  # logit of a finding in columns that are not read
 VALUES = sum(len(values) for values in ATTRIBUTES.values())
-STATED = 2 + 2 + len(KINDS) + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
+PLACES = 2 + len(KINDS)  # lesion of any kind, malignant, kinds
+STATED = 2 + PLACES + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
 """Of a token's numbers, those that state what is predicted: whether it is the view or a place; lesion, malignant,
 kinds; descriptors; centre and extent; composition and suspicion. The others are features."""
-
-
-class BlockStage(NamedTuple):
-    """One stage of EfficientNet-Lite0 (Tan 2019, table 1, without attention)."""
-
-    blocks: int
-    kernel: int
-    stride: int
-    expansion: int
-    width: int
-
-
-STEM = 32
-STAGES = (
-    BlockStage(1, 3, 1, 1, 16),
-    BlockStage(2, 3, 2, 6, 24),
-    BlockStage(2, 5, 2, 6, 40),
-    BlockStage(3, 3, 2, 6, 80),
-    BlockStage(3, 5, 1, 6, 112),
-    BlockStage(4, 5, 2, 6, 192),
-    BlockStage(1, 3, 1, 6, 320),
-)
-READ = (1, 2, 4, 6)  # stages that the pyramid reads: steps of 4, 8, 16 and 32 pixels
 
 
 class MammogramTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is not typed
@@ -77,52 +57,6 @@ class MammogramTowerConfig(PretrainedConfig):  # type: ignore[misc]  # transform
         self.layer_norm_eps = layer_norm_eps
         kwargs.pop("patch_size", None)
         super().__init__(**kwargs)
-
-
-class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, projection, around a shortcut where shapes allow (Sandler 2018)."""
-
-    def __init__(self, before: int, after: int, stage: BlockStage, stride: int) -> None:
-        super().__init__()
-        middle = before * stage.expansion
-        self.expand = nn.Conv2d(before, middle, 1) if stage.expansion > 1 else nn.Identity()
-        self.depthwise = nn.Conv2d(middle, middle, stage.kernel, stride, stage.kernel // 2, groups=middle)
-        self.project = nn.Conv2d(middle, after, 1)
-        self.has_shortcut = stride == 1 and before == after
-        self.expands = stage.expansion > 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, before, H, W] to [B, after, H / stride, W / stride]."""
-        y = functional.relu6(self.expand(x)) if self.expands else x
-        y = self.project(functional.relu6(self.depthwise(y)))
-        out: Tensor = x + y if self.has_shortcut else y
-        return out
-
-
-class EfficientNetLite0(nn.Module):
-    """The convolutional stages; features at steps of 4, 8, 16 and 32 pixels."""
-
-    def __init__(self, channels: int = 3) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(channels, STEM, 3, 2, 1)
-        self.stages = nn.ModuleList()
-        before = STEM
-        for stage in STAGES:
-            blocks = []
-            for i in range(stage.blocks):
-                blocks.append(InvertedResidual(before, stage.width, stage, stage.stride if i == 0 else 1))
-                before = stage.width
-            self.stages.append(nn.Sequential(*blocks))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Pixels [B, 3, H, W], H and W multiples of 32, to four feature maps, finest first."""
-        x = functional.relu6(self.stem(x))
-        maps = []
-        for i, stage in enumerate(self.stages):
-            x = stage(x)
-            if i in READ:
-                maps.append(x)
-        return maps
 
 
 @dataclass
@@ -173,17 +107,25 @@ def _with_position(x: Tensor) -> Tensor:
     return torch.cat([x, down.expand(batch, 1, height, width), across.expand(batch, 1, height, width)], 1)
 
 
+class ReadOut(nn.Conv2d):
+    """A linear read-out of every cell, which starts from one logit everywhere."""
+
+    def __init__(self, width: int, values: int, start: float = 0.0) -> None:
+        super().__init__(width, values, 1)
+        self.start = start
+
+
 class ViewHeads(nn.Module):
     """Read-outs of every cell, linear, and of the whole view."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.places = nn.Conv2d(width, 2 + len(KINDS), 1)  # lesion of any kind, malignant, kinds
-        self.attributes = nn.ModuleDict({name: nn.Conv2d(width, len(v), 1) for name, v in ATTRIBUTES.items()})
-        self.boxes = nn.Conv2d(width, 4, 1)
+        self.places = ReadOut(width, PLACES, RARE)
+        self.attributes = nn.ModuleDict({name: ReadOut(width, len(v)) for name, v in ATTRIBUTES.items()})
+        self.boxes = ReadOut(width, 4)
         pooled = 2 * STAGES[-1].width
         self.composition = nn.Linear(pooled, len(COMPOSITIONS))
-        self.suspicion = nn.Linear(pooled + 2 + len(KINDS), 1)  # the surest place of every kind, beside the whole
+        self.suspicion = nn.Linear(pooled + PLACES, 1)  # the surest place of every kind, beside the whole
 
     def forward(self, cells: Tensor, pooled: Tensor) -> ViewMaps:
         """Cells [B, width, rows, columns] and pooled features [B, 2 * 320] to logits."""
@@ -196,17 +138,36 @@ class ViewHeads(nn.Module):
             attributes={name: head(cells) for name, head in self.attributes.items()},
             boxes=functional.softplus(self.boxes(cells)),
             composition=self.composition(pooled),
-            suspicion=self.suspicion(torch.cat([pooled, surest], 1))[:, 0],
+            suspicion=self.suspicion(torch.cat([pooled, surest.to(pooled.dtype)], 1))[:, 0],
         )
 
 
 @dataclass
 class MammogramTowerOutput(ModelOutput):  # type: ignore[misc]  # transformers is not typed
-    """Image tokens [B, tokens, hidden size], and what cells and views predict."""
+    """Image tokens [B, tokens, hidden size], what cells and views predict, and what is predicted of the candidates."""
 
     last_hidden_state: Tensor | None = None
     maps: ViewMaps | None = None
     candidates: Tensor | None = None  # [B, candidates] cell of each candidate, row by row; -1 where there is none
+    found: PlaceLogits | None = None  # of the candidates, after the second look
+
+
+class FirstLook(NamedTuple):
+    """Views as the maps show them.
+
+    `candidates` int64 [B, n] as in `MammogramTowerOutput`; `found` is what is predicted of them, `features`
+    [B, n, width] are those of their cells, and `rows` and `columns` int64 [B, n] where these are. `finest`
+    [B, channels, H / 4, W / 4] and `pooled` [B, 2 * 320] are features of the views.
+    """
+
+    maps: ViewMaps
+    candidates: Tensor
+    found: PlaceLogits
+    features: Tensor
+    rows: Tensor
+    columns: Tensor
+    finest: Tensor
+    pooled: Tensor
 
 
 class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is not typed
@@ -221,6 +182,7 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
         self.backbone = EfficientNetLite0(config.num_channels)
         self.pyramid = Pyramid(width)
         self.heads = ViewHeads(width)
+        self.regions = RegionHead(STAGES[READ[0]].width, width)
         self.detail = nn.Linear(width, config.hidden_size - STATED)
         self.summary = nn.Linear(2 * STAGES[-1].width, config.hidden_size - STATED)
         self.post_init()
@@ -230,14 +192,16 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
 
         Through transformers' own functions, which leave alone what was loaded from a checkpoint.
         """
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, ReadOut):
+            initialization.normal_(module.weight, std=0.01)
+            initialization.constant_(module.bias, module.start)
+        elif isinstance(module, Correction):
+            initialization.zeros_(module.weight)
+            initialization.zeros_(module.bias)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
             initialization.kaiming_uniform_(module.weight, a=5**0.5)
             if module.bias is not None:
                 initialization.zeros_(module.bias)
-        if isinstance(module, ViewHeads):
-            for head in (module.places, module.boxes, *module.attributes.values()):
-                initialization.normal_(head.weight, std=0.01)
-            initialization.constant_(module.places.bias, RARE)
 
     def forward(self, pixel_values: Tensor, **_: Any) -> MammogramTowerOutput:
         """Image tokens, and what they are made of.
@@ -251,33 +215,38 @@ class MammogramTower(PreTrainedModel):  # type: ignore[misc]  # transformers is 
 
     def read(self, pixel_values: Tensor) -> MammogramTowerOutput:
         """Image tokens of views of one width, H and W multiples of 32, with all their columns read."""
-        breast = _breast(pixel_values)
-        pooled, cells = self._features(pixel_values, breast)
-        found = self.heads(cells, pooled)
-        inside = _shrunk(breast, cells)[:, 0] > 0
-        candidates = find_candidates(found, inside)
-        return MammogramTowerOutput(self._tokens(found, cells, pooled, candidates), found, candidates)
+        first = self.look(pixel_values)
+        found = first.found.plus(self.regions(first.finest, first.features, first.rows, first.columns))
+        return MammogramTowerOutput(self._tokens(first, found), first.maps, first.candidates, found)
 
     def predict(self, pixel_values: Tensor) -> ViewMaps:
         """What cells and views predict, without tokens; H and W may be any multiples of 32."""
-        pooled, cells = self._features(pixel_values, _breast(pixel_values))
+        pooled, _, cells = self._features(pixel_values, _breast(pixel_values))
         found: ViewMaps = self.heads(cells, pooled)
         return found
 
-    def _features(self, pixels: Tensor, breast: Tensor) -> tuple[Tensor, Tensor]:
-        """Features pooled over the breast, and cells of the pyramid."""
+    def look(self, pixel_values: Tensor) -> FirstLook:
+        """Candidates of views of one width, before the second look at them."""
+        breast = _breast(pixel_values)
+        pooled, finest, cells = self._features(pixel_values, breast)
+        maps = self.heads(cells, pooled)
+        candidates = find_candidates(maps, _shrunk(breast, cells)[:, 0] > 0)
+        at = candidates.clamp(min=0)
+        rows, columns = values_at(_cell_indices(cells).expand(len(at), -1, -1, -1), at).unbind(-1)
+        return FirstLook(maps, candidates, found_at(maps, at), values_at(cells, at), rows, columns, finest, pooled)
+
+    def _features(self, pixels: Tensor, breast: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features pooled over the breast, the finest ones, and cells of the pyramid."""
         maps = self.backbone(pixels.to(memory_format=torch.channels_last))
         pooled = _pool(maps[-1].to(breast.dtype), breast)
-        return pooled, self.pyramid(maps, pooled[:, : STAGES[-1].width])
+        return pooled, maps[0], self.pyramid(maps, pooled[:, : STAGES[-1].width])
 
-    def _tokens(self, found: ViewMaps, cells: Tensor, pooled: Tensor, candidates: Tensor) -> Tensor:
+    def _tokens(self, first: FirstLook, found: PlaceLogits) -> Tensor:
         """The view's token, then its candidates': what is stated of each, and features beside."""
-        view = torch.cat([stated_of_view(found), _unit(self.summary(pooled))], -1)
-        at = candidates.clamp(min=0)
-        feature = cells.flatten(2).transpose(1, 2).gather(1, at[..., None].expand(-1, -1, cells.shape[1]))
-        places = torch.cat([stated_of_places(found, at), _unit(self.detail(feature))], -1)
-        places = places * (candidates >= 0)[..., None]
-        return torch.cat([view[:, None], places], 1)
+        view = torch.cat([stated_of_view(first.maps), _unit(self.summary(first.pooled))], -1)
+        places = torch.cat([stated_of_places(found, first), _unit(self.detail(first.features))], -1)
+        places = places * (first.candidates >= 0)[..., None]
+        return torch.cat([view[:, None], places], 1).to(self.detail.weight.dtype)
 
 
 def _together(read: Sequence[Any], columns: int) -> MammogramTowerOutput:
@@ -296,6 +265,11 @@ def _together(read: Sequence[Any], columns: int) -> MammogramTowerOutput:
             torch.cat([m.suspicion for m in maps]),
         ),
         torch.cat([_wide_cells(one.candidates, one.maps.lesion.shape[2], columns) for one in read]),
+        PlaceLogits(
+            torch.cat([one.found.places for one in read]),
+            {name: torch.cat([one.found.attributes[name] for one in read]) for name in ATTRIBUTES},
+            torch.cat([one.found.boxes for one in read]),
+        ),
     )
 
 
@@ -358,34 +332,41 @@ def values_at(grid: Tensor, cells: Tensor) -> Tensor:
     return grid.flatten(2).transpose(1, 2).gather(1, cells[..., None].expand(-1, -1, grid.shape[1]))
 
 
-def stated_of_places(found: ViewMaps, cells: Tensor) -> Tensor:
-    """What is predicted at cells [B, n], as the first numbers of their tokens [B, n, STATED]."""
-    assert found.kinds is not None
-    assert found.lesion is not None
-    assert found.malignant is not None
-    assert found.attributes is not None
-    assert found.boxes is not None
-    rows, columns = found.lesion.shape[1:]
-    kinds = values_at(found.kinds, cells).sigmoid()
-    lesion = values_at(found.lesion[:, None], cells).sigmoid()
-    malignant = values_at(found.malignant[:, None], cells).sigmoid()
+def found_at(maps: ViewMaps, cells: Tensor) -> PlaceLogits:
+    """What is predicted at cells [B, n]."""
+    assert maps.kinds is not None
+    assert maps.lesion is not None
+    assert maps.malignant is not None
+    assert maps.attributes is not None
+    assert maps.boxes is not None
+    places = torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1)
+    attributes = {name: values_at(logits, cells) for name, logits in maps.attributes.items()}
+    return PlaceLogits(values_at(places, cells), attributes, values_at(maps.boxes, cells))
+
+
+def stated_of_places(found: PlaceLogits, first: FirstLook) -> Tensor:
+    """What is predicted of the candidates, as the first numbers of their tokens [B, n, STATED]."""
+    places = found.places.sigmoid()
+    lesion, kinds = places[..., :1], places[..., 2:]
     sure = torch.maximum(kinds.amax(-1, keepdim=True), lesion)
-    described = [sure * values_at(logits, cells).softmax(-1) for logits in found.attributes.values()]
-    left, top, right, bottom = values_at(found.boxes, cells).unbind(-1)
-    column, row = values_at(_cell_indices(rows, columns, cells.device).expand(len(cells), -1, -1, -1), cells).unbind(-1)
-    x = (column + 0.5 + (right - left) / 2) / rows
-    y = (row + 0.5 + (bottom - top) / 2) / rows
+    described = [sure * logits.softmax(-1) for logits in found.attributes.values()]
+    left, top, right, bottom = found.boxes.unbind(-1)
+    assert first.maps.lesion is not None
+    rows = first.maps.lesion.shape[1]  # both ways by the rows: a breast has as many columns as it needs
+    x = (first.columns + 0.5 + (right - left) / 2) / rows
+    y = (first.rows + 0.5 + (bottom - top) / 2) / rows
     extents = [((extent.clamp(min=0.25) * 4).log2() / 8) for extent in (left + right, top + bottom)]
     where = [_bins(value) for value in (x, y, *extents)]
     flags = torch.stack([torch.zeros_like(x), torch.ones_like(x)], -1)
-    rest = torch.zeros(*cells.shape, len(COMPOSITIONS) + 1, dtype=x.dtype, device=x.device)
-    return torch.cat([flags, lesion, malignant, kinds, *described, *where, rest], -1)
+    rest = torch.zeros(*x.shape, len(COMPOSITIONS) + 1, dtype=x.dtype, device=x.device)
+    return torch.cat([flags, places, *described, *where, rest], -1)
 
 
-def _cell_indices(rows: int, columns: int, device: torch.device) -> Tensor:
-    """Column and row of every cell, int64 [1, 2, rows, columns]: a remainder by a width not known is no ONNX."""
-    row, column = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
-    return torch.stack([column, row])[None]
+def _cell_indices(cells: Tensor) -> Tensor:
+    """Row and column of every cell of [B, C, rows, columns], int64 [1, 2, rows, columns]: a remainder by a width not
+    known is no ONNX."""
+    rows, columns = (torch.arange(count, device=cells.device) for count in cells.shape[2:])
+    return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
 
 
 def stated_of_view(found: ViewMaps) -> Tensor:

@@ -26,7 +26,7 @@ def merged_obstacles(loaded: LoadedModel) -> tuple[str, ...]:
             f"vLLM looks up {', '.join(map(repr, lacking))} as single tokens, and the vocabulary does not have them; "
             "train on a base whose tokenizer has them"
         )
-    if hasattr(loaded.model.model.vision_tower, "stages"):
+    if loaded.finding_tower is not None:
         found.append("vLLM does not support the embedded model's convolutional vision tower; draft with amrg")
     if loaded.model.get_output_embeddings().weight is not loaded.model.get_input_embeddings().weight:
         found.append("vLLM uses Gemma 3's embeddings as its head, and the adapter trained these apart; draft with amrg")

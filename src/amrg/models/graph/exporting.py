@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from amrg.core.files import atomic_write
 from amrg.models.checkpoint import GRAPH, SINGLE, file_hash
 from amrg.models.embedded.candidates import BLOCK
-from amrg.models.embedded.mammogram_tower import values_at
 from amrg.models.errors import ModelError
 from amrg.models.graph.tower import INPUT, OUTPUTS, WEIGHTS
 from amrg.models.hubnames import hub_name
@@ -37,14 +36,12 @@ class GraphModule(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Pixels [1, 3, H, W] to what `amrg.models.graph.tower.OUTPUTS` names; W is any multiple of `BLOCK`."""
         out = self.vision_tower.read(pixels)
-        maps, at = out.maps, out.candidates.clamp(min=0)
-        logits = torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1)
         return (
             self.multi_modal_projector(out.last_hidden_state),
             out.candidates,
-            values_at(logits, at).sigmoid(),
-            values_at(maps.boxes, at),
-            maps.suspicion.sigmoid(),
+            out.found.places.sigmoid(),
+            out.found.boxes,
+            out.maps.suspicion.sigmoid(),
         )
 
 

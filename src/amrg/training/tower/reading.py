@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from zlib import crc32
 
 from torch import Tensor
 
@@ -28,3 +29,11 @@ def read_batches(tower: MammogramTower, views: Sequence[LabelledView], size: int
         with cpu_autocast():
             out: MammogramTowerOutput = tower(pixels)
         yield out
+
+
+def tower_key(tower: MammogramTower) -> str:
+    """Eight hexadecimal digits of a tower's weights, so that what different towers read is not confused."""
+    found = 0
+    for name, tensor in tower.state_dict().items():
+        found = crc32(tensor.contiguous().numpy().tobytes(), crc32(name.encode(), found))
+    return f"{found:08x}"

@@ -1,0 +1,1 @@
+"""The second look at candidates: its examples, and its training."""
