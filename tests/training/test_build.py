@@ -80,5 +80,4 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
     model = Gemma3ForConditionalGeneration.from_pretrained(tmp_path / "first")
     assert isinstance(model.model.vision_tower, MammogramTower)
     assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
-    assert model.model.vision_tower.regions.correction.weight.any()
     assert json.loads((tmp_path / "first" / "amrg.json").read_text())["encoding"]["size"] == 512

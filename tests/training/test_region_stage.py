@@ -197,6 +197,7 @@ def test_only_the_second_look_is_trained(tower: MammogramTower, view: LabelledVi
     after = tower.state_dict()
     assert before.keys() == after.keys()
     assert {name.split(".")[0] for name in after if not torch.equal(before[name], after[name])} == {"regions"}
+    assert tower.regions.correction.weight.any()
     loss, parts = region_loss(NormedRegionHead(tower.regions), tower.backbone, batches(0))
     assert torch.isfinite(loss)
     assert set(parts) == {*LOCAL, "real"}

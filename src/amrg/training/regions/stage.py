@@ -19,7 +19,7 @@ from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.regions.examples import EDGE, RegionBatch, RegionBatches
 from amrg.training.tower.place_targets import IGNORE
 
-WEIGHT_REAL = 0.5
+WEIGHT_REAL = 0.5  # of the squared corrections on real views
 DOUBT = 0.2  # standard deviation of what is added to the maps' logits, so that they are not relied on too much
 RETAINED = {"category": 0.5, "morphology": 0.5}
 """Shares of a correction that stay after training, chosen on held-out phantoms: of others the head is too sure."""
