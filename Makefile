@@ -163,7 +163,7 @@ example: $(READY)
 	cp $(EXAMPLE)/run/report.html $(EXAMPLE)/run/manifest.json docs/example
 	$(BIN)/amrg benchmark table $(EXAMPLE)/run > docs/example/table.md
 
-# docs/show/drawn.md: a thousand drawn exams with blind baselines and perturbed images, and 300 of another population.
+# docs/show/drawn.md: a thousand drawn exams with blind baselines and perturbed images, 100 in full size, and 300 of another population.
 drawn-figures: $(READY)
 	$(BIN)/amrg phantom $(SHOW)/drawn-thousand --count 1000 --seed 2000001 --size small --workers 2
 	$(BIN)/amrg phantom $(SHOW)/drawn-full --count 100 --seed 2650001 --workers 2

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from amrg.birads import Kind
 from amrg.models import KINDS
+from amrg.models.embedded.attributes import PLACES
 from amrg.models.embedded.candidates import BLOCK, CELL, MARGIN, Candidate, Edges, columns_read, places_of
 from amrg.models.embedded.features import read_candidates, read_suspicion
-from amrg.models.embedded.mammogram_tower import PLACES, MammogramTowerOutput, ViewMaps
+from amrg.models.embedded.mammogram_tower import MammogramTowerOutput, ViewMaps
 from amrg.models.embedded.region_head import PlaceLogits
 
 ROWS, COLUMNS = 4, 6

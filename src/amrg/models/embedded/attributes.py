@@ -20,6 +20,7 @@ from amrg.birads import (
 )
 
 KINDS: tuple[Kind, ...] = tuple(Kind)
+PLACES = 2 + len(KINDS)  # what a place may be: a lesion of any kind, a malignant one, one of each kind
 COMPOSITIONS: tuple[Composition, ...] = tuple(Composition)
 
 

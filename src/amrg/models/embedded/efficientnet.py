@@ -68,10 +68,17 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Pixels [B, 3, H, W], H and W multiples of 32, to four feature maps, finest first."""
-        x = functional.relu6(self.stem(x))
-        maps = []
-        for i, stage in enumerate(self.stages):
-            x = stage(x)
+        x = self.finest(x)
+        maps = [x]
+        for i in range(READ[0] + 1, len(STAGES)):
+            x = self.stages[i](x)
             if i in READ:
                 maps.append(x)
         return maps
+
+    def finest(self, x: Tensor) -> Tensor:
+        """The first of the four maps."""
+        x = functional.relu6(self.stem(x))
+        for stage in self.stages[: READ[0] + 1]:
+            x = stage(x)
+        return x

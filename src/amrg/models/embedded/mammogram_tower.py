@@ -18,7 +18,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel, initialization
 from transformers.utils import ModelOutput
 
-from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
+from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, PLACES
 from amrg.models.embedded.candidates import BACKGROUND, CELL, columns_read
 from amrg.models.embedded.efficientnet import READ, STAGES, EfficientNetLite0
 from amrg.models.embedded.region_head import Correction, PlaceLogits, RegionHead
@@ -29,7 +29,6 @@ BINS = 8  # of a coordinate or an extent in a token
 RARE = -4.0  # logit of a finding at a place, to start from
 UNREAD = -30.0  # logit of a finding in columns that are not read
 VALUES = sum(len(values) for values in ATTRIBUTES.values())
-PLACES = 2 + len(KINDS)  # lesion of any kind, malignant, kinds
 STATED = 2 + PLACES + VALUES + 4 * BINS + len(COMPOSITIONS) + 1
 """Of a token's numbers, those that state what is predicted: whether it is the view or a place; lesion, malignant,
 kinds; descriptors; centre and extent; composition and suspicion. The others are features."""
@@ -334,14 +333,18 @@ def values_at(grid: Tensor, cells: Tensor) -> Tensor:
 
 def found_at(maps: ViewMaps, cells: Tensor) -> PlaceLogits:
     """What is predicted at cells [B, n]."""
+    assert maps.attributes is not None
+    assert maps.boxes is not None
+    attributes = {name: values_at(logits, cells) for name, logits in maps.attributes.items()}
+    return PlaceLogits(values_at(place_logits(maps), cells), attributes, values_at(maps.boxes, cells))
+
+
+def place_logits(maps: ViewMaps) -> Tensor:
+    """The logits of a lesion of any kind, of a malignant one and of each kind, [B, `PLACES`, rows, columns]."""
     assert maps.kinds is not None
     assert maps.lesion is not None
     assert maps.malignant is not None
-    assert maps.attributes is not None
-    assert maps.boxes is not None
-    places = torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1)
-    attributes = {name: values_at(logits, cells) for name, logits in maps.attributes.items()}
-    return PlaceLogits(values_at(places, cells), attributes, values_at(maps.boxes, cells))
+    return torch.cat([maps.lesion[:, None], maps.malignant[:, None], maps.kinds], 1)
 
 
 def stated_of_places(found: PlaceLogits, first: FirstLook) -> Tensor:

@@ -21,7 +21,7 @@ from amrg.models.embedded.mammogram_tower import STATED, MammogramTower
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, Shard, load_shard
 from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.film_shards import COLUMNS, FilmView
-from amrg.training.tower.labelled_views import PlacedLesion
+from amrg.training.tower.labelled_views import PlacedLesion, as_pixels
 from amrg.training.tower.reading import tower_key
 
 Tokens = npt.NDArray[np.float16]
@@ -198,9 +198,8 @@ def _cached(path: Path, tower: MammogramTower, images: Sequence[npt.NDArray[np.u
 @torch.inference_mode()
 def image_tokens(tower: MammogramTower, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Images uint8 [views, rows, columns, 3] to image tokens [views, tokens, width]."""
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
     with cpu_autocast():
-        tokens: npt.NDArray[np.float32] = tower(pixel_values=pixels).last_hidden_state.float().numpy()
+        tokens: npt.NDArray[np.float32] = tower(pixel_values=as_pixels(images)).last_hidden_state.float().numpy()
     return tokens
 
 

@@ -23,7 +23,7 @@ from amrg.models.embedded.region_head import FINEST, LOCAL, REGION
 from amrg.training.embedded.loop import Schedule
 from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.augmenting import vary_tone
-from amrg.training.tower.labelled_views import LabelledView, Source
+from amrg.training.tower.labelled_views import LabelledView, Source, as_pixels
 from amrg.training.tower.place_targets import IGNORE, place_targets
 
 EDGE = 4  # finest features around a region that are computed and cut off: convolutions end there
@@ -112,7 +112,7 @@ def collate_regions(
     examples: Sequence[RegionExample], crops: Sequence[tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]]
 ) -> RegionBatch:
     """A batch of examples and their crops, each with the mask of what is inside its view."""
-    pixels = torch.from_numpy(np.stack([crop for crop, _ in crops])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    pixels = as_pixels(np.stack([crop for crop, _ in crops]))
     covered = torch.from_numpy(np.stack([inside for _, inside in crops]))[:, None].float()
     return RegionBatch(
         pixels * covered,
@@ -215,9 +215,9 @@ def _columns(image: npt.NDArray[np.uint8]) -> int:
 @torch.inference_mode()
 def read_proposals(tower: MammogramTower, image: npt.NDArray[np.uint8]) -> Proposals:
     """Candidates of a framed view, uint8 [H, W, 3], before the second look at them."""
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+    pixels = as_pixels(np.array(image[None, :, : _columns(image)]))
     with cpu_autocast():
-        first = tower.look(pixels[..., : _columns(image)])
+        first = tower.look(pixels)
     logits = torch.cat([first.found.attributes[name] for name in LOCAL], -1)
     there = first.candidates[0] >= 0
     cells = torch.stack([first.rows, first.columns], -1)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from amrg.models.embedded.attributes import ATTRIBUTES
-from amrg.models.embedded.efficientnet import READ, EfficientNetLite0
+from amrg.models.embedded.efficientnet import EfficientNetLite0
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.region_head import LOCAL, WIDTHS, RegionHead, split_correction
 from amrg.training.embedded.loop import Schedule, StageRun
@@ -57,9 +57,7 @@ class NormedRegionHead(nn.Module):
 
 def finest_features(backbone: EfficientNetLite0, batch: RegionBatch) -> Tensor:
     """The finest features of every region of a batch, 0 beyond its view."""
-    x = functional.relu6(backbone.stem(batch.pixels.to(memory_format=torch.channels_last)))
-    for stage in backbone.stages[: READ[0] + 1]:
-        x = stage(x)
+    x = backbone.finest(batch.pixels.to(memory_format=torch.channels_last))
     side = x.shape[2] - EDGE
     return (x * batch.inside)[:, :, EDGE:side, EDGE:side]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from amrg.birads import Composition, Finding, Kind, Laterality, View, ViewBox
 from amrg.birads.lexicon import ASYMMETRIES, NODES
@@ -60,6 +61,11 @@ class LabelledView:
     suspicion: float | None
     source: Source
     absence: Mapping[Kind, float]
+
+
+def as_pixels(images: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """Framed images [n, H, W, 3] as the tower takes them: float32 [n, 3, H, W] in -1..1."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 SURE = dict.fromkeys(Kind, 1.0)

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from amrg.birads import Kind
-from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS
-from amrg.models.embedded.mammogram_tower import MammogramTower, ViewMaps
+from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS, PLACES
+from amrg.models.embedded.mammogram_tower import MammogramTower, ViewMaps, place_logits
 from amrg.training.embedded.precision import cpu_autocast
-from amrg.training.tower.labelled_views import LabelledView, Source
-from amrg.training.tower.place_targets import IGNORE, PLACES, PlaceTargets, place_targets
+from amrg.training.tower.labelled_views import LabelledView, Source, as_pixels
+from amrg.training.tower.place_targets import IGNORE, PlaceTargets, place_targets
 
 COMMON = frozenset({Kind.MASS, Kind.CALCIFICATIONS})
 WEIGHT_RARE, WEIGHT_BOX, WEIGHT_ATTRIBUTE, WEIGHT_COMPOSITION, WEIGHT_SUSPICION = 0.5, 0.5, 0.25, 0.5, 0.3
@@ -42,9 +42,8 @@ class ViewBatch:
 def collate_views(views: Sequence[LabelledView]) -> ViewBatch:
     """A batch of views of one size."""
     targets = [place_targets(v.lesions, v.image.shape[:2], v.absence) for v in views]
-    pixels = torch.from_numpy(np.stack([v.image for v in views])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     return ViewBatch(
-        pixels,
+        as_pixels(np.stack([v.image for v in views])),
         _stack(targets, "places"),
         _stack(targets, "weights"),
         {name: torch.from_numpy(np.stack([t.attributes[name] for t in targets])) for name in ATTRIBUTES},
@@ -86,10 +85,7 @@ def tower_loss(tower: MammogramTower, batch: ViewBatch) -> tuple[Tensor, Mapping
 
 def _places(found: ViewMaps, batch: ViewBatch) -> Tensor:
     """Focal loss (Lin 2017, gamma 2) of every place, per positive cell."""
-    assert found.kinds is not None
-    assert found.lesion is not None
-    assert found.malignant is not None
-    logits = torch.cat([found.lesion[:, None], found.malignant[:, None], found.kinds], 1).float()
+    logits = place_logits(found).float()
     loss = functional.binary_cross_entropy_with_logits(logits, batch.places, reduction="none")
     wrong = (logits.sigmoid() - batch.places).abs().detach()
     weight = batch.weights * torch.where(batch.places > 0, 1.0, 0.5)

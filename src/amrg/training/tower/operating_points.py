@@ -14,11 +14,11 @@ import numpy.typing as npt
 import torch
 
 from amrg.birads import Kind
-from amrg.models.embedded.attributes import KINDS
+from amrg.models.embedded.attributes import KINDS, PLACES
 from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
 from amrg.training.tower.labelled_views import LabelledView, PlacedLesion
-from amrg.training.tower.place_targets import LESION, PLACES
+from amrg.training.tower.place_targets import LESION
 from amrg.training.tower.reading import read_batches
 
 SLACK = 4.0  # pixels that the middle of a cell may be outside of a box

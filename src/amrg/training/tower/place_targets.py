@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.birads import Kind
-from amrg.models.embedded.attributes import ATTRIBUTES, KINDS
+from amrg.models.embedded.attributes import ATTRIBUTES, KINDS, PLACES
 from amrg.models.embedded.candidates import CELL
 from amrg.training.tower.films import Box
 from amrg.training.tower.labelled_views import PlacedLesion
 
 IGNORE = -100
 LESION, MALIGNANT = 0, 1  # places before those of the kinds
-PLACES = 2 + len(KINDS)
 CORE, RIM = 0.55, 1.15  # shares of a box: inside the first a cell is in the lesion, outside the second it is not
 TYPICAL = 9  # cells of a lesion whose cells count 1 each
 ANY_ABSENT = 0.7  # how far a lesion of any kind, or a malignant one, is absent where none is listed

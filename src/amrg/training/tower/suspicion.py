@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from amrg.models.embedded.attributes import PLACES
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.training.tower.labelled_views import LabelledView
-from amrg.training.tower.place_targets import PLACES
+from amrg.training.tower.place_targets import MALIGNANT
 from amrg.training.tower.reading import read_batches
 
-MALIGNANT = 1  # place
 ITERATIONS = 100
 
 
