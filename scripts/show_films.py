@@ -23,9 +23,9 @@ PAGE, PICTURE = Path("docs/show/films.md"), Path("docs/figures/films.jpg")
 LISTED, DRAFTED = (90, 200, 90), (240, 90, 60)
 HEAD = """# Thirty real views
 
-Every so-many-th view of the patients that the embedded model was not trained on, drafted as a study of its own
-(`make show-films`). Green: lesions as the collection marks them; red: findings as drafted. Films of CBIS-DDSM (CC BY
-3.0) and low-energy views of CDD-CESM (CC BY 4.0), reduced.
+Every so-many-th view of the patients that the embedded model was not trained on (their views chose its thresholds),
+drafted as a study of its own (`make show-films`). Green: lesions as the collection marks them; red: findings as
+drafted. Films of CBIS-DDSM (CC BY 3.0) and low-energy views of CDD-CESM (CC BY 4.0), reduced.
 
 ![Thirty views with listed and drafted findings](../figures/films.jpg)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from transformers import Gemma3Processor
 
-from amrg.birads import Category, Composition, Finding, Kind, Laterality, Location, Quadrant, Report, View
+from amrg.birads import AnswerForm, Category, Composition, Finding, Kind, Laterality, Location, Quadrant, Report, View
 from amrg.birads.findings_list import read_findings
 from amrg.models import messages
 from amrg.models.embedded.architecture import SETTINGS, SIZE, TOKENS_A_VIEW, build
@@ -16,9 +19,9 @@ from amrg.models.embedded.tokenizer import build_processor, train_tokenizer, voc
 from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.training.embedded.breasts import EncodedBreast, findings_in_views
 from amrg.training.embedded.exam_maker import USUAL, BreastPool, Exam, ExamMaker, report_of
-from amrg.training.embedded.language_stage import IGNORE, Prompts, collate_exams, language_loss, project
+from amrg.training.embedded.language_stage import IGNORE, Prompts, collate_texts, language_loss, project
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
-from amrg.training.embedded.wordings import instruction, training_text
+from amrg.training.embedded.wordings import SENTENCES, Wording, instruction, training_text, without_sizes
 
 MASS = Finding(
     kind=Kind.MASS,
@@ -39,17 +42,17 @@ def processor() -> Gemma3Processor:
     return build_processor(train_tokenizer(texts, 500), SETTINGS, TOKENS_A_VIEW)
 
 
-def _maker() -> ExamMaker:
+def _maker(sentences: Sequence[str] = ()) -> ExamMaker:
     tokens = np.zeros((TOKENS_A_VIEW, 192), np.float16)
     views = {View.CC: tokens, View.MLO: tokens}
     drawn = BreastPool([EncodedBreast(views, c, found) for c in Composition for found in ((), (MASS,))], complete=True)
     one_view = BreastPool([EncodedBreast({View.CC: tokens}, Composition.A, (OLD,))], complete=False)
-    return ExamMaker([(0.5, drawn), (0.5, one_view)], seed=3, few_views=0)
+    return ExamMaker([(0.5, drawn), (0.5, one_view)], 3, 0, sentences, sentence_share=0.25)
 
 
 def test_labels_stand_on_the_answer_and_its_end_only(processor: Gemma3Processor) -> None:
     exams = _maker()(1, 3)
-    batch = collate_exams(exams, Prompts(processor), pad=0)
+    batch = collate_texts(exams, Prompts(processor), pad=0)
     for exam, ids, labels in zip(exams, batch["input_ids"], batch["labels"], strict=True):
         requested = labels != IGNORE
         assert (ids[requested] == labels[requested]).all()
@@ -83,10 +86,10 @@ def test_cached_features_give_the_loss_of_the_whole_model(processor: Gemma3Proce
         whole = model.get_image_features(pixels).pooler_output
         ours = project(model, pooled)
     torch.testing.assert_close(ours, whole)
-    exam = Exam(VIEW_ORDER, pooled, Report(), SETTINGS.full_instruction, "BI-RADS 1.")
+    exam = Exam(VIEW_ORDER, pooled, SETTINGS.full_instruction, "BI-RADS 1.", Report())
     with torch.inference_mode():
         loss, _ = language_loss(model, [exam], Prompts(processor))
-    batch = collate_exams([exam], Prompts(processor), pad=0)
+    batch = collate_texts([exam], Prompts(processor), pad=0)
     with torch.inference_mode():
         expected = model(**batch, pixel_values=pixels).loss
     assert float(loss) == pytest.approx(float(expected), rel=0.02)
@@ -96,7 +99,7 @@ def test_texts_name_only_what_the_views_show() -> None:
     both = findings_in_views([MASS], Laterality.RIGHT, (View.CC, View.MLO))
     assert both[0].laterality is Laterality.RIGHT
     assert both[0].location.quadrant is Quadrant.UPPER_OUTER
-    assert both[0].size_mm is None
+    assert both[0].views == ()
     assert findings_in_views([MASS], Laterality.LEFT, (View.CC,))[0].location.quadrant is Quadrant.OUTER
     assert findings_in_views([MASS], Laterality.LEFT, (View.MLO,))[0].location.quadrant is Quadrant.UPPER
     only_cc = MASS.model_copy(update={"views": (View.CC,)})
@@ -105,16 +108,44 @@ def test_texts_name_only_what_the_views_show() -> None:
 
 def test_target_texts_read_back_to_their_reports() -> None:
     sides = {Laterality.LEFT: findings_in_views([MASS], Laterality.LEFT, (View.CC, View.MLO)), Laterality.RIGHT: []}
-    report = report_of(Composition.C, sides)
+    report = without_sizes(report_of(Composition.C, sides))
     found = read_findings(training_text(report, USUAL.wording, USUAL.answer))
     assert found is not None
     assert found.report.findings == report.findings
     assert [a.category for a in found.report.assessments] == [Category.NEGATIVE, Category.SUSPICIOUS]
 
 
+def test_sizes_are_words_in_dmids_wording_and_else_unstated() -> None:
+    assert MASS.size_mm is not None
+    exams = [exam for step in range(200) for exam in _maker().exams(step, 4)]
+    masses = [exam for exam in exams if MASS.kind in {finding.kind for finding in exam.report.findings}]
+    assert all(finding.size_mm is None for exam in masses for finding in exam.report.findings)
+    sized = {exam.instruction for exam in masses if re.search(r"\b(tiny|small|large|huge)\b", exam.text)}
+    assert sized
+    assert sized <= {instruction(Wording.DMID, answer) for answer in AnswerForm}
+    assert not any(" mm" in exam.text for exam in masses)
+
+
+def test_some_texts_are_sentences_without_images(processor: Gemma3Processor) -> None:
+    made = _maker(["No axillary adenopathy\n\n", "BIRADS: 3 \n"])
+    texts = [made(step, 8) for step in range(50)]
+    without = [text for step in texts for text in step if not text.views]
+    assert {text.instruction for text in without} == {SENTENCES}
+    assert all(text.views for text, *_ in texts)  # a step has images
+    assert 60 < len(without) < 140  # of 400, a quarter
+    assert any("No axillary adenopathy\n\nBIRADS: 3" in text.text for text in without)
+    step = next(step for step in texts if not step[-1].views)
+    model = build(vocabulary(processor.tokenizer)).eval()
+    with torch.inference_mode():
+        alone, _ = language_loss(model, step[:1], Prompts(processor))
+        all_of_them, _ = language_loss(model, step, Prompts(processor))
+    assert torch.isfinite(all_of_them)
+    assert float(alone) != float(all_of_them)
+
+
 def test_a_pool_gives_only_views_that_it_has() -> None:
     for step in range(30):
-        for exam in _maker()(step, 2):
+        for exam in _maker().exams(step, 2):
             if len(exam.views) > 1 and any(view is View.MLO for _, view in exam.views):
                 assert OLD.kind not in {finding.kind for finding in exam.report.findings}
 
@@ -124,5 +155,5 @@ def test_breasts_with_findings_have_their_share(share: float) -> None:
     views = dict.fromkeys((View.CC, View.MLO), np.zeros((TOKENS_A_VIEW, 192), np.float16))
     breasts = [EncodedBreast(views, Composition.A, found) for found in ((), (OLD,))]
     make = ExamMaker([(1.0, BreastPool(breasts, complete=False, with_findings=share))], seed=3, few_views=0)
-    drawn = [len(exam.report.findings) for step in range(20) for exam in make(step, 2)]
+    drawn = [len(exam.report.findings) for step in range(20) for exam in make.exams(step, 2)]
     assert all(drawn) == any(drawn) == bool(share)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import film_views, usable_films
-from amrg.training.tower.films import FOLDS, Collage, read_films, read_scene
+from amrg.training.tower.films import ALWAYS_TRAINED, FOLDS, Collage, find_copies, read_films, read_scene
 from tests.training.filming import write_films
 
 
@@ -26,6 +28,22 @@ def test_a_film_hangs_by_its_picture_with_its_true_proportions(films: Path) -> N
     assert scene.pixels.shape == (800, 480)
     assert scene.breast[:, :200].mean() > scene.breast[:, -200:].mean()
     assert scene.lesions[0].box == pytest.approx((60, 350, 108, 430))
+
+
+def test_patients_whose_image_is_listed_twice_are_never_held_out(tmp_path: Path) -> None:
+    write_films(tmp_path, patients=1)
+    lines = [json.loads(line) for line in (tmp_path / "films.jsonl").read_text(encoding="utf-8").splitlines()]
+    digital = next(line for line in lines if line["file"].startswith("cesm/"))
+    with Image.open(tmp_path / digital["file"]) as image:
+        padded = ImageOps.expand(ImageOps.mirror(image.convert("L")), (300, 40, 0, 90)).resize((1200, 900))
+    padded.save(tmp_path / "cesm-cc/benign-001.jpg")
+    lines.append({**lines[-3], "file": "cesm-cc/benign-001.jpg", "outcome": "benign"})
+    (tmp_path / "films.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    listed = read_films(tmp_path)
+    assert {name: film.name for name, film in find_copies(listed).items()} == {
+        "cesm-cc/benign-001.jpg": digital["file"]
+    }
+    assert {film.name for film in listed if film.fold == ALWAYS_TRAINED} == {"cesm-cc/benign-001.jpg", digital["file"]}
 
 
 def test_a_version_is_determined_and_knows_what_it_pasted(films: Path) -> None:

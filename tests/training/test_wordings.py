@@ -7,8 +7,10 @@ from collections import Counter
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
+from transformers import PreTrainedTokenizerFast
 
 from amrg.birads import (
     WORDINGS,
@@ -28,20 +30,27 @@ from amrg.birads import (
     Report,
     Shape,
     Style,
+    View,
     flaws,
     parse,
     read_findings,
 )
-from amrg.training.embedded.wordings import Wording, as_dmid_states, dmid_texts, instruction, training_text
+from amrg.models.checkpoint import EMBEDDED
+from amrg.training.embedded.breasts import EncodedBreast
+from amrg.training.embedded.exam_maker import BreastPool, ExamMaker
+from amrg.training.embedded.wordings import (
+    Wording,
+    as_dmid_states,
+    dmid_texts,
+    instruction,
+    shared_sentences,
+    training_text,
+    without_sizes,
+)
 from tests.birads.strategies import reports
 
 SHARED = Path(__file__).parents[2].parent / "shared/data"
 DMID = range(WORDINGS[Style.DMID])
-
-
-def without_sizes(report: Report) -> Report:
-    findings = tuple(finding.model_copy(update={"size_mm": None}) for finding in report.findings)
-    return report.model_copy(update={"findings": findings})
 
 
 @settings(derandomize=True, deadline=None, max_examples=50)
@@ -78,6 +87,31 @@ def test_dmid_words_sizes_and_normal_structures() -> None:
     )
     assert "Skin, nipple, and pectoral muscle appear normal." in text
     assert "mm" not in text
+
+
+def test_sentences_of_two_reports_are_shared_with_the_white_space_after_them() -> None:
+    texts = ["BIRADS: 3 \n\nSmall mass. No nodes.\n", "BIRADS: \n3\nNo nodes.", "No nodes. No nodes."]
+    whole = ["BIRADS: ", "3 \n\n", "No nodes.\n", "BIRADS: \n", "3\n", "No nodes.", "No nodes. ", "No nodes."]
+    assert shared_sentences(texts) == whole
+
+
+def test_nearly_all_tokens_of_dmids_reports_are_learned() -> None:
+    """With DMID's sentences; of renderings alone a sixth of them would never be."""
+    texts = list(dmid_texts(SHARED))
+    if not texts:
+        pytest.skip("DMID's reports are not in ../shared/data/dmid")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(EMBEDDED)
+    breast = EncodedBreast(dict.fromkeys(View, np.zeros((16, 192), np.float16)), Composition.A, ())
+    make = ExamMaker([(1.0, BreastPool([breast], True))], 0, 0, shared_sentences(texts), sentence_share=0.9)
+    learned = Counter(
+        token
+        for step in range(100)
+        for text in make(step, 16)
+        for token in tokenizer.encode(text.text)
+        if not text.views
+    )
+    real = Counter(token for text in texts for token in tokenizer.encode(text, add_special_tokens=False))
+    assert sum(count for token, count in real.items() if learned[token]) / real.total() >= 0.9
 
 
 def test_every_wording_and_form_has_an_instruction_of_its_own() -> None:

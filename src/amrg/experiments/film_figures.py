@@ -229,7 +229,8 @@ def film_metrics(drafts: Sequence[FilmDraft]) -> Iterator[CardMetric]:
                 n=n,
                 unscored=len(views) - n,
                 about=" ".join((figure.value.__doc__ or "").split()),
-                on=f"{len(views)} of {len(parts[part])} {names[part]}, of patients that were not trained on",
+                on=f"{len(views)} of {len(parts[part])} {names[part]}, of patients that were not trained on; "
+                "their views chose the thresholds",
             )
 
 

@@ -207,7 +207,7 @@ def findings_in_views(findings: Sequence[Finding], laterality: Laterality, views
     """The findings of a breast that the available views show, as findings on `laterality`.
 
     A finding in none of these views is omitted; with a single view, a quadrant becomes the half that this view shows.
-    Sizes and boxes are not said: drafting reads them from the places.
+    Views and boxes are not stated: drafting reads them from the places.
     """
     visible = [f for f in findings if not f.views or set(f.views) & set(views)]
     half = _HALF.get(views[0], {}) if len(views) == 1 else {}
@@ -215,13 +215,12 @@ def findings_in_views(findings: Sequence[Finding], laterality: Laterality, views
 
 
 def _stripped(finding: Finding, laterality: Laterality, half: Mapping[Quadrant, Quadrant]) -> Finding:
-    """One finding on a side, without size, views and boxes; its quadrant reduced to a half if there is one view."""
+    """One finding on a side, without views and boxes; its quadrant reduced to a half if there is one view."""
     quadrant = finding.location.quadrant
     location = Location(quadrant=half.get(quadrant, quadrant) if quadrant else None, depth=finding.location.depth)
     update = {
         "laterality": laterality,
         "location": location,
-        "size_mm": None,
         "views": (),
         "boxes": (),
         "probability": None,

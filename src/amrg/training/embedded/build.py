@@ -23,7 +23,7 @@ from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 from amrg import __version__
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_file
-from amrg.core.values import Value
+from amrg.core.values import Value, flatten
 from amrg.datasets.names import canonical_name
 from amrg.datasets.training_set import CaseDigests, TrainingSet
 from amrg.models import view_name
@@ -41,7 +41,8 @@ from amrg.training.embedded.language_metrics import Reader
 from amrg.training.embedded.language_stage import Prompts, language_loss, start_projector
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, DrawnExams, draw_shards, load_shard
-from amrg.training.embedded.wordings import Wording, dmid_texts, instruction
+from amrg.training.embedded.wordings import SENTENCES, Wording, dmid_texts, instruction, shared_sentences
+from amrg.training.errors import TuningError
 from amrg.training.guard.distance import fit_guard
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
@@ -81,6 +82,7 @@ class EmbeddedRecipe(Value):
         LanguageExams(population="varied-asymmetric", first_seed=170_000, exams=300, share=0.06),
     )
     film_share: float = 0.2
+    sentence_share: float = Field(0.06, ge=0, lt=1)  # of the texts: DMID's shared sentences, without images
     films_with_findings: float = Field(0.75, ge=0, le=1)  # share of their breasts
     held_out: DrawnExams = DrawnExams(population="screening", first_seed=900_000, exams=100)
     film_versions: int = Field(4, gt=0)
@@ -103,6 +105,7 @@ class DrawnPlan(NamedTuple):
 def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) -> None:
     """From films and phantoms to a checkpoint folder with its recipe and training logs."""
     started = time.monotonic()
+    claim_folder(recipe, folder)
     plan = draw_phantoms(recipe, folder / "exams")
     towers = train_tower(recipe.tower, films, folder)
     points = [choose_operating_points(recipe, films, folder, tower, plan.held_out) for tower in towers]
@@ -118,6 +121,26 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     for stage in STAGES:
         shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
     log.info("model written after %.0f s", time.monotonic() - started)
+
+
+def claim_folder(recipe: EmbeddedRecipe, folder: Path) -> None:
+    """Write the recipe to a run folder, so that its stages are resumed with this one only.
+
+    Raises:
+        TuningError: it has stages of another recipe, or of one that it does not name.
+    """
+    path = folder / "recipe.json"
+    if path.is_file():
+        there = EmbeddedRecipe.model_validate_json(path.read_text(encoding="utf-8"))
+        before, now = (dict(flatten(one.model_dump(mode="json"))) for one in (there, recipe))
+        names = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+        found = "; ".join(f"{name}: the folder has {before.get(name)}, this run {now.get(name)}" for name in names)
+    else:
+        found = "its recipe.json is missing" if any((folder / stage).exists() for stage in STAGES) else ""
+    if found:
+        raise TuningError(f"{folder}: the folder has stages of another recipe ({found}); use an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def training_sets(films: Path, held_out: int) -> list[TrainingSet]:
@@ -159,12 +182,14 @@ def train_language(
     """Train the language model: on tokens of the first tower, which may be long before the last one is there, then on
     those of the last."""
     tokenizer, model = None, None
+    sentences = shared_sentences(dmid_texts(films.parent))
     for tower, schedule, name in (
         (towers.small, recipe.language_first, "language-first"),
         (towers.last, recipe.language, "language"),
     ):
         pools = language_pools(recipe, films, folder, tower, plan)
-        make = ExamMaker(pools, schedule.seed, recipe.few_views if model is None else 0)
+        few_views = recipe.few_views if model is None else 0
+        make = ExamMaker(pools, schedule.seed, few_views, sentences, recipe.sentence_share)
         tokenizer = tokenizer or stored_tokenizer(folder / "tokenizer", make, films.parent)
         model = model or fresh_model(tokenizer, schedule.seed)
         model.model.vision_tower.load_state_dict(tower.state_dict())
@@ -223,16 +248,16 @@ def train_round(run: StageRun, make: ExamMaker, tokenizer: PreTrainedTokenizerFa
 def written_phrases(make: ExamMaker, tokenizer: PreTrainedTokenizerFast) -> Phrases:
     """The phrases of texts like those that the language model was trained to write."""
     prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW))
-    texts = (exam.text for step in range(PHRASE_STEPS) for exam in make(step, 16))
+    texts = (exam.text for step in range(PHRASE_STEPS) for exam in make.exams(step, 16))
     return shared_phrases(prompts.answer(text) for text in texts)
 
 
 def _corpus(make: ExamMaker) -> Iterator[str]:
     """Training texts of the tokenizer: reports, and as often the text of the prompt."""
     for step in range(CORPUS_FROM, CORPUS_FROM + CORPUS_STEPS):
-        yield from (exam.text for exam in make(step, 16))
+        yield from (exam.text for exam in make.exams(step, 16))
         yield from (view_name(*view) for view in VIEW_ORDER)
-        yield from (instruction(*form) for form in product(Wording, AnswerForm))
+        yield from (SENTENCES, *(instruction(*form) for form in product(Wording, AnswerForm)))
 
 
 def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
@@ -264,7 +289,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = EmbeddedRecipe()
     if given.recipe is not None:
         recipe = EmbeddedRecipe.model_validate_json(given.recipe.read_text(encoding="utf-8"))
-    build_model(recipe, given.films, given.folder, given.out)
+    try:
+        build_model(recipe, given.films, given.folder, given.out)
+    except TuningError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,14 @@ from amrg.birads import (
 from amrg.training.embedded.breasts import EncodedBreast, findings_in_views
 from amrg.training.embedded.phantom_shards import VIEW_ORDER
 from amrg.training.embedded.token_noise import vary_tokens
-from amrg.training.embedded.wordings import Wording, as_dmid_states, instruction, training_text
+from amrg.training.embedded.wordings import (
+    SENTENCES,
+    Wording,
+    as_dmid_states,
+    instruction,
+    training_text,
+    without_sizes,
+)
 
 Views = tuple[tuple[Laterality, View], ...]
 
@@ -44,14 +51,20 @@ VARIANTS = 12  # ways to say the same, at most
 
 
 @dataclass(frozen=True)
-class Exam:
-    """One training exam: the available views, their image tokens [views, tokens, width], instruction, target text."""
+class TrainingText:
+    """A text to learn: the views it is of, their image tokens [views, tokens, width], the instruction, the text."""
 
     views: Views
     tokens: Tensor
-    report: Report
     instruction: str
     text: str
+
+
+@dataclass(frozen=True)
+class Exam(TrainingText):
+    """One training exam: its text is that of a report, which is without sizes."""
+
+    report: Report
 
 
 class BreastPool:
@@ -103,21 +116,45 @@ class ExamMaker:
     """Combines two breasts of one pool to an exam, determined by `(seed, step)` only.
 
     All exams of a step have the same views, so none is padded. Up to step `few_views` most steps have one view or one
-    breast: single images are learned at a fraction of the cost, before four are read together.
+    breast: single images are learned at a fraction of the cost, before four are read together. A share of the texts
+    are some of `sentences` one after another, without images: words that are in no report of an exam here.
     """
 
-    def __init__(self, pools: Sequence[tuple[float, BreastPool]], seed: int, few_views: int) -> None:
+    def __init__(
+        self,
+        pools: Sequence[tuple[float, BreastPool]],
+        seed: int,
+        few_views: int,
+        sentences: Sequence[str] = (),
+        sentence_share: float = 0.0,
+    ) -> None:
         self._seed = seed
         self._few_views = few_views
         shares = np.array([share for share, _ in pools])
         self._shares = shares / shares.sum()
         self._pools = [pool for _, pool in pools]
+        self._sentences = sentences
+        self._sentence_share = sentence_share if sentences else 0.0
 
-    def __call__(self, step: int, count: int) -> list[Exam]:
+    def __call__(self, step: int, count: int) -> list[TrainingText]:
+        """`count` texts of one step, at least one of an exam; image tokens varied."""
+        rng = np.random.default_rng((self._seed, step, 1))
+        without = min(int(rng.binomial(count, self._sentence_share)), count - 1)
+        exams = self.exams(step, count - without)
+        none = exams[0].tokens[:0]
+        written = [TrainingText((), none, SENTENCES, self._written(rng)) for _ in range(without)]
+        return [*exams, *written]
+
+    def exams(self, step: int, count: int) -> list[Exam]:
         """`count` exams of one step, their image tokens varied."""
         rng = np.random.default_rng((self._seed, step))
         views = _few(rng) if step < self._few_views and rng.random() < 0.85 else _views(rng)
         return [self._varied(self._exam(views, _form(rng), rng), rng) for _ in range(count)]
+
+    def _written(self, rng: np.random.Generator) -> str:
+        """A few sentences one after another."""
+        chosen = rng.integers(len(self._sentences), size=int(rng.integers(2, 8)))
+        return "".join(self._sentences[i] for i in chosen).strip()
 
     def full_exams(self, count: int) -> list[Exam]:
         """`count` exams with all four views in the usual form, tokens as they are, the same at every call."""
@@ -144,7 +181,7 @@ class ExamMaker:
             report = as_dmid_states(report)
         text = training_text(report, form.wording, form.answer, form.variant)
         found = torch.from_numpy(tokens.astype(np.float32))
-        return Exam(views, found, report, instruction(form.wording, form.answer), text)
+        return Exam(views, found, instruction(form.wording, form.answer), text, without_sizes(report))
 
 
 def report_of(composition: Composition, sides: Mapping[Laterality, list[Finding]]) -> Report:

@@ -12,7 +12,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.models.settings import user_turn
-from amrg.training.embedded.exam_maker import Exam, Views
+from amrg.training.embedded.exam_maker import TrainingText, Views
 from amrg.training.embedded.precision import cpu_autocast
 
 IGNORE = -100
@@ -45,9 +45,9 @@ class Prompts:
         return [*numbers, self.end]
 
 
-def collate_exams(exams: Sequence[Exam], prompts: Prompts, pad: int) -> dict[str, Tensor]:
+def collate_texts(texts: Sequence[TrainingText], prompts: Prompts, pad: int) -> dict[str, Tensor]:
     """Right-padded inputs with labels on the answer only, its end of turn included."""
-    rows = [(*prompts.prompt(e.views, e.instruction), prompts.answer(e.text)) for e in exams]
+    rows = [(*prompts.prompt(e.views, e.instruction), prompts.answer(e.text)) for e in texts]
     length = max(len(p) + len(a) for p, _, a in rows)
     shape = (len(rows), length)
     made = {
@@ -81,13 +81,13 @@ def project(model: Gemma3ForConditionalGeneration, pooled: Tensor) -> Tensor:
 
 
 def language_loss(
-    model: Gemma3ForConditionalGeneration, exams: Sequence[Exam], prompts: Prompts
+    model: Gemma3ForConditionalGeneration, texts: Sequence[TrainingText], prompts: Prompts
 ) -> tuple[Tensor, Mapping[str, float]]:
-    """Cross-entropy of the answers' tokens, given the image tokens."""
-    batch = collate_exams(exams, prompts, model.config.get_text_config().pad_token_id)
+    """Cross-entropy of the answers' tokens, given the image tokens; at least one text has images."""
+    batch = collate_texts(texts, prompts, model.config.get_text_config().pad_token_id)
     labels = batch.pop("labels")
     with cpu_autocast():
-        features = project(model, torch.cat([e.tokens for e in exams]))
+        features = project(model, torch.cat([e.tokens for e in texts]))
         hidden = model.model(
             **batch,
             mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)},

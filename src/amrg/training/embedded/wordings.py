@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from amrg.models.embedded.architecture import SETTINGS
 DMID_REPORTS = "dmid/reports.jsonl"
 """DMID's reports below the folder of shared data."""
 
+SENTENCES = "Sentences, DMID."
+"""The instruction that requests some of DMID's sentences, of no image."""
+
+_SENTENCE = re.compile(r"\S.*?(?:(?<=[.:])\s+|\n\s*|$)", re.DOTALL)
 _SKIN_AND_NIPPLE = "skin and nipple appear normal."
 _NORMAL_IN_DMID = (
     "skin and nipple appear normal.",
@@ -61,13 +67,18 @@ def training_text(report: Report, wording: Wording, answer: AnswerForm, variant:
     muscle, as its radiologists do. All other facts are those of the report: `as_dmid_states` adds what DMID states of
     every exam.
     """
-    sizeless = [finding.model_copy(update={"size_mm": None}) for finding in report.findings]
-    unsized = report.model_copy(update={"findings": tuple(sizeless)})
+    unsized = without_sizes(report)
     if wording is Wording.DMID:
         narrative = _with_muscle(render_dmid(report, variant, millimetres=False), variant)
     else:
         narrative = render(unsized, Style(wording.value), variant)
     return write_answer(unsized, narrative, answer)
+
+
+def without_sizes(report: Report) -> Report:
+    """A report as a model that takes no spacing can state it."""
+    findings = tuple(finding.model_copy(update={"size_mm": None}) for finding in report.findings)
+    return report.model_copy(update={"findings": findings})
 
 
 def as_dmid_states(report: Report) -> Report:
@@ -89,6 +100,16 @@ def dmid_texts(shared: Path) -> Iterator[str]:
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             yield str(json.loads(line)["text"]).replace("\r\n", "\n")
+
+
+def shared_sentences(texts: Iterable[str]) -> list[str]:
+    """Sentences and headings that at least two of the texts have, as often as they are there.
+
+    Each as written, with the white space after it.
+    """
+    found = [_SENTENCE.findall(text) for text in texts]
+    reports = Counter(sentence for text in found for sentence in {s.strip() for s in text})
+    return [s for text in found for s in text if reports[s.strip()] > 1]
 
 
 def _with_muscle(narrative: str, variant: int) -> str:

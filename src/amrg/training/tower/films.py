@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -29,6 +29,10 @@ Box = tuple[float, float, float, float]
 
 USUAL_ASPECT = 0.59  # true width over height of a film whose own is not known
 FOLDS = 5
+ALWAYS_TRAINED = -1  # fold of patients that are never held out
+ALIKE = 0.95  # correlation of thumbnails: copies in CDD-CESM have 0.98 and more, other breasts 0.91 at most
+_THUMBNAIL = 32  # pixels a side
+_DARK = 8  # of 255: what is darker is no breast
 CROP_SCALE = (0.13, 0.19)  # rows of these films over rows of the scans that the crops were cut from
 
 
@@ -42,10 +46,11 @@ class Lesion:
 
 @dataclass(frozen=True)
 class ListedFilm:
-    """One image as listed: its record, and the patient's part of the data, 0 to `FOLDS` - 1."""
+    """One image as listed: its record, and whether one of its patient's images is listed a second time, unnamed."""
 
     record: dict[str, Any]
     folder: Path
+    has_copy: bool = False
 
     @property
     def name(self) -> str:
@@ -59,7 +64,12 @@ class ListedFilm:
 
     @property
     def fold(self) -> int:
-        """The part of the data that the patient belongs to."""
+        """The part of the data that the patient belongs to, 0 to `FOLDS` - 1.
+
+        Patients of whom an image is listed under a second name, without the patient, are in none that is held out.
+        """
+        if self.has_copy:
+            return ALWAYS_TRAINED
         return crc32(str(self.record.get("patient", self.name)).encode()) % FOLDS
 
 
@@ -77,7 +87,42 @@ class FilmScene:
 def read_films(folder: Path) -> list[ListedFilm]:
     """Every line of `films.jsonl`."""
     lines = (folder / "films.jsonl").read_text(encoding="utf-8").splitlines()
-    return [ListedFilm(json.loads(line), folder) for line in lines]
+    films = [ListedFilm(json.loads(line), folder) for line in lines]
+    copies = find_copies(films)
+    patients = {copied.record["patient"] for copied in copies.values()}
+    return [replace(f, has_copy=f.name in copies or f.record.get("patient") in patients) for f in films]
+
+
+def find_copies(films: Sequence[ListedFilm]) -> dict[str, ListedFilm]:
+    """Images without a patient that are the same as one of a patient in the same data set: name to that one.
+
+    CDD-CESM is listed from two public copies, one of them without patients. Split by file name, the same image would be
+    trained on and held out.
+    """
+    found = {}
+    for dataset in {film.record["dataset"] for film in films}:
+        listed = [film for film in films if film.record["dataset"] == dataset and film.source != "crops"]
+        unnamed, named = ([f for f in listed if ("patient" in f.record) is wanted] for wanted in (False, True))
+        if unnamed and named:
+            alike = np.stack([*map(_thumbnail, unnamed)]) @ np.stack([*map(_thumbnail, named)]).T
+            pairs = zip(unnamed, alike.argmax(1), alike.max(1), strict=True)
+            found.update({film.name: named[i] for film, i, highest in pairs if highest >= ALIKE})
+    return found
+
+
+def _thumbnail(film: ListedFilm) -> Pixels:
+    """The breast alone, chest wall at the left, as a unit vector: a product of two is their correlation."""
+    pixels = np.asarray(Image.open(film.folder / film.name).convert("L"), np.float32)
+    rows, columns = (np.flatnonzero((pixels > _DARK).mean(axis) > 0.02) for axis in (1, 0))
+    if len(rows) and len(columns):
+        pixels = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    half = pixels.shape[1] // 2
+    if pixels[:, :half].mean() < pixels[:, half:].mean():
+        pixels = pixels[:, ::-1]
+    small = Image.fromarray(pixels).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+    values: Pixels = np.asarray(small, np.float32).ravel()
+    values = values - values.mean()
+    return values / np.float32(np.linalg.norm(values) or 1.0)
 
 
 def read_scene(film: ListedFilm) -> FilmScene:
