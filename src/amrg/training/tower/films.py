@@ -186,10 +186,11 @@ class Collage:
             scene = _paste_tissue(scene, rng)
         for kind, chance in (("calcifications", 0.55), ("mass", 0.25)):
             for _ in range(int(rng.integers(1, 3)) if rng.random() < chance else 0):
-                scene = self._paste_lesion(scene, kind, rng)
+                scene = self.paste_lesion(scene, kind, rng)
         return scene
 
-    def _paste_lesion(self, scene: FilmScene, kind: str, rng: np.random.Generator) -> FilmScene:
+    def paste_lesion(self, scene: FilmScene, kind: str, rng: np.random.Generator) -> FilmScene:
+        """A cut-out lesion of a kind blended in at a free place in the breast; the same scene where there is none."""
         crop = self._crops[kind][int(rng.integers(len(self._crops[kind])))]
         image = Image.open(crop.folder / crop.name).convert("L")
         factor = float(rng.uniform(*CROP_SCALE)) / float(crop.record["scale"])
