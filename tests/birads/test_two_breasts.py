@@ -33,6 +33,14 @@ def denied(text: str) -> list[str]:
         ("Skin is normal, the left breast shows nipple retraction.", "L", ["skin thickening"]),
         ("Masses in the right breast and in the left breast.", "R L", []),
         ("The right breast mass and left breast calcifications are not seen.", "", ["mass R", "calcifications L"]),
+        ("On the left, a mass, and on the right, calcifications.", "L R", []),
+        ("In the left breast a 7 mm mass and in the right breast a 5 mm mass.", "L R", []),
+        ("In the left breast there is a mass and in the right breast, no mass.", "L", ["mass R"]),
+        ("There is a mass in the left breast and the right breast shows calcifications.", "L R", []),
+        ("No mass in the right breast and there is a mass in the left breast.", "L", ["mass R"]),
+        ("There is no mass in the right breast, and there are calcifications in the left breast.", "L", ["mass R"]),
+        ("There is no skin thickening and there are enlarged nodes on the left.", "L", ["skin thickening"]),
+        ("There is no mass in the right breast and there is no mass in the left breast.", "", ["mass R", "mass L"]),
         ("There is no evidence of a mass, a distortion or calcifications.", "",
          ["mass", "architectural distortion", "calcifications"]),
     ],
@@ -54,6 +62,32 @@ def test_places_stay_with_their_finding() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("There is a 10 mm mass in the right upper outer quadrant and a 12 mm mass in the left lower inner quadrant.",
+         ["R upper outer 10", "L lower inner 12"]),
+        ("A 10 mm mass in the upper outer right breast and a 12 mm mass in the lower inner left breast.",
+         ["R upper outer 10", "L lower inner 12"]),
+        ("In the upper outer left breast a 7 mm mass, and in the lower inner right breast a 5 mm mass.",
+         ["L upper outer 7", "R lower inner 5"]),
+        ("In the left breast, a 7 mm mass at 2 o'clock and in the right breast, a 5 mm mass at 9 o'clock.",
+         ["L 2 7", "R 9 5"]),
+        ("At 2 o'clock in the left breast a 7 mm mass and at 9 o'clock in the right breast a 5 mm mass.",
+         ["L 2 7", "R 9 5"]),
+        ("Mass in the left breast, upper outer quadrant, 14 mm and calcifications in the left breast, central, 3 mm.",
+         ["L upper outer 14", "L central 3"]),
+        ("A mass in the left breast, upper outer quadrant, 14 mm & a mass in the right breast, 3 mm.",
+         ["L upper outer 14", "R 3"]),
+    ],
+)  # fmt: skip
+def test_what_stands_before_and_describes_the_first_of_two_findings(text: str, expected: list[str]) -> None:
+    findings = parse(text).report.findings
+    stated = [(f.laterality, f.location.quadrant, f.location.clock, f.size_mm) for f in findings]
+    assert [" ".join(str(value) for value in values if value is not None) for values in stated] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The mass in the left breast is stable and a new mass is seen in the right breast.", ["L stable", "R new"]),
         ("The left breast mass is stable. The right breast mass is larger.", ["L stable", "R larger"]),
         ("The left breast mass is stable and the right breast mass is larger.", ["L stable", "R larger"]),
         ("The left breast asymmetry is stable. The right breast asymmetry is larger.", ["L stable", "R larger"]),

@@ -6,6 +6,7 @@ from typing import Any
 
 from amrg.birads.lexicon import Kind, Laterality
 from amrg.birads.parser.clauses import (
+    INDEFINITE,
     TELLS_APART,
     ClauseRole,
     NamedThing,
@@ -310,6 +311,11 @@ class _PieceReader:
         if not leads_to(self._tokens, self._found, at, ahead.at, commas=concept not in WHEREABOUTS):
             return False
         words = self._tokens.words
+        between = words[self._found[at].last : self._found[ahead.at].first]
+        has_before = any(n.at < at and isinstance(self._targets[n.at], PartialFinding) for n in self._named)
+        joined = has_before and not {"and", "&"}.isdisjoint(between)
+        if joined and (concept in WHEREABOUTS or not INDEFINITE.isdisjoint(between)):
+            return False  # `the mass is stable and a new mass`, `in the right upper quadrant and a mass`
         if concept is Concept.CHANGE and words[self._found[at].first - 1] == words[self._found[at].last] == ",":
             return False  # `calcifications, new, and a mass`: describes what comes before
         if OWNER.get(concept, ahead.kind) is not ahead.kind and self._is_separated(at, ahead):
@@ -318,7 +324,6 @@ class _PieceReader:
         while before > 0 and Concept.THE in self._found[before].means:
             before -= 1
         follows_preposition = before >= 0 and Concept.PREPOSITION in self._found[before].means
-        has_before = any(n.at < at and isinstance(self._targets[n.at], PartialFinding) for n in self._named)
         if concept in WHEREABOUTS and has_before and follows_preposition:
             return False
         return words[self._found[at].last - 1] != ")"

@@ -37,7 +37,7 @@ _STOPS = frozenset({Concept.VERB, Concept.PREPOSITION, Concept.LINK, Concept.LIK
 _PLACES = frozenset({Concept.SIDE, Concept.PLACE, Concept.DIRECTION, Concept.CLOCK, Concept.DISTANCE, Concept.SIZE})
 _PLACING = frozenset({Concept.PREPOSITION})
 _ONLY_FILL = {Concept.FILL}
-_INDEFINITE = frozenset({"a", "an", "another"})
+INDEFINITE = frozenset({"a", "an", "another"})
 _WHERE = frozenset({Concept.SIDE, Concept.CLOCK, Concept.PLACE})
 TELLS_APART = frozenset({Concept.SIDE, Concept.CLOCK})
 _ALWAYS_THERE = frozenset({Kind.AXILLARY_NODE, Kind.INTRAMAMMARY_NODE, Kind.SKIN_LESION})
@@ -144,17 +144,19 @@ class Roles:
             self._clause = len(self.named)
 
     def _is_found_next(self, at: int) -> bool:
-        """Whether what a joined item names is there: `no mass in the right breast and a mass`, `benign ones`."""
+        """Whether what a joined item names is there: `no mass on the right and a mass`, `and there is`."""
         near = range(at, min(len(self._found), at + _LONGEST_NAME))
         head = next((k for k in near if Concept.KIND in self._found[k].means), None)
         if head is None:
             return False
         words = self._tokens.words[self._found[at].first : self._found[head].last + 1]
+        leads = [m.means for m in self._found[at:head]]
+        if words[:2] in (["there", "is"], ["there", "are"]):
+            return not any(Concept.NOT in m for m in leads)
         if not {"or", "nor"}.isdisjoint(words) or "," in words[:-1]:
             return False
-        if self._denied_somewhere and words[0] in _INDEFINITE:
+        if self._denied_somewhere and words[0] in INDEFINITE:
             return True
-        leads = [m.means for m in self._found[at:head]]
         return any(
             m.get(Concept.BENIGN) is True or Concept.MULTIPLE in m or m.get(Concept.CHANGE) is Change.STABLE
             for m in leads
@@ -231,7 +233,7 @@ class Roles:
         between = self._found[the + 1 : at]
         return (
             of
-            and (_JOINS | _CLINICAL | _INDEFINITE).isdisjoint(own)
+            and (_JOINS | _CLINICAL | INDEFINITE).isdisjoint(own)
             and not any(m.means.keys() & _STOPS for m in between)
         )
 
@@ -260,11 +262,12 @@ class Roles:
             return ClauseRole.ASIDE if self._negated == "without" and found else ClauseRole.DENIED
         if found and self._likeness:
             return ClauseRole.EXPLAINS
-        if found and self._link and kind in ASSOCIABLE and kind is not found[-1].kind:
+        here = bool(found) and self.clauses[found[-1].at] == self.clauses[at]  # not in the clause of another breast
+        if here and self._link and kind in ASSOCIABLE and kind is not found[-1].kind:
             return ClauseRole.COMPANION
         if found and definite and same_sort(kind, found[-1].kind):
-            here, there = (whereabouts(self._tokens, self._found, n) for n in (at, found[-1].at))
-            return ClauseRole.FOUND if are_apart(here, there) else ClauseRole.AGAIN
+            mine, other = (whereabouts(self._tokens, self._found, n) for n in (at, found[-1].at))
+            return ClauseRole.FOUND if are_apart(mine, other) else ClauseRole.AGAIN
         return ClauseRole.FOUND
 
     def _is_definite(self, at: int) -> bool:
@@ -273,7 +276,7 @@ class Roles:
             return False
         words = self._tokens.words[self._found[self._the].last : self._found[at].first]
         between = self._found[self._the + 1 : at]
-        return not _INDEFINITE & set(words) and not any(m.means.keys() & _STOPS for m in between)
+        return not INDEFINITE & set(words) and not any(m.means.keys() & _STOPS for m in between)
 
     def _deny_before(self, only_last: bool) -> None:
         """`... is not seen`: what was named since the clause began is denied; of what has gone, only the last."""
@@ -327,7 +330,7 @@ class Roles:
             after = self._found[named.at].last
             between = words[after : self._found[follows.at].first]
             numbered = named.general and words[after + 1 : after + 2] == [":"] and len(words[after]) == 1
-            listed = self._found[named.at].plural and ":" in between and not _INDEFINITE.isdisjoint(between)
+            listed = self._found[named.at].plural and ":" in between and not INDEFINITE.isdisjoint(between)
             labels = words[after : after + 1] == [":"] or numbered or listed
             if labels and (numbered or any(same_sort(named.kind, n.kind) for n in self.named if n.at > named.at)):
                 named.role = ClauseRole.ASIDE

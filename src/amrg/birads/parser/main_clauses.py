@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from amrg.birads.parser.mentions import Mention
+from itertools import takewhile
+
+from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
 
 _SUBJECT = frozenset({Concept.SIDE, Concept.CLOCK})
 _LEADING = frozenset({Concept.FILL, Concept.THE, Concept.PREPOSITION})
+_BEFORE_SIDE = _LEADING | {Concept.PLACE, Concept.DEPTH}
+_OPENING = _BEFORE_SIDE | _SUBJECT
 _STATED = frozenset({Concept.KIND, Concept.NORMAL, Concept.NOT})
 _HAS_WORDS = "has have shows show showing demonstrates demonstrate contains contain"
 _HAS = frozenset(_HAS_WORDS.split())  # links that are verbs after a breast
@@ -18,7 +22,8 @@ def clauses_of(tokens: Tokens, found: list[Mention]) -> list[int]:
 
     A new one begins at `and`, `while` or a comma before a breast, side or clock face that is followed by its own verb
     and what is there, where something was found, denied or called normal before: what is said of one breast is then
-    not given to the other.
+    not given to the other. Two clauses that both open with their breast, `in the left breast a mass and in the right
+    breast a mass`, need no verb.
     """
     starts = [0]
     for at in range(1, len(found)):
@@ -26,7 +31,8 @@ def clauses_of(tokens: Tokens, found: list[Mention]) -> list[int]:
             continue
         first = _first_of_subject(tokens, found, at, starts[-1])
         joined = first > starts[-1] and _is_joined(tokens, found, first)
-        if joined and _is_complete(found[starts[-1] : first]) and _has_predicate(tokens, found, at):
+        alike = _opens_with_side(found, starts[-1]) and _opens_with_side(found, first)
+        if joined and _is_complete(found[starts[-1] : first]) and _has_predicate(tokens, found, at, verb=alike):
             starts.append(first)
     ends = [*starts[1:], len(found)]
     return [n for n, (start, end) in enumerate(zip(starts, ends, strict=True)) for _ in range(start, end)]
@@ -41,9 +47,9 @@ def _first_of_subject(tokens: Tokens, found: list[Mention], at: int, start: int)
 
 
 def _leads(tokens: Tokens, found: list[Mention], at: int) -> bool:
-    """Whether a mention is a small word right before the next one, and does not join two clauses."""
+    """Whether a mention is a small word or a place right before the next one, and does not join two clauses."""
     mention = found[at]
-    small = mention.means.keys() <= _LEADING and tokens.words[mention.first] not in ("and", "or", "&")
+    small = mention.means.keys() <= _BEFORE_SIDE and tokens.words[mention.first] not in ("and", "or", "&")
     return small and "," not in tokens.words[mention.last : found[at + 1].first]
 
 
@@ -59,9 +65,15 @@ def _is_complete(clause: list[Mention]) -> bool:
     return any(not m.means.keys().isdisjoint(_STATED) for m in clause)
 
 
-def _has_predicate(tokens: Tokens, found: list[Mention], at: int) -> bool:
-    """Whether a side is followed by a verb and then by what is there, with nothing joined in between."""
-    verb = False
+def _opens_with_side(found: list[Mention], first: int) -> bool:
+    """Whether a clause opens with where its things are: `in the left breast`, `on the right`."""
+    opening = list(takewhile(lambda m: m.means.keys() <= _OPENING, found[first:]))
+    concepts = concepts_of(opening)
+    return Concept.PREPOSITION in concepts and Concept.SIDE in concepts
+
+
+def _has_predicate(tokens: Tokens, found: list[Mention], at: int, verb: bool) -> bool:
+    """Whether a side is followed by a verb, if it has to be, and then by what is there, with nothing joined between."""
     for mention in found[at + 1 :]:
         word = tokens.words[mention.first]
         if Concept.NORMAL in mention.means:
