@@ -41,6 +41,7 @@ SIDES = [
     ("BI-RADS right breast: 4B, left breast: 2, overall: 4B", ["R 4B", "L 2", "4B"]),
     ("Right breast: BI-RADS 1. Left breast: 12 mm mass, BI-RADS 4.", ["R 1", "L 4"]),
     ("BI-RADS 4 calcifications in the left breast.", ["L 4"]),
+    ("IMPRESSION: Left breast mass, BI-RADS 4. Right breast BI-RADS 1.", ["L 4", "R 1"]),
     ("BI-RADS 2 cyst right breast, BI-RADS 4 mass left breast.", ["R 2", "L 4"]),
     ("BIRADS 3 lesion in left breast & BIRADS 2 in right breast", ["R 2", "L 3"]),
     ("Features favor BIRADS 3/ BIRADS 4a lesion", ["3", "4A"]),
@@ -81,6 +82,11 @@ def test_a_category_that_does_not_hold_is_apart(text: str, expected: list[str], 
 )
 def test_each_of_several_findings_keeps_its_place(text: str, expected: list[tuple[int, int]]) -> None:
     assert [(f.location.clock, f.size_mm) for f in parse(text).report.findings] == expected
+
+
+def test_a_category_after_a_finding_under_the_heading_of_an_impression_is_the_findings() -> None:
+    (mass,) = parse("CONCLUSION: Left breast mass, BI-RADS 4.").report.findings
+    assert mass.category == "4"
 
 
 def test_text_without_punctuation_has_its_assessment() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -179,7 +180,8 @@ class CategoryReader:
     def _concludes(self, draft: PartialFinding, at: int) -> bool:
         """Whether an impression begins between a finding and a category, as in text without punctuation."""
         first = self._found[at].first
-        words = self._tokens.words[max(0, first - _CONCLUDING_WORDS) : first]
+        named = bisect_left(self._tokens.starts, draft.end)  # a heading before the finding is that of both
+        words = self._tokens.words[max(named, first - _CONCLUDING_WORDS) : first]
         return draft in self._findings.new and bool({"impression", "conclusion"} & set(words))
 
     def _category_side(self, after: int, at: int, draft: PartialFinding | None) -> tuple[Laterality | None, int]:
