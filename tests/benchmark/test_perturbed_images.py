@@ -103,11 +103,27 @@ def test_text_is_swapped_as_facts_are(report: Report, style: Style, wording: int
         ("RIGHT breast: mass at 10 o'clock.\r\nLt axilla.", "LEFT breast: mass at 2 o'clock.\r\nRt axilla."),
         ("Seen on RCC and rmlo, at 12:00 o'clock.", "Seen on LCC and lmlo, at 12:00 o'clock."),
         ("Brightly bilateral, cleft, 10 mm.", "Brightly bilateral, cleft, 10 mm."),
+        ("R breast: mass at 10:00, L UOQ.", "L breast: mass at 2:00, R UOQ."),
+        ("r breast, l uoq, r: BI-RADS 2, L5 is no side.", "l breast, r uoq, l: BI-RADS 2, L5 is no side."),
+        ("Masses at 10 and 4 o'clock, 9-11 o'clock.", "Masses at 2 and 8 o'clock, 3-1 o'clock."),
+        ("Masses at 1, 2 and 4 o'clock.", "Masses at 11, 10 and 8 o'clock."),
+        ("Mass, BI-RADS 4, 10 o'clock.", "Mass, BI-RADS 4, 2 o'clock."),
     ],
 )
 def test_prose_is_swapped_word_by_word(text: str, other: str) -> None:
     assert swap_words(text) == other
     assert swap_words(other) == text
+
+
+@given(
+    st.sampled_from(["right", "Rt", "RIGHT", "R", "r", "left", "Lt", "L", "l"]),
+    st.sampled_from(["{} o'clock", "{}:00", "{}:00 o'clock", "{} oclock", "{} clock"]),
+    st.lists(st.integers(1, 12), min_size=1, max_size=2, unique=True),
+)
+def test_prose_is_read_as_the_mirrored_breast(side: str, face: str, hours: list[int]) -> None:
+    places = face.format(" and ".join(map(str, hours)))
+    text = f"{side} breast: irregular masses at {places}. BI-RADS 4. {side} UOQ: calcifications."
+    assert parse(swap_words(text)).report.stated() == swap_sides(parse(text).report).stated()
 
 
 def test_a_clock_face_is_mirrored_and_a_quadrant_stays() -> None:

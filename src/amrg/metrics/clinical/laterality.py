@@ -23,10 +23,20 @@ from amrg.birads import (
 Sided = TypeVar("Sided", Finding, Negative, Assessment)
 
 OTHER = {Laterality.RIGHT: Laterality.LEFT, Laterality.LEFT: Laterality.RIGHT}
-_WORDS = {"right": "left", "rt": "lt", "rcc": "lcc", "rmlo": "lmlo"}
+_WORDS = {"right": "left", "rt": "lt", "rcc": "lcc", "rmlo": "lmlo", "r": "l"}
 _SWAPPED = _WORDS | {b: a for a, b in _WORDS.items()}
-_SIDE = re.compile(rf"\b({'|'.join(_SWAPPED)})\b", re.IGNORECASE)  # the words that `parse` takes for a side
-_CLOCK = re.compile(r"\b(1[0-2]|[1-9])(?=\s*(?::00\s*)?o\W?\s?clock\b)", re.IGNORECASE)
+_LETTER = r"(?-i:[RL])(?!')|[rl](?=\s*:|\s+(?:breast|[ul][oi]q)\b)"  # a small letter only before what it is a side of
+_SIDE = re.compile(  # the words that `parse` takes for a side
+    rf"\b(?:{'|'.join(word for word in _SWAPPED if len(word) > 1)}|{_LETTER})\b", re.IGNORECASE
+)
+_HOUR = r"\b(?:1[0-2]|0?[1-9])"
+_OF_CLOCK = r"\s*(?:(?::\s*00\s*)?o\W?\s?clock\b|clock\b|:\s*00\b)"
+_CLOCK = re.compile(
+    rf"{_HOUR}(?={_OF_CLOCK})"
+    rf"|(?<!rads )(?<!rads: ){_HOUR}(?=(?:-|\s+(?:and|or|to)\s+|\s*&\s*){_HOUR}{_OF_CLOCK})"  # `10 and 2 o'clock`
+    rf"|(?<=\bat ){_HOUR}(?=\s*,[\s\d,]*(?:(?:and|&)\s*)?{_HOUR}{_OF_CLOCK})",  # elsewhere a comma parts a category
+    re.IGNORECASE,
+)
 
 
 def other_side(laterality: Laterality | None) -> Laterality | None:
