@@ -13,9 +13,11 @@ _WORDS = {
     Composition.D: r"extremely dense",
 }
 _STATED_WORDS = re.compile("|".join(f"(?P<{c.value}>{words})" for c, words in _WORDS.items()), re.IGNORECASE)
+_LENGTH = r"(?:\s*(?:x|×|by|to)\s*[\d.]+)*\s*[cm]m\b"  # what makes a number a size: `2 cm`, `2 x 3 cm`
 _CODE = re.compile(
     r"\b(?:acr|density|composition|type|class|category|birads)[\s:=(]+(?P<letter>[a-d])(?![\w-])"
-    r"|\b(?:acr|density|composition)[\s:=(]+(?:(?:type|class|category|grade)[\s:=(]+)?(?P<number>[1-4]|i{1,3}|iv)(?![\w%.-])"
+    r"|\b(?:acr|density|composition)[\s:=(]+(?:(?:type|class|category|grade)[\s:=(]+)?(?P<number>[1-4]|i{1,3}|iv)"
+    rf"(?![\w%.-]|{_LENGTH})"
     r"|\(\s*(?P<bracketed>[a-d])\s*\)",
     re.IGNORECASE,
 )
