@@ -133,6 +133,12 @@ def test_a_place_that_its_box_does_not_contradict_is_left(
     assert "place-against-box" not in broken(placed(Laterality.RIGHT, view, over, behind, **place))
 
 
+def test_a_finding_that_asks_for_more_imaging_is_not_below_category_3() -> None:
+    report = parse("Left breast: 9 mm mass (BI-RADS 0).\nIMPRESSION:\nLeft breast: BI-RADS 4.").report
+    assert report.findings[0].category is Category.INCOMPLETE
+    assert broken(report) == set()
+
+
 def test_a_breast_that_was_removed_is_not_examined() -> None:
     text = SOUND.replace("COMPARISON", "HISTORY: Status post right mastectomy.\nCOMPARISON")
     messages = [v.message for v in check(parse(text).report) if v.rule == "breast-removed"]
@@ -156,6 +162,9 @@ def test_a_breast_that_was_removed_is_not_examined() -> None:
         ("Breast density: 2 (ACR C).", "the narrative says 2, but C"),
         ("Heterogeneously dense (c), ACR 3. BI-RADS 1.", None),
         ("Heterogeneously dense tissue, BI-RADS 4.", None),
+        ("Within the heterogeneously dense tissue there is a mass of high density 2 cm in size.", None),
+        ("Within the extremely dense tissue there is a mass of high density 2 x 3cm.", None),
+        ("Heterogeneously dense, ACR density 2, mass of 3 cm.", "the narrative says Heterogeneously dense, but 2"),
         ("Tissue of heterogeneous density a mass is seen in. ACR B. Extremely dense, BI-RADS D.", None),
         ("Extremely dense, previously ACR C.", None),
         ("a. almost entirely fatty (b) scattered fibroglandular (c) heterogeneously dense (d) extremely dense", None),

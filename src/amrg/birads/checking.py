@@ -79,14 +79,15 @@ def _category_below_finding(report: Report, context: StudyContext) -> Faults:
 
 
 def _category_above_findings(report: Report, context: StudyContext) -> Faults:
-    """A breast of category 3, 4 or 5 has a finding of 3 or worse, where findings carry categories."""
+    """A breast of category 3, 4 or 5 has a finding of 0, 3 or worse, where findings carry categories."""
     rated = [f for f in report.findings if f.category is not None]
     for i, assessment in enumerate(report.assessments):
         if assessment.category.major not in (3, 4, 5):
             continue
         here = [f for f in rated if _same_side(f.laterality, assessment.laterality)]
         unrated = any(f.category is None and _same_side(f.laterality, assessment.laterality) for f in report.findings)
-        if not unrated and all(f.category.major < 3 for f in here if f.category):
+        milder = all(f.category.suspicion < Category.PROBABLY_BENIGN.suspicion for f in here if f.category)
+        if not unrated and milder:
             yield f"assessments[{i}]", f"category {assessment.category} has no finding of category 3 or above"
 
 
