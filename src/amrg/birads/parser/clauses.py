@@ -12,18 +12,8 @@ from amrg.birads.parser.main_clauses import clauses_of
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.text.phrases import GONE, Concept
 from amrg.birads.text.tokens import Tokens
+from amrg.birads.validity import ASSOCIABLE
 
-ASSOCIABLE = frozenset(
-    {
-        Kind.CALCIFICATIONS,
-        Kind.DISTORTION,
-        Kind.AXILLARY_NODE,
-        Kind.SKIN_THICKENING,
-        Kind.SKIN_RETRACTION,
-        Kind.NIPPLE_RETRACTION,
-        Kind.TRABECULAR_THICKENING,
-    }
-)
 _SOFT = frozenset(
     {
         Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.ROUND,
