@@ -166,6 +166,12 @@ def test_sides_between_categories_and_in_headings_of_a_line() -> None:
     assert [(a.category, a.laterality) for a in report.assessments] == [("2", "R"), ("4", "L")]
 
 
+@pytest.mark.parametrize(("text", "found"), [(None, "NoneType"), (b"BI-RADS 2", "bytes"), (2, "int")])
+def test_what_is_no_text_is_refused_by_its_type(text: object, found: str) -> None:
+    with pytest.raises(TypeError, match=f"^text is {found}, expected str: "):
+        parse(text)  # type: ignore[arg-type]
+
+
 def test_unread_names_what_was_not_understood() -> None:
     text = "A mass with postoperative staple pins."
     assert [s.text for s in parse(text).unread] == ["postoperative staple pins"]

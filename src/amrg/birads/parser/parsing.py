@@ -106,7 +106,13 @@ def parse(text: str) -> ParsedReport:
 
     Returns:
         The report, its facts with their spans in the text, and the spans that were not understood or not used.
+
+    Raises:
+        TypeError: `text` is no `str`.
     """
+    if not isinstance(text, str):
+        found = type(text).__name__
+        raise TypeError(f"text is {found}, expected str: pass the report's narrative, '' where there is none")
     source = clean(text)
     language = foreign_language(source.text)
     if language is not None:
