@@ -19,6 +19,7 @@ from amrg.birads import (
     parse,
     render,
 )
+from tests.birads.readings import unread
 from tests.birads.strategies import reports
 
 
@@ -176,6 +177,24 @@ def test_unread_names_what_was_not_understood() -> None:
     text = "A mass with postoperative staple pins."
     assert [s.text for s in parse(text).unread] == ["postoperative staple pins"]
     assert [text[s.start : s.end] for s in parse(text).unread] == ["postoperative staple pins"]
+
+
+@pytest.mark.parametrize(
+    ("text", "quadrant", "left_over"),
+    [
+        ("Mass in the upper and outer quadrant of the left breast.", "upper outer", []),
+        ("Mass in the left breast, outer and lower quadrants.", "lower outer", []),
+        ("Mass in the upper outer and upper inner quadrants.", "upper", []),
+        ("Mass in the upper and lower quadrant.", None, ["upper", "lower"]),
+        ("Mass in the upper-lower left breast.", None, ["upper-lower"]),
+        ("Mass in the central quadrant, retroareolar.", "retroareolar", ["central"]),
+        ("No mass. Axilla: no abnormal nodes. The retroareolar region is normal.", None, []),
+    ],
+)
+def test_a_place_is_read_or_named_as_unread(text: str, quadrant: str | None, left_over: list[str]) -> None:
+    places = [f.location.quadrant for f in parse(text).report.findings]
+    assert places == [quadrant] * len(places)
+    assert unread(text) == left_over
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ from amrg.birads.lexicon import Category, Laterality
 from amrg.birads.parser.assembling import Assembler
 from amrg.birads.parser.directions import with_quadrants
 from amrg.birads.parser.exam import ExamReader
-from amrg.birads.parser.mentions import Mention, mentions
+from amrg.birads.parser.mentions import Mention, concepts_of, mentions
 from amrg.birads.parser.rating import NamedCategory
 from amrg.birads.parser.settling import assessments_of, settle
 from amrg.birads.parser.studywide import StudyReader
@@ -246,18 +247,20 @@ class _Reading:
         self, facts: list[Fact], unused: list[tuple[int, int]], foreign: tuple[tuple[int, int], ...]
     ) -> tuple[Span, ...]:
         """What was not understood, and what was but has no place in the report, in the order of the text."""
-        starts = {fact.span.start for fact in facts}
+        stated = _merged([(fact.span.start, fact.span.end) for fact in facts])
         values = {fact.span.text.lower() for fact in facts}
         spans = [*unused, *foreign]
         for piece, mentioned in self._pieces:
             whole = piece.is_of_mammogram
             found = mentioned if whole else [m for m in mentioned if Concept.CATEGORY in m.means]
             spans += _not_understood(self._tokens, piece, found)
+            finds = _is_of_finding(piece, mentioned)
             for mention in found:
-                if not _MAY_BE_UNUSED.isdisjoint(mention.means) and is_unused(piece, mention):
+                placed = finds and Concept.PLACE in mention.means
+                if placed or (not _MAY_BE_UNUSED.isdisjoint(mention.means) and is_unused(piece, mention)):
                     begin, end = self._assembler.span(mention)
                     original = self._source.original(begin, end)
-                    used = original[0] in starts or self._source.source[slice(*original)].lower() in values
+                    used = _is_within(original[0], stated) or self._source.source[slice(*original)].lower() in values
                     if not used or Concept.WHEN in mention.means:
                         spans.append((begin, end))
         return tuple(self._span(start, end) for start, end in _merged(spans))
@@ -266,6 +269,7 @@ class _Reading:
 _SAYS_WHERE = frozenset({Concept.CLOCK, Concept.DISTANCE, Concept.SIZE, Concept.DATE, Concept.WHEN})
 _DESCRIBES = frozenset({Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION})
 _MAY_BE_UNUSED = _SAYS_WHERE | _DESCRIBES | {Concept.KIND}
+_CLEARS = frozenset({Concept.NOT, Concept.NOT_BEFORE, Concept.NORMAL})
 _OTHERWISE = frozenset({Concept.STRUCTURE, Concept.COMPOSITION, Concept.KIND, Concept.FILL, Concept.NORMAL})
 
 
@@ -281,6 +285,12 @@ def is_unused(piece: Piece, mention: Mention) -> bool:
     return piece.section is not Section.COMPOSITION and bool(means & _DESCRIBES and not means & _OTHERWISE)
 
 
+def _is_of_finding(piece: Piece, mentioned: list[Mention]) -> bool:
+    """Whether a piece states that something is there, and denies nothing: each of its places is then of a finding."""
+    concepts = concepts_of(mentioned)
+    return piece.section in _FINDING_SECTIONS and Concept.KIND in concepts and concepts.isdisjoint(_CLEARS)
+
+
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Spans in their order, each once."""
     made: list[tuple[int, int]] = []
@@ -290,6 +300,12 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             made.append((start, end))
     return made
+
+
+def _is_within(place: int, spans: list[tuple[int, int]]) -> bool:
+    """Whether a character is in one of some spans, which are in order and apart."""
+    at = bisect_right(spans, place, key=lambda span: span[0])
+    return at > 0 and place < spans[at - 1][1]
 
 
 def _counts(word: str, piece: Piece) -> bool:

@@ -253,11 +253,11 @@ def settle_calcifications(draft: PartialFinding) -> None:
 
 
 def _common(places: list[Slot]) -> Slot | None:
-    """What several quadrants of one finding have in common: `upper outer / upper inner` is upper."""
-    shared = set(places[0][0].value.split()) & {"upper", "lower", "outer", "inner"}
-    for place, *_ in places[1:]:
-        shared &= set(place.value.split())
-    return (Quadrant(shared.pop()), *places[0][1:]) if len(shared) == 1 else None
+    """The place that several of one finding mean: `upper outer / upper inner` is upper, `upper and outer` both."""
+    words = [set(place.value.split()) for place, *_ in places]
+    halves = set.intersection(*words) & {"upper", "lower", "outer", "inner"} or set.union(*words)
+    meant = next((quadrant for quadrant in Quadrant if set(quadrant.value.split()) == halves), None)
+    return None if meant is None else (meant, min(begin for _, begin, _ in places), max(end for *_, end in places))
 
 
 def _outranks(new: Any, old: Any) -> bool:
