@@ -220,3 +220,21 @@ def test_density_is_no_assessment(text: str, composition: str | None, held: list
 )  # fmt: skip
 def test_lymph_nodes_have_shape_and_margin_but_not_those_of_a_mass(text: str, expected: list[str]) -> None:
     assert [f"{f.kind} {f.shape} {f.margin}" for f in parse(text).report.findings] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Two masses in the right breast are benign; those in the left breast are suspicious.",
+         [("mass", "R", True), ("mass", "L", False)]),
+        ("Calcifications in the left breast are benign. Those on the right are suspicious.",
+         [("calcifications", "L", True), ("calcifications", "R", False)]),
+        ("Masses in the right breast. Masses in the left breast. Those in the right breast are benign.",
+         [("mass", "R", True), ("mass", "L", None)]),
+        ("Masses in the right breast. Those in the right breast are new.", [("mass", "R", None)]),
+    ],
+)  # fmt: skip
+def test_those_in_the_other_breast_are_findings_of_their_own(
+    text: str, expected: list[tuple[str, str, bool | None]]
+) -> None:
+    assert [(f.kind, f.laterality, f.benign_looking) for f in parse(text).report.findings] == expected

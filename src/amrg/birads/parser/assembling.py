@@ -70,10 +70,27 @@ class Assembler:
 
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read the findings, denials and categories of one piece."""
+        found = self._with_those(found)
         concepts = concepts_of(found)
         self.ratings.headed.update([piece.side] if piece.side is not None else [])
         if not _READ.isdisjoint(concepts) and (self.drafts or not _NAMING.isdisjoint(concepts)):
             _PieceReader(self, self._tokens, piece, found, Concept.KIND in concepts).read()
+
+    def _with_those(self, found: list[Mention]) -> list[Mention]:
+        """The mentions of a piece that opens with `those in the left breast`, which are what was named last.
+
+        Only where that is in the other breast: in both, or without a side, `those` are some of what was named.
+        """
+        last = self.drafts[-1] if self.drafts else None
+        sides = next((m.means[Concept.SIDE] for m in found if Concept.SIDE in m.means), ())
+        before = last.value(Concept.SIDE) if last is not None else None
+        words = self._tokens.words[found[0].first : found[0].last + 1] if found else []
+        opens = words in (["those", "in"], ["those", "on"])
+        apart = before is not None and len(before) == len(sides) == 1 and before != sides
+        if last is None or not (opens and apart) or any(Concept.KIND in m.means for m in found):
+            return found
+        those = Mention(found[0].means | {Concept.KIND: last.kind}, True, found[0].first, found[0].last)
+        return [those, *found[1:]]
 
     def take_categories(self, piece: Piece, found: list[Mention]) -> None:
         """Read only the categories of a piece that describes no findings."""

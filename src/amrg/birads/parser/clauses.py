@@ -199,7 +199,7 @@ class Roles:
     def _name(self, at: int, mention: Mention) -> None:
         """A thing named."""
         kind = mention.means[Concept.KIND]
-        definite = self._is_definite(at)
+        definite = Concept.THE in mention.means or self._is_definite(at)
         general = self._tokens.words[mention.first] in ("lesion", "lesions")
         if self._negated and not general and self._is_owner(at, kind):
             self._leave_denial()
