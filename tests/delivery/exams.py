@@ -174,6 +174,12 @@ def decided(version: ReportVersion, *decisions: FindingDecision) -> ReportVersio
     return version.model_copy(update={"decisions": decisions, "report": report})
 
 
+SEVERAL = (
+    Assessment(category=Category.HIGHLY_SUGGESTIVE, laterality=Laterality.RIGHT),
+    Assessment(category=Category.NEGATIVE, laterality=Laterality.LEFT),
+    Assessment(category=Category.BENIGN, laterality=Laterality.RIGHT),
+)
+"""The assessments of a report with two categories for one breast, the milder one last."""
 DRAFT = drafted([finding(View.CC, View.MLO)])
 REPORT = DRAFT.report
 

@@ -67,7 +67,7 @@ def _pdf(outgoing: Outgoing) -> bytes:
 
 
 def _hl7(outgoing: Outgoing) -> bytes:
-    return oru_message(outgoing.version, outgoing.source, outgoing.receiver)
+    return oru_message(outgoing.version, outgoing.source, outgoing.receiver, outgoing.earlier)
 
 
 FORMATS: Mapping[str, DocumentFormat] = {

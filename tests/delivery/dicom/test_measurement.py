@@ -37,9 +37,23 @@ from amrg.delivery.source import SourceStudy, read_source
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.imaging import read_studies
 from tests.delivery.dicom.partners import dciodvfy_errors, dsrdump, read_back, values, walk
-from tests.delivery.exams import EXAMS, STATUSES, decided, drafted, finding, headers, version_of
+from tests.delivery.exams import (
+    DRAFT,
+    EXAMS,
+    REPORT,
+    SEVERAL,
+    STATUSES,
+    a_source,
+    a_version,
+    decided,
+    drafted,
+    finding,
+    headers,
+    version_of,
+)
 from tests.imaging.changed import Change, change, write_exam
 
+TRACKING = "Tracking Unique Identifier"
 TURNED_BACK = {"A": "P", "P": "A", "R": "L", "L": "R", "F": "H", "H": "F"}
 DOT = (63, 41)  # row and column in the hung left view: an image of 200 rows and 160 columns
 
@@ -72,6 +86,30 @@ def test_a_finding_has_one_identity_on_all_views_and_in_all_versions() -> None:
         read = hd.srread(BytesIO(measurement_sr(version_of(draft, status), SourceStudy(images))))
         found |= {str(group.tracking_uid) for group in read.content.get_planar_roi_measurement_groups()}
     assert len(found) == 1
+
+
+def test_a_draft_without_its_study_has_identities_of_the_study_that_it_is_delivered_into() -> None:
+    version = version_of(DRAFT.model_copy(update={"study": None, "boxes": ()}))
+    sources = [a_source(), a_source(PatientID="1002"), a_source(StudyInstanceUID="1.2.9")]
+    found = [
+        {uid for group in groups(measurement_sr(version, source)) for uid in values(group, TRACKING)}
+        for source in sources
+    ]
+    assert len(set.union(*found)) == sum(map(len, found)) > 0
+
+
+def test_a_breast_with_two_categories_has_the_most_suspicious_one_under_its_own_identity() -> None:
+    several, reversed_ = (
+        groups(measurement_sr(a_version(report=REPORT.model_copy(update={"assessments": given})), a_source()))
+        for given in (SEVERAL, SEVERAL[::-1])
+    )
+    assessed = [
+        {values(g, "Tracking Identifier")[0]: (values(g, TRACKING), values(g, "Assessment Category")) for g in found}
+        for found in (several, reversed_)
+    ]
+    right, left = "Assessment, right breast", "Assessment, left breast"
+    assert assessed[0] == assessed[1]
+    assert [assessed[0][name][1][0][0] for name in (right, left)] == ["5", "1"]
 
 
 def test_a_finding_is_coded() -> None:
@@ -129,7 +167,7 @@ def test_an_edited_finding_has_the_marks_that_the_model_drew() -> None:
     (*_, before), (*_, after) = (
         groups(measurement_sr(v, SourceStudy(headers()))) for v in (version_of(draft), version)
     )
-    for name in ("Tracking Unique Identifier", "Algorithm Name"):
+    for name in (TRACKING, "Algorithm Name"):
         assert values(after, name) == values(before, name) != []
     marks = [[i.GraphicData for i in walk(group) if i.get("ValueType") == "SCOORD"] for group in (before, after)]
     assert marks[0] == marks[1] != []

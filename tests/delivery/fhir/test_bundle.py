@@ -11,14 +11,25 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 from hypothesis import given, settings
 
-from amrg.birads import Assessment, Category, Finding, Kind, Laterality, Report, Status
+from amrg.birads import (
+    Decision,
+    Finding,
+    FindingDecision,
+    Kind,
+    Laterality,
+    Location,
+    Quadrant,
+    Report,
+    ReportVersion,
+    Status,
+)
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.fhir.bundle import report_bundle
 from amrg.delivery.fhir.codes import ELEMENTS
 from amrg.delivery.fhir.profile import FhirProfile
 from amrg.delivery.status import status_codes
 from tests.birads.strategies import reports
-from tests.delivery.exams import REPORT, a_source, a_version
+from tests.delivery.exams import REPORT, SEVERAL, a_source, a_version, decided, drafted, version_of
 
 SOURCE, PROFILE, PDF = a_source(), FhirProfile(), b"%PDF-1.4 drawn"
 
@@ -42,14 +53,8 @@ def test_every_status_is_valid_and_the_same_again(status: Status) -> None:
 
 @given(reports())
 @settings(max_examples=40, deadline=None)
-def test_any_report_is_written_with_every_identity_once_or_refused(report: Report) -> None:
-    sides = [assessment.laterality for assessment in report.assessments]
-    version = a_version(report=report)
-    if len(set(sides)) < len(sides):
-        with pytest.raises(DeliveryError, match="twice"):
-            report_bundle(version, SOURCE, PROFILE)
-        return
-    bundle = report_bundle(version, SOURCE, PROFILE)
+def test_any_report_is_written_with_every_identity_once(report: Report) -> None:
+    bundle = report_bundle(a_version(report=report), SOURCE, PROFILE)
     Bundle.model_validate_json(bundle)
     urls = [entry["request"]["url"] for entry in json.loads(bundle)["entry"]]
     assert len(set(urls)) == len(urls)
@@ -160,10 +165,56 @@ def test_the_patient_is_an_identifier_in_the_sites_naming_system() -> None:
     assert {(i["system"], i["value"]) for i in report["identifier"]} >= {("urn:oid:1.2.3.5", "A-77")}
 
 
-def test_two_assessments_of_one_breast_are_refused() -> None:
-    twice = tuple(Assessment(category=c, laterality=Laterality.LEFT) for c in (Category.NEGATIVE, Category.BENIGN))
-    with pytest.raises(DeliveryError, match="assessment L twice"):
-        report_bundle(a_version(report=REPORT.model_copy(update={"assessments": twice})), SOURCE, PROFILE)
+def test_a_breast_with_two_categories_has_the_most_suspicious_one() -> None:
+    bundle = report_bundle(a_version(report=REPORT.model_copy(update={"assessments": SEVERAL})), SOURCE, PROFILE)
+    assessed = [o for o in resources(bundle, "Observation") if o["code"]["text"] == "Assessment category"]
+    sides = {o.get("bodySite", {"text": "overall"})["text"]: o["valueCodeableConcept"]["text"] for o in assessed}
+    assert sides == {"Right breast": "BI-RADS 5", "Left breast": "BI-RADS 1", "overall": "BI-RADS 5"}
+
+
+def mass_in(quadrant: Quadrant) -> Finding:
+    """A mass of the right breast."""
+    return Finding(kind=Kind.MASS, laterality=Laterality.RIGHT, location=Location(quadrant=quadrant))
+
+
+UPPER, LOWER = mass_in(Quadrant.UPPER_OUTER), mass_in(Quadrant.LOWER_INNER)
+
+
+def masses(version: ReportVersion, *earlier: ReportVersion) -> dict[str, tuple[str, str]]:
+    """Text and status of every Observation of a mass, by its id."""
+    found = resources(report_bundle(version, SOURCE, PROFILE, earlier=earlier), "Observation")
+    return {o["id"]: (o["valueCodeableConcept"]["text"], o["status"]) for o in found if o["code"]["text"] == "Mass"}
+
+
+@pytest.mark.parametrize("twins", [False, True], ids=["two places", "the same words"])
+def test_a_finding_keeps_its_observation_when_another_is_removed_or_it_is_edited(twins: bool) -> None:
+    draft = version_of(drafted([UPPER, UPPER if twins else LOWER]))
+    (first, _), (second, (words, _)) = masses(draft).items()
+    rejected = FindingDecision(finding=1, decision=Decision.REJECTED)
+    signed = decided(version_of(draft.draft, Status.FINAL), rejected)
+    later = masses(signed, draft)
+    assert later[second] == (words, "final")
+    assert later[first][1] == "entered-in-error"
+    larger = FindingDecision(finding=2, decision=Decision.EDITED, result=LOWER.model_copy(update={"size_mm": 9}))
+    corrected = decided(version_of(draft.draft, Status.AMENDED), rejected, larger)
+    assert masses(corrected, draft, signed)[second][1] == "amended"
+    assert masses(corrected).keys() == {second}
+
+
+def test_added_findings_and_those_of_another_draft_take_no_identity_of_a_different_one() -> None:
+    draft = drafted([])
+    added = [FindingDecision(decision=Decision.ADDED, result=finding) for finding in (UPPER, LOWER)]
+    both = masses(decided(version_of(draft, Status.FINAL), *added))
+    one = masses(decided(version_of(draft, Status.AMENDED), added[1]))
+    assert [(of, words) for of, (words, _) in one.items()] == [(of, words) for of, (words, _) in both.items()][1:]
+    assert not masses(version_of(drafted([UPPER]))).keys() & masses(version_of(drafted([LOWER]))).keys()
+
+
+def test_findings_that_nobody_decided_are_refused() -> None:
+    version = a_version()
+    version = version.model_copy(update={"report": version.report.model_copy(update={"findings": ()})})
+    with pytest.raises(DeliveryError, match="0 findings, and decisions of 1"):
+        report_bundle(version, SOURCE, PROFILE)
 
 
 @pytest.mark.parametrize("text", ["no\x00thing", "bell\x07"])

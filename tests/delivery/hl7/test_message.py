@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from amrg.birads import Assessment, Category, Laterality, Report, ReportVersion, Status
 from amrg.delivery.errors import DeliveryError
+from amrg.delivery.formats import FORMATS, Outgoing
 from amrg.delivery.hl7.escaping import escape, unescape
 from amrg.delivery.hl7.message import control_id, oru_message
 from amrg.delivery.hl7.receiver import CharacterSet, LineBreaks, ReceiverCodes, ReceiverProfile
 from amrg.delivery.source import SourceStudy
 from amrg.delivery.statement import statement_lines
-from tests.delivery.exams import a_source, a_version
+from tests.delivery.exams import REPORT, SEVERAL, a_source, a_version
 
 SOURCE = a_source()
 HARD = "& ^ ~ \\ | \\.br\\ \\F\\\ta tab\r\nhttps://example.org/?a=1&b=2\nOBX|1|TX|no segment\n\nMüller ≥ 5 mm µ 日本 Ж"
@@ -101,6 +102,37 @@ def test_coded_values_that_a_version_no_longer_states_are_taken_back(
     assert {key: state for key, (state, _) in found.items()} == expected
     stated = {key for key, (_, value) in found.items() if value != '""'}
     assert stated == (set() if status is Status.WITHDRAWN else {"2"})
+
+
+def coded(message: bytes) -> dict[tuple[str, str], tuple[str, str]]:
+    """Value and status of every coded observation, by the first words of its meaning and its sub-identifier."""
+    found = [fields for fields in segments(message, "OBX") if fields[2] == "CWE"]
+    return {(f[3].split("^")[1], f[4]): (f[5].split("^")[0], f[11]) for f in found}
+
+
+def test_a_breast_with_two_categories_has_the_most_suspicious_one() -> None:
+    version = a_version(report=REPORT.model_copy(update={"assessments": SEVERAL}))
+    message = oru_message(version, SOURCE, ReceiverProfile())
+    assert coded(message) == {
+        ("Assessment category", "2"): ("5", "F"),
+        ("Assessment category", "3"): ("1", "F"),
+        ("Breast composition category", "1"): ("b", "F"),
+    }
+
+
+@pytest.mark.parametrize("status", [Status.PRELIMINARY, Status.FINAL, Status.APPENDED])
+def test_what_only_an_earlier_version_stated_is_taken_back(status: Status) -> None:
+    overall = REPORT.model_copy(update={"assessments": (Assessment(category=Category.BENIGN),), "composition": None})
+    version = a_version(status, overall)
+    state = "P" if status is Status.PRELIMINARY else "F" if status is Status.FINAL else "C"
+    message = FORMATS["hl7"].write(Outgoing(version, SOURCE, earlier=(a_version(Status.DRAFT),)))
+    assert coded(message) == {
+        ("Assessment category", "1"): ("2", state),
+        ("Assessment category", "2"): ('""', "D"),
+        ("Assessment category", "3"): ('""', "D"),
+        ("Breast composition category", "1"): ('""', "D"),
+    }
+    assert coded(oru_message(version, SOURCE, ReceiverProfile())) == {("Assessment category", "1"): ("2", state)}
 
 
 def test_patient_order_and_signer() -> None:

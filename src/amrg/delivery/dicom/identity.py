@@ -34,7 +34,7 @@ def numbered_uid(
     version: ReportVersion, source: SourceStudy, kind: ObjectKind, number: int, what: str = "object"
 ) -> str:
     """The UID of an object, or its series, of any version of the report by its number."""
-    sources = ["amrg", source.study_instance_uid, _patient_key(version, source), f"version {number}", kind.value, what]
+    sources = ["amrg", source.study_instance_uid, patient_key(version, source), f"version {number}", kind.value, what]
     return str(generate_uid(entropy_srcs=sources))
 
 
@@ -46,7 +46,7 @@ def device_uid(version: ReportVersion) -> str:
     )
 
 
-def _patient_key(version: ReportVersion, source: SourceStudy) -> str:
+def patient_key(version: ReportVersion, source: SourceStudy) -> str:
     """The key of the patient as drafted; without one a hash of what the images name."""
     if version.draft.study is not None:
         return version.draft.study.patient_key

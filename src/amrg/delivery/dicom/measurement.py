@@ -30,9 +30,10 @@ from amrg.delivery.dicom.codes import (
 )
 from amrg.delivery.dicom.context import ENGLISH
 from amrg.delivery.dicom.document import add_document, add_evidence, new_object, read_images, to_bytes
-from amrg.delivery.dicom.identity import ObjectKind, device_uid
+from amrg.delivery.dicom.identity import ObjectKind, device_uid, patient_key
 from amrg.delivery.dicom.regions import LocatedFinding, corners, frame_read, located_findings
 from amrg.delivery.dicom.statement import note_lines, state_lines, study_lines
+from amrg.delivery.examination import coded_assessments
 from amrg.delivery.source import SourceStudy
 
 _EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
@@ -80,15 +81,15 @@ def _groups(version: ReportVersion, source: SourceStudy, images: tuple[str, ...]
     yield _exam(version, source, images)
     if version.status is Status.WITHDRAWN:
         return
-    for number, assessment in enumerate(version.report.assessments, 1):
-        yield _assessed(version, assessment, number)
+    for assessment in coded_assessments(version.report):
+        yield _assessed(version, source, assessment)
     for located in located_findings(version):
         if not located.boxes:
-            yield hd.MeasurementsAndQualitativeEvaluations(**_described(version, located))
+            yield hd.MeasurementsAndQualitativeEvaluations(**_described(version, source, located))
         for box in located.boxes:
             region = _region(source, box)
             yield hd.PlanarROIMeasurementsAndQualitativeEvaluations(
-                referenced_region=region, **_described(version, located)
+                referenced_region=region, **_described(version, source, located)
             )
 
 
@@ -101,7 +102,7 @@ def _exam(version: ReportVersion, source: SourceStudy, images: tuple[str, ...]) 
         stated.append((DCM.RecommendedFollowUp, RECOMMENDATIONS[report.recommendation]))
     found = [source.image(uid) for uid in images]
     return hd.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(version, "exam", "Mammography exam"),
+        tracking_identifier=_tracking(version, source, "exam", "Mammography exam"),
         finding_sites=[hd.FindingSite(SCT.Breast)],
         qualitative_evaluations=[hd.QualitativeEvaluation(*pair) for pair in stated],
         source_images=[
@@ -110,18 +111,18 @@ def _exam(version: ReportVersion, source: SourceStudy, images: tuple[str, ...]) 
     )
 
 
-def _assessed(version: ReportVersion, assessment: Assessment, number: int) -> Group:
+def _assessed(version: ReportVersion, source: SourceStudy, assessment: Assessment) -> Group:
     """The category of a breast, or of the whole exam."""
     side = assessment.laterality
     name = "overall" if side is None else f"{SIDE[side]} breast"
     return hd.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(version, f"assessment {number}", f"Assessment, {name}"),
+        tracking_identifier=_tracking(version, source, f"assessment {name}", f"Assessment, {name}"),
         finding_sites=[hd.FindingSite(SCT.Breast, None if side is None else SIDES[side])],
         qualitative_evaluations=[hd.QualitativeEvaluation(DCM.AssessmentCategory, CATEGORIES[assessment.category])],
     )
 
 
-def _described(version: ReportVersion, located: LocatedFinding) -> dict[str, Any]:
+def _described(version: ReportVersion, source: SourceStudy, located: LocatedFinding) -> dict[str, Any]:
     """What every group of a finding has: its identity over views and versions, site, descriptors and measurements."""
     finding, made = located.finding, version.draft.report.provenance
     identity = f"finding {located.drafted}" if located.drafted else f"version {version.number} finding {located.number}"
@@ -132,7 +133,7 @@ def _described(version: ReportVersion, located: LocatedFinding) -> dict[str, Any
         weights = [f"weights {made.model_hash}"] if made.model_hash else None
         algorithm = hd.AlgorithmIdentification(made.model, made.software, parameters=weights)
     return {
-        "tracking_identifier": _tracking(version, identity, f"{located.number}: {describe_finding(finding)}"),
+        "tracking_identifier": _tracking(version, source, identity, f"{located.number}: {describe_finding(finding)}"),
         "finding_type": KINDS[finding.kind],
         "finding_sites": [hd.FindingSite(location, side, modifier)],
         "algorithm_id": algorithm,
@@ -161,10 +162,9 @@ def _frames(image: Dataset) -> list[int] | None:
     return None if frame is None else [frame]
 
 
-def _tracking(version: ReportVersion, what: str, name: str) -> hd.TrackingIdentifier:
+def _tracking(version: ReportVersion, source: SourceStudy, what: str, name: str) -> hd.TrackingIdentifier:
     """The identity of what a group is about, the same in every version of the report."""
-    study = version.draft.study
-    of_study = (study.study_instance_uid, study.patient_key) if study is not None else ("", "")
+    of_study = (source.study_instance_uid, patient_key(version, source))
     return hd.TrackingIdentifier(str(generate_uid(entropy_srcs=["amrg", *of_study, what])), name)
 
 

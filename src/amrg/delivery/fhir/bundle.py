@@ -99,7 +99,7 @@ def report_bundle(
         earlier: Versions that may have been delivered: what only they stated becomes `entered-in-error`.
 
     Raises:
-        DeliveryError: the study has no PatientID, the report states something twice, or FHIR has no such character.
+        DeliveryError: the study has no PatientID, nobody decided on a finding, or FHIR has no such character.
     """
     writer = _Writer(version, source, profile)
     entries = [_entry(resource) for resource in _resources(writer, pdf, earlier)]
@@ -120,7 +120,7 @@ def _resources(writer: _Writer, pdf: bytes | None, earlier: Sequence[ReportVersi
     if version.signature is not None:
         yield _practitioner(version.signature)
     yield _imaging_study(writer)
-    stated = _stated(version)
+    stated = dict(observations(version))
     for identity, fields in stated.items():
         yield _observation(writer, identity, fields, status_codes(version.status).observation)
     for identity, fields in _no_longer_stated(stated, earlier).items():
@@ -129,17 +129,8 @@ def _resources(writer: _Writer, pdf: bytes | None, earlier: Sequence[ReportVersi
     yield _provenance(writer, list(stated))
 
 
-def _stated(version: ReportVersion) -> dict[str, Resource]:
-    stated: dict[str, Resource] = {}
-    for identity, fields in observations(version.report):
-        if identity in stated:
-            raise DeliveryError(f"the report states {identity} twice; a FHIR report states it once: remove one")
-        stated[identity] = fields
-    return stated
-
-
 def _no_longer_stated(stated: dict[str, Resource], earlier: Sequence[ReportVersion]) -> dict[str, Resource]:
-    former = {identity: fields for version in earlier for identity, fields in observations(version.report)}
+    former = {identity: fields for version in earlier for identity, fields in observations(version)}
     return {identity: fields for identity, fields in former.items() if identity not in stated}
 
 

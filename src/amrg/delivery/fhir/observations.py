@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import amrg.delivery.fhir.codes as c
 from amrg.birads.draft import describe_finding
 from amrg.birads.lexicon import Laterality
 from amrg.birads.report import Assessment, Finding, Report
+from amrg.birads.version import ReportVersion
+from amrg.delivery.dicom.regions import located_findings
+from amrg.delivery.examination import coded_assessments
 
 Resource = dict[str, Any]
 
 
-def observations(report: Report) -> Iterator[tuple[str, Resource]]:
-    """Every statement under its identity within the report, as the fields that the statement alone decides.
+def observations(version: ReportVersion) -> Iterator[tuple[str, Resource]]:
+    """Every statement of a version under its identity, as the fields that the statement alone decides.
 
-    A finding's identity is its kind, its breast and its number among those alike: it stays when another is removed.
+    The identity of a finding is what it was when it was drafted or added: it stays when the finding is edited and when
+    another is removed, and a finding of a new draft never has that of a different one before.
+
+    Raises:
+        DeliveryError: the report states findings that nobody decided.
     """
+    report = version.report
     if report.composition is not None:
         value = c.value_of("RDE1587", c.COMPOSITION[report.composition], f"BI-RADS composition {report.composition}")
         yield (
@@ -32,16 +40,27 @@ def observations(report: Report) -> Iterator[tuple[str, Resource]]:
             f"assessment {side or 'overall'}",
             _observation(c.ASSESSMENT_OBSERVATION, "Assessment category", side, {"valueCodeableConcept": value}),
         )
-    alike: Counter[str] = Counter()
-    for finding in report.findings:
-        identity = f"finding {finding.kind} {finding.laterality or 'side not named'}"
-        alike[identity] += 1
-        yield f"{identity} {alike[identity]}", _finding(finding)
+    located = located_findings(version)
+    drafted = _identities("drafted", (*version.draft.report.findings, *version.draft.report.unconfirmed))
+    added = iter(_identities("added", (each.finding for each in located if each.drafted is None)))
+    for each in located:
+        yield next(added) if each.drafted is None else drafted[each.drafted - 1], _finding(each.finding)
+
+
+def _identities(origin: str, findings: Iterable[Finding]) -> list[str]:
+    """What each finding states, with its number among the same ones."""
+    same: Counter[str] = Counter()
+    identities = []
+    for finding in findings:
+        stated = finding.model_dump_json(exclude_defaults=True)
+        same[stated] += 1
+        identities.append(f"finding {origin} {same[stated]} {stated}")
+    return identities
 
 
 def assessments(report: Report) -> list[Assessment]:
-    """Those of the report, and the overall one where only breasts have one."""
-    stated = list(report.assessments)
+    """Those of the report, one a breast, and the overall one where only breasts have one."""
+    stated = coded_assessments(report)
     if report.worst is not None and all(a.laterality is not None for a in stated):
         stated.append(Assessment(category=report.worst))
     return stated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hl7apy.base_datatypes import FT
 from hl7apy.consts import VALIDATION_LEVEL
@@ -16,7 +16,7 @@ from amrg.birads.lexicon import Laterality, Status
 from amrg.birads.report import Report
 from amrg.birads.version import ReportVersion, Signature
 from amrg.delivery.errors import DeliveryError
-from amrg.delivery.examination import EXAM
+from amrg.delivery.examination import EXAM, coded_assessments
 from amrg.delivery.hl7.escaping import LINE_BREAK, escape
 from amrg.delivery.hl7.receiver import LineBreaks, ReceiverProfile
 from amrg.delivery.source import SourceStudy, patient_id, study_date, study_time
@@ -49,8 +49,16 @@ def control_id(version: ReportVersion, source: SourceStudy) -> str:
     return hashlib.sha256(identity.encode()).hexdigest()[:20].upper()
 
 
-def oru_message(version: ReportVersion, source: SourceStudy, receiver: ReceiverProfile) -> bytes:
+def oru_message(
+    version: ReportVersion, source: SourceStudy, receiver: ReceiverProfile, earlier: Sequence[ReportVersion] = ()
+) -> bytes:
     """The message, encoded as its MSH-18 says, without the MLLP frame. The same input gives the same bytes.
+
+    Args:
+        version: What to write.
+        source: The headers of its images.
+        receiver: The receiver's ways.
+        earlier: Versions that may have been delivered: coded values that only they stated are taken back.
 
     Raises:
         DeliveryError: the study has no PatientID, or a character has no code in the receiver's character set.
@@ -62,7 +70,8 @@ def oru_message(version: ReportVersion, source: SourceStudy, receiver: ReceiverP
     order = result.add_group("ORU_R01_ORDER_OBSERVATION")
     codes = status_codes(version.status, receiver.codes)
     _fill_order(order.add_segment("OBR"), version, source.header, codes)
-    for number, (kind, code, group, values) in enumerate(_observations(version, source, receiver), start=1):
+    observations = _observations(version, source, receiver, earlier)
+    for number, (kind, code, group, values) in enumerate(observations, start=1):
         segment = order.add_group("ORU_R01_OBSERVATION").add_segment("OBX")
         segment.obx_1, segment.obx_2, segment.obx_3, segment.obx_4 = str(number), kind, code, group
         _put(segment, values)
@@ -127,19 +136,23 @@ Observation = tuple[str, str, str, list[str]]
 """A type (OBX-2), a code (OBX-3), a sub-identifier (OBX-4) and escaped values (OBX-5)."""
 
 
-def _observations(version: ReportVersion, source: SourceStudy, receiver: ReceiverProfile) -> Iterator[Observation]:
+def _observations(
+    version: ReportVersion, source: SourceStudy, receiver: ReceiverProfile, earlier: Sequence[ReportVersion]
+) -> Iterator[Observation]:
     yield "ST", _STUDY, "1", [_plain(source.study_instance_uid)]
     stated = {} if version.status is Status.WITHDRAWN else dict(_coded(version.report))
+    # A correction and a withdrawal replace a report whatever it stated, also where it is not here (`amrg deliver`).
     replaces = version.status in (Status.AMENDED, Status.WITHDRAWN)
+    former = set(_CODED) if replaces else {key for before in earlier for key, _ in _coded(before.report)}
     for key in _CODED:
-        if key in stated or replaces:
+        if key in stated or key in former:
             yield "CWE", *key, [stated.get(key, _NULL)]
     yield from _text(version, receiver.line_breaks)
 
 
 def _coded(report: Report) -> Iterator[tuple[tuple[str, str], str]]:
     """The coded values of a report, by code and sub-identifier."""
-    for assessment in report.assessments:
+    for assessment in coded_assessments(report):
         number = str(1 + list(_SIDE).index(assessment.laterality))
         side = _SIDE[assessment.laterality]
         yield (_ASSESSMENT, number), f"{assessment.category}^BI-RADS {assessment.category}, {side}^99BIRADS"
