@@ -247,6 +247,32 @@ def test_k3_by_attributes(tmp_path: Path, how: Change, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        (put(SeriesDescription="R CC POST BIOPSY MAG"), "magnification"),
+        (put(SeriesDescription="R CC POST BIOPSY SPECIMEN"), "specimen"),
+        (put(SeriesDescription="R CC STEREO POST BIOPSY"), "biopsy"),
+        (put(SeriesDescription="R CC STEREO 2019"), "biopsy"),
+        (put(ProtocolName="R CC SPOT, MAG"), "magnification"),
+        (put(ProtocolName="Screening recall: spot"), "spot"),
+        (put(ProtocolName="Spot, mag, routine", SeriesDescription="R CC SPOT"), "spot"),
+        (put(SeriesDescription="R CC 3D SLICE", ImageType=["ORIGINAL", "PRIMARY"]), "tomosynthesis"),
+        (put(SeriesDescription="R CC 3D", ImageType=["ORIGINAL", "PRIMARY", "TOMO_PROJ"]), "tomosynthesis"),
+        (
+            put(
+                SeriesDescription="R CC 3D",
+                ImageType=["ORIGINAL", "PRIMARY"],
+                SOPClassUID=SecondaryCaptureImageStorage,
+            ),
+            "tomosynthesis",
+        ),
+    ],
+)
+def test_k3_another_word_of_such_a_text_still_sets_aside(tmp_path: Path, how: Change, reason: str) -> None:
+    _is_set_aside(tmp_path, how, reason)
+
+
+@pytest.mark.parametrize(
     "how",
     [
         put(SeriesDescription="R CC"),
@@ -263,6 +289,9 @@ def test_k3_by_attributes(tmp_path: Path, how: Change, reason: str) -> None:
         put(SeriesDescription="Screening mammogram, R CC"),
         put(EstimatedRadiographicMagnificationFactor=1.07),
         put(PaddleDescription="24CM SCREENING"),
+        put(ProtocolName="Diagnostic: spot, mag, routine"),
+        put(SeriesDescription="R CC POST BIOPSY"),
+        put(SeriesDescription="ROUTINE 3D SCREENING", ImageType=["ORIGINAL", "PRIMARY"]),
         put_raw("ViewModifierCodeSequence", "SQ", b""),
     ],
 )
@@ -414,6 +443,19 @@ def _unknown_modifier(ds: pydicom.Dataset) -> None:
     [
         (_unknown_modifier, "RCC: view modifier 'Foo bar' is not known: read as a standard view"),
         (put(BodyPartExamined="HAND"), "RCC: (0018,0015) is HAND, expected BREAST: read as a mammogram"),
+        (
+            put(ProtocolName="Diagnostic: spot, mag, routine"),
+            "RCC: ProtocolName (0018,1030) lists a magnification view among the images of an exam: read as a standard "
+            "view",
+        ),
+        (
+            put(SeriesDescription="R CC POST BIOPSY"),
+            "RCC: SeriesDescription (0008,103E) speaks of a biopsy image in the past: read as a standard view",
+        ),
+        (
+            put(SeriesDescription="ROUTINE 3D SCREENING", ImageType=["ORIGINAL", "PRIMARY"]),
+            "RCC: SeriesDescription says 3D: read as a full field image of such an exam",
+        ),
         (put(StudyDescription="STEREOTACTIC BIOPSY"), "RCC: StudyDescription (0008,1030) speaks of a biopsy image"),
     ],
 )

@@ -14,12 +14,15 @@ from amrg.imaging.evidence.words import (
     CONTRAST,
     LOW_ENERGY,
     SYNTHETIC,
+    THREE_D,
     TOMOSYNTHESIS,
     TOMOSYNTHESIS_ONLY,
     is_history,
     kind_by_words,
     kind_of_file_name,
+    lists_an_exam,
     plain,
+    without_past_biopsy,
 )
 from amrg.imaging.header import Header
 
@@ -44,6 +47,7 @@ _TOMOSYNTHESIS_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.13.1.4": "a tomosynthesis projection",
     "1.2.840.10008.5.1.4.1.1.13.1.5": "a tomosynthesis projection",
 }
+_FULL_FIELD_CLASSES = {"1.2.840.10008.5.1.4.1.1.1.2", "1.2.840.10008.5.1.4.1.1.1.2.1"}
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _BREAST_TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 
@@ -92,10 +96,11 @@ _LABELS = {
 }
 _PROCEDURES = {"a specimen", "a biopsy image", "a localisation image", "a galactography image"}
 _DEVICE, _COMMENT = "AcquisitionDeviceProcessingDescription", "ImageComments"
-_TEXTS = ("SeriesDescription", "ViewPosition", "ProtocolName", _DEVICE, _COMMENT)
+_SERIES, _PROTOCOL = "SeriesDescription", "ProtocolName"
+_TEXTS = (_SERIES, "ViewPosition", _PROTOCOL, _DEVICE, _COMMENT)
 _ALL_TEXTS = (*_TEXTS, "PaddleDescription", "DerivationDescription", "ImageType")
 # A protocol names all that it acquires, so it says nothing of one image's origin.
-_ORIGINS = ("SeriesDescription", "ViewPosition", _DEVICE, _COMMENT, "DerivationDescription")
+_ORIGINS = (_SERIES, "ViewPosition", _DEVICE, _COMMENT, "DerivationDescription")
 
 
 class ImageKind(StrEnum):
@@ -145,7 +150,7 @@ def classify_name(file_name: str) -> Classified:
         return Classified(
             None, ImageKind.SYNTHETIC, (f"synthetic 2D image made of tomosynthesis, by file name {match[1]}",)
         )
-    return Classified("a tomosynthesis image" if TOMOSYNTHESIS.search(name) else None)
+    return Classified("a tomosynthesis image" if TOMOSYNTHESIS.search(name) or THREE_D.search(name) else None)
 
 
 def _no_mammogram(header: Header) -> str | None:
@@ -173,6 +178,14 @@ def _other_body_part(header: Header) -> str:
     return f"(0018,0015) is {part}" if part and not re.search(r"BREAST|MAMM|BRUST|SEIN|SENO|MAMA", part) else ""
 
 
+_NOT_OF_THE_IMAGE = {
+    _COMMENT: "ImageComments (0020,4000) speak of {} in the past",
+    _SERIES: "SeriesDescription (0008,103E) speaks of {} in the past",
+    _PROTOCOL: "ProtocolName (0018,1030) lists {} among the images of an exam",
+}
+"""What is stated of a text that names a kind, and not of this image."""
+
+
 def _doubts(header: Header) -> tuple[str, ...]:
     """What a header says that may make another kind of an image, although it is read as a standard view."""
     unknown = [
@@ -183,12 +196,17 @@ def _doubts(header: Header) -> tuple[str, ...]:
     ]
     of_study = kind_by_words(plain(header.text("StudyDescription")))
     part = _other_body_part(header)
-    of_past = None if _of_image(header, _COMMENT) else kind_by_words(plain(header.text(_COMMENT)))
     return (
         *(f"view modifier {meaning!r} is not known: read as a standard view" for meaning in unknown),
         *((f"{part}, expected BREAST: read as a mammogram",) if part else ()),
         *((f"StudyDescription (0008,1030) speaks of {of_study}",) if of_study in _PROCEDURES else ()),
-        *((f"ImageComments (0020,4000) speak of {of_past} in the past: read as a standard view",) if of_past else ()),
+        *(
+            f"{words.format(what)}: read as a standard view"
+            for keyword, words in _NOT_OF_THE_IMAGE.items()
+            if (what := kind_by_words(plain(" ".join(header.texts(keyword)))))
+            and not kind_by_words(" ".join(_of_image(header, keyword)))
+        ),
+        *(f"{name} says 3D: read as a full field image of such an exam" for name in _ORIGINS if _says_3d(header, name)),
     )
 
 
@@ -244,19 +262,35 @@ def _contrast(header: Header) -> Classified | None:
 def _by_description(header: Header, file_name: str) -> str | None:
     """By the names of series, view, protocol and paddle, and by the labels around a view in them."""
     return kind_by_words(_description(header)) or _by_label(
-        *(plain(" ".join(_of_image(header, name))) for name in _TEXTS), plain(file_name)
+        *(" ".join(_of_image(header, name)) for name in _TEXTS), plain(file_name)
     )
 
 
 def _description(header: Header) -> str:
     """All that describes an image, in plain capitals, its texts apart."""
-    return " | ".join(plain(text) for name in _ALL_TEXTS for text in _of_image(header, name))
+    return " | ".join(text for name in _ALL_TEXTS for text in _of_image(header, name))
 
 
 def _of_image(header: Header, keyword: str) -> tuple[str, ...]:
-    """The texts of an attribute; a comment on the breast's past (`s/p biopsy 2019`) is none of the image."""
-    texts = header.texts(keyword)
-    return () if keyword == _COMMENT and is_history(plain(" ".join(texts))) else texts
+    """The texts of an attribute in plain capitals, as far as they are of the image.
+
+    A comment on the breast's past (`s/p biopsy 2019`) is not, nor a protocol that lists what an exam has.
+    """
+    texts = tuple(plain(text) for text in header.texts(keyword))
+    whole = " ".join(texts)
+    if (keyword == _COMMENT and is_history(whole)) or (keyword == _PROTOCOL and lists_an_exam(whole)):
+        return ()
+    return tuple(without_past_biopsy(text) for text in texts)
+
+
+def _says_3d(header: Header, keyword: str) -> bool:
+    return THREE_D.search(" ".join(_of_image(header, keyword))) is not None
+
+
+def _is_original(header: Header, frames: int) -> bool:
+    """Whether a header calls the image one that a detector acquired as a full-field mammogram, as no slice is."""
+    types = [text.upper() for text in header.texts("ImageType")[:2]]
+    return frames == 1 and types == ["ORIGINAL", "PRIMARY"] and header.text("SOPClassUID") in _FULL_FIELD_CLASSES
 
 
 def _by_label(*texts: str) -> str | None:
@@ -271,7 +305,7 @@ def _synthetic_sign(header: Header, frames: int) -> str | None:
     if found := types & _SYNTHETIC_TYPES:
         return f"ImageType (0008,0008) {min(found)}"
     for name in _ORIGINS:
-        text = plain(" ".join(_of_image(header, name)))
+        text = " ".join(_of_image(header, name))
         match = SYNTHETIC.search(text)
         if match and frames == 1 and not TOMOSYNTHESIS_ONLY.search(text):
             return f"{name} {match[1]}"
@@ -285,6 +319,8 @@ def _tomosynthesis(header: Header, frames: int) -> str | None:
     types = {text.upper() for keyword in ("ImageType", "FrameType") for text in header.texts(keyword)}
     if any(_TOMOSYNTHESIS_TYPES.fullmatch(text) for text in types) or header.term("VolumetricProperties") == "VOLUME":
         return "a tomosynthesis image"
-    if any(TOMOSYNTHESIS.search(plain(" ".join(_of_image(header, name)))) for name in _ORIGINS):
+    if any(TOMOSYNTHESIS.search(" ".join(_of_image(header, name))) for name in _ORIGINS):
+        return "a tomosynthesis image"
+    if any(_says_3d(header, name) for name in _ORIGINS) and not _is_original(header, frames):
         return "a tomosynthesis image"
     return "a tomosynthesis volume or another multi-frame object" if frames > 1 else None

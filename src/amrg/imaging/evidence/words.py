@@ -40,9 +40,11 @@ TOMOSYNTHESIS = re.compile(
     plain_pattern(
         r"(?<![A-Z])(TOMO(?!\w*[ _+/&-]*2D)\w*|DBT|BT[ _-]?(?:SLICE|VOL)\w*|SMART[ _-]?SLICE\w*|6MM[ _-]?SLAB\w*|"
         r"SLAB\w*|MIP|MPR|CLARITY[ _-]?HD|(?:1|0\.5)[ _-]?MM[ _-]?(?:PLANE|SLICE)S?|"
-        r"3D[ _-]?(?:MAMMO\w*|RECON\w*|VOL\w*|SLICE\w*)|(?<!2D[ _+/&-])3D(?![ _+/&-]*2D)|トモ\w*)(?![A-Z])"
+        r"3D[ _-]?(?:MAMMO\w*|RECON\w*|VOL\w*|SLICE\w*)|トモ\w*)(?![A-Z])"
     )
 )
+THREE_D = re.compile(r"(?<![A-Z])(?<!2D[ _+/&-])3D(?![ _+/&-]*2D)(?![A-Z])")
+"""3D alone, which the name of an exam has too: 2D images of one that takes both are described by it."""
 TOMOSYNTHESIS_ONLY = re.compile(r"(?<![A-Z])(SLICES?|SLABS?|PLANES?|PROJECTIONS?|VOLUME)(?![A-Z])")
 
 _KINDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -120,11 +122,27 @@ _HISTORY = re.compile(
     r"HISTORY|PRIOR|PREVIOUS\w*|FORMER\w*|SCARS?|NARBEN?|CLIPS?|MOLES?|SKIN[ _-]MARKERS?)(?![A-Z])"
     r"|(?<!\d)(?:19|20)\d\d(?!\d)"
 )
+_AFTER_BIOPSY = re.compile(
+    r"(?<![A-Z])(?:STATUS[ _-]*POST|POST|S[ /]?P|ST\. ?P\.?|Z\. ?N\.?|ZN|AFTER|NACH|APRES|DOPO|PRIOR|PREVIOUS)[ _-]*"
+    r"(?:(?:CORE|NEEDLE|EXCISIONAL)[ _-]*)?(?:BIOPSY|BIOPSI[EA]|STANZBIOPSIE|BX)(?![A-Z])"
+)
+_EXAM = re.compile(r"(?<![A-Z])(?:ROUTINE|SCREENING|STANDARD)(?![A-Z])")
 
 
 def is_history(text: str) -> bool:
     """Whether a comment in plain capitals is on the breast's past or its skin, not of the image: `S/P BIOPSY`."""
     return _HISTORY.search(text) is not None
+
+
+def without_past_biopsy(text: str) -> str:
+    """A text in plain capitals without `POST BIOPSY`: a view after one is a whole one."""
+    return _AFTER_BIOPSY.sub(" ", text)
+
+
+def lists_an_exam(text: str) -> bool:
+    """Whether a text in plain capitals lists the images of an exam, standard ones too: `SPOT, MAG, ROUTINE`."""
+    parts = re.split(r"[,;/+&]", text)
+    return len(parts) > 1 and any(_EXAM.search(part) and kind_by_words(part) is None for part in parts)
 
 
 def kind_by_words(text: str) -> str | None:
