@@ -71,7 +71,11 @@ def queue_deliveries(session: Session, row: VersionRow, settings: Settings) -> l
         for format_ in destination.formats
         if _is_wanted(session, row, version, destination, format_)
     ]
-    return [_queued(session, row, version, study, name, format_) for name, format_ in wanted]
+    queued = [_queued(session, row, version, study, name, format_) for name, format_ in wanted]
+    if version.status is Status.WITHDRAWN:
+        for delivery in queued:
+            _wake_held_back(session, delivery, study)
+    return queued
 
 
 def _is_wanted(
@@ -138,7 +142,8 @@ class _Task:
     """What is to be delivered, as read before the attempt.
 
     `earlier` are the versions that were for this destination too: nothing of others may reach it. `waits` says why it
-    must wait, empty where it need not; `overtaken`, that the destination has a later version already.
+    must wait, empty where it need not; `overtaken`, that the destination has a later version already; `withdrawn`, that
+    the report was withdrawn while the version was held back, so that it is not sent.
     """
 
     delivery_id: int
@@ -151,6 +156,7 @@ class _Task:
     files: tuple[Path, ...]
     settled: bool
     overtaken: bool
+    withdrawn: bool
     waits: str
 
 
@@ -175,7 +181,7 @@ class Deliverer:
         if task.waits:
             self._hold(lease, task)
             return
-        outcome: Outcome = Sent() if task.settled else self._attempt(lease, task)
+        outcome: Outcome = Sent() if task.settled or task.withdrawn else self._attempt(lease, task)
         if isinstance(outcome, Retry):
             self._note(task, outcome.reason)
             raise NotDelivered(f"{task.destination}: {outcome.reason}")
@@ -226,7 +232,7 @@ class Deliverer:
             study = session.get_one(StudyRow, session.get_one(VersionRow, delivery.version_id).study_id)
             before = session.scalars(_unsettled(delivery, study).with_for_update(of=JobRow)).all()
             queue.put_back(session, lease)
-            if not before and study.state is not StudyState.CONFLICT:
+            if not before and not _is_in_doubt(study, task.version):
                 return  # it was settled just now
             later = database_now(session) + datetime.timedelta(seconds=HELD_SECONDS)
             session.execute(update(JobRow).where(JobRow.id == lease.job_id).values(run_after=later, error=task.waits))
@@ -252,7 +258,10 @@ class Deliverer:
             return
         queue.finish(session, lease)
         _wake(session, delivery)
-        if not task.settled:
+        if task.withdrawn:
+            delivery.error = "the report was withdrawn before it was sent"
+            audit.append(session, audit.SYSTEM, "delivery skipped", task.study_instance_uid, detail)
+        elif not task.settled:
             delivery.delivered_at, delivery.error = database_now(session), ""
             audit.append(session, audit.SYSTEM, "report delivered", task.study_instance_uid, detail)
 
@@ -272,6 +281,8 @@ def _read_task(session: Session, storage: Storage, delivery_id: int) -> _Task:
         .join(DeliveryRow, DeliveryRow.version_id == VersionRow.id)
         .where(VersionRow.study_id == study.id, VersionRow.number < row.number, *to_it)
     )
+    settled = delivery.delivered_at is not None
+    withdrawn = not settled and _is_withdrawn(session, study, version)
     return _Task(
         delivery_id=delivery.id,
         uid=delivery.uid,
@@ -281,9 +292,10 @@ def _read_task(session: Session, storage: Storage, delivery_id: int) -> _Task:
         version=version,
         earlier=tuple(map(read_version, session.scalars(before.order_by(VersionRow.number)))),
         files=tuple(_files(session, storage, study, version)),
-        settled=delivery.delivered_at is not None,
+        settled=settled,
         overtaken=_is_overtaken(session, delivery, study),
-        waits=_waits_for(session, delivery, study),
+        withdrawn=withdrawn,
+        waits="" if withdrawn else _waits_for(session, delivery, study, version),
     )
 
 
@@ -298,12 +310,24 @@ def _files(session: Session, storage: Storage, study: StudyRow, version: ReportV
     return [storage.path_of(image.path) for image in images]
 
 
-def _waits_for(session: Session, delivery: DeliveryRow, study: StudyRow) -> str:
+def _is_in_doubt(study: StudyRow, version: ReportVersion) -> bool:
+    """Whether a version may not be sent before a person decides which patient its study is of; a withdrawal may."""
+    return study.state is StudyState.CONFLICT and version.status is not Status.WITHDRAWN
+
+
+def _is_withdrawn(session: Session, study: StudyRow, version: ReportVersion) -> bool:
+    """Whether a version that is held back was withdrawn meanwhile."""
+    later = (VersionRow.study_id == study.id, VersionRow.number > version.number)
+    withdrawal = select(VersionRow.id).where(*later, VersionRow.status == str(Status.WITHDRAWN)).limit(1)
+    return _is_in_doubt(study, version) and session.scalar(withdrawal) is not None
+
+
+def _waits_for(session: Session, delivery: DeliveryRow, study: StudyRow, version: ReportVersion) -> str:
     """What a delivery has to wait for: a person's decision on the patient, or a delivery before it.
 
     A draft that was set aside holds up nothing: what was signed says all that it said.
     """
-    if study.state is StudyState.CONFLICT:
+    if _is_in_doubt(study, version):
         return "waits until a person decides which patient the study is of"
     first = session.scalar(_unsettled(delivery, study).limit(1))
     return "" if first is None else f"waits until delivery {first} is settled"
@@ -332,7 +356,20 @@ def _wake(session: Session, delivery: DeliveryRow) -> None:
     """Let what waits for a delivery be looked at now."""
     session.flush()
     study = session.get_one(StudyRow, session.get_one(VersionRow, delivery.version_id).study_id)
-    waiting = select(DeliveryRow.job_id).where(*_in_line(delivery, study), DeliveryRow.id > delivery.id)
+    _look_at_now(session, *_in_line(delivery, study), DeliveryRow.id > delivery.id)
+
+
+def _wake_held_back(session: Session, withdrawal: DeliveryRow, study: StudyRow) -> None:
+    """Let what waits before a withdrawal be looked at now: what a patient conflict holds back is not sent any more.
+
+    The rows are locked in the order in which a delivery that must wait locks them.
+    """
+    before = session.scalars(_unsettled(withdrawal, study).with_for_update(of=JobRow)).all()
+    _look_at_now(session, DeliveryRow.id.in_(before))
+
+
+def _look_at_now(session: Session, *which: ColumnElement[bool]) -> None:
+    waiting = select(DeliveryRow.job_id).where(*which)
     held = update(JobRow).where(JobRow.id.in_(waiting), JobRow.state == JobState.WAITING, JobRow.error.like("waits %"))
     session.execute(held.values(run_after=database_now(session), error=""))
 

@@ -165,7 +165,11 @@ def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: 
     for field in ("patient_key", "patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex"):
         setattr(study, field, getattr(hers[0], field))
     if was_signed(session, study):
-        study.state, study.reason = StudyState.SIGNED, f"a patient conflict was resolved; {LATE}"
+        withdrawn = [WITHDRAWN] if study.reason.startswith(WITHDRAWN) else []
+        study.state, study.reason = (
+            StudyState.SIGNED,
+            "; ".join([*withdrawn, f"a patient conflict was resolved; {LATE}"]),
+        )
     else:
         study.image_revision += 1
         queue_draft(session, study)

@@ -234,6 +234,28 @@ def test_nothing_goes_out_while_the_patient_is_in_doubt(sqlite_sessions: Session
         assert [s[3:] for s in site.states()] == [("waiting", False)]
 
 
+def test_a_withdrawal_goes_out_while_the_patient_is_in_doubt_and_what_was_held_back_never_does(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    with listener(accept) as ris:
+        site = a_site(sessions, tmp_path, [mllp(ris.port)])
+        number, draft = a_study(site)
+        publish(site, number, draft, Status.DRAFT, Status.FINAL)
+        site.work()
+        with site.sessions.begin() as session:
+            session.get_one(StudyRow, number).state = StudyState.CONFLICT
+        publish(site, number, draft, Status.AMENDED)
+        site.work()
+        publish(site, number, draft, Status.WITHDRAWN)
+        site.work()
+        assert statuses(ris.received) == ["F", "X"]
+        assert [(s[1], *s[3:]) for s in site.states()] == [(2, "done", True), (3, "done", False), (4, "done", True)]
+        with reading(site.sessions) as session:
+            assert session.get_one(StudyRow, number).state is StudyState.CONFLICT
+            skipped = session.scalars(select(AuditRow).where(AuditRow.action == "delivery skipped")).all()
+            assert [row.detail["version"] for row in skipped] == [3]
+
+
 @pytest.mark.parametrize("what", ["destination", "character", "image"])
 def test_what_can_never_be_sent_is_set_aside_and_says_why(what: str, sqlite_sessions: Sessions, tmp_path: Path) -> None:
     site = a_site(sqlite_sessions, tmp_path, [mllp(1, receiver={"character_set": "8859/1"})])

@@ -325,6 +325,19 @@ def test_new_images_are_acknowledged_and_a_patient_conflict_is_not(drafted: Sess
     assert sign(drafted, 1, "new-images.6").status is Status.FINAL
 
 
+def test_a_withdrawal_does_not_decide_whose_study_it_is(drafted: Sessions) -> None:
+    sign(drafted)
+    set_study(drafted, state=StudyState.CONFLICT, reason="two patients: decide whose study it is")
+    with drafted.begin() as session:
+        signing.withdraw(session, read(2), "Wrong patient", nothing)
+    with reading(drafted) as session:
+        study = session.scalars(select(StudyRow)).one()
+        assert study.state is StudyState.CONFLICT
+        assert study.reason == "report withdrawn; two patients: decide whose study it is"
+    with pytest.raises(signing.PatientConflict), drafted.begin() as session:
+        signing.correct(session, read(3), Edit(text=None), "Right patient after all", (), nothing)
+
+
 def test_what_follows_a_signature(drafted: Sessions) -> None:
     sign(drafted)
     acts: list[Callable[[Session], VersionRow]] = [

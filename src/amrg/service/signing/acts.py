@@ -218,13 +218,13 @@ def _sign(
         found = (*cautions(version, held.study, held.row.image_revision), *lost(held.version, version))
     signed = version.model_copy(update={"signature": signature_of(session, held.user)})
     require_acknowledged(found, acknowledged or ())
-    mixed = held.study.state is StudyState.CONFLICT
-    held.study.state = StudyState.SIGNED
     reasons = [WITHDRAWN] if version.status is Status.WITHDRAWN else []
     if held.study.image_revision > held.row.image_revision:
         reasons.append(LATE)
-    if mixed:  # a withdrawal is sent all the same
-        reasons.append("its images name several patients")
+    if held.study.state is StudyState.CONFLICT:  # a withdrawal is sent all the same, and decides nothing
+        reasons.append(held.study.reason)
+    else:
+        held.study.state = StudyState.SIGNED
     held.study.reason = "; ".join(reasons)
     row = _add(session, held, signed)
     deliver(session, row)
