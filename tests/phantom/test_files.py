@@ -9,7 +9,8 @@ import pydicom
 import pytest
 
 from amrg.birads import Report
-from amrg.phantom import RICH, SCREENING, PhantomError, Size, draw_exam, draw_set
+from amrg.imaging.writing import study_uid
+from amrg.phantom import POPULATIONS, RICH, SCREENING, PhantomError, Size, draw_exam, draw_set
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -58,6 +59,20 @@ def test_a_case_holds_the_truth_of_its_files(tmp_path: Path) -> None:
         assert (ds.pixel_array == view.pixels).all()
         boxes = [[x.box.left, x.box.top, x.box.right, x.box.bottom] for x in view.lesions]
         assert [x["box"] for x in entry["lesions"]] == boxes
+
+
+def test_a_seed_of_another_population_is_another_patient_and_study(tmp_path: Path) -> None:
+    populations = {"screening": SCREENING, "shifted": POPULATIONS["shifted"], "rich": RICH}
+    for name, population in populations.items():
+        list(draw_set(1, 3, tmp_path / name, Size.SMALL, population))
+    headers = {name: pydicom.dcmread(next((tmp_path / name).rglob("RCC.dcm"))) for name in populations}
+    for keyword in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        assert len({str(header[keyword].value) for header in headers.values()}) == len(populations)
+    for name in populations:
+        case = json.loads((tmp_path / name / "cases.jsonl").read_text(encoding="utf-8"))
+        assert case["study_instance_uid"] == headers[name].StudyInstanceUID
+    assert headers["screening"].PatientID == "PHANTOM-3"
+    assert headers["screening"].StudyInstanceUID == study_uid("amrg-phantom-3-0.4")
 
 
 def test_another_set_in_the_folder_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 | finding | category |
 |---|---|
 | nothing | 1 |
-| benign calcifications, fat-containing mass, nodes, global asymmetry, dilated duct | 2 |
+| benign calcifications, fat-containing mass, nodes, global asymmetry | 2 |
 | circumscribed mass, asymmetry, focal asymmetry, grouped round or punctate calcifications | 3 |
 | obscured or microlobulated mass | 4A |
 | indistinct oval or round mass, amorphous or coarse heterogeneous calcifications, distortion | 4B |
@@ -41,7 +41,7 @@ _RETRACTIONS = {Kind.SKIN_RETRACTION, Kind.NIPPLE_RETRACTION}
 
 
 def category_of(finding: Finding) -> Category:
-    """The category that a finding's descriptors give by the table above."""
+    """The category that a finding's descriptors give by the table above; KeyError for kinds that are not in it."""
     category = _from_descriptors(finding)
     if category is Category.HIGH_SUSPICION and _RETRACTIONS & set(finding.associated):
         return Category.HIGHLY_SUGGESTIVE

@@ -55,9 +55,10 @@ class DrawnView:
 
 @dataclass(frozen=True)
 class PhantomExam:
-    """A drawn exam and its truth; views in the order RCC, LCC, RMLO, LMLO."""
+    """An exam drawn of a population, and its truth; views in the order RCC, LCC, RMLO, LMLO."""
 
     seed: int
+    population: Population
     truth: Report
     views: tuple[DrawnView, ...]
 
@@ -83,7 +84,7 @@ def draw_without(seed: int, size: Size, population: Population, removed: int | N
         seed: As for `draw_exam`.
         size: As for `draw_exam`.
         population: As for `draw_exam`.
-        left_out: Index of the finding in the truth whose pixels are not drawn, or None to draw all.
+        removed: Index of the finding in the truth whose pixels are not drawn, or None to draw all.
     """
     if seed < 0:
         raise PhantomError(f"seed: found {seed}, expected 0 or more")
@@ -98,7 +99,7 @@ def draw_without(seed: int, size: Size, population: Population, removed: int | N
         pixels = _pixels(scene, tissue, (side, view), drawn, size)
         lesions = tuple(_lesion(truth, i, s, view) for i, s in here.items())
         views.append(DrawnView(side, view, pixels, size.pitch_mm, lesions, scene.film.bits))
-    return PhantomExam(seed, truth, tuple(views))
+    return PhantomExam(seed, population, truth, tuple(views))
 
 
 def _lesion(truth: Report, index: int, staged: StagedLesion, view: View) -> DrawnLesion:

@@ -48,23 +48,28 @@ def _to_write(exam: PhantomExam, view: DrawnView, number: int) -> MammogramToWri
         spacing_mm=view.spacing_mm,
         bits_stored=view.bits_stored,
         study_key=_study_key(exam),
-        patient_id=f"PHANTOM-{exam.seed}",
+        patient_id=f"PHANTOM-{exam.seed}{_of_population(exam)}",
         number=number,
     )
 
 
 def _study_key(exam: PhantomExam) -> str:
-    """The key of a drawn study: the same exam at another size is another study."""
-    return f"amrg-phantom-{exam.seed}-{exam.views[0].spacing_mm}"
+    """The key of a drawn study: the same seed at another size or of another population is another study."""
+    return f"amrg-phantom-{exam.seed}-{exam.views[0].spacing_mm}{_of_population(exam)}"
 
 
-def case_of(exam: PhantomExam, size: Size, folder: str, population: Population) -> dict[str, Any]:
+def _of_population(exam: PhantomExam) -> str:
+    """What distinguishes populations in identifiers; nothing for the default one, so that its sets keep theirs."""
+    return "" if exam.population == SCREENING else f"-{exam.population.key}"
+
+
+def case_of(exam: PhantomExam, size: Size, folder: str) -> dict[str, Any]:
     """The line of `cases.jsonl` for an exam; the schema is in docs/phantom.md."""
     return {
         "schema": SCHEMA,
         "seed": exam.seed,
         "size": size.value,
-        "population": population.key,
+        "population": exam.population.key,
         "folder": folder,
         "study_instance_uid": study_uid(_study_key(exam)),
         "views": [_view_entry(view, folder) for view in exam.views],
@@ -153,7 +158,7 @@ def _draw_study(task: _StudyTask) -> dict[str, Any]:
     folder = f"study-{task.seed:08d}"
     exam = draw_exam(task.seed, task.size, task.population)
     write_exam(exam, task.out / folder)
-    return case_of(exam, task.size, folder, task.population)
+    return case_of(exam, task.size, folder)
 
 
 def _finished_cases(path: Path, seed: int, size: Size, population: Population) -> list[dict[str, Any]]:

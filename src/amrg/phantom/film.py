@@ -141,7 +141,7 @@ def _dust(rng: np.random.Generator, image: Plane) -> None:
 
 
 def _label(rng: np.random.Generator, image: Plane, text: str, free: npt.NDArray[np.bool_]) -> None:
-    """The view's name in the far upper or lower corner, mirrored here because the image is mirrored later."""
+    """The view's name in the far upper corner, mirrored here because the image is mirrored later."""
     scale = image.shape[0] / HEIGHT_MM
     height = rng.uniform(6, 13)
     stamp = _stamp(text, height * scale, rng.choice([0.0, 0.0, 90.0, rng.uniform(-60, 60)]), text[0] == "R")

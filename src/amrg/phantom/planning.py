@@ -69,7 +69,7 @@ def _pick(rng: np.random.Generator, classes: tuple[LesionClass, ...], population
 
 
 def _screening(rng: np.random.Generator, population: Population) -> list[tuple[Laterality, LesionClass]]:
-    """A worst category first, then now and then something that is no worse."""
+    """A worst category first, then now and then something no worse by its digit: 4C may follow 4B."""
     levels = np.array(population.levels)
     level = int(rng.choice(5, p=levels / levels.sum())) + 1
     if level == 1:

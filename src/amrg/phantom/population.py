@@ -48,7 +48,8 @@ class Size(StrEnum):
 class Population:
     """All settings that decide what is drawn. Weights need not add to one.
 
-    `levels` weighs the exam's worst category 1 to 5; `rich` ignores it and gives nearly every breast one to three
+    `levels` weighs the category 1 to 5, without its letter, of the exam's worst finding before retractions are added: a
+    retraction makes 4C a 5. `rich` ignores it and gives nearly every breast one to three
     lesions of any class, all about as common. Contrast-to-noise of a lesion is drawn log-uniformly from its range and
     never below `floor`.
     """
@@ -56,7 +57,7 @@ class Population:
     levels: tuple[float, float, float, float, float] = (0.32, 0.18, 0.15, 0.235, 0.115)
     rich: bool = False
     compositions: tuple[float, float, float, float] = (0.2, 0.3, 0.3, 0.2)
-    extra_lesion: float = 0.25  # chance of each of up to two further findings, never worse than the first
+    extra_lesion: float = 0.25  # chance of each of up to two further findings, of no worse a digit
     associated: float = 0.3  # chance that a category 4C or 5 finding thickens or draws in skin or nipple
     axillary: float = 0.1  # chance that it enlarges a node in the axilla as well
     mass_contrast: tuple[float, float] = (2.8, 8.0)
