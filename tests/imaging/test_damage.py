@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from imagecodecs import png_encode
+from imagecodecs import ljpeg_encode, png_encode
 from PIL import Image
 
+from amrg.birads import Laterality, View
 from amrg.imaging import ImagingError, read_mammogram, read_studies
 from amrg.imaging.pixels.decoding import presentation_values
 from tests.imaging.changed import breast, change, put_raw, read_changed, write_exam
@@ -36,6 +37,22 @@ def test_five_hundred_damaged_files_raise_nothing_and_stay_small(tmp_path: Path)
     assert outcomes.counts["read"] > 0
     assert outcomes.counts["problem"] > 0
     assert outcomes.growth_mib < 512
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("RCC.jpg", ljpeg_encode(breast("RCC")), r"RCC\.jpg: a JPEG .*lossless.*expected 8 bits.*convert it to"),
+        ("RCC.tif", b"II*\0" + bytes(40), r"RCC\.tif: a TIFF .*64-bit.*expected 8 or 16 bits.*convert it to"),
+        ("RCC.png", b"no image", r"RCC\.png: not a readable image; expected PNG, TIFF, PGM or JPEG"),
+    ],
+)
+def test_a_file_of_an_unknown_kind_is_named_with_what_to_do(
+    name: str, content: bytes, what: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ImagingError, match=what):
+        read_mammogram(tmp_path / name, Laterality.RIGHT, View.CC)
 
 
 def test_the_files_that_are_damaged_are_good_ones(tmp_path: Path) -> None:

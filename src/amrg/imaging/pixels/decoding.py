@@ -9,7 +9,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
 from pydicom.uid import RLELossless, UncompressedTransferSyntaxes
@@ -174,6 +174,21 @@ def _pixel_dataset(header: Header, element: Any, syntax: str) -> Dataset:
     return dataset
 
 
+_JPEG = "a JPEG that cannot be read (lossless, of more than 8 bits, or damaged); expected 8 bits with loss"
+_TIFF = "a TIFF that cannot be read (64-bit numbers, or damaged); expected 8 or 16 bits, or 32-bit numbers"
+_UNREAD = {b"\xff\xd8": _JPEG, b"II": _TIFF, b"MM": _TIFF}
+"""What files are, by their first bytes, of which Pillow reads some kinds only."""
+
+
+def _unidentified(path: Path) -> str:
+    """What is wrong with a file that Pillow does not know."""
+    with path.open("rb") as file:
+        found = _UNREAD.get(file.read(2))
+    if found is None:
+        return "not a readable image; expected PNG, TIFF, PGM or JPEG"
+    return f"{found}: convert it to a PNG or TIFF of 16 bits, or name the DICOM file that it was made of"
+
+
 def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
     """Image of a PNG, TIFF or PGM: the full range of its type is the range of the image."""
     try:
@@ -188,6 +203,8 @@ def _plain_image(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         raise ImagingError(
             f"{path.name}: the image is too large; expected sides of {MIN_SIDE} to {MAX_SIDE} pixels"
         ) from error
+    except UnidentifiedImageError as error:
+        raise ImagingError(f"{path.name}: {_unidentified(path)}") from error
     except Exception as error:  # Pillow raises what its parts raise on broken bytes
         raise ImagingError(
             f"{path.name}: not a readable image ({short_reason(error)}); expected PNG, TIFF, PGM or JPEG"
