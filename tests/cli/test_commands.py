@@ -158,6 +158,9 @@ def test_model_list_and_card() -> None:
     ("arguments", "code", "message"),
     [
         (("report", "no/such/path"), Exit.UNREADABLE, "no such file or folder"),
+        (("report", ""), Exit.USAGE, "PATH is empty; expected a path"),
+        (("report", "{set}", "--out="), Exit.USAGE, "--out is empty; expected a path"),
+        (("benchmark", "compare", "{set}", ""), Exit.USAGE, "RUN... is empty; expected a path"),
         (("report", "{empty}"), Exit.UNREADABLE, "contains no image file"),
         (("report", "{junk}"), Exit.UNREADABLE, "not DICOM"),
         (("report", "{set}", "--style", "poem"), Exit.USAGE, "--style is 'poem'"),

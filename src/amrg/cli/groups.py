@@ -97,6 +97,22 @@ class Command(TyperCommand):
         """The parameters, with nothing in place of a value for flags."""
         return _without_types_of_flags(super().get_params(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; leaves with one line where a path is empty, which would be the current folder."""
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        remaining = super().parse_args(ctx, args)
+        for parameter in [] if ctx.resilient_parsing else self.get_params(ctx):
+            if _has_empty_path(given.get(parameter.name), ctx.params.get(parameter.name)):
+                named = parameter.opts[0] if isinstance(parameter, TyperOption) else parameter.metavar
+                fail(Exit.USAGE, f"{named or parameter.name.upper()} is empty; expected a path, which for the current folder is .")
+        return remaining
+
+
+def _has_empty_path(given: Any, converted: Any) -> bool:
+    """Whether one of the texts given for a parameter is empty and was converted to a path."""
+    texts, values = (one if isinstance(one, list | tuple) else [one] for one in (given, converted))
+    return any(text == "" and isinstance(value, Path) for text, value in zip(texts, values, strict=False))
+
 
 class Group(TyperGroup):
     """A group of commands, with help as above."""
