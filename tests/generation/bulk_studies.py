@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from amrg.core.attempts import Attempts, new_session
 from amrg.generation import DraftOptions
-from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult
+from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult, withdrawing
 from amrg.generation.bulk.index import StudyIndex
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady, draft_in_processes
 from amrg.generation.bulk.records import ATTEMPTS
@@ -74,13 +74,55 @@ class DriftingEngine(FixedEngine):
         return super().generate(requests)
 
 
+@dataclass(frozen=True)
+class DriftingBesideEngine(FixedEngine):
+    """Of two workers that draft into `out`: one is seen to answer otherwise when the other has drafted three studies.
+
+    The first of these was drafted before that one was last seen to answer alike; the other's fourth never ends.
+    """
+
+    out: Path = Path()
+    drafted: list[int] = field(default_factory=list)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+        marks = self.out.parent / "marks"
+        marks.mkdir(exist_ok=True)
+        if not self.drafted and _is_first(marks / "drifting"):
+            self._wait(lambda: self._records() == 1)
+            since = time.time()
+            (marks / "alike").touch()
+            self._wait(lambda: self._records() == 3)
+            raise EngineDrifted("another answer", since)
+        self.drafted.append(1)
+        self._wait(lambda: len(self.drafted) == 1 or (len(self.drafted) < 4 and (marks / "alike").exists()))
+        return super().generate(requests)
+
+    def _records(self) -> int:
+        return len(list(self.out.glob(".records/??/*.json")))
+
+    @staticmethod
+    def _wait(until: Callable[[], bool]) -> None:
+        while not until():
+            time.sleep(0.01)
+
+
+def _is_first(mark: Path) -> bool:
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def draft_here(source: Path, options: BulkOptions, engine: FixedEngine | None = None) -> list[TaskResult]:
     attempts = Attempts(options.folder / ATTEMPTS, new_session(), "here")
-    with closing(index_of(source)) as index:
+    with withdrawing(options.folder), closing(index_of(source)) as index:
         return list(TaskDrafter(engine or FixedEngine(), options, attempts).run(index.tasks()))
 
 
-def draft_beside(source: Path, options: BulkOptions, load: type[FixedEngine], workers: int) -> Iterator[TaskResult]:
+def draft_beside(
+    source: Path, options: BulkOptions, load: Callable[[], FixedEngine], workers: int
+) -> Iterator[TaskResult]:
     plan = WorkerPlan(load, options, new_session())
     with closing(index_of(source)) as index:
         for message in draft_in_processes(index.tasks(), plan, workers):

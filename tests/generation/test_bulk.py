@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,13 @@ from amrg.core.attempts import Attempts
 from amrg.generation import DraftOptions, Generation, Request
 from amrg.generation.bulk.drafting import TaskDrafter, TaskResult
 from amrg.generation.bulk.processes import WorkerError
-from amrg.generation.bulk.records import StudyOutcome, StudyStatus, run_key
+from amrg.generation.bulk.records import StudyOutcome, StudyStatus, run_key, withdraw_since
 from amrg.generation.engines.base import EngineDrifted
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import Intake, read_studies
 from amrg.imaging.intake import read_files
 from tests.generation.bulk_studies import (
+    DriftingBesideEngine,
     DriftingEngine,
     FailingEngine,
     FatalEngine,
@@ -86,6 +88,26 @@ def test_what_a_server_answered_after_it_was_exchanged_is_withdrawn_and_drafted_
     again = draft_here(studies, options_of(tmp_path))
     assert sum(not result.resumed for result in again) == COUNT - 2
     assert contents(tmp_path) == contents(one_run)
+
+
+def test_what_other_workers_drafted_since_a_server_was_exchanged_is_withdrawn_too(
+    studies: Path, one_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(EngineDrifted, match="another answer; of this run 2 drafts after that withdrawn"):
+        list(draft_beside(studies, options_of(out), partial(DriftingBesideEngine, out=out), workers=2))
+    assert len(list(out.glob("*/report.txt"))) == 1
+    assert sum(not result.resumed for result in draft_here(studies, options_of(out))) == COUNT - 1
+    assert contents(out) == contents(one_run)
+
+
+def test_a_draft_that_an_ended_process_wrote_without_its_record_is_withdrawn_too(one_run: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(one_run, tmp_path / "out", copy_function=shutil.copyfile)
+    times = sorted(path.stat().st_mtime for path in out.glob("*/written.json"))
+    shutil.rmtree(out / ".records")
+    (out / "1.2.1" / "report.txt").write_text("edited", encoding="utf-8")
+    assert withdraw_since(out, times[0]) == COUNT
+    assert sorted(path.name for path in out.glob("*/*")) == ["report.txt", "written.json"]
 
 
 def test_a_finished_study_is_not_drafted_again(studies: Path, one_run: Path, tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from amrg.core.ray_cluster import RayError, RayPlan, map_on_ray
 from amrg.generation.bulk.on_ray import draft_on_ray
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
 from amrg.generation.bulk.records import StudyOutcome, StudyStatus
-from amrg.generation.engines.base import Generation, Request
+from amrg.generation.engines.base import EngineDrifted, Generation, Request
 from tests.benchmark.reader import Reader, draw, imported
 from tests.generation.bulk_studies import (
+    DriftingEngine,
     FatalEngine,
     contents,
     draft_here,
@@ -72,6 +73,16 @@ def test_a_study_has_exactly_one_result_when_a_node_is_killed(
     draft_here(source, options_of(here), SlowFatalEngine())
     reports = {name: content for name, content in contents(out).items() if not name.startswith(".")}
     assert reports == {name: content for name, content in contents(here).items() if not name.startswith(".")}
+
+
+def test_what_was_drafted_on_a_cluster_since_a_server_was_exchanged_is_withdrawn(cluster: Any, tmp_path: Path) -> None:
+    source, out = write_studies(tmp_path / "in", 8), tmp_path / "out"
+    plan = WorkerPlan(DriftingEngine, options_of(out), new_session())
+    drifted = pytest.raises(EngineDrifted, match="another answer; of this run 3 drafts after that withdrawn")
+    with closing(index_of(source)) as index, drifted:
+        list(draft_on_ray(index.tasks(), plan, RayPlan(cluster.address, workers=1)))
+    assert len(list(out.glob("*/report.txt"))) == 2
+    assert sum(not result.resumed for result in draft_here(source, options_of(out))) == 6
 
 
 def test_the_command_drafts_on_a_cluster_and_resumes(cluster: Any, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def _draft_here(
 ) -> None:
     """Draft all in this process: one study, or several for a debugger."""
     from amrg.core.attempts import Attempts, new_session
-    from amrg.generation.bulk.drafting import TaskDrafter
+    from amrg.generation.bulk.drafting import TaskDrafter, withdrawing
     from amrg.generation.bulk.records import ATTEMPTS
     from amrg.imaging.intake import read_files
 
@@ -195,7 +195,8 @@ def _draft_here(
         complain(line)
     attempts = Attempts(options.folder / ATTEMPTS, new_session(), "here")
     drafter = TaskDrafter(engine, options, attempts, lambda files: read.pop(tuple(files), None) or read_files(files))
-    _print_all(drafter.run(index.tasks()), results)
+    with withdrawing(options.folder):
+        _print_all(drafter.run(index.tasks()), results)
 
 
 def _print_all(outcomes: Iterator[TaskResult], results: ReportResults) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -110,7 +110,7 @@ class _Actor:
         return {"item": items, "result": results, "error": [self._error] * len(items)}
 
 
-def map_on_ray(items: Iterable[str], make: Callable[[], Work], plan: RayPlan) -> Iterator[str]:
+def map_on_ray(items: Iterable[str], make: Callable[[], Work], plan: RayPlan) -> Generator[str]:
     """The results of items, which are distinct, in the order in which they are done; `make` is pickled.
 
     An actor that ends, alone or with its node, is replaced, and what it had not answered is done again.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,17 +16,14 @@ from amrg.core.errors import AmrgError
 from amrg.core.plurals import counted
 from amrg.generation.batch import Drafted, Outcome, Prepared, Ready, Refused, Unreadable, draft_prepared, prepare_study
 from amrg.generation.bulk.index import StudyTask
-from amrg.generation.bulk.records import RecordStore, StudyOutcome, StudyStatus, TaskRecord, run_key
+from amrg.generation.bulk.records import RecordStore, StudyOutcome, StudyStatus, TaskRecord, run_key, withdraw_since
 from amrg.generation.drafting import DraftOptions
 from amrg.generation.engines.base import Engine, EngineDrifted
 from amrg.generation.identifiers import name_patient
-from amrg.generation.outputs import study_folder, withdraw_draft, withdraw_folder, write_draft
+from amrg.generation.outputs import study_folder, withdraw_draft, write_draft
 from amrg.imaging import ImagingError, Intake, in_order_of_date
 from amrg.imaging.intake import read_files, read_files_apart
 from amrg.models import ModelError
-
-_LATEST = 1000
-"""Tasks that a drafter remembers: more than an engine answers from one look at it to the next."""
 
 
 @dataclass(frozen=True)
@@ -105,39 +101,14 @@ class TaskDrafter:
         self.engine, self.options, self._attempts, self._read_files = engine, options, attempts, read
         key = run_key(engine, options.draft, options.identify)
         self._store = RecordStore(options.folder, key, options.formats, options.retry_failed)
-        self._ended: deque[tuple[float, StudyTask, TaskRecord]] = deque(maxlen=_LATEST)
 
     def run(self, tasks: Iterable[StudyTask]) -> Iterator[TaskResult]:
         """A result a task, in an order of its own.
 
         Raises:
             UnwritableOutput: a report or a record cannot be written.
-            ModelError: the engine is lost. Where it answered otherwise than at the start, what was drafted since that
-                was last looked at is withdrawn, and drafted again by the next run.
+            ModelError: the engine is lost; `withdrawing` takes back what it drafted where it drifted.
         """
-        try:
-            yield from self._run(tasks)
-        except EngineDrifted as error:
-            raise EngineDrifted(f"{error}; {self._withdraw(error.since)}", error.since) from error
-
-    def _withdraw(self, since: float) -> str:
-        """Withdraw what was drafted since a time; what was done, as words."""
-        count = 0
-        for task, record in [(task, record) for ended, task, record in self._ended if ended >= since]:
-            count += self._remove(record.rows)
-            self._store.forget(task)
-        return f"of this run {counted(count, 'draft')} after that withdrawn: run the same command again to draft again"
-
-    def _remove(self, rows: Iterable[StudyOutcome]) -> int:
-        """Remove the drafts of some rows; how many there were."""
-        drafted = [row for row in rows if row.status is StudyStatus.DRAFTED]
-        with _writing():
-            for row in drafted:
-                withdraw_folder(self.options.folder / row.folder)
-        return len(drafted)
-
-    def _run(self, tasks: Iterable[StudyTask]) -> Iterator[TaskResult]:
-        """The results of `run`."""
         ready: list[_Open] = []
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
             for group in self._groups(tasks):
@@ -232,9 +203,6 @@ class TaskDrafter:
                 opened.rows.append(self._row(outcome, opened))
                 if isinstance(outcome, Drafted):
                     opened.waited += Waited(engine=outcome.seconds["generate"])
-        except EngineDrifted:
-            self._remove(row for opened in group for row in opened.rows)  # they have no record yet
-            raise
         except (UnwritableOutput, ModelError):
             raise
         except Exception as error:
@@ -292,7 +260,6 @@ class TaskDrafter:
         with _writing():
             self._store.write(opened.task, record.model_copy(update={"rows": tuple(stored)}))
             self._attempts.end(opened.task.name)
-        self._ended.append((time.time(), opened.task, record))
         return TaskResult(opened.task, record, drafts=opened.drafts, waited=opened.waited)
 
     def _failed(self, opened: _Open, error: Exception) -> TaskResult:
@@ -312,11 +279,7 @@ class TaskDrafter:
                 if uid in done:
                     continue
                 alone = replace(opened, prepared=[one], rows=[], waited=Waited())
-                try:
-                    error = self._draft([alone])
-                except EngineDrifted:
-                    self._remove(opened.rows)
-                    raise
+                error = self._draft([alone])
                 opened.rows += alone.rows
                 opened.waited += alone.waited
                 if error is not None:
@@ -339,6 +302,25 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise UnwritableOutput(error) from error
+
+
+@contextmanager
+def withdrawing(folder: Path) -> Iterator[None]:
+    """Where the engine drifts in the block, withdraw what any process drafted into a folder of reports after that.
+
+    No process may draft into it any more when the block ends: what one writes later stays.
+
+    Raises:
+        EngineDrifted: it did; says how many drafts were withdrawn.
+        UnwritableOutput: a draft cannot be removed.
+    """
+    try:
+        yield
+    except EngineDrifted as error:
+        with _writing():
+            count = withdraw_since(folder, error.since)
+        done = f"of this run {counted(count, 'draft')} after that withdrawn: run the same command again to draft again"
+        raise EngineDrifted(f"{error}; {done}", error.since) from error
 
 
 def _without_view(opened: _Open) -> Iterator[StudyOutcome]:

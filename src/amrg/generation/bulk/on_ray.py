@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 
 from amrg.core.ray_cluster import RayError, RayPlan, SharedFolder, Work, is_node_up, map_on_ray, node_id
-from amrg.generation.bulk.drafting import TaskResult, UnwritableOutput, Waited
+from amrg.generation.bulk.drafting import TaskResult, UnwritableOutput, Waited, withdrawing
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.processes import WorkerPlan, WorkerReady
 from amrg.generation.bulk.records import RECORDS, TaskRecord
+from amrg.generation.engines.base import EngineDrifted
 
 
 def draft_on_ray(tasks: Iterable[StudyTask], plan: WorkerPlan, ray: RayPlan) -> Generator[WorkerReady | TaskResult]:
@@ -22,11 +24,15 @@ def draft_on_ray(tasks: Iterable[StudyTask], plan: WorkerPlan, ray: RayPlan) -> 
 
     Raises:
         RayError: the cluster cannot be reached, the engine cannot be loaded, or the folder is not shared by all nodes.
+        EngineDrifted: the engine answers otherwise than at the start; what was drafted after that is withdrawn.
     """
     by_name: dict[str, StudyTask] = {}
-    with _shared(plan).opened():
-        for line in map_on_ray(_noted(tasks, by_name), partial(_make, plan), ray):
+    lines = map_on_ray(_noted(tasks, by_name), partial(_make, plan), ray)
+    with withdrawing(plan.options.folder), closing(lines), _shared(plan).opened():
+        for line in lines:
             result = json.loads(line)
+            if "drifted" in result:
+                raise EngineDrifted(result["drifted"], result["since"])
             yield WorkerReady(tuple(result["notes"]), 1)
             record = TaskRecord.model_validate(result["record"])
             yield TaskResult(by_name.pop(result["task"]), record, result["resumed"], waited=Waited(*result["waited"]))
@@ -47,14 +53,18 @@ def _make(plan: WorkerPlan) -> Work:
     """The work of an actor: its engine loaded, lines of tasks to lines of records."""
     _shared(plan).require("--out")
     drafter = plan.drafter(node_id(), is_node_up)
+    drifted = ""
 
     def draft(lines: list[str]) -> list[str]:
+        nonlocal drifted
         tasks = [_task(line) for line in lines]
         try:
-            results = {result.task.name: result for result in drafter.run(tasks)}
+            results = {} if drifted else {result.task.name: result for result in drafter.run(tasks)}
+        except EngineDrifted as error:
+            drifted = json.dumps({"drifted": str(error), "since": error.since})
         except UnwritableOutput as error:
             raise RayError(f"{error.error.filename}: cannot be written ({error.error.strerror})") from error
-        return [_line(results[task.name], drafter.engine.notes) for task in tasks]
+        return [drifted or _line(results[task.name], drafter.engine.notes) for task in tasks]
 
     return draft
 

@@ -19,7 +19,7 @@ from amrg.core.attempts import MOST, Attempts
 from amrg.core.cores import available_cores
 from amrg.core.errors import AmrgError
 from amrg.core.threads import OPENMP, VARIABLES
-from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult, UnwritableOutput
+from amrg.generation.bulk.drafting import BulkOptions, TaskDrafter, TaskResult, UnwritableOutput, withdrawing
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.bulk.records import ATTEMPTS
 from amrg.generation.engines.base import Engine
@@ -66,14 +66,16 @@ def draft_in_processes(
 
     Raises:
         WorkerError: the engine cannot be loaded in a worker process.
-        AmrgError: the engine's own error where it cannot be loaded.
+        AmrgError: the engine's own error where it cannot be loaded, or is lost; what any worker drafted after the
+            engine drifted is withdrawn.
         UnwritableOutput: a report or a record cannot be written.
     """
     pool = _Pool(iter(tasks), plan, workers)
-    try:
-        yield from pool.results()
-    finally:
-        pool.stop()
+    with withdrawing(plan.options.folder):
+        try:
+            yield from pool.results()
+        finally:
+            pool.stop()
 
 
 @dataclass

@@ -6,6 +6,8 @@ does; where those differ, by content, so that a copy of the input counts as the 
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import cache
@@ -21,9 +23,10 @@ from amrg.core.values import Value
 from amrg.generation.bulk.index import StudyTask
 from amrg.generation.drafting import DraftOptions
 from amrg.generation.engines.base import Engine
-from amrg.generation.outputs import FORMATS
+from amrg.generation.outputs import FORMATS, withdraw_folder
 from amrg.generation.saving import read_manifest
 from amrg.imaging import Problem, SetAside
+from amrg.imaging.containers import DRAFT_MANIFEST
 
 RECORDS = ".records"
 """The folder of records inside the folder of reports; hidden, so that `*/` is the studies."""
@@ -124,14 +127,12 @@ class RecordStore:
             return TaskRecord(key="", stat="", content="")
 
     def write(self, task: StudyTask, record: TaskRecord) -> None:
-        """Write a task's record, whole or not at all."""
+        """Write a task's record, whole or not at all; its file's time is when the task ended."""
         path = self._path(task)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, [record.model_dump_json(exclude_defaults=True)])
-
-    def forget(self, task: StudyTask) -> None:
-        """Remove a task's record, so that the next run drafts it again."""
-        self._path(task).unlink(missing_ok=True)
+        now = time.time()
+        os.utime(path, (now, now))  # by this machine's clock, as engines are: a file server may have another
 
     def _path(self, task: StudyTask) -> Path:
         return self.folder / RECORDS / task.name[:2] / f"{task.name}.json"
@@ -170,9 +171,31 @@ def read_record(path: Path) -> TaskRecord | None:
 
 def failed_rows(folder: Path) -> Iterator[StudyOutcome]:
     """The rows of studies without a draft among all records, in the order of the records' names."""
-    for path in sorted((folder / RECORDS).glob("??/*.json")):
+    for path in sorted(_records(folder)):
         record = read_record(path)
         yield from (row for row in record.rows if row.status is not StudyStatus.DRAFTED) if record else ()
+
+
+def withdraw_since(folder: Path, since: float) -> int:
+    """Remove the drafts that were written since a time (seconds since 1970), and the records; how many drafts.
+
+    The next run drafts all of them again. A file that a person changed is left.
+    """
+    ended = [path for path in _records(folder) if path.stat().st_mtime >= since]
+    rows = [row for path in ended if (record := read_record(path)) for row in record.rows]
+    drafts = {folder / row.folder for row in rows if row.status is StudyStatus.DRAFTED}
+    # A process that was ended may have written a draft without its record.
+    drafts |= {path.parent for path in folder.glob(f"*/{DRAFT_MANIFEST}") if path.stat().st_mtime >= since}
+    for path in ended:
+        path.unlink()
+    for draft in drafts:
+        withdraw_folder(draft)
+    return len(drafts)
+
+
+def _records(folder: Path) -> Iterator[Path]:
+    """The files of all records in a folder of reports."""
+    return (folder / RECORDS).glob("??/*.json")
 
 
 def _stat(task: StudyTask) -> str:
