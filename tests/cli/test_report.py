@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +17,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.uid import BreastTomosynthesisImageStorage
 from typer.testing import CliRunner, Result
 
 from amrg.birads import Draft
@@ -24,6 +28,7 @@ from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import read_studies
 from amrg.phantom import Size, draw_exam
 from amrg.training.guard.pages import text_page
+from tests.generation.bulk_studies import CRASH, write_studies
 from tests.imaging.changed import change, change_all, put, write_exam
 
 UID = "1.2.3.4"
@@ -175,6 +180,29 @@ def test_a_study_without_a_complete_answer_gets_no_draft_and_a_code_of_its_own(t
     assert "its answer was cut at 48 tokens" in done.stderr
     assert [entry["message"] for entry in json.loads(done.stdout)["unanswered"]] == ["its answer was cut at 48 tokens"]
     assert not list((tmp_path / "out").glob("*/report.*"))
+
+
+def test_after_a_decoder_ended_the_command_the_same_command_drafts_the_study_without_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write_studies(tmp_path / "in", 2) / "1.2.2", tmp_path / "out"
+    (tmp_path / "sitecustomize.py").write_text(CRASH, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    command = (sys.executable, "-m", "amrg.cli", "report", str(source), "--out", str(out), "--force")
+    crashed, done, again = (subprocess.run(command, check=False, capture_output=True, text=True) for _ in range(3))
+    assert crashed.returncode == -signal.SIGSEGV
+    for result in (done, again):
+        assert result.returncode == Exit.INCOMPLETE, result.stderr
+        assert "LMLO.dcm: its decoder ended the process that read it" in result.stderr
+    draft = Draft.model_validate_json((out / "1.2.2" / "report.json").read_bytes())
+    assert [f"{side}{view}" for side, view in draft.missing_views] == ["LMLO"]
+
+
+def test_nothing_to_report_on_leaves_no_folder_behind(tmp_path: Path) -> None:
+    source = write_exam(tmp_path / "in")
+    change_all(source, put(SOPClassUID=BreastTomosynthesisImageStorage))
+    assert run("report", source, "--out", tmp_path / "a" / "out").exit_code == Exit.NOTHING_TO_REPORT
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_an_interruption_before_the_first_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

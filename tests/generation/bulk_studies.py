@@ -25,6 +25,19 @@ from tests.imaging.changed import change_all, put, write_exam
 FORMATS = ("text", "json")
 
 
+CRASH = """
+import os, signal, sys, traceback
+
+def crash(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("1.2.2/LMLO.dcm"):
+        if any(frame.f_code.co_name == "read_pixel_element" for frame, _ in traceback.walk_stack(None)):  # its pixels
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+sys.addaudithook(crash)
+"""
+"""A `sitecustomize.py` with which reading the pixels of one file ends the process, as a decoder's crash does."""
+
+
 def write_studies(folder: Path, count: int) -> Path:
     """Studies 1.2.1, 1.2.2, ... of four views and of a patient each, in folders of those names."""
     for number in range(1, count + 1):

@@ -29,6 +29,7 @@ from amrg.generation.engines.fixed import FixedEngine
 from amrg.imaging import Intake, read_studies
 from amrg.imaging.intake import read_files
 from tests.generation.bulk_studies import (
+    CRASH,
     DriftingBesideEngine,
     DriftingEngine,
     FailingEngine,
@@ -218,18 +219,6 @@ def test_a_study_that_ends_two_worker_processes_is_set_aside(studies: Path, tmp_
     assert (found["1.2.3"].kind, len(results)) == ("Crash", 4)
     assert "study 1.2.3: its files ended 2 worker processes: set aside" in found["1.2.3"].message
     assert not any((tmp_path / "out" / ".records" / "attempts").iterdir())
-
-
-CRASH = """
-import os, signal, sys, traceback
-
-def crash(event, arguments):
-    if event == "open" and str(arguments[0]).endswith("1.2.2/LMLO.dcm"):
-        if any(frame.f_code.co_name == "read_pixel_element" for frame, _ in traceback.walk_stack(None)):  # its pixels
-            os.kill(os.getpid(), signal.SIGSEGV)
-
-sys.addaudithook(crash)
-"""
 
 
 def test_a_file_whose_decoder_ends_a_worker_process_costs_itself_and_no_other_view(

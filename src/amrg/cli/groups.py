@@ -104,9 +104,7 @@ class Command(TyperCommand):
         for parameter in [] if ctx.resilient_parsing else self.get_params(ctx):
             if _has_empty_path(given.get(parameter.name), ctx.params.get(parameter.name)):
                 named = parameter.opts[0] if isinstance(parameter, TyperOption) else parameter.metavar
-                fail(
-                    Exit.USAGE, f"{named or parameter.name.upper()} is empty; expected a path (. is the current folder)"
-                )
+                fail(Exit.USAGE, f"{named or parameter.name.upper()} is empty; expected a path, such as . for here")
         return remaining
 
 

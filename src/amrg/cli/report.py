@@ -179,24 +179,34 @@ def _draft_here(
 ) -> None:
     """Draft all in this process: one study, or several for a debugger."""
     from amrg.core.attempts import Attempts, new_session
+    from amrg.core.files import made_folder
     from amrg.generation.bulk.drafting import TaskDrafter, withdrawing
-    from amrg.generation.bulk.records import ATTEMPTS
-    from amrg.imaging.intake import read_files
+    from amrg.generation.bulk.records import ATTEMPTS, ended_a_decoder
+    from amrg.imaging.intake import read_files, read_files_apart
 
+    attempts = Attempts(options.folder / ATTEMPTS, new_session(), "here")
+    left, folder = attempts.left(), options.folder  # one that was left may have ended an earlier command
+    suspected = {task.files for task in index.tasks() if task.name in left or ended_a_decoder(folder, task)}
     read: dict[Sequence[Path], Intake] = {}
+
+    def read_once(files: Sequence[Path]) -> Intake:
+        return read.pop(files, None) or (read_files_apart if files in suspected else read_files)(files)
+
     if index.studies <= 1:  # a model is loaded only for what can be reported on
         with busy("reading"):
-            read = {task.files: read_files(task.files) for task in index.tasks()}
+            for task in index.tasks():
+                with made_folder(attempts.folder):
+                    with attempts.working([task.name], 0):
+                        read[task.files] = read_once(task.files)
+                    attempts.end(task.name)
         refuse_without_study(path, read.values())
     with busy("loading the model"):
         quieten()
         engine = load()
     for line in engine.notes:
         complain(line)
-    attempts = Attempts(options.folder / ATTEMPTS, new_session(), "here")
-    drafter = TaskDrafter(engine, options, attempts, lambda files: read.pop(tuple(files), None) or read_files(files))
     with withdrawing(options.folder):
-        _print_all(drafter.run(index.tasks()), results)
+        _print_all(TaskDrafter(engine, options, attempts, read_once).run(index.tasks()), results)
 
 
 def _print_all(outcomes: Iterator[TaskResult], results: ReportResults) -> None:

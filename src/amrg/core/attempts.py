@@ -59,6 +59,10 @@ class Attempts:
         timeout = self._timeout(name)
         return Deaths(found.earlier + 1, timeout.is_file() and timeout.stat().st_size > 0)
 
+    def left(self) -> frozenset[str]:
+        """The tasks that a process was working on when it ended, in any session, or is working on now."""
+        return frozenset(path.stem for path in self.folder.glob("*.json"))
+
     @contextmanager
     def working(self, names: Sequence[str], earlier: int) -> Iterator[None]:
         """Say that tasks are being worked on together, and end this process where they take longer than the limit."""

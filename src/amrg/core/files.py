@@ -8,7 +8,7 @@ import os
 import platform
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -39,6 +39,19 @@ def atomic_write(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.filename in (None, str(partial)):
             error.filename = str(path)
         raise
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """A folder that exists in the block. Of those that were made for it, the empty ones are removed at its end."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty
+            for one in made:
+                one.rmdir()
 
 
 def why_taken(folder: Path) -> str | None:

@@ -21,6 +21,8 @@ from amrg.imaging.reading import read_dicom, read_plain_image
 from amrg.imaging.study import Intake, Problem, SetAside
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"})
+DECODER_ENDED = "its decoder ended the process that read it"
+"""In the message of every file that it happened over."""
 _BY_UID = "StudyInstanceUID (0020,000D)"
 
 
@@ -70,7 +72,7 @@ def _ended(file: Path, ended: ProcessEnded) -> _FileRead:
     except ImagingError:
         key = None
     message = (
-        f"{file.name}: its decoder ended the process that read it ({ended.how}); the file is damaged, or the "
+        f"{file.name}: {DECODER_ENDED} ({ended.how}); the file is damaged, or the "
         "decoder of its transfer syntax is at fault: send it again uncompressed"
     )
     return _FileRead(file, _Failed(message, key))

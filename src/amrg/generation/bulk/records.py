@@ -27,6 +27,7 @@ from amrg.generation.outputs import FORMATS, withdraw_folder
 from amrg.generation.saving import read_manifest
 from amrg.imaging import Problem, SetAside
 from amrg.imaging.containers import DRAFT_MANIFEST
+from amrg.imaging.intake import DECODER_ENDED
 
 RECORDS = ".records"
 """The folder of records inside the folder of reports; hidden, so that `*/` is the studies."""
@@ -135,7 +136,7 @@ class RecordStore:
         os.utime(path, (now, now))  # by this machine's clock, as engines are: a file server may have another
 
     def _path(self, task: StudyTask) -> Path:
-        return self.folder / RECORDS / task.name[:2] / f"{task.name}.json"
+        return _record_path(self.folder, task)
 
     @staticmethod
     def _same_files(task: StudyTask, record: TaskRecord) -> bool:
@@ -167,6 +168,16 @@ def read_record(path: Path) -> TaskRecord | None:
         return TaskRecord.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
+
+
+def ended_a_decoder(folder: Path, task: StudyTask) -> bool:
+    """Whether a file of a task ended the process that read it when its record was made, by whatever model."""
+    record = read_record(_record_path(folder, task))
+    return record is not None and any(DECODER_ENDED in problem.message for problem in record.problems)
+
+
+def _record_path(folder: Path, task: StudyTask) -> Path:
+    return folder / RECORDS / task.name[:2] / f"{task.name}.json"
 
 
 def failed_rows(folder: Path) -> Iterator[StudyOutcome]:
