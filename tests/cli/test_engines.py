@@ -139,15 +139,20 @@ def test_nothing_found_in_any_study_measures_nothing(
 def test_vllm_starts_processes_of_its_own_so_it_is_loaded_in_this_one(
     export: Path, exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded: list[str] = []
+    loaded: list[tuple[str, int | None]] = []
 
-    def load(model: str, *, engine: str, **_: object) -> FixedEngine:
-        loaded.append(engine)
-        return FixedEngine((MASS,))
+    def load(model: str, *, engine: str, max_batch: int | None, **_: object) -> FixedEngine:
+        loaded.append((engine, max_batch))
+        return FixedEngine((MASS,), max_batch=max_batch or 64)
 
     monkeypatch.setattr("amrg.generation.engines.loading.load_engine", load)
-    done = run("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", "vllm")
-    assert (done.exit_code, loaded) == (0, ["vllm"]), done.stderr
+    command = ("report", exams, "--out", tmp_path / "out", "--model", export, "--engine", "vllm")
+    for batch in ((), ("--batch-size", 3, "--style", "dmid")):
+        done = run(*command, *batch)
+        assert done.exit_code == 0, done.stderr
+    assert loaded == [("vllm", None), ("vllm", 3)]
+    records = (tmp_path / "out").glob(".records/??/*.json")
+    assert {json.loads(path.read_bytes())["batch_size"] for path in records} == {3}
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,9 @@ def test_phrases_save_most_readings_of_the_model_and_change_nothing(
 def test_a_checkpoint_without_a_graph_is_computed_by_torch(tmp_path: Path) -> None:
     other: Engine = load_engine(str(tiny_embedded(tmp_path)))
     assert isinstance(load_engine(), GraphEngine)
+    assert load_engine(max_batch=4).notes == (
+        "--batch-size has no effect on a model with a graph, which drafts one study after another",
+    )
     assert not isinstance(other, GraphEngine)
 
 

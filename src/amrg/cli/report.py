@@ -18,6 +18,7 @@ from amrg.cli.report_results import JsonStream, ReportResults
 from amrg.cli.study_input import (
     AnswerOption,
     AsJson,
+    BatchSize,
     EngineOption,
     RayAddress,
     StudyPath,
@@ -80,9 +81,12 @@ def report(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Worker processes for several studies: one a core for the embedded model, else one; 0: none."
+            min=0,
+            help="Worker processes for several studies: one a core for the embedded model and versions of it, else "
+            "one; 0: none.",
         ),
     ] = None,
+    batch: BatchSize = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try studies again that failed in an earlier run.")
     ] = False,
@@ -114,7 +118,7 @@ def report(
                     Exit.USAGE,
                     f"--mastectomy is of one study, {path.name} has {index.studies}; name one at a time",
                 )
-            load = partial(_loader(engine_name, model), model, answer=form, engine=engine_name)
+            load = partial(_loader(engine_name, model), model, max_batch=batch, answer=form, engine=engine_name)
             with writing(folder), _exit_on_errors():
                 workerless = workers == 0 or engine_name == "vllm"  # which starts processes of its own
                 if workerless and timeout is not None:
@@ -122,7 +126,7 @@ def report(
                 if ray is None and (workerless or (index.studies <= 1 and timeout is None)):
                     _draft_here(index, path, load, options, results)
                 else:
-                    count = workers or (None if ray else min(_default_workers(model), len(index)))
+                    count = workers or (None if ray else min(_default_workers(engine_name, model), len(index)))
                     _draft_elsewhere(
                         index, WorkerPlan(load, options, new_session(), timeout or TIMEOUT), results, (ray, count)
                     )
@@ -152,11 +156,12 @@ def _loader(engine: str, model: str | None) -> Callable[..., Engine]:
     return loading.load_engine
 
 
-def _default_workers(model: str | None) -> int:
-    """A process a core for the embedded model, which computes in one thread; one for others, which use all cores."""
+def _default_workers(engine: str, model: str | None) -> int:
+    """A process a core for what computes in one thread; one for others, which use all cores or another device."""
     from amrg.core.cores import available_cores
+    from amrg.generation.engines.loading import works_in_one_thread
 
-    return available_cores() if model is None else 1
+    return available_cores() if works_in_one_thread(engine, model) else 1
 
 
 @contextmanager

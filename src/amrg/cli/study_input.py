@@ -32,6 +32,15 @@ EngineOption = Annotated[
         autocompletion=ENGINES,
     ),
 ]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        help="Studies that the model takes together: 1 by default on this machine, 8 in flight with openai:URL, 64 "
+        "with vllm.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 RayAddress = Annotated[

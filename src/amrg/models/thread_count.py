@@ -1,4 +1,4 @@
-"""How many threads a person asked for, where a model is loaded. Loads no model library."""
+"""How many threads a person asked for, and which model needs one only. Loads no model library."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 
 from amrg.core.threads import AMRG, requested_threads
 from amrg.models.errors import ModelError
+
+SMALL = 50_000_000
+"""Parameters from which a model is no longer small: the embedded one has about 6 million, SmolVLM2's smallest 256."""
 
 
 def checked_threads() -> int | None:

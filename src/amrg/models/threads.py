@@ -10,10 +10,7 @@ import torch
 from torch import nn
 
 from amrg.core.cores import available_cores
-from amrg.models.thread_count import checked_threads
-
-SMALL = 50_000_000
-"""Parameters from which a model is no longer small: the embedded one has about 6 million, SmolVLM2's smallest 256."""
+from amrg.models.thread_count import SMALL, checked_threads
 
 
 def set_threads(model: nn.Module) -> None:

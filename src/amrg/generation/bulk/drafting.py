@@ -254,7 +254,12 @@ class TaskDrafter:
         intake = opened.intake or Intake(studies=(), set_aside=(), problems=())
         opened.rows += _without_view(opened)
         record = opened.record.model_copy(
-            update={"rows": tuple(opened.rows), "set_aside": intake.set_aside, "problems": intake.problems}
+            update={
+                "rows": tuple(opened.rows),
+                "set_aside": intake.set_aside,
+                "problems": intake.problems,
+                "batch_size": self.engine.max_batch,
+            }
         )
         stored = [row.model_copy(update={"edited": (), "removed": ()}) for row in record.rows]
         with _writing():

@@ -75,11 +75,13 @@ class TaskRecord(Value):
     """What became of a task's studies and of its files that are part of none.
 
     `key` and `content` say what the outcomes were made with and of; `stat` is the files' sizes and times.
+    `batch_size` is how many studies the engine took together at most: in bfloat16 a text may depend on it.
     """
 
     key: str
     stat: str
     content: str
+    batch_size: int = 1
     rows: tuple[StudyOutcome, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     problems: tuple[Problem, ...] = ()

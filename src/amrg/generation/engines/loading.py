@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from amrg.generation.engines.base import Engine
 from amrg.models.checkpoint import EMBEDDED, GRAPH, NAME
 from amrg.models.errors import ModelError
 from amrg.models.known_answers import read_known_answers
+from amrg.models.stored_size import stored_parameters
+from amrg.models.thread_count import SMALL
 
 LOCAL, VLLM, OPENAI = "local", "vllm", "openai:"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -41,10 +44,27 @@ def load_engine(
         if engine.startswith(OPENAI):
             _of("agreement").refuse_untrusted(engine, other)
         return other
-    folder = EMBEDDED if model in (None, NAME) else Path(str(model))
-    if (folder / GRAPH).is_file():
-        return _of("graph").load_graph_engine(folder, answer)  # type: ignore[no-any-return]
+    if (folder := _graph_folder(model)) is not None:
+        drafting = _of("graph").load_graph_engine(folder, answer)
+        why = "--batch-size has no effect on a model with a graph, which drafts one study after another"
+        return replace(drafting, notes=(why,)) if max_batch is not None else drafting  # type: ignore[no-any-return]
     return _of("local").load_engine(model, max_batch or 1, answer)  # type: ignore[no-any-return]
+
+
+def works_in_one_thread(engine: str, model: str | None) -> bool:
+    """Whether an engine leaves all cores but one to others: a graph does, and a small model on the processor."""
+    if engine != LOCAL or _graph_folder(model) is not None:
+        return engine == LOCAL
+    parameters = stored_parameters(str(model))
+    if parameters is None or parameters >= SMALL:
+        return False
+    return not import_module("torch").cuda.is_available()
+
+
+def _graph_folder(model: str | None) -> Path | None:
+    """The folder of a model with an exported graph; None of one without."""
+    folder = EMBEDDED if model in (None, NAME) else Path(str(model))
+    return folder if (folder / GRAPH).is_file() else None
 
 
 def connect(engine: str, model: str | None, max_batch: int | None = None, answer: AnswerForm | None = None) -> Engine:
