@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from amrg.birads import Laterality, Report
 from amrg.datasets import study_of
 from amrg.datasets.store import open_dataset
 from amrg.generation import Drafted, DraftOptions, draft_studies
+from amrg.generation.engines.base import EngineDrifted, Generation, Request, Unanswered
 from amrg.metrics.errors import BenchmarkError
 from tests.benchmark.reader import Reader, Stopped, draw, imported
 
@@ -87,6 +90,56 @@ def test_interrupted_again_and_again_it_ends_with_the_same_bytes(
             cut_last_lines(tmp_path)
     assert times >= 2
     assert contents(tmp_path) == contents(whole)
+
+
+@dataclass
+class Several(Reader):
+    """Takes three studies together; `groups` are how many it was given each time.
+
+    `drifts`: at its second group it is seen to answer otherwise than since the first. `refuses`: one study gets none.
+    """
+
+    max_batch: int = 3
+    groups: list[int] = field(default_factory=list)
+    drifts: bool = False
+    refuses: bool = False
+    since: float = 0.0
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation | Unanswered]:  # type: ignore[override]
+        self.groups.append(len(requests))
+        if self.drifts and len(self.groups) == 2:
+            raise EngineDrifted("another answer", self.since)
+        for number, made in enumerate(super().generate(requests)):
+            self.since = self.since or time.time()
+            yield Unanswered("busy") if self.refuses and self.groups == [3] and number == 1 else made
+
+
+def test_cases_are_drafted_as_many_together_as_the_engine_takes(data: Path, whole: Path, tmp_path: Path) -> None:
+    several = Several()
+    go(RunConfig(data, "some", tmp_path, perturbed=0), several)
+    assert several.groups == [3, 2]
+    assert json.loads((tmp_path / "manifest.json").read_bytes())["batch_size"] == 3
+    assert (tmp_path / "predictions.jsonl").read_bytes() == (whole / "predictions.jsonl").read_bytes()
+
+
+def test_what_was_predicted_since_a_server_was_exchanged_is_withdrawn(data: Path, whole: Path, tmp_path: Path) -> None:
+    config = RunConfig(data, "some", tmp_path, perturbed=0)
+    with pytest.raises(EngineDrifted, match="another answer; 3 predictions after that withdrawn: run the same command"):
+        go(config, Several(drifts=True))
+    assert (tmp_path / "predictions.jsonl").read_bytes() == b""
+    go(config, Several())
+    assert (tmp_path / "predictions.jsonl").read_bytes() == (whole / "predictions.jsonl").read_bytes()
+
+
+def test_failed_cases_are_tried_again_where_requested_and_no_others(data: Path, whole: Path, tmp_path: Path) -> None:
+    config = RunConfig(data, "some", tmp_path, perturbed=0)
+    go(config, Several(refuses=True))
+    assert [p.error for p in predictions(tmp_path / "predictions.jsonl")] == [None, "busy", None, None, None]
+    for retry_failed, drafted in ((False, []), (True, [1])):
+        again = Several()
+        go(replace(config, retry_failed=retry_failed), again)
+        assert again.groups == drafted
+    assert (tmp_path / "predictions.jsonl").read_bytes() == (whole / "predictions.jsonl").read_bytes()
 
 
 def cut_last_lines(folder: Path) -> None:

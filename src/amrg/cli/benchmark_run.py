@@ -26,7 +26,7 @@ from amrg.cli.benchmark import (
 from amrg.cli.completion import PARTS, SCORE_TEXTS, models, stored_splits
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AnswerOption, EngineOption, RayAddress, absolute_model, answer_form
+from amrg.cli.study_input import AnswerOption, EngineOption, RayAddress, RetryFailed, absolute_model, answer_form
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def run(
     meteor_jar: MeteorJar = False,
     radeval: RadEval = None,
     seed: Seed = 0,
+    retry_failed: RetryFailed = False,
     ray: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
@@ -109,6 +110,7 @@ def run(
         perturbed=perturbed,
         training=training,
         seed=seed,
+        retry_failed=retry_failed,
         command=shlex.join(["amrg", *sys.argv[1:]]),
     )
     with exit_on_benchmark_error(), writing(folder):

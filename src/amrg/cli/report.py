@@ -21,6 +21,7 @@ from amrg.cli.study_input import (
     BatchSize,
     EngineOption,
     RayAddress,
+    RetryFailed,
     StudyPath,
     absolute_model,
     answer_form,
@@ -87,9 +88,7 @@ def report(
         ),
     ] = None,
     batch: BatchSize = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try studies again that failed in an earlier run.")
-    ] = False,
+    retry_failed: RetryFailed = False,
     timeout: Annotated[
         float | None,
         typer.Option(min=1, help="Seconds that a study may take, 600 of several; its worker process is then ended."),

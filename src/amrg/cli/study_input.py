@@ -41,6 +41,7 @@ BatchSize = Annotated[
         "with vllm.",
     ),
 ]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try studies again that failed in an earlier run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 RayAddress = Annotated[

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from amrg.benchmark.layout import PREDICTIONS
 from amrg.benchmark.prediction_log import read_finished, to_line
-from amrg.benchmark.run.predict import Drafter, predict_case, prediction_part
+from amrg.benchmark.run.predict import Drafter, predict_each, prediction_part
 from amrg.benchmark.run.run_config import RunConfig, load_cases
 from amrg.core.attempts import new_session
 from amrg.core.files import atomic_write
@@ -44,11 +43,10 @@ def _make(config: RunConfig, load: Callable[[], Engine], shared: SharedFolder) -
     by_key = {case.key: case for case in cases.references.cases}
 
     def predict(keys: list[str]) -> list[str]:
-        for key in keys:
-            path: Path = prediction_part(config.out, key)
-            if not path.is_file():
-                with atomic_write(path) as partial_path:
-                    partial_path.write_bytes(to_line(predict_case(by_key[key], cases.open_case, drafter, None)))
+        missing = [by_key[key] for key in keys if not prediction_part(config.out, key).is_file()]
+        for prediction in predict_each(missing, cases.open_case, drafter, config.out, times=False):
+            with atomic_write(prediction_part(config.out, prediction.key)) as partial_path:
+                partial_path.write_bytes(to_line(prediction))
         return keys
 
     return predict

@@ -86,7 +86,10 @@ def _predict_blanked_and_mirrored(folder: Path, cases: Sequence[Case], drafter: 
     by_key = {case.key: case for case in cases}
 
     def drafts(how: Perturbation, draft: Callable[[Case], Prediction]) -> Iterator[Prediction]:
-        return resume_predictions(perturbed_path(folder, how), list(by_key), lambda key: draft(by_key[key]))
+        def predict(keys: Sequence[str]) -> Iterator[Prediction]:
+            return (draft(by_key[key]) for key in keys)
+
+        return resume_predictions(perturbed_path(folder, how), list(by_key), predict, drafter.drafter.written)
 
     return zip(
         drafts(Perturbation.BLANKED, drafter.blanked), drafts(Perturbation.MIRRORED, drafter.mirrored), strict=True

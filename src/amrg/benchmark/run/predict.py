@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from amrg.benchmark.layout import PREDICTIONS, TIMINGS
-from amrg.benchmark.prediction_log import resume_predictions
+from amrg.benchmark.layout import PREDICTIONS, TIMINGS, Perturbation, perturbed_path
+from amrg.benchmark.prediction_log import WrittenLine, resume_predictions, to_line, withdraw_failed
 from amrg.benchmark.run.run_config import RunCases, ScoreText
 from amrg.benchmark.studies import OpenStudy
 from amrg.birads import Style
+from amrg.core.files import atomic_write
 from amrg.core.hashing import sha256_of_text
 from amrg.core.progress import Progress, with_progress
 from amrg.datasets.case import Case
@@ -25,21 +28,23 @@ class Drafter:
     """Drafts studies with one engine, what looks like no mammogram by force, so that no case is lost.
 
     Categories are scored as the model states them, also of data sets whose cases are single views.
+    `written` notes the lines that were written of its predictions.
     """
 
     engine: Engine
     score_text: ScoreText
+    written: list[WrittenLine] = field(default_factory=list)
 
-    def draft(self, study: Study) -> Outcome:
-        """A study's draft, or why there is none."""
+    def draft(self, studies: Iterable[Study]) -> Iterator[Outcome]:
+        """Each study's draft, or why there is none, in order; the engine takes `max_batch` of them together."""
         by_model = self.score_text is ScoreText.MODEL
         style = Style.CLINICAL if by_model else Style(self.score_text.value)
-        (outcome,) = draft_studies([study], self.engine, DraftOptions(style, force=True, study_facts=False))
-        return outcome
+        return draft_studies(studies, self.engine, DraftOptions(style, force=True, study_facts=False))
 
     def predict(self, key: str, study: Study) -> Prediction:
         """The prediction that is stored of a study's draft."""
-        return self.to_prediction(key, self.draft(study))
+        (outcome,) = self.draft([study])
+        return self.to_prediction(key, outcome)
 
     def to_prediction(self, key: str, outcome: Outcome) -> Prediction:
         """An outcome as it is stored. `seconds` stays unset: the same run must write the same bytes."""
@@ -59,12 +64,10 @@ def predict_cases(folder: Path, cases: RunCases, drafter: Drafter, progress: Pro
     """
     by_key = {case.key: case for case in cases.references.cases}
 
-    def predict(key: str) -> Prediction:
-        if (part := prediction_part(folder, key)).is_file():
-            return Prediction.model_validate_json(part.read_bytes())
-        return predict_case(by_key[key], cases.open_case, drafter, folder / TIMINGS)
+    def predict(keys: Sequence[str]) -> Iterator[Prediction]:
+        return predict_each([by_key[key] for key in keys], cases.open_case, drafter, folder)
 
-    predictions = resume_predictions(folder / PREDICTIONS, list(by_key), predict)
+    predictions = resume_predictions(folder / PREDICTIONS, list(by_key), predict, drafter.written)
     made = list(with_progress("drafting", predictions, len(by_key), progress))
     shutil.rmtree(prediction_part(folder, "").parent, ignore_errors=True)
     return made
@@ -75,17 +78,60 @@ def prediction_part(folder: Path, key: str) -> Path:
     return folder / ".parts" / f"{sha256_of_text(key)[:32]}.json"
 
 
-def predict_case(case: Case, open_case: OpenStudy, drafter: Drafter, timings: Path | None) -> Prediction:
-    """A case's prediction, its time appended to `timings` where given; a case that cannot be read fails, with why."""
-    try:
-        outcome = drafter.draft(open_case(case))
-    except ImagingError as error:
-        return failed_prediction(case.key, str(error))
-    if isinstance(outcome, Drafted) and timings is not None:
-        with timings.open("a", encoding="utf-8", newline="\n") as lines:
-            seconds = {name: round(value, 4) for name, value in outcome.seconds.items()}
-            lines.write(json.dumps({"key": case.key, "seconds": seconds}) + "\n")
-    return drafter.to_prediction(case.key, outcome)
+def predict_each(
+    cases: Iterable[Case], open_case: OpenStudy, drafter: Drafter, folder: Path, times: bool = True
+) -> Iterator[Prediction]:
+    """The cases' predictions, in order: those made apart as they are; a case that cannot be read fails, with why.
+
+    With `times`, how long each took is appended to the run's file of timings.
+    """
+    waiting: deque[tuple[str, Prediction | None]] = deque()  # drawn by the engine, with what needs no draft
+
+    def opened() -> Iterator[Study]:
+        for case in cases:
+            try:
+                if (part := prediction_part(folder, case.key)).is_file():
+                    waiting.append((case.key, Prediction.model_validate_json(part.read_bytes())))
+                    continue
+                study = open_case(case)
+            except ImagingError as error:
+                waiting.append((case.key, failed_prediction(case.key, str(error))))
+                continue
+            waiting.append((case.key, None))
+            yield study
+
+    for outcome in drafter.draft(opened()):
+        while (there := waiting[0][1]) is not None:
+            waiting.popleft()
+            yield there
+        key, _ = waiting.popleft()
+        if times and isinstance(outcome, Drafted):
+            _note_time(folder / TIMINGS, key, outcome)
+        yield drafter.to_prediction(key, outcome)
+    yield from (there for _, there in waiting if there is not None)
+
+
+def _note_time(timings: Path, key: str, drafted: Drafted) -> None:
+    with timings.open("a", encoding="utf-8", newline="\n") as lines:
+        seconds = {name: round(value, 4) for name, value in drafted.seconds.items()}
+        lines.write(json.dumps({"key": key, "seconds": seconds}) + "\n")
+
+
+def retry_failed(folder: Path) -> None:
+    """Remove the predictions of failed cases of a run, so that it makes them again; the others stay.
+
+    On perturbed images, which are few, those after the first failed case are made again too.
+    """
+
+    def keep(prediction: Prediction) -> None:
+        path = prediction_part(folder, prediction.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as partial:
+            partial.write_bytes(to_line(prediction))
+
+    withdraw_failed(folder / PREDICTIONS, keep)
+    for how in (Perturbation.BLANKED, Perturbation.MIRRORED):
+        withdraw_failed(perturbed_path(folder, how), lambda prediction: None)
 
 
 def failed_prediction(key: str, why: str) -> Prediction:

@@ -28,7 +28,7 @@ class RunConfig:
 
     `limit` cases from the part's beginning (None: all); `perturbed` of them, sampled by seed, are also drafted on
     perturbed images. Baselines are fitted on `training`, a data set's folder, where it is given; else on the split's
-    own train part.
+    own train part. `retry_failed`: cases that failed in an earlier run of the folder are tried again.
     """
 
     data: Path
@@ -41,6 +41,7 @@ class RunConfig:
     training: Path | None = None
     seed: int = 0
     command: str = ""
+    retry_failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from amrg.benchmark.baselines.suite import save_baselines
+from amrg.benchmark.prediction_log import withdraw_lines
 from amrg.benchmark.references import References
 from amrg.benchmark.run.baseline_predictions import predict_baselines
 from amrg.benchmark.run.manifest import manifest_of, open_run_folder
 from amrg.benchmark.run.perturbed_predictions import predict_perturbed
-from amrg.benchmark.run.predict import Drafter, predict_cases
+from amrg.benchmark.run.predict import Drafter, predict_cases, retry_failed
 from amrg.benchmark.run.run_config import RunConfig, load_cases
+from amrg.core.plurals import counted
 from amrg.core.progress import Progress
 from amrg.generation import Engine
+from amrg.generation.engines.base import EngineDrifted
 
 
 def run(
@@ -30,14 +33,22 @@ def run(
 
     Raises:
         BenchmarkError: the part is empty, or the folder contains a different run.
+        EngineDrifted: the engine answers otherwise than at the start; what was drafted after that is withdrawn.
         DatasetError: no such data set, split or part.
         OSError: the folder cannot be written.
     """
     folder, cases, drafter = config.out, load_cases(config), Drafter(engine, config.score_text)
     open_run_folder(folder, manifest_of(config, engine, cases.references))
+    if config.retry_failed:
+        retry_failed(folder)
     if elsewhere is not None:
         elsewhere()
-    predictions = predict_cases(folder, cases, drafter, progress)
-    predict_perturbed(folder, cases, drafter, predictions, progress)
+    try:
+        predictions = predict_cases(folder, cases, drafter, progress)
+        predict_perturbed(folder, cases, drafter, predictions, progress)
+    except EngineDrifted as error:
+        count = counted(withdraw_lines(drafter.written, error.since), "prediction")
+        message = f"{error}; {count} after that withdrawn: run the same command again to draft again"
+        raise EngineDrifted(message, error.since) from error
     save_baselines(folder, predict_baselines(folder, cases, progress))
     return cases.references
