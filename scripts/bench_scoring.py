@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -164,26 +165,38 @@ def everything(drafts: Texts, references: Texts) -> None:
     sys.stdout.write(f"figure scoring_all_metrics_seconds {reading + written + found:.2f} {n}  # at most 60\n")
 
 
-def compare(drafts: Texts, references: Texts) -> None:
-    """Time ours (the mean of before and after) and the peers on the same metrics, hold them equal, print the ratio."""
-    n, ours_total, peers_total = len(drafts), 0.0, 0.0
+def compare(drafts: Texts, references: Texts, rounds: int) -> None:
+    """Time ours (the mean of before and after) and the peers in turn, hold them equal, print the ratio of the rounds.
+
+    All are medians of the rounds; the ratio has the least and the greatest beside it.
+    """
+    n = len(drafts)
+    ours_seconds, peer_seconds = [0.0] * rounds, [0.0] * rounds
     for name, ours, peer in (("rouge", our_rouge, peer_rouge), ("cider_d", our_cider, peer_cider)):
-        before, mine = timed(partial(ours, drafts, references))
-        peer_seconds, theirs = timed(partial(peer, drafts, references))
-        after, _ = timed(partial(ours, drafts, references))
-        our_seconds = (before + after) / 2
-        apart = max(float(np.abs(mine[key] - values).max()) for key, values in theirs.items())
-        assert apart < 1e-6, f"{name}: values differ by {apart}"
-        ours_total, peers_total = ours_total + our_seconds, peers_total + peer_seconds
-        sys.stdout.write(f"figure scoring_{name}_seconds {our_seconds:.2f} {n}\n")
-        sys.stdout.write(f"figure scoring_{name}_peer_seconds {peer_seconds:.2f} {n}  # values within {apart:.1e}\n")
-    sys.stdout.write(f"ratio scoring {peers_total / ours_total:.1f}\n")
+        mine_of, theirs_of, apart = [], [], 0.0
+        for number in range(rounds):
+            before, mine = timed(partial(ours, drafts, references))
+            peers, theirs = timed(partial(peer, drafts, references))
+            after, _ = timed(partial(ours, drafts, references))
+            apart = max(apart, *(float(np.abs(mine[key] - values).max()) for key, values in theirs.items()))
+            assert apart < 1e-6, f"{name}: values differ by {apart}"
+            mine_of.append((before + after) / 2)
+            theirs_of.append(peers)
+            ours_seconds[number] += mine_of[-1]
+            peer_seconds[number] += peers
+        sys.stdout.write(f"figure scoring_{name}_seconds {median(mine_of):.2f} {n}\n")
+        sys.stdout.write(
+            f"figure scoring_{name}_peer_seconds {median(theirs_of):.2f} {n}  # values within {apart:.1e}\n"
+        )
+    ratios = [theirs / mine for mine, theirs in zip(ours_seconds, peer_seconds, strict=True)]
+    sys.stdout.write(f"ratio scoring {median(ratios):.1f} [{min(ratios):.1f}, {max(ratios):.1f}]\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print `ratio scoring VALUE` and the seconds behind it, then the seconds of all metrics together."""
+    """Print `ratio scoring MEDIAN [LEAST, GREATEST]` and its seconds, then those of all metrics together."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000, help="pairs of reports")
+    parser.add_argument("--rounds", type=int, default=3, help="comparisons with the peers, in turn")
     given = parser.parse_args(arguments)
     make: Maker = rendered_pair
     if DMID.is_dir():
@@ -194,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tokenizer = "Java PTBTokenizer" if shutil.which("java") else "no Java here: amrg's own tokens"
     sys.stdout.write(f"{given.count} pairs, all texts distinct, {words:.0f} words a text: {source}; one process;\n")
     sys.stdout.write(f"peers: rouge-score (stemmed and not), pycocoevalcap ({tokenizer})\n")
-    compare(drafts, references)
+    compare(drafts, references, given.rounds)
     everything(drafts, references)
 
 

@@ -96,6 +96,14 @@ def test_a_user_error_is_one_line_and_a_code(
     assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
 
 
+def test_a_sweep_is_not_put_into_the_folder_of_a_run(source: DataSource, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}", encoding="utf-8")
+    done = amrg_sweep("--data", source.data, "--split", source.split, "--out", tmp_path, "--backbones", tiny)
+    assert done.exit_code == Exit.USAGE, done.output
+    assert "found run.json, so it is a run's folder" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_trials_run_on_a_cluster_where_one_is_named(source: DataSource, tiny: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     command = ("--data", source.data, "--split", source.split, "--out", tmp_path, "--backbones", f"tiny={tiny}")

@@ -239,7 +239,7 @@ def test_a_file_whose_decoder_ends_a_worker_process_costs_itself_and_no_other_vi
 
 def test_a_worker_that_cannot_load_its_engine_ends_the_run(studies: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match=r"ended while it loaded the model \(exit code 1\); where memory is short"):
-        list(draft_beside(studies, options_of(tmp_path), missing_engine, workers=1))  # type: ignore[arg-type]
+        list(draft_beside(studies, options_of(tmp_path), missing_engine, workers=1))
 
 
 def missing_engine() -> FixedEngine:

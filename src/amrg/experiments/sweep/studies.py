@@ -27,6 +27,7 @@ from amrg.core.hashing import sha256_of_text
 from amrg.experiments.sweep.definition import Definition, Point, Search, Sweep, SweepBase, SweepError
 from amrg.experiments.sweep.locks import hold_lock
 from amrg.experiments.sweep.pruning import STARTUP_TRIALS, make_pruner
+from amrg.models.adapters.files import RUN_FILE
 
 DEFINITION, DATABASE = "definition.json", "studies.sqlite3"
 FILLED = "filled"
@@ -88,11 +89,13 @@ def open_studies(folder: Path, definition: Definition, url: str | None = None) -
     """A sweep's folder, made where there is none; `url` is a PostgreSQL database that several machines share.
 
     Raises:
-        SweepError: the folder contains a different sweep, or the database cannot be opened.
+        SweepError: the folder contains a different sweep or another run, or the database cannot be opened.
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / DEFINITION
+    if not path.is_file() and (folder / RUN_FILE).is_file():
+        raise SweepError(f"{folder}: found {RUN_FILE}, so it is a run's folder; expected a sweep's or a new one")
+    folder.mkdir(parents=True, exist_ok=True)
     with hold_lock(folder, "study"):
         if path.is_file() and (differs := definition.differs_from(read_definition(folder))):
             raise SweepError(
