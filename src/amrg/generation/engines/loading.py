@@ -14,8 +14,7 @@ from amrg.generation.engines.base import Engine
 from amrg.models.checkpoint import EMBEDDED, GRAPH, NAME
 from amrg.models.errors import ModelError
 from amrg.models.known_answers import read_known_answers
-from amrg.models.stored_size import stored_parameters
-from amrg.models.thread_count import SMALL
+from amrg.models.thread_count import SMALL, stored_parameters
 
 LOCAL, VLLM, OPENAI = "local", "vllm", "openai:"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
