@@ -19,7 +19,6 @@ from amrg.training.embedded import build, phantom_shards
 from amrg.training.embedded.build import EmbeddedRecipe, build_model
 from amrg.training.embedded.loop import Schedule
 from amrg.training.embedded.phantom_shards import DrawnExams
-from amrg.training.errors import TuningError
 from amrg.training.tower import build as tower_build
 from amrg.training.tower import film_shards
 from amrg.training.tower.film_shards import usable_films
@@ -88,8 +87,8 @@ def test_stages_are_resumed_with_their_own_recipe_only(tmp_path: Path) -> None:
     recipe, other = EmbeddedRecipe(), EmbeddedRecipe(film_share=0.3)
     for _ in range(2):
         build.claim_folder(recipe, tmp_path / "run")
-    with pytest.raises(TuningError, match=r"film_share: the folder has 0\.2, this run 0\.3"):
+    with pytest.raises(ValueError, match=r"film_share: the folder has 0\.2, this run 0\.3"):
         build.claim_folder(other, tmp_path / "run")
     (tmp_path / "older" / "tower-small").mkdir(parents=True)
-    with pytest.raises(TuningError, match=r"its recipe\.json is missing"):
+    with pytest.raises(ValueError, match=r"its recipe\.json is missing"):
         build.claim_folder(recipe, tmp_path / "older")

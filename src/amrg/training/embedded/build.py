@@ -42,7 +42,6 @@ from amrg.training.embedded.language_stage import Prompts, language_loss, start_
 from amrg.training.embedded.loop import Schedule, StageRun
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, DrawnExams, draw_shards, load_shard
 from amrg.training.embedded.wordings import SENTENCES, Wording, dmid_texts, instruction, shared_sentences
-from amrg.training.errors import TuningError
 from amrg.training.guard.distance import fit_guard
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
@@ -105,7 +104,6 @@ class DrawnPlan(NamedTuple):
 def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) -> None:
     """From films and phantoms to a checkpoint folder with its recipe and training logs."""
     started = time.monotonic()
-    claim_folder(recipe, folder)
     plan = draw_phantoms(recipe, folder / "exams")
     towers = train_tower(recipe.tower, films, folder)
     points = [choose_operating_points(recipe, films, folder, tower, plan.held_out) for tower in towers]
@@ -127,7 +125,7 @@ def claim_folder(recipe: EmbeddedRecipe, folder: Path) -> None:
     """Write the recipe to a run folder, so that its stages are resumed with this one only.
 
     Raises:
-        TuningError: it has stages of another recipe, or of one that it does not name.
+        ValueError: it has stages of another recipe, or of one that it does not name.
     """
     path = folder / "recipe.json"
     if path.is_file():
@@ -138,7 +136,7 @@ def claim_folder(recipe: EmbeddedRecipe, folder: Path) -> None:
     else:
         found = "its recipe.json is missing" if any((folder / stage).exists() for stage in STAGES) else ""
     if found:
-        raise TuningError(f"{folder}: the folder has stages of another recipe ({found}); use an empty folder")
+        raise ValueError(f"{folder}: the folder has stages of another recipe ({found}); use an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -290,9 +288,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.recipe is not None:
         recipe = EmbeddedRecipe.model_validate_json(given.recipe.read_text(encoding="utf-8"))
     try:
-        build_model(recipe, given.films, given.folder, given.out)
-    except TuningError as error:
+        claim_folder(recipe, given.folder)
+    except ValueError as error:
         parser.error(str(error))
+    build_model(recipe, given.films, given.folder, given.out)
 
 
 if __name__ == "__main__":
