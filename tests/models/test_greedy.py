@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from amrg.models import ModelError
 from amrg.models.decoding.greedy import write_answer
-from amrg.models.decoding.phrases import FILE_NAME, LONGEST, REPORTS, Phrases, shared_phrases
+from amrg.models.decoding.phrases import BREAK, FILE_NAME, LONGEST, PATIENTS, SHARED, Phrases, shared_phrases
 
 END = 5
 tokens = st.integers(0, 7)
@@ -58,7 +58,8 @@ def test_a_model_that_writes_a_known_phrase_is_read_once_for_all_of_it() -> None
 
 def test_only_what_several_reports_share_is_kept(tmp_path: Path) -> None:
     usual, private = [1, 2, 3, 4, 5, 6], [9, 8, 7, 9, 8, 7]
-    phrases = shared_phrases([[*usual, 20 + i] for i in range(REPORTS)] + [private] * (REPORTS - 1))
+    reports = [[*usual, 20 + i] for i in range(PATIENTS)] + [private] * (PATIENTS - 1)
+    phrases = shared_phrases((str(i), report) for i, report in enumerate(reports))
     phrases.save(tmp_path)
     loaded = Phrases.load(tmp_path)
     assert loaded is not None
@@ -66,6 +67,45 @@ def test_only_what_several_reports_share_is_kept(tmp_path: Path) -> None:
     assert loaded.draft([1, 2]) == [3, 4, 5, 6]
     assert loaded.draft([9, 8]) == []
     assert Phrases.load(tmp_path / "nowhere") is None
+
+
+def test_a_run_that_one_report_alone_joins_is_not_stored() -> None:
+    reports = [[1, 2, 3, 4]] * PATIENTS + [[2, 3, 4, 5]] * PATIENTS + [[1, 2, 3, 4, 5]]
+    phrases = shared_phrases((str(i), report) for i, report in enumerate(reports))
+    assert runs_of(phrases) == [(1, 2, 3, 4), (2, 3, 4, 5)]
+
+
+def test_many_reports_of_one_patient_share_nothing() -> None:
+    assert runs_of(shared_phrases([("one", [1, 2, 3, 4, 5])] * 3 * PATIENTS)) == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.lists(st.integers(0, 1), max_size=9)), max_size=24))
+def test_every_stored_run_is_whole_in_reports_of_several_patients_and_no_shared_one_is_lost(
+    reports: list[tuple[str, list[int]]],
+) -> None:
+    stored = runs_of(shared_phrases(reports))
+    assert all(len(patients_with(run, reports)) >= PATIENTS for run in stored)
+    present = {gram for _, report in reports for gram in grams(report)}
+    shared = {gram for gram in present if len(patients_with(gram, reports)) >= PATIENTS}
+    assert shared == {gram for run in stored for gram in grams(run)}
+
+
+def runs_of(phrases: Phrases) -> list[tuple[int, ...]]:
+    """The stored runs, in order."""
+    parts: list[tuple[int, ...]] = [()]
+    for token in phrases.tokens.tolist()[1:]:
+        parts = [*parts, ()] if token == BREAK else [*parts[:-1], (*parts[-1], token)]
+    return parts[:-1]
+
+
+def grams(report: Sequence[int], length: int = SHARED) -> list[tuple[int, ...]]:
+    """All runs of one length in a report."""
+    return [tuple(report[i : i + length]) for i in range(len(report) - length + 1)]
+
+
+def patients_with(run: tuple[int, ...], reports: list[tuple[str, list[int]]]) -> set[str]:
+    """The patients of whom a report has a run whole."""
+    return {patient for patient, report in reports if run in grams(report, len(run))}
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"content": "phrases of training reports, 1", "phrases": 7}'])

@@ -1,8 +1,8 @@
 """Phrases that many training reports share, as token ids: what a model that writes reports is likely to write next.
 
 A draft of the next tokens costs nothing when it is wrong, since the model itself decides
-(`amrg.models.decoding.greedy`). Only runs of tokens that several reports share are retained: no patient's own words are
-stored next to a model's weights.
+(`amrg.models.decoding.greedy`). Only runs of tokens that stand whole in reports of several patients are retained: no
+patient's own words are stored next to a model's weights.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ FILE_NAME = "phrases.json"
 LONGEST = 8  # tokens of a draft
 CONTEXT = 8  # tokens before it that are looked for
 SURE = 0.3  # share of the places found that must agree on the next token
-SHARED = 4  # tokens of a run that must be shared
-REPORTS = 5  # that must share it
+SHARED = 4  # tokens of a run, at least
+PATIENTS = 5  # whose reports must have it whole
 BREAK = -1
 CONTENT = "phrases of training reports, 1"
 Tokens = npt.NDArray[np.int32]
@@ -97,14 +97,15 @@ class Phrases:
         return cls(np.array([BREAK, *(token for run in runs for token in (*run, BREAK))], np.int32))
 
 
-def shared_phrases(reports: Iterable[Sequence[int]], most: int = 10_000) -> Phrases:
-    """The runs of tokens that at least `REPORTS` of the reports share, each once, the most frequent first.
+def shared_phrases(reports: Iterable[tuple[str, Sequence[int]]], most: int = 10_000) -> Phrases:
+    """The runs of tokens that stand whole in reports of at least `PATIENTS` patients, the most frequent first.
 
-    `most` limits the tokens stored.
+    `reports` are patients, each with the tokens of one report. `most` limits the tokens stored.
     """
-    rows = [tuple(report) for report in reports]
-    shared = Counter(gram for row in rows for gram in {row[i : i + SHARED] for i in range(len(row) - SHARED + 1)})
-    runs = Counter(run for row in rows for run in _runs(row, shared))
+    rows = [(patient, tuple(report)) for patient, report in reports]
+    runs = Counter(
+        run for (_, row), lengths in zip(rows, _shared_lengths(rows), strict=True) for run in _runs(row, lengths)
+    )
     retained: list[tuple[int, ...]] = []
     for run, _ in runs.most_common():
         if sum(map(len, retained)) + len(run) <= most:
@@ -112,11 +113,35 @@ def shared_phrases(reports: Iterable[Sequence[int]], most: int = 10_000) -> Phra
     return Phrases.of_runs(retained)
 
 
-def _runs(row: tuple[int, ...], shared: Counter[tuple[int, ...]]) -> Iterable[tuple[int, ...]]:
-    """The longest runs of a report in which every `SHARED` tokens in a row are shared."""
+def _shared_lengths(rows: Sequence[tuple[str, tuple[int, ...]]]) -> list[list[int]]:
+    """For every token of every report, the length of the longest run from there that `PATIENTS` patients share."""
+    counts = np.array([len(row) for _, row in rows], np.int64)
+    tokens = np.array([token for _, row in rows for token in row], np.int64)
+    names = {patient: i for i, (patient, _) in enumerate(rows)}
+    patients = np.repeat(np.array([names[patient] for patient, _ in rows], np.int64), counts)
+    ends = np.cumsum(counts)
+    room = np.repeat(ends, counts) - np.arange(len(tokens))  # tokens from there to the end of the report
+    lengths = np.zeros(len(tokens), np.int64)
+    starts, runs = np.arange(len(tokens)), np.zeros(len(tokens), np.int64)  # `runs` numbers equal runs alike
+    length = 0
+    while len(starts):
+        length += 1
+        inside = room[starts] >= length
+        starts, runs = starts[inside], runs[inside]
+        runs = np.unique(runs * (tokens.max() + 1) + tokens[starts + length - 1], return_inverse=True)[1]
+        owners = np.unique(runs * len(rows) + patients[starts]) // len(rows)  # a run once a patient
+        shared = np.bincount(owners)[runs] >= PATIENTS
+        starts, runs = starts[shared], runs[shared]
+        lengths[starts] = length
+    return [lengths[end - count : end].tolist() for count, end in zip(counts, ends, strict=True)]
+
+
+def _runs(row: tuple[int, ...], lengths: Sequence[int]) -> Iterable[tuple[int, ...]]:
+    """The shared runs of a report one after another, so that every `SHARED` shared tokens in a row are in one."""
     start = 0
-    for i in range(len(row) - SHARED + 2):
-        if i == len(row) - SHARED + 1 or shared[row[i : i + SHARED]] < REPORTS:
-            if i > start:
-                yield row[start : i + SHARED - 1]
-            start = i + 1
+    while start < len(row):
+        if lengths[start] < SHARED:
+            start += 1
+            continue
+        yield row[start : start + lengths[start]]
+        start += lengths[start] - SHARED + 1

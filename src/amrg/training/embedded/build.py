@@ -247,7 +247,7 @@ def written_phrases(make: ExamMaker, tokenizer: PreTrainedTokenizerFast) -> Phra
     """The phrases of texts like those that the language model was trained to write."""
     prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW))
     texts = (exam.text for step in range(PHRASE_STEPS) for exam in make.exams(step, 16))
-    return shared_phrases(prompts.answer(text) for text in texts)
+    return shared_phrases((str(i), prompts.answer(text)) for i, text in enumerate(texts))  # none is a patient's
 
 
 def _corpus(make: ExamMaker) -> Iterator[str]:

@@ -165,9 +165,9 @@ def write_distance(folder: Path, studies: Sequence[Numbers]) -> None:
 
 
 def write_phrases(folder: Path, prepared: PreparedData) -> None:
-    """Write what several training reports share: drafts of the next tokens, where the family can take them."""
+    """Write what reports of several patients share: drafts of the next tokens, where the family can take them."""
     if prepared.loaded.backbone.takes_drafted_tokens:
-        shared_phrases(sample.answer for sample in prepared.train).save(folder)
+        shared_phrases((sample.group, sample.answer) for sample in prepared.train).save(folder)
 
 
 def write_training(folder: Path, training: TrainingRecord) -> None:
