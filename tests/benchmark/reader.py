@@ -64,6 +64,9 @@ class Reader:
             bright = {side for (side, _), image in views if _has_mass(image)}
             yield Generation(render(truth(min(bright) if bright else None)))
 
+    def confirm(self) -> None:
+        """Always so."""
+
 
 def _has_mass(image: npt.NDArray[np.uint8]) -> bool:
     """Whether some of the image is far brighter than most of the breast."""

@@ -141,14 +141,17 @@ class Rules:
 
     def _odds(self, images: list[np.ndarray]) -> list[dict[str, Any]]:
         of, token = {"a": 0.9, "c": 0.1}, "a"
-        if "is its base" in self.faults or ("drifts" in self.faults and len(self.studies) > 2):
+        if "is its base" in self.faults:
             of, token = {"a": 0.1, "c": 0.9}, "c"
         if "swaps images" in self.faults and len(images) > 1:
             of = {"a": 0.5, "c": 0.5}
         if "is another" in self.faults:
             of, token = {"z": 1.0}, "z"
         top = [{"token": t, "logprob": log(p), "bytes": None} for t, p in of.items()]
-        return [{"token": t, "logprob": log(0.9), "bytes": None, "top_logprobs": top} for t in (token, " b")]
+        found = [{"token": t, "logprob": log(0.9), "bytes": None, "top_logprobs": top} for t in (token, " b")]
+        if "drifts" in self.faults and len(self.studies) > 2:  # after the same first token
+            found[1] |= {"token": " d", "top_logprobs": [{"token": " d", "logprob": log(0.9), "bytes": None}]}
+        return found
 
 
 def _pixels(url: str) -> np.ndarray:

@@ -111,6 +111,16 @@ def test_a_draft_that_an_ended_process_wrote_without_its_record_is_withdrawn_too
     assert sorted(path.name for path in out.glob("*/*")) == ["report.txt", "written.json"]
 
 
+def test_what_a_server_answered_last_is_withdrawn_where_it_is_not_confirmed(studies: Path, tmp_path: Path) -> None:
+    class Unconfirmed(FixedEngine):
+        def confirm(self) -> None:
+            raise EngineDrifted("another answer", 0.0)
+
+    with pytest.raises(EngineDrifted, match=f"{COUNT} drafts after that withdrawn"):
+        draft_here(studies, options_of(tmp_path), Unconfirmed())
+    assert not list(tmp_path.glob("*/report.txt"))
+
+
 def test_a_finished_study_is_not_drafted_again(studies: Path, one_run: Path, tmp_path: Path) -> None:
     out = shutil.copytree(one_run, tmp_path / "out")
     moved = shutil.copytree(studies, tmp_path / "moved", copy_function=shutil.copyfile)  # with other times

@@ -12,10 +12,12 @@ import pytest
 
 from amrg.birads import AnswerForm, Laterality, View
 from amrg.generation.engines import openai_engine
-from amrg.generation.engines.base import Generation, Request, Unanswered
+from amrg.generation.engines.base import EngineDrifted, Generation, Request, Unanswered
 from amrg.generation.engines.openai_client import KEY, Server
 from amrg.generation.engines.openai_engine import OpenAIEngine, connect
+from amrg.generation.engines.probes import refuse_drift
 from amrg.models import ModelError
+from amrg.models.known_answers import ServedAnswer
 from tests.generation.serving import LISTED, SIZE, TEXT, Rules, known_answers, serving
 
 VIEWS = tuple((side, view) for view in (View.CC, View.MLO) for side in Laterality)
@@ -183,13 +185,50 @@ def test_known_studies_are_sent_again_and_a_server_that_answers_otherwise_is_lef
     monkeypatch.setattr(openai_engine, "CANARY", 2)
     steady = rules()
     with serving(steady) as url:
-        assert len(list(connect(url, steady.known, max_batch=1).generate(requests(5)))) == 5
-    assert sum(chat["max_tokens"] == 1 for chat in steady.chats) == 2 * 3
+        engine = connect(url, steady.known, max_batch=1)
+        before = len(steady.chats)
+        assert len(list(engine.generate(requests(5)))) == 5
+    tokens = len(steady.known.answers[-1].positions)
+    sent = [chat["max_tokens"] for chat in steady.chats[before:] if chat not in steady.studies]
+    assert sent == [tokens] * 2 * 2
     drifting = rules("drifts")
     with serving(drifting) as url:
         engine = connect(url, drifting.known, max_batch=1)
         with pytest.raises(ModelError, match=r"another answer .* what it answered after .* must be drafted"):
             list(engine.generate(requests(5)))
+
+
+def test_the_last_answers_of_a_run_are_confirmed_once() -> None:
+    given = rules()
+    with serving(given) as url:
+        engine = connect(url, given.known, max_batch=1)
+        engine.confirm()  # of no answer
+        before = len(given.chats)
+        list(engine.generate(requests(3)))
+        given.faults = frozenset({"drifts"})
+        with pytest.raises(EngineDrifted, match="another answer"):
+            engine.confirm()
+        engine.confirm()
+    assert len(given.chats) == before + 3 + 2
+
+
+def answered(*tokens: str) -> ServedAnswer:
+    """An answer whose tokens are sure but for one alternative."""
+    return ServedAnswer("".join(tokens), tokens, tuple({token: 0.95, "?": 0.05} for token in tokens))
+
+
+@pytest.mark.parametrize("same", [0, 1, 30])
+def test_an_answer_that_differs_after_any_number_of_equal_tokens_is_another(same: int) -> None:
+    start, now = answered(*["a"] * same, "b", "c"), answered(*["a"] * same, "d", "e")
+    with pytest.raises(EngineDrifted, match=r"\(odds 0.95 apart\)"):
+        refuse_drift(start, now, 0.0, "there")
+    refuse_drift(start, start, 0.0, "there")
+
+
+def test_a_near_tie_that_turns_is_no_other_answer() -> None:
+    start = ServedAnswer("a b", ("a", " b"), ({"a": 0.51, "c": 0.49}, {" b": 1.0}))
+    now = ServedAnswer("c d", ("c", " d"), ({"a": 0.49, "c": 0.51}, {" d": 1.0}))
+    refuse_drift(start, now, 0.0, "there")
 
 
 def test_the_form_of_answers_is_enforced_where_the_server_can() -> None:

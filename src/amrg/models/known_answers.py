@@ -177,11 +177,7 @@ class Distance:
 
 def distance(known: KnownAnswer, served: ServedAnswer) -> Distance:
     """How far a served answer with odds is from a known one."""
-    shared = 0
-    for position, token in zip(known.positions, served.tokens, strict=False):
-        shared += 1
-        if _text(position.token) != _text(token):
-            break
+    shared = comparable_tokens([position.token for position in known.positions], served.tokens)
     pairs = list(zip(known.positions[:shared], served.odds, strict=False))
     if not pairs:
         return Distance(1.0, None, None, 0.0, 0.0)
@@ -194,6 +190,13 @@ def distance(known: KnownAnswer, served: ServedAnswer) -> Distance:
         _mean([total_variation(p.base, p.model) for p, _ in pairs if p.base]),
         _mean([total_variation(p.swapped, p.model) for p, _ in pairs if p.swapped]),
     )
+
+
+def comparable_tokens(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many tokens of two answers follow the same text: all up to the first that differs, and that one."""
+    pairs = zip(one, other, strict=False)
+    differing = (i for i, (a, b) in enumerate(pairs, 1) if _text(a) != _text(b))
+    return next(differing, min(len(one), len(other)))
 
 
 def total_variation(one: Odds, other: Odds) -> float:

@@ -35,6 +35,7 @@ def run(
         BenchmarkError: the part is empty, or the folder contains a different run.
         EngineDrifted: the engine answers otherwise than at the start; what was drafted after that is withdrawn.
         DatasetError: no such data set, split or part.
+        ModelError: the engine is lost.
         OSError: the folder cannot be written.
     """
     folder, cases, drafter = config.out, load_cases(config), Drafter(engine, config.score_text)
@@ -46,6 +47,7 @@ def run(
     try:
         predictions = predict_cases(folder, cases, drafter, progress)
         predict_perturbed(folder, cases, drafter, predictions, progress)
+        engine.confirm()
     except EngineDrifted as error:
         count = counted(withdraw_lines(drafter.written, error.since), "prediction")
         message = f"{error}; {count} after that withdrawn: run the same command again to draft again"

@@ -123,6 +123,7 @@ class TaskDrafter:
                     yield from self._draft_and_read(thread, ready, group)
                     ready = group
             yield from self._draft_and_read(thread, ready, [])
+        self.engine.confirm()
 
     def _groups(self, tasks: Iterable[StudyTask]) -> Iterator[TaskResult | list[_Open]]:
         """The results of tasks that need no drafting, and the others in groups that the engine takes together."""

@@ -124,3 +124,11 @@ class Engine(Protocol):
         Raises:
             ModelError: the engine is lost, or answers no longer as the model that it was.
         """
+
+    def confirm(self) -> None:
+        """At the end of a run: its last answers are those of the model that it was at the start.
+
+        Raises:
+            EngineDrifted: it answers otherwise now.
+            ModelError: the engine is lost.
+        """

@@ -50,6 +50,9 @@ class GraphEngine:
             with self._threads.limit(limits=1, user_api="blas"):  # threads that wait in a loop, for matrices this small
                 yield self._generate(request)
 
+    def confirm(self) -> None:
+        """Nothing can exchange a model in this process."""
+
     def _generate(self, request: Request) -> Generation:
         """One study's generation."""
         prompt, decoder, limit = self.model.prompt, self.model.decoder, self.settings.max_new_tokens

@@ -63,6 +63,9 @@ class LocalEngine:
         for start in range(0, len(requests), self.max_batch):
             yield from self._generate_together(requests[start : start + self.max_batch])
 
+    def confirm(self) -> None:
+        """Nothing can exchange a model in this process."""
+
     @torch.inference_mode()
     def _generate_together(self, requests: Sequence[Request]) -> list[Generation]:
         """The generations of one batch."""

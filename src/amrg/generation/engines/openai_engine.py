@@ -29,7 +29,7 @@ from amrg.models.settings import ModelSettings
 IN_FLIGHT = 8
 """Requests that are sent before the first answer is back, where nobody says how many."""
 CANARY = 100
-"""After so many answers a known study and a blank one are sent again."""
+"""After so many answers, and after the last of a run, a known study and a blank one are sent again."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,14 @@ class Probing:
 
     def canaries(self) -> tuple[ServedAnswer, ...]:
         """Its answers to a known study and to the same views in black."""
-        request = known_request(self.known.answers[-1], self.known.settings)
-        return tuple(self.chat(r, 1, ODDS).served for r in (request, blank(request)))
+        known = self.known.answers[-1]
+        request = known_request(known, self.known.settings)
+        return tuple(self.chat(r, len(known.positions), ODDS).served for r in (request, blank(request)))
 
 
 @dataclass
 class _Watch:
-    """Counts answers; every `CANARY` of them the canaries must answer as at the start."""
+    """Counts answers since the canaries were last sent; they must be answered as at the start."""
 
     probing: Probing
     start: tuple[ServedAnswer, ...]
@@ -84,12 +85,18 @@ class _Watch:
     def count(self) -> None:
         with self.lock:
             self.answers += 1
-            due = self.answers % CANARY == 0
-        if due:
-            sent = time.time()
-            for start, now in zip(self.start, self.probing.canaries(), strict=True):
-                refuse_drift(start, now, self.alike, self.probing.place)
-            self.alike = sent
+        self.confirm(CANARY)
+
+    def confirm(self, least: int = 1) -> None:
+        """Send the canaries if there are at least so many answers since they were last sent."""
+        with self.lock:
+            if self.answers < least:
+                return
+            self.answers = 0
+        sent = time.time()
+        for start, now in zip(self.start, self.probing.canaries(), strict=True):
+            refuse_drift(start, now, self.alike, self.probing.place)
+        self.alike = sent
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,10 @@ class OpenAIEngine:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def confirm(self) -> None:
+        """Send the known study and the blank one, if anything was answered since they were last sent."""
+        self.watch.confirm()
 
     def _one(self, request: Request) -> Generation | Unanswered:
         content = content_of(request, self.settings.full_instruction)

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Protocol
 
-import numpy as np
-
 from amrg.birads import AnswerForm
 from amrg.birads.answer_pattern import findings_first_pattern
 from amrg.generation.engines.base import EngineDrifted, Request
 from amrg.models.errors import ModelError
-from amrg.models.known_answers import KnownAnswer, KnownAnswers, ServedAnswer, distance, drawn_images, total_variation
+from amrg.models.known_answers import (
+    KnownAnswer,
+    KnownAnswers,
+    ServedAnswer,
+    comparable_tokens,
+    distance,
+    drawn_images,
+    total_variation,
+)
 from amrg.models.settings import ModelSettings
 
 FAR = 0.25
@@ -187,11 +193,15 @@ def structure_of(settings: ModelSettings, try_it: Any) -> tuple[Mapping[str, Any
 def refuse_drift(start: ServedAnswer, now: ServedAnswer, since: float, place: str) -> None:
     """Refuse a server that answers the same study otherwise than at the start, and did not `since`, seconds since 1970.
 
+    Its odds are compared token by token up to the first that differs. The largest difference counts: the mean would
+    hide one study's answer behind the words that all answers begin with.
+
     Raises:
         EngineDrifted: so it does.
     """
-    pairs = list(zip(start.odds, now.odds, strict=False))
-    drift = float(np.mean([total_variation(*pair) for pair in pairs[:1]])) if pairs else float(start.text != now.text)
+    shared = comparable_tokens(start.tokens, now.tokens)
+    pairs = list(zip(start.odds[:shared], now.odds[:shared], strict=False))
+    drift = max(total_variation(*pair) for pair in pairs) if pairs else float(start.text != now.text)
     if drift > FAR:
         time = datetime.datetime.fromtimestamp(since, datetime.UTC).isoformat(timespec="seconds")
         raise EngineDrifted(

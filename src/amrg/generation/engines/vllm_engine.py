@@ -67,6 +67,9 @@ class VLLMEngine:
                 else:
                     yield Unanswered(f"vllm: its answer ended with {answer.finish_reason!r} after {limit} tokens")
 
+    def confirm(self) -> None:
+        """Nothing can exchange a model in this process."""
+
     def answer(self, known: KnownAnswer, request: Request) -> tuple[ServedAnswer, int | None]:
         """The answer to a known study, with odds."""
         (made,) = self._run([request], self.known.settings, len(known.positions), LIKELIEST)
