@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,6 +14,8 @@ from typer.testing import CliRunner, Result
 from amrg.cli import Exit, app
 from amrg.generation.engines import vllm_engine
 from amrg.generation.engines.fixed import FixedEngine
+from amrg.generation.engines.loading import connect
+from amrg.generation.engines.probes import Proof
 from amrg.models import ModelError
 from amrg.phantom import Size, draw_exam, write_exam
 from tests.generation.serving import TEXT, Rules, known_answers, serving
@@ -169,6 +172,28 @@ def test_a_name_of_no_engine_or_without_a_model_is_one_line(
 ) -> None:
     done = run("report", exams, "--workers", 0, "--engine", engine, *([] if model is None else ["--model", model]))
     assert (done.exit_code, message in done.stderr, "Traceback" in done.stderr) == (code, True, False)
+
+
+@pytest.mark.parametrize("source", ["someone/model", None], ids=["hub", "folder"])
+def test_vllm_loads_a_hub_model_at_the_commit_that_is_known(
+    source: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = known_answers().model_copy(update={"source": source, "weights": "c0ffee"})
+    known.save(tmp_path)
+    loaded: list[tuple[str, object]] = []
+
+    def noting(source: object, revision: str | None = None, *_: object, **__: object) -> MagicMock:
+        loaded.append((str(source), revision))
+        return MagicMock(chat_template="")
+
+    monkeypatch.setattr("amrg.generation.engines.vllm_engine.AutoConfig.from_pretrained", noting)
+    monkeypatch.setattr(vllm_engine, "backbone_of", lambda _: MagicMock(load_processor=noting))
+    library = MagicMock(LLM=lambda model, revision, **_: noting(model, revision))
+    monkeypatch.setattr(vllm_engine, "_library", lambda: library)
+    monkeypatch.setattr(vllm_engine, "prove", lambda *_: Proof(("a note",)))
+    engine = connect("vllm", str(tmp_path))
+    assert loaded == [(source or str(tmp_path), "c0ffee" if source else None)] * 3
+    assert engine.notes == ("a note",)
 
 
 def test_vllm_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

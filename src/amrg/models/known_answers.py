@@ -114,6 +114,11 @@ class KnownAnswers(Value):
     answers: tuple[KnownAnswer, ...]
     source: str | None = None
 
+    @property
+    def commit(self) -> str | None:
+        """The hub's commit of the weights; None where they are in a folder, which `source` names by its whole path."""
+        return None if self.source is None or Path(self.source).is_absolute() else self.weights
+
     def save(self, folder: Path) -> None:
         """Write the file into a folder, beside a model's weights or without any."""
         write_text(folder / FILE_NAME, [self.model_dump_json(indent=1)])

@@ -76,7 +76,7 @@ def connect(engine: str, model: str | None, max_batch: int | None = None, answer
     refuse_engine_name(engine, model)
     known = read_known_answers(Path(str(model)))
     if engine == VLLM:
-        return _of("vllm_engine").load(known.source or str(model), known, max_batch, answer)  # type: ignore[no-any-return]
+        return _of("vllm_engine").load(str(model), known, max_batch, answer)  # type: ignore[no-any-return]
     url = engine.removeprefix(OPENAI)
     return _of("openai_engine", "openai").connect(url, known, max_batch, answer)  # type: ignore[no-any-return]
 

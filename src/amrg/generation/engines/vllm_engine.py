@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from math import exp
 from pathlib import Path
@@ -136,23 +136,27 @@ def _library() -> Any:
 
 
 def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: AnswerForm | None = None) -> VLLMEngine:
-    """An export loaded by vLLM, proven by its known answers; `answer` is the form requested of it (None: its own).
+    """A model loaded by vLLM, proven by its known answers; `answer` is the form requested of it (None: its own).
+
+    `model` is the folder of the known answers. The weights are there too, or where these say, at the commit they name.
 
     Raises:
         ModelError: it is an adapter, of no family that amrg knows, or answers otherwise than it is known to.
     """
-    folder = Path(model)
+    folder = Path(known.source or model)
     if is_adapter(folder):
         raise ModelError(f"model {folder.name}: an adapter; for --engine vllm export it with `amrg export --merge`")
-    config = AutoConfig.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder, revision=known.commit)
     backbone = backbone_of(config.model_type)
     if backbone is None:
         raise ModelError(f"model {folder.name} is of class {config.model_type!r}, which amrg has no prompt for")
-    processor = backbone.load_processor(str(folder), None, known.settings)
+    processor = backbone.load_processor(str(folder), known.commit, known.settings)
     accelerated = torch.cuda.is_available()
     library = _library()
     llm = library.LLM(
         model=str(folder),
+        revision=known.commit,
+        tokenizer_revision=known.commit,
         dtype="bfloat16" if accelerated else "float32",  # as the local engine computes
         limit_mm_per_prompt={"image": MOST_IMAGES, "video": 0},
         generation_config="vllm",
@@ -177,5 +181,4 @@ def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: 
         ),
         max_batch or TOGETHER,
     )
-    prove(engine, known)
-    return engine
+    return replace(engine, notes=prove(engine, known).notes)

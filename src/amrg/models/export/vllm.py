@@ -75,7 +75,7 @@ def serve_command(folder: Path, known: KnownAnswers) -> str:
 
 def serve_original_command(known: KnownAnswers) -> str:
     """The same of a model that was not exported, by the folder or hub name that its known answers state."""
-    hub = "" if known.source is None or Path(known.source).is_dir() else f" --revision {known.weights}"
+    hub = "" if known.commit is None else f" --revision {known.commit}"
     return f"vllm serve {known.source}{hub} --served-model-name {known.name} {_common_options(known)}"
 
 
