@@ -163,6 +163,20 @@ def test_a_graph_of_other_weights_is_refused(tmp_path: Path) -> None:
         load_graph_model(folder)
 
 
+@pytest.mark.parametrize(
+    "name", ["config.json", SINGLE, "processor_config.json", "tokenizer.json", "chat_template.jinja"]
+)
+@pytest.mark.parametrize("size", [None, 100], ids=["missing", "cut"])
+def test_a_file_that_is_missing_or_cut_is_named(name: str, size: int | None, tmp_path: Path) -> None:
+    folder = shutil.copytree(EMBEDDED, tmp_path / "copied")
+    content = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if size is not None:
+        (folder / name).write_bytes(content[:size])
+    with pytest.raises(ModelError, match=rf"^model copied: {name} is missing or damaged \(.*\); .* copy it again$"):
+        load_graph_model(folder)
+
+
 def test_the_graph_refers_to_the_weights_and_repeats_none_of_the_large_ones() -> None:
     config = json.loads((EMBEDDED / "config.json").read_bytes())
     assert config["model_type"] == Gemma3ForConditionalGeneration.config_class.model_type

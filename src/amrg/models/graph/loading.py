@@ -6,15 +6,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from amrg.core.errors import first_line
 from amrg.models.checkpoint import GRAPH, SINGLE, file_hash
 from amrg.models.decoding.phrases import Phrases
 from amrg.models.errors import ModelError
 from amrg.models.graph.decoder import Decoder, build_decoder
 from amrg.models.graph.prompt import PromptWriter
+from amrg.models.graph.reading import reading
 from amrg.models.graph.tower import GraphTower
 from amrg.models.settings import ModelSettings
 from amrg.models.thread_count import checked_threads
@@ -38,17 +37,13 @@ def load_graph_model(folder: Path) -> GraphModel:
     Raises:
         ModelError: a file is missing or damaged, the graph is of other weights, or the language model needs torch.
     """
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-        weights = load_file(folder / SINGLE)
-        settings = ModelSettings.of_checkpoint(folder, int(config["vision_config"]["image_size"]))
-        decoder = build_decoder(config["text_config"], weights)
-        prompt = PromptWriter.of_folder(folder, settings)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ModelError(
-            f"model {folder.name!r} cannot be loaded ({first_line(error)}); expected a complete checkpoint: copy it "
-            "again"
-        ) from error
+    with reading(folder / "config.json") as file:
+        config = json.loads(file.read_bytes())
+        size, language = int(config["vision_config"]["image_size"]), config["text_config"]
+    with reading(folder / SINGLE) as file:
+        decoder = build_decoder(language, load_file(file))
+    settings = ModelSettings.of_checkpoint(folder, size)
+    prompt = PromptWriter.of_folder(folder, settings)
     checked_threads()
     tower = GraphTower(folder)
     if tower.weights != file_hash(folder / SINGLE):

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from amrg.birads import Laterality, View
 from amrg.models.embedded.tokens import BEGIN, BEGIN_OF_IMAGE, END_OF_IMAGE, END_OF_TURN, IMAGE
 from amrg.models.errors import ModelError
+from amrg.models.graph.reading import reading
 from amrg.models.settings import ModelSettings, view_name
 
 TEMPLATE = "chat_template.jinja"
@@ -34,18 +35,23 @@ class PromptWriter:
 
     @classmethod
     def of_folder(cls, folder: Path, settings: ModelSettings) -> PromptWriter:
-        """Those of a checkpoint's folder."""
-        processor = json.loads((folder / "processor_config.json").read_bytes())
-        images = processor["image_processor"]
-        levels = (np.arange(256) * float(images["rescale_factor"])).astype(np.float32)
-        mean, deviation = (np.float32(images[name][0]) for name in ("image_mean", "image_std"))
-        return cls(
-            Tokenizer.from_file(str(folder / "tokenizer.json")),
-            (folder / TEMPLATE).read_text(encoding="utf-8"),
-            settings,
-            int(processor["image_seq_length"]),
-            ((levels - mean) / deviation).astype(np.float32),
-        )
+        """Those of a checkpoint's folder.
+
+        Raises:
+            ModelError: a file is missing or damaged; names it.
+        """
+        with reading(folder / "processor_config.json") as file:
+            processor = json.loads(file.read_bytes())
+            image_tokens = int(processor["image_seq_length"])
+            images = processor["image_processor"]
+            levels = (np.arange(256) * float(images["rescale_factor"])).astype(np.float32)
+            mean, deviation = (np.float32(images[name][0]) for name in ("image_mean", "image_std"))
+        with reading(folder / "tokenizer.json") as file:
+            tokenizer = Tokenizer.from_file(str(file))
+        with reading(folder / TEMPLATE) as file:
+            template = file.read_text(encoding="utf-8")
+            _compiled(template)
+        return cls(tokenizer, template, settings, image_tokens, ((levels - mean) / deviation).astype(np.float32))
 
     @property
     def end_of_turn(self) -> int:
