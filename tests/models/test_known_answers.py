@@ -17,6 +17,7 @@ from amrg.models.export.exporting import ExportRequest, export_adapter, export_m
 from amrg.models.export.knowing import known_answers_of
 from amrg.models.export.original import write_original_answers
 from amrg.models.export.vllm import serve_original_command
+from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
 from amrg.models.known_answers import (
     FILE_NAME,
     PROBES,
@@ -107,6 +108,16 @@ def test_the_name_changes_with_a_bit_of_the_weights(exports: dict[str, Path], tm
     tensors[name].view(torch.int32).view(-1)[0] ^= 1
     save_file(tensors, other / WEIGHTS_FILE, {"format": "pt"})
     assert served_name(folder_hash(other)) != served_name(folder_hash(exports["adapter"]))
+
+
+@pytest.mark.parametrize("kind", ["base", "merged", "adapter"])
+def test_the_weights_are_the_same_without_the_guard_s_file(exports: dict[str, Path], kind: str, tmp_path: Path) -> None:
+    copied = shutil.copytree(exports[kind], tmp_path / "copied")
+    before = folder_hash(copied)
+    (copied / GUARD_FILE).unlink(missing_ok=True)
+    assert folder_hash(copied) == before
+    (copied / GUARD_FILE).write_bytes(b"another")
+    assert folder_hash(copied) == before
 
 
 def test_missing_damaged_and_undrawable_known_answers_are_one_line(exports: dict[str, Path], tmp_path: Path) -> None:

@@ -12,22 +12,26 @@ NAME = "amrg-embedded"
 EMBEDDED = Path(__file__).parent / "embedded" / "checkpoint"
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 GRAPH = "tower.onnx"
 """The vision tower and the projector for ONNX Runtime, where a checkpoint has them so."""
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of a checkpoint's weights in order: shards, or the single file; none of the folder's other files."""
-    index = folder / INDEX
-    if not index.is_file():
-        return [folder / SINGLE] if (folder / SINGLE).is_file() else []
+    """The files of weights in order: an adapter's, or a checkpoint's shards or single file; no others of the folder."""
+    index, single = folder / INDEX, folder / (ADAPTER if (folder / ADAPTER_CONFIG).is_file() else SINGLE)
+    if single.name == ADAPTER or not index.is_file():
+        return [single] if single.is_file() else []
     named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
     return [folder / name for name in sorted(set(named))]
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the weight files of a folder: of what they hold, not of their names."""
-    return sha256_of_text(*sorted(file_hash(file) for file in folder.glob("*.safetensors")))
+    """SHA-256 over the weight files of a folder: of what they hold, not of their names.
+
+    Files beside them are not in it: weights stay those that an adapter was trained on when the guard's is removed.
+    """
+    return sha256_of_text(*sorted(file_hash(file) for file in weight_files(folder)))
 
 
 def file_hash(file: Path) -> str:

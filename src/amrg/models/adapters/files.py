@@ -8,12 +8,12 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from amrg.models.checkpoint import ADAPTER, ADAPTER_CONFIG
 from amrg.models.errors import ModelError
 
-CONFIG_FILE = "adapter_config.json"
+CONFIG_FILE, WEIGHTS_FILE = ADAPTER_CONFIG, ADAPTER
 RECIPE_FILE, TRAINING_FILE = "recipe.json", "training.json"  # written by `amrg.training` next to an adapter
 RUN_FILE = "run.json"  # written at the start of a run; the training file at its end
-WEIGHTS_FILE = "adapter_model.safetensors"
 
 _LFS = b"version https://git-lfs"
 

@@ -13,7 +13,6 @@ from amrg.datasets.training_set import TrainingSet
 from amrg.models.adapters.files import (
     RECIPE_FILE,
     TRAINING_FILE,
-    WEIGHTS_FILE,
     is_adapter,
     read_training_file,
     stored_shapes,
@@ -65,14 +64,13 @@ def write_card(folder: Path, origin: Origin, comparison: ExportComparison) -> No
 
 
 def _card(folder: Path, origin: Origin) -> ModelCard:
-    files = [folder / WEIGHTS_FILE] if is_adapter(folder) else weight_files(folder)
     what = "adapter for" if is_adapter(folder) else "adapter merged into"
     return ModelCard(
         name=origin.name,
         summary=f"LoRA {what} {origin.base_name} ({origin.architecture}), for drafting BI-RADS reports.",
         intended_use=INTENDED,
         limits=(*LIMITS, *origin.terms.restrictions),
-        parameters=sum(prod(shape) for file in files for shape in stored_shapes(file).values()),
+        parameters=sum(prod(shape) for file in weight_files(folder) for shape in stored_shapes(file).values()),
         weights_sha256=folder_hash(folder),
         licence=origin.terms.name,
         training=_training_facts(origin),
