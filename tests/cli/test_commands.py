@@ -175,6 +175,7 @@ def test_model_list_and_card() -> None:
         (("phantom", "{empty}", "--size", "huge"), Exit.USAGE, "--size is 'huge'"),
         (("parse", "no-such.txt"), Exit.UNREADABLE, "cannot be read"),
         (("model", "card", "{empty}"), Exit.NO_MODEL, "card.json"),
+        (("model", "card", "{other}"), Exit.NO_MODEL, "other/card.json: not a card of amrg (summary: Field required);"),
     ],
 )
 def test_a_user_error_is_one_line_and_a_code(
@@ -182,7 +183,9 @@ def test_a_user_error_is_one_line_and_a_code(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "junk.dcm").write_bytes(b"junk" * 100)
-    places = {"empty": tmp_path / "empty", "junk": tmp_path / "junk.dcm", "set": drawn}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "card.json").write_text('{"name": "another program\'s"}', encoding="utf-8")
+    places = {"empty": tmp_path / "empty", "other": tmp_path / "other", "junk": tmp_path / "junk.dcm", "set": drawn}
     done = run(*(a.format(**places) for a in arguments))
     assert done.exit_code == code
     assert message in done.stderr

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
+from pydantic import ValidationError
 
-from amrg.core.values import Value
+from amrg.core.values import Value, first_complaint
 from amrg.datasets.training_set import TrainingSet
 from amrg.models.catalog import KNOWN
 from amrg.models.checkpoint import EMBEDDED
+from amrg.models.errors import ModelError
 
 FILE_NAME = "card.json"
 TRAINED_ON = "trained-on.json"  # written by the training, for the card
@@ -81,6 +83,7 @@ def model_card(folder: Path | None = None) -> ModelCard:
 
     Raises:
         FileNotFoundError: there is no such folder, or the checkpoint has no card.
+        ModelError: the file is damaged, or another program's.
     """
     path = (folder or EMBEDDED) / FILE_NAME
     if not path.parent.is_dir():
@@ -92,7 +95,21 @@ def model_card(folder: Path | None = None) -> ModelCard:
         tuned = (path.parent / "adapter_config.json").is_file()
         step = "amrg export writes one for it" if tuned else "what it was measured at is in the scores.json of its runs"
         raise FileNotFoundError(f"no {FILE_NAME} in {path.parent.name}: its makers wrote none; {step}")
-    return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ModelError(
+            f"{path}: not a card of amrg ({first_complaint(error)}); expected one that `amrg export` wrote: export "
+            "again, or remove the file where another program wrote it"
+        ) from error
+
+
+def stored_card(folder: Path) -> ModelCard | None:
+    """The card in a checkpoint's folder; None where there is none, or it is another program's."""
+    try:
+        return model_card(folder)
+    except (FileNotFoundError, ModelError):
+        return None
 
 
 def list_models() -> tuple[KnownModel, ...]:

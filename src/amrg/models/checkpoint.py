@@ -19,11 +19,12 @@ GRAPH = "tower.onnx"
 
 def weight_files(folder: Path) -> list[Path]:
     """The files of weights in order: an adapter's, or a checkpoint's shards or single file; no others of the folder."""
-    index, single = folder / INDEX, folder / (ADAPTER if (folder / ADAPTER_CONFIG).is_file() else SINGLE)
-    if single.name == ADAPTER or not index.is_file():
-        return [single] if single.is_file() else []
-    named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-    return [folder / name for name in sorted(set(named))]
+    adapted = (folder / ADAPTER_CONFIG).is_file()
+    if not adapted and (folder / INDEX).is_file():
+        named = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
+        return [folder / name for name in sorted(set(named))]
+    file = folder / (ADAPTER if adapted else SINGLE)
+    return [file] if file.is_file() else []
 
 
 def folder_hash(folder: Path) -> str:

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from amrg.core.values import Value, first_complaint
 from amrg.datasets.training_set import TrainingProvenance, TrainingSet
 from amrg.models.adapters.files import RUN_FILE, TRAINING_FILE, read_training_file
-from amrg.models.card import FILE_NAME as CARD
-from amrg.models.card import model_card
+from amrg.models.card import stored_card
 from amrg.models.errors import ModelError
 from amrg.models.load import LoadedModel
 
@@ -78,8 +77,8 @@ def _unknown(names: list[str]) -> Iterator[str]:
 def _recorded(folder: Path) -> Iterator[TrainingSet]:
     """What a run of `amrg train` recorded, of an unfinished one the data set's name; and what a card names: that of an
     export has the sets of its base too."""
-    if (folder / CARD).is_file():
-        yield from _on_card(folder)
+    if (card := stored_card(folder)) is not None:
+        yield from card.trained_on
     training = _run(folder)
     stored = training.get("trained_on")
     if stored is not None:
@@ -94,14 +93,6 @@ def _recorded(folder: Path) -> Iterator[TrainingSet]:
         yield TrainingSet(
             name=str(data.get("name", "")), split=data.get("split"), dataset_hash=data.get("dataset_hash")
         )
-
-
-def _on_card(folder: Path) -> tuple[TrainingSet, ...]:
-    """What the card of a checkpoint names; nothing where it is another program's."""
-    try:
-        return model_card(folder).trained_on
-    except ValidationError:
-        return ()
 
 
 def _base(folder: Path) -> str:
