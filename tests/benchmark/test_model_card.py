@@ -9,7 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 from amrg.benchmark.layout import SCORES, Perturbation
-from amrg.benchmark.model_card import BLANKED_METRICS, METRICS, SPLIT, Exams, card_metrics, card_of, score_exams
+from amrg.benchmark.model_card import (
+    ATTRIBUTION,
+    BLANKED_METRICS,
+    METRICS,
+    SPLIT,
+    Exams,
+    card_metrics,
+    card_of,
+    score_exams,
+    training_facts,
+)
 from amrg.cli import app
 from amrg.experiments.film_figures import FIGURES
 from amrg.generation.engines.local import local_engine
@@ -84,9 +94,43 @@ def test_a_share_of_real_views_is_a_whole_number_of_the_views_that_it_is_of() ->
         assert metric.low < metric.high, metric.name
 
 
+def test_the_card_has_the_sources_of_the_notice() -> None:
+    notice = (Path(__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+    paragraphs = [" ".join(paragraph.split()) for paragraph in notice.split("\n\n")]
+    assert tuple(paragraphs[1:]) == ATTRIBUTION == model_card().attribution
+
+
+def test_the_card_counts_every_stage_of_training_and_every_exam_once() -> None:
+    once = [{"population": "rich", "first_seed": 0, "exams": 3}]
+    again = [
+        {"population": "rich", "first_seed": 2, "exams": 2},
+        {"population": "screening", "first_seed": 2, "exams": 1},
+    ]
+    stages = dict(zip(("small", "full", "further", "regions"), ({"steps": n} for n in (1, 2, 4, 8)), strict=True))
+    drawn = {"drawn": once, "varied": [], "further_drawn": again, "further_varied": [], "regions_drawn": once}
+    recipe = {
+        "software": "1.0",
+        "tower": {**stages, **drawn, "regions_varied": []},
+        "language_exams": once + again,
+        "language_first": {"steps": 16},
+        "language": {"steps": 32},
+    }
+    assert training_facts(recipe) == {
+        "tower exams": 5,
+        "tower steps": 7,
+        "second look exams": 3,
+        "second look steps": 8,
+        "language exams": 5,
+        "language steps": 48,
+        "software": "1.0",
+    }
+
+
 def test_the_shipped_card_is_of_the_shipped_weights_and_names_the_same_metrics() -> None:
     card = model_card()
-    assert card.weights_sha256 == load_model().weights_hash
+    loaded = load_model()
+    assert card.weights_sha256 == loaded.weights_hash
+    assert card.training == card_of(loaded, []).training
     of_films = {f"{part}_{figure.name}" for part, figures in FIGURES.items() for figure in figures}
     assert {m.name for m in card.metrics} == {*METRICS, *BLANKED_METRICS, *of_films}
     assert all(source in " ".join(card.attribution) for source in ("CBIS-DDSM", "CDD-CESM", "EfficientNet"))

