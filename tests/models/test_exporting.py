@@ -284,7 +284,12 @@ def test_the_embedded_model_locates_findings_and_has_its_guard_where_its_tower_i
     plain = adapter_for(base, tmp_path / "plain")
     done = export_merged(ExportRequest(plain, tmp_path / "out"))
     assert "guard.safetensors" in done.files
-    assert [of.name for of in model_card(done.folder).trained_on][-3:] == ["phantom", "cbis-ddsm", "cdd-cesm"]
+    card = model_card(done.folder)
+    assert [of.name for of in card.trained_on][-3:] == ["phantom", "cbis-ddsm", "cdd-cesm"]
+    assert card.attribution == model_card().attribution
+    for page in ("NOTICE", "README.md"):
+        text = (done.folder / page).read_text(encoding="utf-8")
+        assert all(source in text for source in card.attribution)
     for name in (base, plain, done.folder):
         loaded = load_model(str(name))
         assert loaded.finding_tower is not None

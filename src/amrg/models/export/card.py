@@ -32,8 +32,9 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of an export: the adapter's folder, its base with its terms, warnings about serving, and all sets that
-    adapter and base were trained on, which a merged folder has no other record of."""
+    """The origin of an export: the adapter's folder, its base with its terms, warnings about serving, all sets that
+    adapter and base were trained on, and whose data and weights the base is made of; a merged folder has no other
+    record of them."""
 
     name: str
     folder: Path
@@ -43,6 +44,7 @@ class Origin:
     terms: Terms
     warnings: tuple[str, ...]
     trained_on: tuple[TrainingSet, ...]
+    attribution: tuple[str, ...]
 
     def stored(self, name: str) -> dict[str, Any]:
         """A JSON document written by training; empty if there is none."""
@@ -55,12 +57,13 @@ class Origin:
 
 
 def write_card(folder: Path, origin: Origin, comparison: ExportComparison) -> None:
-    """Write the card into an export's folder, and the NOTICE if the base's terms require one."""
+    """Write the card into an export's folder, and the NOTICE if the base's terms or its makers' sources require one."""
     card = _card(folder, origin)
     (folder / FILE_NAME).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_page(folder, origin, card, comparison), encoding="utf-8")
-    if origin.terms.notice:
-        (folder / "NOTICE").write_text(notice_text(origin.terms, origin.base_name), encoding="utf-8")
+    if origin.terms.notice or origin.attribution:
+        text = notice_text(origin.terms, origin.base_name, origin.attribution)
+        (folder / "NOTICE").write_text(text, encoding="utf-8")
 
 
 def _card(folder: Path, origin: Origin) -> ModelCard:
@@ -73,6 +76,7 @@ def _card(folder: Path, origin: Origin) -> ModelCard:
         parameters=sum(prod(shape) for file in weight_files(folder) for shape in stored_shapes(file).values()),
         weights_sha256=folder_hash(folder),
         licence=origin.terms.name,
+        attribution=origin.attribution,
         training=_training_facts(origin),
         trained_on=origin.trained_on,
         metrics=(),
@@ -119,7 +123,7 @@ def _page(folder: Path, origin: Origin, card: ModelCard, comparison: ExportCompa
         f"Base: {origin.base_name}" + (f" at {origin.revision}" if origin.revision else ""),
         f"## Intended use\n\n{card.intended_use}",
         "## Limits\n\n" + _bullets(LIMITS),
-        f"## Licence\n\n{_licence(origin.terms)}",
+        f"## Licence\n\n{_licence(origin)}",
         "## Training and validation\n\n" + _training_table(origin, card),
         "## Base, adapter and export compared\n\n" + _compared(comparison),
     ]
@@ -140,10 +144,14 @@ def _front(folder: Path, origin: Origin) -> str:
     return "\n".join(["---", *lines, "---"])
 
 
-def _licence(terms: Terms) -> str:
+def _licence(origin: Origin) -> str:
+    """The terms of the base, and whose data and weights it is made of."""
+    terms, sources = origin.terms, ""
+    if origin.attribution:
+        sources = "\n\nThe weights of its base were trained from:\n\n" + _bullets(origin.attribution)
     named = f"{terms.name} ({terms.address})." if terms.address else f"{terms.name}."
     notice = f"\n\n> {terms.notice}" if terms.notice else ""
-    return named + notice + ("\n\n" + _bullets(terms.restrictions) if terms.restrictions else "")
+    return named + notice + ("\n\n" + _bullets(terms.restrictions) if terms.restrictions else "") + sources
 
 
 def _training_table(origin: Origin, card: ModelCard) -> str:

@@ -36,6 +36,7 @@ from amrg.models.adapters.files import (
     is_adapter,
     why_no_adapter,
 )
+from amrg.models.card import stored_card
 from amrg.models.checkpoint import folder_hash, weight_files
 from amrg.models.decoding.phrases import FILE_NAME as PHRASES_FILE
 from amrg.models.errors import ModelError
@@ -242,6 +243,7 @@ def _before(unmerged: Unmerged, request: ExportRequest, obstacles: tuple[str, ..
     name = str(config.base_model_name_or_path)
     shapes = checkpoint_shapes(files, loaded.model.config.model_type)
     redundant = redundant_names(loaded.model, shapes)
+    card = stored_card(files)
     return Original(
         base=base,
         adapter=adapter,
@@ -259,6 +261,7 @@ def _before(unmerged: Unmerged, request: ExportRequest, obstacles: tuple[str, ..
             terms=terms_of(name, files),
             warnings=(*loaded.notes, *obstacles, *notes),
             trained_on=provenance_of(loaded).sets,
+            attribution=() if card is None else card.attribution,
         ),
         servable=not obstacles,
     )

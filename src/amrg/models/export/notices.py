@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from amrg.core.values import Value
@@ -104,7 +105,9 @@ def known_base(base: str) -> CatalogEntry | None:
     )
 
 
-def notice_text(terms: Terms, base: str) -> str:
-    """The NOTICE file of a model derived from a base."""
+def notice_text(terms: Terms, base: str, attribution: Sequence[str] = ()) -> str:
+    """The NOTICE file of a model derived from a base; `attribution` is whose data and weights the base is made of."""
     lines = [terms.notice, "", f"This model was modified: it is {base}, fine-tuned with amrg.", *terms.restrictions]
-    return "\n".join(line for line in lines if line or terms.notice).strip() + "\n"
+    if attribution:
+        lines += ["", "The weights of its base were trained from the following.", *attribution]
+    return "\n".join(lines).strip() + "\n"
