@@ -1,18 +1,27 @@
-"""How many cores this process may use: its affinity and its container's quota, not what the machine has."""
+"""How many cores this process may use: its affinity and the quotas of its control groups, not what the machine has."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-_CGROUP_2 = Path("/sys/fs/cgroup/cpu.max")
-_CGROUP_1 = (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
+from amrg.core.cgroups import own_groups, read_limit
 
 
 def available_cores() -> int:
     """Cores that this process may keep busy, 1 or more."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(affinity, quota_cores(_quota_text()) or affinity))
+    return min(affinity, granted_cores(own_groups("cpu")) or affinity)
+
+
+def granted_cores(groups: Iterable[Path]) -> int | None:
+    """Whole cores of the least quota of some control groups, of version 2 or 1; None where none of them has one."""
+    texts = [
+        read_limit(group / "cpu.max") or read_limit(group / "cpu.cfs_quota_us", group / "cpu.cfs_period_us")
+        for group in groups
+    ]
+    return min((cores for text in texts if (cores := quota_cores(text)) is not None), default=None)
 
 
 def quota_cores(text: str) -> int | None:
@@ -21,13 +30,3 @@ def quota_cores(text: str) -> int | None:
     if len(parts) != 2 or not all(part.isdecimal() for part in parts) or int(parts[1]) == 0:
         return None
     return max(1, int(parts[0]) // int(parts[1]))
-
-
-def _quota_text() -> str:
-    """What the container's cgroup grants, of version 2 or 1; empty where there is none."""
-    try:
-        if _CGROUP_2.is_file():
-            return _CGROUP_2.read_text(encoding="ascii")
-        return " ".join(file.read_text(encoding="ascii").strip() for file in _CGROUP_1)
-    except (OSError, UnicodeDecodeError):
-        return ""
