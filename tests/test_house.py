@@ -81,6 +81,12 @@ def test_cores_are_counted_in_one_place() -> None:
     assert [str(p.relative_to(ROOT)) for p in counting] == ["src/amrg/core/cores.py"]
 
 
+def test_no_cache_is_static() -> None:
+    """One that is shorter than a prompt with a sliding window is read beyond its end."""
+    words = re.compile(r"cache_implementation|StaticCache")
+    assert [str(file) for file in SOURCES if words.search(file.read_text("utf-8"))] == []
+
+
 def test_functions_take_six_parameters_at_most() -> None:
     def parameters(f: Function) -> int:
         named = [*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs]

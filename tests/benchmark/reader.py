@@ -24,7 +24,7 @@ from amrg.birads import (
 )
 from amrg.birads.report import Location
 from amrg.datasets import Dataset, Split, import_dataset, importer_of, open_dataset
-from amrg.generation.engines.base import Generation, ModelIdentity, Request
+from amrg.generation.engines.base import GREEDY, Generation, ModelIdentity, Request
 from amrg.imaging import MammogramToWrite, write_mammogram
 from amrg.models.settings import ModelSettings
 from amrg.models.views import Hanging, ViewEncoding
@@ -48,6 +48,7 @@ class Reader:
     settings: ModelSettings = SETTINGS
     max_batch: int = 1
     notes: tuple[str, ...] = ()
+    decoding: str = GREEDY
 
     @property
     def identity(self) -> ModelIdentity:

@@ -12,6 +12,7 @@ import pytest
 
 from amrg.benchmark import Prediction
 from amrg.benchmark.references import References
+from amrg.benchmark.run.manifest import load_manifest
 from amrg.benchmark.run.perturbed_predictions import derangement
 from amrg.benchmark.run.run_config import RunConfig
 from amrg.benchmark.run.running import run
@@ -20,7 +21,7 @@ from amrg.birads import Laterality, Report
 from amrg.datasets import study_of
 from amrg.datasets.store import open_dataset
 from amrg.generation import Drafted, DraftOptions, draft_studies
-from amrg.generation.engines.base import EngineDrifted, Generation, Request, Unanswered
+from amrg.generation.engines.base import DRAFTED, GREEDY, EngineDrifted, Generation, Request, Unanswered
 from amrg.metrics.errors import BenchmarkError
 from tests.benchmark.reader import Reader, Stopped, draw, imported
 
@@ -189,6 +190,17 @@ def test_a_different_run_is_refused_in_one_line(
     with pytest.raises(BenchmarkError, match=r"model\.name is 'reader', requested 'writer'"):
         go(RunConfig(data, "some", whole), Reader(name="writer"))
     assert contents(whole) == before
+
+
+def test_a_run_says_how_its_texts_were_decoded_and_is_resumed_however_they_are(data: Path, tmp_path: Path) -> None:
+    config = RunConfig(data, "some", tmp_path / "run")
+    with pytest.raises(Stopped):
+        go(config, Reader(stops=2))
+    reader = Reader(decoding=DRAFTED)
+    go(config, reader)
+    assert load_manifest(tmp_path / "run").prompt.decoding == GREEDY  # as it was begun
+    go(replace(config, out=tmp_path / "drafted"), reader)
+    assert load_manifest(tmp_path / "drafted").prompt.decoding == DRAFTED
 
 
 def test_predictions_without_a_manifest_are_not_resumed(data: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from amrg.birads import AnswerForm, View
 from amrg.generation.drafting import prepare
-from amrg.generation.engines.base import Engine, Request
+from amrg.generation.engines.base import DRAFTED, GREEDY, Engine, Request
 from amrg.generation.engines.graph import GraphEngine, load_graph_engine
 from amrg.generation.engines.loading import load_engine
 from amrg.generation.engines.local import load_engine as load_local
@@ -72,6 +72,7 @@ def test_phrases_save_most_readings_of_the_model_and_change_nothing(
 ) -> None:
     engine = load_graph_engine()
     plain = replace(engine, model=replace(engine.model, phrases=None))
+    assert (engine.decoding, load_local().decoding, plain.decoding) == (DRAFTED, DRAFTED, GREEDY)
     counts: list[int] = []
     advance = DecoderState.advance
 

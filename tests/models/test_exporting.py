@@ -116,7 +116,9 @@ def test_what_smolvlm_s_connector_learned_is_to_be_served_too(tmp_path: Path) ->
     (tmp_path / "base").mkdir()
     lora = Lora(rank=4, modules=Modules.PROJECTOR)
     folder = adapter_for(TINY["smolvlm"](tmp_path / "base"), tmp_path / "tuned", lora)
-    assert any("--enable-tower-connector-lora" in note for note in adapter_notes(load_unmerged(folder)))
+    notes = adapter_notes(load_unmerged(folder))
+    assert any("--enable-tower-connector-lora" in note for note in notes)
+    assert "SGLang: skips the adapter's weights in tower and connector; export with --merge" in notes
 
 
 def test_an_adapter_is_compared_in_full_precision_where_drafts_are_written_in_less(

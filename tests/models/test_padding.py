@@ -43,6 +43,14 @@ def test_company_changes_no_token(subject: Subject) -> None:
     assert len({tuple(row) for row in together}) > 1  # they are not the same whatever is seen
 
 
+def test_no_row_of_a_batch_attends_to_nothing_and_all_of_its_states_are_numbers(subject: Subject) -> None:
+    prompts = [subject.prompt(subject.images(count, 7)) for count in (1, 3)]
+    mask = batch_prompts(subject.loaded, prompts)["attention_mask"]
+    assert not mask.bool().all()  # the shorter prompt is padded
+    assert mask.bool().any(1).all()
+    assert torch.isfinite(subject.hidden(prompts)).all()
+
+
 def test_hidden_states_are_the_same_under_padding(subject: Subject) -> None:
     """Greedy tokens may agree by luck of a large margin; states may not."""
     short, long = (subject.prompt(subject.images(count, 7)) for count in (1, 3))

@@ -131,7 +131,7 @@ def _loader(model: str | None, form: AnswerForm | None, engine_name: str) -> Cal
     """What loads the engine, here and on other machines: it is pickled."""
     from amrg.generation.engines import loading, local
 
-    if engine_name == loading.LOCAL:  # benchmarks are of transformers' own pass, not of an exported graph
+    if engine_name == loading.LOCAL:  # benchmarks are of transformers' pass of the tower, not of an exported graph's
         return partial(local.load_engine, model, answer=form)
     return partial(loading.load_engine, model, answer=form, engine=engine_name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -54,12 +55,15 @@ class TrainingUsed(Value):
 
 
 class PromptUsed(Value):
-    """How the model is prompted: its settings, the chat template's hash, which text is scored, and a hash of all."""
+    """How the model is prompted: its settings, the chat template's hash, which text is scored, and a hash of all.
+
+    `decoding` is not in the hash: texts with drafted tokens are those without.
+    """
 
     settings: dict[str, Any]
     chat_template: str | None
     score_text: ScoreText
-    decoding: str = "greedy"
+    decoding: str
     hash: str
 
 
@@ -72,8 +76,12 @@ def versions() -> dict[str, str]:
     }
 
 
+UNCOMPARED: Mapping[str, Any] = {"command": True, "prompt": {"decoding": True}}
+"""Fields in which the runs of one folder may differ."""
+
+
 class Manifest(Value):
-    """What was run. Two runs whose manifests differ in nothing but `command` write the same predictions."""
+    """What was run. Two runs whose manifests differ in nothing but `UNCOMPARED` write the same predictions."""
 
     schema_version: int = SCHEMA
     command: str
@@ -124,6 +132,7 @@ def describe_prompt(engine: Engine, score_text: ScoreText) -> PromptUsed:
         settings=settings,
         chat_template=pinned,
         score_text=score_text,
+        decoding=engine.decoding,
         hash=sha256_of_text(json.dumps([settings, pinned, score_text], sort_keys=True)),
     )
 
@@ -163,9 +172,9 @@ def load_manifest(folder: Path) -> Manifest:
 
 
 def _refuse_other(path: Path, manifest: Manifest) -> None:
-    """Refuse a folder whose manifest differs in anything but the command."""
+    """Refuse a folder whose manifest differs in anything that predictions depend on."""
     found, requested = (
-        dict(flatten(m.model_dump(mode="json", exclude={"command"}))) for m in (load_manifest(path.parent), manifest)
+        dict(flatten(m.model_dump(mode="json", exclude=UNCOMPARED))) for m in (load_manifest(path.parent), manifest)
     )
     differing = [name for name in sorted(found.keys() | requested.keys()) if found.get(name) != requested.get(name)]
     if differing:

@@ -18,6 +18,10 @@ from amrg.models.settings import ModelSettings
 
 Image = npt.NDArray[np.uint8]
 
+GREEDY = "greedy"
+DRAFTED = "greedy, with drafted tokens where a study is decoded alone"
+"""In float32 the same texts as greedy, token by token (docs/decisions/0031-a-graph-and-numpy.md)."""
+
 
 class EngineLost(ModelError):
     """An engine that can draft no more: its server is away, or answers otherwise than at the start."""
@@ -117,6 +121,10 @@ class Engine(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """Lines about it for the user."""
+
+    @property
+    def decoding(self) -> str:
+        """How its texts are decoded: `GREEDY` or `DRAFTED`."""
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation | Unanswered]:
         """A generation a request, or why it has none, in order; decoded greedily: same requests, same texts.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import GREEDY, Generation, ImageFeatures, ModelIdentity, Request
 from amrg.models.guard.distance import DomainCheck
 from amrg.models.settings import ModelSettings
 from amrg.models.views import ViewEncoding
@@ -26,6 +26,7 @@ class FixedEngine:
     settings: ModelSettings = SETTINGS
     max_batch: int = 1
     notes: tuple[str, ...] = ()
+    decoding: str = GREEDY
 
     @property
     def identity(self) -> ModelIdentity:

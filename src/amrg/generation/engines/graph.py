@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request, cut_at
+from amrg.generation.engines.base import DRAFTED, GREEDY, Generation, ImageFeatures, ModelIdentity, Request, cut_at
 from amrg.models.checkpoint import EMBEDDED, NAME, folder_hash
 from amrg.models.decoding.greedy import write_answer
 from amrg.models.embedded.candidates import CELL, Candidate, cell_candidate
@@ -43,6 +43,11 @@ class GraphEngine:
             dtype="float32",
             chat_template=sha256_of_text(self.model.prompt.template),
         )
+
+    @property
+    def decoding(self) -> str:
+        """By whether anything drafts its tokens."""
+        return GREEDY if self.model.phrases is None else DRAFTED
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """Greedy texts with image features, one study after another."""

@@ -9,7 +9,7 @@ import torch
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import Generation, ImageFeatures, ModelIdentity, Request, cut_at
+from amrg.generation.engines.base import DRAFTED, GREEDY, Generation, ImageFeatures, ModelIdentity, Request, cut_at
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.decoding.batched import INPUT, batch_prompts, decode_rows, text_of
 from amrg.models.decoding.cached import decode_drafted
@@ -57,6 +57,11 @@ class LocalEngine:
     def settings(self) -> ModelSettings:
         """Those stored with the checkpoint."""
         return self.loaded.settings
+
+    @property
+    def decoding(self) -> str:
+        """By whether anything drafts its tokens."""
+        return GREEDY if self.phrases is None else DRAFTED
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
         """Greedy texts, with image features where the model's tower locates findings."""

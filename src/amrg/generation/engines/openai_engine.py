@@ -12,7 +12,7 @@ from typing import Any
 
 from amrg.birads import AnswerForm
 from amrg.core.plurals import counted
-from amrg.generation.engines.base import Generation, ModelIdentity, Request, ServerLost, Unanswered
+from amrg.generation.engines.base import GREEDY, Generation, ModelIdentity, Request, ServerLost, Unanswered
 from amrg.generation.engines.openai_client import (
     ODDS,
     ChatAnswer,
@@ -116,6 +116,7 @@ class OpenAIEngine:
     notes: tuple[str, ...]
     max_batch: int
     watch: _Watch
+    decoding: str = GREEDY
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Generation | Unanswered]:
         """Greedy texts. A request that is refused, cut at its length twice, or of another length is unanswered."""

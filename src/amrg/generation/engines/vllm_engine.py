@@ -16,7 +16,7 @@ from transformers import AutoConfig
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
 from amrg.core.telemetry import turn_off_telemetry
-from amrg.generation.engines.base import Generation, ModelIdentity, Request, Unanswered
+from amrg.generation.engines.base import GREEDY, Generation, ModelIdentity, Request, Unanswered
 from amrg.generation.engines.probes import prove
 from amrg.generation.engines.vllm_prompt import prompt_ids
 from amrg.models.adapters.files import is_adapter
@@ -49,6 +49,7 @@ class VLLMEngine:
     identity: ModelIdentity
     max_batch: int
     notes: tuple[str, ...] = ()
+    decoding: str = GREEDY
 
     @property
     def place(self) -> str:
