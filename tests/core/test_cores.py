@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from amrg.core.cgroups import own_groups
-from amrg.core.cores import available_cores, granted_cores, quota_cores
+from amrg.core.cores import available_cores, granted_cores, own_groups, quota_cores
 from amrg.core.memory import available_memory, granted_memory
 
 

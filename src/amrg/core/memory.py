@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from amrg.core.cgroups import own_groups, read_limit
+from amrg.core.cores import own_groups, read_limit
 
 
 def available_memory() -> int:
