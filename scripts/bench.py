@@ -20,6 +20,7 @@ from pathlib import Path
 from amrg.core.cores import available_cores
 from amrg.core.files import atomic_write
 from amrg.core.plurals import counted
+from amrg.models.checkpoint import EMBEDDED, folder_hash
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "bench.md"
@@ -91,12 +92,13 @@ def _lines(measured: Sequence[Measured], on: str) -> Iterator[str]:
 
 
 def machine() -> str:
-    """Date, processor, cores of this process and versions, as the page states them."""
+    """Date, processor, cores of this process, the embedded model's weights and versions, as the page states them."""
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.*)", cpuinfo.read_text(encoding="utf-8")) if cpuinfo.is_file() else None
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     cores = available_cores()
-    return f"{time.strftime('%Y-%m-%d')}, {cores} cores of {found[1] if found else platform.processor()}, {versions}"
+    processor = found[1] if found else platform.processor()
+    return f"{time.strftime('%Y-%m-%d')}, {cores} cores of {processor}, weights {folder_hash(EMBEDDED)[:8]}, {versions}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
