@@ -266,6 +266,22 @@ def test_x7_padding_of_an_inverse_image_is_background(tmp_path: Path) -> None:
     _breast_is_inside(_read(tmp_path, how)[0])
 
 
+@pytest.mark.parametrize("border", [False, True], ids=["all around the breast", "a border"])
+def test_x7_padding_of_an_inverse_image_that_no_header_states_is_background(tmp_path: Path, border: bool) -> None:
+    def how(ds: pydicom.Dataset) -> None:
+        ds.PhotometricInterpretation = "MONOCHROME1"
+        image = 4095 - _bordered(0)
+        if border:
+            image[:BORDER], image[-BORDER:], image[:, :BORDER] = 0, 0, 0
+        else:
+            image[image == 4095] = 0
+        ds.PixelData = image.astype("<u2").tobytes()
+
+    found, notes = _read(tmp_path, how)
+    assert "the value 0 around the breast, displayed white, is taken for padding" in notes
+    _breast_is_inside(found)
+
+
 def test_x7_a_signed_padding_value(tmp_path: Path) -> None:
     def how(ds: pydicom.Dataset) -> None:
         ds.PixelData = _bordered(-2000 % 65536).astype("<u2").tobytes()

@@ -18,6 +18,7 @@ Stored = npt.NDArray[Any]
 
 THIN = 0.04  # of a side: a thinner white edge may be the chest wall
 _MAX_FRAME = 0.2  # of a side
+_AROUND = 0.1  # of the image, at least, is padding that no header states
 _FEW = 64  # pixels: smaller patches of the padding value are tissue that happens to have it
 
 
@@ -32,7 +33,9 @@ class Outside:
 def outside_image(values: StoredValues, header: Header, notes: list[str]) -> Outside:
     """What of the stored values is no part of the patient."""
     stored = values.pixels
-    hidden = _either(_padding(values, header, notes), _beyond_collimator(stored, header, notes))
+    states_it = header.integer("PixelPaddingValue") is not None
+    padding = _padding(values, header, notes) if states_it else _unstated(values, header, notes)
+    hidden = _either(padding, _beyond_collimator(stored, header, notes))
     depths = _frame_depths(values, header)
     if any(sure := _no_tissue(depths, stored.shape)):
         notes.append(f"a white frame of {max(sure)} pixels at the edge is displayed as background")
@@ -78,6 +81,26 @@ def _padding(values: StoredValues, header: Header, notes: list[str]) -> Mask | N
             return None
         notes.append(f"pixel padding {low} to {high} is displayed as background")
     return mask
+
+
+def _unstated(values: StoredValues, header: Header, notes: list[str]) -> Mask | None:
+    """The lowest value around a breast where low is displayed white and no padding is stated: black was meant.
+
+    What is next to it tells it from the background of a negative. The thin edge of a breast is dark, so its stored
+    values are high here; around a negative's background they are low.
+    """
+    if is_for_processing(header) or not _low_is_white(header):
+        return None
+    low = values.ends[0]
+    few = values.pixels[::8, ::8]
+    mask = few == low
+    if mask.mean() < _AROUND or mask.all():
+        return None
+    edge = ndimage.binary_dilation(mask, iterations=2) & ~mask
+    if np.median(few[edge]) <= np.quantile(few[~mask], (0.02, 0.98)).mean():
+        return None
+    notes.append(f"the value {low:g} around the breast, displayed white, is taken for padding")
+    return _large_patches(values.pixels == low)
 
 
 def _as_stored(value: int | None, stored: Stored) -> int | None:
