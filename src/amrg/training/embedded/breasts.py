@@ -182,10 +182,11 @@ def _category(lesion: PlacedLesion) -> Category:
 
 
 def _cached(path: Path, tower: MammogramTower, images: Sequence[npt.NDArray[np.uint8]]) -> Tokens:
-    """Tokens of images, from the file where it exists."""
+    """Tokens of images, from the file where it exists and is of as many."""
     if path.is_file():
         stored: Tokens = np.load(path, mmap_mode="r")
-        return stored
+        if len(stored) == len(images):
+            return stored
     path.parent.mkdir(parents=True, exist_ok=True)
     found = [image_tokens(tower, np.stack(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
     tokens = np.concatenate(found).astype(np.float16)
