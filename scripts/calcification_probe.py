@@ -21,18 +21,17 @@ from amrg.generation.drafting import DraftOptions
 from amrg.generation.engines.base import Engine
 from amrg.generation.engines.loading import load_engine
 from amrg.imaging import read_studies
-from amrg.metrics.intervals import exact_interval
-from amrg.metrics.metric import SHARE
 from amrg.models.checkpoint import EMBEDDED
 from amrg.training.tower.film_shards import held_out_fold, usable_films
 from amrg.training.tower.films import Box, Collage, FilmScene, read_films, read_scene
 
-SEED = 0
+SEED, DRAWS = 0, 1000
 
 
 class Probe(NamedTuple):
-    """A film drafted as it is and with a cluster at `place`."""
+    """A patient's film drafted as it is and with a cluster at `place`."""
 
+    patient: str
     before: Draft | None
     after: Draft | None
     place: Box
@@ -48,9 +47,17 @@ def main() -> None:
         ("calcifications named on the same film without it", [_names(p.before) for p in probes]),
         ("the middle of one of their boxes in the same place", [_is_in(p.before, p.place) for p in probes]),
     ):
-        between = exact_interval(float(np.mean(found)), len(found), SHARE)
-        assert between is not None
-        sys.stdout.write(f"{name}: {np.mean(found):.3f} [{between.low:.3f}, {between.high:.3f}] n {len(found)}\n")
+        low, high = _between(found, [p.patient for p in probes])
+        sys.stdout.write(f"{name}: {np.mean(found):.3f} [{low:.3f}, {high:.3f}] n {len(found)}\n")
+
+
+def _between(found: Sequence[bool], patients: Sequence[str]) -> tuple[float, float]:
+    """The 95 % interval of a share, by draws of patients."""
+    each = [np.flatnonzero(np.array(patients) == patient) for patient in dict.fromkeys(patients)]
+    rng, values = np.random.default_rng(SEED), np.array(found)
+    draws = [np.concatenate([each[i] for i in rng.integers(0, len(each), len(each))]) for _ in range(DRAWS)]
+    low, high = np.quantile([values[draw].mean() for draw in draws], (0.025, 0.975))
+    return float(low), float(high)
 
 
 def probe(folder: Path, engine: Engine) -> Iterator[Probe]:
@@ -65,7 +72,7 @@ def probe(folder: Path, engine: Engine) -> Iterator[Probe]:
             pasted = collage.paste_lesion(scene, "calcifications", rng)
             if pasted.pasted:
                 before, after = (_draft(one, film.record["view"], engine) for one in (scene, pasted))
-                yield Probe(before, after, pasted.lesions[-1].box)
+                yield Probe(film.record["patient"], before, after, pasted.lesions[-1].box)
 
 
 def _draft(scene: FilmScene, view: str, engine: Engine) -> Draft | None:
