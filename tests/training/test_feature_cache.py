@@ -43,7 +43,7 @@ def test_memory_holds_what_fits(most: int, read: str) -> None:
 def test_a_container_and_the_other_processes_of_a_run_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = available_memory()
     (tmp_path / "memory.max").write_text("4000\n")
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path / "memory.max")
+    monkeypatch.setattr(memory, "own_groups", lambda controller: [tmp_path])
     assert available_memory() == 4000 < whole
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     disk = Disk()
