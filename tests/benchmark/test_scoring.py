@@ -18,7 +18,7 @@ from amrg.birads import Report
 from amrg.datasets.case import NO_FINDINGS, ReferenceSource
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.intervals import Method
-from amrg.metrics.scores import MetricScore, Role, Scores
+from amrg.metrics.scores import MetricScore, Role, ScoredWith, Scores
 from amrg.metrics.strict import STRICT
 from tests.benchmark.fixtures import CASES, PERFECT, REFERENCES, TURNED, case, written
 
@@ -182,6 +182,7 @@ def test_scores_come_back_from_their_file_and_the_same_input_gives_the_same_byte
     options = ScoringOptions("mine", resamples=50)
     made = [score_submission(handed, tmp_path / name, options) for name in ("a", "a", "b")]
     assert Scores.model_validate_json((tmp_path / "a" / "scores.json").read_bytes()) == made[0] == made[2]
+    assert made[0].scored_with == ScoredWith(seed=0, resamples=50)
     for name in ("scores.json", "manifest.json", "predictions.jsonl", "cases.jsonl", "baselines/oracle.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

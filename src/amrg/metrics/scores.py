@@ -155,6 +155,17 @@ class DataScored(Value):
     trained_on: bool = False
 
 
+class ScoredWith(Value):
+    """How a run was scored, so that it can be scored so again; `radeval_values` is the name of the file given."""
+
+    seed: int
+    resamples: int
+    label_texts: bool = False
+    meteor_jar: bool = False
+    radeval: tuple[str, ...] = ()
+    radeval_values: str | None = None
+
+
 class Scores(Value):
     """`scores.json`: everything measured of one system and its baselines on one part of a data set."""
 
@@ -163,6 +174,7 @@ class Scores(Value):
     system: str
     predictions_hash: str  # of the predictions scored
     data: DataScored
+    scored_with: ScoredWith | None = None  # not stated by what was scored before it was stored
     systems: dict[str, SystemScores]
     # Field (density, view, ...), its value, the system's metrics on those cases.
     subgroups: dict[str, dict[str, SystemScores]] = Field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
 
@@ -27,7 +27,17 @@ from amrg.metrics.intervals import Method
 from amrg.metrics.metric import Metric, by_name, ratio
 from amrg.metrics.pairs import Pair
 from amrg.metrics.prediction import Prediction
-from amrg.metrics.scores import CaseScores, DataScored, MetricScore, Role, Scores, Skill, SystemScores, Unread
+from amrg.metrics.scores import (
+    CaseScores,
+    DataScored,
+    MetricScore,
+    Role,
+    ScoredWith,
+    Scores,
+    Skill,
+    SystemScores,
+    Unread,
+)
 from amrg.metrics.skill import Measured, MetricSkill, skills
 from amrg.metrics.statistics import DRAWS, FEW_GROUPS, Bootstrap, bootstrap
 from amrg.metrics.strict import STRICT
@@ -51,6 +61,12 @@ class ScoringOptions:
     extras: OptionalMetrics = NO_EXTRAS
     provenance: TrainingProvenance = field(default_factory=TrainingProvenance)
     radeval_values: Path | None = None
+
+    @property
+    def used(self) -> ScoredWith:
+        """What of it `scores.json` states."""
+        values = None if self.radeval_values is None else self.radeval_values.name
+        return ScoredWith(seed=self.seed, resamples=self.resamples, **asdict(self.extras), radeval_values=values)
 
     def __post_init__(self) -> None:
         """Refuse a system with the name of a baseline, and what is no seed."""
@@ -87,6 +103,7 @@ def score(
         system=options.system,
         predictions_hash=outputs.hash,
         data=describe_data(references),
+        scored_with=options.used,
         systems=score_systems(written, measured, baselines.about, resamples),
         subgroups=_subgroups(pairs, own, options),
         perturbed=perturbed,
