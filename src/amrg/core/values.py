@@ -34,6 +34,11 @@ def flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str
             yield before + name, value
 
 
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The names, sorted, under which two flattened documents differ; a missing value is as null."""
+    return [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+
+
 Read = TypeVar("Read", bound=Value)
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol, TypeVar
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from amrg.birads import Composition, Draft, Kind
+from amrg.birads import Composition, Draft, ImageBox, Kind
 from amrg.core.files import write_text
 from amrg.generation.batch import Drafted, draft_studies
 from amrg.generation.drafting import DraftOptions
@@ -32,12 +33,23 @@ from amrg.models.card import FILE_NAME, CardMetric, model_card
 from amrg.models.load import LoadedModel, load_model
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import held_out_fold, usable_films
-from amrg.training.tower.films import ListedFilm, film_in_proportion
+from amrg.training.tower.films import Box, ListedFilm, film_in_proportion
 
 log = logging.getLogger("amrg.experiments")
 DRAWS = 500
 MASSES = frozenset({Kind.MASS})
 SIDES = {"L": "LEFT", "R": "RIGHT"}
+
+
+class HasPatient(Protocol):
+    """What is of a patient."""
+
+    @property
+    def patient(self) -> str:
+        """Whose it is."""
+
+
+OfPatient = TypeVar("OfPatient", bound=HasPatient)
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class FilmDraft:
         return {word for text in stated for word in words if text.lower().startswith(word)}
 
     @cached_property
-    def boxes(self) -> list[tuple[float, float, float, float]]:
+    def boxes(self) -> list[Box]:
         """Of the lesions that the collection marks, in pixels of the file that was drafted."""
         return [box for box, _ in film_in_proportion(self.film)[1]]
 
@@ -73,8 +85,7 @@ class FilmDraft:
             return False
         findings = self.draft.report.findings
         best = max(self.draft.boxes, key=lambda b: findings[b.finding - 1].probability or 0.0)
-        x, y = (best.box.left + best.box.right) / 2, (best.box.top + best.box.bottom) / 2
-        return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in self.boxes)
+        return is_in(best, self.boxes)
 
 
 @dataclass(frozen=True)
@@ -113,8 +124,19 @@ def draft_films(films: Sequence[ListedFilm], engine: Engine) -> Iterator[FilmDra
     """Every view drafted as a study of its own."""
     with TemporaryDirectory() as folder:
         for number, film in enumerate(films):
-            (outcome,) = draft_studies([_study(film, Path(folder) / str(number))], engine, DraftOptions())
-            yield FilmDraft(film, outcome.draft if isinstance(outcome, Drafted) else None)
+            yield FilmDraft(film, draft_alone(_study(film, Path(folder) / str(number)), engine))
+
+
+def draft_alone(study: Study, engine: Engine) -> Draft | None:
+    """The draft of one study; None where it is refused."""
+    (outcome,) = draft_studies([study], engine, DraftOptions())
+    return outcome.draft if isinstance(outcome, Drafted) else None
+
+
+def is_in(found: ImageBox, places: Sequence[Box]) -> bool:
+    """Whether the middle of a drafted box is in one of some places, in pixels of the same image."""
+    x, y = (found.box.left + found.box.right) / 2, (found.box.top + found.box.bottom) / 2
+    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in places)
 
 
 def _study(film: ListedFilm, folder: Path) -> Study:
@@ -236,18 +258,25 @@ def film_metrics(drafts: Sequence[FilmDraft]) -> Iterator[CardMetric]:
 
 def interval_of(figure: Figure, views: Sequence[FilmDraft]) -> Interval | None:
     """A figure's 95 % interval over patients: exact where all draws of a share are alike; None where there is none."""
-    by_patient: dict[str, list[FilmDraft]] = {}
-    for view in views:
-        by_patient.setdefault(view.patient, []).append(view)
+    return interval_over_patients(figure.value, views, share=figure.share)
+
+
+def interval_over_patients(
+    value: Callable[[Sequence[OfPatient]], float], items: Sequence[OfPatient], share: bool = True
+) -> Interval | None:
+    """The 95 % interval of a value of some items, by draws of patients, as `interval_of`."""
+    by_patient: dict[str, list[OfPatient]] = {}
+    for item in items:
+        by_patient.setdefault(item.patient, []).append(item)
     groups = list(by_patient.values())
     if not groups:
         return None
     rng = np.random.default_rng(0)
     draws = [[v for i in rng.integers(0, len(groups), len(groups)) for v in groups[i]] for _ in range(DRAWS)]
-    between = interval(np.array([figure.value(drawn) for drawn in draws]), len(groups))
+    between = interval(np.array([value(drawn) for drawn in draws]), len(groups))
     if between is None or has_spread(between):
         return between
-    return exact_interval(figure.value(views), len(groups), SHARE) if figure.share else None
+    return exact_interval(value(items), len(groups), SHARE) if share else None
 
 
 def _mean(values: Sequence[float]) -> float:

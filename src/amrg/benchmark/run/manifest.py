@@ -19,7 +19,7 @@ from amrg.benchmark.references import References
 from amrg.benchmark.run.run_config import RunConfig, ScoreText
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_text
-from amrg.core.values import Value, flatten
+from amrg.core.values import Value, differing, flatten
 from amrg.generation import Engine
 from amrg.metrics.errors import BenchmarkError
 
@@ -176,10 +176,7 @@ def _refuse_other(path: Path, manifest: Manifest) -> None:
     found, requested = (
         dict(flatten(m.model_dump(mode="json", exclude=UNCOMPARED))) for m in (load_manifest(path.parent), manifest)
     )
-    differing = [name for name in sorted(found.keys() | requested.keys()) if found.get(name) != requested.get(name)]
-    if differing:
-        differences = "; ".join(
-            f"{name} is {found.get(name)!r}, requested {requested.get(name)!r}" for name in differing[:3]
-        )
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise BenchmarkError(f"{path}: {differences}{more}: {DIFFERENT_RUN}")
+    if names := differing(found, requested):
+        values = (f"{name} is {found.get(name)!r}, requested {requested.get(name)!r}" for name in names[:3])
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise BenchmarkError(f"{path}: {'; '.join(values)}{more}: {DIFFERENT_RUN}")

@@ -49,8 +49,7 @@ def run(
         predict_perturbed(folder, cases, drafter, predictions, progress)
         engine.confirm()
     except EngineDrifted as error:
-        count = counted(withdraw_lines(drafter.written, error.since), "prediction")
-        message = f"{error}; {count} after that withdrawn: run the same command again to draft again"
-        raise EngineDrifted(message, error.since) from error
+        count = withdraw_lines(drafter.written, error.since)
+        raise error.withdrawing(counted(count, "prediction")) from error
     save_baselines(folder, predict_baselines(folder, cases, progress))
     return cases.references

@@ -325,8 +325,7 @@ def withdrawing(folder: Path) -> Iterator[None]:
     except EngineDrifted as error:
         with _writing():
             count = withdraw_since(folder, error.since)
-        done = f"of this run {counted(count, 'draft')} after that withdrawn: run the same command again to draft again"
-        raise EngineDrifted(f"{error}; {done}", error.since) from error
+        raise error.withdrawing(f"of this run {counted(count, 'draft')}") from error
 
 
 def _without_view(opened: _Open) -> Iterator[StudyOutcome]:

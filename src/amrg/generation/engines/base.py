@@ -34,6 +34,12 @@ class EngineDrifted(EngineLost):
         super().__init__(message)
         self.since = since
 
+    def withdrawing(self, what: str) -> EngineDrifted:
+        """The same, and that so much of what was drafted `since` was withdrawn."""
+        return EngineDrifted(
+            f"{self}; {what} after that withdrawn: run the same command again to draft again", self.since
+        )
+
     def __reduce__(self) -> tuple[type[EngineDrifted], tuple[str, float]]:
         """With both arguments, so that it can leave a process."""
         return type(self), (str(self), self.since)
@@ -101,6 +107,13 @@ class Unanswered:
     """Why a request has no text: its answer was cut at the length limit, or the engine refused it. One line."""
 
     message: str
+
+
+class InProcess:
+    """An engine in this process, where nothing can exchange its model."""
+
+    def confirm(self) -> None:
+        """As `Engine.confirm`: there is nothing to look at."""
 
 
 class Engine(Protocol):

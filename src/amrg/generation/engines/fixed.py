@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import GREEDY, Generation, ImageFeatures, ModelIdentity, Request
+from amrg.generation.engines.base import GREEDY, Generation, ImageFeatures, InProcess, ModelIdentity, Request
 from amrg.models.guard.distance import DomainCheck
 from amrg.models.settings import ModelSettings
 from amrg.models.views import ViewEncoding
@@ -17,7 +17,7 @@ SETTINGS = ModelSettings(encoding=ViewEncoding(size=64))
 
 
 @dataclass(frozen=True)
-class FixedEngine:
+class FixedEngine(InProcess):
     """Writes `texts` in turn, for each `generate` from the first on; `features` and `domain` go with every one."""
 
     texts: tuple[str, ...] = (NORMAL,)
@@ -38,6 +38,3 @@ class FixedEngine:
         """The texts in turn, whatever the images."""
         for text in islice(cycle(self.texts), len(requests)):
             yield Generation(text, self.features, self.domain)
-
-    def confirm(self) -> None:
-        """Nothing can exchange a model in this process."""

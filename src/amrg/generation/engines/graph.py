@@ -11,7 +11,16 @@ from threadpoolctl import ThreadpoolController
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import DRAFTED, GREEDY, Generation, ImageFeatures, ModelIdentity, Request, cut_at
+from amrg.generation.engines.base import (
+    DRAFTED,
+    GREEDY,
+    Generation,
+    ImageFeatures,
+    InProcess,
+    ModelIdentity,
+    Request,
+    cut_at,
+)
 from amrg.models.checkpoint import EMBEDDED, NAME, folder_hash
 from amrg.models.decoding.greedy import write_answer
 from amrg.models.embedded.candidates import CELL, Candidate, cell_candidate
@@ -22,7 +31,7 @@ from amrg.models.settings import ModelSettings
 
 
 @dataclass(frozen=True)
-class GraphEngine:
+class GraphEngine(InProcess):
     """A loaded graph. Studies are drafted one after another: a batch has nothing to gain from so small a model."""
 
     name: str
@@ -54,9 +63,6 @@ class GraphEngine:
         for request in requests:
             with self._threads.limit(limits=1, user_api="blas"):  # threads that wait in a loop, for matrices this small
                 yield self._generate(request)
-
-    def confirm(self) -> None:
-        """Nothing can exchange a model in this process."""
 
     def _generate(self, request: Request) -> Generation:
         """One study's generation."""

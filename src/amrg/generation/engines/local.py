@@ -9,7 +9,16 @@ import torch
 
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
-from amrg.generation.engines.base import DRAFTED, GREEDY, Generation, ImageFeatures, ModelIdentity, Request, cut_at
+from amrg.generation.engines.base import (
+    DRAFTED,
+    GREEDY,
+    Generation,
+    ImageFeatures,
+    InProcess,
+    ModelIdentity,
+    Request,
+    cut_at,
+)
 from amrg.models.backbones.base import Prompt, Tensors
 from amrg.models.decoding.batched import INPUT, batch_prompts, decode_rows, text_of
 from amrg.models.decoding.cached import decode_drafted
@@ -23,7 +32,7 @@ from amrg.models.threads import set_threads
 
 
 @dataclass(frozen=True)
-class LocalEngine:
+class LocalEngine(InProcess):
     """A loaded model. `max_batch` studies are decoded together.
 
     `training` tells how far images are from the model's training images, None where nothing is known of those.
@@ -67,9 +76,6 @@ class LocalEngine:
         """Greedy texts, with image features where the model's tower locates findings."""
         for start in range(0, len(requests), self.max_batch):
             yield from self._generate_together(requests[start : start + self.max_batch])
-
-    def confirm(self) -> None:
-        """Nothing can exchange a model in this process."""
 
     @torch.inference_mode()
     def _generate_together(self, requests: Sequence[Request]) -> list[Generation]:

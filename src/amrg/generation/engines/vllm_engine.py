@@ -16,7 +16,7 @@ from transformers import AutoConfig
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_text
 from amrg.core.telemetry import turn_off_telemetry
-from amrg.generation.engines.base import GREEDY, Generation, ModelIdentity, Request, Unanswered
+from amrg.generation.engines.base import GREEDY, Generation, InProcess, ModelIdentity, Request, Unanswered
 from amrg.generation.engines.probes import prove
 from amrg.generation.engines.vllm_prompt import prompt_ids
 from amrg.models.adapters.files import is_adapter
@@ -33,7 +33,7 @@ MOST_IMAGES = 16
 
 
 @dataclass(frozen=True)
-class VLLMEngine:
+class VLLMEngine(InProcess):
     """A model loaded by vLLM, whose module is `library`.
 
     Texts are greedy; there are no image features, as of any model that locates none.
@@ -67,9 +67,6 @@ class VLLMEngine:
                     yield Generation(self._text(answer.token_ids))
                 else:
                     yield Unanswered(f"vllm: its answer ended with {answer.finish_reason!r} after {limit} tokens")
-
-    def confirm(self) -> None:
-        """Nothing can exchange a model in this process."""
 
     def answer(self, known: KnownAnswer, request: Request) -> tuple[ServedAnswer, int | None]:
         """The answer to a known study, with odds."""

@@ -23,7 +23,7 @@ from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 from amrg import __version__
 from amrg.birads import AnswerForm
 from amrg.core.hashing import sha256_of_file
-from amrg.core.values import Value, flatten
+from amrg.core.values import Value, differing, flatten
 from amrg.datasets.names import canonical_name
 from amrg.datasets.training_set import CaseDigests, TrainingSet
 from amrg.models import view_name
@@ -131,7 +131,7 @@ def claim_folder(recipe: EmbeddedRecipe, folder: Path) -> None:
     if path.is_file():
         there = EmbeddedRecipe.model_validate_json(path.read_text(encoding="utf-8"))
         before, now = (dict(flatten(one.model_dump(mode="json"))) for one in (there, recipe))
-        names = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+        names = differing(before, now)
         found = "; ".join(f"{name}: the folder has {before.get(name)}, this run {now.get(name)}" for name in names)
     else:
         found = "its recipe.json is missing" if any((folder / stage).exists() for stage in STAGES) else ""

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.core.files import write_text
-from amrg.core.values import Value, flatten
+from amrg.core.values import Value, differing, flatten
 from amrg.models.adapters.files import CONFIG_FILE, RECIPE_FILE, RUN_FILE, TRAINING_FILE
 from amrg.training.data.prepared import DataUsed, PreparedData
 from amrg.training.errors import TuningError
@@ -123,8 +123,8 @@ def differences(stored: RunSpec, requested: RunSpec) -> Iterator[str]:
     """The fields in which two runs differ; the same weights may have moved to another path."""
     before, now = (dict(flatten(run.model_dump(mode="json"))) for run in (stored, requested))
     moved = {"recipe.base"} if stored.weights is not None and stored.weights == requested.weights else set()
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name) and name not in MAY_DIFFER | moved:
+    for name in differing(before, now):
+        if name not in MAY_DIFFER | moved:
             yield f"{name}: the folder has {_value(before, name)}, this run {_value(now, name)}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -84,13 +85,14 @@ class FilmScene:
     pasted: tuple[str, ...] = field(default=())
 
 
-def read_films(folder: Path) -> list[ListedFilm]:
-    """Every line of `films.jsonl`."""
+@lru_cache(maxsize=1)
+def read_films(folder: Path) -> tuple[ListedFilm, ...]:
+    """Every line of `films.jsonl`; read once, for finding copies opens hundreds of images."""
     lines = (folder / "films.jsonl").read_text(encoding="utf-8").splitlines()
     films = [ListedFilm(json.loads(line), folder) for line in lines]
     copies = find_copies(films)
     patients = {copied.record["patient"] for copied in copies.values()}
-    return [replace(f, has_copy=f.name in copies or f.record.get("patient") in patients) for f in films]
+    return tuple(replace(f, has_copy=f.name in copies or f.record.get("patient") in patients) for f in films)
 
 
 def find_copies(films: Sequence[ListedFilm]) -> dict[str, ListedFilm]:
