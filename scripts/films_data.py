@@ -2,10 +2,11 @@
 
     python scripts/films_data.py ../shared/data/films runs/films
 
-Writes `cbis` (films of CBIS-DDSM) and `cesm` (low-energy views of CDD-CESM), a case a patient. Views are written as
-files in their true proportions. References are rendered from labels, and marked so: of CBIS-DDSM from the terms of its
-tables, of CDD-CESM from the radiologist's words on findings, the category and the density. The split `published` has
-the patients in its test part that the embedded model was not trained on, and of the others every eighth in validation.
+Writes `cbis` (films of CBIS-DDSM), `cesm` (low-energy views of CDD-CESM) and `hospital` (the same views), a case a
+patient. Views are written as files in their true proportions. References are rendered from labels, and marked so: of
+CBIS-DDSM from the terms of its tables, of CDD-CESM from the radiologist's words on findings, the category and the
+density. The split `published` has the patients in its test part that the embedded model was not trained on, for
+`hospital` half of all patients; and of the others every eighth in validation.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import argparse
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from amrg.birads import Category, Finding, Laterality, View, ViewBox, parse
@@ -35,6 +36,31 @@ log = logging.getLogger("amrg.films")
 VALIDATION_OF = 8
 TABLE = "views.jsonl"
 SOURCES: dict[str, About] = {"cbis": CbisDdsm.about, "cesm": CddCesm.about}
+
+
+class WrittenSet(NamedTuple):
+    """A data set to write: its name, the source of its views, and which of them are for testing."""
+
+    name: str
+    source: str
+    tested: Callable[[ListedFilm], bool]
+
+
+def sets_to_write() -> tuple[WrittenSet, ...]:
+    """All of them."""
+    held_out = held_out_fold(EMBEDDED)
+
+    def untrained(film: ListedFilm) -> bool:
+        return film.fold == held_out
+
+    def half(film: ListedFilm) -> bool:
+        return _one_of(2, "hospital", film)
+
+    return (
+        WrittenSet("cbis", "cbis", untrained),
+        WrittenSet("cesm", "cesm", untrained),
+        WrittenSet("hospital", "cesm", half),
+    )
 
 
 class ViewsTable:
@@ -68,8 +94,8 @@ class ViewsTable:
         return case_from_labels(self.about, known, report_of(findings, worst_by_side(grades), densest))
 
 
-def write_views(films: Sequence[ListedFilm], held_out: int, folder: Path) -> None:
-    """Write every view as a file in its true proportions, and the table of them; `held_out` is the fold for testing."""
+def write_views(films: Sequence[ListedFilm], tested: Callable[[ListedFilm], bool], folder: Path) -> None:
+    """Write every view as a file in its true proportions, and the table of them; `tested` picks those for testing."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for film in films:
@@ -77,16 +103,21 @@ def write_views(films: Sequence[ListedFilm], held_out: int, folder: Path) -> Non
         record = film.record
         file = f"{Path(film.name).stem}.png"
         image.save(folder / file)
-        row = {"file": file, "part": _part(film, held_out), "boxes": boxes, "labels": record}
+        row = {"file": file, "part": _part(film, tested), "boxes": boxes, "labels": record}
         lines.append(json.dumps(row | {k: record.get(k) for k in ("patient", "laterality", "view", "density")}))
     (folder / TABLE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _part(film: ListedFilm, held_out: int) -> str:
+def _part(film: ListedFilm, tested: Callable[[ListedFilm], bool]) -> str:
     """The part of a patient."""
-    if film.fold == held_out:
+    if tested(film):
         return "test"
-    return "validation" if crc32(f"part {film.record['patient']}".encode()) % VALIDATION_OF == 0 else "train"
+    return "validation" if _one_of(VALIDATION_OF, "part", film) else "train"
+
+
+def _one_of(parts: int, name: str, film: ListedFilm) -> bool:
+    """Whether a patient is in the first of so many parts of about one size."""
+    return crc32(f"{name} {film.record['patient']}".encode()) % parts == 0
 
 
 def _side(view: dict[str, Any]) -> Laterality:
@@ -131,12 +162,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    held_out = held_out_fold(EMBEDDED)
-    for source, about in SOURCES.items():
-        views = given.out / f"{source}-views"
-        write_views([film for film in usable_films(given.films) if film.source == source], held_out, views)
-        for part in import_dataset(ViewsTable(about), views, given.out / source):
-            log.info("%s: %d cases", source, part.cases)
+    for written in sets_to_write():
+        views = given.out / f"{written.name}-views"
+        films = [film for film in usable_films(given.films) if film.source == written.source]
+        write_views(films, written.tested, views)
+        for part in import_dataset(ViewsTable(SOURCES[written.source]), views, given.out / written.name):
+            log.info("%s: %d cases", written.name, part.cases)
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ SHOWS = (
     Show("dmid-words", "To DMID's words, on films of CBIS-DDSM", TEXTS + FACTS, "films/cbis"),
     Show(
         "hospital",
-        "To one hospital's digital views and words, those of CDD-CESM",
+        "From films to one hospital's digital views and words, those of CDD-CESM",
         FACTS + TEXTS,
-        "films/cesm",
+        "films/hospital",
         others=("untuned", "scratch"),
     ),
 )

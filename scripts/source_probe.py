@@ -18,8 +18,8 @@ import torch
 
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.load import load_model
+from amrg.training.embedded.devices import autocast_on
 from amrg.training.embedded.phantom_shards import DrawnExams, draw_shards, load_shard
-from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING
 from amrg.training.tower.film_metrics import auroc
@@ -75,7 +75,7 @@ def suspicions(tower: MammogramTower, images: Images) -> npt.NDArray[np.float64]
     found = []
     for start in range(0, len(images), BATCH):
         pixels = torch.from_numpy(np.stack(images[start : start + BATCH])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        with cpu_autocast():
+        with autocast_on(tower.device):
             maps = tower(pixel_values=pixels).maps
         found += maps.suspicion.float().tolist()
     return np.array(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from films_data import SOURCES, ViewsTable, write_views
+from films_data import SOURCES, ViewsTable, sets_to_write, write_views
 from PIL import Image
 
 from amrg.birads import Category, Kind, Laterality, Margin, Shape, View
@@ -30,7 +30,7 @@ def film(folder: Path, name: str, view: str, **record: Any) -> ListedFilm:
 
 def cases(source: str, films: list[ListedFilm], folder: Path) -> list[Case]:
     """The cases that the views make."""
-    write_views(films, HELD_OUT, folder / "views")
+    write_views(films, lambda listed: listed.fold == HELD_OUT, folder / "views")
     list(import_dataset(ViewsTable(SOURCES[source]), folder / "views", folder / "data"))
     return list(open_dataset(folder / "data").cases())
 
@@ -68,3 +68,9 @@ def test_a_patient_is_in_one_part_and_the_fold_held_out_in_test(tmp_path: Path) 
     found = {case.key: case.published_split for case in cases("cesm", views, tmp_path)}
     assert len(found) == 20
     assert {patient for patient, part in found.items() if part == "test"} == held_out
+
+
+def test_half_of_the_patients_of_the_hospital_are_for_testing(tmp_path: Path) -> None:
+    (hospital,) = (written for written in sets_to_write() if written.name == "hospital")
+    patients = [ListedFilm({"file": f"cesm/{n}.jpg", "patient": f"P{n}"}, tmp_path) for n in range(400)]
+    assert 160 < sum(map(hospital.tested, patients)) < 240

@@ -15,8 +15,8 @@ from amrg.birads import Kind, View
 from amrg.models import ATTRIBUTES
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.models.embedded.region_head import CORRECTED, LOCAL, REGION, RegionHead, regions_at, split_correction
+from amrg.training.embedded.devices import autocast_on
 from amrg.training.embedded.loop import Schedule, StageRun
-from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.regions.examples import (
     Proposals,
     RegionBatches,
@@ -121,7 +121,7 @@ def test_proposals_are_the_candidates_of_the_first_look(tower: MammogramTower, v
     found = read_proposals(tower, view.image)
     assert found.logits.shape == (len(found.cells), CORRECTED)
     pixels = torch.from_numpy(view.image).permute(2, 0, 1)[None].float().div(127.5).sub(1)
-    with cpu_autocast():
+    with autocast_on(tower.device):
         first = tower.look(pixels)  # with all columns: the breast ends less than a block from the edge
     there = first.candidates[0] >= 0
     assert torch.equal(torch.from_numpy(found.cells).long(), torch.stack([first.rows, first.columns], -1)[0, there])

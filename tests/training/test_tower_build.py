@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from amrg.training.embedded.build import training_sets
+from amrg.training.tower.build import TowerRecipe, real_views
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import film_views, usable_films
 from amrg.training.tower.films import ALWAYS_TRAINED, FOLDS, Collage, find_copies, read_films, read_scene
@@ -64,10 +66,19 @@ def test_a_version_is_determined_and_knows_what_it_pasted(films: Path) -> None:
 
 def test_held_out_patients_are_in_no_version_but_the_first(films: Path, tmp_path: Path) -> None:
     fold = usable_films(films)[0].fold
-    first, second = (film_views(films, tmp_path, v, 128, fold, processes=1) for v in (0, 1))
+    first, second = (film_views(films, tmp_path, v, 128, fold) for v in (0, 1))
     assert {v.film.fold for v in first} > {v.film.fold for v in second}
     assert fold not in {v.film.fold for v in second}
     assert fold < FOLDS
+
+
+def test_of_sources_that_a_recipe_does_not_name_nothing_is_used(films: Path, tmp_path: Path) -> None:
+    recipe = TowerRecipe(sources=("cbis",), held_out=(usable_films(films)[0].fold + 1) % FOLDS, versions=1)
+    real = real_views(recipe, films, tmp_path)
+    assert {view.film.source for view in (*real.trained, *real.measured)} == {"cbis"}
+    every, named = (training_sets(films, r) for r in (TowerRecipe(held_out=recipe.held_out), recipe))
+    assert {found.name for found in every} - {found.name for found in named} == {"cdd-cesm"}
+    assert named[0] == every[0]
 
 
 def test_auroc_counts_pairs() -> None:

@@ -18,8 +18,8 @@ import torch
 from amrg.birads import Category, Composition, Finding, Laterality, Location, Quadrant, View
 from amrg.models.embedded.attributes import COMPOSITIONS, Place
 from amrg.models.embedded.mammogram_tower import STATED, MammogramTower
+from amrg.training.embedded.devices import autocast_on
 from amrg.training.embedded.phantom_shards import VIEW_ORDER, DrawJob, Shard, load_shard
-from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.film_shards import COLUMNS, FilmView
 from amrg.training.tower.labelled_views import PlacedLesion, as_pixels
 from amrg.training.tower.reading import tower_key
@@ -199,8 +199,9 @@ def _cached(path: Path, tower: MammogramTower, images: Sequence[npt.NDArray[np.u
 @torch.inference_mode()
 def image_tokens(tower: MammogramTower, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Images uint8 [views, rows, columns, 3] to image tokens [views, tokens, width]."""
-    with cpu_autocast():
-        tokens: npt.NDArray[np.float32] = tower(pixel_values=as_pixels(images)).last_hidden_state.float().numpy()
+    with autocast_on(tower.device):
+        found = tower(pixel_values=as_pixels(images).to(tower.device)).last_hidden_state
+    tokens: npt.NDArray[np.float32] = found.float().cpu().numpy()
     return tokens
 
 

@@ -45,8 +45,7 @@ from amrg.training.embedded.wordings import SENTENCES, Wording, dmid_texts, inst
 from amrg.training.guard.distance import fit_guard
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING, TowerRecipe, Towers, train_tower
-from amrg.training.tower.film_shards import film_views
-from amrg.training.tower.films import read_films
+from amrg.training.tower.films import CROPS, read_films
 from amrg.training.tower.operating_points import name_earlier, set_operating_points
 from amrg.training.tower.suspicion import calibrate_suspicion
 
@@ -110,11 +109,11 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     run, tokenizer, make = train_language(recipe, films, folder, towers, plan)
     assemble(run, tokenizer, out)
     written_phrases(make, tokenizer).save(out)
-    fit_guard(load_base(str(out)), films, plan.held_out).save(out)
+    fit_guard(load_base(str(out)), films, recipe.tower.sources, plan.held_out).save(out)
     export_graph(out)
     (out / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (out / "operating-points.json").write_text(json.dumps(points[-1], indent=2) + "\n", encoding="utf-8")
-    sets = [found.model_dump(mode="json") for found in training_sets(films, recipe.tower.held_out)]
+    sets = [found.model_dump(mode="json") for found in training_sets(films, recipe.tower)]
     (out / TRAINED_ON).write_text(json.dumps(sets, indent=2) + "\n", encoding="utf-8")
     for stage in STAGES:
         shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
@@ -141,10 +140,11 @@ def claim_folder(recipe: EmbeddedRecipe, folder: Path) -> None:
     path.write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def training_sets(films: Path, held_out: int) -> list[TrainingSet]:
+def training_sets(films: Path, recipe: TowerRecipe) -> list[TrainingSet]:
     """What the model learns from: phantoms, and real images by the bytes of their files."""
     found = [TrainingSet(name="phantom")]  # by seeds below a million, which no benchmark draws from
-    listed = [f for f in read_films(films) if f.fold != held_out and not f.record.get("also_in_test")]
+    usable = [film for film in read_films(films) if not film.record.get("also_in_test")]
+    listed = [film for film in usable if film.fold != recipe.held_out and film.source in (*recipe.sources, CROPS)]
     for name in sorted({film.record["dataset"] for film in listed}):
         files = [film.folder / film.name for film in listed if film.record["dataset"] == name]
         digests = CaseDigests(images=tuple(sorted(sha256_of_file(file)[:16] for file in files)))
@@ -165,7 +165,7 @@ def choose_operating_points(
     recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, drawn: Sequence[DrawJob]
 ) -> dict[str, float]:
     """Fold thresholds and the suspicion's calibration into the tower's heads, by held-out patients and phantoms."""
-    real = film_views(films, folder / "views", 0, SIZE, recipe.tower.held_out)
+    real = recipe.tower.views(films, folder, 0)
     held_out = [view.labelled for view in real if view.film.fold == recipe.tower.held_out]
     phantoms = [view for job in drawn for view in drawn_views(load_shard(job))]
     points = set_operating_points(tower, [*held_out, *phantoms], SIZE)
@@ -205,7 +205,7 @@ def language_pools(
     """Drawn and real breasts as a tower encodes them, with their shares."""
     real = []
     for version in range(min(recipe.film_versions, recipe.tower.versions)):
-        views = film_views(films, folder / "views", version, SIZE, recipe.tower.held_out)
+        views = recipe.tower.views(films, folder, version)
         trained = [view for view in views if view.film.fold != recipe.tower.held_out]
         real += film_breasts(tower, trained, folder / "tokens" / f"views-v{version}")
     drawn = [(part.share, BreastPool(drawn_breasts(tower, shards), complete=True)) for part, shards in plan.language]

@@ -40,10 +40,12 @@ class Reader:
         """What the model writes on each exam, decoded greedily, all exams in one batch."""
         first = self.exams[0]
         ids, types = (
-            torch.tensor([part] * len(self.exams)) for part in self.prompts.prompt(first.views, first.instruction)
+            torch.tensor([part] * len(self.exams), device=model.device)
+            for part in self.prompts.prompt(first.views, first.instruction)
         )
         tokens = {"input_ids": ids, "token_type_ids": types, "attention_mask": torch.ones_like(ids)}
-        images = [{"tokens": image} for image in project(model, torch.cat([e.tokens for e in self.exams]))]
+        views = torch.cat([e.tokens for e in self.exams]).to(model.device)
+        images = [{"tokens": image} for image in project(model, views)]
         settings = DecodingSettings(MAX_TOKENS, self.prompts.end, self.tokenizer.pad_token_id)
         rows = Gemma3().generate(model, tokens, images, settings)
         return [self.tokenizer.decode(row, skip_special_tokens=True) for row in rows]

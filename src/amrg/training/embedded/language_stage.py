@@ -12,8 +12,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from amrg.models.embedded.tokens import END_OF_TURN
 from amrg.models.settings import user_turn
+from amrg.training.embedded.devices import autocast_on
 from amrg.training.embedded.exam_maker import TrainingText, Views
-from amrg.training.embedded.precision import cpu_autocast
 
 IGNORE = -100
 NOISE = 0.02
@@ -85,9 +85,10 @@ def language_loss(
 ) -> tuple[Tensor, Mapping[str, float]]:
     """Cross-entropy of the answers' tokens, given the image tokens; at least one text has images."""
     batch = collate_texts(texts, prompts, model.config.get_text_config().pad_token_id)
+    batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
     labels = batch.pop("labels")
-    with cpu_autocast():
-        features = project(model, torch.cat([e.tokens for e in texts]))
+    with autocast_on(model.device):
+        features = project(model, torch.cat([e.tokens for e in texts]).to(model.device))
         hidden = model.model(
             **batch,
             mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)},

@@ -1,7 +1,8 @@
 """The optimisation loop of both stages of the embedded model: resumable, averaged, logged.
 
 All random numbers of a step follow from `(seed, step)`, so an interrupted run ends with the same weights as an
-uninterrupted one. Checkpoints are safetensors, written atomically.
+uninterrupted one; on an accelerator as far as its arithmetic is the same twice. Checkpoints are safetensors, written
+atomically.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from amrg.core.values import Value
+from amrg.training.embedded.devices import training_device
 
 
 class Schedule(Value):
@@ -50,15 +52,17 @@ StepLoss = Callable[[int], tuple[Tensor, Mapping[str, float]]]
 
 @dataclass
 class StageRun:
-    """A run in a folder: the trained module, its averaged copy, checkpoints and log."""
+    """A run in a folder: the trained module, moved to `device`; its averaged copy, checkpoints and log."""
 
     module: nn.Module
     schedule: Schedule
     folder: Path
     step: int = 0
+    device: torch.device = field(default_factory=training_device)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.module.to(self.device)
         self._parameters = dict(self.module.named_parameters())
         # Running statistics are averaged with the weights.
         self._sources = {k: v for k, v in self.module.state_dict(keep_vars=True).items() if v.is_floating_point()}
@@ -82,9 +86,9 @@ class StageRun:
         for name, parameter in self._parameters.items():
             if f"first.{name}" in stored:
                 self._optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.step)),
-                    "exp_avg": stored[f"first.{name}"],
-                    "exp_avg_sq": stored[f"second.{name}"],
+                    "step": torch.tensor(float(self.step), device=self.device),
+                    "exp_avg": stored[f"first.{name}"].to(self.device),
+                    "exp_avg_sq": stored[f"second.{name}"].to(self.device),
                 }
         return True
 
@@ -99,7 +103,7 @@ class StageRun:
                 tensors[f"first.{name}"] = state["exp_avg"]
                 tensors[f"second.{name}"] = state["exp_avg_sq"]
         partial = self._checkpoint.with_suffix(".partial")
-        save_file({k: v.clone() for k, v in tensors.items()}, partial)
+        save_file({k: v.cpu().clone() for k, v in tensors.items()}, partial)
         partial.replace(self._checkpoint)
 
     def train(self, loss_of: StepLoss, until: int | None = None, save_every: float = 120.0) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from amrg.birads import Finding, Laterality, Report, View
+from amrg.core.cores import available_cores
 from amrg.core.values import Value
 from amrg.imaging import frame_breast
 from amrg.models.views import ViewEncoding, box_to_image, model_image
@@ -105,12 +106,12 @@ class DrawnExams(Value):
         return [DrawJob(folder, self.population, s, min(SHARD, end - s), encoding) for s in starts]
 
 
-def draw_shards(todo: Sequence[DrawJob], processes: int = 2) -> None:
-    """Draw the missing ones of some shards. Same seeds, same bytes."""
+def draw_shards(todo: Sequence[DrawJob]) -> None:
+    """Draw the missing ones of some shards, a process a core. Same seeds, same bytes."""
     missing = [job for job in todo if not job.stem.with_suffix(".json").is_file()]
     if not missing:
         return
-    with get_context("spawn").Pool(processes) as pool:
+    with get_context("spawn").Pool(min(available_cores(), len(missing))) as pool:
         for done, job in enumerate(pool.imap_unordered(_draw_shard, missing), 1):
             log.info("drawn %d of %d shards (%s)", done, len(missing), job.stem.name)
 

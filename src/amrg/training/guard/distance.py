@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,14 @@ FILMS = 400
 EXAMS = 100
 
 
-def fit_guard(loaded: LoadedModel, films: Path | None, shards: Sequence[DrawJob]) -> TrainingDistance:
-    """The distance from films, spread over the folder, and from drawn exams; `save` writes it next to the checkpoint.
+def fit_guard(
+    loaded: LoadedModel, films: Path, sources: Collection[str], shards: Sequence[DrawJob]
+) -> TrainingDistance:
+    """The distance from films of some sources and from drawn exams; `save` writes it next to the checkpoint.
 
     Minutes on one core, for any weights. The model is on whatever device it was loaded to.
     """
-    real = [] if films is None else [pool_study(loaded, views, images) for views, images in film_studies(films)]
+    real = [pool_study(loaded, views, images) for views, images in film_studies(films, sources)]
     drawn = [pool_study(loaded, VIEW_ORDER, list(exam)) for exam in _drawn_exams(shards)]
     return fit_distance([*real, *drawn])
 
@@ -41,9 +43,9 @@ def pool_study(loaded: LoadedModel, views: Views, images: Images) -> Numbers:
     return pool_tokens(loaded.backbone.image_tokens(loaded.model, loaded.backbone.features(loaded.model, pixels)))
 
 
-def film_studies(films: Path, source: str = "") -> Iterator[tuple[Views, Images]]:
-    """Studies of one film each, evenly spread over the folder, or over a part of it named by its source."""
-    listed = [film for film in usable_films(films) if film.source.startswith(source)]
+def film_studies(films: Path, sources: Collection[str]) -> Iterator[tuple[Views, Images]]:
+    """Studies of one film each, evenly spread over the folder's parts of some sources."""
+    listed = [film for film in usable_films(films) if film.source in sources]
     for film in listed[:: max(1, len(listed) // FILMS)]:
         image, _ = frame_scene(read_scene(film), 512)
         yield ((Laterality.LEFT, View(film.record["view"])),), (image,)

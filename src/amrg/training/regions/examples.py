@@ -20,8 +20,8 @@ from torch import Tensor
 from amrg.models.embedded.candidates import BACKGROUND, CELL, columns_read
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.region_head import FINEST, LOCAL, REGION
+from amrg.training.embedded.devices import autocast_on
 from amrg.training.embedded.loop import Schedule
-from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.tower.augmenting import vary_tone
 from amrg.training.tower.labelled_views import LabelledView, Source, as_pixels
 from amrg.training.tower.place_targets import IGNORE, place_targets
@@ -215,14 +215,14 @@ def _columns(image: npt.NDArray[np.uint8]) -> int:
 @torch.inference_mode()
 def read_proposals(tower: MammogramTower, image: npt.NDArray[np.uint8]) -> Proposals:
     """Candidates of a framed view, uint8 [H, W, 3], before the second look at them."""
-    pixels = as_pixels(np.array(image[None, :, : _columns(image)]))
-    with cpu_autocast():
+    pixels = as_pixels(np.array(image[None, :, : _columns(image)])).to(tower.device)
+    with autocast_on(tower.device):
         first = tower.look(pixels)
     logits = torch.cat([first.found.attributes[name] for name in LOCAL], -1)
     there = first.candidates[0] >= 0
     cells = torch.stack([first.rows, first.columns], -1)
     return Proposals(
-        cells[0, there].numpy().astype(np.int16),
-        logits[0, there].float().numpy().astype(np.float16),
-        first.features[0, there].float().numpy().astype(np.float16),
+        cells[0, there].cpu().numpy().astype(np.int16),
+        logits[0, there].float().cpu().numpy().astype(np.float16),
+        first.features[0, there].float().cpu().numpy().astype(np.float16),
     )

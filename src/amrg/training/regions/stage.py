@@ -14,8 +14,8 @@ from amrg.models.embedded.attributes import ATTRIBUTES
 from amrg.models.embedded.efficientnet import EfficientNetLite0
 from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.region_head import LOCAL, WIDTHS, RegionHead, split_correction
+from amrg.training.embedded.devices import autocast_on, moved
 from amrg.training.embedded.loop import Schedule, StageRun
-from amrg.training.embedded.precision import cpu_autocast
 from amrg.training.regions.examples import EDGE, RegionBatch, RegionBatches
 from amrg.training.tower.place_targets import IGNORE
 
@@ -70,7 +70,8 @@ def region_loss(
     Few real lesions are described: a head that learns from them knows them by heart, and is wrong on others
     (docs/lab-notes.md). So real views stay as the maps see them.
     """
-    with cpu_autocast():
+    batch = moved(batch, backbone.stem.weight.device)
+    with autocast_on(batch.pixels.device):
         with torch.no_grad():
             regions = finest_features(backbone, batch)
         correction = head(regions, batch.features).float()

@@ -57,6 +57,7 @@ class TowerRecipe(Value):
     """Everything that determines the tower. `held_out` is the fifth of the patients that it is measured on."""
 
     software: str = __version__
+    sources: tuple[str, ...] = Field(SOURCES, min_length=1)  # parts of the real mammograms; of others nothing is used
     held_out: int = Field(0, ge=0, lt=5)
     versions: int = Field(5, ge=1)
     drawn: tuple[DrawnExams, ...] = (
@@ -99,6 +100,11 @@ class TowerRecipe(Value):
     full: Schedule = Schedule(steps=5500, peak_learning_rate=4e-4, warmup_steps=100, seed=1, **OPTIMISER)
     further: Schedule = Schedule(steps=7000, peak_learning_rate=3.5e-4, warmup_steps=100, seed=2, **OPTIMISER)
     regions: Schedule = Schedule(steps=11_000, batch_size=128, peak_learning_rate=4e-3, ema_decay=0.998, seed=3)
+
+    def views(self, films: Path, folder: Path, version: int) -> list[FilmView]:
+        """A version of the real views of the recipe's sources, framed; stored in the run's folder."""
+        framed = film_views(films, folder / "views", version, ENCODING.size, self.held_out)
+        return [view for view in framed if view.film.source in self.sources]
 
 
 class Towers(NamedTuple):
@@ -155,7 +161,7 @@ def tower_data(recipe: TowerRecipe, films: Path, folder: Path) -> TowerData:
 
 def real_views(recipe: TowerRecipe, films: Path, folder: Path) -> RealViews:
     """Framed real views."""
-    versions = [film_views(films, folder / "views", v, ENCODING.size, recipe.held_out) for v in range(recipe.versions)]
+    versions = [recipe.views(films, folder, version) for version in range(recipe.versions)]
     trained = [v for version in versions for v in version if v.film.fold != recipe.held_out]
     return RealViews(trained, [v for v in versions[0] if v.film.fold == recipe.held_out])
 
@@ -253,8 +259,8 @@ def _train(run: StageRun, batches: TowerBatches, size: int, measured: Sequence[F
 
 
 def _averaged(run: StageRun) -> MammogramTower:
-    """A tower with a run's averaged weights, in evaluation mode."""
+    """A tower with a run's averaged weights, in evaluation mode, where the run is."""
     averaged: MammogramTower = AutoModel.from_config(MammogramTowerConfig())
     averaged.load_state_dict(run.averaged_state())
-    averaged.eval()
+    averaged.to(run.device).eval()
     return averaged

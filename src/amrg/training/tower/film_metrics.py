@@ -15,7 +15,7 @@ from amrg.birads import Kind
 from amrg.models.embedded.attributes import COMPOSITIONS, KINDS
 from amrg.models.embedded.candidates import CELL
 from amrg.models.embedded.mammogram_tower import MammogramTower
-from amrg.training.embedded.precision import cpu_autocast
+from amrg.training.embedded.devices import autocast_on
 from amrg.training.tower.film_shards import FilmView
 from amrg.training.tower.reading import pixel_batches
 
@@ -38,18 +38,18 @@ def read_views(tower: MammogramTower, views: Sequence[FilmView], size: int, batc
     """Every view at `size` rows."""
     remaining = iter(views)
     for pixels in pixel_batches([v.labelled for v in views], size, batch):
-        with cpu_autocast():
-            found = tower.predict(pixels)
+        with autocast_on(tower.device):
+            found = tower.predict(pixels.to(tower.device))
         assert found.lesion is not None
         assert found.malignant is not None
         assert found.kinds is not None
         assert found.composition is not None
         for i, view in enumerate(islice(remaining, len(pixels))):
             yield Reading(
-                found.lesion[i].float().sigmoid().numpy(),
-                found.kinds[i, KINDS.index(Kind.MASS)].float().sigmoid().numpy(),
+                found.lesion[i].float().sigmoid().cpu().numpy(),
+                found.kinds[i, KINDS.index(Kind.MASS)].float().sigmoid().cpu().numpy(),
                 float(found.malignant[i].float().max().sigmoid()),
-                found.composition[i].float().softmax(-1).numpy(),
+                found.composition[i].float().softmax(-1).cpu().numpy(),
                 CELL * view.labelled.image.shape[0] / size,
             )
 

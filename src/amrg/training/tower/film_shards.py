@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from amrg.birads import Laterality, View
+from amrg.core.cores import available_cores
 from amrg.imaging import NippleView, find_nipple
 from amrg.training.tower.film_devices import other_device
-from amrg.training.tower.films import Collage, FilmScene, Lesion, ListedFilm, frame_scene, read_films, read_scene
+from amrg.training.tower.films import CROPS, Collage, FilmScene, Lesion, ListedFilm, frame_scene, read_films, read_scene
 from amrg.training.tower.labelled_views import (
     LISTED,
     SURE,
@@ -72,16 +73,16 @@ def held_out_fold(model: Path) -> int:
 @lru_cache(maxsize=1)
 def usable_films(folder: Path) -> tuple[ListedFilm, ...]:
     """Every image but crops, without patients that the official test films share."""
-    return tuple(f for f in read_films(folder) if f.source != "crops" and not f.record.get("also_in_test"))
+    return tuple(f for f in read_films(folder) if f.source != CROPS and not f.record.get("also_in_test"))
 
 
 @lru_cache(maxsize=1)
 def _collage(folder: Path, held_out: int) -> Collage:
     """Pastes crops of all patients but those of one fold."""
-    return Collage([f for f in read_films(folder) if f.source == "crops" and f.fold != held_out])
+    return Collage([f for f in read_films(folder) if f.source == CROPS and f.fold != held_out])
 
 
-def film_views(films: Path, cache: Path, version: int, size: int, held_out: int, processes: int = 2) -> list[FilmView]:
+def film_views(films: Path, cache: Path, version: int, size: int, held_out: int) -> list[FilmView]:
     """All views of a version, framed in squares of `size` pixels of which the first three quarters are stored.
 
     Of patients in the fold `held_out` there is only version 0, and none of their lesions is pasted into others.
@@ -90,7 +91,7 @@ def film_views(films: Path, cache: Path, version: int, size: int, held_out: int,
     stem = cache / f"views-v{version}-{size}-without-{held_out}"
     if not stem.with_suffix(".json").is_file():
         work = [FilmJob(films, i, version, size, held_out) for i, _ in listed]
-        _write(stem, work, processes)
+        _write(stem, work)
     images = np.load(stem.with_suffix(".npy"), mmap_mode="r")
     lesions = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
     return [
@@ -99,14 +100,14 @@ def film_views(films: Path, cache: Path, version: int, size: int, held_out: int,
     ]
 
 
-def _write(stem: Path, work: Sequence[FilmJob], processes: int) -> None:
+def _write(stem: Path, work: Sequence[FilmJob]) -> None:
     """Frame all images of a version; the list of lesions comes last and marks it as complete."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     size = work[0].size
     shape = (len(work), size, round(COLUMNS * size), 3)
     images = np.lib.format.open_memmap(stem.with_suffix(".npy"), "w+", np.uint8, shape)
     lesions = []
-    with get_context("spawn").Pool(processes) as pool:
+    with get_context("spawn").Pool(available_cores()) as pool:
         for i, framed in enumerate(pool.imap(_frame, work, chunksize=8)):
             images[i] = framed.image
             lesions.append([[x.box, x.labels] for x in framed.lesions])

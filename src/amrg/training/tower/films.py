@@ -29,6 +29,7 @@ Pixels = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
 
 USUAL_ASPECT = 0.59  # true width over height of a film whose own is not known
+CROPS = "crops"  # source of lesions cut out of scans of CBIS-DDSM
 FOLDS = 5
 ALWAYS_TRAINED = -1  # fold of patients that are never held out
 ALIKE = 0.95  # correlation of thumbnails: copies in CDD-CESM have 0.98 and more, other breasts 0.91 at most
@@ -103,7 +104,7 @@ def find_copies(films: Sequence[ListedFilm]) -> dict[str, ListedFilm]:
     """
     found = {}
     for dataset in {film.record["dataset"] for film in films}:
-        listed = [film for film in films if film.record["dataset"] == dataset and film.source != "crops"]
+        listed = [film for film in films if film.record["dataset"] == dataset and film.source != CROPS]
         unnamed, named = ([f for f in listed if ("patient" in f.record) is wanted] for wanted in (False, True))
         if unnamed and named:
             alike = np.stack([*map(_thumbnail, unnamed)]) @ np.stack([*map(_thumbnail, named)]).T

@@ -14,7 +14,7 @@ from torch.nn import functional
 from amrg.birads import Kind
 from amrg.models.embedded.attributes import ATTRIBUTES, COMPOSITIONS, KINDS, PLACES
 from amrg.models.embedded.mammogram_tower import MammogramTower, ViewMaps, place_logits
-from amrg.training.embedded.precision import cpu_autocast
+from amrg.training.embedded.devices import autocast_on, moved
 from amrg.training.tower.labelled_views import LabelledView, Source, as_pixels
 from amrg.training.tower.place_targets import IGNORE, PlaceTargets, place_targets
 
@@ -71,7 +71,8 @@ def _stack(targets: Sequence[PlaceTargets], name: str) -> Tensor:
 
 def tower_loss(tower: MammogramTower, batch: ViewBatch) -> tuple[Tensor, Mapping[str, float]]:
     """The sum of all parts, and each of them: NaN for a part that no view of the batch has a target for."""
-    with cpu_autocast():
+    batch = moved(batch, tower.device)
+    with autocast_on(tower.device):
         found = tower.predict(batch.pixels)
     parts = {
         "places": _places(found, batch),
@@ -91,8 +92,8 @@ def _places(found: ViewMaps, batch: ViewBatch) -> Tensor:
     weight = batch.weights * torch.where(batch.places > 0, 1.0, 0.5)
     positive = (batch.places * batch.weights).sum((0, 2, 3)).clamp(min=LEAST_POSITIVE)
     each = (loss * wrong.pow(2) * weight).sum((0, 2, 3)) / positive
-    shares = torch.tensor([1.0] * (PLACES - len(KINDS)) + [1.0 if k in COMMON else WEIGHT_RARE for k in KINDS])
-    return (each * shares).sum()
+    shares = [1.0] * (PLACES - len(KINDS)) + [1.0 if k in COMMON else WEIGHT_RARE for k in KINDS]
+    return (each * torch.tensor(shares, device=each.device)).sum()
 
 
 def _boxes(found: ViewMaps, batch: ViewBatch) -> dict[str, Tensor]:

@@ -98,7 +98,7 @@ def _candidates(out: MammogramTowerOutput) -> Iterator[tuple[npt.NDArray[np.floa
     assert candidates is not None
     assert found is not None
     columns = maps.lesion.shape[2]
-    for cells, logits in zip(candidates, found.places.float(), strict=True):
+    for cells, logits in zip(candidates.cpu(), found.places.float().cpu(), strict=True):
         there = cells[cells >= 0]
         middle = torch.stack([there % columns, torch.div(there, columns, rounding_mode="floor")], 1) + 0.5
         yield logits[cells >= 0].numpy(), (middle * CELL).double().numpy()

@@ -8,7 +8,7 @@ from zlib import crc32
 from torch import Tensor
 
 from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerOutput
-from amrg.training.embedded.precision import cpu_autocast
+from amrg.training.embedded.devices import autocast_on
 from amrg.training.tower.augmenting import place_view, usual_placement
 from amrg.training.tower.film_shards import COLUMNS
 from amrg.training.tower.labelled_views import LabelledView
@@ -26,8 +26,8 @@ def pixel_batches(views: Sequence[LabelledView], size: int, batch: int = 8) -> I
 def read_batches(tower: MammogramTower, views: Sequence[LabelledView], size: int) -> Iterator[MammogramTowerOutput]:
     """What the tower makes of all views, a batch at a time."""
     for pixels in pixel_batches(views, size):
-        with cpu_autocast():
-            out: MammogramTowerOutput = tower(pixels)
+        with autocast_on(tower.device):
+            out: MammogramTowerOutput = tower(pixels.to(tower.device))
         yield out
 
 
@@ -35,5 +35,5 @@ def tower_key(tower: MammogramTower) -> str:
     """Eight hexadecimal digits of a tower's weights, so that what different towers read is not confused."""
     found = 0
     for name, tensor in tower.state_dict().items():
-        found = crc32(tensor.contiguous().numpy().tobytes(), crc32(name.encode(), found))
+        found = crc32(tensor.cpu().contiguous().numpy().tobytes(), crc32(name.encode(), found))
     return f"{found:08x}"

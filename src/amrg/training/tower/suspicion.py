@@ -76,5 +76,5 @@ def _evidence(tower: MammogramTower, views: Sequence[LabelledView], size: int) -
         assert out.maps is not None
         assert out.maps.suspicion is not None
         assert out.maps.malignant is not None
-        found.append(torch.stack([out.maps.suspicion, out.maps.malignant.flatten(1).amax(1)], 1).float())
+        found.append(torch.stack([out.maps.suspicion, out.maps.malignant.flatten(1).amax(1)], 1).float().cpu())
     return torch.cat(found)
