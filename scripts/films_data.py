@@ -5,8 +5,8 @@
 Writes `cbis` (films of CBIS-DDSM), `cesm` (low-energy views of CDD-CESM) and `hospital` (the same views), a case a
 patient. Views are written as files in their true proportions. References are rendered from labels, and marked so: of
 CBIS-DDSM from the terms of its tables, of CDD-CESM from the radiologist's words on findings, the category and the
-density. The split `published` has the patients in its test part that the embedded model was not trained on, for
-`hospital` half of all patients; and of the others every eighth in validation.
+density. The split `published` has the patients in its test part that the embedded model was not trained on, and of the
+others every eighth in validation; for `hospital` half of all patients, and of the others every fourth.
 """
 
 from __future__ import annotations
@@ -33,17 +33,24 @@ from amrg.training.tower.film_shards import held_out_fold, usable_films
 from amrg.training.tower.films import ListedFilm, film_in_proportion
 
 log = logging.getLogger("amrg.films")
-VALIDATION_OF = 8
 TABLE = "views.jsonl"
 SOURCES: dict[str, About] = {"cbis": CbisDdsm.about, "cesm": CddCesm.about}
 
 
 class WrittenSet(NamedTuple):
-    """A data set to write: its name, the source of its views, and which of them are for testing."""
+    """A data set to write: its name, the source of its views, which of them are for testing, and of how many of the
+    other patients one is for validation."""
 
     name: str
     source: str
     tested: Callable[[ListedFilm], bool]
+    validation_of: int = 8
+
+    def part(self, film: ListedFilm) -> str:
+        """The part of a patient."""
+        if self.tested(film):
+            return "test"
+        return "validation" if _one_of(self.validation_of, "part", film) else "train"
 
 
 def sets_to_write() -> tuple[WrittenSet, ...]:
@@ -59,7 +66,7 @@ def sets_to_write() -> tuple[WrittenSet, ...]:
     return (
         WrittenSet("cbis", "cbis", untrained),
         WrittenSet("cesm", "cesm", untrained),
-        WrittenSet("hospital", "cesm", half),
+        WrittenSet("hospital", "cesm", half, validation_of=4),
     )
 
 
@@ -94,8 +101,8 @@ class ViewsTable:
         return case_from_labels(self.about, known, report_of(findings, worst_by_side(grades), densest))
 
 
-def write_views(films: Sequence[ListedFilm], tested: Callable[[ListedFilm], bool], folder: Path) -> None:
-    """Write every view as a file in its true proportions, and the table of them; `tested` picks those for testing."""
+def write_views(films: Sequence[ListedFilm], part: Callable[[ListedFilm], str], folder: Path) -> None:
+    """Write every view as a file in its true proportions, and the table of them, with the part that each is in."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for film in films:
@@ -103,16 +110,9 @@ def write_views(films: Sequence[ListedFilm], tested: Callable[[ListedFilm], bool
         record = film.record
         file = f"{Path(film.name).stem}.png"
         image.save(folder / file)
-        row = {"file": file, "part": _part(film, tested), "boxes": boxes, "labels": record}
+        row = {"file": file, "part": part(film), "boxes": boxes, "labels": record}
         lines.append(json.dumps(row | {k: record.get(k) for k in ("patient", "laterality", "view", "density")}))
     (folder / TABLE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _part(film: ListedFilm, tested: Callable[[ListedFilm], bool]) -> str:
-    """The part of a patient."""
-    if tested(film):
-        return "test"
-    return "validation" if _one_of(VALIDATION_OF, "part", film) else "train"
 
 
 def _one_of(parts: int, name: str, film: ListedFilm) -> bool:
@@ -165,7 +165,7 @@ def main() -> None:
     for written in sets_to_write():
         views = given.out / f"{written.name}-views"
         films = [film for film in usable_films(given.films) if film.source == written.source]
-        write_views(films, written.tested, views)
+        write_views(films, written.part, views)
         for part in import_dataset(ViewsTable(SOURCES[written.source]), views, given.out / written.name):
             log.info("%s: %d cases", written.name, part.cases)
 

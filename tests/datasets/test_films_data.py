@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from films_data import SOURCES, ViewsTable, sets_to_write, write_views
+from films_data import SOURCES, ViewsTable, WrittenSet, sets_to_write, write_views
 from PIL import Image
 
 from amrg.birads import Category, Kind, Laterality, Margin, Shape, View
@@ -30,7 +30,8 @@ def film(folder: Path, name: str, view: str, **record: Any) -> ListedFilm:
 
 def cases(source: str, films: list[ListedFilm], folder: Path) -> list[Case]:
     """The cases that the views make."""
-    write_views(films, lambda listed: listed.fold == HELD_OUT, folder / "views")
+    written = WrittenSet(source, source, lambda listed: listed.fold == HELD_OUT)
+    write_views(films, written.part, folder / "views")
     list(import_dataset(ViewsTable(SOURCES[source]), folder / "views", folder / "data"))
     return list(open_dataset(folder / "data").cases())
 
