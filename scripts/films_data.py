@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from amrg.birads import Category, Finding, Laterality, View, ViewBox, parse
+from amrg.core.hashing import sha256_of_text
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.import_dataset import import_dataset
 from amrg.datasets.importer import About, Item, Odd
@@ -50,7 +51,8 @@ class WrittenSet(NamedTuple):
         """The part of a patient."""
         if self.tested(film):
             return "test"
-        return "validation" if _one_of(self.validation_of, "part", film) else "train"
+        part = crc32(f"part {film.record['patient']}".encode()) % self.validation_of
+        return "validation" if part == 0 else "train"
 
 
 def sets_to_write() -> tuple[WrittenSet, ...]:
@@ -61,7 +63,7 @@ def sets_to_write() -> tuple[WrittenSet, ...]:
         return film.fold == held_out
 
     def half(film: ListedFilm) -> bool:
-        return _one_of(2, "hospital", film)
+        return int(sha256_of_text(f"hospital {film.record['patient']}"), 16) % 2 == 0
 
     return (
         WrittenSet("cbis", "cbis", untrained),
@@ -113,11 +115,6 @@ def write_views(films: Sequence[ListedFilm], part: Callable[[ListedFilm], str], 
         row = {"file": file, "part": part(film), "boxes": boxes, "labels": record}
         lines.append(json.dumps(row | {k: record.get(k) for k in ("patient", "laterality", "view", "density")}))
     (folder / TABLE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _one_of(parts: int, name: str, film: ListedFilm) -> bool:
-    """Whether a patient is in the first of so many parts of about one size."""
-    return crc32(f"{name} {film.record['patient']}".encode()) % parts == 0
 
 
 def _side(view: dict[str, Any]) -> Laterality:
