@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from amrg.birads import AnswerForm, Composition, Kind, Report, Style, check, parse, read_answer, render, write_answer
+from amrg.birads import (
+    AnswerForm,
+    Composition,
+    Kind,
+    Laterality,
+    Report,
+    Style,
+    check,
+    parse,
+    read_answer,
+    render,
+    write_answer,
+)
 from tests.birads.strategies import reports
 
 LIST = "FINDINGS LIST\nR mass, upper outer, spiculated, BI-RADS 5\nACR C\nBI-RADS R 5, L 1\nREPORT\n"
@@ -57,6 +69,17 @@ def test_what_differs_is_named_and_the_list_counts(before: str, after: str, diff
     assert all(line.startswith(start) for line, start in zip(answer.differences, differences, strict=True))
     assert answer.report.findings == read_answer(LIST).report.findings
     assert answer.report.narrative == LIST + NARRATIVE.replace(before, after)
+
+
+def test_a_breast_that_the_list_does_not_rate_has_the_category_of_the_narrative() -> None:
+    answer = read_answer(LIST.replace(", L 1", "") + NARRATIVE)
+    assert {a.laterality: str(a.category) for a in answer.report.assessments} == {
+        Laterality.RIGHT: "5",
+        Laterality.LEFT: "1",
+    }
+    assert answer.differences == ()
+    overall = read_answer(LIST.replace("BI-RADS R 5, L 1", "BI-RADS 5") + NARRATIVE)
+    assert [(a.laterality, str(a.category)) for a in overall.report.assessments] == [(None, "5")]
 
 
 def test_each_finding_of_a_kind_is_held_against_that_which_it_contradicts_least() -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from amrg.birads import (
     Category,
     CategoryChange,
+    Depth,
     Draft,
     DraftedImage,
     DraftedPatient,
@@ -48,7 +49,13 @@ _changes = st.builds(
     after=st.sampled_from(Category),
 )
 _views = st.lists(st.tuples(st.sampled_from(Laterality), st.sampled_from(View)), min_size=1, max_size=4).map(tuple)
-_place_changes = st.builds(PlaceChange, finding=findings(), quadrant=st.sampled_from(Quadrant), views=_views)
+_place_changes = st.builds(
+    PlaceChange,
+    finding=findings(),
+    quadrant=st.sampled_from(Quadrant),
+    depth=st.none() | st.sampled_from(Depth),
+    views=_views,
+)
 _size_changes = st.builds(SizeChange, finding=findings(), size_mm=maybe(st.integers(1, 300)))
 _incomplete = st.builds(
     IncompleteAssessment,

@@ -20,8 +20,10 @@ from amrg.birads import (
     Report,
     Style,
     Technique,
+    View,
     parse,
     render,
+    usual_recommendation,
 )
 from tests.birads.strategies import reports
 
@@ -157,3 +159,23 @@ def test_the_recommendation_names_no_lesion_of_a_breast_with_a_milder_category()
         "Biopsy of the architectural distortion in the right breast, upper outer quadrant, "
         "and the mass in the left breast, upper outer quadrant.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("right", "left", "more"),
+    [("5", "3", " Short-interval follow-up of the left breast."), ("5", "2", ""), ("4", "5", ""), ("3", "3", "")],
+)
+def test_a_drafts_advice_names_what_the_other_breast_needs(right: str, left: str, more: str) -> None:
+    assessments = tuple(
+        Assessment(category=Category(c), laterality=s) for s, c in zip(Laterality, (right, left), strict=True)
+    )
+    views = tuple((side, view) for side in Laterality for view in (View.CC, View.MLO))
+    worst = max((Category(right), Category(left)), key=lambda c: c.suspicion)
+    step = usual_recommendation(worst)
+    report = Report(technique=Technique(views=views), assessments=assessments, recommendation=step)
+    advice = render(report).splitlines()[-1]
+    assert advice.startswith(f"RECOMMENDATION: {str(step).capitalize()} of ")
+    assert advice.partition(".")[2] == more
+    assert parse(render(report)).report.recommendation is step
+    unstated = render(report.model_copy(update={"technique": None}))
+    assert unstated.splitlines()[-1] == f"RECOMMENDATION: {str(step).capitalize()}."

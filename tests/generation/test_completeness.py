@@ -22,17 +22,38 @@ from amrg.birads import (
     render,
     usual_recommendation,
 )
-from amrg.generation.completeness import CLEARED, state_unconfirmed, withhold_clearance
+from amrg.generation.completeness import CLEARED, rate_every_breast, state_unconfirmed, withhold_clearance
 from amrg.generation.evidence import Supported
 from amrg.imaging.study import SCREENING_VIEWS
 
 LEFT, RIGHT = Laterality.LEFT, Laterality.RIGHT
+BOTH = (RIGHT, LEFT)
 MISSING = [tuple(some) for n in range(5) for some in itertools.combinations(SCREENING_VIEWS, n)]
 
 
 def report(right: Category, left: Category, advice: Recommendation | None = Recommendation.ROUTINE) -> Report:
     both = (Assessment(category=right, laterality=RIGHT), Assessment(category=left, laterality=LEFT))
     return Report(assessments=both, recommendation=advice)
+
+
+def test_a_breast_without_a_category_has_that_of_its_findings_or_0() -> None:
+    mass = Finding(kind=Kind.MASS, laterality=LEFT, category=Category.SUSPICIOUS)
+    right = Assessment(category=Category.BENIGN, laterality=RIGHT)
+    named = Report(findings=(mass,), assessments=(right,), recommendation=Recommendation.ROUTINE)
+    done = rate_every_breast(named, BOTH)
+    assert done.report.assessments == (right, Assessment(category=Category.SUSPICIOUS, laterality=LEFT))
+    assert (done.report.recommendation, done.unrated) == (Recommendation.BIOPSY, ())
+    silent = rate_every_breast(named.model_copy(update={"findings": ()}), BOTH)
+    assert silent.report.assessments == (right, Assessment(category=Category.INCOMPLETE, laterality=LEFT))
+    assert (silent.report.recommendation, silent.unrated) == (Recommendation.ADDITIONAL_IMAGING, (LEFT,))
+
+
+def test_what_is_rated_stays() -> None:
+    overall = Report(assessments=(Assessment(category=Category.BENIGN),))
+    for before in (Report(), overall, report(Category.NEGATIVE, Category.SUSPICIOUS)):
+        assert rate_every_breast(before, BOTH).report == before
+    one = Report(assessments=(Assessment(category=Category.BENIGN, laterality=RIGHT),))
+    assert rate_every_breast(one, (RIGHT,)).report == one
 
 
 @pytest.mark.parametrize("missing", MISSING)

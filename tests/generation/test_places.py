@@ -8,7 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amrg.birads import Finding, Kind, Laterality, Location, Quadrant, Report, View, ViewBox, describe_finding, render
+from amrg.birads import (
+    Depth,
+    Finding,
+    Kind,
+    Laterality,
+    Location,
+    Quadrant,
+    Report,
+    View,
+    ViewBox,
+    describe_finding,
+    render,
+)
 from amrg.generation import ImageFeatures, draft_report
 from amrg.generation.drafting import prepare
 from amrg.generation.engines.fixed import SETTINGS, FixedEngine
@@ -158,6 +170,22 @@ def test_a_place_follows_its_boxes_and_the_change_is_named() -> None:
         "Place corrected to outer half (shown on LCC): mass, left breast, lower inner quadrant."
     ]
     several = located.model_copy(update={"findings": (located.findings[0].model_copy(update={"multiple": True}),)})
+    assert follow_boxes(several) == (several, ())
+
+
+def test_a_depth_that_all_boxes_contradict_follows_them() -> None:
+    view = _view(Laterality.LEFT, {(1, 0): 0.9})  # at the chest wall
+    for stated, expected in ((Depth.ANTERIOR, Depth.POSTERIOR), (Depth.POSTERIOR, Depth.POSTERIOR), (None, None)):
+        said = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(depth=stated))
+        report, changes = follow_boxes(locate_findings(Report(findings=(said,)), [view], ENCODING))
+        assert report.findings[0].location.depth is expected
+        assert [c.line for c in changes] == [
+            "Place corrected to posterior depth, not anterior (shown on LCC): mass, left breast."
+        ] * (stated is not expected)
+    near = _view(Laterality.LEFT, {(1, 3): 0.9})  # at the nipple
+    mlo = replace(near, view=View.MLO)
+    said = Finding(kind=Kind.MASS, laterality=Laterality.LEFT, location=Location(depth=Depth.POSTERIOR), multiple=True)
+    several = locate_findings(Report(findings=(said,)), [near, mlo], ENCODING)
     assert follow_boxes(several) == (several, ())
 
 

@@ -11,7 +11,7 @@ from amrg.birads.lexicon import Quadrant
 from amrg.birads.parser.parsing import ParsedReport, parse
 from amrg.birads.placement import clock_faces
 from amrg.birads.renderer.phrasing import SIDE, noun
-from amrg.birads.report import Finding, Location, Report
+from amrg.birads.report import Assessment, Finding, Location, Report
 
 _ONE_VALUE = ("shape", "margin", "density", "morphology", "distribution", "size_mm", "category", "change")
 
@@ -56,8 +56,8 @@ def write_answer(report: Report, narrative: str, form: AnswerForm) -> str:
 def read_answer(text: str) -> Answer:
     """Read what a model wrote, in either form.
 
-    A list that the text begins with outweighs the narrative: the findings are those of the list, and so are
-    composition and assessments where it names any. All else is read from the narrative.
+    A list that the text begins with outweighs the narrative: the findings are those of the list, and so are the
+    composition and the category of a breast where it names them. All else is read from the narrative.
     """
     listed = read_findings(text)
     if listed is None:
@@ -67,10 +67,18 @@ def read_answer(text: str) -> Answer:
     facts = {
         "findings": listed.report.findings,
         "composition": listed.report.composition or parsed.report.composition,
-        "assessments": listed.report.assessments or parsed.report.assessments,
+        "assessments": _assessments(listed.report.assessments, parsed.report.assessments),
         "narrative": text,
     }
     return Answer(parsed.report.model_copy(update=facts), parsed, listed)
+
+
+def _assessments(listed: Sequence[Assessment], stated: Sequence[Assessment]) -> tuple[Assessment, ...]:
+    """Those of the list, and those of the narrative for breasts that the list does not cover."""
+    covered = {a.laterality for a in listed}
+    if None in covered:
+        return tuple(listed)
+    return (*listed, *(a for a in stated if not listed or a.laterality not in {None, *covered}))
 
 
 def answered_report(text: str) -> Report:
@@ -94,14 +102,12 @@ def differences(facts: Report, stated: Report, name: str) -> Iterator[str]:
 
 
 def _categories_apart(facts: Report, stated: Report, name: str) -> Iterator[str]:
-    """Categories of a breast that differ or that only the narrative has; of the whole study, against the worst."""
+    """Categories of a breast that differ; of the whole study, against the worst."""
     listed = {a.laterality: a.category for a in facts.assessments}
     for side, category in {a.laterality: a.category for a in stated.assessments}.items():
         there = listed.get(side, facts.worst if side is None else listed.get(None))
         whose = "overall" if side is None else f"{SIDE[side]} breast"
-        if listed and there is None:
-            yield f"{whose} category is {category} only in the narrative"
-        elif there is not None and there is not category:
+        if there is not None and there is not category:
             yield f"{whose} category is {there} in the {name} and {category} in the narrative"
 
 

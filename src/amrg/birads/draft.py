@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from amrg.birads.lexicon import Category, Laterality, Quadrant, View
+from amrg.birads.lexicon import Category, Depth, Laterality, Quadrant, View
 from amrg.birads.renderer.phrasing import SIDE, noun, region
 from amrg.birads.report import Finding, Fraction, Report, ViewBox
 from amrg.core.values import Value
@@ -65,20 +65,23 @@ class CategoryChange(Value):
 
 
 class PlaceChange(Value):
-    """A quadrant that boxes did not show, and the one that they show instead.
+    """A quadrant or a depth that boxes did not show, and the one that they show instead; None where it stays.
 
     `finding` is as drafted; `views` are those whose boxes show it.
     """
 
     finding: Finding
-    quadrant: Quadrant
+    quadrant: Quadrant | None = None
+    depth: Depth | None = None
     views: tuple[tuple[Laterality, View], ...] = Field(min_length=1)
 
     @property
     def line(self) -> str:
         """The line that the radiologist reads."""
         what = describe_finding(self.finding)
-        return f"Place corrected to {region(self.quadrant)} (shown on {_names(self.views)}): {what}."
+        where = [] if self.quadrant is None else [region(self.quadrant)]
+        where += [] if self.depth is None else [f"{self.depth} depth, not {self.finding.location.depth}"]
+        return f"Place corrected to {', '.join(where)} (shown on {_names(self.views)}): {what}."
 
 
 class SizeChange(Value):

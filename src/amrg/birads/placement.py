@@ -112,6 +112,16 @@ def quadrant_by_boxes(finding: Finding) -> Quadrant | None:
     return quadrant
 
 
+def depth_by_boxes(finding: Finding) -> Depth | None:
+    """The finding's depth, or where all of its boxes contradict that, the third that they are in, as a view from above
+    shows it where there is one. As it is said for several lesions alike."""
+    depth = finding.location.depth
+    known = [box for box in finding.boxes if box.behind_nipple is not None]
+    if depth is None or finding.multiple or not known or any(agrees(Location(depth=depth), box) for box in known):
+        return depth
+    return depth_of_box(min(known, key=lambda box: box.view not in FROM_ABOVE))
+
+
 def _as_observed(quadrant: Quadrant, views: Collection[View], halves: set[Quadrant]) -> Quadrant:
     """The quadrant without the half that no view shows; where nothing remains of it, the half that boxes are in."""
     hidden = _hidden_halves(views)

@@ -1,7 +1,8 @@
-"""A breast is cleared only where it was seen in full, on CC and on MLO, and nothing possible was removed from it."""
+"""Every breast with views is rated, and cleared only where it was seen in full and nothing possible was removed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from amrg.birads import (
@@ -14,6 +15,7 @@ from amrg.birads import (
     Report,
     View,
     usual_recommendation,
+    worst_category,
 )
 from amrg.birads.draft import RemovalReason
 from amrg.generation.evidence import Supported
@@ -27,6 +29,36 @@ class CompletedReport:
 
     report: Report
     incomplete: tuple[IncompleteAssessment, ...] = ()
+
+
+@dataclass(frozen=True)
+class RatedReport:
+    """A report with a category for every breast, and those breasts of which neither text nor findings had one."""
+
+    report: Report
+    unrated: tuple[Laterality, ...] = ()
+
+
+def rate_every_breast(report: Report, breasts: Iterable[Laterality]) -> RatedReport:
+    """A category for each of some breasts that a report has none for, where it has any at all.
+
+    That is the worst of the breast's findings, or 0 where they have none. The recommendation becomes the usual one of
+    the worst category, where that changes.
+    """
+    covered = {a.laterality for a in report.assessments}
+    added = {
+        side: worst_category(rated) if (rated := _rated(report, side)) else Category.INCOMPLETE
+        for side in breasts
+        if covered and not covered & {None, side}
+    }
+    assessments = tuple(Assessment(category=category, laterality=side) for side, category in added.items())
+    unrated = tuple(side for side in added if not _rated(report, side))
+    return RatedReport(_assessed(report, (*report.assessments, *assessments)), unrated)
+
+
+def _rated(report: Report, side: Laterality) -> list[Finding]:
+    """The findings of a breast that have a category."""
+    return [f for f in report.findings if f.laterality in (None, side) and f.category is not None]
 
 
 def withhold_clearance(report: Report, missing: tuple[tuple[Laterality, View], ...]) -> CompletedReport:

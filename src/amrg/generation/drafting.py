@@ -18,11 +18,12 @@ from amrg.birads import (
     render,
 )
 from amrg.core.errors import AmrgError
+from amrg.generation.completeness import RatedReport, rate_every_breast
 from amrg.generation.engines.base import Engine, Generation, ImageFeatures, ModelIdentity, Request, Unanswered
 from amrg.generation.evidence import Supported, keep_supported
 from amrg.generation.identifiers import identify, image_boxes
 from amrg.generation.places import ViewCandidates, follow_boxes, locate_findings
-from amrg.generation.problems import cut_answer, find_problems, same_pictures
+from amrg.generation.problems import cut_answer, find_problems, same_pictures, unrated_breast
 from amrg.generation.sizes import measure_sizes
 from amrg.generation.stating import StatedReport, state_study
 from amrg.generation.views import prepare_views
@@ -57,10 +58,10 @@ class PreparedStudy:
 class DraftOptions:
     """How drafts are written: the style of the rendered text, and whether what looks like no mammogram is drafted.
 
-    `study_facts`: the report states what is known of the study itself: its views, what is unconfirmed in it, and no 1
-    or 2 for a breast without its CC or its MLO. A benchmark scores what the model states, so it sets this to False.
-    `facility`: where the report is issued, if the law there fixes words of the text. `mastectomy`: the breasts that the
-    patient has had removed, as far as known; it needs `study_facts`.
+    `study_facts`: the report states what is known of the study itself: its views, a category for every breast, what is
+    unconfirmed in it, and no 1 or 2 for a breast without its CC or its MLO. A benchmark scores what the model states,
+    so it sets this to False. `facility`: where the report is issued, if the law there fixes words of the text.
+    `mastectomy`: the breasts that the patient has had removed, as far as known; it needs `study_facts`.
 
     Raises:
         ValueError: there is no such style.
@@ -130,7 +131,10 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
     """Read the text, locate, remove what the features do not support, measure, and render."""
     study, text, domain = prepared.study, generation.text, generation.domain
     answer = read_answer(text)
-    supported = _supported(answer.report, prepared, generation.features)
+    rated = RatedReport(answer.report)
+    if options.study_facts:
+        rated = rate_every_breast(answer.report, dict.fromkeys(side for side, _ in prepared.request.views))
+    supported = _supported(rated.report, prepared, generation.features)
     placed, place_changes = follow_boxes(supported.report)
     sized, size_changes = measure_sizes(placed, study)
     stated = StatedReport(sized, supported.category_changes, missing=tuple(missing_views(study)))
@@ -164,7 +168,7 @@ def finish(prepared: PreparedStudy, generation: Generation, identity: ModelIdent
         place_changes=place_changes,
         size_changes=(*size_changes, *stated.size_changes),
         incomplete=stated.incomplete,
-        problems=(*cut, *study.remarks(), *same, *stated.problems, *found),
+        problems=(*cut, *study.remarks(), *same, *map(unrated_breast, rated.unrated), *stated.problems, *found),
         report=report,
         boxes=tuple(image_boxes(report, study)),
         text=render(report, options.style, facility=options.facility),

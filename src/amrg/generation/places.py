@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from amrg.birads import Finding, Kind, Laterality, Location, PlaceChange, Report, View, ViewBox
-from amrg.birads.placement import agrees, only_side, quadrant_by_boxes
+from amrg.birads import Depth, Finding, Kind, Laterality, Location, PlaceChange, Quadrant, Report, View, ViewBox
+from amrg.birads.placement import agrees, depth_by_boxes, only_side, quadrant_by_boxes
 from amrg.imaging import FramedBreast, NippleView, find_nipple
 from amrg.models import ViewEncoding, box_from_image
 from amrg.models.embedded.candidates import Candidate, places_of
@@ -80,29 +80,38 @@ def _on_side(report: Report, side: Laterality | None) -> Report:
 
 
 def follow_boxes(report: Report) -> tuple[Report, tuple[PlaceChange, ...]]:
-    """The report with every quadrant that its boxes do not show replaced by the one that they show."""
+    """The report with every quadrant and depth that its boxes do not show replaced by the one that they show."""
     findings = tuple(_moved(finding) for finding in report.findings)
+    moved = [(a, _changed(a.location, b.location)) for a, b in zip(report.findings, findings, strict=True)]
     changes = tuple(
-        PlaceChange(finding=before, quadrant=after.location.quadrant, views=_showing(before))
-        for before, after in zip(report.findings, findings, strict=True)
-        if after is not before and after.location.quadrant is not None
+        PlaceChange(finding=before, quadrant=quadrant, depth=depth, views=_showing(before))
+        for before, (quadrant, depth) in moved
+        if quadrant is not None or depth is not None
     )
     return report.model_copy(update={"findings": findings}), changes
 
 
+def _changed(before: Location, after: Location) -> tuple[Quadrant | None, Depth | None]:
+    """The quadrant and the depth that are others than before; None where they are not."""
+    return (
+        after.quadrant if after.quadrant is not before.quadrant else None,
+        after.depth if after.depth is not before.depth else None,
+    )
+
+
 def _showing(finding: Finding) -> tuple[tuple[Laterality, View], ...]:
-    """The views on which a finding's box is not in its quadrant; all of them where it is but too near to its border."""
-    stated = Location(quadrant=finding.location.quadrant)
+    """The views on which a finding's box is not in its place; all of them where it is but too near to its border."""
+    stated = Location(quadrant=finding.location.quadrant, depth=finding.location.depth)
     contradicting = [box for box in finding.boxes if not agrees(stated, box)]
     return tuple((box.laterality, box.view) for box in contradicting or finding.boxes)
 
 
 def _moved(finding: Finding) -> Finding:
-    """A finding in the quadrant that its boxes show; itself where that is the one it is said to be in."""
+    """A finding in the quadrant and at the depth that its boxes show; itself where those are the ones stated."""
+    location = finding.location.model_copy(update={"depth": depth_by_boxes(finding)})
+    finding = finding.model_copy(update={"location": location})
     quadrant = quadrant_by_boxes(finding)
-    if quadrant is finding.location.quadrant:
-        return finding
-    return finding.model_copy(update={"location": finding.location.model_copy(update={"quadrant": quadrant})})
+    return finding.model_copy(update={"location": location.model_copy(update={"quadrant": quadrant})})
 
 
 def _by_kind(findings: Sequence[Finding], side: Laterality) -> dict[Kind, list[int]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from amrg.birads import Answer, Laterality, Report, Standing, View, Violation, check
 from amrg.birads.draft import describe_finding
+from amrg.birads.renderer.phrasing import SIDE
 from amrg.imaging import FramedBreast
 
 _OTHER_EXAMINATIONS = frozenset([Standing.ULTRASOUND, Standing.MRI, Standing.CONTRAST_MAMMOGRAPHY])
@@ -45,6 +46,11 @@ def find_problems(
 def cut_answer(tokens: int) -> str:
     """The line of a text that ended at its limit of tokens."""
     return f"Incomplete: the model's text was cut at its limit of {tokens} tokens; findings may be missing from it."
+
+
+def unrated_breast(side: Laterality) -> str:
+    """The line of a breast that neither the categories nor the findings of a text rate."""
+    return f"Incomplete: the model named no category for the {SIDE[side]} breast, so it is BI-RADS 0."
 
 
 def same_pictures(views: Sequence[tuple[Laterality, View]], framed: Sequence[FramedBreast]) -> Iterator[str]:

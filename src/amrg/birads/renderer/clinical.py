@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amrg.birads.lexicon import Category, Change, Composition, Indication, Kind, Laterality, Recommendation
-from amrg.birads.renderer.exam import mastectomy, one_breast, subject, technique, unconfirmed
+from amrg.birads.renderer.exam import mastectomy, one_breast, other_advice, subject, technique, unconfirmed
 from amrg.birads.renderer.facility import Facility, assessment_words, density_sentence
 from amrg.birads.renderer.phrasing import (
     CHANGE,
@@ -130,7 +130,9 @@ def _impression(report: Report, wording: int, facility: Facility | None) -> list
             lines.append(f"{who}: BI-RADS {join_words(found)}{meaning}.")
     lines += [f"UNCONFIRMED: {line}" for line in unconfirmed(report)]
     if report.recommendation is not None:
-        lines.append(f"RECOMMENDATION: {_ADVICE[wording][report.recommendation].format(_subject(report))}")
+        advice = _ADVICE[wording]
+        others = (advice[step].format(f" of the {SIDE[side]} breast") for side, step in other_advice(report))
+        lines.append(" ".join([f"RECOMMENDATION: {advice[report.recommendation].format(_subject(report))}", *others]))
     return lines
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from amrg.birads.lexicon import Category, Laterality, View
+from amrg.birads.checking import usual_recommendation
+from amrg.birads.lexicon import Category, Laterality, Recommendation, View
 from amrg.birads.renderer.phrasing import EDITION, SIDE, join_words, noun, region
 from amrg.birads.report import ExamView, Finding, Report, Technique
 
@@ -47,6 +48,20 @@ def subject(report: Report) -> str:
     described = (f"the {'possible ' * p}{_in_breast(f)}" for f, p in zip(advised, possible, strict=True))
     *others, last = dict.fromkeys(described)
     return f" of {', '.join(others)}, and {last}" if others else f" of {last}"
+
+
+def other_advice(report: Report) -> Iterator[tuple[Laterality, Recommendation]]:
+    """What is usually advised for a breast that is not the worst, where that is neither screening nor the same again.
+
+    Of a report that states its views: what parsing reads back is the one recommendation of the study.
+    """
+    if report.technique is None or None in {a.laterality for a in report.assessments}:
+        return
+    for assessment in report.assessments:
+        step = usual_recommendation(assessment.category)
+        milder = report.worst is not None and assessment.category.suspicion < report.worst.suspicion
+        if milder and assessment.laterality and step not in (Recommendation.ROUTINE, report.recommendation):
+            yield assessment.laterality, step
 
 
 def _of_breasts(sides: set[Laterality | None]) -> str:

@@ -225,14 +225,23 @@ def _one_breast(rng: np.random.Generator) -> Views:
     return tuple(v for v in VIEW_ORDER if v[0] is side)
 
 
+def _one_of_each_breast(rng: np.random.Generator) -> Views:
+    """One view of either breast, mostly of one projection."""
+    right = View.CC if rng.random() < 0.5 else View.MLO
+    left = right if rng.random() < 0.8 else View.MLO if right is View.CC else View.CC
+    return ((Laterality.RIGHT, right), (Laterality.LEFT, left))
+
+
 def _views(rng: np.random.Generator) -> Views:
     """Mostly all four views; sometimes those of an incomplete study."""
     draw = rng.random()
-    if draw < 0.65:
+    if draw < 0.6:
         return VIEW_ORDER
-    if draw < 0.8:
+    if draw < 0.71:
         return _one_breast(rng)
-    if draw < 0.95:
+    if draw < 0.82:
         return _single(rng)
+    if draw < 0.94:
+        return _one_of_each_breast(rng)
     missing = int(rng.integers(4))
     return tuple(v for i, v in enumerate(VIEW_ORDER) if i != missing)
