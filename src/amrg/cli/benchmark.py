@@ -13,6 +13,7 @@ from rich.markup import escape
 from amrg.cli.completion import EXPORT_FORMS, PARTS, SPLIT_RULES, TABLE_FORMATS, stored_splits
 from amrg.cli.console import ResultTable, busy, complain, fail, out, print_json, say, writing
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson, LabelTexts, MeteorJar, RadEval, Seed
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-LabelTexts = Annotated[
-    bool, typer.Option("--score-label-texts", help="Let text metrics count references rendered from labels.")
-]
-MeteorJar = Annotated[bool, typer.Option("--meteor-jar", help="Also METEOR 1.5, by its Java program.")]
-RadEval = Annotated[
-    list[str] | None, typer.Option("--radeval", help="Also a metric of RadEval, by its name there; repeatable.")
-]
 Metrics = Annotated[
     list[str] | None, typer.Option("--metric", help="A metric by name, or all; repeatable. Default: the main metrics.")
 ]
@@ -42,7 +35,6 @@ TrainedOnNames = Annotated[
     ),
 ]
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
-Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
 
 @app.command()

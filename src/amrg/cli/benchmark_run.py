@@ -12,21 +12,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.benchmark import (
-    AsJson,
-    LabelTexts,
-    MeteorJar,
-    RadEval,
-    Seed,
-    exit_on_benchmark_error,
-    exit_on_overlap,
-    report_scores,
-    write_run_page,
-)
-from amrg.cli.completion import PARTS, SCORE_TEXTS, models, stored_splits
+from amrg.cli.benchmark import exit_on_benchmark_error, exit_on_overlap, report_scores, write_run_page
+from amrg.cli.completion import PARTS, SCORE_TEXTS, stored_splits
 from amrg.cli.console import bars, busy, complain, fail, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AnswerOption, EngineOption, RayAddress, RetryFailed, absolute_model, answer_form
+from amrg.cli.options import (
+    Answer,
+    AsJson,
+    DataFolder,
+    EngineName,
+    LabelTexts,
+    MeteorJar,
+    Model,
+    RadEval,
+    RayAddress,
+    RetryFailed,
+    Seed,
+)
+from amrg.cli.study_input import absolute_model, answer_form
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -37,38 +40,42 @@ if TYPE_CHECKING:
     from amrg.generation import Engine
 
 
+SplitName = Annotated[str, typer.Option(help="Split of the data set, by name.", autocompletion=stored_splits)]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option("--out", help="Run folder; an interrupted run is resumed. Default: runs/MODEL-DATA-SPLIT-PART."),
+]
+Part = Annotated[str, typer.Option(help="train, validation or test.", autocompletion=PARTS)]
+ScoredText = Annotated[
+    str,
+    typer.Option(
+        help="Text that is scored: the findings in a report style (clinical, impression-first, dmid, cesm), or "
+        "the model's own text (model).",
+        autocompletion=SCORE_TEXTS,
+    ),
+]
+FirstCases = Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")]
+Perturbed = Annotated[
+    int, typer.Option(min=0, help="Number of cases also drafted on blanked, shuffled and mirrored images.")
+]
+TrainData = Annotated[
+    Path | None,
+    typer.Option("--train-data", help="Data set to fit the baselines on. Default: the split's train part."),
+]
+
+
 def run(
-    data: Annotated[Path, typer.Option(help="Data set folder, as `amrg data import` writes it.")],
-    split: Annotated[str, typer.Option(help="Split of the data set, by name.", autocompletion=stored_splits)],
-    given: Annotated[
-        Path | None,
-        typer.Option("--out", help="Run folder; an interrupted run is resumed. Default: runs/MODEL-DATA-SPLIT-PART."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder or hub name of a model or adapter. Default: the embedded model.", autocompletion=models
-        ),
-    ] = None,
-    part: Annotated[str, typer.Option(help="train, validation or test.", autocompletion=PARTS)] = "test",
-    score_text: Annotated[
-        str,
-        typer.Option(
-            help="Text that is scored: the findings in a report style (clinical, impression-first, dmid, cesm), or "
-            "the model's own text (model).",
-            autocompletion=SCORE_TEXTS,
-        ),
-    ] = "clinical",
-    answer: AnswerOption = None,
-    engine_name: EngineOption = "local",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases of the part.")] = None,
-    perturbed: Annotated[
-        int, typer.Option(min=0, help="Number of cases also drafted on blanked, shuffled and mirrored images.")
-    ] = 100,
-    training: Annotated[
-        Path | None,
-        typer.Option("--train-data", help="Data set to fit the baselines on. Default: the split's train part."),
-    ] = None,
+    data: DataFolder,
+    split: SplitName,
+    given: RunFolder = None,
+    model: Model = None,
+    part: Part = "test",
+    score_text: ScoredText = "clinical",
+    answer: Answer = None,
+    engine_name: EngineName = "local",
+    limit: FirstCases = None,
+    perturbed: Perturbed = 100,
+    training: TrainData = None,
     label_texts: LabelTexts = False,
     meteor_jar: MeteorJar = False,
     radeval: RadEval = None,

@@ -11,7 +11,7 @@ import typer
 from amrg.cli.completion import DATA_SETS, SPLIT_RULES, stored_splits
 from amrg.cli.console import ResultTable, bars, busy, complain, err, fail, note, out, print_json, say, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import RayAddress
+from amrg.cli.options import AsJson, RayAddress
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Data sets: import, count, split, check for leaks.", no_args_is_help=True)
 _MAX_NAMED = 5  # oddities
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A data set folder, written by amrg data import.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command("list")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.completion import DELIVERED_FORMATS, FACILITIES
+from amrg.cli.completion import DELIVERED_FORMATS
 from amrg.cli.console import busy, complain, fail, print_json, say, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AsJson, read_input
+from amrg.cli.options import AsJson, Facility
+from amrg.cli.study_input import read_input
 
 if TYPE_CHECKING:
     from amrg.birads import ReportVersion
@@ -31,12 +32,7 @@ def deliver(
         str, typer.Option("--to", help="Any of sr,measurements,cad,pdf,fhir,hl7.", autocompletion=DELIVERED_FORMATS)
     ],
     folder: Annotated[Path, typer.Option("--out", help="Where the files are written.")] = Path("out/deliver"),
-    facility: Annotated[
-        str | None,
-        typer.Option(
-            help="us: assessments and density in the words that 21 CFR 900.12 fixes.", autocompletion=FACILITIES
-        ),
-    ] = None,
+    facility: Facility = None,
     profile: Annotated[
         Path | None, typer.Option(help="TOML file: how the receivers of HL7 v2 and FHIR want them.")
     ] = None,

@@ -10,7 +10,8 @@ import typer
 
 from amrg.cli.console import ResultTable, busy, fail, out, print_json, say, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AsJson, StudyPath, read_input
+from amrg.cli.options import AsJson
+from amrg.cli.study_input import StudyPath, read_input
 from amrg.core.files import atomic_write
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ import typer
 
 from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson
 from amrg.core.plurals import counted
 
 
 def parse_file(
     file: Annotated[Path, typer.Argument(help="Text file with one report; - reads standard input.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Parse a narrative report: findings, categories, composition, each with the text it came from.
 

@@ -10,6 +10,7 @@ import typer
 from amrg.cli.completion import POPULATIONS, SIZES
 from amrg.cli.console import bars, fail, print_json, refuse_no_room, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson
 from amrg.core.plurals import counted
 
 
@@ -31,7 +32,7 @@ def phantom(
     workers: Annotated[
         int, typer.Option(min=1, help="Number of processes; the result is the same for any number.")
     ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw phantom exams: four DICOM views a study, with their truth in cases.jsonl."""
     from amrg.phantom import CASES, POPULATIONS, PhantomError, Size, draw_set

@@ -11,22 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.completion import FACILITIES, MASTECTOMIES, REPORT_FORMATS, STYLES, models
+from amrg.cli.completion import MASTECTOMIES, REPORT_FORMATS, STYLES
 from amrg.cli.console import busy, complain, fail, quieten, writing
 from amrg.cli.exits import Exit
+from amrg.cli.options import Answer, AsJson, EngineName, Facility, Model, RayAddress, RetryFailed
 from amrg.cli.report_results import JsonStream, ReportResults
-from amrg.cli.study_input import (
-    AnswerOption,
-    AsJson,
-    BatchSize,
-    EngineOption,
-    RayAddress,
-    RetryFailed,
-    StudyPath,
-    absolute_model,
-    answer_form,
-    refuse_without_study,
-)
+from amrg.cli.study_input import StudyPath, absolute_model, answer_form, refuse_without_study
 
 TIMEOUT = 600.0  # seconds of a study among several
 
@@ -41,58 +31,64 @@ if TYPE_CHECKING:
     from amrg.imaging import Intake
 
 
+OutFolder = Annotated[Path, typer.Option("--out", help="Where reports are written, a folder a study.")]
+StyleName = Annotated[str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=STYLES)]
+FormatNames = Annotated[
+    str | None,
+    typer.Option("--format", help="Any of text,json,png; all by default.", autocompletion=REPORT_FORMATS),
+]
+Truth = Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")]
+Force = Annotated[bool, typer.Option("--force", help="Draft even what does not look like a mammogram.")]
+Identify = Annotated[
+    bool, typer.Option("--identify", help="Name the patient in every output: name, PatientID, birth date.")
+]
+Mastectomy = Annotated[
+    str | None,
+    typer.Option(
+        help="right, left or both: the breasts removed from the patient of the one study at PATH.",
+        autocompletion=MASTECTOMIES,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Worker processes for several studies: one a core for the embedded model and versions of it, else "
+        "one; 0: none.",
+    ),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        help="Studies that the model takes together: 1 by default on this machine, 8 in flight with openai:URL, 64 "
+        "with vllm.",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(min=1, help="Seconds that a study may take, 600 of several; its worker process is then ended."),
+]
+
+
 def report(
     path: StudyPath,
-    folder: Annotated[Path, typer.Option("--out", help="Where reports are written, a folder a study.")] = Path(
-        "out/report"
-    ),
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder or hub name of a model or adapter; the embedded one by default.", autocompletion=models
-        ),
-    ] = None,
-    style: Annotated[
-        str, typer.Option(help="clinical, impression-first, dmid or cesm.", autocompletion=STYLES)
-    ] = "clinical",
-    answer: AnswerOption = None,
-    engine_name: EngineOption = "local",
-    facility: Annotated[
-        str | None,
-        typer.Option(
-            help="us: assessments and density in the words that 21 CFR 900.12 fixes.", autocompletion=FACILITIES
-        ),
-    ] = None,
-    formats: Annotated[
-        str | None,
-        typer.Option("--format", help="Any of text,json,png; all by default.", autocompletion=REPORT_FORMATS),
-    ] = None,
-    truth: Annotated[Path | None, typer.Option(help="cases.jsonl of a phantom set, to compare the draft with.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Draft even what does not look like a mammogram.")] = False,
-    identify: Annotated[
-        bool, typer.Option("--identify", help="Name the patient in every output: name, PatientID, birth date.")
-    ] = False,
-    mastectomy: Annotated[
-        str | None,
-        typer.Option(
-            help="right, left or both: the breasts removed from the patient of the one study at PATH.",
-            autocompletion=MASTECTOMIES,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Worker processes for several studies: one a core for the embedded model and versions of it, else "
-            "one; 0: none.",
-        ),
-    ] = None,
+    folder: OutFolder = Path("out/report"),
+    model: Model = None,
+    style: StyleName = "clinical",
+    answer: Answer = None,
+    engine_name: EngineName = "local",
+    facility: Facility = None,
+    formats: FormatNames = None,
+    truth: Truth = None,
+    force: Force = False,
+    identify: Identify = False,
+    mastectomy: Mastectomy = None,
+    workers: Workers = None,
     batch: BatchSize = None,
     retry_failed: RetryFailed = False,
-    timeout: Annotated[
-        float | None,
-        typer.Option(min=1, help="Seconds that a study may take, 600 of several; its worker process is then ended."),
-    ] = None,
+    timeout: Timeout = None,
     ray: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
@@ -126,9 +122,8 @@ def report(
                     _draft_here(index, path, load, options, results)
                 else:
                     count = workers or (None if ray else min(_default_workers(engine_name, model), len(index)))
-                    _draft_elsewhere(
-                        index, WorkerPlan(load, options, new_session(), timeout or TIMEOUT), results, (ray, count)
-                    )
+                    plan = WorkerPlan(load, options, new_session(), timeout or TIMEOUT)
+                    _draft_elsewhere(index, plan, results, (ray, count))
                 _list_failed(results)
         results.leave(path)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.completion import ANSWERS, ENGINES
 from amrg.cli.console import busy, fail, note
 from amrg.cli.exits import Exit
 
@@ -17,36 +16,6 @@ if TYPE_CHECKING:
     from amrg.imaging import Intake
 
 StudyPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder, zip, DICOMDIR or single file.")]
-AnswerOption = Annotated[
-    str | None,
-    typer.Option(
-        help="What is requested of the model: findings-first or narrative (default: as its settings say).",
-        autocompletion=ANSWERS,
-    ),
-]
-EngineOption = Annotated[
-    str,
-    typer.Option(
-        "--engine",
-        help="local, vllm (in this process), or openai:URL, a server that `amrg model check` took.",
-        autocompletion=ENGINES,
-    ),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        min=1,
-        help="Studies that the model takes together: 1 by default on this machine, 8 in flight with openai:URL, 64 "
-        "with vllm.",
-    ),
-]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try studies again that failed in an earlier run.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-RayAddress = Annotated[
-    str | None, typer.Option("--ray", help="Address of a Ray cluster that does the work: host:port, ray://..., auto.")
-]
 
 
 def absolute_model(model: str | None) -> str | None:

@@ -10,7 +10,8 @@ import typer
 
 from amrg.cli.console import busy, complain, fail, out, print_json, quieten
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AnswerOption, AsJson, answer_form, read_input, refuse_without_study
+from amrg.cli.options import Answer, AsJson
+from amrg.cli.study_input import answer_form, read_input, refuse_without_study
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check(
     at_least: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Agreement from which the engine is trusted.")
     ] = 0.95,
-    answer: AnswerOption = None,
+    answer: Answer = None,
     as_json: AsJson = False,
 ) -> None:
     """Probe an engine, draft studies with it and with the local one, and keep how far they agree."""

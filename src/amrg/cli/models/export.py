@@ -20,6 +20,7 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson
 from amrg.core.files import why_taken
 from amrg.core.plurals import counted
 
@@ -52,7 +53,7 @@ def export(
     gguf: Annotated[
         Path | None, typer.Option(help="Checkout of llama.cpp; its script also converts the merged model.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export a tuned model; refuse if the export does not answer like the trained one."""
     if merge is None:

@@ -10,7 +10,7 @@ import typer
 from amrg.cli.completion import models
 from amrg.cli.console import busy, complain, fail, out, print_json, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import AsJson
+from amrg.cli.options import AsJson
 
 
 def known_answers(

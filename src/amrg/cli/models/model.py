@@ -11,9 +11,9 @@ from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
 from amrg.cli.models.check import check
 from amrg.cli.models.known_answers import known_answers
+from amrg.cli.options import AsJson
 
 app = typer.Typer(help="Models: list them, read their cards, check engines that run them.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 app.command()(check)
 app.command("known-answers")(known_answers)

@@ -9,23 +9,9 @@ import typer
 
 from amrg.cli.console import ResultTable, bars, busy, complain, fail, out, print_json, quieten, refuse_unwritable
 from amrg.cli.exits import Exit
-from amrg.cli.models.sweep import (
-    ALPHAS,
-    RANKS,
-    Alphas,
-    Backbones,
-    Changes,
-    Prune,
-    Ranks,
-    RecipeFile,
-    Seeds,
-    SweepProgress,
-    parse_sweep,
-    resolve_recipe,
-    resumable,
-    split_list,
-)
+from amrg.cli.models.sweep import ALPHAS, RANKS, SweepProgress, parse_sweep, resolve_recipe, resumable, split_list
 from amrg.cli.models.train import refusing
+from amrg.cli.options import Alphas, AsJson, Changes, Prune, Ranks, RecipeFile, RetryTrials, Seeds
 
 if TYPE_CHECKING:
     from amrg.experiments.reproduction.page import Reproduction
@@ -42,7 +28,7 @@ SPLITS = "image-407-51-52,clean"
 def amrg(
     dmid: Annotated[Path, typer.Argument(metavar="DMID_FOLDER", help="DMID's folder, as published.")],
     folder: Annotated[Path, typer.Option("--out", help="Output folder; an interrupted experiment is resumed.")],
-    backbones: Backbones = THREE,
+    backbones: Annotated[str, typer.Option(help="Folders or hub names, or NAME=FOLDER, separated by commas.")] = THREE,
     splits: Annotated[
         str, typer.Option(help="Splits by name: image-407-51-52 as reported, clean without leaks, last-52.")
     ] = SPLITS,
@@ -53,8 +39,8 @@ def amrg(
     changes: Changes = None,
     prune: Prune = True,
     perturbed: Annotated[int, typer.Option(min=0, help="Number of test cases also drafted on perturbed images.")] = 100,
-    retry: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again, once.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    retry: RetryTrials = False,
+    as_json: AsJson = False,
 ) -> None:
     """AMRG (arXiv 2508.09225): import DMID, split, sweep three backbones, test the best of each once.
 

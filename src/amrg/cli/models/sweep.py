@@ -27,7 +27,18 @@ from amrg.cli.console import (
 )
 from amrg.cli.exits import Exit
 from amrg.cli.models.train import refusing
-from amrg.cli.study_input import RayAddress
+from amrg.cli.options import (
+    Alphas,
+    AsJson,
+    Changes,
+    DataFolder,
+    Prune,
+    Ranks,
+    RayAddress,
+    RecipeFile,
+    RetryTrials,
+    Seeds,
+)
 
 if TYPE_CHECKING:
     from amrg.experiments.sweep.config import SweepConfig
@@ -47,20 +58,9 @@ _SEARCHED = {
 }
 """The same of a search."""
 
-Backbones = Annotated[str, typer.Option(help="Folders or hub names, or NAME=FOLDER, separated by commas.")]
-Ranks = Annotated[str, typer.Option(help="LoRA ranks, separated by commas.")]
-Alphas = Annotated[str, typer.Option(help="LoRA alphas: numbers, or multiples of the rank such as 2x.")]
-Seeds = Annotated[str, typer.Option(help="Seeds that every configuration is run with, to measure the seed variance.")]
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="Recipe in JSON; omitted fields are default.")]
-Changes = Annotated[list[str] | None, typer.Option("--set", help="A field of the recipe, as steps=200; repeatable.")]
-Storage = Annotated[
-    str | None, typer.Option(help="postgresql://USER@HOST/DATABASE, to share among machines. Default: a file in --out.")
-]
-Prune = Annotated[bool, typer.Option("--prune/--no-prune", help="Stop weak trials early.")]
-
 
 def sweep(
-    data: Annotated[Path, typer.Option(help="Data set folder, as `amrg data import` writes it.")],
+    data: DataFolder,
     split: Annotated[
         str,
         typer.Option(help="Split of the data set, by name; its test part is not read.", autocompletion=stored_splits),
@@ -82,11 +82,14 @@ def sweep(
         list[str] | None,
         typer.Option("--range", help="Range of a search: learning_rate=5e-5,1e-3, dropout, use_dora, use_rslora."),
     ] = None,
-    storage: Storage = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="postgresql://USER@HOST/DATABASE, to share among machines. Default: a file in --out."),
+    ] = None,
     prune: Prune = True,
-    retry: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again, once.")] = False,
+    retry: RetryTrials = False,
     ray: RayAddress = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Sweep LoRA ranks and scalings; several processes with the same --out share the trials."""
     refuse_unwritable(folder)

@@ -26,7 +26,7 @@ from amrg.cli.console import (
     writing,
 )
 from amrg.cli.exits import Exit
-from amrg.cli.study_input import RayAddress
+from amrg.cli.options import AsJson, RayAddress, RecipeFile
 from amrg.core.plurals import counted
 
 if TYPE_CHECKING:
@@ -41,61 +41,72 @@ _MAX_NAMED = 5  # skipped cases
 _LEAST_FREE = 100 * 2**20  # bytes, below which not even a small adapter with its checkpoint has room
 
 
+Run = Annotated[
+    Path | None, typer.Argument(metavar="[RUN]", help="Folder of the run, as with --out; enough with --resume.")
+]
+Data = Annotated[Path | None, typer.Option(help="Data set folder, as `amrg data import` writes it.")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Name of a split of the data set; its test part is not read.", autocompletion=stored_splits),
+]
+OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder of the run, for the adapter and all outputs.")]
+Base = Annotated[
+    str | None,
+    typer.Option(help="Folder or hub name of the base model (default: the embedded model).", autocompletion=models),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="The whole run in YAML: data, split, out, cache, recipe. Options override it."),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A field of the recipe, such as lora.rank=8 or num_train_epochs=3; repeatable."),
+]
+TargetText = Annotated[
+    str | None,
+    typer.Option(
+        help="Text to train on: published, or a report style: clinical, impression-first, dmid, cesm.",
+        autocompletion=TARGET_TEXTS,
+    ),
+]
+TrainedAnswer = Annotated[
+    str | None,
+    typer.Option(
+        help="What to train it to write: findings-first or narrative (default: as the base does).",
+        autocompletion=ANSWERS,
+    ),
+]
+Cache = Annotated[
+    Path | None, typer.Option(help="Cache folder for prompts and image features (default: runs/features).")
+]
+ReportTo = Annotated[
+    str | None,
+    typer.Option(
+        help="Trackers next to the run's own logs: any of wandb,mlflow,tensorboard, or none.",
+        autocompletion=TRACKERS,
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in RUN.")]
+PrintRecipe = Annotated[bool, typer.Option("--print-recipe", help="Print the resolved recipe and exit.")]
+
+
 def train(
-    run_folder: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="Folder of the run, as with --out; enough with --resume.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Data set folder, as `amrg data import` writes it.")] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Name of a split of the data set; its test part is not read.", autocompletion=stored_splits),
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the run, for the adapter and all outputs.")
-    ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(help="Folder or hub name of the base model (default: the embedded model).", autocompletion=models),
-    ] = None,
-    config_file: Annotated[
-        Path | None,
-        typer.Option("--config", help="The whole run in YAML: data, split, out, cache, recipe. Options override it."),
-    ] = None,
-    recipe_file: Annotated[
-        Path | None, typer.Option("--recipe", help="Recipe in YAML or JSON; omitted fields have their defaults.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A field of the recipe, such as lora.rank=8 or num_train_epochs=3; repeatable."),
-    ] = None,
-    target_text: Annotated[
-        str | None,
-        typer.Option(
-            help="Text to train on: published, or a report style: clinical, impression-first, dmid, cesm.",
-            autocompletion=TARGET_TEXTS,
-        ),
-    ] = None,
-    answer: Annotated[
-        str | None,
-        typer.Option(
-            help="What to train it to write: findings-first or narrative (default: as the base does).",
-            autocompletion=ANSWERS,
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Cache folder for prompts and image features (default: runs/features).")
-    ] = None,
-    report_to: Annotated[
-        str | None,
-        typer.Option(
-            help="Trackers next to the run's own logs: any of wandb,mlflow,tensorboard, or none.",
-            autocompletion=TRACKERS,
-        ),
-    ] = None,
+    run_folder: Run = None,
+    data: Data = None,
+    split: Split = None,
+    folder: OutFolder = None,
+    base: Base = None,
+    config_file: ConfigFile = None,
+    recipe_file: RecipeFile = None,
+    changes: Changes = None,
+    target_text: TargetText = None,
+    answer: TrainedAnswer = None,
+    cache: Cache = None,
+    report_to: ReportTo = None,
     ray: RayAddress = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in RUN.")] = False,
-    print_recipe: Annotated[bool, typer.Option("--print-recipe", help="Print the resolved recipe and exit.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    resume: Resume = False,
+    print_recipe: PrintRecipe = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fine-tune a base with LoRA; the folder gets the adapter that is best on the validation part.
 

@@ -10,6 +10,7 @@ import typer
 
 from amrg.cli.console import ResultTable, complain, fail, out, print_json, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson, Limit
 from amrg.cli.service.shared import Config, sessions_of, settings_of
 
 
@@ -28,9 +29,9 @@ app = typer.Typer(
 @app.command("show")
 def show(
     subject: Annotated[str, typer.Option(help="Only rows about this Study Instance UID, login or job.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 50,
+    limit: Limit = 50,
     head: Annotated[bool, typer.Option("--head", help="Only the head, to be noted outside the database.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """The newest rows of the trail, oldest of them first."""

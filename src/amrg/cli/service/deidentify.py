@@ -9,6 +9,7 @@ import typer
 
 from amrg.cli.console import complain, fail, print_json, refuse_unwritable, say, writing
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson
 from amrg.cli.service.shared import Config, ask_password, sessions_of, settings_of
 from amrg.cli.service.studies import named_state
 from amrg.core.plurals import counted
@@ -25,7 +26,7 @@ def deidentify(
     ] = None,
     state: Annotated[str, typer.Option(help="All studies of this state instead: signed or drafted.")] = "",
     project: Annotated[str, typer.Option(help="Pseudonyms are the same within a project, and in no other.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Export studies for research: images and reports without names, numbers, dates and free text.

@@ -10,6 +10,7 @@ import typer
 from amrg.cli.completion import JOB_KINDS, JOB_STATES
 from amrg.cli.console import ResultTable, fail, out, print_json, say
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson, Limit
 from amrg.cli.service.shared import Config, actor, one_of, sessions_of, settings_of
 from amrg.core.plurals import counted
 
@@ -21,7 +22,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 Number = Annotated[int, typer.Argument(metavar="JOB", help="The job's number, as listed.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Kind = Annotated[
     str,
     typer.Option(help="Only of this kind: draft, deliver, pull or 'storage commitment'.", autocompletion=JOB_KINDS),
@@ -35,7 +35,7 @@ def list_them(
         str, typer.Option(help="Only of this state: waiting, running, done or dead.", autocompletion=JOB_STATES)
     ] = "",
     kind: Kind = "",
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:

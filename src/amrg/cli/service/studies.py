@@ -8,6 +8,7 @@ import typer
 
 from amrg.cli.completion import STUDY_STATES
 from amrg.cli.console import ResultTable, out, print_json, say
+from amrg.cli.options import AsJson, Limit
 from amrg.cli.service.shared import Config, actor, one_of, sessions_of, settings_of
 from amrg.core.plurals import counted
 
@@ -23,8 +24,8 @@ def studies(
     state: Annotated[
         str, typer.Option(help="Only studies of this state, as the list has it.", autocompletion=STUDY_STATES)
     ] = "",
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """List the studies of the service, or one with its report, its versions and its deliveries.

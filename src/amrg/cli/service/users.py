@@ -10,6 +10,7 @@ import typer
 from amrg.cli.completion import ROLES
 from amrg.cli.console import ResultTable, fail, note, out, print_json, say
 from amrg.cli.exits import Exit
+from amrg.cli.options import AsJson
 from amrg.cli.service.shared import Config, actor, ask_password, new_sessions_of, sessions_of, settings_of
 
 app = typer.Typer(
@@ -56,9 +57,7 @@ def change(
 
 
 @app.command("list")
-def list_accounts(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False, config: Config = None
-) -> None:
+def list_accounts(as_json: AsJson = False, config: Config = None) -> None:
     """All accounts, by name."""
     from amrg.service import accounts
     from amrg.service.database.engine import reading
