@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from amrg.birads.lexicon import Kind, Laterality
-from amrg.birads.parser.clauses import (
+from amrg.birads.parser.mentions import Mention, concepts_of
+from amrg.birads.parser.named_things import (
     INDEFINITE,
     TELLS_APART,
     ClauseRole,
     NamedThing,
-    Roles,
     are_apart,
     leads_to,
     same_sort,
     whereabouts,
 )
-from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.parser.partial_finding import (
     OWNER,
     WHEREABOUTS,
@@ -28,6 +27,7 @@ from amrg.birads.parser.partial_finding import (
     share_whereabouts,
 )
 from amrg.birads.parser.rating import CategoryReader, PieceFindings, Ratings
+from amrg.birads.parser.roles import Roles
 from amrg.birads.structure.sections import Piece
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept

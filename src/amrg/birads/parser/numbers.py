@@ -7,9 +7,9 @@ from typing import Any
 
 from amrg.birads.categories.sites import Sites
 from amrg.birads.lexicon import Category, Composition, Edition
-from amrg.birads.parser.densities import is_one_of_two, read_share
 from amrg.birads.structure.sections import Piece
 from amrg.birads.text.dates import MONTHS, SHORT_MONTHS, read_date
+from amrg.birads.text.densities import is_one_of_two, read_share
 from amrg.birads.text.figures import LIST, SIDES, is_arrow, read_density, read_figure
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from amrg.birads.categories.standing import is_conditional
 from amrg.birads.lexicon import Composition, Laterality, Recommendation
-from amrg.birads.parser.densities import is_one_of_two
 from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.report import Assessment, Comparison
 from amrg.birads.structure.sections import Piece
+from amrg.birads.text.densities import is_one_of_two
 from amrg.birads.text.figures import read_density
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept

@@ -2,68 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
-from itertools import pairwise
-from typing import Any
-
-from amrg.birads.lexicon import ASYMMETRIES, Change, Kind
+from amrg.birads.lexicon import Change, Kind
 from amrg.birads.parser.main_clauses import clauses_of
 from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.named_things import (
+    INDEFINITE,
+    JOINS,
+    STOPS,
+    ClauseRole,
+    NamedThing,
+    are_apart,
+    same_sort,
+    whereabouts,
+)
+from amrg.birads.parser.revising import revise_roles
 from amrg.birads.text.phrases import GONE, Concept
 from amrg.birads.text.tokens import Tokens
 from amrg.birads.validity import ASSOCIABLE
 
-_SOFT = frozenset(
-    {
-        Concept.SHAPE, Concept.MARGIN, Concept.DENSITY, Concept.MORPHOLOGY, Concept.DISTRIBUTION, Concept.ROUND,
-        Concept.DIRECTION, Concept.PLACE, Concept.DEPTH, Concept.SIDE, Concept.CHANGE, Concept.BENIGN,
-        Concept.MULTIPLE, Concept.CERTAINTY, Concept.SIZE, Concept.CLOCK, Concept.DISTANCE, Concept.FILL,
-        Concept.COMPOSITION, Concept.STRUCTURE, Concept.VIEW,
-    }
-)  # fmt: skip
-_STOPS = frozenset({Concept.VERB, Concept.PREPOSITION, Concept.LINK, Concept.LIKENESS, Concept.NOT, Concept.KIND,
-                    Concept.CONTRAST, Concept.INSTEAD, Concept.CATEGORY, Concept.NOT_BEFORE})  # fmt: skip
 _PLACES = frozenset({Concept.SIDE, Concept.PLACE, Concept.DIRECTION, Concept.CLOCK, Concept.DISTANCE, Concept.SIZE})
-_PLACING = frozenset({Concept.PREPOSITION})
 _ONLY_FILL = {Concept.FILL}
-INDEFINITE = frozenset({"a", "an", "another"})
 _WHERE = frozenset({Concept.SIDE, Concept.CLOCK, Concept.PLACE})
-TELLS_APART = frozenset({Concept.SIDE, Concept.CLOCK})
 _ALWAYS_THERE = frozenset({Kind.AXILLARY_NODE, Kind.INTRAMAMMARY_NODE, Kind.SKIN_LESION})
 _CLINICAL = frozenset({"palpable", "palpated", "felt", "clinical", "reported", "lump", "lumps"})
 _OF = frozenset({"of", "in", "within", "inside", "with", "around", "to", "for", "over", "near"})
-_JOINS = frozenset({"and", "or", "nor", ",", "&"})
-_SMALL = frozenset({Concept.FILL, Concept.VERB, Concept.SIDE})
-_SMALL_BEFORE = _SMALL | {Concept.THE, Concept.PREPOSITION, Concept.KIND}
-_APART = _JOINS | {"enlarged", "prominent"}
 _LONGEST_NAME = 12  # mentions that lead up to a thing named
 _OTHER = frozenset({"other", "additional", "new", "further", "else", "second"})
 _EXCEPT = frozenset({"other", "except", "aside", "apart", "besides"})
-
-
-class ClauseRole(Enum):
-    """Part that a thing named plays."""
-
-    FOUND = auto()
-    AGAIN = auto()  # points back to a finding already read
-    EXPLAINS = auto()  # states what a finding may be
-    COMPANION = auto()  # comes with the finding before it
-    DENIED = auto()
-    ASIDE = auto()  # spoken of, neither found nor denied
-
-
-@dataclass(slots=True)
-class NamedThing:
-    """A thing named in a clause: which mention, its kind, its role, and whether it is called by a general word."""
-
-    at: int
-    kind: Kind
-    role: ClauseRole
-    definite: bool = False
-    general: bool = False
-    of_others: bool = False  # denied but for what is found: `no other mass`, `no mass other than`
-    except_for: NamedThing | None = None  # the denial that it is the exception of
 
 
 class Roles:
@@ -103,10 +68,7 @@ class Roles:
                 self.clauses[at] += self._joined == at
             self._step(at, mention)
             last = mention.last
-        self._denied_at_the_end()
-        self._normal()
-        self._within()
-        self._labels()
+        revise_roles(self._tokens, self._found, self.named)
         return self.named
 
     def _begin_clause(self) -> None:
@@ -172,7 +134,7 @@ class Roles:
             self._clause = len(self.named)
         elif Concept.THE in means:
             self._the = at
-        elif means.keys() & _STOPS:
+        elif means.keys() & STOPS:
             self._stop(means.keys())
             self._of_the = at if self._tokens.words[mention.last - 1] == "the" else self._of_the
         elif Concept.HISTORY in means or Concept.HIDES in means or (self._advised and Concept.ADVICE in means):
@@ -222,9 +184,7 @@ class Roles:
         own = words[article + 1 : self._found[at].last]
         between = self._found[the + 1 : at]
         return (
-            of
-            and (_JOINS | _CLINICAL | INDEFINITE).isdisjoint(own)
-            and not any(m.means.keys() & _STOPS for m in between)
+            of and (JOINS | _CLINICAL | INDEFINITE).isdisjoint(own) and not any(m.means.keys() & STOPS for m in between)
         )
 
     def _leave_denial(self) -> None:
@@ -266,7 +226,7 @@ class Roles:
             return False
         words = self._tokens.words[self._found[self._the].last : self._found[at].first]
         between = self._found[self._the + 1 : at]
-        return not INDEFINITE & set(words) and not any(m.means.keys() & _STOPS for m in between)
+        return not INDEFINITE & set(words) and not any(m.means.keys() & STOPS for m in between)
 
     def _deny_before(self, only_last: bool) -> None:
         """`... is not seen`: what was named since the clause began is denied; of what has gone, only the last."""
@@ -282,95 +242,4 @@ class Roles:
     def _is_listed_with_next(self, n: int) -> bool:
         """Whether two things are named as one: `the masses and coarse calcifications`, with no place between them."""
         between = self._found[self.named[n].at + 1 : self.named[n + 1].at]
-        return not any(m.means.keys() & (_STOPS | _PLACES) for m in between)
-
-    def _denied_at_the_end(self) -> None:
-        """`Masses: no`: a denial with nothing after it and a colon before it."""
-        nots = [i for i, m in enumerate(self._found) if Concept.NOT in m.means]
-        if not nots or not self.named or self.named[-1].at > nots[-1]:
-            return
-        if self._tokens.words[self._found[nots[-1]].first - 1] == ":":
-            self._deny_before_all()
-
-    def _normal(self) -> None:
-        """`The axillary nodes are normal`, `normal axillary nodes`: nodes are named, and none is abnormal."""
-        for named in self.named:
-            if named.kind is not Kind.AXILLARY_NODE or named.role is not ClauseRole.FOUND:
-                continue
-            before = next((m for m in self._found[named.at :: -1] if not m.means.keys() <= _SMALL_BEFORE), None)
-            after = next((m for m in self._found[named.at + 1 :] if not m.means.keys() <= _SMALL), None)
-            if any(m is not None and Concept.NORMAL in m.means for m in (self._unless_apart(before, named.at), after)):
-                named.role = ClauseRole.DENIED
-
-    def _unless_apart(self, before: Mention | None, at: int) -> Mention | None:
-        """A mention before a thing named; None where another thing may be meant in between."""
-        words = self._tokens.words[0 if before is None else before.last : self._found[at].first]
-        return before if _APART.isdisjoint(words) else None
-
-    def _deny_before_all(self) -> None:
-        for named in self.named:
-            named.role = ClauseRole.DENIED if named.role is ClauseRole.FOUND else named.role
-
-    def _labels(self) -> None:
-        """`Calcifications: benign calcifications`, `Lesion 1: a mass`: the first is a label and no second finding."""
-        words = self._tokens.words
-        if ":" not in words[self._found[0].first : self._found[-1].last] if self._found else True:
-            return
-        for named, follows in pairwise(self.named):
-            after = self._found[named.at].last
-            between = words[after : self._found[follows.at].first]
-            numbered = named.general and words[after + 1 : after + 2] == [":"] and len(words[after]) == 1
-            listed = self._found[named.at].plural and ":" in between and not INDEFINITE.isdisjoint(between)
-            labels = words[after : after + 1] == [":"] or numbered or listed
-            if labels and (numbered or any(same_sort(named.kind, n.kind) for n in self.named if n.at > named.at)):
-                named.role = ClauseRole.ASIDE
-
-    def _within(self) -> None:
-        """A denial `within the lesion` is about that lesion, not about the breast."""
-        denied = [n for n in self.named if n.role is ClauseRole.DENIED]
-        if not denied:
-            return
-        words = self._tokens.words
-        for mention in self._found[denied[0].at + 1 :]:
-            if words[mention.first] in ("within", "inside") and not _of_breast(words[mention.last : mention.last + 4]):
-                for named in denied:
-                    named.role = ClauseRole.ASIDE
-
-
-def _of_breast(words: list[str]) -> bool:
-    """Whether `within` goes on to name a breast."""
-    return bool({"breast", "breasts", "right", "left", "either", "both", "parenchyma"} & set(words))
-
-
-def same_sort(kind: Kind, other: Kind) -> bool:
-    """Whether one word can point back to the other: the same kind, or two asymmetries."""
-    return kind is other or (kind in ASYMMETRIES and other in ASYMMETRIES)
-
-
-def whereabouts(tokens: Tokens, found: list[Mention], at: int) -> dict[Concept, Any]:
-    """Side and clock face that are stated right before or after the thing named at a mention."""
-    stated: dict[Concept, Any] = {}
-    before = at - 1
-    while before >= 0 and leads_to(tokens, found, before, at, commas=False) and Concept.KIND not in found[before].means:
-        stated |= {c: v for c, v in found[before].means.items() if c in TELLS_APART}
-        before -= 1
-    last = found[at].last
-    for mention in found[at + 1 :]:
-        if not _JOINS.isdisjoint(tokens.words[last : mention.last]) or mention.means.keys() & (_STOPS - _PLACING):
-            break
-        stated = {c: v for c, v in mention.means.items() if c in TELLS_APART} | stated
-        last = mention.last
-    return stated
-
-
-def are_apart(here: dict[Concept, Any], there: dict[Concept, Any]) -> bool:
-    """Whether two things named are on different sides or at different clock faces."""
-    return any(c in here and c in there and here[c] != there[c] for c in TELLS_APART)
-
-
-def leads_to(tokens: Tokens, found: list[Mention], at: int, head: int, commas: bool) -> bool:
-    """Whether mention `at` is one of the words that lead up to the thing named at mention `head`."""
-    if any(m.means.keys() & _STOPS or not m.means.keys() & _SOFT for m in found[at + 1 : head]):
-        return False
-    between = tokens.words[found[at].last : found[head].first]
-    return ":" not in between and (commas or "," not in between)
+        return not any(m.means.keys() & (STOPS | _PLACES) for m in between)
