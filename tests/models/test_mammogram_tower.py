@@ -21,6 +21,7 @@ from amrg.models.embedded.mammogram_tower import (
     find_candidates,
     place_score,
 )
+from tests.models.towers import random_tower
 from tests.rounding import assert_same_but_rounded
 
 SIZE = 128
@@ -28,10 +29,7 @@ SIZE = 128
 
 @pytest.fixture(scope="module")
 def tower() -> MammogramTower:
-    torch.manual_seed(0)
-    made = MammogramTower(MammogramTowerConfig(image_size=SIZE))
-    made.eval()
-    return made
+    return random_tower(SIZE)
 
 
 @pytest.fixture(scope="module")

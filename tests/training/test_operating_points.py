@@ -8,9 +8,9 @@ import torch
 
 from amrg.birads import Composition, Kind, View
 from amrg.models.embedded.attributes import KINDS
-from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.training.tower.labelled_views import SURE, LabelledView, PlacedLesion, Source
 from amrg.training.tower.operating_points import Scored, score_place, set_operating_points
+from tests.models.towers import random_tower
 
 SIDE = 128
 MASS = 2 + KINDS.index(Kind.MASS)
@@ -42,8 +42,7 @@ def test_only_the_best_candidate_of_a_lesion_counts_and_unsure_ones_do_not() -> 
 
 
 def test_folding_a_threshold_moves_the_place_and_not_the_suspicion() -> None:
-    torch.manual_seed(0)
-    tower = MammogramTower(MammogramTowerConfig(image_size=SIDE)).eval()
+    tower = random_tower(SIDE)
     lesion = PlacedLesion((8, 8, 40, 40), (Kind.MASS,))
     views = [_view((lesion,)) for _ in range(5)]
     pixels = torch.full((1, 3, SIDE, SIDE), 0.2)
@@ -53,6 +52,10 @@ def test_folding_a_threshold_moves_the_place_and_not_the_suspicion() -> None:
     with torch.inference_mode():
         after = tower.predict(pixels)
     assert set(points) == {"lesion", "mass"}
+    assert before.kinds is not None
+    assert after.kinds is not None
+    assert before.suspicion is not None
+    assert after.suspicion is not None
     moved = before.kinds[:, KINDS.index(Kind.MASS)] - after.kinds[:, KINDS.index(Kind.MASS)]
     torch.testing.assert_close(moved, torch.full_like(moved, points["mass"]))
     assert float(after.suspicion) == pytest.approx(float(before.suspicion), abs=1e-4)

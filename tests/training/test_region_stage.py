@@ -13,7 +13,7 @@ from torch import nn
 
 from amrg.birads import Kind, View
 from amrg.models import ATTRIBUTES
-from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
+from amrg.models.embedded.mammogram_tower import MammogramTower
 from amrg.models.embedded.region_head import CORRECTED, LOCAL, REGION, RegionHead, regions_at, split_correction
 from amrg.training.embedded.devices import autocast_on
 from amrg.training.embedded.loop import Schedule, StageRun
@@ -39,21 +39,15 @@ from amrg.training.regions.stage import (
 )
 from amrg.training.tower.labelled_views import SURE, LabelledView, PlacedLesion, Source
 from amrg.training.tower.place_targets import IGNORE
+from tests.models.towers import random_tower
 
 SIZE = 256
 SCHEDULE = Schedule(steps=3, batch_size=8, peak_learning_rate=1e-3, warmup_steps=1)
 
 
-def fresh_tower() -> MammogramTower:
-    torch.manual_seed(0)
-    made = MammogramTower(MammogramTowerConfig(image_size=SIZE))
-    made.eval()
-    return made
-
-
 @pytest.fixture(scope="module")
 def tower() -> MammogramTower:
-    return fresh_tower()
+    return random_tower(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +142,7 @@ def test_proposals_are_stored_in_files_of_some_views(
 
 def test_an_interrupted_training_ends_with_the_same_weights(view: LabelledView, tmp_path: Path) -> None:
     batches = RegionBatches([RegionPool(1.0, examples(view))], SCHEDULE)
-    whole, resumed = (fresh_tower() for _ in range(2))
+    whole, resumed = (random_tower(SIZE) for _ in range(2))
     head = NormedRegionHead(copy.deepcopy(resumed.regions))
     begun = StageRun(head, SCHEDULE, tmp_path / "resumed")
     begun.train(lambda step: seeded_loss(head, resumed.backbone, batches, SCHEDULE, step), until=2)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from amrg.birads import Composition, View
-from amrg.models.embedded.mammogram_tower import MammogramTower, MammogramTowerConfig
 from amrg.training.tower.labelled_views import SURE, LabelledView, Source
 from amrg.training.tower.suspicion import calibrate_suspicion, fit_suspicion
+from tests.models.towers import random_tower
 
 SIDE = 128
 
@@ -29,8 +29,7 @@ def test_the_fit_finds_the_weights_that_made_the_labels() -> None:
 
 
 def test_the_fit_is_folded_into_the_head() -> None:
-    torch.manual_seed(0)
-    tower = MammogramTower(MammogramTowerConfig(image_size=SIDE)).eval()
+    tower = random_tower(SIDE)
     pixels = torch.full((1, 3, SIDE, SIDE), 0.2)
     with torch.inference_mode():
         before = tower.predict(pixels)

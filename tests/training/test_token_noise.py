@@ -8,8 +8,9 @@ import torch
 
 from amrg.models.embedded.attributes import KINDS
 from amrg.models.embedded.candidates import BACKGROUND
-from amrg.models.embedded.mammogram_tower import BINS, STATED, VALUES, MammogramTower, MammogramTowerConfig
+from amrg.models.embedded.mammogram_tower import BINS, STATED, VALUES
 from amrg.training.embedded.token_noise import Tokens, vary_tokens
+from tests.models.towers import random_tower
 
 _WHERE = slice(4 + len(KINDS) + VALUES, 4 + len(KINDS) + VALUES + 4 * BINS)
 
@@ -17,8 +18,7 @@ _WHERE = slice(4 + len(KINDS) + VALUES, 4 + len(KINDS) + VALUES + 4 * BINS)
 @pytest.fixture(scope="module")
 def tokens() -> Tokens:
     """Those of a view with some breast, and of one with none."""
-    torch.manual_seed(0)
-    tower = MammogramTower(MammogramTowerConfig()).eval()
+    tower = random_tower(512)
     pixels = torch.full((2, 3, 64, 64), BACKGROUND - 1)
     pixels[0, :, 8:56, :48] = torch.rand(3, 48, 48)
     with torch.inference_mode():
