@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from markdown_page import table
+
 from amrg.core.cores import available_cores
 from amrg.core.files import atomic_write
 from amrg.core.plurals import counted
@@ -77,10 +79,13 @@ def page(measured: Sequence[Measured], on: str) -> str:
 def _lines(measured: Sequence[Measured], on: str) -> Iterator[str]:
     yield from ("# Against others, side by side", "", f"`make bench`, {on}.", "")
     yield "A ratio above 1 says that amrg needs less time or memory than the peer for the same result."
-    yield from ("", "| ratio | value | spread | compared |", "|---|---|---|---|")
-    for one in measured:
-        for name, value, spread in one.ratios or [("none", "failed", f"exit status {one.status}")]:
-            yield f"| {name} | {value} | {spread} | {one.comparison.what} |"
+    yield ""
+    ratios = (
+        (*ratio, one.comparison.what)
+        for one in measured
+        for ratio in one.ratios or [("none", "failed", f"exit status {one.status}")]
+    )
+    yield from table(("ratio", "value", "spread", "compared"), ratios)
     for one in measured:
         yield from ("", f"## {one.comparison.what[0].upper()}{one.comparison.what[1:]}", "")
         yield from (

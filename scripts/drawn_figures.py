@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from markdown_page import table, write_page
+
 from amrg.benchmark.scoring.read_run import read_scores
-from amrg.core.files import write_text
 from amrg.metrics.display import NONE, with_interval
 from amrg.metrics.scores import MetricScore, Scores
 
@@ -42,23 +43,19 @@ def _stated(metric: MetricScore | None) -> str:
     return NONE if metric is None else with_interval(metric)
 
 
-def _rows(known: Scores, others: Sequence[Scores]) -> Iterator[str]:
+def _rows(known: Scores, others: Sequence[Scores]) -> Iterator[list[str]]:
     """A row a metric: the thousand, skill over the best blind baseline, the others."""
     here, *there = (scores.systems[scores.system].metrics for scores in (known, *others))
     for name, label in METRICS.items():
         skill = here[name].skill
         gained = "" if skill is None else f"{with_interval(skill)} ({skill.blind})"
-        rest = " | ".join(_stated(metrics.get(name)) for metrics in there)
-        yield f"| {label} (`{name}`) | {_stated(here[name])} | {gained} | {rest} |"
+        yield [f"{label} (`{name}`)", _stated(here[name]), gained, *(_stated(metrics.get(name)) for metrics in there)]
 
 
 def page(known: Scores, full: Scores, other: Scores) -> list[str]:
     """The page as Markdown lines."""
-    changed = known.perturbed.items()
-    cells = (
-        f"| `{name}` | " + " | ".join(_stated(scores.metrics.get(name)) for _, scores in changed) + " |"
-        for name in PERTURBED
-    )
+    perturbed = known.perturbed.values()
+    changes = [[f"`{name}`", *(_stated(scores.metrics.get(name)) for scores in perturbed)] for name in PERTURBED]
     return [
         "# A thousand drawn exams",
         "",
@@ -70,23 +67,17 @@ def page(known: Scores, full: Scores, other: Scores) -> list[str]:
         "95 % intervals by bootstrap; skill is 0 for the best baseline that reads "
         "no image and 1 for a perfect report. `make drawn-figures` measures it again.",
         "",
-        "| metric | screening | skill | full size | shifted |",
-        "|---|---:|---:|---:|---:|",
-        *_rows(known, (full, other)),
+        *table(["metric", "screening", "skill", "full size", "shifted"], _rows(known, (full, other)), numbers=4),
         "",
-        f"On perturbed images ({next(iter(known.perturbed.values())).n} of the thousand; *shuffled*: another exam's):",
+        f"On perturbed images ({next(iter(perturbed)).n} of the thousand; *shuffled*: another exam's):",
         "",
-        "| metric | " + " | ".join(name for name, _ in changed) + " |",
-        "|---|" + "---:|" * len(known.perturbed),
-        *cells,
+        *table(["metric", *known.perturbed], changes, numbers=len(perturbed)),
     ]
 
 
 def main() -> None:
     """`drawn_figures.py RUN FULL_SIZE_RUN SHIFTED_RUN`: write the page and print it."""
-    lines = page(*(read_scores(Path(folder)) for folder in sys.argv[1:4]))
-    write_text(OUT, lines)
-    sys.stdout.write("\n".join(lines) + "\n")
+    write_page(OUT, page(*(read_scores(Path(folder)) for folder in sys.argv[1:4])))
 
 
 if __name__ == "__main__":

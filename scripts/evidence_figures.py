@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 
+from markdown_page import table
+
 from amrg.birads import Report, read_answer
 from amrg.generation.drafting import prepare, view_candidates
 from amrg.generation.engines.base import Engine, Unanswered
@@ -33,6 +35,15 @@ TRIED = (
     Thresholds(0.5, 0.4, 0.6),
     Thresholds(0.5, 0.4, 0.8),
 )
+COLUMNS = (
+    "one view, every view, some view",
+    "F1 by place",
+    "not in the truth",
+    "of a kind not there",
+    "BI-RADS",
+    "sensitivity",
+    "specificity",
+)
 RATES = ("birads_accuracy_7_worst", "abnormal_sensitivity_0_3_4_5_6", "abnormal_specificity_0_3_4_5_6")
 
 
@@ -51,7 +62,7 @@ def drafted(engine: Engine, seed: int, population: Population) -> tuple[Report, 
     return exam.truth, remove_duplicates(located).report
 
 
-def row(drafts: Sequence[tuple[Report, Report]], thresholds: Thresholds | None) -> str:
+def row(drafts: Sequence[tuple[Report, Report]], thresholds: Thresholds | None) -> list[str]:
     """One row of the table; nothing is removed where `thresholds` is None."""
     name = "none" if thresholds is None else ", ".join(map(str, astuple(thresholds)))
     reports = [
@@ -63,7 +74,7 @@ def row(drafts: Sequence[tuple[Report, Report]], thresholds: Thresholds | None) 
     invented = value["invented_findings_a_report_by_kind"]
     either = invented + value["misplaced_findings_a_report_by_place"]
     numbers = (value["finding_f1_by_place"], either, invented, *(value[rate] for rate in RATES))
-    return " | ".join([f"| {name}", *(f"{v:.3f}" for v in numbers)]) + " |"
+    return [name, *(f"{v:.3f}" for v in numbers)]
 
 
 def main() -> None:
@@ -75,13 +86,8 @@ def main() -> None:
     drafts = [drafted(engine, seed, POPULATIONS[name]) for seed in range(first, first + count)]
     found = sum(len(truth.findings) for truth, _ in drafts)
     print(f"{count} {name} exams from seed {first}, {found} true findings")
-    print(
-        "| one view, every view, some view | F1 by place | not in the truth | of a kind not there "
-        "| BI-RADS | sensitivity | specificity |"
-    )
-    print("|" + "---|" * 7)
-    for thresholds in (None, *TRIED):
-        print(row(drafts, thresholds))
+    for line in table(COLUMNS, (row(drafts, thresholds) for thresholds in (None, *TRIED))):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +17,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from markdown_page import table
 from PIL import Image
 from scipy import ndimage, stats
 
@@ -140,11 +141,16 @@ def contrast_table(exams: Iterable[PhantomExam]) -> list[str]:
         for view in exam.views:
             for lesion in view.lesions:
                 found[class_of(exam.truth.findings[lesion.finding])].append(lesion.contrast_to_noise)
-    rows = ["| class | n (views) | median | 5 % | 95 % |", "|---|---|---|---|---|"]
-    for name, values in sorted(found.items()):
+    return percentile_table(("class", "n (views)", "median"), sorted(found.items()), digits=1)
+
+
+def percentile_table(header: Sequence[str], groups: Iterable[tuple[str, Sequence[float]]], digits: int) -> list[str]:
+    """Number, median, 5 % and 95 % of values by group."""
+    rows = []
+    for name, values in groups:
         low, middle, high = np.percentile(values, (5, 50, 95))
-        rows.append(f"| {name} | {len(values)} | {middle:.1f} | {low:.1f} | {high:.1f} |")
-    return rows
+        rows.append([name, str(len(values)), *(f"{value:.{digits}f}" for value in (middle, low, high))])
+    return list(table([*header, "5 %", "95 %"], rows))
 
 
 def speed(size: Size, population: Population, count: int) -> float:
@@ -179,10 +185,7 @@ def main() -> None:
     side_by_side(ordered, drawn, DOCS / "figures" / "phantoms-and-films.png")
     curves(real, drawn, DOCS / "figures" / "phantom-spectrum.png")
     betas = {name: [b for b in map(exponent, p) if b is not None] for name, p in (("film", real), ("phantom", drawn))}
-    lines = ["| images | n | exponent, median | 5 % | 95 % |", "|---|---|---|---|---|"]
-    for name, values in betas.items():
-        low, middle, high = np.percentile(values, (5, 50, 95))
-        lines.append(f"| {name} | {len(values)} | {middle:.2f} | {low:.2f} | {high:.2f} |")
+    lines = percentile_table(("images", "n", "exponent, median"), betas.items(), digits=2)
     lines += ["", f"Worst category of 200 screening exams: {frequencies(screening)}.", ""]
     lines += [*contrast_table(rich), ""]
     whole = set_speed(20)

@@ -9,17 +9,17 @@ reports in DMID's words, and `hospital`, one hospital's digital views and words.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from markdown_page import table, write_page
 
 from amrg.benchmark.references import References, read_references
 from amrg.benchmark.scoring.compare import MetricComparison, compare, read_runs
 from amrg.benchmark.scoring.measure import OptionalMetrics
 from amrg.benchmark.scoring.score_run import load_submission, score_submission
 from amrg.benchmark.scoring.scoring import ScoringOptions
-from amrg.core.files import write_text
 from amrg.metrics.display import interval, number, p_value
 from amrg.training.data.examples import target_text
 from amrg.training.outputs.artifacts import TrainingRecord, read_training
@@ -86,11 +86,7 @@ def page(
 ) -> list[str]:
     """The page of one show, as Markdown lines."""
     lora = recipe.lora
-    rows = [
-        f"| {c.metric} | {other} | {number(c.first_value)} | {number(c.second_value)} | {number(c.value, signed=True)} "
-        f"{interval(c, signed=True)} | {p_value(c.p_holm)} | {c.n} |"
-        for other, c in found
-    ]
+    header = ["metric", "against", "other", "tuned", "difference, 95 % interval", "p (Holm)", "n"]
     return [
         f"# {show.title}",
         "",
@@ -100,13 +96,16 @@ def page(
         f"{training.trainable:,} parameters, {training.seconds / 60:.0f} minutes on {training.hardware.device}; best "
         f"by {training.metric.value} on the validation part after step {training.best_step}.",
         "",
-        "| metric | against | other | tuned | difference, 95 % interval | p (Holm) | n |",
-        "|---|---|---:|---:|---:|---:|---:|",
-        *rows,
+        *table(header, (_row(other, comparison) for other, comparison in found), numbers=5),
         "",
         "Exams that neither the model nor the tuning was trained on, drafted greedily; intervals by a paired "
         f"bootstrap over exams, p by approximate randomisation. `make {show.target}` measures it again.",
     ]
+
+
+def _row(other: str, c: MetricComparison) -> list[str]:
+    difference = f"{number(c.value, signed=True)} {interval(c, signed=True)}"
+    return [c.metric, other, number(c.first_value), number(c.second_value), difference, p_value(c.p_holm), str(c.n)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -123,8 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         adapter = given.folder / show.name
         recipe = Recipe.model_validate_json((adapter / "recipe.json").read_text(encoding="utf-8"))
         lines = page(show, compared(show, recipe, given.folder), read_training(adapter), recipe)
-        write_text(given.out / f"{show.name}.md", lines)
-        sys.stdout.write("\n".join(lines) + "\n")
+        write_page(given.out / f"{show.name}.md", lines)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from markdown_page import table
 
 from amrg.core.attempts import new_session
 from amrg.core.cores import available_cores
@@ -128,6 +129,14 @@ def page(rows: Sequence[Sized], full: Sized) -> str:
     return "\n".join(_lines(rows, full)) + "\n"
 
 
+def _cells(row: Sized, cores: int) -> list[str]:
+    """A row of the table."""
+    seconds = [f"{row.each:.3f}", f"{row.each * cores:.3f}"]
+    memory = [f"{row.parent / 2**20:.0f}", f"{row.worker / 2**20:.0f}"]
+    scan, written = 1000 * row.scan / row.studies, row.written / row.studies / KIB
+    return [row.what, f"{row.studies:,}", f"{scan:.1f}", *seconds, *memory, f"{written:.1f}"]
+
+
 def _lines(rows: Sequence[Sized], full: Sized) -> Iterator[str]:
     cores = available_cores()
     yield from ("# Sizing", "")
@@ -135,14 +144,7 @@ def _lines(rows: Sequence[Sized], full: Sized) -> Iterator[str]:
     yield "and JSON written. Exams are drawn; each is repeated under new UIDs. Full-size exams are counted apart, since"
     yield "most of their time goes into their pixels."
     yield ""
-    yield f"| {' | '.join(_COLUMNS)} |"
-    yield "|" + "---|" * len(_COLUMNS)
-    for row in (*rows, full):
-        yield (
-            f"| {row.what} | {row.studies:,} | {1000 * row.scan / row.studies:.1f} | {row.each:.3f} | "
-            f"{row.each * cores:.3f} | {row.parent / 2**20:.0f} | {row.worker / 2**20:.0f} | "
-            f"{row.written / row.studies / KIB:.1f} |"
-        )
+    yield from table(_COLUMNS, (_cells(row, cores) for row in (*rows, full)))
     first = rows[0]
     yield ""
     for row in rows[1:]:

@@ -14,38 +14,39 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from amrg.models.embedded.mammogram_tower import MammogramTower
+from amrg.birads import View
 from amrg.models.load import load_model
-from amrg.training.embedded.devices import autocast_on
 from amrg.training.embedded.phantom_shards import DrawnExams, draw_shards, load_shard
 from amrg.training.tower.batches import drawn_views
 from amrg.training.tower.build import ENCODING
 from amrg.training.tower.film_metrics import auroc
 from amrg.training.tower.film_shards import COLUMNS, usable_films
 from amrg.training.tower.films import FilmScene, ListedFilm, erase_lesions, frame_scene, read_scene
+from amrg.training.tower.labelled_views import UNKNOWN, LabelledView, Source
+from amrg.training.tower.suspicion import suspicion_evidence
 
 FIRST_SEED = 2_000_001
-BATCH = 8
 SOURCES = {"cbis": "film", "cesm": "digital, marked", "cesm-cc": "digital"}
-Images = list[npt.NDArray[np.uint8]]
+Row = tuple[str, str, LabelledView]
 
 
-def real_views(films: Path, held_out: int, size: int) -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
-    """Source, class and framed image of every held-out view; marked films a second time without their lesions."""
+def real_views(films: Path, held_out: int, size: int) -> Iterator[Row]:
+    """Source, class and view of every held-out image; marked films a second time without their lesions."""
     for number, film in enumerate(f for f in usable_films(films) if f.fold == held_out):
         scene = read_scene(film)
         source = SOURCES[film.source]
-        yield source, _class(film), _framed(scene, size)
+        yield source, _class(film), _framed(film, scene, size)
         if source == "film":
             bare = erase_lesions(scene, np.random.default_rng(number))
             if not bare.lesions:
-                yield source, "lesions erased", _framed(bare, size)
+                yield source, "lesions erased", _framed(film, bare, size)
 
 
-def _framed(scene: FilmScene, size: int) -> npt.NDArray[np.uint8]:
-    return frame_scene(scene, size)[0][:, : round(COLUMNS * size)]
+def _framed(film: ListedFilm, scene: FilmScene, size: int) -> LabelledView:
+    """A view of which only the image is used."""
+    image = frame_scene(scene, size)[0][:, : round(COLUMNS * size)]
+    return LabelledView(image, View(film.record["view"]), (), None, None, Source.FILM, UNKNOWN)
 
 
 def _class(film: ListedFilm) -> str:
@@ -59,26 +60,14 @@ def _class_of(suspicion: float | None) -> str:
     return "normal" if suspicion == 0 else "malignant" if suspicion == 1 else "benign"
 
 
-def phantoms(count: int, folder: Path) -> Iterator[tuple[str, str, npt.NDArray[np.uint8]]]:
-    """Source, class and framed image of every view of screening phantoms, classed by what the view shows."""
+def phantoms(count: int, folder: Path) -> Iterator[Row]:
+    """Source, class and view of every image of screening phantoms, classed by what the view shows."""
     exams = DrawnExams(population="screening", first_seed=FIRST_SEED, exams=count)
     jobs = exams.jobs(folder, ENCODING)
     draw_shards(jobs)
     for job in jobs:
         for view in drawn_views(load_shard(job)):
-            yield "drawn", _class_of(view.suspicion), view.image
-
-
-@torch.inference_mode()
-def suspicions(tower: MammogramTower, images: Images) -> npt.NDArray[np.float64]:
-    """Logits of the suspicion, a view each."""
-    found = []
-    for start in range(0, len(images), BATCH):
-        pixels = torch.from_numpy(np.stack(images[start : start + BATCH])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        with autocast_on(tower.device):
-            maps = tower(pixel_values=pixels).maps
-        found += maps.suspicion.float().tolist()
-    return np.array(found)
+            yield "drawn", _class_of(view.suspicion), view
 
 
 def explained(values: npt.NDArray[np.float64], names: Sequence[str]) -> float:
@@ -100,7 +89,7 @@ def main() -> None:
     assert tower is not None
     size = tower.config.image_size
     rows = [*real_views(given.films, 0, size), *phantoms(given.drawn, given.folder)]
-    logits = suspicions(tower, [image for *_, image in rows])
+    logits = suspicion_evidence(tower, [view for *_, view in rows], size)[:, 0].double().numpy()
     groups = {key: logits[[r[:2] == key for r in rows]] for key in dict.fromkeys(r[:2] for r in rows)}
     for (source, name), found in sorted(groups.items()):
         print(f"{source:16} {name:15} n {len(found):4}  suspicion logit {found.mean():6.2f} (sd {found.std():.2f})")

@@ -35,7 +35,7 @@ class SuspicionFit:
 def calibrate_suspicion(tower: MammogramTower, views: Sequence[LabelledView], size: int) -> SuspicionFit:
     """Fit the suspicion on views whose suspicion is known, and fold the fit into its head."""
     known = [view for view in views if view.suspicion is not None]
-    fit = fit_suspicion(_evidence(tower, known, size), known)
+    fit = fit_suspicion(suspicion_evidence(tower, known, size), known)
     head = tower.heads.suspicion
     with torch.no_grad():
         head.weight.mul_(fit.own)
@@ -69,7 +69,7 @@ def fit_suspicion(evidence: Tensor, views: Sequence[LabelledView]) -> SuspicionF
 
 
 @torch.inference_mode()
-def _evidence(tower: MammogramTower, views: Sequence[LabelledView], size: int) -> Tensor:
+def suspicion_evidence(tower: MammogramTower, views: Sequence[LabelledView], size: int) -> Tensor:
     """Logits [views, 2]: of the suspicion, and of the surest malignant place."""
     found = []
     for out in read_batches(tower, views, size):
