@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import random
 import re
-import resource
 import tempfile
 import time
 import traceback
@@ -25,6 +24,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from memory import peak_mib
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -256,11 +256,6 @@ def run(folder: Path, numbers: Iterator[int], seed: int, of: tuple[str, ...] = (
         outcomes.slowest = max(outcomes.slowest, (time.perf_counter() - start, number))
     outcomes.growth_mib = peak_mib() - before
     return outcomes
-
-
-def peak_mib() -> float:
-    """The most memory that this process ever had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> int:

@@ -10,7 +10,6 @@ import argparse
 import cProfile
 import os
 import pstats
-import resource
 import sys
 import tempfile
 import time
@@ -18,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+
+from memory import peak_mib
 
 from amrg.core.processes import ProcessPool
 from amrg.generation.views import prepare_views
@@ -74,11 +75,6 @@ def profile(exams: Sequence[Path]) -> None:
         sys.stdout.write(f"{each[0]:8.1f} {each[1]:8.1f} {calls / len(exams):8.0f}  {function}{where}\n")
 
 
-def peak() -> float:
-    """The most memory that this process has had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 @contextmanager
 def drawn(size: Size, count: int) -> Iterator[list[Path]]:
     """Drawn exams in a temporary folder."""
@@ -105,9 +101,9 @@ def main() -> None:
         measure("small", exams, given.repeats)
         profile(exams)
     with drawn(Size.FULL, 2) as exams:
-        before = peak()
+        before = peak_mib()
         measure("full", exams, given.repeats)
-        sys.stdout.write(f"peak memory: {before:.0f} MiB after small exams, {peak():.0f} MiB after full ones\n")
+        sys.stdout.write(f"peak memory: {before:.0f} MiB after small exams, {peak_mib():.0f} MiB after full ones\n")
         profile(exams)
     if given.folder is not None:
         exams = sorted(path for path in given.folder.iterdir() if path.is_dir())

@@ -176,7 +176,6 @@ class Distance:
     model: float
     base: float | None
     swapped: float | None
-    base_from_model: float
     swapped_from_model: float
 
 
@@ -185,16 +184,20 @@ def distance(known: KnownAnswer, served: ServedAnswer) -> Distance:
     shared = comparable_tokens([position.token for position in known.positions], served.tokens)
     pairs = list(zip(known.positions[:shared], served.odds, strict=False))
     if not pairs:
-        return Distance(1.0, None, None, 0.0, 0.0)
+        return Distance(1.0, None, None, 0.0)
     to_base = [(p.base, odds) for p, odds in pairs if p.base]
     to_swapped = [(p.swapped, odds) for p, odds in pairs if p.swapped]
     return Distance(
         _mean([total_variation(p.model, odds) for p, odds in pairs]),
         _mean([total_variation(base, odds) for base, odds in to_base]) if to_base else None,
         _mean([total_variation(swapped, odds) for swapped, odds in to_swapped]) if to_swapped else None,
-        _mean([total_variation(p.base, p.model) for p, _ in pairs if p.base]),
         _mean([total_variation(p.swapped, p.model) for p, _ in pairs if p.swapped]),
     )
+
+
+def fold_images(ids: Sequence[int], image: int) -> tuple[int, ...]:
+    """Token ids with every run of image tokens as one."""
+    return tuple(token for i, token in enumerate(ids) if token != image or i == 0 or ids[i - 1] != image)
 
 
 def comparable_tokens(one: Sequence[str], other: Sequence[str]) -> int:

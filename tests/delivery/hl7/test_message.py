@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from amrg.birads import Assessment, Category, Laterality, Report, ReportVersion, Status
 from amrg.delivery.errors import DeliveryError
 from amrg.delivery.formats import FORMATS, Outgoing
-from amrg.delivery.hl7.escaping import escape, unescape
+from amrg.delivery.hl7.escaping import escape
 from amrg.delivery.hl7.message import control_id, oru_message
 from amrg.delivery.hl7.receiver import CharacterSet, LineBreaks, ReceiverCodes, ReceiverProfile
 from amrg.delivery.source import SourceStudy
 from amrg.delivery.statement import statement_lines
 from tests.delivery.exams import REPORT, SEVERAL, a_source, a_version
+from tests.delivery.hl7.unescaping import unescape
 
 SOURCE = a_source()
 HARD = "& ^ ~ \\ | \\.br\\ \\F\\\ta tab\r\nhttps://example.org/?a=1&b=2\nOBX|1|TX|no segment\n\nMüller ≥ 5 mm µ 日本 Ж"

@@ -21,9 +21,6 @@ from amrg.metrics.clinical.matching import match_findings
 from amrg.metrics.validation import draft_pair
 from amrg.models.errors import ModelError
 
-AT_LEAST = 0.95
-"""The agreement from which an engine is trusted, where nobody says another."""
-
 
 class EngineAgreement(Value):
     """An engine's drafts beside the local engine's, of the same studies and model.

@@ -20,6 +20,7 @@ from amrg.models.known_answers import (
     comparable_tokens,
     distance,
     drawn_images,
+    fold_images,
     total_variation,
 )
 from amrg.models.settings import ModelSettings
@@ -118,7 +119,7 @@ def refuse_other_prompt(ids: tuple[int, ...] | None, answer: KnownAnswer, known:
     """
     if ids is None:
         return
-    found = tuple(t for i, t in enumerate(ids) if t != known.image or i == 0 or ids[i - 1] != known.image)
+    found = fold_images(ids, known.image)
     if found == answer.prompt_ids:
         return
     begins = [len(list(takewhile(lambda t: t == known.begin, row))) for row in (found, answer.prompt_ids)]

@@ -49,7 +49,6 @@ _TOMOSYNTHESIS_CLASSES = {
 }
 _FULL_FIELD_CLASSES = {"1.2.840.10008.5.1.4.1.1.1.2", "1.2.840.10008.5.1.4.1.1.1.2.1"}
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_BREAST_TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 
 # PS3.16 CID 4015 by pydicom's keywords. Views with the modifiers of `_WHOLE` show the breast as a screening view does.
 _MODIFIED = {

@@ -83,6 +83,8 @@ class Backbone(ABC):
     """The `model_type` of configurations that this family loads."""
     columns: ClassVar[Mapping[str, int]]
     """Token columns other than `input_ids` and `attention_mask`, with their padding value."""
+    end_token: ClassVar[str]
+    """The token that ends the model's turn, in training and in generation."""
     takes_drafted_tokens: ClassVar[bool] = False
     """Whether several tokens of an answer can be read together after a prompt, and be taken back."""
     tower_names: ClassVar[str]
@@ -115,9 +117,9 @@ class Backbone(ABC):
     def build_prompt(self, processor: Any, settings: ModelSettings, views: Views, images: Images) -> Prompt:
         """The prompt of one study, up to the start of the model's turn."""
 
-    @abstractmethod
     def eos_token_id(self, processor: Any) -> int:
-        """The id of the token that ends the model's turn, in training and in generation."""
+        """The id of `end_token`."""
+        return int(processor.tokenizer.convert_tokens_to_ids(self.end_token))
 
     def answer(self, processor: Any, text: str) -> list[int]:
         """Token ids of an answer as in the chat template, end token included."""

@@ -40,6 +40,7 @@ class Gemma3(Backbone):
 
     family: ClassVar[str] = "gemma3"
     model_types: ClassVar[tuple[str, ...]] = ("gemma3",)
+    end_token: ClassVar[str] = END_OF_TURN
     columns: ClassVar[Mapping[str, int]] = {"token_type_ids": 0}
     takes_drafted_tokens: ClassVar[bool] = True
     tower_names: ClassVar[str] = "vision_tower"
@@ -59,10 +60,6 @@ class Gemma3(Backbone):
         made = by_processor(processor, chat_of(settings, views, images))
         tokens = {name: made[name][0] for name in ("input_ids", *self.columns)}
         return Prompt(tokens, {"pixel_values": made["pixel_values"]})
-
-    def eos_token_id(self, processor: Any) -> int:
-        """`<end_of_turn>`."""
-        return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
 
     def features(self, model: Any, pixels: Tensors) -> list[Tensors]:
         """`states` [patches, tower width] per image."""

@@ -27,6 +27,7 @@ class Phi3Vision(Backbone):
 
     family: ClassVar[str] = "phi3_v"
     model_types: ClassVar[tuple[str, ...]] = ("phi3_v",)
+    end_token: ClassVar[str] = END  # 32007, not the 2 of the published configuration
     columns: ClassVar[Mapping[str, int]] = {}
     tower_names: ClassVar[str] = "img_processor"
     projector_names: ClassVar[str] = "img_projection|glb_GN|sub_GN"
@@ -60,10 +61,6 @@ class Phi3Vision(Backbone):
             {"input_ids": made["input_ids"]},
             {"pixel_values": made["pixel_values"], "image_sizes": made["image_sizes"]},
         )
-
-    def eos_token_id(self, processor: Any) -> int:
-        """`<|end|>`: 32007, not the 2 of the published configuration."""
-        return int(processor.tokenizer.convert_tokens_to_ids(END))
 
     def features(self, model: Any, pixels: Tensors) -> list[Tensors]:
         """`states` [1 + crops, patches, tower width] and `image_size` int64 [2] per image."""

@@ -72,6 +72,7 @@ class QwenProcessor(ProcessorMixin):  # type: ignore[misc]  # transformers has n
 class _Qwen(Backbone):
     """What both families share."""
 
+    end_token: ClassVar[str] = END_OF_TURN
     columns: ClassVar[Mapping[str, int]] = {"mm_token_type_ids": 0}
     tower_names: ClassVar[str] = "visual"
     projector_names: ClassVar[str] = r"visual\.(?:merger|deepstack_merger_list)"
@@ -102,10 +103,6 @@ class _Qwen(Backbone):
         )
         tokens = {name: made[name][0] for name in ("input_ids", *self.columns)}
         return Prompt(tokens, {name: made[name] for name in ("pixel_values", "image_grid_thw")})
-
-    def eos_token_id(self, processor: Any) -> int:
-        """`<|im_end|>`."""
-        return int(processor.tokenizer.convert_tokens_to_ids(END_OF_TURN))
 
     def features(self, model: Any, pixels: Tensors) -> list[Tensors]:
         """Per image `states` [levels, patches, tower width], the input of each merger, last level first; `grid` [3]."""

@@ -66,6 +66,7 @@ class SmolVLM(Backbone):
 
     family: ClassVar[str] = "smolvlm"
     model_types: ClassVar[tuple[str, ...]] = ("smolvlm",)
+    end_token: ClassVar[str] = END_OF_UTTERANCE
     columns: ClassVar[Mapping[str, int]] = {}
     tower_names: ClassVar[str] = "vision_model"
     projector_names: ClassVar[str] = "connector"
@@ -101,10 +102,6 @@ class SmolVLM(Backbone):
         return Prompt(
             {"input_ids": tokens}, {"pixel_values": made["pixel_values"][0], "crops": _crops(processor, tokens)}
         )
-
-    def eos_token_id(self, processor: Any) -> int:
-        """`<end_of_utterance>`."""
-        return int(processor.tokenizer.convert_tokens_to_ids(END_OF_UTTERANCE))
 
     def answer(self, processor: Any, text: str) -> list[int]:
         """As in the chat template: with a space after `Assistant:`."""

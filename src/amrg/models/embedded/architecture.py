@@ -1,7 +1,7 @@
 """The embedded model: a real `Gemma3ForConditionalGeneration` of a few million parameters.
 
-Its tower finds candidates in a view (`amrg.models.embedded.mammogram_tower`, docs/decisions/0022-pretrained-tower.md).
-All else is transformers' own.
+Its tower finds candidates in a view (`amrg.models.embedded.mammogram_tower`,
+docs/decisions/0022-a-tower-that-finds-candidates.md). All else is transformers' own.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from amrg.models.known_answers import (
     PromptLength,
     Views,
     drawn_images,
+    fold_images,
     image_hash,
     served_name,
 )
@@ -49,7 +49,7 @@ def known_answers_of(
             KnownAnswer(
                 views=views,
                 prompt_tokens=len(ids),
-                prompt_ids=folded(ids, loaded.model.config.image_token_id),
+                prompt_ids=fold_images(ids, loaded.model.config.image_token_id),
                 text=tokenizer.decode(row, skip_special_tokens=True).strip(),
                 base_text=None if base is None else _text(tokenizer, base[1].rows[number]),
                 positions=_positions(loaded, views, row, (logits, base_logits[number])),
@@ -66,16 +66,6 @@ def known_answers_of(
         length=_prompt_length(loaded),
         answers=tuple(known),
     )
-
-
-def folded(ids: Sequence[int], image: int) -> tuple[int, ...]:
-    """Token ids with every run of image tokens as one."""
-    return tuple(token for i, token in enumerate(ids) if token != image or i == 0 or ids[i - 1] != image)
-
-
-def leading(ids: Sequence[int], begin: int | None) -> int:
-    """How many tokens that begin a text are at the start of a prompt."""
-    return len(list(takewhile(lambda token: token == begin, ids)))
 
 
 def _text(tokenizer: object, row: Sequence[int]) -> str:
