@@ -19,9 +19,11 @@ from amrg.benchmark.run.running import run
 from amrg.benchmark.scoring.measure import pairs_of
 from amrg.birads import Laterality, Report
 from amrg.datasets import study_of
+from amrg.datasets.case import Case
 from amrg.datasets.store import open_dataset
 from amrg.generation import Drafted, DraftOptions, draft_studies
 from amrg.generation.engines.base import DRAFTED, GREEDY, EngineDrifted, Generation, Request, Unanswered
+from amrg.imaging import Study
 from amrg.metrics.errors import BenchmarkError
 from tests.benchmark.reader import Reader, Stopped, draw, imported
 
@@ -121,6 +123,40 @@ def test_cases_are_drafted_as_many_together_as_the_engine_takes(data: Path, whol
     assert several.groups == [3, 2]
     assert json.loads((tmp_path / "manifest.json").read_bytes())["batch_size"] == 3
     assert (tmp_path / "predictions.jsonl").read_bytes() == (whole / "predictions.jsonl").read_bytes()
+
+
+def test_perturbed_images_are_drafted_as_many_together_as_the_engine_takes(
+    data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def study(case: Case, root: Path) -> Study:
+        opened.append(case.key)
+        return study_of(case, root)
+
+    monkeypatch.setattr("amrg.benchmark.studies.study_of", study)
+    several, cases = Several(), len(SIDES) - TRAIN
+    go(RunConfig(data, "some", tmp_path / "cases", perturbed=0), Several())
+    for_cases = len(opened)
+    go(RunConfig(data, "some", tmp_path / "both"), several)
+    assert several.groups == [3, 2, 3, 3]  # the cases, then five mirrored exams and the one blank
+    assert len(opened) - 2 * for_cases <= cases  # once each for both
+    for name in ("blanked", "mirrored", "shuffled"):
+        path = Path("perturbed") / f"{name}.jsonl"
+        assert (tmp_path / "both" / path).read_bytes() == (whole / path).read_bytes()
+
+
+@pytest.mark.parametrize("cut", ["blanked", "mirrored"])
+def test_only_what_is_missing_on_perturbed_images_is_drafted(cut: str, data: Path, tmp_path: Path) -> None:
+    config = RunConfig(data, "some", tmp_path)
+    go(config, Several())
+    before = contents(tmp_path)
+    path = tmp_path / "perturbed" / f"{cut}.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    several = Several()
+    go(config, several)
+    assert several.groups == {"blanked": [1], "mirrored": [3]}[cut]
+    assert contents(tmp_path) == before
 
 
 def test_what_was_predicted_since_a_server_was_exchanged_is_withdrawn(data: Path, whole: Path, tmp_path: Path) -> None:

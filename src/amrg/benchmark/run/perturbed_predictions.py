@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
 
 from amrg.benchmark.layout import Perturbation, perturbed_path
-from amrg.benchmark.prediction_log import resume_predictions, write_predictions
+from amrg.benchmark.prediction_log import read_finished, resume_predictions, write_predictions
 from amrg.benchmark.run.perturbed_images import blank, mirror
 from amrg.benchmark.run.predict import Drafter, failed_prediction
 from amrg.benchmark.run.run_config import RunCases
@@ -17,11 +18,15 @@ from amrg.benchmark.studies import OpenStudy
 from amrg.birads import Laterality, View
 from amrg.core.progress import Progress, with_progress
 from amrg.datasets.case import Case
+from amrg.generation import Outcome
 from amrg.imaging import ImagingError, Study
 from amrg.metrics.clinical.laterality import unmirror
 from amrg.metrics.prediction import Prediction
 
-Geometry = tuple[tuple[Laterality, View, int, int], ...]
+_Geometry = tuple[tuple[Laterality, View, int, int], ...]
+_Label = tuple[Perturbation, str]
+_Passed = Prediction | _Geometry
+_DRAFTED = (Perturbation.BLANKED, Perturbation.MIRRORED)
 
 
 def predict_perturbed(
@@ -36,7 +41,7 @@ def predict_perturbed(
     """
     if not cases.perturbed:
         return
-    drafted = _predict_blanked_and_mirrored(folder, cases.perturbed, PerturbedDrafter(drafter, cases.open_case, {}))
+    drafted = _predict_blanked_and_mirrored(folder, cases, drafter)
     for _ in with_progress("drafting on perturbed images", drafted, len(cases.perturbed), progress):
         pass
     partner = derangement(cases.references.cases, cases.seed)
@@ -46,54 +51,80 @@ def predict_perturbed(
 
 
 @dataclass(frozen=True)
-class PerturbedDrafter:
-    """Drafts cases on perturbed images. Blank images of one geometry are all the same, and drafted only once."""
+class _PerturbedDrafter:
+    """Drafts cases on perturbed images. Blank images of one geometry are all the same, and drafted only once.
+
+    `missing` are the keys of cases that have no prediction yet, by perturbation.
+    """
 
     drafter: Drafter
     open_case: OpenStudy
-    blank_drafts: dict[Geometry, Prediction]
+    missing: Mapping[Perturbation, Set[str]]
 
-    def blanked(self, case: Case) -> Prediction:
-        """The draft on blank images."""
-        try:
-            study = self.open_case(case)
-            geometry = tuple((m.laterality, m.view, m.rows, m.columns) for m in study.mammograms)
-            if geometry not in self.blank_drafts:
-                self.blank_drafts[geometry] = self.drafter.predict(case.key, blank(study))
-        except ImagingError as error:
-            return failed_prediction(case.key, str(error))
-        return self.blank_drafts[geometry].model_copy(update={"key": case.key})
+    def predict(self, cases: Iterable[Case]) -> Iterator[tuple[Perturbation, Prediction]]:
+        """The missing predictions, those of one case after those of another, so that its images are decoded once.
 
-    def mirrored(self, case: Case) -> Prediction:
-        """The draft on mirrored images; its boxes are in pixels of the unchanged images."""
-        try:
-            mirrored = mirror(self.open_case(case))
-            prediction = self.drafter.predict(case.key, mirrored)
-        except ImagingError as error:
-            return failed_prediction(case.key, str(error))
-        report = prediction.report and unmirror(prediction.report, _widths(mirrored))
-        return prediction.model_copy(update={"report": report})
+        Boxes on mirrored images are in pixels of the unchanged images.
+        """
+        blank_drafts: dict[_Geometry, Prediction] = {}
+        outcomes: Iterator[tuple[_Label, Outcome | _Passed]] = self.drafter.draft_among(self._perturbed(cases))
+        for (how, key), found in outcomes:
+            if isinstance(found, Prediction):
+                yield how, found
+            elif isinstance(found, tuple):
+                yield how, blank_drafts[found].model_copy(update={"key": key})
+            elif how is Perturbation.BLANKED:
+                blank_drafts[_geometry(found.study)] = prediction = self.drafter.to_prediction(key, found)
+                yield how, prediction
+            else:
+                yield how, _mirrored_back(self.drafter.to_prediction(key, found), found.study)
+
+    def _perturbed(self, cases: Iterable[Case]) -> Iterator[tuple[_Label, Study | _Passed]]:
+        """Studies to draft; the geometry of one that is drafted already, or why there is none."""
+        blanks: set[_Geometry] = set()
+        for case in cases:
+            for how in (how for how in _DRAFTED if case.key in self.missing[how]):
+                try:
+                    study = self.open_case(case)
+                except ImagingError as error:
+                    yield (how, case.key), failed_prediction(case.key, str(error))
+                    continue
+                geometry = _geometry(study)
+                if how is Perturbation.MIRRORED:
+                    yield (how, case.key), mirror(study)
+                elif geometry in blanks:
+                    yield (how, case.key), geometry
+                else:
+                    blanks.add(geometry)
+                    yield (how, case.key), blank(study)
 
 
-def _widths(study: Study) -> dict[tuple[Laterality, View], int]:
-    """Columns of each view."""
-    return {(m.laterality, m.view): m.columns for m in study.mammograms}
+def _geometry(study: Study) -> _Geometry:
+    return tuple((m.laterality, m.view, m.rows, m.columns) for m in study.mammograms)
 
 
-def _predict_blanked_and_mirrored(folder: Path, cases: Sequence[Case], drafter: PerturbedDrafter) -> Iterator[object]:
-    """Both drafts of a case, then the next case, so that its images are decoded once; an item a case."""
-    perturbed_path(folder, Perturbation.BLANKED).parent.mkdir(parents=True, exist_ok=True)
-    by_key = {case.key: case for case in cases}
+def _mirrored_back(prediction: Prediction, mirrored: Study) -> Prediction:
+    """A prediction with its boxes in pixels of the images before they were mirrored."""
+    widths = {(m.laterality, m.view): m.columns for m in mirrored.mammograms}
+    return prediction.model_copy(update={"report": prediction.report and unmirror(prediction.report, widths)})
 
-    def drafts(how: Perturbation, draft: Callable[[Case], Prediction]) -> Iterator[Prediction]:
+
+def _predict_blanked_and_mirrored(folder: Path, cases: RunCases, drafter: Drafter) -> Iterator[object]:
+    """Both drafts of every perturbed case, written as they are made; an item a case."""
+    by_key = {case.key: case for case in cases.perturbed}
+    paths = {how: perturbed_path(folder, how) for how in _DRAFTED}
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    missing = {how: set(by_key) - {p.key for p in read_finished(path, list(by_key))} for how, path in paths.items()}
+    made = _PerturbedDrafter(drafter, cases.open_case, missing).predict(cases.perturbed)
+
+    def drafts(how: Perturbation, made: Iterator[tuple[Perturbation, Prediction]]) -> Iterator[Prediction]:
         def predict(keys: Sequence[str]) -> Iterator[Prediction]:
-            return (draft(by_key[key]) for key in keys)
+            return (prediction for found, prediction in made if found is how)
 
-        return resume_predictions(perturbed_path(folder, how), list(by_key), predict, drafter.drafter.written)
+        return resume_predictions(paths[how], list(by_key), predict, drafter.written)
 
-    return zip(
-        drafts(Perturbation.BLANKED, drafter.blanked), drafts(Perturbation.MIRRORED, drafter.mirrored), strict=True
-    )
+    return zip(*map(drafts, _DRAFTED, tee(made)), strict=True)
 
 
 def predict_shuffled(

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from amrg.benchmark.layout import PREDICTIONS, TIMINGS, Perturbation, perturbed_path
 from amrg.benchmark.prediction_log import WrittenLine, resume_predictions, to_line, withdraw_failed
@@ -21,6 +22,9 @@ from amrg.datasets.case import Case
 from amrg.generation import Drafted, DraftOptions, Engine, Outcome, draft_studies
 from amrg.imaging import ImagingError, Study
 from amrg.metrics.prediction import Prediction
+
+Label = TypeVar("Label")
+Passed = TypeVar("Passed")
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,25 @@ class Drafter:
         style = Style.CLINICAL if by_model else Style(self.score_text.value)
         return draft_studies(studies, self.engine, DraftOptions(style, force=True, study_facts=False))
 
-    def predict(self, key: str, study: Study) -> Prediction:
-        """The prediction that is stored of a study's draft."""
-        (outcome,) = self.draft([study])
-        return self.to_prediction(key, outcome)
+    def draft_among(self, items: Iterable[tuple[Label, Study | Passed]]) -> Iterator[tuple[Label, Outcome | Passed]]:
+        """The outcomes of studies under their labels, in order; what is no study passes in its place."""
+        waiting: deque[tuple[Label, list[Passed]]] = deque()  # drawn by the engine, with what needs no draft
+
+        def studies() -> Iterator[Study]:
+            for label, item in items:
+                if isinstance(item, Study):
+                    waiting.append((label, []))
+                    yield item
+                else:
+                    waiting.append((label, [item]))
+
+        for outcome in self.draft(studies()):
+            while waiting[0][1]:
+                label, (passed,) = waiting.popleft()
+                yield label, passed
+            label, _ = waiting.popleft()
+            yield label, outcome
+        yield from ((label, passed) for label, (passed,) in waiting)
 
     def to_prediction(self, key: str, outcome: Outcome) -> Prediction:
         """An outcome as it is stored. `seconds` stays unset: the same run must write the same bytes."""
@@ -85,30 +104,19 @@ def predict_each(
 
     With `times`, how long each took is appended to the run's file of timings.
     """
-    waiting: deque[tuple[str, Prediction | None]] = deque()  # drawn by the engine, with what needs no draft
 
-    def opened() -> Iterator[Study]:
-        for case in cases:
-            try:
-                if (part := prediction_part(folder, case.key)).is_file():
-                    waiting.append((case.key, Prediction.model_validate_json(part.read_bytes())))
-                    continue
-                study = open_case(case)
-            except ImagingError as error:
-                waiting.append((case.key, failed_prediction(case.key, str(error))))
-                continue
-            waiting.append((case.key, None))
-            yield study
+    def opened(case: Case) -> Study | Prediction:
+        try:
+            if (part := prediction_part(folder, case.key)).is_file():
+                return Prediction.model_validate_json(part.read_bytes())
+            return open_case(case)
+        except ImagingError as error:
+            return failed_prediction(case.key, str(error))
 
-    for outcome in drafter.draft(opened()):
-        while (there := waiting[0][1]) is not None:
-            waiting.popleft()
-            yield there
-        key, _ = waiting.popleft()
-        if times and isinstance(outcome, Drafted):
-            _note_time(folder / TIMINGS, key, outcome)
-        yield drafter.to_prediction(key, outcome)
-    yield from (there for _, there in waiting if there is not None)
+    for key, found in drafter.draft_among((case.key, opened(case)) for case in cases):
+        if times and isinstance(found, Drafted):
+            _note_time(folder / TIMINGS, key, found)
+        yield found if isinstance(found, Prediction) else drafter.to_prediction(key, found)
 
 
 def _note_time(timings: Path, key: str, drafted: Drafted) -> None:
