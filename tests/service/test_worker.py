@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads.version import ReportVersion
 from amrg.generation import Engine, Generation, Prepared, Request, Unanswered
-from amrg.generation.engines.base import ServerLost
+from amrg.generation.engines.base import EngineDrifted, ServerLost
 from amrg.generation.engines.fixed import FixedEngine
+from amrg.models import ModelError
 from amrg.service import queue
 from amrg.service.audit import verify
 from amrg.service.database.engine import database_now, reading
@@ -42,7 +43,7 @@ from amrg.service.studies import (
     new_images_since_signature,
     resolve_conflict,
 )
-from amrg.service.worker.drafting import Drafting
+from amrg.service.worker.drafting import Drafting, run_worker
 from amrg.service.worker.reading import ReadAhead, WaitingStudy, read_waiting
 from tests.service.nodes import changed, draw_phantom
 
@@ -169,6 +170,64 @@ def test_a_lost_server_costs_its_study_an_attempt_and_ends_the_worker(ward: Ward
     ward.engine = FixedEngine()
     ward.work("two")
     assert ward.study().state is StudyState.DRAFTED
+
+
+@dataclass(frozen=True)
+class Exchanged(FixedEngine):
+    """An engine whose server answers otherwise after its last study; `confirmed` notes when that was looked at.
+
+    `stop` is set while it drafts.
+    """
+
+    confirmed: list[int] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+    stops: bool = False
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+        self.answers.append(len(requests))
+        if self.stops:
+            self.stop.set()
+        yield from super().generate(requests)
+
+    def confirm(self) -> None:
+        self.confirmed.append(len(self.answers))
+        if self.answers:
+            raise EngineDrifted("another answer; what it answered after 12:00 must be drafted again", 0.0)
+        self.stop.set()
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_a_server_answered_last_is_confirmed_when_the_worker_idles_or_stops(
+    stops: bool, ward: Ward, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Exchanged(stops=stops)
+    monkeypatch.setattr("amrg.service.worker.drafting.load", lambda *_: engine)
+    ward.receive(*files)
+    ward.close()
+    with pytest.raises(Away, match="what it answered after 12:00 must be drafted again"):
+        run_worker(ward.settings, ward.sessions, "one", engine.stop)
+    assert engine.confirmed == [1]
+    assert (ward.study().state, ward.jobs()) == (StudyState.DRAFTED, [JobState.DONE])
+
+
+def test_a_worker_without_a_study_ends_without_an_error(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Exchanged()
+    monkeypatch.setattr("amrg.service.worker.drafting.load", lambda *_: engine)
+    run_worker(ward.settings, ward.sessions, "one", engine.stop)
+    assert set(engine.confirmed) == {0}
+
+
+def test_a_server_that_refuses_to_be_confirmed_ends_the_worker_as_one_that_is_away(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(FixedEngine):
+        def confirm(self) -> None:
+            raise ModelError("refused (400)")
+
+    monkeypatch.setattr("amrg.service.worker.drafting.load", lambda *_: Refusing())
+    with pytest.raises(Away, match="refused"):
+        run_worker(ward.settings, ward.sessions, "one", threading.Event())
 
 
 def test_arriving_images_restart_the_quiet_period(ward: Ward, files: list[Path]) -> None:

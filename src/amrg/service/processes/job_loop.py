@@ -30,15 +30,20 @@ Handler = Callable[[Lease], None]
 """Does a job and commits it, `queue.finish` included. Raises where it could not; `Permanent` where it never will."""
 
 
+def _nothing() -> None:
+    """What most workers do when they have no job."""
+
+
 @dataclass(frozen=True)
 class JobLoop:
-    """A worker: its name, its jobs by kind, and when it stops."""
+    """A worker: its name, its jobs by kind, and when it stops; `idle` is called whenever it finds no job, and last."""
 
     sessions: sessionmaker[Session]
     worker: str
     handlers: dict[JobKind, Handler]
     settings: JobSettings
     stop: threading.Event
+    idle: Callable[[], None] = _nothing
 
     def run(self) -> None:
         """Do jobs until the worker is stopped; the one that has begun is done first.
@@ -54,9 +59,11 @@ class JobLoop:
                 self.stop.wait(1)
                 continue
             if lease is None:
+                self.idle()
                 self.stop.wait(IDLE_SECONDS)
             else:
                 self.do(lease)
+        self.idle()
 
     def do(self, lease: Lease) -> None:
         """Do one job. What went wrong is in the job's row.

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import Draft, Status
 from amrg.birads.version import unsigned_version
+from amrg.core.errors import AmrgError
 from amrg.generation import Drafted, Engine, NoAnswer, NotDrafted, Prepared, draft_prepared
 from amrg.generation.engines.base import EngineLost, ServerLost
 from amrg.service import audit, queue
@@ -42,7 +43,7 @@ def run_worker(settings: Settings, sessions: sessionmaker[Session], worker: str,
     for note in engine.notes:
         log.warning("%s", note)
     drafting = Drafting(settings, sessions, Storage(settings.images), engine)
-    JobLoop(sessions, worker, {JobKind.DRAFT: drafting.draft}, settings.jobs, stop).run()
+    JobLoop(sessions, worker, {JobKind.DRAFT: drafting.draft}, settings.jobs, stop, drafting.confirm).run()
 
 
 class Drafting:
@@ -76,6 +77,17 @@ class Drafting:
             queue.finish(session, lease)
             if is_due(study, waiting.image_revision):
                 _commit(session, study, result, self.settings)
+
+    def confirm(self) -> None:
+        """What the engine answered last is of the model that it was at the start.
+
+        Raises:
+            Away: it is not, or the engine's server does not answer.
+        """
+        try:
+            self.engine.confirm()
+        except AmrgError as error:
+            raise Away(str(error)) from error
 
     def _begin_next(self) -> None:
         with reading(self.sessions) as session:
