@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from time import sleep
+from time import sleep, time
 from typing import Any
 
 import pytest
@@ -106,6 +106,48 @@ def test_a_benchmark_run_on_a_cluster_has_the_bytes_of_one_here(cluster: Any, tm
     here, there = contents(tmp_path / "here"), contents(tmp_path / "there")
     assert here.pop("timings.jsonl")
     assert there == here
+
+
+@dataclass
+class DriftingReader(Reader):
+    """Answers otherwise at its sixth study than since before its third."""
+
+    asked: list[float] = field(default_factory=list)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Generation]:
+        """The last of them raises."""
+        self.asked.append(time())
+        if len(self.asked) == 6:
+            raise EngineDrifted("another answer", self.asked[2])
+        return super().generate(requests)
+
+
+@dataclass
+class UnconfirmedReader(Reader):
+    """Has answered otherwise than at the start when it is looked at."""
+
+    start: float = field(default_factory=time)
+
+    def confirm(self) -> None:
+        """Raises."""
+        raise EngineDrifted("another answer", self.start)
+
+
+@pytest.mark.parametrize(("engine", "withdrawn", "remain"), [(DriftingReader, 3, 2), (UnconfirmedReader, 4, 0)])
+def test_what_was_predicted_on_a_cluster_since_a_server_was_exchanged_is_withdrawn(
+    engine: Callable[[], Reader], withdrawn: int, remain: int, cluster: Any, tmp_path: Path
+) -> None:
+    sides = (Laterality.RIGHT, Laterality.LEFT, None, Laterality.RIGHT)
+    data = imported(draw(tmp_path / "drawn", (*sides, *sides, None)), tmp_path / "data", 1).folder
+    config = RunConfig(data, "some", tmp_path / "run", perturbed=0)
+    plan = RayPlan(cluster.address, workers=1)
+    message = f"another answer; of this run {withdrawn} predictions after that withdrawn: run the same command"
+    with pytest.raises(EngineDrifted, match=message):
+        run(config, Reader(), silent, partial(predict_on_ray, config, engine, plan, silent))
+    assert len(list((config.out / ".parts").glob("*.json"))) == remain
+    again = Reader()
+    run(config, again, silent)
+    assert again.read == len(sides) * 2 - remain
 
 
 def silent(what: str, done: int, count: int) -> None:

@@ -88,13 +88,18 @@ def predict_cases(folder: Path, cases: RunCases, drafter: Drafter, progress: Pro
 
     predictions = resume_predictions(folder / PREDICTIONS, list(by_key), predict, drafter.written)
     made = list(with_progress("drafting", predictions, len(by_key), progress))
-    shutil.rmtree(prediction_part(folder, "").parent, ignore_errors=True)
+    shutil.rmtree(parts_folder(folder), ignore_errors=True)
     return made
 
 
 def prediction_part(folder: Path, key: str) -> Path:
     """Where a case's prediction is that was made apart from the run, on a cluster."""
-    return folder / ".parts" / f"{sha256_of_text(key)[:32]}.json"
+    return parts_folder(folder) / f"{sha256_of_text(key)[:32]}.json"
+
+
+def parts_folder(folder: Path) -> Path:
+    """The folder of all of these in a run's folder."""
+    return folder / ".parts"
 
 
 def predict_each(
