@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from amrg.experiments.sweep.config import Steps, SweepConfig
 from amrg.experiments.sweep.definition import Point, Search, SweepBase, SweepError
 from amrg.experiments.sweep.pruning import heartbeats
-from amrg.experiments.sweep.studies import open_studies
+from amrg.experiments.sweep.studies import DEFINITION, open_studies, read_definition
 from amrg.experiments.sweep.trials import Trial, TrialStatus
 from amrg.experiments.sweep.worker import run_trials
 from amrg.training.callbacks import Callback
@@ -68,14 +68,54 @@ def test_the_grid_holds_every_configuration_once_with_every_seed() -> None:
         ({"bases": (SweepBase.parse("a/m"), SweepBase.parse("b/m"))}, "backbone 'm' is given twice; give each once"),
         (
             {"bases": (SweepBase.parse("a/m"), SweepBase.parse("b/n")), "recipe": Recipe(revision="abc")},
-            "names a revision",
+            "recipe.revision is 'abc' with 2 backbones; expected one",
         ),
-        ({"ranks": ()}, "ranks: "),
+        ({"ranks": ()}, "sweep: ranks: found (), expected at least 1 item"),
+        ({"ranks": (4, 0)}, "sweep: ranks.1: found 0, expected greater than or equal to 1"),
+        ({"ranks": (4.5,)}, "sweep: ranks.0: found 4.5, expected a valid integer"),
+        ({"seeds": ("one",)}, "sweep: seeds.0: found 'one', expected a valid integer"),
+        ({"prune": "maybe"}, "sweep: prune: found 'maybe', expected a valid boolean"),
+        ({"search": {"trials": 0}}, "sweep: search.trials: found 0, expected greater than or equal to 1"),
+        ({"search": {"trials": 9, "dropout": (0, 2)}}, "sweep: search.dropout.1: found 2, expected less than 1"),
+        ({"search": {"trials": 9, "dropout": ("0.1",)}}, "sweep: search.dropout.1: found nothing, expected a value"),
+        (
+            {"search": {"trials": 9, "learning_rate": ("low", "high")}},
+            "sweep: search.learning_rate.0: found 'low', expected a valid number",
+        ),
+        (
+            {"search": {"trials": 9, "learning_rate": (1e-3, 1e-5)}},
+            "sweep: search: learning_rate is 0.001 to 1e-05; expected the lower end first",
+        ),
+        ({"rank": 4}, "sweep: rank: found 4, expected no field of this name"),
+        ({"recipe": {"steps": [0] * 999}}, "sweep: recipe.steps: found [0, 0, 0, 0, 0, 0, ...], expected a valid int"),
+        ({"recipe": {"target_text": "x"}}, "sweep: recipe.target_text: found 'x', expected 'published', 'clinical'"),
     ],
 )
 def test_a_sweep_that_makes_no_sense_is_refused_in_one_line(fields: dict[str, object], message: str) -> None:
     with pytest.raises(SweepError, match="sweep") as refused:
         sweep(**fields)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda text: text.replace('"prune": true', '"prune": "maybe"'),
+            "sweep.prune: found 'maybe', expected a valid b",
+        ),
+        (lambda text: text[:40], "Invalid JSON"),
+    ],
+)
+def test_a_damaged_definition_names_its_field_and_what_was_found(
+    change: Callable[[str], str], message: str, swept: Swept
+) -> None:
+    swept.run(sweep(ranks=(2,)))
+    path = swept.folder / DEFINITION
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(SweepError, match="not a sweep definition of this version") as refused:
+        read_definition(swept.folder)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import reprlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +13,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amrg.core.errors import AmrgError
+
+_EXPECTED = re.compile(r"^\w+ should (be|have|match) | after validation\b|, (unable|got|not) .*")
+"""What pydantic's messages say besides what is expected."""
 
 
 class Value(BaseModel):
@@ -23,6 +28,20 @@ def first_complaint(error: ValidationError) -> str:
     """The first validation error: field and message; `JSON` as the field where the text is no JSON."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc'])) or 'JSON'}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def found_and_expected(error: ValidationError) -> str:
+    """The first validation error: field, what was found, what is expected. A validator's own message says all that."""
+    first = error.errors()[0]
+    if first["type"] in ("value_error", "json_invalid"):
+        message = first["msg"].removeprefix("Value error, ")
+        return ": ".join([*[".".join(map(str, first["loc"]))] * bool(first["loc"]), message])
+    found, expected = reprlib.repr(first["input"]), _EXPECTED.sub("", first["msg"])
+    if first["type"] == "missing":
+        found, expected = "nothing", "a value"
+    elif first["type"] == "extra_forbidden":
+        expected = "no field of this name"
+    return f"{'.'.join(map(str, first['loc']))}: found {found}, expected {expected}"
 
 
 def flatten(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

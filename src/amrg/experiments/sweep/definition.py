@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from amrg.core.duplicates import duplicates
 from amrg.core.hashing import sha256_of_text
-from amrg.core.values import Value, flatten
+from amrg.core.values import Value, flatten, found_and_expected
 from amrg.models.checkpoint import NAME
 from amrg.training.documents import RecipeError
 from amrg.training.outputs.run_folder import MAY_DIFFER
@@ -152,7 +152,10 @@ class Sweep(Value):
             if doubled := duplicates(values):
                 raise ValueError(f"{what} {doubled[0]!r} is given twice; give each once (a backbone as NAME=FOLDER)")
         if self.recipe.revision is not None and len(self.bases) > 1:
-            raise ValueError("the recipe names a revision, which is of one backbone; remove it, or sweep that one only")
+            raise ValueError(
+                f"recipe.revision is {self.recipe.revision!r} with {len(self.bases)} backbones; expected one backbone: "
+                "remove the revision, or sweep that one only"
+            )
         for rank, alpha in product(self.ranks, self.alphas):
             alpha.at(rank)
         return self
@@ -217,13 +220,9 @@ def make_sweep(**fields: Any) -> Sweep:
     """A sweep from its fields.
 
     Raises:
-        SweepError: one line with what is wrong with which field.
+        SweepError: one line with the field, what was found and what is expected.
     """
     try:
         return Sweep(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SweepError(
-            f"sweep{': ' if where else ''}{where}: {first['msg'].removeprefix('Value error, ')}"
-        ) from error
+        raise SweepError(f"sweep: {found_and_expected(error)}") from error

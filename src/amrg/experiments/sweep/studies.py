@@ -18,12 +18,14 @@ from typing import Any
 import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_text
+from amrg.core.values import found_and_expected
 from amrg.experiments.sweep.definition import Definition, Point, Search, Sweep, SweepBase, SweepError
 from amrg.experiments.sweep.locks import hold_lock
 from amrg.experiments.sweep.pruning import STARTUP_TRIALS, make_pruner
@@ -123,8 +125,11 @@ def read_definition(folder: Path) -> Definition:
         raise SweepError(f"{folder}: no {DEFINITION}; expected a folder of `amrg sweep`")
     try:
         return Definition.model_validate_json(path.read_bytes())
-    except ValueError as error:
-        raise SweepError(f"{path}: not a sweep definition of this version; sweep again into an empty folder") from error
+    except ValidationError as error:
+        raise SweepError(
+            f"{path}: {found_and_expected(error)}: not a sweep definition of this version; sweep again into an empty "
+            "folder"
+        ) from error
 
 
 def open_storage(folder: Path, url: str | None) -> Any:
