@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from amrg import score
 from amrg.benchmark.references import References, read_references, save_references
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.birads import Category, Composition
+from amrg.cli import Exit, app
 from amrg.core.files import write_text
 from amrg.datasets import DatasetError
 from amrg.datasets.case import Case, ReferenceSource
@@ -22,6 +24,7 @@ from amrg.datasets.store import Dataset, Info, Split, open_dataset, part_path
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
+from amrg.metrics.scores import Scores
 
 NORMAL = (
     "Breast Composition: fibro fatty breast parenchyma (ACR A).\nBIRADS: 1\nFindings: No abnormal soft opacity seen."
@@ -342,9 +345,28 @@ def test_a_part_of_a_split_comes_with_training_cases(dataset: Dataset) -> None:
     assert {c.key for c in found.training} == {"c0", "c1"}
     assert found.other_parts == {"c0": "train", "c1": "train", "c2": "validation"}
     assert found.hashes["dataset"] == dataset.info.hash
-    (leak,) = found.warnings
+    (leak,) = found.leaks
     assert "1 of 3 cases" in leak
     assert "(c5)" in leak
+
+
+@pytest.mark.usefixtures("no_page_charts")
+def test_how_a_split_leaks_stays_with_the_run_when_it_is_scored_again(dataset: Dataset, tmp_path: Path) -> None:
+    _split(dataset)
+    mine = lines(tmp_path / "mine.jsonl", *({"id": key, "text": NORMAL} for key in ("c3", "c4", "c5")))
+    leak, run = "the split leaks: 1 of 3 cases", tmp_path / "run"
+    for command in (
+        ("score", mine, "--references", dataset.folder, "--split", "mine", "--out", run),
+        ("score", run, "--references", run, "--out", run),
+        ("score", mine, "--references", run, "--out", tmp_path / "other"),
+    ):
+        done = CliRunner().invoke(app, ["benchmark", *map(str, command)])
+        assert done.exit_code == Exit.OK, done.output
+        assert leak in done.stderr
+        scores = Scores.model_validate_json((Path(command[-1]) / "scores.json").read_bytes())
+        assert [line.startswith(leak) for line in scores.data.leaks] == [True]
+        assert sum(line.startswith(leak) for line in scores.warnings) == 1
+        assert leak in (Path(command[-1]) / "report.html").read_text(encoding="utf-8")
 
 
 def test_baselines_are_not_fitted_on_training_cases_that_are_scored(dataset: Dataset) -> None:

@@ -46,7 +46,7 @@ class References:
     `training` are cases to fit baselines on, none of them scored; may be empty. `training_set` names their data set
     where it is another. `other_parts` has the part of each case of the split that is not scored. `hashes` are those of
     data set and split, `root` is the folder of the images. Of a scored run's cases, `run` is its folder, and
-    `trained_on` what its scores say of its model.
+    `trained_on` what its scores say of its model. `leaks` says where patients or texts are on both sides of the split.
     """
 
     name: str
@@ -60,6 +60,7 @@ class References:
     root: Path | None = None
     run: Path | None = None
     trained_on: TrainedOn | None = None
+    leaks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @cached_property
@@ -133,7 +134,16 @@ def _of_run(folder: Path) -> References:
         for name, value in manifest.get("data", {}).items()
         if name in ("dataset_hash", "split_hash")
     }
-    return References(data.name, cases, data.split, data.part, hashes=hashes, run=folder, trained_on=stored.trained_on)
+    return References(
+        data.name,
+        cases,
+        data.split,
+        data.part,
+        hashes=hashes,
+        run=folder,
+        trained_on=stored.trained_on,
+        leaks=data.leaks,
+    )
 
 
 def save_references(cases: Sequence[Case], folder: Path) -> None:
@@ -181,7 +191,7 @@ def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> 
         other_parts={key: name for name in PARTS if name != part for key in split.keys(name)},
         hashes={"dataset": dataset.info.hash, "split": split.hash},
         root=dataset.root,
-        warnings=_leaks(cases, training),
+        leaks=_leaks(cases, training),
     )
 
 

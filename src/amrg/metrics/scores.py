@@ -144,7 +144,10 @@ class CaseScores(Value):
 
 
 class DataScored(Value):
-    """What was scored on: data set, split, part, hashes; `trained_on` warns that the part is one to train on."""
+    """What was scored on: data set, split, part, hashes; `trained_on` warns that the part is one to train on.
+
+    `leaks` are lines on patients or texts that are on both sides of the split, as far as its train part was at hand.
+    """
 
     name: str
     split: str | None = None
@@ -153,6 +156,7 @@ class DataScored(Value):
     n: int
     groups: int
     trained_on: bool = False
+    leaks: tuple[str, ...] = ()
 
 
 class ScoredWith(Value):

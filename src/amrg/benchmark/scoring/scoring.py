@@ -113,6 +113,7 @@ def score(
         trained_on=training,
         warnings=(
             *(overlap_line(found, len(pairs)) for found in (training.overlaps if training is not None else ())),
+            *references.leaks,
             *references.warnings,
             *outputs.warnings,
             *map(unread_line, unread),
@@ -142,6 +143,7 @@ def describe_data(references: References) -> DataScored:
         n=len(references.cases),
         groups=len(set(references.groups)),
         trained_on=references.part == "train",
+        leaks=references.leaks,
     )
 
 

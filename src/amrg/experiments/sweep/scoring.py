@@ -274,7 +274,7 @@ def _warnings(
     max_cases: int,
 ) -> Iterator[str]:
     """What a reader of the numbers must know; the recipe validates on at most `max_cases` cases."""
-    yield from references.warnings
+    yield from (*references.leaks, *references.warnings)
     n, groups = len(references.cases), len(set(references.groups))
     if n < len(part.cases):
         yield f"drafts are of {n} of the {len(part.cases)} validation cases: {_why_fewer(n, max_cases)}"
