@@ -63,7 +63,7 @@ def page(known: Scores, full: Scores, other: Scores) -> list[str]:
         f"in full size (as `amrg phantom` draws them), and on {other.data.n:,} small ones of another population "
         "(softer, noisier images, other breasts and findings: [the phantoms](../phantom.md)), none of them used for "
         "training. Which findings of them were misplaced was looked at when the margins of decision "
-        "[0015](../decisions/0015-the-box-decides-the-quadrant.md) were chosen; for nothing else. "
+        "[0015](../decisions/0015-the-box-decides-the-place.md) were chosen; for nothing else. "
         "95 % intervals by bootstrap; skill is 0 for the best baseline that reads "
         "no image and 1 for a perfect report. `make drawn-figures` measures it again.",
         "",
