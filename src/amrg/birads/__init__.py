@@ -2,7 +2,7 @@
 
 from amrg.birads.answers import Answer, AnswerForm, differences, read_answer, write_answer
 from amrg.birads.categories.standing import Standing
-from amrg.birads.checking import RULES, Violation, check, usual_recommendation
+from amrg.birads.checking import RULES, Violation, check
 from amrg.birads.draft import (
     CategoryChange,
     Draft,
@@ -40,6 +40,7 @@ from amrg.birads.lexicon import (
     Shape,
     Status,
     View,
+    usual_recommendation,
 )
 from amrg.birads.parser.parsing import Fact, Note, OtherCategory, ParsedReport, Span, parse
 from amrg.birads.renderer.facility import Facility

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amrg.birads.findings_list import FindingsList, read_findings, write_findings
-from amrg.birads.lexicon import Quadrant
+from amrg.birads.lexicon import Laterality, Quadrant
 from amrg.birads.parser.parsing import ParsedReport, parse
 from amrg.birads.placement import clock_faces
 from amrg.birads.renderer.phrasing import SIDE, noun
@@ -76,9 +76,10 @@ def read_answer(text: str) -> Answer:
 def _assessments(listed: Sequence[Assessment], stated: Sequence[Assessment]) -> tuple[Assessment, ...]:
     """Those of the list, and those of the narrative for breasts that the list does not cover."""
     covered = {a.laterality for a in listed}
-    if None in covered:
-        return tuple(listed)
-    return (*listed, *(a for a in stated if not listed or a.laterality not in {None, *covered}))
+    if not listed:
+        return tuple(stated)
+    added = [a for a in stated if None not in covered and a.laterality not in {None, *covered}]
+    return tuple(sorted((*listed, *added), key=lambda a: a.laterality is Laterality.LEFT)) if added else tuple(listed)
 
 
 def answered_report(text: str) -> Report:

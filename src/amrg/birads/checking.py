@@ -9,6 +9,7 @@ from functools import lru_cache
 from amrg.birads.densitywords import density_contradiction
 from amrg.birads.findings_list import narrative_of
 from amrg.birads.lexicon import (
+    ADVICE,
     SUSPICIOUS_MORPHOLOGY,
     Category,
     Density,
@@ -16,7 +17,6 @@ from amrg.birads.lexicon import (
     Laterality,
     Margin,
     Morphology,
-    Recommendation,
     Shape,
     View,
 )
@@ -47,21 +47,6 @@ class StudyContext:
 
 Faults = Iterator[tuple[str, str]]  # path and message
 Rule = Callable[[Report, StudyContext], Faults]
-
-_ADVICE = {  # the usual one first
-    0: (Recommendation.ADDITIONAL_IMAGING,),
-    1: (Recommendation.ROUTINE,),
-    2: (Recommendation.ROUTINE,),
-    3: (Recommendation.SHORT_INTERVAL, Recommendation.ADDITIONAL_IMAGING),
-    4: (Recommendation.BIOPSY,),
-    5: (Recommendation.BIOPSY, Recommendation.SURGICAL),
-    6: (Recommendation.SURGICAL,),
-}
-
-
-def usual_recommendation(worst: Category) -> Recommendation:
-    """What is usually advised for the worst category of an exam."""
-    return _ADVICE[worst.major][0]
 
 
 def _category_below_finding(report: Report, context: StudyContext) -> Faults:
@@ -251,7 +236,7 @@ def _advice_against_category(report: Report, context: StudyContext) -> Faults:
     worst = report.worst
     if worst is None or report.recommendation is None:
         return
-    expected = _ADVICE[worst.major]
+    expected = ADVICE[worst.major]
     if report.recommendation not in expected:
         advised = " or ".join(sorted(expected))
         yield "recommendation", f"{report.recommendation} advised for category {worst}, expected {advised}"

@@ -246,6 +246,23 @@ class Recommendation(StrEnum):
     SURGICAL = "surgical excision"
 
 
+ADVICE = {
+    0: (Recommendation.ADDITIONAL_IMAGING,),
+    1: (Recommendation.ROUTINE,),
+    2: (Recommendation.ROUTINE,),
+    3: (Recommendation.SHORT_INTERVAL, Recommendation.ADDITIONAL_IMAGING),
+    4: (Recommendation.BIOPSY,),
+    5: (Recommendation.BIOPSY, Recommendation.SURGICAL),
+    6: (Recommendation.SURGICAL,),
+}
+"""What goes with a category, without the letter of a 4; the usual step first."""
+
+
+def usual_recommendation(worst: Category) -> Recommendation:
+    """What is usually advised for the worst category of an exam."""
+    return ADVICE[worst.major][0]
+
+
 class Indication(StrEnum):
     """Why the study was made."""
 

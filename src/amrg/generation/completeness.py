@@ -51,9 +51,11 @@ def rate_every_breast(report: Report, breasts: Iterable[Laterality]) -> RatedRep
         for side in breasts
         if covered and not covered & {None, side}
     }
-    assessments = tuple(Assessment(category=category, laterality=side) for side, category in added.items())
-    unrated = tuple(side for side in added if not _rated(report, side))
-    return RatedReport(_assessed(report, (*report.assessments, *assessments)), unrated)
+    if not added:
+        return RatedReport(report)
+    assessments = (*report.assessments, *(Assessment(category=c, laterality=side) for side, c in added.items()))
+    in_order = tuple(sorted(assessments, key=lambda a: a.laterality is Laterality.LEFT))
+    return RatedReport(_assessed(report, in_order), tuple(side for side in added if not _rated(report, side)))
 
 
 def _rated(report: Report, side: Laterality) -> list[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from amrg.birads.categories.standing import is_conditional
-from amrg.birads.lexicon import Composition, Laterality, Recommendation
+from amrg.birads.lexicon import Composition, Laterality, Recommendation, usual_recommendation
 from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.report import Assessment, Comparison
 from amrg.birads.structure.sections import Piece
@@ -216,7 +216,8 @@ class StudyReader:
         return weak or bool({"if", "unless"} & set(rest)) or ("should" in rest and "be" not in rest)
 
     def settle_advice(self, assessments: Iterable[Assessment]) -> list[Advice]:
-        """Take the most decisive step advised for the breast with the worst category; return what is for the other."""
+        """Take the most decisive step advised for the breast with the worst category; return what is for the other and
+        is not what its category usually has."""
         given = list(assessments)
         worst = max((a.category.suspicion for a in given), default=0.0)
         sides = {a.laterality for a in given if a.category.suspicion == worst}
@@ -224,4 +225,5 @@ class StudyReader:
         if fitting:
             best = max(fitting, key=lambda a: _ORDER.index(a.step))
             self.values["recommendation"] = (best.step, best.begin, best.end)
-        return [a for a in self.advice if a not in fitting]
+        usual = {(frozenset((a.laterality,)), usual_recommendation(a.category)) for a in given}
+        return [a for a in self.advice if a not in fitting and (a.sides, a.step) not in usual]

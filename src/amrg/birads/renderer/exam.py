@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from amrg.birads.checking import usual_recommendation
-from amrg.birads.lexicon import Category, Laterality, Recommendation, View
+from amrg.birads.lexicon import Category, Laterality, Recommendation, View, usual_recommendation
 from amrg.birads.renderer.phrasing import EDITION, SIDE, join_words, noun, region
 from amrg.birads.report import ExamView, Finding, Report, Technique
 
@@ -53,15 +52,16 @@ def subject(report: Report) -> str:
 def other_advice(report: Report) -> Iterator[tuple[Laterality, Recommendation]]:
     """What is usually advised for a breast that is not the worst, where that is neither screening nor the same again.
 
-    Of a report that states its views: what parsing reads back is the one recommendation of the study.
+    Of a report that states its views, and the usual step for the worst of them. A text without it means the same.
     """
-    if report.technique is None or None in {a.laterality for a in report.assessments}:
+    rated = {a.laterality: a.category for a in report.assessments}
+    if report.technique is None or None in rated or len(rated) < len(report.assessments) or report.worst is None:
         return
-    for assessment in report.assessments:
-        step = usual_recommendation(assessment.category)
-        milder = report.worst is not None and assessment.category.suspicion < report.worst.suspicion
-        if milder and assessment.laterality and step not in (Recommendation.ROUTINE, report.recommendation):
-            yield assessment.laterality, step
+    main = usual_recommendation(report.worst)
+    for side, category in rated.items():
+        step = usual_recommendation(category)
+        if side and report.recommendation is main and step not in (Recommendation.ROUTINE, main):
+            yield side, step
 
 
 def _of_breasts(sides: set[Laterality | None]) -> str:
