@@ -50,6 +50,14 @@ def _maker(sentences: Sequence[str] = ()) -> ExamMaker:
     return ExamMaker([(0.5, drawn), (0.5, one_view)], 3, 0, sentences, sentence_share=0.25)
 
 
+def test_some_exams_have_one_view_of_either_breast_and_a_category_for_both() -> None:
+    make = _maker()
+    exams = [exam for step in range(100) for exam in make.exams(step, 1)]
+    either = [e for e in exams if len(e.views) == 2 and {side for side, _ in e.views} == set(Laterality)]
+    assert len({e.views for e in either}) > 1
+    assert all({a.laterality for a in e.report.assessments} == set(Laterality) for e in either)
+
+
 def test_labels_stand_on_the_answer_and_its_end_only(processor: Gemma3Processor) -> None:
     exams = _maker()(1, 3)
     batch = collate_texts(exams, Prompts(processor), pad=0)
