@@ -73,6 +73,47 @@ def test_rules_that_need_the_study_or_the_narrative() -> None:
     assert "descriptor-of-another-kind" in broken(report.model_copy(update={"findings": (odd,)}))
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "what"),
+    [
+        ("Right breast: spiculated mass. BI-RADS 2.", "findings[0]", "spiculated mass is called 2"),
+        ("Fine linear branching calcifications. BI-RADS 2.", "findings[0]", "fine linear branching calcifications is"),
+        ("Irregular mass (BI-RADS 2).", "findings[0].category", "irregular mass is called 2"),
+        ("Right breast: indistinct oval mass. BI-RADS 2.", "findings[0]", "indistinct mass is called 2"),
+        ("Right breast: microlobulated mass. BI-RADS 3.", "findings[0]", "microlobulated mass is called 3"),
+        ("Amorphous calcifications (BI-RADS 3).", "findings[0].category", "amorphous calcifications is called 3"),
+    ],
+)
+def test_what_is_suspicious_is_not_benign_by_its_own_category_or_its_breasts(text: str, path: str, what: str) -> None:
+    (found,) = [v for v in check(parse(text).report) if v.rule == "suspicious-called-benign"]
+    assert found.path == path
+    assert what in found.message
+    assert found.message.endswith("expected 4 or 5")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Right breast: irregular mass.\nIMPRESSION: Right breast: BI-RADS 4. Left breast: BI-RADS 2.",
+        "Irregular mass.\nIMPRESSION: Right breast: BI-RADS 4. Left breast: BI-RADS 2.",
+        "Right breast: irregular mass (BI-RADS 4).\nIMPRESSION: Right breast: BI-RADS 2.",  # category-below-finding
+        "Right breast: spiculated mass. BI-RADS 0.",
+        "Right breast: spiculated mass.",
+        "Right breast: irregular fat-containing mass. BI-RADS 2.",
+        "Right breast: obscured mass. BI-RADS 3.",
+        "Right breast: oval circumscribed mass. BI-RADS 2.",
+    ],
+)
+def test_what_no_category_calls_benign_breaks_no_such_rule(text: str) -> None:
+    assert "suspicious-called-benign" not in broken(parse(text).report)
+
+
+def test_an_irregular_mass_is_not_circumscribed() -> None:
+    (found,) = check(parse("Irregular circumscribed mass (BI-RADS 4).").report)
+    assert (found.rule, found.path) == ("shape-against-margin", "findings[0].margin")
+    assert found.message == "circumscribed margins of an irregular mass, expected others"
+
+
 def placed(side: Laterality, view: View, over: float, behind: float, **place: object) -> Report:
     box = ViewBox(
         laterality=side, view=view, left=0, top=0, right=9, bottom=9, off_nipple_line=over, behind_nipple=behind

@@ -277,6 +277,8 @@ def test_problems_name_the_finding_in_words(study: Study) -> None:
         draft.problems
     )
     assert any(line.startswith("Not understood in the model's text: ") for line in draft.problems)
+    benign = draft_report(study, FixedEngine(("Left breast: irregular mass. BI-RADS 2.",)))
+    assert "Inconsistent, mass, left breast: irregular mass is called 2, expected 4 or 5." in benign.problems
     silent = draft_report(study, FixedEngine(("Left breast: mass.",)))
     assert "No BI-RADS category: the model named none." in silent.problems
 

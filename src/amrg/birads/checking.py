@@ -52,11 +52,8 @@ Rule = Callable[[Report, StudyContext], Faults]
 def _category_below_finding(report: Report, context: StudyContext) -> Faults:
     """A breast's category is not milder than the category of its worst finding."""
     for i, finding in enumerate(report.findings):
-        covering = [a.category for a in assessments_of(report, finding.laterality)]
-        if finding.category is None or not covering:
-            continue
-        worst = max(covering, key=lambda c: c.suspicion)
-        if worst.suspicion < finding.category.suspicion:
+        worst = _worst_covering(report, finding)
+        if finding.category is not None and worst is not None and worst.suspicion < finding.category.suspicion:
             yield (
                 f"findings[{i}].category",
                 f"the assessment is {worst}, expected at least {finding.category} of this finding",
@@ -85,13 +82,27 @@ def _negative_with_findings(report: Report, context: StudyContext) -> Faults:
 
 
 def _suspicious_called_benign(report: Report, context: StudyContext) -> Faults:
-    """Spiculated margins and suspicious morphology are not category 1 or 2."""
+    """What is suspicious by shape, margin or morphology is not category 1, 2 or 3, neither its own nor its breast's."""
     for i, finding in enumerate(report.findings):
-        category = finding.category
-        worrying = finding.margin is Margin.SPICULATED or finding.morphology in SUSPICIOUS_MORPHOLOGY
-        if worrying and category is not None and category.major in (1, 2):
-            what = finding.margin if finding.margin is Margin.SPICULATED else finding.morphology
-            yield f"findings[{i}].category", f"{what} {finding.kind} is called {category}, expected 4 or 5"
+        what, own = _suspicious_look(finding), finding.category
+        category = own or _worst_covering(report, finding)
+        benign = (2, 3) if own is None else (1, 2, 3)  # in a breast of category 1 it breaks `negative-with-findings`
+        if what is not None and category is not None and category.major in benign:
+            path = f"findings[{i}]" if own is None else f"findings[{i}].category"
+            yield path, f"{what} {finding.kind} is called {category}, expected 4 or 5"
+
+
+def _suspicious_look(finding: Finding) -> str | None:
+    """The descriptor that makes a finding suspicious, if one does; category 2 and 3 masses are circumscribed."""
+    if finding.margin is Margin.SPICULATED:
+        return finding.margin
+    if finding.morphology in SUSPICIOUS_MORPHOLOGY:
+        return finding.morphology
+    if finding.kind is not Kind.MASS or finding.density is Density.FAT:
+        return None
+    if finding.margin in (Margin.INDISTINCT, Margin.MICROLOBULATED):
+        return finding.margin
+    return finding.shape if finding.shape is Shape.IRREGULAR else None
 
 
 def _benign_called_suspicious(report: Report, context: StudyContext) -> Faults:
@@ -261,6 +272,8 @@ def _shape_against_margin(report: Report, context: StudyContext) -> Faults:
     for i, finding in enumerate(report.findings):
         if finding.margin is Margin.SPICULATED and finding.shape in (Shape.OVAL, Shape.ROUND):
             yield f"findings[{i}].shape", f"{finding.shape} with spiculated margins, expected irregular"
+        if finding.margin is Margin.CIRCUMSCRIBED and finding.shape is Shape.IRREGULAR:
+            yield f"findings[{i}].margin", f"{finding.margin} margins of an irregular {finding.kind}, expected others"
 
 
 def assessments_of(report: Report, side: Laterality | None) -> list[Assessment]:
@@ -268,6 +281,12 @@ def assessments_of(report: Report, side: Laterality | None) -> list[Assessment]:
     own = [a for a in report.assessments if side is not None and a.laterality is side]
     whole = [a for a in report.assessments if a.laterality is None]
     return own or whole or (list(report.assessments) if side is None else [])
+
+
+def _worst_covering(report: Report, finding: Finding) -> Category | None:
+    """The worst category that holds for a finding's breast, or None where none does."""
+    covering = (a.category for a in assessments_of(report, finding.laterality))
+    return max(covering, key=lambda c: c.suspicion, default=None)
 
 
 def _same_side(side: Laterality | None, other: Laterality | None) -> bool:
