@@ -96,21 +96,26 @@ def test_a_study_that_lacks_a_view_is_not_cleared_and_has_an_exit_code(
     assert "INCOMPLETE STUDY: LCC missing" in (folder / "report.txt").read_text(encoding="utf-8")
 
 
-def test_an_edited_report_is_left_and_named_and_stale_files_are_removed(drawn: Path, tmp_path: Path) -> None:
+def test_an_edited_report_and_the_files_of_its_draft_are_left_and_named(drawn: Path, tmp_path: Path) -> None:
     command = ("report", drawn, "--out", tmp_path)
     assert run(*command).exit_code == Exit.OK
     (folder,) = tmp_path.glob("[!.]*")
     (folder / "report.txt").write_text("read and signed", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     again = run(*command, "--style", "dmid", "--format", "text,json", "--json")
     assert again.exit_code == Exit.EDITED
-    assert (folder / "report.txt").read_text(encoding="utf-8") == "read and signed"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     (line,) = (line for line in again.stderr.splitlines() if line.startswith("amrg: "))
-    assert "report.txt: changed since amrg wrote it" in line
-    assert "rename it" in line
+    assert "report.txt: changed since amrg wrote it, so it and the other files of its draft are left" in line
+    assert "this draft is not written; rename it" in line
     (entry,) = json.loads(again.stdout)["reports"]
-    assert (entry["edited"], entry["removed"]) == (["report.txt"], ["report.png"])
-    assert Draft.model_validate_json((folder / "report.json").read_bytes()) == Draft.model_validate(entry["draft"])
-    assert not (folder / "report.png").exists()
+    assert (entry["edited"], entry["removed"], entry["written"]) == (["report.txt"], [], [])
+    assert "written to" not in run(*command, "--style", "dmid", "--format", "text").stdout
+    (folder / "report.txt").rename(folder / "signed.txt")
+    last = run(*command, "--style", "dmid", "--format", "text")
+    assert last.exit_code == Exit.OK
+    assert "written to" in last.stdout
+    assert sorted(path.name for path in folder.iterdir()) == ["report.txt", "signed.txt", "written.json"]
 
 
 def test_a_real_mammogram_is_drafted(tmp_path: Path) -> None:

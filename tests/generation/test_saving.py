@@ -33,7 +33,26 @@ def test_an_edited_file_is_left_however_often_the_command_runs(tmp_path: Path) -
     for contents in (SECOND, FIRST, SECOND):
         assert save(tmp_path, contents, WrittenFrom("b"), KNOWN).edited == ("report.txt",)
         assert (tmp_path / "report.txt").read_text(encoding="utf-8") == "signed\n"
-        assert (tmp_path / "report.json").read_bytes() == contents["report.json"]
+        assert (tmp_path / "report.json").read_bytes() == FIRST["report.json"]
+
+
+@pytest.mark.parametrize("names", [("report.txt",), KNOWN], ids=["one format", "all formats"])
+def test_the_other_files_of_an_edited_ones_document_are_neither_removed_nor_replaced(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
+    (tmp_path / "report.txt").write_text("signed\n", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    saved = save(tmp_path, {name: SECOND[name] for name in names}, WrittenFrom("b"), KNOWN)
+    assert (saved.edited, saved.removed, saved.written) == (("report.txt",), (), ())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_other_files_of_the_same_document_are_written_next_to_an_edited_one(tmp_path: Path) -> None:
+    save(tmp_path, {"report.txt": FIRST["report.txt"]}, WrittenFrom("a"), KNOWN)
+    (tmp_path / "report.txt").write_text("signed\n", encoding="utf-8")
+    saved = save(tmp_path, FIRST, WrittenFrom("a"), KNOWN)
+    assert (saved.edited, saved.written) == (("report.txt",), ("report.json",))
 
 
 def test_an_edited_file_moved_away_is_written_anew(tmp_path: Path) -> None:

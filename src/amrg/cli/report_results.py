@@ -143,18 +143,18 @@ class ReportResults:
                 self._print(row, result)
             else:
                 self._print_failed(row)
-            self._print_earlier(row)
+            self._print_earlier(row, result.resumed)
 
     def _print(self, row: StudyOutcome, result: TaskResult) -> None:
         """A draft, under a heading where there are several studies."""
-        draft = result.drafts.get(row.study_instance_uid) or self._stored(row)
+        draft = result.drafts.get(row.study_instance_uid) or self._stored(row, result.resumed)
         uid, folder = row.study_instance_uid, self.folder / row.folder
         if self.json is not None:
-            entry = row.model_dump(include={"study_instance_uid", "folder", "images", "edited", "removed"})
+            entry = row.model_dump(include={"study_instance_uid", "folder", "images", "edited", "removed", "written"})
             document = draft and draft.model_dump(mode="json")
             self.json.add_report({**entry, "resumed": result.resumed, "draft": document})
         else:
-            self._say(row, draft, result.resumed)
+            self._say(row, draft)
         if row.folder != uid:
             note(f"note: {self.folder / uid} has the draft of another patient with the same Study Instance UID")
         if row.missing:
@@ -165,7 +165,7 @@ class ReportResults:
         if result.resumed:
             note(f"already drafted: {folder}, with the same model, options and files; it is left as it is")
 
-    def _say(self, row: StudyOutcome, draft: Draft | None, resumed: bool) -> None:
+    def _say(self, row: StudyOutcome, draft: Draft | None) -> None:
         from amrg.generation import render_draft
         from amrg.generation.truth import compare
 
@@ -176,7 +176,7 @@ class ReportResults:
             say(render_draft(draft))
             if uid in self.truths:
                 out.print(compare(draft.report, self.truths[uid]))
-        if not resumed:
+        if row.written:
             say(f"written to {self.folder / row.folder}", "dim")
 
     def _print_failed(self, row: StudyOutcome) -> None:
@@ -188,25 +188,30 @@ class ReportResults:
         if row.folder and _CODES[row.status.value] is not Exit.NOT_A_MAMMOGRAM:
             note(f"left: {self.folder / row.folder}, an earlier draft of a study that has none now")
 
-    def _print_earlier(self, row: StudyOutcome) -> None:
+    def _print_earlier(self, row: StudyOutcome, resumed: bool) -> None:
         """A line for every file of an earlier draft that was removed or left."""
         why_left = "changed since amrg wrote it, so it is left as it is and is not this draft"
         if not row.document:
             why_left = "of an earlier draft, but changed since, so it is left; this run refuses the study"
+        elif not (row.written or resumed):
+            why_left = (
+                "changed since amrg wrote it, so it and the other files of its draft are left as they are, and this "
+                "draft is not written"
+            )
         for name in row.removed:
             note(f"removed: {self.folder / row.folder / name}, of an earlier draft")
         for name in row.edited:
             remedy = "rename it, or name another --out, to have this draft written"
             self._complain(Exit.EDITED, f"{self.folder / row.folder / name}: {why_left}; {remedy}")
 
-    def _stored(self, row: StudyOutcome) -> Draft | None:
+    def _stored(self, row: StudyOutcome, resumed: bool) -> Draft | None:
         """A draft that is not at hand, from its `report.json` where that is as it was written."""
         from amrg.birads import Draft
         from amrg.generation.outputs import FORMATS
 
         name = FORMATS["json"].file
         path = self.folder / row.folder / name
-        if name in row.edited or not path.is_file():
+        if name not in row.written and not (resumed and name not in row.edited and path.is_file()):
             return None
         return Draft.model_validate_json(path.read_bytes())
 

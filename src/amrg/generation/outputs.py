@@ -65,7 +65,8 @@ _FILES = tuple(form.file for form in FORMATS.values())
 def write_draft(study: Study, draft: Draft, folder: Path, formats: Sequence[str] = tuple(FORMATS)) -> Saved:
     """Write a draft in some of `FORMATS` (all by default) into the folder of its study, `study_folder`.
 
-    A file that a person changed is left; files of an earlier draft in formats that are not written now are removed.
+    A file that a person changed is left, with the other files of its draft: then nothing of another draft is written.
+    Without one, files of an earlier draft in formats that are not written now are removed.
 
     Raises:
         ImagingError: a view's file is gone or no longer readable.

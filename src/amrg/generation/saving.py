@@ -51,19 +51,22 @@ class WrittenFrom:
 class Saved:
     """The folder; files left because a person changed them; files of another document that were removed.
 
-    `document` is the SHA-256 of what the files are written from, empty where none were.
+    `document` is the SHA-256 of what the files are written from, empty where none are to be. `written` are the names of
+    those that were: none where a person changed a file of another document.
     """
 
     folder: Path
     edited: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     document: str = field(default="", compare=False)
+    written: tuple[str, ...] = field(default=(), compare=False)
 
 
 def save(folder: Path, contents: Mapping[str, bytes], document: WrittenFrom, known: Iterable[str]) -> Saved:
     """Write files of one document, all or none, but never over a file that a person changed.
 
-    Of the `known` names that are not written now, those of another document are removed, unless a person changed them.
+    Of the `known` names that are not written now, those of another document are removed. Where a person changed a file
+    of another document, all files of the folder stay as they are, since they belong to it.
 
     Args:
         folder: Where the files are; created where it does not exist.
@@ -76,20 +79,22 @@ def save(folder: Path, contents: Mapping[str, bytes], document: WrittenFrom, kno
         new = {
             name: WrittenFile(sha256=_digest(content), document=document.sha256) for name, content in contents.items()
         }
+        stale = [n for n in known if n in before.files and n not in new and before.files[n].document != document.sha256]
         edited = [name for name in new if _is_edited(folder / name, before, new[name].sha256)]
+        edited += [name for name in stale if _is_edited(folder / name, before)]
+        if any(name in before.files and before.files[name].document != document.sha256 for name in edited):
+            return Saved(folder, tuple(edited), (), document.sha256)
         replaced = {name: written for name, written in new.items() if name not in edited}
         _write_manifest(folder, before.model_copy(update={"owner": document.owner, "replacing": replaced}))
         with ExitStack() as partials:  # every file is complete before the first is replaced
             for name in replaced:
                 partials.enter_context(atomic_write(folder / name)).write_bytes(contents[name])
-        stale = [n for n in known if n in before.files and n not in new and before.files[n].document != document.sha256]
-        removed = [name for name in stale if (folder / name).exists() and not _is_edited(folder / name, before)]
-        left = [name for name in stale if (folder / name).exists() and name not in removed]
+        removed = [name for name in stale if (folder / name).exists()]
         for name in removed:
             (folder / name).unlink()
         after = {name: written for name, written in {**before.files, **replaced}.items() if (folder / name).exists()}
         _write_manifest(folder, WrittenFiles(owner=document.owner, files=after))
-    return Saved(folder, (*edited, *left), tuple(removed), document.sha256)
+    return Saved(folder, tuple(edited), tuple(removed), document.sha256, tuple(replaced))
 
 
 def withdraw(folder: Path, known: Iterable[str]) -> Saved:

@@ -247,6 +247,7 @@ class TaskDrafter:
             "missing": tuple(f"{side}{view}" for side, view in draft.missing_views),
             "edited": saved.edited,
             "removed": saved.removed,
+            "written": saved.written,
         }
         return row.model_copy(update=written)
 
@@ -262,7 +263,7 @@ class TaskDrafter:
                 "batch_size": self.engine.max_batch,
             }
         )
-        stored = [row.model_copy(update={"edited": (), "removed": ()}) for row in record.rows]
+        stored = [row.model_copy(update={"edited": (), "removed": (), "written": ()}) for row in record.rows]
         with _writing():
             self._store.write(opened.task, record.model_copy(update={"rows": tuple(stored)}))
             self._attempts.end(opened.task.name)

@@ -54,8 +54,8 @@ RETRIED = (StudyStatus.UNREADABLE, StudyStatus.UNANSWERED, StudyStatus.FAILED)
 class StudyOutcome(Value):
     """What became of one study: its draft's folder and document, or why there is none, by kind and in one line.
 
-    `images` is how many views were read; `missing` names views that the study lacks; `edited` and `removed` are names
-    of files as in `Saved`. `folder` is a name in the folder of reports.
+    `images` is how many views were read; `missing` names views that the study lacks; `edited`, `removed`
+    and `written` are names of files as in `Saved`. `folder` is a name in the folder of reports.
     """
 
     study_instance_uid: str
@@ -69,6 +69,7 @@ class StudyOutcome(Value):
     missing: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
 
 class TaskRecord(Value):
