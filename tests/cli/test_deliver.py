@@ -86,6 +86,17 @@ def test_a_second_draft_has_a_number_and_an_order_an_accession_number(report: Pa
     refused(run(signed, "--study", exam, "--to", "sr", "--number", 3, "--out", new), new, Exit.USAGE, "stays that")
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_folder_without_the_images_of_the_report_is_refused_by_every_format(
+    name: str, report: Path, exam: Path, tmp_path: Path
+) -> None:
+    other = copied(exam, tmp_path / "other")
+    change_all(other, lambda ds: ds.update({"SOPInstanceUID": f"1.9.{ds.SOPInstanceUID[-20:]}"}))
+    out = tmp_path / "out"
+    result = run(report, "--study", other, "--to", name, "--out", out)
+    refused(result, out, Exit.NOT_DELIVERED, "the report is about image", "not in study", "name the folder")
+
+
 def test_the_same_report_gives_the_same_bytes(report: Path, exam: Path, tmp_path: Path) -> None:
     outs = [tmp_path / "one", tmp_path / "two"]
     for out in outs:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from amrg.birads.lexicon import Status
 from amrg.birads.version import ReportVersion
 from amrg.delivery.dicom.cad import cad_sr
+from amrg.delivery.dicom.document import read_images
 from amrg.delivery.dicom.encapsulation import encapsulated_pdf
 from amrg.delivery.dicom.fonts import NoFont
 from amrg.delivery.dicom.identity import ObjectKind, object_uid
@@ -45,6 +47,18 @@ class DocumentFormat:
     identify: Callable[[ReportVersion, SourceStudy], str]
 
 
+def _of_its_images(write: Callable[[Outgoing], bytes]) -> Callable[[Outgoing], bytes]:
+    """A format that names no image, refused as those that do where the study lacks one; a withdrawal is of none."""
+
+    def write_checked(outgoing: Outgoing) -> bytes:
+        if outgoing.version.status is not Status.WITHDRAWN:
+            for uid in read_images(outgoing.version, outgoing.source):
+                outgoing.source.image(uid)
+        return write(outgoing)
+
+    return write_checked
+
+
 def _dicom(kind: ObjectKind, file: str, write: Callable[[Outgoing], bytes]) -> DocumentFormat:
     return DocumentFormat(file, write, lambda version, source: object_uid(version, source, kind))
 
@@ -75,8 +89,8 @@ FORMATS: Mapping[str, DocumentFormat] = {
     "measurements": _dicom(ObjectKind.MEASUREMENT, "report-measurements.dcm", _sr(measurement_sr)),
     "cad": _dicom(ObjectKind.CAD, "report-cad.dcm", _sr(cad_sr)),
     "pdf": _dicom(ObjectKind.PDF, "report-pdf.dcm", _pdf),
-    "fhir": DocumentFormat("report-fhir.json", _fhir, report_id),
-    "hl7": DocumentFormat("report.hl7", _hl7, control_id),
+    "fhir": DocumentFormat("report-fhir.json", _of_its_images(_fhir), report_id),
+    "hl7": DocumentFormat("report.hl7", _of_its_images(_hl7), control_id),
 }
 """Every format by its name."""
 PICTURED = frozenset({"pdf", "fhir"})
