@@ -300,6 +300,18 @@ def test_a_mastectomy_that_is_stated_is_in_the_report_and_lacks_no_view(use: Use
     assert "Status post" not in without.stdout
 
 
+@pytest.mark.parametrize("more", [(), ("--timeout", 60)], ids=["here", "in a worker process"])
+def test_a_mastectomy_that_the_views_contradict_is_refused(tmp_path: Path, more: tuple[object, ...]) -> None:
+    source, out = exam(tmp_path / "in"), tmp_path / "out"
+    (source / "LMLO.dcm").unlink()
+    done = run("report", source, "--out", out, "--force", "--mastectomy", "left", *more)
+    assert done.exit_code == Exit.USAGE
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("amrg: "))
+    assert "--mastectomy left: the study has LCC (LCC.dcm) of a breast that was removed" in line
+    assert "correct the option, or remove what is of another patient" in line
+    assert not list(out.glob("*/report.*"))
+
+
 def test_a_mastectomy_is_of_one_study_and_one_of_three_values(tmp_path: Path) -> None:
     source = exam(tmp_path / "in")
     done = run("report", source, "--mastectomy", "rigth")

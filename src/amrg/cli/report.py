@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
@@ -23,7 +23,7 @@ TIMEOUT = 600.0  # seconds of a study among several
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from amrg.birads import Report
+    from amrg.birads import Laterality, Report
     from amrg.generation import DraftOptions, Engine
     from amrg.generation.bulk.drafting import BulkOptions, TaskResult
     from amrg.generation.bulk.index import StudyIndex
@@ -199,6 +199,7 @@ def _draft_here(
                         read[task.files] = read_once(task.files)
                     attempts.end(task.name)
         refuse_without_study(path, read.values())
+        _refuse_imaged(options.draft.mastectomy, read.values())
     with busy("loading the model"):
         quieten()
         engine = load()
@@ -217,6 +218,19 @@ def _print_all(outcomes: Iterator[TaskResult], results: ReportResults) -> None:
         results.add(result)
 
 
+def _refuse_imaged(removed: Sequence[Laterality], intakes: Iterable[Intake]) -> None:
+    """Leave with one line where a view of the study is of a breast that was removed: one of both is wrong."""
+    taken = [m for intake in intakes for study in intake.studies for m in study.mammograms if m.laterality in removed]
+    if taken:
+        named = ", ".join(f"{m.laterality}{m.view} ({m.source.name})" for m in taken)
+        option = "both" if len(removed) > 1 else removed[0].name.lower()
+        fail(
+            Exit.USAGE,
+            f"--mastectomy {option}: the study has {named} of a breast that was removed; correct the option, or remove "
+            "what is of another patient or side from the study",
+        )
+
+
 def _draft_elsewhere(
     index: StudyIndex, plan: WorkerPlan, results: ReportResults, where: tuple[str | None, int | None]
 ) -> None:
@@ -224,8 +238,13 @@ def _draft_elsewhere(
     from amrg.core.ray_cluster import RayPlan
     from amrg.generation.bulk.on_ray import draft_on_ray
     from amrg.generation.bulk.processes import WorkerReady, draft_in_processes
+    from amrg.imaging.intake import read_files_apart
 
     address, workers = where
+    if removed := plan.options.draft.mastectomy:
+        with busy("reading"):
+            intakes = [read_files_apart(task.files) for task in index.tasks()]
+        _refuse_imaged(removed, intakes)
     if address is None:
         messages = draft_in_processes(index.tasks(), plan, workers or 1)
     else:
