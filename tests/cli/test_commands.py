@@ -96,6 +96,14 @@ def test_a_study_that_lacks_a_view_is_not_cleared_and_has_an_exit_code(
     assert "INCOMPLETE STUDY: LCC missing" in (folder / "report.txt").read_text(encoding="utf-8")
 
 
+def test_a_study_that_the_truth_does_not_have_is_named(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "cases.jsonl").write_text("", encoding="utf-8")
+    done = run("report", drawn, "--out", tmp_path, "--truth", tmp_path / "cases.jsonl")
+    assert done.exit_code == Exit.OK
+    assert "draft compared with the truth" not in done.stdout
+    assert "is not in the truth cases.jsonl: nothing to compare its draft with" in done.stderr
+
+
 def test_an_edited_report_and_the_files_of_its_draft_are_left_and_named(drawn: Path, tmp_path: Path) -> None:
     command = ("report", drawn, "--out", tmp_path)
     assert run(*command).exit_code == Exit.OK

@@ -105,7 +105,7 @@ def report(
     options = BulkOptions(folder, _formats(formats), chosen, identify, retry_failed)
     form = answer_form(answer)
     with ReportResults(path, folder, json=JsonStream() if as_json else None) as results:
-        results.truths = _truths(truth)
+        results.truth, results.truths = truth, _truths(truth)
         with closing(_index(path)) as index:
             results.studies = index.studies
             if mastectomy and index.studies > 1:

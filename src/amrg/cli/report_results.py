@@ -85,7 +85,7 @@ class JsonStream:
 
 @dataclass
 class ReportResults:
-    """Prints and counts results of what is at `path`. `studies` is how many the files name.
+    """Prints and counts results of what is at `path`. `studies` is how many the files name, `truths` are from `truth`.
 
     Used in a `with` block: an interruption leaves it as one line, that says what is done, and its exit code.
     """
@@ -94,6 +94,7 @@ class ReportResults:
     folder: Path
     studies: int = 0
     json: JsonStream | None = None
+    truth: Path | None = None
     truths: Mapping[str, Report] = field(default_factory=dict)
     done: int = 0
     drafts: int = 0
@@ -155,6 +156,8 @@ class ReportResults:
             self.json.add_report({**entry, "resumed": result.resumed, "draft": document})
         else:
             self._say(row, draft)
+        if self.truth is not None and uid not in self.truths:
+            note(f"note: study {uid} is not in the truth {self.truth.name}: nothing to compare its draft with")
         if row.folder != uid:
             note(f"note: {self.folder / uid} has the draft of another patient with the same Study Instance UID")
         if row.missing:
