@@ -66,10 +66,25 @@ def test_import_names_oddities_and_cases_without_a_patient(tmp_path: Path) -> No
     notes = [line for line in done.stderr.splitlines() if line.startswith("amrg: note: ")]
     assert notes[0] == "amrg: note: cases.csv line 2, files: gone-0.png: no such file; expected an image"
     assert notes[5] == f"amrg: note: and 2 more in {tmp_path / 'out' / 'oddities.jsonl'}"
-    assert notes[6].startswith(
+    assert notes[6].startswith("amrg: note: no case has an image")
+    assert notes[7].startswith(
         "amrg: note: 7 of 8 cases name no patient: the split clean keeps those of one report text"
     )
-    assert len(notes) == 7
+    assert len(notes) == 8
+
+
+def test_missing_images_are_counted_and_a_case_without_any_is_named(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.png").write_bytes(b"png")
+    table = tmp_path / "set" / "cases.csv"
+    table.write_text("id,files,birads\none,a.png;b.png,2\ntwo,c.png,2\n", encoding="utf-8")
+    done = run("import", "generic", tmp_path / "set", "--out", tmp_path / "out")
+    assert done.exit_code == Exit.OK, done.output
+    assert "1 of 2 cases has no image, not drafted or trained on: two" in done.stderr
+    assert "missing images: 2" in run("stats", tmp_path / "out").stdout
+    table.write_text("id,files,birads\ntwo,c.png,2\n", encoding="utf-8")
+    done = run("import", "generic", tmp_path / "set", "--out", tmp_path / "none")
+    assert "no case has an image" in done.stderr
 
 
 def test_a_table_without_a_usable_case_can_be_corrected_and_imported_again(tmp_path: Path) -> None:

@@ -183,6 +183,7 @@ def test_several_processes_read_what_one_reads(source: DataSource, monkeypatch: 
     one, two = (list(reader.read(tuple(cases))) for reader in readers)
     assert readers[0].unreadable == readers[1].unreadable
     assert readers[0].unreadable.keys() == {broken}
+    assert readers[0].unreadable[broken].startswith("the case has no image")  # its key is stated once
     assert [found is None for found in one] == [key == broken for key in cases]
     assert all(a is b or (a and b and all(torch.equal(a[n], b[n]) for n in a)) for a, b in zip(one, two, strict=True))
 

@@ -61,6 +61,7 @@ def import_folder(
             status.update(f"importing: {counted(done.cases, 'case')}")
         dataset = open_dataset(folder)
     _note_oddities(dataset)
+    _note_imageless(dataset)
     _note_patients(dataset)
     if as_json:
         print_json({"out": str(folder), **dataset.info.model_dump(mode="json", by_alias=True)})
@@ -90,6 +91,21 @@ def _note_oddities(dataset: Dataset) -> None:
         _note(f"{oddity.where}: {oddity.found}; expected {oddity.expected}")
     if (more := dataset.info.counts["oddities"] - _MAX_NAMED) > 0:
         _note(f"and {more:,} more in {dataset.folder / 'oddities.jsonl'}")
+
+
+def _note_imageless(dataset: Dataset) -> None:
+    """Which cases have no image; one line where none has, unless the data set names none and has nothing odd."""
+    cases, without = 0, []
+    for case in dataset.cases():
+        cases += 1
+        if not any((dataset.root / image.file).is_file() for image in case.images):
+            without.append(case.key)
+    if without and len(without) < cases:
+        named = ", ".join(without[:_MAX_NAMED]) + (" and others" if len(without) > _MAX_NAMED else "")
+        have = "has" if len(without) == 1 else "have"
+        _note(f"{len(without):,} of {counted(cases, 'case')} {have} no image, not drafted or trained on: {named}")
+    elif without and dataset.info.counts["oddities"]:
+        _note("no case has an image: only what reads no image can be run on this data set")
 
 
 def _note_patients(dataset: Dataset) -> None:

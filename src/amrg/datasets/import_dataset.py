@@ -184,7 +184,8 @@ def _finish(job: ImportJob, parts: Sequence[Path], tail: Sequence[Oddity]) -> No
         raise DatasetError(_no_case(job, first))
     if (job.out / INFO).is_file():
         return
-    count = write_text(job.out / ODDITIES, (oddity.model_dump_json() for oddity in _oddities(parts, tail)))
+    lines = (oddity.model_dump_json(exclude_defaults=True) for oddity in _oddities(parts, tail))
+    count = write_text(job.out / ODDITIES, lines)
     counts = {
         "cases": sum(f.cases for f in facts),
         "images": sum(f.images for f in facts),

@@ -17,11 +17,15 @@ class DatasetError(AmrgError):
 
 
 class Oddity(Value):
-    """Something missing or odd in a data set as published; the import records it and continues."""
+    """Something missing or odd in a data set as published; the import records it and continues.
+
+    `missing_image`: it is an image that the data set names, and that its case is imported without.
+    """
 
     where: str
     found: str
     expected: str
+    missing_image: bool = False
 
 
 Odd = Callable[[Oddity], None]

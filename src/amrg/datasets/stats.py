@@ -15,9 +15,9 @@ from amrg.datasets.store import Dataset
 class Stats(Value):
     """Counts over all cases; `tables` are counts by value, most common first. A case without a value counts as `none`.
 
-    `missing_images` are named by a case but not found below the root; `patients` are groups that are one patient,
-    `texts` cases with a text that a person wrote, `distinct_texts` those texts once case, punctuation and space are
-    folded.
+    `missing_images` are named by a case, or were named by the data set at its import, but not found below the root;
+    `patients` are groups that are one patient, `texts` cases with a text that a person wrote, `distinct_texts` those
+    texts once case, punctuation and space are folded.
     """
 
     cases: int
@@ -38,6 +38,7 @@ def stats_of(dataset: Dataset) -> Stats:
     groups: set[str] = set()
     words: set[str] = set()
     sums: Counter[str] = Counter()
+    sums["missing"] = sum(oddity.missing_image for oddity in dataset.oddities())
     for case in dataset.cases():
         groups.add(case.group)
         own = has_own_text(case)

@@ -306,7 +306,8 @@ def _images(root: Path, row: Row, odd: Odd) -> Iterator[ImageRef]:
         if file in files[:number]:
             odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: named twice", expected="each image once"))
         elif not (root / file).is_file():
-            odd(Oddity(where=f"{row[WHERE]}, files", found=f"{file}: {_absence(root, file)}", expected="an image"))
+            found = f"{file}: {_absence(root, file)}"
+            odd(Oddity(where=f"{row[WHERE]}, files", found=found, expected="an image", missing_image=True))
         else:
             yield ImageRef(file=file, laterality=side, view=view, masks=masks if number == 0 else ())
 

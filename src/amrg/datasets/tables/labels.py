@@ -231,7 +231,8 @@ def existing_images(root: Path, images: Iterable[ImageRef | None], odd: Odd) -> 
         if (root / image.file).is_file():
             there.append(image)
         else:
-            odd(Oddity(where=image.file, found="no such file", expected="an image that the table names"))
+            expected = "an image that the table names"
+            odd(Oddity(where=image.file, found="no such file", expected=expected, missing_image=True))
     return tuple(there)
 
 

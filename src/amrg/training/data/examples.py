@@ -152,7 +152,7 @@ class ExampleReader:
         workers = _workers(len(keys)) if self.workers is None else self.workers
         for key, found in zip(keys, _run(jobs, workers), strict=True):
             if isinstance(found, str):
-                self.unreadable[key] = found
+                self.unreadable[key] = found.removeprefix(f"{key}: ")
             yield None if isinstance(found, str) else as_tensors(*found)
 
 
