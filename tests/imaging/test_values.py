@@ -61,6 +61,28 @@ def test_monochrome1_is_inverted_after_the_window() -> None:
     np.testing.assert_allclose(inverted, 1 - plain, atol=1e-6)
 
 
+def _film() -> np.ndarray:
+    """A film of 12 bits with a flat, noisy background and a label far brighter than its breast."""
+    y, x = np.mgrid[:800, :640]
+    inside = ((y - 400) / 340) ** 2 + (x / 450) ** 2
+    noise = np.random.default_rng(0).integers(40, 60, (800, 640))
+    film = np.where(inside < 1, 2600 - 2000 * inside, noise).astype(np.uint16)
+    film[8:24, 600:616] = 4000
+    return film
+
+
+@pytest.mark.parametrize("window_of", [{}, {"WindowCenter": -9999, "WindowWidth": 20}], ids=["none", "unusable"])
+def test_a_film_without_window_is_displayed_alike_in_either_polarity(window_of: dict[str, int]) -> None:
+    film = _film()
+    plain, _ = _displayed(film, _header(**window_of))
+    inverted, _ = _displayed(4095 - film, _header(PhotometricInterpretation="MONOCHROME1", **window_of))
+    negative, notes = _displayed(4095 - film, _header(**window_of))
+    assert plain[400, 0] > 0.99  # the label is displayed white, and darkens nothing
+    np.testing.assert_allclose(inverted, plain, atol=1e-6)
+    np.testing.assert_allclose(negative, plain, atol=0.01)  # its white edge is taken for a frame
+    assert any("a negative" in note for note in notes)
+
+
 def test_rescale_comes_before_the_window() -> None:
     header = _header(WindowCenter=2000, WindowWidth=2000, RescaleSlope=2, RescaleIntercept=0)
     displayed, _ = _displayed(X.astype(np.uint16), header)

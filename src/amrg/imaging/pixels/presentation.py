@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,19 +43,28 @@ def presentation(pixels: npt.NDArray[Any], header: Header) -> tuple[Presentation
     values = _modality(stored.levels, header, notes)
     sample = _sample(stored.displayed_as(values), outside.uncounted)
     if is_for_processing(header):
-        displayed = _develop(values, sample, header, notes)
+        image = upright_polarity(stored, _develop(values, sample, header, notes), outside.hidden, notes)
     else:
-        displayed = _display(values, sample, header, notes)
-    image = upright_polarity(stored, displayed, outside.hidden, notes)
+        inverse = is_inverse(header)
+        displayed = _display(values, sample, header, inverse, notes)
+        other = partial(_display, values, sample, header, not inverse, [])
+        image = upright_polarity(stored, displayed, outside.hidden, notes, other)
     return image, tuple(dict.fromkeys(notes))
 
 
 def upright_polarity(
-    stored: StoredValues, displayed: Values, hidden: Mask | None, notes: list[str]
+    stored: StoredValues,
+    displayed: Values,
+    hidden: Mask | None,
+    notes: list[str],
+    inverted: Callable[[], Values] | None = None,
 ) -> PresentationImage:
-    """The image of stored values whose levels are `displayed` so, inverted where it is a negative, which is noted."""
+    """The image of stored values whose levels are `displayed` so, inverted where it is a negative, which is noted.
+
+    `inverted` gives how they are displayed then; without it, as the complement.
+    """
     if is_negative(stored.displayed_as(displayed), hidden):
-        displayed = 1 - displayed
+        displayed = 1 - displayed if inverted is None else inverted()
         notes.append(NEGATIVE)
     return stored.displayed_as(displayed, hidden)
 
@@ -106,9 +116,9 @@ def _sample(values: PresentationImage, outside: Mask | None) -> Values:
     return inside if inside.size else sample
 
 
-def _display(values: Values, sample: Values, header: Header, notes: list[str]) -> Values:
-    """By the first VOI that shows anything, inverted where the header asks for it."""
-    whole = _own_range(sample)
+def _display(values: Values, sample: Values, header: Header, inverse: bool, notes: list[str]) -> Values:
+    """By the first VOI that shows anything, inverted where low values are displayed white."""
+    whole = _own_range(sample, inverse)
     chosen = None
     stated = list(_stated(sample, header, notes))
     for display in stated:
@@ -120,7 +130,7 @@ def _display(values: Values, sample: Values, header: Header, notes: list[str]) -
         usable = "usable " if header.texts("WindowCenter") or header.sequence("VOILUTSequence") else ""
         notes.append(f"no {usable}window in the file: displayed over its own range of values")
     displayed = chosen.apply(values) if chosen is not None else whole(values)
-    return 1 - displayed if is_inverse(header) else displayed
+    return 1 - displayed if inverse else displayed
 
 
 def _stated(sample: Values, header: Header, notes: list[str]) -> Iterator[_Display]:
@@ -162,11 +172,15 @@ def _shows(displayed: Values, whole: Values) -> bool:
     return bool(high - low >= 0.1)
 
 
-def _own_range(sample: Values) -> Callable[[Values], Values]:
-    """From the lowest value to the 99.9th percentile: a label burnt in does not darken the breast."""
-    low, high = float(sample.min()), float(np.percentile(sample, 99.9))
+def _own_range(sample: Values, inverse: bool) -> Callable[[Values], Values]:
+    """From the darkest value to the brightest but a thousandth: a label burnt in does not darken the breast.
+
+    Where low values are displayed white (`inverse`) these are the highest value and the 0.1st percentile.
+    """
+    least, most = float(sample.min()), float(sample.max())
+    low, high = (float(np.percentile(sample, 0.1)), most) if inverse else (least, float(np.percentile(sample, 99.9)))
     if high <= low:  # less than a thousandth of the image is brighter
-        high = float(sample.max())
+        low, high = least, most
     width = max(1e-6, high - low)
     return lambda values: _stretched(values, low, width)
 
