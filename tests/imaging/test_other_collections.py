@@ -132,12 +132,20 @@ def test_names_that_may_be_several_women_are_noted(tmp_path: Path) -> None:
     assert any("differ after side and view (P01, P02" in line for line in study.remarks())
 
 
-@pytest.mark.parametrize("pitch", [3.0, 9.0, 0.003])
+@pytest.mark.parametrize("pitch", [3.0, 9.0, 10.0, 15.0, 150.0, 1e6, 0.003])
 def test_an_impossible_pixel_spacing_is_not_used(tmp_path: Path, pitch: float) -> None:
     (study,) = read_changed(tmp_path, put(ImagerPixelSpacing=[pitch, pitch])).studies
     found = next(m for m in study.mammograms if m.source.name == "RCC.dcm")
     assert found.pixel_spacing_mm is None
     assert any("which no mammogram is" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("stated", [[0, 0], [-0.1, -0.1], [0.1], [0.1, 0]])
+def test_a_pixel_spacing_that_is_no_pair_of_lengths_is_noted(tmp_path: Path, stated: list[float]) -> None:
+    (study,) = read_changed(tmp_path, put(ImagerPixelSpacing=stated)).studies
+    found = next(m for m in study.mammograms if m.source.name == "RCC.dcm")
+    assert found.pixel_spacing_mm == (0.4, 0.4)  # PixelSpacing, which is there too
+    assert any(note.startswith("ImagerPixelSpacing (0018,1164) is ") for note in found.notes)
 
 
 def test_what_cannot_be_read_in_a_folder_is_named_and_loses_nothing_else(tmp_path: Path) -> None:

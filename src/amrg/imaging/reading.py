@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -117,6 +118,7 @@ def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classi
     hung = _hang(image, laterality, view, tuple(text.upper() for text in header.texts("PatientOrientation")))
     rows, columns = image.shape if hung.turned % 2 == 0 else image.shape[::-1]
     pitch, doubt = _believable(spacing(header), image.shape)
+    doubt = (*_no_lengths(header), *doubt)
     damaged = tuple(f"{keyword} cannot be read: taken as absent" for keyword in header.damaged)
     return Mammogram(
         sop_instance_uid=uid,
@@ -202,8 +204,16 @@ def _believable(
 
 def _pair(numbers: tuple[float | None, ...]) -> tuple[float, float] | None:
     """Two positive numbers, or None."""
-    found = [number for number in numbers if number is not None and 0 < number < 10]
+    found = [number for number in numbers if number is not None and number > 0]
     return (found[0], found[1]) if len(found) == len(numbers) == 2 else None
+
+
+def _no_lengths(header: Header) -> Iterator[str]:
+    """A note on every pixel spacing that is stated but is no two positive numbers."""
+    for keyword, tag in (("ImagerPixelSpacing", "(0018,1164)"), ("PixelSpacing", "(0028,0030)")):
+        stated = "\\".join(header.texts(keyword))
+        if stated and _pair(header.numbers(keyword)) is None:
+            yield f"{keyword} {tag} is {stated[:40]}; expected two lengths in mm: not used"
 
 
 @dataclass(frozen=True)
