@@ -128,6 +128,23 @@ def test_of_two_images_the_one_without_words_of_its_own_is_read_or_else_the_late
     ]
 
 
+def test_a_side_or_view_by_the_name_of_a_dicom_file_alone_is_stated(tmp_path: Path) -> None:
+    def without(ds: pydicom.Dataset) -> None:
+        for keyword in ("ImageLaterality", "Laterality", "PatientOrientation", "AnatomicRegionSequence"):
+            if keyword in ds:
+                delattr(ds, keyword)
+        ds.SeriesDescription = ""
+
+    folder = write_exam(tmp_path / "exam")
+    change(folder / "LCC.dcm", without)
+    change(folder / "RCC.dcm", put(ViewPosition="", ViewCodeSequence=[], PatientOrientation="", SeriesDescription=""))
+    (study,) = read_studies(folder).studies
+    assert [line for line in study.remarks() if "alone" in line] == [
+        "RCC: view is CC by the file name alone: no attribute of the header states it.",
+        "LCC: laterality is L by the file name alone: no attribute of the header states it.",
+    ]
+
+
 def test_p1_another_id_is_another_woman_without_a_word(tmp_path: Path) -> None:
     later = _two_exams(tmp_path, {"PatientID": "2002"}, {})
     assert later.prior is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 from amrg.birads import Laterality, View
 from amrg.core.hashing import sha256_of_file
 from amrg.imaging.errors import ImagingError, named_errors
-from amrg.imaging.evidence.identity import EvidenceVerdict, Identity, identity, merge_identity
+from amrg.imaging.evidence.identity import EvidenceVerdict, Identity, Strength, identity, merge_identity
 from amrg.imaging.evidence.kinds import Classified, ImageKind
 from amrg.imaging.evidence.labels import sides_in, views_in
 from amrg.imaging.evidence.orientation import quarter_turns
@@ -55,7 +55,9 @@ def read_dicom(path: Path, header: Header, kind: Classified) -> Mammogram:
         ImagingError: unreadable pixels, or a header without side or view.
     """
     with named_errors(path):
-        return _mammogram(path, identity(header, path.stem), header, _uid(path, header), kind)
+        who = identity(header, path.stem)
+        who = replace(who, notes=(*who.notes, *_by_name_alone(who)))
+        return _mammogram(path, who, header, _uid(path, header), kind)
 
 
 def read_mammogram(path: Path, laterality: Laterality | None = None, view: View | None = None) -> Mammogram:
@@ -137,6 +139,13 @@ def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classi
         view_evidence=who.projection,
         notes=(*header.notes, *who.notes, *(kind.notes if kind else ()), *notes, *damaged, *doubt, *hung.notes),
     )
+
+
+def _by_name_alone(who: Identity) -> Iterator[str]:
+    """A note where only the name of a DICOM file gives its side or view: names are written by people."""
+    for what, found in (("laterality", who.side), ("view", who.projection)):
+        if found.value is not None and all(source.strength is Strength.NAME for source in found.sources):
+            yield f"{what} is {found.value} by the file name alone: no attribute of the header states it"
 
 
 def _require_side_and_view(path: Path, who: Identity) -> tuple[Laterality, View]:
