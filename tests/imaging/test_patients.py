@@ -128,6 +128,35 @@ def test_of_two_images_the_one_without_words_of_its_own_is_read_or_else_the_late
     ]
 
 
+def _of_the_other_side(folder: Path, name: str, larger: int = 0) -> None:
+    """The right CC view with a header of the left one, in a file of another name."""
+    image = np.pad(breast("RCC"), ((larger, larger), (0, 0)))
+    wrong = put(PixelData=image.astype("<u2").tobytes(), Rows=len(image), SOPInstanceUID="1.2.3")
+    (folder / "RCC.dcm").unlink()
+    change(folder / "LCC.dcm", wrong, folder / name)
+
+
+@pytest.mark.parametrize("name", ["A.dcm", "Z.dcm", "RCC.dcm"])
+def test_of_two_images_of_one_view_the_one_that_hangs_as_its_side_is_read(tmp_path: Path, name: str) -> None:
+    folder = write_exam(tmp_path / "exam")
+    _of_the_other_side(folder, name, larger=10)
+    (study,) = read_studies(folder).studies
+    assert [m.source.name for m in study.mammograms] == ["LCC.dcm", "RMLO.dcm", "LMLO.dcm"]
+    (line,) = [line for line in study.notes if "a second LCC" in line]
+    assert "the breast was at the wrong edge for side L" in line
+    assert ("laterality is L by ImageLaterality (0020,0062)" in line) is (name == "RCC.dcm")
+    assert line.endswith(name)
+
+
+def test_of_two_images_of_one_view_the_one_whose_name_agrees_is_read(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    change(folder / "LCC.dcm", put(SOPInstanceUID="1.2.3", AcquisitionTime="235900"), folder / "LMLO.dcm")
+    (study,) = read_studies(folder).studies
+    assert [m.source.name for m in study.mammograms] == ["RCC.dcm", "LCC.dcm", "RMLO.dcm"]
+    (line,) = [line for line in study.notes if "a second LCC" in line]
+    assert "but MLO by file name: the first is used" in line
+
+
 def test_a_side_or_view_by_the_name_of_a_dicom_file_alone_is_stated(tmp_path: Path) -> None:
     def without(ds: pydicom.Dataset) -> None:
         for keyword in ("ImageLaterality", "Laterality", "PatientOrientation", "AnatomicRegionSequence"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from amrg.core.hashing import sha256_of_text
+from amrg.imaging.evidence.identity import disagreements
 from amrg.imaging.evidence.kinds import ImageKind
 from amrg.imaging.evidence.labels import after_label, before_label
 from amrg.imaging.evidence.patients import OnePatient, Patient, doubt, one_patient
@@ -168,8 +169,9 @@ def _key_without_identifier(key: StudyKey, patient: Patient) -> str:
 def best_of_each_view(
     mammograms: Iterable[Mammogram], odd: Mapping[Path, int] | None = None
 ) -> tuple[list[Mammogram], list[Mammogram]]:
-    """The best of every view, and the others: by kind, then for presentation, then unmodified, then with the fewest
-    `odd` words in its description, then the most pixels, then in the given order."""
+    """The best of every view, and the others: by kind, then hanging as its side asks, then without a source of side or
+    view that disagrees, then for presentation, then unmodified, then with the fewest `odd` words in its description,
+    then the most pixels, then in the given order."""
     best: dict[tuple[str, str], Mammogram] = {}
     ordered = sorted(mammograms, key=lambda m: _goodness(m, (odd or {}).get(m.source, 0)))
     for m in ordered:
@@ -178,9 +180,16 @@ def best_of_each_view(
     return chosen, [m for m in ordered if m not in chosen]
 
 
-def _goodness(m: Mammogram, odd: int) -> tuple[int, bool, bool, int, int]:
+def _goodness(m: Mammogram, odd: int) -> tuple[int, bool, bool, bool, bool, int, int]:
     modified = any(note.startswith("view modifier") for note in m.notes)
-    return _KINDS.index(m.kind), m.intent is Intent.FOR_PROCESSING, modified, odd, -m.rows * m.columns
+    disagreed = any(_disagreements(m))
+    raw = m.intent is Intent.FOR_PROCESSING
+    return _KINDS.index(m.kind), m.flipped, disagreed, raw, modified, odd, -m.rows * m.columns
+
+
+def _disagreements(m: Mammogram) -> list[str]:
+    """A line for every source that disagrees on the side or view of an image."""
+    return [*disagreements("laterality", m.side_evidence), *disagreements("view", m.view_evidence)]
 
 
 def odd_words(read: Iterable[ReadFile]) -> dict[Path, list[str]]:
@@ -234,11 +243,21 @@ def _duplicate_reason(m: Mammogram, chosen: Iterable[Mammogram]) -> str:
     used = next(c for c in chosen if (c.laterality, c.view) == (m.laterality, m.view))
     if used.sop_instance_uid == m.sop_instance_uid and _is_copy(m, used):
         return f"a copy of the {m.laterality}{m.view}, which is read once"
+    second = f"a second {m.laterality}{m.view}"
+    if doubts := "; ".join(_doubts(m)):
+        second += f", whose side or view may be wrong ({doubts})"
     if used.kind is not m.kind:
-        return f"a second {m.laterality}{m.view}: a {m.kind} image, the {used.kind} one is read"
-    return (
-        f"a second {m.laterality}{m.view}: the image for presentation, or else the largest, or else the latest, is read"
-    )
+        return f"{second}: a {m.kind} image, the {used.kind} one is read"
+    if doubts:
+        return f"{second}: the other image is read"
+    return f"{second}: the image for presentation, or else the largest, or else the latest, is read"
+
+
+def _doubts(m: Mammogram) -> Iterator[str]:
+    """What of an image contradicts its side or view."""
+    yield from _disagreements(m)
+    if m.flipped:
+        yield f"the breast was at the wrong edge for side {m.laterality}"
 
 
 def _view_notes(mammograms: Iterable[Mammogram]) -> Iterator[str]:

@@ -89,7 +89,7 @@ class Identity:
 def identity(header: Header, file_name: str) -> Identity:
     """Laterality and view by every source of a header and a file's name."""
     side, view = _judge(tuple(_sides(header, file_name))), _judge(tuple(_views(header, file_name)))
-    return Identity(side, view, (*_disagreements("laterality", side), *_disagreements("view", view)))
+    return Identity(side, view, (*disagreements("laterality", side), *disagreements("view", view)))
 
 
 def merge_identity(found: Identity, laterality: Laterality | None, view: View | None) -> Identity:
@@ -130,9 +130,9 @@ def _judge(sources: tuple[EvidenceSource, ...]) -> EvidenceJudgement:
     return EvidenceJudgement(verdict=EvidenceVerdict.OVERRULED, value=values[0], sources=sources)
 
 
-def _disagreements(what: str, found: EvidenceJudgement) -> list[str]:
-    """A note for every weaker source that disagrees."""
-    if found.verdict is not EvidenceVerdict.OVERRULED:
+def disagreements(what: str, found: EvidenceJudgement | None) -> list[str]:
+    """A note for every weaker source that disagrees; none where nothing was judged."""
+    if found is None or found.verdict is not EvidenceVerdict.OVERRULED:
         return []
     first = next(source for source in found.sources if source.value == found.value)
     return [
