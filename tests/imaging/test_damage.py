@@ -18,7 +18,7 @@ from PIL import Image
 from amrg.birads import Laterality, View
 from amrg.imaging import ImagingError, read_mammogram, read_studies
 from amrg.imaging.pixels.decoding import presentation_values
-from tests.imaging.changed import breast, change, put_raw, read_changed, write_exam
+from tests.imaging.changed import COLUMNS, ROWS, breast, change, put, put_raw, read_changed, write_exam
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 FILES = 500
@@ -159,6 +159,21 @@ def test_a_compressed_image_of_another_size_is_refused_before_it_is_decoded(tmp_
     ds.save_as(path, enforce_file_format=True)
     with pytest.raises(ImagingError, match="the compressed image is 60000 x 60000"):
         read_mammogram(path)
+
+
+@pytest.mark.parametrize("changed", [{"Rows": ROWS - 20}, {"Rows": ROWS - 1}, {"Columns": COLUMNS - 1}])
+def test_pixels_of_more_rows_or_columns_than_the_header_states_are_refused(
+    tmp_path: Path, changed: dict[str, int]
+) -> None:
+    (problem,) = read_changed(tmp_path, put(**changed)).problems
+    assert problem.message.startswith("RCC.dcm: (7FE0,0010) Pixel Data has 64000 bytes, but ")
+    assert problem.message.endswith("send it again")
+
+
+def test_a_few_bytes_after_the_pixels_are_noted(tmp_path: Path) -> None:
+    intake = read_changed(tmp_path, lambda ds: setattr(ds, "PixelData", ds.PixelData + bytes(16)))
+    assert not intake.problems
+    assert any("16 bytes after the image in (7FE0,0010) Pixel Data: not used" in n for n in intake.studies[0].notes)
 
 
 def test_float_images_with_values_that_are_no_numbers(tmp_path: Path) -> None:

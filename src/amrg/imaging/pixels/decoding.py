@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import RLELossless, UncompressedTransferSyntaxes
 
 from amrg.imaging.errors import ImagingError, named_errors, short_reason, without_warnings
@@ -115,7 +116,9 @@ def _dicom(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
                 f"{path.name}: the compressed image in (7FE0,0010) Pixel Data has no end; the file is truncated or "
                 "damaged: send it again"
             )
-        stored = _decode(_pixel_dataset(header, element, syntax))
+        dataset = _pixel_dataset(header, element, syntax)
+        notes = _beyond_image(path.name, dataset)
+        stored = _decode(dataset)
         if stored.ndim == 3:  # colour secondary captures of grey films
             stored = stored.mean(-1)
     except ImagingError:
@@ -128,7 +131,29 @@ def _dicom(path: Path) -> tuple[PresentationImage, tuple[str, ...]]:
         ) from error
     if stored.shape != (rows, columns):
         raise ImagingError(f"{path.name}: (7FE0,0010) Pixel Data gives {stored.shape}; expected {rows} x {columns}")
-    return presentation(stored, header)
+    image, more = presentation(stored, header)
+    return image, (*notes, *more)
+
+
+def _beyond_image(name: str, dataset: Dataset) -> tuple[str, ...]:
+    """A note on bytes after the pixels of an uncompressed image, of which a decoder says nothing.
+
+    Raises:
+        ImagingError: as many as a line of the image has: Rows or Columns is too small, and it would be cut or sheared.
+    """
+    length = len(dataset.PixelData)
+    if dataset.file_meta.TransferSyntaxUID not in _UNCOMPRESSED:
+        return ()
+    expected = get_expected_length(dataset)
+    beyond = length - expected - expected % 2
+    if beyond <= 0:
+        return ()
+    if beyond >= expected // (max(dataset.Rows, dataset.Columns) * dataset.NumberOfFrames):
+        raise ImagingError(
+            f"{name}: (7FE0,0010) Pixel Data has {length} bytes, but (0028,0010) Rows x (0028,0011) Columns of "
+            f"{dataset.Rows} x {dataset.Columns} has {expected}; the header is wrong or the file damaged: send it again"
+        )
+    return (f"{beyond} bytes after the image in (7FE0,0010) Pixel Data: not used",)
 
 
 def _decode(dataset: Dataset) -> npt.NDArray[Any]:
