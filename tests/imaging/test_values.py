@@ -83,6 +83,21 @@ def test_a_film_without_window_is_displayed_alike_in_either_polarity(window_of: 
     assert any("a negative" in note for note in notes)
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+@pytest.mark.parametrize(("center", "width", "used"), [(2450, 300, False), (90, 100, False), (1900, 1400, True)])
+def test_a_window_that_shows_a_small_part_of_the_breast_is_ignored(
+    photometric: str, center: int, width: int, used: bool
+) -> None:
+    film = _film()
+    low_is_white = photometric == "MONOCHROME1"
+    stored, middle = (4095 - film, 4095 - center) if low_is_white else (film, center)
+    header = _header(PhotometricInterpretation=photometric, WindowCenter=middle, WindowWidth=width)
+    displayed, notes = _displayed(stored, header)
+    plain, _ = _displayed(film, _header())
+    assert any("shows too little of the breast: ignored" in note for note in notes) is not used
+    assert np.allclose(displayed, plain, atol=1e-6) is not used
+
+
 def test_rescale_comes_before_the_window() -> None:
     header = _header(WindowCenter=2000, WindowWidth=2000, RescaleSlope=2, RescaleIntercept=0)
     displayed, _ = _displayed(X.astype(np.uint16), header)
