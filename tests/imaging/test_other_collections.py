@@ -183,3 +183,47 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> No
     assert sorted(problem.folder_below(tmp_path) for problem in problems) == ["", "first/images/", "second/"]
     assert [problem.folder_below(tmp_path / "IM0001.dcm") for problem in problems].count("") == len(problems)
     assert all(list(problem.model_dump()) == ["file", "message"] for problem in problems)
+
+
+def _side_by_side(name: str, gap: int = 0) -> np.ndarray:
+    """The CC views of two breasts in one image, in the order of `name`; a gap of background between them."""
+    first, second = (breast(side) for side in name)
+    second = (second * 0.7).astype(np.uint16)  # no two exposures are alike
+    return np.concatenate([first, np.zeros((len(first), gap), np.uint16), second], 1)
+
+
+@pytest.mark.parametrize("dicom", [True, False], ids=["DICOM", "PNG"])
+@pytest.mark.parametrize("laterality", ["R", "L"])
+@pytest.mark.parametrize(("name", "gap"), [("RL", 0), ("RL", 40), ("LR", 0), ("LR", 40), ("RR", 20)])
+def test_two_breasts_in_one_image_are_refused(
+    tmp_path: Path, name: str, gap: int, laterality: str, dicom: bool
+) -> None:
+    image = _side_by_side(name, gap)
+    rows, columns = image.shape
+    if dicom:
+        intake = read_changed(
+            tmp_path, put(PixelData=image.tobytes(), Rows=rows, Columns=columns), name=f"{laterality}CC"
+        )
+    else:
+        Image.fromarray(image << 4).save(tmp_path / f"{laterality}CC.png")
+        intake = read_studies(tmp_path)
+    (problem,) = intake.problems
+    assert "the image shows two breasts or views side by side; expected one: give each a file of its own" in (
+        problem.message
+    )
+
+
+def test_four_views_in_one_image_are_refused(tmp_path: Path) -> None:
+    row = _side_by_side("RL")
+    Image.fromarray(np.concatenate([row, row]) << 4).save(tmp_path / "RCC.png")
+    assert [problem.file for problem in read_studies(tmp_path).problems] == ["RCC.png"]
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("label", [False, True])
+def test_one_breast_is_not_taken_for_two(tmp_path: Path, quarters: int, label: bool) -> None:
+    image = breast("R")
+    if label:
+        image[8:40, 8:40] = 4000
+    Image.fromarray(np.rot90(image, quarters) << 4).save(tmp_path / "RCC.png")
+    assert not read_studies(tmp_path).problems

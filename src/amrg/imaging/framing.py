@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from amrg.birads import Laterality
@@ -13,6 +14,11 @@ from amrg.imaging.image import Mask, Pixels, PresentationImage, ResizedPart, as_
 from amrg.imaging.morphology import dilate, dilate_grey, erode, fill_holes, opening
 
 SEARCH = 256  # rows at which the breast is searched for: fine enough for its outline, too coarse for dust
+_SECOND = 0.4
+"""Of the largest part: of 1,600 real mammograms none has a second one of more than 0.26, pairs of them have 0.37."""
+_DARK = 0.3  # of the tissue's level: what lies between parts of a close crop is tissue too
+_BENT, _SEAM, _GRAIN = 0.05, 3.0, 1e-3
+"""Of mammograms without a straight side none has a seam of more than 2.0, turned by a quarter 2.6; pairs have 2.9."""
 FINE = 1.5  # small bright structures are searched for on a grid this much finer than the frame
 
 
@@ -129,15 +135,75 @@ def _search_scale(shape: tuple[int, int]) -> float:
 def _search(image: PresentationImage) -> tuple[Mask, float]:
     """See `find_breast`: of a breast with its chest wall at the left."""
     scale = _search_scale(image.shape)
-    small = image.reduced(search_size(image.shape))
-    bright = _without_borders(small > _background(small))
-    opened = dilate(erode(bright, 6), 6)
-    labels, count = ndimage.label(opened)
-    if count == 0:
-        return np.ones_like(bright), scale
-    sizes = np.bincount(labels.ravel())[1:]
-    breast = labels == 1 + int(np.argmax(sizes))
-    return fill_holes(dilate(breast, 7, within=bright)), scale
+    parts = _parts(image)
+    if not parts.sizes.size:
+        return np.ones_like(parts.bright), scale
+    return fill_holes(dilate(parts.largest, 7, within=parts.bright)), scale
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The coarse copy of an image, what is brighter than its background, and the parts of that without thin borders."""
+
+    small: Pixels
+    bright: Mask
+    labels: npt.NDArray[np.int32]
+    sizes: npt.NDArray[np.int64]
+
+    @property
+    def largest(self) -> Mask:
+        """The largest part."""
+        return np.asarray(self.labels == 1 + int(self.sizes.argmax()), np.bool_)
+
+
+def _parts(image: PresentationImage) -> _Parts:
+    """See `_Parts`: of an image with its chest wall at the left."""
+
+    def found() -> _Parts:
+        small = image.reduced(search_size(image.shape))
+        bright = _without_borders(small > _background(small))
+        labels, _ = ndimage.label(dilate(erode(bright, 6), 6))
+        return _Parts(small, bright, labels, np.bincount(labels.ravel())[1:])
+
+    return image.cached("parts", found)
+
+
+def shows_two_breasts(picture: PresentationImage | Pixels, laterality: Laterality) -> bool:
+    """Whether an image is of two breasts, as RCC and LCC in one file: two large parts, or two breasts back to back.
+
+    Two that touch at their chest walls are one part without a straight side, and with a straight seam from end to end.
+    """
+    image = as_image(picture)
+    parts = _parts(image.mirrored() if laterality is Laterality.RIGHT else image)
+    if not parts.sizes.size:
+        return False
+    if parts.sizes.size > 1 and np.sort(parts.sizes)[-2] > _SECOND * parts.sizes.max():
+        return bool(np.median(parts.small[~parts.bright]) < _DARK * np.median(parts.small[parts.bright]))
+    mask = fill_holes(parts.largest)
+    return min(outline_bends(mask)) > _BENT and _seam(parts.small, mask) > _SEAM
+
+
+def outline_bends(mask: Mask) -> tuple[float, float]:
+    """How much the left and the right outline of a breast bend, as shares of its width: the chest wall is straight."""
+    inside = np.flatnonzero(mask.any(1))
+    ends = len(inside) // 20  # the outline closes there
+    part = mask[inside[ends : len(inside) - ends]]
+    left, right = part.argmax(1), part.shape[1] - part[:, ::-1].argmax(1)
+    width = max(1, right.max() - left.min())
+    return float(left.std() / width), float(right.std() / width)
+
+
+def _seam(small: Pixels, mask: Mask) -> float:
+    """The steepest step between two columns of the middle of a breast, where it is tall, over the usual one."""
+    both = mask[:, 1:] & mask[:, :-1]
+    steps, heights = np.abs(np.diff(small, axis=1)), both.sum(0)
+    held = np.flatnonzero(heights)
+    if held.size < 16:
+        return 0.0
+    middle = range(*np.quantile(held, (0.3, 0.7)).astype(int))
+    usual = {column: float(np.median(steps[both[:, column], column])) for column in middle}
+    tall = [step for column, step in usual.items() if heights[column] > 0.9 * heights.max()]
+    return max(tall, default=0.0) / (float(np.median(list(usual.values()))) + _GRAIN)
 
 
 def _background(small: Pixels) -> float:

@@ -18,7 +18,7 @@ from amrg.imaging.evidence.kinds import Classified, ImageKind
 from amrg.imaging.evidence.labels import sides_in, views_in
 from amrg.imaging.evidence.orientation import quarter_turns
 from amrg.imaging.evidence.patients import date_in
-from amrg.imaging.framing import find_breast
+from amrg.imaging.framing import find_breast, outline_bends, shows_two_breasts
 from amrg.imaging.header import Header, is_for_processing, read_header
 from amrg.imaging.image import Mask, PresentationImage
 from amrg.imaging.pixels.decoding import IMAGE_ENDINGS, read_image
@@ -117,6 +117,10 @@ def _uid_of_bytes(path: Path) -> str:
 def _mammogram(path: Path, who: Identity, header: Header, uid: str, kind: Classified | None = None) -> Mammogram:
     laterality, view = _require_side_and_view(path, who)
     image, notes = read_image(path, path.stat().st_mtime_ns)
+    if shows_two_breasts(image, laterality):
+        raise ImagingError(
+            f"{path.name}: the image shows two breasts or views side by side; expected one: give each a file of its own"
+        )
     hung = _hang(image, laterality, view, tuple(text.upper() for text in header.texts("PatientOrientation")))
     rows, columns = image.shape if hung.turned % 2 == 0 else image.shape[::-1]
     pitch, doubt = _believable(spacing(header), image.shape)
@@ -283,8 +287,5 @@ def _bend(mask: Mask) -> float:
 
     The chest wall is a straight edge, so it is at the left where this is positive, whatever lies beyond it.
     """
-    inside = np.flatnonzero(mask.any(1))
-    ends = len(inside) // 20  # the outline closes there
-    part = mask[inside[ends : len(inside) - ends]]
-    left, right = part.argmax(1), part.shape[1] - part[:, ::-1].argmax(1)
-    return float((right.std() - left.std()) / max(1, right.max() - left.min()))
+    left, right = outline_bends(mask)
+    return right - left

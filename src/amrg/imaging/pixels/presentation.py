@@ -21,7 +21,7 @@ Values = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _LEAST_GREY = 0.2  # of the breast
-"""Under windows over half of their breast's values all of 1,600 real mammograms have more, over the top tenth 2 have."""
+"""Under windows over half of the values of their breast 1,600 real mammograms have more, over the top tenth 2 have."""
 
 
 @dataclass(frozen=True)
