@@ -238,3 +238,42 @@ def test_those_in_the_other_breast_are_findings_of_their_own(
     text: str, expected: list[tuple[str, str, bool | None]]
 ) -> None:
     assert [(f.kind, f.laterality, f.benign_looking) for f in parse(text).report.findings] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Right breast spiculated mass. BI-RADS 5. Left breast is normal. BI-RADS 1.", ["R 5", "L 1"]),
+        ("Impression: Suspicious mass in the left breast. BI-RADS 4. Benign right breast. BI-RADS 2.", ["L 4", "R 2"]),
+        ("Mass in the left breast. Spiculated margins. BI-RADS 5. No mass on the right. BI-RADS 1.", ["L 5", "R 1"]),
+        ("Right breast mass. BI-RADS 4. Right breast cyst. BI-RADS 2. Left breast is normal. BI-RADS 1.",
+         ["R 4", "R 2", "L 1"]),
+        ("Both breasts are heterogeneously dense. Right breast mass. BI-RADS 4A. Biopsy of the right breast mass is "
+         "recommended. Left breast cyst. BI-RADS 2. Routine screening of the left breast.", ["R 4A", "L 2"]),
+        ("Right breast mass. BI-RADS 4. Left breast is normal. BI-RADS 1. Overall BI-RADS 4.", ["R 4", "L 1", "4"]),
+        ("FINDINGS: Right breast mass. BI-RADS 4. Left breast cyst. BI-RADS 2. IMPRESSION: BI-RADS 4.",
+         ["R 4", "L 2", "4"]),
+        ("Right breast mass, BI-RADS 5. Left breast is normal. BI-RADS 1.", ["L 1", "R 5"]),
+    ],
+)  # fmt: skip
+def test_a_category_in_a_sentence_of_its_own_is_of_the_breast_before_it(text: str, expected: list[str]) -> None:
+    assert assessed(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mass in the left breast. Calcifications in the right breast. Overall BI-RADS 4.", ["4"]),
+        ("Mass in the left breast. The right breast is normal. Final assessment: BI-RADS 4.", ["4"]),
+        ("Mass in the left breast. The right breast is normal. BI-RADS 4.", ["4"]),
+        ("Mass in the left breast. BI-RADS 4. The right breast is normal. Overall BI-RADS 4.", ["4"]),
+        ("Mass in the left breast. BI-RADS 4. The right breast is normal. BI-RADS 4.", ["4"]),
+        ("Mass in the left breast. BI-RADS 4. Calcifications in both breasts. BI-RADS 2.", ["4", "2"]),
+        ("Mass in the left breast (BI-RADS 4). Cyst in the right breast. BI-RADS 4.", ["4"]),
+        ("Left breast cyst, BI-RADS 2. Right breast mass, BI-RADS 4. BI-RADS 4.", ["4"]),
+        ("Mass in the left breast. BI-RADS 4. No other mass. BI-RADS 1.", ["4", "1"]),
+        ("BI-RADS 5. Right breast spiculated mass. BI-RADS 1. Left breast is normal.", ["5", "1"]),
+    ],
+)
+def test_a_category_that_may_be_the_study_s_has_no_side(text: str, expected: list[str]) -> None:
+    assert assessed(text) == expected

@@ -153,10 +153,12 @@ class _Reading:
             return
         self._study.take(piece, found)
         self._exam.take(piece, found)
+        before = len(self._assembler.ratings.categories)
         if piece.section in _FINDING_SECTIONS:
             self._assembler.take(piece, found)
         else:
             self._assembler.take_categories(piece, found)
+        self._assembler.ratings.note_topic(self._tokens, piece, found, before)
         self._marker = self._marker or next((m for m in found if Concept.MARKER in m.means), None)
         self._pieces.append((piece, found))
 

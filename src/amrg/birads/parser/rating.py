@@ -7,20 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from amrg.birads.categories.alternation import WHOLE_STUDY, Topic
 from amrg.birads.categories.standing import Standing, is_dated, replaces, standing
 from amrg.birads.categories.statements import find_gloss
 from amrg.birads.lexicon import Category, Laterality
-from amrg.birads.parser.mentions import Mention
+from amrg.birads.parser.mentions import Mention, concepts_of
 from amrg.birads.parser.partial_finding import PartialFinding
 from amrg.birads.structure.modalities import Modality, category_modality, names_another
 from amrg.birads.structure.sections import Piece
-from amrg.birads.text.figures import LIST
+from amrg.birads.text.figures import FIGURES, LIST
 from amrg.birads.text.headings import Section
 from amrg.birads.text.phrases import Concept
 from amrg.birads.text.tokens import Tokens
 
 _LISTING = LIST | {"birads", "category"}
 _TO_SIDE = frozenset(["in", "on", "for", "the", "("])
+_OF_STUDY = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION, Section.ADVICE})
+_HEADS_OF_STUDY = frozenset({Concept.COMPOSITION, Concept.LETTER, Concept.ADVICE})
+_HEADS = _HEADS_OF_STUDY | {Concept.KIND, Concept.CATEGORY}
+_CLEARS = frozenset({Concept.NOT, Concept.NOT_BEFORE, Concept.NORMAL})
 _CONCLUDING_WORDS = 8  # words that an impression has before its category
 
 
@@ -46,6 +51,26 @@ class Ratings:
         self.of_mammogram: set[NamedCategory] = set()  # categories that are called those of the mammogram
         self.headed: set[Laterality] = set()  # breasts that have a heading of their own
         self.by_heading: set[NamedCategory] = set()  # categories whose side is only that of their heading
+        self.topics: list[Topic] = []  # what its sentences speak of
+
+    def note_topic(self, tokens: Tokens, piece: Piece, found: list[Mention], first: int) -> None:
+        """Note what a piece speaks of; the categories from `first` on were read from it."""
+        concepts = concepts_of(found)
+        finds = Concept.KIND in concepts
+        numbers = [m for m in found if Concept.CATEGORY in m.means and tokens.words[m.first] in FIGURES]
+        heads = (m.means for m in found if not _HEADS.isdisjoint(m.means))
+        of_study = not _HEADS_OF_STUDY.isdisjoint(next(heads, ()))
+        if piece.section in _OF_STUDY or (of_study and not numbers):
+            return
+        sides: set[Laterality] = {side for m in found for side in m.means.get(Concept.SIDE, ())}
+        sides.update([] if piece.side is None else [piece.side])
+        alone = bool(numbers) and not sides and not finds
+        if alone and not WHOLE_STUDY.isdisjoint(tokens.words[piece.first : piece.last]):
+            return
+        stated = tuple(category for m in numbers for category in m.means[Concept.CATEGORY])
+        rates = tuple(range(first, len(self.categories))) if alone else ()
+        clears = not _CLEARS.isdisjoint(concepts)
+        self.topics.append(Topic(piece.section, frozenset(sides), finds, clears, stated, rates))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from amrg.birads.categories.alternation import sides_in_turn
 from amrg.birads.categories.standing import Standing
 from amrg.birads.lexicon import Laterality
 from amrg.birads.parser.partial_finding import PartialFinding
@@ -26,6 +27,8 @@ def settle(
     def rank(begin: int) -> Rank:
         return parts.rank(begin), bisect_right(ratings.replaced_at, begin)
 
+    if not parts.starts and not ratings.replaced_at:
+        _give_sides(ratings)
     stated = _of_study(ratings.categories or [named for _, named in ratings.tentative], ratings, drafts)
     others = [*ratings.others, *(ratings.tentative if ratings.categories else ())]
     together = [named for named in stated if _is_combined(named, ratings, others)]
@@ -53,6 +56,15 @@ def settle(
         else:
             held.append(named)
     return held, list(dict.fromkeys(others))
+
+
+def _give_sides(ratings: Ratings) -> None:
+    """Give the categories alone in their sentences the breasts that are described in turn before them."""
+    for at, side in sides_in_turn(ratings.topics).items():
+        named = ratings.categories[at]
+        ratings.categories[at] = sided = named._replace(side=named.side or side)
+        if named in ratings.of_mammogram:
+            ratings.of_mammogram.add(sided)
 
 
 def _of_study(stated: list[NamedCategory], ratings: Ratings, drafts: list[PartialFinding]) -> list[NamedCategory]:
