@@ -151,6 +151,52 @@ def test_comparison_and_advice() -> None:
     assert parse("BI-RADS 1. No biopsy needed.").report.recommendation is None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("BI-RADS 3. Follow-up diagnostic mammogram in 6 months.", Recommendation.SHORT_INTERVAL),
+        ("BI-RADS 3. Six-month follow-up with ultrasound.", Recommendation.SHORT_INTERVAL),
+        ("BI-RADS 3. Advise 6-month followup with USG", Recommendation.SHORT_INTERVAL),
+        ("BI-RADS 3. Ultrasound in 6 months is recommended.", Recommendation.SHORT_INTERVAL),
+        ("BI-RADS 3. 6-month follow-up mammogram and ultrasound recommended.", Recommendation.SHORT_INTERVAL),
+        ("BI-RADS 3. Recommend ultrasound now and 6 month follow up.", Recommendation.ADDITIONAL_IMAGING),
+        ("BI-RADS 3. Recommend ultrasound and 6 month follow up.", Recommendation.ADDITIONAL_IMAGING),
+        ("BI-RADS 0. Recommend ultrasound, the mass is new in 6 months.", Recommendation.ADDITIONAL_IMAGING),
+        ("BI-RADS 4. Recommend ultrasound-guided core biopsy and surgical consultation.", Recommendation.BIOPSY),
+        ("BI-RADS 4. Surgical referral for biopsy is recommended.", Recommendation.BIOPSY),
+        ("BI-RADS 5. Recommend biopsy or surgical excision.", Recommendation.SURGICAL),
+        ("BI-RADS 5. Surgical consultation is advised.", Recommendation.SURGICAL),
+        ("BI-RADS 6. Surgical excision when clinically appropriate.", Recommendation.SURGICAL),
+        ("IMPRESSION: BI-RADS 6. Surgical excision when clinically appropriate", Recommendation.SURGICAL),
+        ("BI-RADS 1. Routine screening.", Recommendation.ROUTINE),
+        ("BI-RADS 1 - routine screening", Recommendation.ROUTINE),
+        ("BI-RADS 2. Routine annual follow up", Recommendation.ROUTINE),
+        ("BI-RADS 2. Screening mammography in one year", Recommendation.ROUTINE),
+        ("BI-RADS 4. Core biopsy.", Recommendation.BIOPSY),
+        ("Routine screening mammogram. No mass. BI-RADS 1.", None),
+        ("BI-RADS 0. Ultrasound right breast. No abnormality.", None),
+        ("BI-RADS 6. Known biopsy-proven malignancy.", None),
+        ("BI-RADS 2. Excisional biopsy performed in 2019.", None),
+        ("Previously assessed as BI-RADS 4B; biopsy benign. Final assessment: Category 2.", None),
+        ("BI-RADS 2. If it grows, surgical excision.", None),
+    ],
+)
+def test_the_step_advised(text: str, expected: Recommendation | None) -> None:
+    assert parse(text).report.recommendation is expected
+
+
+def test_words_of_an_advice_are_read() -> None:
+    for text in (
+        "BI-RADS 3. Follow-up diagnostic mammogram in 6 months.",
+        "BI-RADS 6. Surgical excision when clinically appropriate.",
+    ):
+        assert parse(text).unread == ()
+
+
+def test_an_advice_is_no_indication() -> None:
+    assert parse("BI-RADS 1. Routine screening mammogram.").report.indication is None
+
+
 def test_categories_of_findings_stand_where_no_other_is_named() -> None:
     report = parse("A mass in the left breast (BI-RADS 3). A mass in the right breast (BI-RADS 5).").report
     assert [(a.category, a.laterality) for a in report.assessments] == [("3", "L"), ("5", "R")]

@@ -25,6 +25,14 @@ _REQUESTS_WORDS = (
 )
 _REQUESTS = frozenset(_REQUESTS_WORDS.split())
 _WEAK = frozenset(["needed", "required", "necessary", "indicated", "warranted"])
+_REFERS = frozenset(["consultation", "consult", "referral"])
+_MONTHS = frozenset(["month", "months", "monthly"])
+_SHORT = frozenset(["3", "4", "5", "6", "three", "four", "five", "six"])  # months
+_CLAUSE_ENDS = frozenset([",", "(", ")", "and", "then", "or", "now", "today", "before", "followed"])
+_PAST = frozenset(
+    ["performed", "done", "obtained", "proven", "described", "reported", "dated", "had", "been", "during"]
+)
+_ALONE = frozenset({Concept.ADVICE, Concept.FILL, Concept.THE, Concept.PREPOSITION, Concept.SIDE})
 _ORDER = [
     Recommendation.ROUTINE,
     Recommendation.SHORT_INTERVAL,
@@ -56,6 +64,7 @@ class StudyReader:
         self.values: dict[str, Placed] = {}
         self.advice: list[Advice] = []
         self._letter = False
+        self._rated = False  # whether a category was read
         self._available: Placed | None = None
         self._date: Placed | None = None
 
@@ -79,17 +88,19 @@ class StudyReader:
     def take(self, piece: Piece, found: list[Mention]) -> None:
         """Read one piece."""
         concepts = concepts_of(found)
+        alone = Concept.ADVICE in concepts and self._is_advice_alone(piece, found)
+        self._rated = self._rated or Concept.CATEGORY in concepts
         if piece.section is Section.COMPOSITION or not _OF_COMPOSITION.isdisjoint(concepts):
             self._composition(piece, found)
         if not _OF_COMPARISON.isdisjoint(concepts):
             self._comparison(piece, found)
         if Concept.ADVICE in concepts:
-            self._advice(piece, found)
+            self._advice(piece, found, alone)
         for mention in found if not _OF_STUDY.isdisjoint(concepts) else ():
             if Concept.EDITION in mention.means:
                 self._note("edition", mention.means[Concept.EDITION], mention)
             early = piece.section in (Section.INDICATION, Section.TECHNIQUE)
-            if Concept.INDICATION in mention.means and (early or self._opens(piece, found)):
+            if Concept.INDICATION in mention.means and (early or (self._opens(piece, found) and not alone)):
                 self._note("indication", mention.means[Concept.INDICATION], mention)
 
     def _opens(self, piece: Piece, found: list[Mention]) -> bool:
@@ -186,10 +197,33 @@ class StudyReader:
         if self._available is None or (self._available[0] and not available and self._date is None):
             self._available = (available, *self._span(mention.first, mention.last))
 
-    def _advice(self, piece: Piece, found: list[Mention]) -> None:
-        """The steps advised."""
-        advised = piece.section is Section.ADVICE or any(
-            Concept.ADVISED in m.means or m.means.get(Concept.ADVICE) is Recommendation.SHORT_INTERVAL for m in found
+    def _is_advice_alone(self, piece: Piece, found: list[Mention]) -> bool:
+        """Whether a piece after the category names a step and nothing else: `BI-RADS 1. Routine screening.`
+
+        Imaging alone may be the title of another examination, and a step that was done is none.
+        """
+        stated = [m for m in found if Concept.CATEGORY in m.means]
+        rest = found[found.index(stated[-1]) + 1 :] if stated else found
+        steps = [m.means[Concept.ADVICE] for m in rest if Concept.ADVICE in m.means]
+        first = stated[-1].last if stated else piece.first
+        words = self._tokens.words[first : piece.last]
+        covered = sum(m.last - m.first for m in rest) >= sum(w[0].isalnum() for w in words)
+        outcome = any(Concept.BENIGN in m.means for m in rest)  # `biopsy benign`
+        plain = covered and not outcome and _PAST.isdisjoint(words)
+        plain = plain and all(not m.means.keys().isdisjoint(_ALONE) for m in rest)
+        if stated:
+            return plain and set(steps) == {Recommendation.ROUTINE}
+        return plain and self._rated and bool(steps) and Recommendation.ADDITIONAL_IMAGING not in steps
+
+    def _advice(self, piece: Piece, found: list[Mention], alone: bool) -> None:
+        """The steps advised; `alone` where the piece names a step and nothing else."""
+        advised = (
+            alone
+            or piece.section is Section.ADVICE
+            or any(
+                Concept.ADVISED in m.means or m.means.get(Concept.ADVICE) is Recommendation.SHORT_INTERVAL
+                for m in found
+            )
         )
         if not advised or piece.section in (Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON):
             return
@@ -200,8 +234,28 @@ class StudyReader:
             step = mention.means.get(Concept.ADVICE)
             if step is None or denied or self._depends(piece, mention):
                 continue
+            if step is Recommendation.ADDITIONAL_IMAGING and self._is_follow_up(piece, found, mention):
+                step = Recommendation.SHORT_INTERVAL
             side = set(sides[0]) if len(sides) == 1 else {piece.side} if not sides and piece.side else set()
             self.advice.append(Advice(step, frozenset(side), *self._span(mention.first, mention.last)))
+
+    def _is_follow_up(self, piece: Piece, found: list[Mention], imaging: Mention) -> bool:
+        """Whether imaging is how the breast is followed up: `follow-up diagnostic mammogram in 6 months`."""
+        words = self._tokens.words
+        first, last = imaging.first, imaging.last
+        imagings = [m for m in found if m.means.get(Concept.ADVICE) is Recommendation.ADDITIONAL_IMAGING]
+        names = {k for m in imagings for k in (m.first, m.last - 1)}
+        names.update(k for k in range(piece.first, piece.last) if words[k].startswith("mammogra"))
+        while first > piece.first and (words[first - 1] not in _CLAUSE_ENDS or _joins(words, first - 1, names)):
+            first -= 1
+        while last < piece.last and (words[last] not in _CLAUSE_ENDS or _joins(words, last, names)):
+            last += 1
+        inside = [m for m in found if first <= m.first < last]
+        if any(m.means.get(Concept.ADVICE) is Recommendation.SHORT_INTERVAL for m in inside):
+            return True
+        months = [k for k in range(first + 1, last) if words[k] in _MONTHS and words[k - 1] in _SHORT]
+        follows = "follow" in words[first:last] or "followup" in words[first:last]
+        return any(follows or words[k - 2] in ("in", "after", "at") for k in months)
 
     def _depends(self, piece: Piece, mention: Mention) -> bool:
         """Whether a step is only advised in case of something: `If it grows, biopsy`, `biopsy may be needed`."""
@@ -223,7 +277,17 @@ class StudyReader:
         sides = {a.laterality for a in given if a.category.suspicion == worst}
         fitting = [a for a in self.advice if not a.sides or not sides or None in sides or a.sides & sides]
         if fitting:
-            best = max(fitting, key=lambda a: _ORDER.index(a.step))
+            best = max(fitting, key=self._rank)
             self.values["recommendation"] = (best.step, best.begin, best.end)
         usual = {(frozenset((a.laterality,)), usual_recommendation(a.category)) for a in given}
         return [a for a in self.advice if a not in fitting and (a.sides, a.step) not in usual]
+
+    def _rank(self, advice: Advice) -> float:
+        """How decisive a step is; to see a surgeon is less than a biopsy that is advised with it."""
+        refers = not _REFERS.isdisjoint(self._tokens.text[advice.begin : advice.end].lower().split())
+        return _ORDER.index(advice.step) - (1.5 if refers else 0)
+
+
+def _joins(words: list[str], at: int, names: set[int]) -> bool:
+    """Whether `and` joins two examinations: `mammogram and ultrasound in 6 months`."""
+    return words[at] == "and" and at - 1 in names and at + 1 in names

@@ -283,7 +283,8 @@ _STUDY = (
      "screening; screening mammogram in 1 year; yearly mammogram; screening in one year; routine mammogram; "
      "routine annual mammogram; annual screening mammography; routine screening mammography; "
      "annual screening mammogram; routine screening mammogram; regular screening; screening mammography in 1 year; "
-     "routine annual screening mammography; routine annual follow up; routine mammographic screening"),
+     "routine annual screening mammography; routine annual follow up; routine mammographic screening; "
+     "screening mammogram in 12 months; screening mammography in 12 months; screening in 1 year; screening in 12 months"),
     (Concept.ADVICE, Recommendation.ADDITIONAL_IMAGING, "additional imaging; additional views; ultrasound; sonography; "
      "ultrasound correlation; diagnostic mammogram; spot compression; magnification views; further evaluation; "
      "further imaging; usg; additional evaluation; sonographic correlation; diagnostic mammography; mri; "
@@ -404,7 +405,8 @@ _SYNTAX = (
      "otherwise; so; then; thus; therefore; they; their; her; seen; due; proper; likelihood; probability; "
      "spaces; d; th; x; abnormality; abnormalities; underlying; see; used; assigned; calcified; "
      "no finding described; not compared; none; dense tissue; dense breast tissue; dense parenchyma; dense breast; "
-     "dense breasts; dense fibroglandular tissue; dense glandular tissue; dense breast parenchyma"),
+     "dense breasts; dense fibroglandular tissue; dense glandular tissue; dense breast parenchyma; "
+     "clinically appropriate; in 6 months; in six months"),
 )  # fmt: skip
 
 _TWO_RETRACTIONS = "skin and nipple retraction; skin or nipple retraction; skin nipple retraction"
