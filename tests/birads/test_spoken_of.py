@@ -154,3 +154,24 @@ def test_with_may_be_written_short() -> None:
     (finding,) = parse("15 mm mass UOQ w/ microcalcs. BI-RADS 4.").report.findings
     assert finding.location is not None
     assert (finding.location.quadrant, finding.associated) == ("upper outer", ("calcifications",))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CLINICAL NOTE: pain. Right breast mass, irregular. BIRADS-4", ["mass R"]),
+        ("RADIOLOGIST NOTE: Right breast mass, irregular. BIRADS-4", ["mass R"]),
+        ("Note: Right breast mass, irregular. BIRADS-4", ["mass R"]),
+        ("CLINICAL NOTE: pain. Palpable lump on the left. FINDINGS: Mass in the right breast. BI-RADS 4.", ["mass R"]),
+        ("Mass in the right breast. BI-RADS 4. NOTE: a mass in the left breast may be missed.", ["mass R"]),
+        ("Status post left lumpectomy with stable architectural distortion in the upper outer quadrant. BI-RADS 2.",
+         ["architectural distortion L"]),
+        ("Status post lumpectomy, stable distortion in the left breast. BI-RADS 2.", ["architectural distortion L"]),
+        ("Status post excision of a mass with skin thickening. BI-RADS 2.", []),
+        ("History of left breast mass with calcifications. BI-RADS 1.", []),
+        ("45 year old woman, status post lumpectomy, presents with a palpable mass. BI-RADS 2.", []),
+        ("45 year old woman with a palpable mass, status post surgery. BI-RADS 2.", []),
+    ],
+)  # fmt: skip
+def test_a_note_and_an_operation_hide_no_finding(text: str, expected: list[str]) -> None:
+    assert found(text) == expected

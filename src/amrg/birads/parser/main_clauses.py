@@ -13,6 +13,12 @@ _LEADING = frozenset({Concept.FILL, Concept.THE, Concept.PREPOSITION})
 _BEFORE_SIDE = _LEADING | {Concept.PLACE, Concept.DEPTH}
 _OPENING = _BEFORE_SIDE | _SUBJECT
 _STATED = frozenset({Concept.KIND, Concept.NORMAL, Concept.NOT})
+_OPERATIONS_WORDS = (
+    "lumpectomy lumpectomies mastectomy excision surgery radiation radiotherapy conservation reduction mammoplasty "
+    "mammaplasty augmentation"
+)
+_OPERATIONS = frozenset(_OPERATIONS_WORDS.split())
+_ASIDE = frozenset({Concept.HISTORY, Concept.HIDES, Concept.ADVICE})
 _HAS_WORDS = "has have shows show showing demonstrates demonstrate contains contain"
 _HAS = frozenset(_HAS_WORDS.split())  # links that are verbs after a breast
 
@@ -83,4 +89,30 @@ def _has_predicate(tokens: Tokens, found: list[Mention], at: int, verb: bool) ->
         if word in ("and", "or", "with", "without"):
             return False
         verb = verb or Concept.VERB in mention.means or word in _HAS
+    return False
+
+
+def follows_operation(tokens: Tokens, found: list[Mention], at: int) -> bool:
+    """Whether a thing is what is found after an operation: `status post lumpectomy with stable distortion`.
+
+    It is not where the thing operated on is named before: `status post excision of a mass with calcifications`.
+    """
+    changed = False
+    for k in range(at - 1, -1, -1):
+        means, end = found[k].means, found[k + 1].first
+        if Concept.LINK in means or (changed and "," in tokens.words[found[k].last : end]):
+            return _is_after_operation(tokens, found[: k + 1], end)
+        if not means.keys().isdisjoint(_ASIDE):
+            return False
+        changed = changed or Concept.CHANGE in means
+    return False
+
+
+def _is_after_operation(tokens: Tokens, before: list[Mention], end: int) -> bool:
+    """Whether mentions end in a history with an operation in it and no finding."""
+    for mention in reversed(before):
+        if Concept.KIND in mention.means:
+            return False
+        if Concept.HISTORY in mention.means:
+            return not _OPERATIONS.isdisjoint(tokens.words[mention.first : end])
     return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amrg.birads.lexicon import Change, Kind
-from amrg.birads.parser.main_clauses import clauses_of
+from amrg.birads.parser.main_clauses import clauses_of, follows_operation
 from amrg.birads.parser.mentions import Mention
 from amrg.birads.parser.named_things import (
     INDEFINITE,
@@ -206,7 +206,7 @@ class Roles:
     def _role(self, at: int, kind: Kind, definite: bool) -> ClauseRole:
         """The role of a thing named at this place."""
         found = [n for n in self.named if n.role in (ClauseRole.FOUND, ClauseRole.AGAIN)]
-        if self._aside or self._instead:
+        if self._instead or (self._aside and not follows_operation(self._tokens, self._found, at)):
             return ClauseRole.ASIDE
         if self._negated:
             return ClauseRole.ASIDE if self._negated == "without" and found else ClauseRole.DENIED

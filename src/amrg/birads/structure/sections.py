@@ -26,6 +26,8 @@ _HEADINGS = {
     for section, phrases in PHRASES.items()
     for phrase in phrases.split("; ")
 }
+_NOTES = frozenset({("clinical", "note"), ("clinical", "notes")})
+_RESULTS = frozenset(["findings", "finding", "impression", "conclusion", "report", "mammogram", "mammography"])
 _MAX_WORDS = max(map(len, _HEADINGS))
 _SIDES = {"right": Laterality.RIGHT, "left": Laterality.LEFT, "rt": Laterality.RIGHT, "lt": Laterality.LEFT}
 _LETTERS = {"r": Laterality.RIGHT, "l": Laterality.LEFT}
@@ -62,6 +64,9 @@ class _State:
         self.block_side: Laterality | None = None
         self.line_side: Laterality | None = None
         self.filled = False
+        self.brief = False  # the section takes one sentence: a clinical note of a text without a heading of results
+        self.has_results = any(w in _RESULTS and tokens.words[i + 1 : i + 2] in ([":"], ["\n"])
+                               for i, w in enumerate(tokens.words))  # fmt: skip
         self.several = names_another(tokens)  # whether to look for parts about other examinations
         self.whole = whole_modality(tokens) if self.several else None
         self.modality = self.whole
@@ -71,7 +76,7 @@ class _State:
 
     def enter(self, section: Section, is_part: bool = False) -> None:
         """A heading of a section, or of a part of the findings such as `Axilla:`."""
-        self.section, self.filled = section, False
+        self.section, self.filled, self.brief = section, False, False
         if is_part and section is Section.FINDINGS:
             return
         own = section in (Section.FINDINGS, Section.TECHNIQUE, Section.COMPARISON, Section.COMPOSITION)
@@ -111,6 +116,8 @@ def _before(tokens: Tokens, segment: Segment, state: _State) -> None:
         state.line_side = None
     if state.filled and state.section is Section.COMPOSITION:  # composition takes one sentence
         state.enter(Section.FINDINGS)
+    if state.filled and state.brief:
+        state.enter(Section.BODY)
     if segment.after_blank and state.in_paragraph:
         state.leave()
     if segment.after_blank and state.filled and state.section in _SHORT_LIVED:
@@ -185,6 +192,7 @@ def _split(tokens: Tokens, segment: Segment, state: _State) -> Iterator[Piece]:
         if start > at:
             yield _piece(tokens, state, at, start, segment.opens_line)
         state.enter(section, " ".join(words[start:k]) in SPEAKING)
+        state.brief = tuple(words[start:k]) in _NOTES and not state.has_results
         if start == first and segment.opens_line:
             state.block_side = None if " ".join(words[start:k]) not in SPEAKING else state.block_side
         at = start if " ".join(words[start:k]) in SPEAKING else k + 1
@@ -226,7 +234,11 @@ def _heading_before(tokens: Tokens, first: int, colon: int) -> tuple[int, Sectio
     words = tokens.words
     for start in range(max(first, colon - _MAX_WORDS), colon):
         section = _HEADINGS.get(tuple(words[start:colon]))
-        opens = start == first or words[start - 1] in (",", "\n", ")", "-", "/", "&") or _is_capitals(tokens, start)
+        apart = start == first or words[start - 1] in (",", "\n", ")", "-", "/", "&")
+        if words[start:colon] == ["note"]:  # it follows a report: `NURSE NOTE:` and a note at the top are no advice
+            opens = apart and next(i for i, w in enumerate(words) if w[0].isalnum()) != start
+        else:
+            opens = apart or _is_capitals(tokens, start)
         if section is not None and opens and not _only_places(words[first:start]):
             return start, section
     return None

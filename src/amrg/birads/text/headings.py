@@ -22,7 +22,8 @@ class Section(StrEnum):
 PHRASES = {
     Section.INDICATION: "indication; clinical indication; history; clinical history; clinical information; reason for "
     "exam; reason for examination; reason for study; clinical details; indications; exam; examination; exam type; "
-    "clinical data; patient history; study; procedure; reason; study type; type of study; exam and indication",
+    "clinical data; patient history; study; procedure; reason; study type; type of study; exam and indication; "
+    "clinical note; clinical notes",
     Section.TECHNIQUE: "technique; views; technique and views; method; projections; imaging technique; technical factors",
     Section.COMPARISON: "comparison; comparisons; prior studies; comparison studies; comparison study; prior; priors; "
     "prior study; prior imaging; compared with",
@@ -34,7 +35,8 @@ PHRASES = {
     "imaging findings; report; mammogram findings; key findings; other findings; additional findings; "
     "mammogram report; narrative; details; detailed findings; associated features; associated findings; "
     "axilla; axillae; lymph nodes; skin and nipple; skin; nipple; masses; mass; calcifications; calcification; "
-    "asymmetry; asymmetries; architectural distortion; special cases",
+    "asymmetry; asymmetries; architectural distortion; special cases; radiologist note; radiologist notes; "
+    "radiologist comment; radiologist comments",
     Section.IMPRESSION: "impression; conclusion; impressions; conclusions; summary; opinion; assessment; final assessment; "
     "overall assessment; overall impression; impression and recommendation; diagnosis; interpretation; "
     "assessment and recommendation; final impression; final overall assessment; assessments",
