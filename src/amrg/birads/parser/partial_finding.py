@@ -20,7 +20,7 @@ from amrg.birads.lexicon import (
     View,
 )
 from amrg.birads.report import Finding, Location
-from amrg.birads.text.phrases import Concept
+from amrg.birads.text.phrases import PROBABLY, Concept
 
 Slot = tuple[Any, int, int]  # value, begin and end in the text
 
@@ -176,13 +176,20 @@ class PartialFinding:
         """Whether the text mentions more than one."""
         return self.kind is Kind.CALCIFICATIONS or bool(self.value(Concept.MULTIPLE))
 
+    def _is_only_judged(self) -> bool:
+        """Whether calcifications are called probably benign and have no morphology: a category, not how they look."""
+        judged = self.kind is Kind.CALCIFICATIONS and self.value(Concept.BENIGN) == PROBABLY
+        return judged and Concept.MORPHOLOGY not in self.slots
+
     def _finding(self, side: Laterality | None, place: Slot | None) -> tuple[Finding, list[tuple[str, Slot]]]:
         """One finding at one place, and its facts."""
         values = {_FIELDS[c]: s[0] for c, s in self.slots.items() if c is not Concept.SIDE}
         nested = {k.split(".")[1]: values.pop(k) for k in list(values) if "." in k}
         certainty = Certainty.POSSIBLE if values.pop("certainty", None) else Certainty.DEFINITE
-        if self.kind is Kind.CALCIFICATIONS and values.get("benign_looking") and "morphology" not in values:
+        if self.kind is Kind.CALCIFICATIONS and values.get("benign_looking") is True and "morphology" not in values:
             values["morphology"] = Morphology.BENIGN
+        if "benign_looking" in values:
+            values["benign_looking"] = None if self._is_only_judged() else bool(values["benign_looking"])
         finding = Finding(
             kind=self.kind,
             laterality=side,
@@ -200,6 +207,7 @@ class PartialFinding:
         for concept, slot in self.slots.items():
             value = side if concept is Concept.SIDE else slot[0]
             value = Certainty.POSSIBLE if concept is Concept.CERTAINTY else value
+            value = (None if self._is_only_judged() else bool(value)) if concept is Concept.BENIGN else value
             if value is not None:
                 facts.append((_FIELDS[concept], (value, *slot[1:])))
         if place is not None:

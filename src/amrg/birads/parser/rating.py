@@ -46,9 +46,11 @@ class Ratings:
         self.tentative: list[tuple[Standing, NamedCategory]] = []  # preliminary or dated: they hold where no other does
         self.others: list[tuple[Standing, NamedCategory]] = []
         self.replaced_at: list[int] = []  # where the text changes its categories
-        self.several = names_another(tokens)  # whether the text names another examination than the mammogram
+        # whether the text names another examination than the mammogram, or a category of all together
+        self.several = names_another(tokens) or "overall" in tokens.words
         self.contradictions: list[tuple[NamedCategory, NamedCategory]] = []  # a number, and the words next to it
         self.of_mammogram: set[NamedCategory] = set()  # categories that are called those of the mammogram
+        self.overall: set[NamedCategory] = set()  # categories that are called overall
         self.headed: set[Laterality] = set()  # breasts that have a heading of their own
         self.by_heading: set[NamedCategory] = set()  # categories whose side is only that of their heading
         self.topics: list[Topic] = []  # what its sentences speak of
@@ -136,6 +138,8 @@ class CategoryReader:
             self._ratings.categories += named
         else:
             self._ratings.tentative += [(means, one) for one in named]
+        called = self._tokens.words[max(self._piece.first, mention.first - _CONCLUDING_WORDS) : mention.first]
+        self._ratings.overall.update(named if "overall" in called else ())
         self._ratings.of_mammogram.update(named if examined is Modality.MAMMOGRAPHY else ())
         return last
 

@@ -110,7 +110,7 @@ class Roles:
         if self._denied_somewhere and words[0] in INDEFINITE:
             return True
         return any(
-            m.get(Concept.BENIGN) is True or Concept.MULTIPLE in m or m.get(Concept.CHANGE) is Change.STABLE
+            bool(m.get(Concept.BENIGN)) or Concept.MULTIPLE in m or m.get(Concept.CHANGE) is Change.STABLE
             for m in leads
         )
 

@@ -35,6 +35,10 @@ def settle(
     if together:
         stated = [named for named in stated if named not in together]
         others += [(Standing.COMBINED, named) for named in together]
+    if not any(standing in _EXAMINED for standing, _ in others):
+        replaced = _replaced_by_overall(stated, ratings)
+        stated = [named for named in stated if named not in replaced]
+        others += [(Standing.SUPERSEDED, named) for named in replaced]
     latest: dict[Laterality | None, Rank] = {}
     for named in stated:
         latest[named.side] = max(rank(named.begin), latest.get(named.side, (0, 0)))
@@ -79,6 +83,13 @@ def _of_study(stated: list[NamedCategory], ratings: Ratings, drafts: list[Partia
     found = {side for draft in before for side in draft.value(Concept.SIDE) or ()}
     headed = ratings.headed if found.isdisjoint(sides) else frozenset()
     return [named._replace(side=None) for named in stated] if (found | headed) - sides else stated
+
+
+def _replaced_by_overall(stated: list[NamedCategory], ratings: Ratings) -> list[NamedCategory]:
+    """The mammogram's own category where another one is called overall: `BI-RADS 1 mammographically; overall 4`."""
+    overall = {named.category for named in stated if named.side is None and named in ratings.overall}
+    own = (named for named in stated if named in ratings.of_mammogram - ratings.overall)
+    return [named for named in own if named.side is None and overall and named.category not in overall]
 
 
 def _is_combined(named: NamedCategory, ratings: Ratings, others: list[tuple[Standing, NamedCategory]]) -> bool:

@@ -25,6 +25,12 @@ _REQUESTS_WORDS = (
 )
 _REQUESTS = frozenset(_REQUESTS_WORDS.split())
 _WEAK = frozenset(["needed", "required", "necessary", "indicated", "warranted"])
+_AT_HAND = frozenset(["obtained", "reviewed", "available", "received", "compared"])
+_SINCE = frozenset(["since", "from", "than", "to", "with"])
+_STUDIES_WORDS = (
+    "priors mammogram mammograms mammography study studies exam exams examination examinations imaging films"
+)
+_STUDIES = frozenset(_STUDIES_WORDS.split())
 _REFERS = frozenset(["consultation", "consult", "referral"])
 _MONTHS = frozenset(["month", "months", "monthly"])
 _SHORT = frozenset(["3", "4", "5", "6", "three", "four", "five", "six"])  # months
@@ -164,6 +170,28 @@ class StudyReader:
                 self._date = date if self._date is None or date[0] > self._date[0] else self._date
             if Concept.WHEN in mention.means and spoken:
                 self._compare(True, mention)
+        if not spoken and self._available is None:
+            self._compare_in_passing(piece, found)
+
+    def _compare_in_passing(self, piece: Piece, found: list[Mention]) -> None:
+        """`Prior mammogram: 01/05/2022`, `outside priors obtained`, `unchanged since 2019`: priors were at hand."""
+        words = self._tokens.words
+        if any(m.means.get(Concept.PRIOR) is False for m in found):
+            return None
+        changed = any(Concept.CHANGE in m.means for m in found)
+        dated = any(not m.means.keys().isdisjoint({Concept.DATE, Concept.WHEN}) for m in found)
+        at_hand = dated or changed or not _AT_HAND.isdisjoint(words[piece.first : piece.last])
+        for mention in found:
+            near = words[max(piece.first, mention.first - 3) : mention.first]
+            if is_conditional(words, piece.first, mention.first, piece.last):
+                continue
+            if Concept.PRIOR in mention.means and not self._is_requested(piece, mention):
+                study = not _STUDIES.isdisjoint(words[mention.first : mention.last + 1])
+                if (study and at_hand) or (changed and not _SINCE.isdisjoint(near)):
+                    return self._compare(True, mention)
+            elif changed and "since" in near and not mention.means.keys().isdisjoint({Concept.DATE, Concept.WHEN}):
+                return self._compare(True, mention)
+        return None
 
     def _is_comparison(self, value: bool, words: set[str]) -> bool:
         """Whether a piece under no such heading is about a comparison."""

@@ -171,7 +171,8 @@ def _named_after(words: list[str], last: int, end: int) -> Modality | None:
     k = last
     while k < min(end, last + 4) and words[k] in _BEFORE_NAME:
         k += 1
-    if k == last or k >= end or words[k] not in MODALITIES or words[k - 1] == "from":
+    adverb = k < end and words[k].endswith("graphically")  # `BI-RADS 1 mammographically`
+    if (k == last and not adverb) or k >= end or words[k] not in MODALITIES or words[k - 1] == "from":
         return None
     follows = words[k + 1] if k + 1 < end else ""
     return MODALITIES[words[k]] if not follows.isalnum() or follows in ("and", "but", "today", "birads") else None

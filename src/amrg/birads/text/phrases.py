@@ -78,6 +78,9 @@ class Concept(StrEnum):
     FILL = "fill"  # carries no fact and parts nothing
 
 
+PROBABLY = "probably"
+"""The value of `BENIGN` that is a judgement, and no morphology of calcifications."""
+
 _KINDS = (
     (Kind.MASS, "mass(es); soft opacit(y); opacit(y); soft nodular opacit(y); nodular opacit(y); nodule(s); "
      "nodular densit(y); lump(s); lesion(s); mass lesion(s); soft tissue mass(es); tumor(s); tumour(s); "
@@ -194,9 +197,10 @@ _DESCRIPTORS = (
      "no change in size; similar to prior"),
     (Concept.CHANGE, Change.SMALLER, "smaller; decreased in size; decreased; interval decrease; has decreased; "
      "decrease in size; regressed"),
-    (Concept.BENIGN, True, "benign; benign looking; probably benign; probably a benign; benign appearing; "
-     "likely benign; most likely benign; likely a benign; non suspicious; nonsuspicious; innocent; benignity; "
-     "appear benign; appears benign; benign in appearance; non malignant; probable benign; typical of benignity; "
+    (Concept.BENIGN, PROBABLY, "probably benign; probably a benign; likely benign; most likely benign; likely a benign; "
+     "probable benign"),
+    (Concept.BENIGN, True, "benign; benign looking; benign appearing; non suspicious; nonsuspicious; innocent; benignity; "
+     "appear benign; appears benign; benign in appearance; non malignant; typical of benignity; "
      "not suspicious; not malignant; not suspicious looking; not suspicious appearing; not malignant appearing; "
      "not malignant looking; not look suspicious; not appear suspicious; not look malignant; not appear malignant; "
      "not considered suspicious; not overtly suspicious"),
