@@ -43,3 +43,32 @@ def test_spans_are_of_the_document_as_it_came() -> None:
     text = r"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\pard A mass in the right breast,\par 12\'a0mm.\par}"
     spans = {fact.path: fact.span.text for fact in parse(text).facts}
     assert spans["findings[0].size_mm"] == r"12\'a0mm"
+
+
+DRAFT = """UNVERIFIED DRAFT, written by AI model amrg-embedded. Not for clinical use.
+INCOMPLETE STUDY: RMLO, LMLO missing. A breast not seen in full is not cleared.
+
+Study date: 2024-01-05
+Comparison: mammogram of 2021-01-05 (not used)
+Patient key: f2be7d3e4cd3969b
+RCC SOP Instance UID: 1.2.826.0.1.3680043.8.498.92045305648980684128212458345534517315
+Suspicion of an abnormal exam: 0.62 (0 to 1, from the images alone; not the risk of cancer)
+
+FINDINGS:
+Right breast: round circumscribed mass, 11 mm, on CC view (BI-RADS 3).
+IMPRESSION:
+Right breast: BI-RADS 3.
+
+NOTES (not part of the report):
+Removed, low confidence (0.44, threshold 0.50): spiculated mass, left breast, outer half.
+"""
+
+
+def test_of_a_draft_only_its_report_is_read() -> None:
+    parsed = parse(DRAFT)
+    assert parsed.unread == ()
+    assert [(f.kind, f.laterality) for f in parsed.report.findings] == [("mass", "R")]
+    assert parsed.report.comparison is None
+    assert parsed.report.narrative == DRAFT
+    for fact in parsed.facts:
+        assert DRAFT[fact.span.start : fact.span.end] == fact.span.text

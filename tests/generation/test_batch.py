@@ -13,6 +13,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from amrg.birads import Category, ImageBox, Laterality, Status, Style, View, parse
+from amrg.birads.draft import draft_banner
 from amrg.generation import (
     Drafted,
     DraftOptions,
@@ -251,6 +252,16 @@ def test_a_prior_that_was_not_used_is_named_with_its_date(study: Study) -> None:
     draft = draft_report(study.model_copy(update={"prior": prior}), FixedEngine((TEXT,)))
     assert "Comparison: mammogram of 2021-01-05 (not used)" in render_draft(draft).splitlines()
     assert "Comparison" not in render_draft(draft_report(study, FixedEngine((TEXT,))))
+
+
+def test_a_draft_reads_as_its_report(study: Study) -> None:
+    prior = study.model_copy(update={"date": datetime.date(2021, 1, 5)})
+    dated = study.model_copy(update={"prior": prior, "accession_number": "ACC-7", "date": datetime.date(2024, 3, 1)})
+    draft = draft_report(dated, FixedEngine((TEXT,), features(0.9)))
+    draft = draft.model_copy(update={"banner": draft_banner("m", unlike_training=(9.1, 4.0))})
+    whole, alone = parse(render_draft(draft)), parse(draft.text)
+    assert whole.report.stated() == alone.report.stated()
+    assert [span.text for span in whole.unread] == [span.text for span in alone.unread]
 
 
 def test_every_box_names_its_image_and_is_on_the_grid_of_its_file(study: Study) -> None:

@@ -12,9 +12,10 @@ from pydantic import Field, FiniteFloat
 from amrg.birads.lexicon import Category, Depth, Laterality, Quadrant, View
 from amrg.birads.renderer.phrasing import SIDE, noun, region
 from amrg.birads.report import Finding, Fraction, Report, ViewBox
+from amrg.birads.text.containers import DRAFT_OPENING, NOTES_OPENING
 from amrg.core.values import Value
 
-NOTES_HEADING = "NOTES (not part of the report):"
+NOTES_HEADING = NOTES_OPENING
 
 
 class RemovalReason(StrEnum):
@@ -245,7 +246,7 @@ def draft_banner(
 
     `unlike_training` is the images' distance from the training images and the most that is usual, where it is beyond.
     """
-    lines = [f"UNVERIFIED DRAFT, written by AI model {model}. Not for clinical use."]
+    lines = [f"{DRAFT_OPENING} {model}. Not for clinical use."]
     if other_pictures:
         lines.append(f"NOT A MAMMOGRAM: {_names(other_pictures)} by its looks. Do not rely on this draft.")
     if unlike_training is not None:
