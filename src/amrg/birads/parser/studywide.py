@@ -298,8 +298,8 @@ class StudyReader:
         return weak or bool({"if", "unless"} & set(rest)) or ("should" in rest and "be" not in rest)
 
     def settle_advice(self, assessments: Iterable[Assessment]) -> list[Advice]:
-        """Take the most decisive step advised for the breast with the worst category; return what is for the other and
-        is not what its category usually has."""
+        """Take the most decisive step advised for the breast with the worst category; return what is for the other,
+        but for what its category usually has, next to the step taken."""
         given = list(assessments)
         worst = max((a.category.suspicion for a in given), default=0.0)
         sides = {a.laterality for a in given if a.category.suspicion == worst}
@@ -307,7 +307,7 @@ class StudyReader:
         if fitting:
             best = max(fitting, key=self._rank)
             self.values["recommendation"] = (best.step, best.begin, best.end)
-        usual = {(frozenset((a.laterality,)), usual_recommendation(a.category)) for a in given}
+        usual = {(frozenset((a.laterality,)), usual_recommendation(a.category)) for a in given if fitting}
         return [a for a in self.advice if a not in fitting and (a.sides, a.step) not in usual]
 
     def _rank(self, advice: Advice) -> float:
