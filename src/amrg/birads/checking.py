@@ -268,12 +268,10 @@ def _descriptor_of_another_kind(report: Report, context: StudyContext) -> Faults
 
 
 def _shape_against_margin(report: Report, context: StudyContext) -> Faults:
-    """A spiculated mass is irregular, and an irregular one is not circumscribed."""
+    """A spiculated mass is irregular; an irregular one that is circumscribed is rare, not wrong."""
     for i, finding in enumerate(report.findings):
         if finding.margin is Margin.SPICULATED and finding.shape in (Shape.OVAL, Shape.ROUND):
             yield f"findings[{i}].shape", f"{finding.shape} with spiculated margins, expected irregular"
-        if finding.margin is Margin.CIRCUMSCRIBED and finding.shape is Shape.IRREGULAR:
-            yield f"findings[{i}].margin", f"{finding.margin} margins of an irregular {finding.kind}, expected others"
 
 
 def assessments_of(report: Report, side: Laterality | None) -> list[Assessment]:
