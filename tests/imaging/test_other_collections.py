@@ -18,6 +18,7 @@ from pydicom.uid import JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless
 from amrg.birads import Laterality, View
 from amrg.imaging import Mammogram, read_studies
 from amrg.imaging.evidence.labels import side_in, view_in
+from amrg.imaging.framing import shows_two_breasts
 from amrg.imaging.study import Intent
 from tests.imaging.changed import breast, change, put, read_changed, write_exam
 
@@ -227,3 +228,12 @@ def test_one_breast_is_not_taken_for_two(tmp_path: Path, quarters: int, label: b
         image[8:40, 8:40] = 4000
     Image.fromarray(np.rot90(image, quarters) << 4).save(tmp_path / "RCC.png")
     assert not read_studies(tmp_path).problems
+
+
+def test_a_wedge_beside_a_small_breast_is_no_second_one() -> None:
+    rows, columns = np.ogrid[:400, :400]
+    small = np.where(((rows - 200) / 100) ** 2 + ((columns - 399) / 70) ** 2 < 1, 0.5, 0).astype(np.float32)
+    wedge = small.copy()
+    wedge[40:100, 20:110] = 0.8  # half of the breast
+    assert not shows_two_breasts(wedge, Laterality.RIGHT)
+    assert shows_two_breasts(small + small[:, ::-1], Laterality.RIGHT)
