@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amrg.birads.findings_list import FindingsList, read_findings, write_findings
-from amrg.birads.lexicon import Laterality, Quadrant
+from amrg.birads.lexicon import Quadrant
 from amrg.birads.parser.parsing import ParsedReport, parse
 from amrg.birads.placement import clock_faces
 from amrg.birads.renderer.phrasing import SIDE, noun
-from amrg.birads.report import Assessment, Finding, Location, Report
+from amrg.birads.report import Finding, Location, Report, with_other_breasts
 
 _ONE_VALUE = ("shape", "margin", "density", "morphology", "distribution", "size_mm", "category", "change")
 
@@ -67,19 +67,10 @@ def read_answer(text: str) -> Answer:
     facts = {
         "findings": listed.report.findings,
         "composition": listed.report.composition or parsed.report.composition,
-        "assessments": _assessments(listed.report.assessments, parsed.report.assessments),
+        "assessments": with_other_breasts(listed.report.assessments, parsed.report.assessments),
         "narrative": text,
     }
     return Answer(parsed.report.model_copy(update=facts), parsed, listed)
-
-
-def _assessments(listed: Sequence[Assessment], stated: Sequence[Assessment]) -> tuple[Assessment, ...]:
-    """Those of the list, and those of the narrative for breasts that the list does not cover."""
-    covered = {a.laterality for a in listed}
-    if not listed:
-        return tuple(stated)
-    added = [a for a in stated if None not in covered and a.laterality not in {None, *covered}]
-    return tuple(sorted((*listed, *added), key=lambda a: a.laterality is Laterality.LEFT)) if added else tuple(listed)
 
 
 def answered_report(text: str) -> Report:

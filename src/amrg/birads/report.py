@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Annotated, Self
 
@@ -112,6 +112,17 @@ class Assessment(Value):
 
     category: Category
     laterality: Laterality | None = None
+
+
+def with_other_breasts(assessments: Sequence[Assessment], others: Iterable[Assessment]) -> tuple[Assessment, ...]:
+    """Assessments, and those of breasts that none of them covers, the right breast first; without any, the others."""
+    if not assessments:
+        return tuple(others)
+    covered = {a.laterality for a in assessments}
+    added = [a for a in others if None not in covered and a.laterality not in {None, *covered}]
+    if not added:
+        return tuple(assessments)
+    return tuple(sorted((*assessments, *added), key=lambda a: a.laterality is Laterality.LEFT))
 
 
 class Comparison(Value):

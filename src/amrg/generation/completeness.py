@@ -18,6 +18,7 @@ from amrg.birads import (
     worst_category,
 )
 from amrg.birads.draft import RemovalReason
+from amrg.birads.report import with_other_breasts
 from amrg.generation.evidence import Supported
 
 CLEARED = (Category.NEGATIVE, Category.BENIGN)
@@ -45,17 +46,16 @@ def rate_every_breast(report: Report, breasts: Iterable[Laterality]) -> RatedRep
     That is the worst of the breast's findings, or 0 where they have none. The recommendation becomes the usual one of
     the worst category, where that changes.
     """
-    covered = {a.laterality for a in report.assessments}
-    added = {
-        side: worst_category(rated) if (rated := _rated(report, side)) else Category.INCOMPLETE
-        for side in breasts
-        if covered and not covered & {None, side}
-    }
-    if not added:
+    if not report.assessments:
         return RatedReport(report)
-    assessments = (*report.assessments, *(Assessment(category=c, laterality=side) for side, c in added.items()))
-    in_order = tuple(sorted(assessments, key=lambda a: a.laterality is Laterality.LEFT))
-    return RatedReport(_assessed(report, in_order), tuple(side for side in added if not _rated(report, side)))
+    rated = {side: _rated(report, side) for side in breasts}
+    usual = (
+        Assessment(category=worst_category(found) if found else Category.INCOMPLETE, laterality=side)
+        for side, found in rated.items()
+    )
+    covered = {a.laterality for a in report.assessments}
+    unrated = tuple(side for side, found in rated.items() if not found and not covered & {None, side})
+    return RatedReport(_assessed(report, with_other_breasts(report.assessments, usual)), unrated)
 
 
 def _rated(report: Report, side: Laterality) -> list[Finding]:
