@@ -32,6 +32,8 @@ _STUDIES_WORDS = (
 )
 _STUDIES = frozenset(_STUDIES_WORDS.split())
 _REFERS = frozenset(["consultation", "consult", "referral"])
+_EITHER = frozenset(["or", "versus", "vs", "/"])
+_NEAR = 4  # words between two steps of one choice: `core biopsy or ultrasound-guided surgical excision`
 _MONTHS = frozenset(["month", "months", "monthly"])
 _SHORT = frozenset(["3", "4", "5", "6", "three", "four", "five", "six"])  # months
 _CLAUSE_ENDS = frozenset([",", "(", ")", "and", "then", "or", "now", "today", "before", "followed"])
@@ -262,10 +264,18 @@ class StudyReader:
             step = mention.means.get(Concept.ADVICE)
             if step is None or denied or self._depends(piece, mention):
                 continue
+            if step is Recommendation.SURGICAL and self._may_be_biopsy(found, mention):
+                continue
             if step is Recommendation.ADDITIONAL_IMAGING and self._is_follow_up(piece, found, mention):
                 step = Recommendation.SHORT_INTERVAL
             side = set(sides[0]) if len(sides) == 1 else {piece.side} if not sides and piece.side else set()
             self.advice.append(Advice(step, frozenset(side), *self._span(mention.first, mention.last)))
+
+    def _may_be_biopsy(self, found: list[Mention], surgery: Mention) -> bool:
+        """Whether a biopsy will do in place of surgery: `biopsy or surgical excision`."""
+        biopsies = [m for m in found if m.means.get(Concept.ADVICE) is Recommendation.BIOPSY]
+        between = [self._tokens.words[min(m.last, surgery.last) : max(m.first, surgery.first)] for m in biopsies]
+        return any(not _EITHER.isdisjoint(words) and len(words) <= _NEAR for words in between)
 
     def _is_follow_up(self, piece: Piece, found: list[Mention], imaging: Mention) -> bool:
         """Whether imaging is how the breast is followed up: `follow-up diagnostic mammogram in 6 months`."""
