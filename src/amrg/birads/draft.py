@@ -12,10 +12,8 @@ from pydantic import Field, FiniteFloat
 from amrg.birads.lexicon import Category, Depth, Laterality, Quadrant, View
 from amrg.birads.renderer.phrasing import SIDE, noun, region
 from amrg.birads.report import Finding, Fraction, Report, ViewBox
-from amrg.birads.text.containers import DRAFT_OPENING, NOTES_OPENING
+from amrg.birads.text.draft_lines import IMAGE_UID, NOT_COMPARED, LineStart
 from amrg.core.values import Value
-
-NOTES_HEADING = NOTES_OPENING
 
 
 class RemovalReason(StrEnum):
@@ -140,7 +138,7 @@ class DraftedPatient(Value):
     def line(self) -> str:
         """The line that every output states."""
         born = "unknown" if self.birth_date is None else self.birth_date.isoformat()
-        return f"Patient: {self.name or 'no name'}, PatientID {self.patient_id or 'empty'}, born {born}"
+        return f"{LineStart.PATIENT} {self.name or 'no name'}, PatientID {self.patient_id or 'empty'}, born {born}"
 
 
 class DraftedStudy(Value):
@@ -162,15 +160,15 @@ class DraftedStudy(Value):
         """The identifiers as every output states them: the study, then each image."""
         if self.patient is not None:
             yield self.patient.line
-        yield f"Study date: {self.date.isoformat() if self.date is not None else 'unknown'}"
+        yield f"{LineStart.STUDY_DATE} {self.date.isoformat() if self.date is not None else 'unknown'}"
         if self.prior_date is not None:
-            yield f"Comparison: mammogram of {self.prior_date.isoformat()} (not used)"
+            yield f"{LineStart.COMPARISON} {self.prior_date.isoformat()} {NOT_COMPARED}"
         if self.accession_number:
-            yield f"Accession number: {self.accession_number}"
-        yield f"Patient key: {self.patient_key}"
-        yield f"Study Instance UID: {self.study_instance_uid}"
+            yield f"{LineStart.ACCESSION_NUMBER} {self.accession_number}"
+        yield f"{LineStart.PATIENT_KEY} {self.patient_key}"
+        yield f"{LineStart.STUDY_UID} {self.study_instance_uid}"
         for image in self.images:
-            yield f"{image.laterality}{image.view} SOP Instance UID: {image.sop_instance_uid}"
+            yield f"{image.laterality}{image.view} {IMAGE_UID} {image.sop_instance_uid}"
 
 
 class ImageBox(Value):
@@ -219,8 +217,7 @@ class Draft(Value):
             yield from self.study.lines()
         if self.suspicion is not None:
             yield (
-                f"Suspicion of an abnormal exam: {self.suspicion:.2f} "
-                "(0 to 1, from the images alone; not the risk of cancer)"
+                f"{LineStart.SUSPICION} {self.suspicion:.2f} (0 to 1, from the images alone; not the risk of cancer)"
             )
 
     def notes(self) -> Iterator[str]:
@@ -246,20 +243,22 @@ def draft_banner(
 
     `unlike_training` is the images' distance from the training images and the most that is usual, where it is beyond.
     """
-    lines = [f"{DRAFT_OPENING} {model}. Not for clinical use."]
+    lines = [f"{LineStart.BANNER} {model}. Not for clinical use."]
     if other_pictures:
-        lines.append(f"NOT A MAMMOGRAM: {_names(other_pictures)} by its looks. Do not rely on this draft.")
+        lines.append(f"{LineStart.NOT_A_MAMMOGRAM} {_names(other_pictures)} by its looks. Do not rely on this draft.")
     if unlike_training is not None:
         lines.append(_unlike_line(*unlike_training))
     if missing_views:
-        lines.append(f"INCOMPLETE STUDY: {_names(missing_views)} missing. A breast not seen in full is not cleared.")
+        lines.append(
+            f"{LineStart.INCOMPLETE_STUDY} {_names(missing_views)} missing. A breast not seen in full is not cleared."
+        )
     return tuple(lines)
 
 
 def _unlike_line(distance: float, usual: float) -> str:
     """The line for images that are further from the training images than those are from each other."""
     return (
-        "OUTSIDE THE MODEL'S DOMAIN: these images are unlike those that the model was trained on "
+        f"{LineStart.OUTSIDE_DOMAIN} these images are unlike those that the model was trained on "
         f"(distance {distance:.1f}, usual up to {usual:.1f}). Expect more errors."
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from amrg.birads.draft import NOTES_HEADING
 from amrg.birads.lexicon import Status
+from amrg.birads.text.draft_lines import NOTES_HEADING
 from amrg.birads.version import ReportVersion
 from amrg.delivery.dicom.statement import disclosure, state_lines
 

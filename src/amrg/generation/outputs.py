@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from amrg.birads import Draft
-from amrg.birads.draft import NOTES_HEADING
+from amrg.birads.text.draft_lines import NOTES_HEADING
 from amrg.core.hashing import sha256_of_text
 from amrg.generation.report_image import report_picture
 from amrg.generation.saving import Saved, WrittenFrom, read_manifest, save, withdraw

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from amrg.birads import Draft
-from amrg.birads.draft import NOTES_HEADING
+from amrg.birads.text.draft_lines import NOTES_HEADING
 from amrg.imaging import MARKS, Study, around_breast, contact_sheet, finding_marks, mark_legend
 
 PANEL, MARGIN = 640, 28

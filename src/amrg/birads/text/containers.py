@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from amrg.birads.text.draft_lines import BEFORE_REPORT, NOTES_HEADING, LineStart
 from amrg.birads.text.edits import CleanText, edited
 
 _RTF = re.compile(
@@ -26,23 +27,13 @@ _OBX = re.compile(
     r"^(?P<head>OBX\|[0-9]*\|(?P<type>[A-Z]{0,3})\|(?P<name>[^|\r\n]*)\|[^|\r\n]*\|)(?P<value>[^|\r\n]*)(?P<rest>(?:\|[^\r\n]*)?)",
     re.MULTILINE,
 )
-DRAFT_OPENING = "UNVERIFIED DRAFT, written by AI model"
-"""How every draft begins."""
-NOTES_OPENING = "NOTES (not part of the report):"
-"""The line after the report of a draft."""
-_OF_DRAFT = re.compile(
-    r"UNVERIFIED DRAFT,|NOT A MAMMOGRAM:|OUTSIDE THE MODEL'S DOMAIN:|INCOMPLETE STUDY:|Patient: |Study date: |"
-    r"Comparison: mammogram of .* \(not used\)$|Accession number: |Patient key: |Study Instance UID: |"
-    r"[A-Z]{2,6} SOP Instance UID: |Suspicion of an abnormal exam: |$"
-)
-"""A line before the report of a draft: `amrg.birads.draft` writes them."""
 _NARRATIVE = frozenset(["TX", "FT"])
 
 
 def unwrap(text: str) -> CleanText:
     """The report of RTF, of the OBX segments of an HL7 v2 message or of a draft; any other text as it is."""
     plain = CleanText(text, text)
-    if text.lstrip("\ufeff \t\r\n").startswith(DRAFT_OPENING):
+    if text.lstrip("\ufeff \t\r\n").startswith(LineStart.BANNER):
         return edited(plain, _draft_changes(text))
     if text.lstrip()[:5] == "{\\rtf":
         return edited(plain, _rtf_changes(text))
@@ -55,11 +46,11 @@ def _draft_changes(text: str) -> Iterator[tuple[int, int, str]]:
     """The banner, the identifiers and the notes of a draft to nothing."""
     at = 0
     for line in text.splitlines(keepends=True):
-        if not _OF_DRAFT.match(line.strip("\ufeff \t\r\n")):
+        if not BEFORE_REPORT.match(line.strip("\ufeff \t\r\n")):
             break
         at += len(line)
     yield 0, at, ""
-    notes = text.find(NOTES_OPENING, at)
+    notes = text.find(NOTES_HEADING, at)
     if notes >= 0:
         yield notes, len(text), ""
 

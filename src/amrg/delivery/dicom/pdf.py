@@ -29,7 +29,7 @@ from reportlab.platypus import (
 from reportlab.platypus import Image as Picture
 
 from amrg.birads import ReportVersion, Status
-from amrg.birads.draft import NOTES_HEADING
+from amrg.birads.text.draft_lines import NOTES_HEADING, LineStart
 from amrg.delivery.dicom.fonts import BOLD, REGULAR, font_runs, is_viewers, markup, register_fonts
 from amrg.delivery.dicom.statement import (
     disclosure,
@@ -53,7 +53,7 @@ _HEADING = ParagraphStyle("heading", parent=_BODY, fontName=BOLD, spaceBefore=2.
 _LINE_WITH_HEADING = ParagraphStyle("line with heading", parent=_BODY, spaceBefore=2.5 * mm)
 _VIEWERS_FONTS = "Chinese, Japanese and Korean text is in fonts of the viewer: where it is blank, use another."
 _TITLE = ParagraphStyle("title", parent=_BODY, fontName=BOLD, fontSize=14, leading=19, spaceAfter=2 * mm)
-_IDENTIFIER = re.compile(r" UID: |^Patient key: ")  # facts for machines, which a reader of the report meets last
+_IDENTIFIER = re.compile(f" UID: |^{LineStart.PATIENT_KEY} ")  # facts for machines, read last
 
 
 @dataclass(frozen=True)
