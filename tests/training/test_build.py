@@ -63,6 +63,7 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
         held_out=DrawnExams(population="screening", first_seed=900_000, exams=2),
         language_first=TINY,
         language=TINY,
+        language_last=TINY,
         few_views=1,
     )
     for out in folders:
@@ -79,6 +80,11 @@ def test_a_tiny_model_is_built_and_is_built_again_alike(
     assert EmbeddedRecipe.model_validate_json((tmp_path / "first" / "recipe.json").read_text()) == recipe
     model = Gemma3ForConditionalGeneration.from_pretrained(tmp_path / "first")
     assert isinstance(model.model.vision_tower, MammogramTower)
+    last = [load_file(tmp_path / "run" / f"language-last-{number}" / "checkpoint.safetensors") for number in range(2)]
+    own = "model.language_model.norm.weight"
+    each = [state[f"averaged.{own}"] for state in last]
+    assert not torch.equal(*each)  # from one start, by seeds of their own
+    assert torch.equal(model.state_dict()[own], torch.stack(each).mean(0))
     assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
     assert json.loads((tmp_path / "first" / "amrg.json").read_text())["encoding"]["size"] == 512
 

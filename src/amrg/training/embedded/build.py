@@ -11,13 +11,16 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from pydantic import Field
+from torch import Tensor
 from transformers import Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
 from amrg import __version__
@@ -53,7 +56,7 @@ log = logging.getLogger("amrg.training")
 VOCABULARY = 1536
 PHRASE_STEPS = 120  # steps whose texts give the phrases that speed up drafting
 CORPUS_FROM, CORPUS_STEPS = 1_000_000, 200  # steps whose exams the tokenizer is trained on: none of training's
-STAGES = ("tower-small", "tower-full", "tower-further", "tower-regions", "language-first", "language")
+_STAGES = ("tower-small", "tower-full", "tower-further", "tower-regions", "language-first", "language")
 
 
 class LanguageExams(DrawnExams):
@@ -89,8 +92,17 @@ class EmbeddedRecipe(Value):
         steps=1000, batch_size=16, peak_learning_rate=2e-3, warmup_steps=100, ema_decay=0.99
     )
     language: Schedule = Schedule(
-        steps=15_600, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
+        steps=12_600, batch_size=16, peak_learning_rate=1.2e-3, warmup_steps=100, ema_decay=0.995, seed=1
     )
+    language_last: Schedule = Schedule(
+        steps=1500, batch_size=16, peak_learning_rate=1e-3, warmup_steps=100, ema_decay=0.995, seed=2
+    )
+    averaged_runs: int = Field(2, ge=0)  # of `language_last`, all from the end of `language`, each with its own seed
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Folders of a run, one a stage."""
+        return (*_STAGES, *map(_last_stage, range(self.averaged_runs)))
 
 
 class DrawnPlan(NamedTuple):
@@ -106,8 +118,8 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     plan = draw_phantoms(recipe, folder / "exams")
     towers = train_tower(recipe.tower, films, folder)
     points = [choose_operating_points(recipe, films, folder, tower, plan.held_out) for tower in towers]
-    run, tokenizer, make = train_language(recipe, films, folder, towers, plan)
-    assemble(run, tokenizer, out)
+    model, tokenizer, make = train_language(recipe, films, folder, towers, plan)
+    assemble(model, tokenizer, out)
     written_phrases(make, tokenizer).save(out)
     fit_guard(load_base(str(out)), films, recipe.tower.sources, plan.held_out).save(out)
     export_graph(out)
@@ -115,7 +127,7 @@ def build_model(recipe: EmbeddedRecipe, films: Path, folder: Path, out: Path) ->
     (out / "operating-points.json").write_text(json.dumps(points[-1], indent=2) + "\n", encoding="utf-8")
     sets = [found.model_dump(mode="json") for found in training_sets(films, recipe.tower)]
     (out / TRAINED_ON).write_text(json.dumps(sets, indent=2) + "\n", encoding="utf-8")
-    for stage in STAGES:
+    for stage in recipe.stages:
         shutil.copy(folder / stage / "log.csv", out / f"{stage}-log.csv")
     log.info("model written after %.0f s", time.monotonic() - started)
 
@@ -133,7 +145,7 @@ def claim_folder(recipe: EmbeddedRecipe, folder: Path) -> None:
         names = differing(before, now)
         found = "; ".join(f"{name}: the folder has {before.get(name)}, this run {now.get(name)}" for name in names)
     else:
-        found = "its recipe.json is missing" if any((folder / stage).exists() for stage in STAGES) else ""
+        found = "its recipe.json is missing" if any((folder / stage).exists() for stage in recipe.stages) else ""
     if found:
         raise ValueError(f"{folder}: the folder has stages of another recipe ({found}); use an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -174,29 +186,70 @@ def choose_operating_points(
     return points
 
 
+@dataclass(frozen=True)
+class LanguageData:
+    """Exams as one tower encodes them: pools with their shares to train on, a pool to measure on."""
+
+    tower: MammogramTower
+    pools: Sequence[tuple[float, BreastPool]]
+    sentences: Sequence[str]
+    sentence_share: float
+    held_out: BreastPool
+    measured: int  # exams of the held-out pool
+
+    def make(self, seed: int, few_views: int = 0) -> ExamMaker:
+        """Training exams."""
+        return ExamMaker(self.pools, seed, few_views, self.sentences, self.sentence_share)
+
+    def held_out_exams(self, seed: int) -> list[Exam]:
+        """Exams that are only measured on."""
+        return ExamMaker([(1.0, self.held_out)], seed, few_views=0).full_exams(self.measured)
+
+
+def language_data(
+    recipe: EmbeddedRecipe, films: Path, folder: Path, tower: MammogramTower, plan: DrawnPlan
+) -> LanguageData:
+    """All exams of a recipe as a tower encodes them."""
+    return LanguageData(
+        tower,
+        language_pools(recipe, films, folder, tower, plan),
+        shared_sentences(dmid_texts(films.parent)),
+        recipe.sentence_share,
+        BreastPool(drawn_breasts(tower, plan.held_out), complete=True),
+        recipe.held_out.exams // 2,
+    )
+
+
 def train_language(
     recipe: EmbeddedRecipe, films: Path, folder: Path, towers: Towers, plan: DrawnPlan
-) -> tuple[StageRun, PreTrainedTokenizerFast, ExamMaker]:
-    """Train the language model: on tokens of the first tower, which may be long before the last one is there, then on
-    those of the last."""
-    tokenizer, model = None, None
-    sentences = shared_sentences(dmid_texts(films.parent))
-    for tower, schedule, name in (
-        (towers.small, recipe.language_first, "language-first"),
-        (towers.last, recipe.language, "language"),
-    ):
-        pools = language_pools(recipe, films, folder, tower, plan)
-        few_views = recipe.few_views if model is None else 0
-        make = ExamMaker(pools, schedule.seed, few_views, sentences, recipe.sentence_share)
-        tokenizer = tokenizer or stored_tokenizer(folder / "tokenizer", make, films.parent)
-        model = model or fresh_model(tokenizer, schedule.seed)
-        model.model.vision_tower.load_state_dict(tower.state_dict())
-        run = StageRun(model, schedule, folder / name)
-        held_out = BreastPool(drawn_breasts(tower, plan.held_out), complete=True)
-        exams = ExamMaker([(1.0, held_out)], schedule.seed, few_views=0).full_exams(recipe.held_out.exams // 2)
-        train_round(run, make, tokenizer, exams)
-        model.load_state_dict(run.averaged_state())
-    return run, tokenizer, make
+) -> tuple[Gemma3ForConditionalGeneration, PreTrainedTokenizerFast, ExamMaker]:
+    """Train the language model: on tokens of the first tower, then on those of the last; at the end several times from
+    one start, and the mean of these runs is the model."""
+    data = language_data(recipe, films, folder, towers.small, plan)
+    make = data.make(recipe.language_first.seed, recipe.few_views)
+    tokenizer = stored_tokenizer(folder / "tokenizer", make, films.parent)
+    model = fresh_model(tokenizer, recipe.language_first.seed)
+    train_round(StageRun(model, recipe.language_first, folder / "language-first"), data, make, tokenizer)
+    data = language_data(recipe, films, folder, towers.last, plan)
+    make = data.make(recipe.language.seed)
+    train_round(StageRun(model, recipe.language, folder / "language"), data, make, tokenizer)
+    runs = [deepcopy(model) for _ in range(recipe.averaged_runs)]
+    for number, one in enumerate(runs):
+        schedule = recipe.language_last.model_copy(update={"seed": recipe.language_last.seed + number})
+        train_round(StageRun(one, schedule, folder / _last_stage(number)), data, data.make(schedule.seed), tokenizer)
+    if runs:
+        model.load_state_dict(mean_state([one.state_dict() for one in runs]))
+    return model, tokenizer, make
+
+
+def _last_stage(number: int) -> str:
+    """The folder of one of the runs that are averaged."""
+    return f"language-last-{number}"
+
+
+def mean_state(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of models that were trained from one start, weight by weight (model soups, Wortsman 2022)."""
+    return {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
 
 
 def language_pools(
@@ -228,12 +281,13 @@ def fresh_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Gemma3ForCondi
     return model
 
 
-def train_round(run: StageRun, make: ExamMaker, tokenizer: PreTrainedTokenizerFast, held_out: Sequence[Exam]) -> None:
-    """One round of the language stage, with metrics every 500 steps."""
+def train_round(run: StageRun, data: LanguageData, make: ExamMaker, tokenizer: PreTrainedTokenizerFast) -> None:
+    """One round of the language stage, with metrics every 500 steps; its model has the averaged weights then."""
     model = run.module
     assert isinstance(model, Gemma3ForConditionalGeneration)  # what this stage trains
+    model.model.vision_tower.load_state_dict(data.tower.state_dict())
     prompts = Prompts(build_processor(tokenizer, SETTINGS, TOKENS_A_VIEW))
-    reader = Reader(prompts, tokenizer, held_out)
+    reader = Reader(prompts, tokenizer, data.held_out_exams(run.schedule.seed))
     run.resume()
     while run.step < run.schedule.steps:
         run.train(
@@ -241,6 +295,7 @@ def train_round(run: StageRun, make: ExamMaker, tokenizer: PreTrainedTokenizerFa
             until=(run.step // 500 + 1) * 500,
         )
         log.info("%s step %d: %s", run.folder.name, run.step, _format(reader.metrics(model)))
+    model.load_state_dict(run.averaged_state())
 
 
 def written_phrases(make: ExamMaker, tokenizer: PreTrainedTokenizerFast) -> Phrases:
@@ -258,12 +313,9 @@ def _corpus(make: ExamMaker) -> Iterator[str]:
         yield from (SENTENCES, *(instruction(*form) for form in product(Wording, AnswerForm)))
 
 
-def assemble(run: StageRun, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+def assemble(model: Gemma3ForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     """Write the checkpoint folder: weights, processor, settings."""
     out.mkdir(parents=True, exist_ok=True)
-    model = run.module
-    assert isinstance(model, Gemma3ForConditionalGeneration)  # what train_language trains
-    model.load_state_dict(run.averaged_state())
     name_earlier(model.model.vision_tower)
     model.generation_config.do_sample = False
     model.save_pretrained(out)
