@@ -294,7 +294,7 @@ def test_an_image_of_another_patient_after_the_signature_is_a_conflict_until_a_p
         assert ward.study().reason.startswith("an image since signature is of another patient: PatientName")
     with ward.sessions.begin() as session:
         study = session.scalars(select(StudyRow)).one()
-        resolve_conflict(session, study, study.patient_id, "admin")
+        resolve_conflict(session, ward.storage, study, study.patient_id, "admin")
     ward.work()
     assert (ward.study().state, [v.number for v in ward.versions()]) == (StudyState.SIGNED, [1, 2])
     assert "patient conflict was resolved" in ward.study().reason
@@ -329,9 +329,9 @@ def test_two_patients_in_one_study_wait_for_a_person(
     assert ward.versions() == []
     patient = ward.study().patient_id
     with pytest.raises(ConflictError), ward.sessions.begin() as session:
-        resolve_conflict(session, session.scalars(select(StudyRow)).one(), "nobody", "admin")
+        resolve_conflict(session, ward.storage, session.scalars(select(StudyRow)).one(), "nobody", "admin")
     with ward.sessions.begin() as session:
-        resolve_conflict(session, session.scalars(select(StudyRow)).one(), patient, "admin", "HERE")
+        resolve_conflict(session, ward.storage, session.scalars(select(StudyRow)).one(), patient, "admin", "HERE")
     ward.work()
     assert ward.study().state is StudyState.DRAFTED
     assert [i.set_aside for i in all_images(ward)] == ["", "", "", "of another patient"]
@@ -533,3 +533,33 @@ def test_films_whose_headers_group_them_otherwise_are_drafted_in_the_study_that_
     drafted = ReportVersion.model_validate(version.document).draft.study
     assert drafted is not None
     assert drafted.study_instance_uid == pydicom.dcmread(film, stop_before_pixels=True).StudyInstanceUID
+
+
+def test_a_study_is_of_whom_its_corrected_images_name(ward: Ward, files: list[Path], tmp_path: Path) -> None:
+    ward.receive(*(changed(f, tmp_path / f"w{f.name}", PatientID="WRONG", PatientName="Wrong^Name") for f in files))
+    ward.close()
+    ward.work()
+    right = {"PatientID": "RIGHT", "PatientName": "Right^Name", "AccessionNumber": "A-2", "StudyDate": "20240102"}
+    ward.receive(*(changed(f, tmp_path / f"r{f.name}", **right) for f in files))
+    ward.close()
+    ward.work()
+    study = ward.study()
+    assert study.state is StudyState.DRAFTED
+    assert (study.patient_id, study.patient_name) == ("RIGHT", "Right^Name")
+    assert (study.accession_number, study.study_date) == ("A-2", "20240102")
+    assert study.patient_key == ReportVersion.model_validate(ward.versions()[-1].document).draft.study.patient_key  # type: ignore[union-attr]
+
+
+def test_a_person_who_decides_whose_study_it_is_decides_whose_order(
+    ward: Ward, files: list[Path], tmp_path: Path
+) -> None:
+    other = {"PatientID": "B", "PatientName": "Two^Berta", "AccessionNumber": "ORDER-B"}
+    ward.receive(changed(files[0], tmp_path / "other.dcm", SOPInstanceUID="1.2.3.4", **other))
+    ward.receive(*(changed(f, tmp_path / f.name, AccessionNumber="ORDER-A", PatientName="One^Anna") for f in files))
+    ward.close()
+    assert ward.study().state is StudyState.CONFLICT
+    hers = pydicom.dcmread(files[0], stop_before_pixels=True).PatientID
+    with ward.sessions.begin() as session:
+        resolve_conflict(session, ward.storage, session.scalars(select(StudyRow)).one(), hers, "admin")
+    ward.work()
+    assert (ward.study().patient_id, ward.study().accession_number) == (hers, "ORDER-A")

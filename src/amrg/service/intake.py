@@ -19,7 +19,7 @@ from amrg.imaging.header import Header, read_header
 from amrg.service.database.engine import database_now
 from amrg.service.database.tables import InstanceRow, StudyRow, StudyState
 from amrg.service.storage import Spool, Storage
-from amrg.service.studies import arrived_late, was_signed
+from amrg.service.studies import arrived_late, stated_order, stated_patient, was_signed
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
@@ -80,7 +80,7 @@ def receive(
         sop_class_uid=header.text("SOPClassUID"),
         series_instance_uid=header.text("SeriesInstanceUID"),
         transfer_syntax_uid=header.transfer_syntax,
-        **_patient(header),
+        **stated_patient(header),
         path=path,
         sha256=spool.sha256,
         size=spool.size,
@@ -175,9 +175,8 @@ def _study(session: Session, header: Header, now: datetime.datetime) -> StudyRow
         return there
     values = {
         "study_instance_uid": uid,
-        **_patient(header),
-        "accession_number": header.text("AccessionNumber")[:64],
-        "study_date": header.text("StudyDate").replace(".", "")[:8],  # ACR-NEMA wrote 2020.01.31
+        **stated_patient(header),
+        **stated_order(header),
         "state": StudyState.RECEIVING,
         "reason": "",
         "image_revision": 0,
@@ -188,16 +187,3 @@ def _study(session: Session, header: Header, now: datetime.datetime) -> StudyRow
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(insert(StudyRow).values(**values).on_conflict_do_nothing(index_elements=["study_instance_uid"]))
     return session.scalars(its).one()
-
-
-def _patient(header: Header) -> dict[str, str]:
-    """What a header says of the patient, as both the image's and the study's row have it."""
-    patient = patient_of(header)
-    return {
-        "patient_key": patient.key,
-        "patient_id": header.text("PatientID")[:256],
-        "issuer_of_patient_id": header.text("IssuerOfPatientID")[:256],
-        "patient_name": header.text("PatientName")[:320],
-        "birth_date": patient.birth_date.isoformat() if patient.birth_date else "",
-        "sex": patient.sex,
-    }

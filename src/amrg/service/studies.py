@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from amrg.core.errors import AmrgError
 from amrg.imaging import ImagingError
 from amrg.imaging.evidence.patients import Patient, one_patient, patient_of
-from amrg.imaging.header import read_header
+from amrg.imaging.header import Header, read_header
 from amrg.service import audit, queue
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import InstanceRow, JobKind, StudyRow, StudyState, VersionRow
@@ -51,7 +51,11 @@ def current_images(session: Session, storage: Storage, study_id: int) -> list[St
         .where(InstanceRow.study_id == study_id, InstanceRow.current, InstanceRow.set_aside == "")
         .order_by(InstanceRow.id)
     )
-    return [StoredImage(row.id, row.sop_instance_uid, row.patient_id, storage.path_of(row.path)) for row in rows]
+    return [_stored(row, storage) for row in rows]
+
+
+def _stored(row: InstanceRow, storage: Storage) -> StoredImage:
+    return StoredImage(row.id, row.sop_instance_uid, row.patient_id, storage.path_of(row.path))
 
 
 def close_quiet_studies(sessions: sessionmaker[Session], storage: Storage, settings: Settings) -> int:
@@ -70,7 +74,8 @@ def _close(sessions: sessionmaker[Session], storage: Storage, study_id: int, set
     with reading(sessions) as session:
         revision = session.scalars(select(StudyRow.image_revision).where(StudyRow.id == study_id)).one()
         images = current_images(session, storage, study_id)
-    refusal = one_patient(patients_of(images)).refusal if images else None
+    headers = _headers(images)
+    refusal = one_patient(_patients(headers)).refusal if images else None
     with sessions.begin() as session:
         study = locked(session, study_id)
         quiet = database_now(session) - datetime.timedelta(seconds=settings.quiet_seconds)
@@ -82,6 +87,7 @@ def _close(sessions: sessionmaker[Session], storage: Storage, study_id: int, set
             detail = {"image_revision": revision, "reason": refusal}
             audit.append(session, audit.SYSTEM, "patient conflict", study.study_instance_uid, detail)
             return True
+        _restate(study, headers)
         detail = {"image_revision": revision, "images": len(images)}
         if is_prior(session, study):
             study.state, study.reason = StudyState.NOT_DRAFTED, PRIOR_REASON
@@ -106,7 +112,7 @@ def arrived_late(session: Session, study: StudyRow, storage: Storage, patient: P
     audit.append(session, audit.SYSTEM, "images received after signature", study.study_instance_uid, arrival)
     if study.state is StudyState.CONFLICT:
         return
-    refusal = one_patient([*patients_of(current_images(session, storage, study.id)), patient]).refusal
+    refusal = one_patient([*_patients(_headers(current_images(session, storage, study.id))), patient]).refusal
     if refusal is None:
         withdrawn = study.reason.startswith(WITHDRAWN)
         study.reason = f"{WITHDRAWN}; {LATE}" if withdrawn else LATE
@@ -129,18 +135,54 @@ def locked(session: Session, study_id: int) -> StudyRow:
     return session.execute(select(StudyRow).where(StudyRow.id == study_id).with_for_update()).scalar_one()
 
 
-def patients_of(images: Sequence[StoredImage]) -> list[Patient]:
-    """What the images say of their patient; one that cannot be read any more says nothing."""
-    found = []
+def stated_patient(header: Header) -> dict[str, str]:
+    """What a header says of the patient, as both the image's and the study's row have it."""
+    patient = patient_of(header)
+    return {
+        "patient_key": patient.key,
+        "patient_id": header.text("PatientID")[:256],
+        "issuer_of_patient_id": header.text("IssuerOfPatientID")[:256],
+        "patient_name": header.text("PatientName")[:320],
+        "birth_date": patient.birth_date.isoformat() if patient.birth_date else "",
+        "sex": patient.sex,
+    }
+
+
+def stated_order(header: Header) -> dict[str, str]:
+    """What a header says of the order and the day of the study, as its row has it."""
+    return {
+        "accession_number": header.text("AccessionNumber")[:64],
+        "study_date": header.text("StudyDate").replace(".", "")[:8],  # ACR-NEMA wrote 2020.01.31
+    }
+
+
+def _restate(study: StudyRow, headers: Sequence[Header | None]) -> None:
+    """Have a study's row say what the images say that it has now: those that it was made of may have been corrected."""
+    header = next(filter(None, headers), None)
+    if header is not None:
+        for field, value in (stated_patient(header) | stated_order(header)).items():
+            setattr(study, field, value)
+
+
+def _headers(images: Sequence[StoredImage]) -> list[Header | None]:
+    """The headers of images; None for one that cannot be read any more."""
+    found: list[Header | None] = []
     for image in images:
         try:
-            found.append(patient_of(read_header(image.file)))
+            found.append(read_header(image.file))
         except ImagingError:
-            found.append(Patient())
+            found.append(None)
     return found
 
 
-def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: str, issuer: str | None = None) -> None:
+def _patients(headers: Sequence[Header | None]) -> list[Patient]:
+    """What the images say of their patient; one that cannot be read any more says nothing."""
+    return [Patient() if header is None else patient_of(header) for header in headers]
+
+
+def resolve_conflict(
+    session: Session, storage: Storage, study: StudyRow, patient_id: str, actor: str, issuer: str | None = None
+) -> None:
     """Decide that a study is of one of the patients that its images name, and have it drafted, unless it was signed.
 
     The images of other patients stay stored, set aside with the reason; a later decision for one of them takes theirs
@@ -150,7 +192,7 @@ def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: 
         ConflictError: the study has no conflict, or none of its images is of that patient.
     """
     candidates = (InstanceRow.study_id == study.id, InstanceRow.current, InstanceRow.set_aside.in_(("", OF_ANOTHER)))
-    images = session.scalars(select(InstanceRow).where(*candidates)).all()
+    images = session.scalars(select(InstanceRow).where(*candidates).order_by(InstanceRow.id)).all()
     if study.state is not StudyState.CONFLICT and all(image.set_aside == "" for image in images):
         raise ConflictError(f"the study is {study.state}; only one with a patient conflict needs a decision")
     hers = [
@@ -164,6 +206,7 @@ def resolve_conflict(session: Session, study: StudyRow, patient_id: str, actor: 
         image.set_aside = "" if image in hers else OF_ANOTHER
     for field in ("patient_key", "patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex"):
         setattr(study, field, getattr(hers[0], field))
+    _restate(study, _headers([_stored(image, storage) for image in hers]))
     if was_signed(session, study):
         withdrawn = [WITHDRAWN] if study.reason.startswith(WITHDRAWN) else []
         study.state, study.reason = (

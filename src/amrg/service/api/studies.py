@@ -184,7 +184,7 @@ def choose_patient(study_uid: StudyUid, chosen: ChosenPatient, caller: Reader, h
     with held.sessions.begin() as session:
         study = locked(session, study_row(session, study_uid).id)
         try:
-            resolve_conflict(session, study, chosen.patient_id, caller.login, chosen.issuer)
+            resolve_conflict(session, held.storage, study, chosen.patient_id, caller.login, chosen.issuer)
         except ConflictError as error:
             raise ApiError(409, str(error)) from error
         return study_items(session, [study])[0]
