@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from amrg.birads import Status
 from amrg.birads.version import ReportVersion
 from amrg.generation import Engine, Generation, Prepared, Request, Unanswered
 from amrg.generation.engines.base import EngineDrifted, ServerLost
@@ -43,6 +44,7 @@ from amrg.service.studies import (
     new_images_since_signature,
     resolve_conflict,
 )
+from amrg.service.versions import add_version
 from amrg.service.worker.drafting import Drafting, run_worker
 from amrg.service.worker.reading import ReadAhead, WaitingStudy, read_waiting
 from tests.service.nodes import changed, draw_phantom
@@ -563,3 +565,21 @@ def test_a_person_who_decides_whose_study_it_is_decides_whose_order(
         resolve_conflict(session, ward.storage, session.scalars(select(StudyRow)).one(), hers, "admin")
     ward.work()
     assert (ward.study().patient_id, ward.study().accession_number) == (hers, "ORDER-A")
+
+
+def test_what_a_reader_changed_stays_stated_over_every_new_draft(ward: Ward, files: list[Path], tmp_path: Path) -> None:
+    ward.receive(*files)
+    ward.close()
+    ward.work()
+    with ward.sessions.begin() as session:
+        draft = session.scalars(select(VersionRow)).one()
+        version = ReportVersion.model_validate(draft.document)
+        report = version.report.model_copy(update={"status": Status.PRELIMINARY})
+        edited = ReportVersion.model_validate({**dict(version), "report": report, "number": 2})
+        add_version(session, session.scalars(select(StudyRow)).one(), edited, draft.image_revision, "anna")
+    for number in (1, 2):
+        ward.receive(changed(files[0], tmp_path / f"late{number}.dcm", StudyDescription=f"{number}"))
+        ward.close()
+        ward.work()
+        newest = ReportVersion.model_validate(ward.versions()[-1].document)
+        assert newest.reason == "new images were drafted; this draft has none of the changes of version 2 by anna"

@@ -80,7 +80,7 @@ class ReportVersion(Value):
     what this version states: those of the draft, or as edited.
     `report.status` says what kind of version it is. A final, amended (corrected) or appended one has a signature, a
     draft has none, and a withdrawn one that of the person who withdrew it. `reason` is why it was corrected or
-    withdrawn, or of a draft which version with a reader's changes it replaces.
+    withdrawn, or of an unsigned one which version with a reader's changes it replaces.
     """
 
     schema_version: Literal[1] = 1

@@ -287,6 +287,11 @@ def test_a_draft_that_replaces_a_readers_changes_says_so(sessions: Sessions) -> 
         add_version(session, study, again, 4, "worker")
     with pytest.raises(NotAcknowledged, match=r"replacing\..*without the changes of version 1 by otto"):
         sign(sessions, 2)
+    edited = edit(sessions, Edit(recommendation=Recommendation.BIOPSY), 2)
+    with pytest.raises(NotAcknowledged, match=r"replacing\..*without the changes of version 1 by otto") as refused:
+        sign(sessions, edited.number)
+    signed = sign(sessions, edited.number, *(caution.key for caution in refused.value.cautions))
+    assert (signed.status, signed.reason) == (Status.FINAL, "")
 
 
 def test_images_that_nobody_read_are_stated_after_an_addendum(drafted: Sessions) -> None:

@@ -104,8 +104,8 @@ def _cleared_unimaged(version: ReportVersion) -> Iterator[tuple[str, str]]:
 
 
 def _replacing(version: ReportVersion) -> Iterator[tuple[str, str]]:
-    """A draft in place of what a reader had changed."""
-    if version.status is Status.DRAFT and version.reason:
+    """A draft in place of what a reader had changed, be it edited since."""
+    if version.status in (Status.DRAFT, Status.PRELIMINARY) and version.reason:
         yield "replacing", version.reason
 
 

@@ -81,9 +81,11 @@ def edited(version: ReportVersion, edit: Edit, status: Status) -> ReportVersion:
     )
     text = _text(version, report, edit)
     report = report.model_copy(update={"narrative": text})
-    changes = {"decisions": decisions, "report": report, "text": text}
+    # What an unsigned version replaced stays stated until a signature acknowledges it.
+    reason = version.reason if version.signature is None else ""
+    changes = {"decisions": decisions, "report": report, "text": text, "reason": reason, "signature": None}
     try:
-        return ReportVersion.model_validate({**dict(version), "signature": None, "reason": "", **changes})
+        return ReportVersion.model_validate({**dict(version), **changes})
     except ValidationError as error:
         raise BadEdit(first_complaint(error)) from error
 

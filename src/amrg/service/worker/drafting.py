@@ -22,7 +22,7 @@ from amrg.service.queue import Away, Lease
 from amrg.service.settings import Settings
 from amrg.service.storage import Storage
 from amrg.service.studies import locked
-from amrg.service.versions import add_version, newest_version
+from amrg.service.versions import add_version, newest_version, read_version
 from amrg.service.worker.engine import load
 from amrg.service.worker.reading import ReadAhead, find_waiting, is_due, read_waiting
 
@@ -116,15 +116,19 @@ def _commit(session: Session, study: StudyRow, result: Draft | str, settings: Se
         audit.append(session, audit.SYSTEM, "study not drafted", study.study_instance_uid, {"reason": result})
         return
     last = newest_version(session, study)
-    replaced = ""
-    if last is not None and last.status == Status.PRELIMINARY:
-        replaced = (
-            f"new images were drafted; this draft has none of the changes of version {last.number} by {last.author}"
-        )
     number = 1 if last is None else last.number + 1
-    version = unsigned_version(result, database_now(session), number, replaced)
+    version = unsigned_version(result, database_now(session), number, "" if last is None else _replaced(last))
     row = add_version(session, study, version, study.image_revision, audit.SYSTEM)
     study.state, study.reason = StudyState.DRAFTED, ""
     queue_deliveries(session, row, settings)
     detail = {"version": row.number, "image_revision": row.image_revision, "sha256": row.sha256}
     audit.append(session, audit.SYSTEM, "study drafted", study.study_instance_uid, detail)
+
+
+def _replaced(last: VersionRow) -> str:
+    """Which changes of readers a draft in place of a version has not; those that nobody acknowledged since, too."""
+    version = read_version(last)
+    if version.status is not Status.PRELIMINARY:
+        return version.reason if version.status is Status.DRAFT else ""
+    changes = f"new images were drafted; this draft has none of the changes of version {last.number} by {last.author}"
+    return f"{changes}; {version.reason}" if version.reason else changes
