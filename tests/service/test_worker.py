@@ -24,6 +24,7 @@ from amrg.service.audit import verify
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import (
     AuditRow,
+    DeliveryRow,
     InstanceRow,
     JobKind,
     JobRow,
@@ -583,3 +584,23 @@ def test_what_a_reader_changed_stays_stated_over_every_new_draft(ward: Ward, fil
         ward.work()
         newest = ReportVersion.model_validate(ward.versions()[-1].document)
         assert newest.reason == "new images were drafted; this draft has none of the changes of version 2 by anna"
+
+
+def test_an_object_that_amrg_delivered_and_gets_back_changes_nothing(
+    ward: Ward, files: list[Path], tmp_path: Path
+) -> None:
+    ward.receive(*files)
+    ward.close()
+    ward.work()
+    with ward.sessions.begin() as session:
+        version = session.scalars(select(VersionRow)).one()
+        session.add(
+            DeliveryRow(
+                version_id=version.id, destination="pacs", format="sr", uid="1.2.3.9", created_at=version.created_at
+            )
+        )
+    ward.receive(changed(files[0], tmp_path / "own.dcm", SOPInstanceUID="1.2.3.9", Modality="SR"))
+    assert (ward.study().state, ward.study().image_revision, ward.close()) == (StudyState.DRAFTED, 4, 0)
+    with reading(ward.sessions) as session:
+        stored = session.scalars(select(InstanceRow).where(InstanceRow.sop_instance_uid == "1.2.3.9")).one()
+        assert ward.storage.is_intact(stored.path, stored.sha256)

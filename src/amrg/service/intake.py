@@ -17,7 +17,7 @@ from amrg.imaging.evidence.patients import patient_of
 from amrg.imaging.grouping import is_uid
 from amrg.imaging.header import Header, read_header
 from amrg.service.database.engine import database_now
-from amrg.service.database.tables import InstanceRow, StudyRow, StudyState
+from amrg.service.database.tables import DeliveryRow, InstanceRow, StudyRow, StudyState, VersionRow
 from amrg.service.storage import Spool, Storage
 from amrg.service.studies import arrived_late, stated_order, stated_patient, was_signed
 
@@ -140,15 +140,23 @@ def _add_row(sessions: sessionmaker[Session], storage: Storage, header: Header, 
             same.current, same.received_at, same.sender = True, now, row.sender
         for there in earlier:
             there.current = there is same
-        study.received_at = now
-        study.image_revision += 1
-        if study.state is not StudyState.RECEIVING and was_signed(session, study):  # what is signed is not received
-            arrived_late(session, study, storage, patient_of(header), row.sender)
-        else:
-            study.state, study.reason = StudyState.RECEIVING, ""
+        if not _is_own(session, row):
+            study.received_at = now
+            study.image_revision += 1
+            if study.state is not StudyState.RECEIVING and was_signed(session, study):  # what is signed is not received
+                arrived_late(session, study, storage, patient_of(header), row.sender)
+            else:
+                study.state, study.reason = StudyState.RECEIVING, ""
         session.flush()
         stored = same or row
         return Received(study.id, stored.id, duplicate=stored is same)
+
+
+def _is_own(session: Session, row: InstanceRow) -> bool:
+    """Whether an object is one that amrg delivers itself: a PACS that sends it back brings nothing new to draft."""
+    its = (VersionRow.study_id == row.study_id, DeliveryRow.uid == row.sop_instance_uid)
+    found = select(DeliveryRow.id).join(VersionRow, DeliveryRow.version_id == VersionRow.id).where(*its)
+    return session.scalar(found.limit(1)) is not None
 
 
 def _existing(sessions: sessionmaker[Session], row: InstanceRow) -> Received:
