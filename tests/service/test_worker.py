@@ -604,3 +604,17 @@ def test_an_object_that_amrg_delivered_and_gets_back_changes_nothing(
     with reading(ward.sessions) as session:
         stored = session.scalars(select(InstanceRow).where(InstanceRow.sop_instance_uid == "1.2.3.9")).one()
         assert ward.storage.is_intact(stored.path, stored.sha256)
+
+
+def test_an_image_whose_file_was_lost_is_stored_when_it_is_sent_again(ward: Ward, files: list[Path]) -> None:
+    ward.receive(*files)
+    with reading(ward.sessions) as session:
+        lost, spoilt, *_ = session.scalars(select(InstanceRow).order_by(InstanceRow.id))
+    ward.storage.path_of(lost.path).unlink()
+    ward.storage.path_of(spoilt.path).write_bytes(b"spoilt")
+    ward.receive(*files)
+    with reading(ward.sessions) as session:
+        rows = list(session.scalars(select(InstanceRow)))
+    assert len(rows) == len(list(ward.storage.folder.glob("??/*.dcm"))) == 4
+    assert all(ward.storage.is_intact(row.path, row.sha256) for row in rows)
+    assert ward.study().image_revision == 4

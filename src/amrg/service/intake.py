@@ -16,7 +16,7 @@ from amrg.imaging import ImagingError
 from amrg.imaging.evidence.patients import patient_of
 from amrg.imaging.grouping import is_uid
 from amrg.imaging.header import Header, read_header
-from amrg.service.database.engine import database_now
+from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import DeliveryRow, InstanceRow, StudyRow, StudyState, VersionRow
 from amrg.service.storage import Spool, Storage
 from amrg.service.studies import arrived_late, stated_order, stated_patient, was_signed
@@ -64,6 +64,8 @@ def receive(
 ) -> Received:
     """Store a complete file: on return it and its row are durable. The file is given up where anything fails.
 
+    A content that is here already is not stored twice; it takes the place of a file of it that was lost.
+
     `announced` are the SOP Class and SOP Instance UID that the sender named for it.
 
     Raises:
@@ -94,8 +96,21 @@ def receive(
         storage.remove(path)
         raise
     if received.duplicate:
-        storage.remove(path)
+        _keep_one(sessions, storage, received.instance_id, path)
     return received
+
+
+def _keep_one(sessions: sessionmaker[Session], storage: Storage, instance_id: int, path: str) -> None:
+    """Of two files with the same content retain the first, unless it was lost or damaged since."""
+    with reading(sessions) as session:
+        row = session.get_one(InstanceRow, instance_id)
+        before = row.path
+    if storage.is_intact(before, row.sha256):
+        storage.remove(path)
+        return
+    with sessions.begin() as session:
+        session.execute(update(InstanceRow).where(InstanceRow.id == instance_id).values(path=path))
+    storage.remove(before)
 
 
 def touch(sessions: sessionmaker[Session], study_instance_uid: str) -> None:
