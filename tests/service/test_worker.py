@@ -19,7 +19,7 @@ from amrg.generation import Engine, Generation, Prepared, Request, Unanswered
 from amrg.generation.engines.base import EngineDrifted, ServerLost
 from amrg.generation.engines.fixed import FixedEngine
 from amrg.models import ModelError
-from amrg.service import queue
+from amrg.service import queue, signing
 from amrg.service.audit import verify
 from amrg.service.database.engine import database_now, reading
 from amrg.service.database.tables import (
@@ -37,6 +37,7 @@ from amrg.service.intake import receive
 from amrg.service.processes.job_loop import JobLoop
 from amrg.service.queue import Away
 from amrg.service.settings import JobSettings, Settings
+from amrg.service.signing import NotAcknowledged, PatientConflict, Read
 from amrg.service.storage import Storage
 from amrg.service.studies import (
     ConflictError,
@@ -49,6 +50,7 @@ from amrg.service.versions import add_version
 from amrg.service.worker.drafting import Drafting, run_worker
 from amrg.service.worker.reading import ReadAhead, WaitingStudy, read_waiting
 from tests.service.nodes import changed, draw_phantom
+from tests.service.reports import add_user
 
 JOBS = JobSettings(lease_seconds=600, attempts=2, backoff_seconds=0)
 
@@ -618,3 +620,20 @@ def test_an_image_whose_file_was_lost_is_stored_when_it_is_sent_again(ward: Ward
     assert len(rows) == len(list(ward.storage.folder.glob("??/*.dcm"))) == 4
     assert all(ward.storage.is_intact(row.path, row.sha256) for row in rows)
     assert ward.study().image_revision == 4
+
+
+def test_no_signature_while_an_image_of_another_patient_is_arriving(
+    ward: Ward, files: list[Path], tmp_path: Path
+) -> None:
+    ward.receive(*files)
+    ward.close()
+    ward.work()
+    add_user(ward.sessions)
+    ward.receive(changed(files[0], tmp_path / "b.dcm", SOPInstanceUID="1.2.3.4", PatientID="B", PatientName="Two^B"))
+    assert ward.study().state is StudyState.RECEIVING
+    read = Read(ward.study().study_instance_uid, 1, "anna")
+    with pytest.raises(PatientConflict), ward.sessions.begin() as session:
+        signing.sign(session, read, (), lambda *_: None)
+    ward.receive(changed(files[0], tmp_path / "b.dcm", SOPInstanceUID="1.2.3.4"))  # corrected: hers after all
+    with pytest.raises(NotAcknowledged, match="new images since this draft"), ward.sessions.begin() as session:
+        signing.sign(session, read, (), lambda *_: None)

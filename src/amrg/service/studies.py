@@ -180,6 +180,25 @@ def _patients(headers: Sequence[Header | None]) -> list[Patient]:
     return [Patient() if header is None else patient_of(header) for header in headers]
 
 
+def names_several_patients(session: Session, study: StudyRow) -> bool:
+    """Whether the rows of a study's images name patients who are not one beyond doubt, before its files are read."""
+    its = (InstanceRow.study_id == study.id, InstanceRow.current, InstanceRow.set_aside == "")
+    patients = [patient_of(_patient_header(row)) for row in session.scalars(select(InstanceRow).where(*its))]
+    return bool(patients) and one_patient(patients).refusal is not None
+
+
+def _patient_header(row: InstanceRow) -> Header:
+    """What an image's row has of its header."""
+    stated = {
+        "PatientID": row.patient_id,
+        "IssuerOfPatientID": row.issuer_of_patient_id,
+        "PatientName": row.patient_name,
+        "PatientBirthDate": row.birth_date.replace("-", ""),
+        "PatientSex": row.sex,
+    }
+    return Header({keyword: (value,) for keyword, value in stated.items()})
+
+
 def resolve_conflict(
     session: Session, storage: Storage, study: StudyRow, patient_id: str, actor: str, issuer: str | None = None
 ) -> None:

@@ -25,7 +25,7 @@ from amrg.service.signing.errors import (
     StaleVersion,
     WrongStatus,
 )
-from amrg.service.studies import LATE, WITHDRAWN
+from amrg.service.studies import LATE, WITHDRAWN, names_several_patients
 from amrg.service.versions import add_version, newest_version, read_version
 
 Deliver = Callable[[Session, VersionRow], object]
@@ -193,9 +193,16 @@ def _open(session: Session, read: Read, statuses: Collection[Status], *, needs_o
     if version.status not in statuses:
         allowed = " or ".join(sorted(statuses))
         raise WrongStatus(f"version {row.number} is {version.status}; expected one that is {allowed}")
-    if needs_one_patient and study.state is StudyState.CONFLICT:
+    if needs_one_patient and _is_in_doubt(session, study):
         raise PatientConflict("the study's images name several patients; decide whose they are first")
     return _Open(study, row, version, user)
+
+
+def _is_in_doubt(session: Session, study: StudyRow) -> bool:
+    """Whether it is not certain whose study it is, also where images still arrive and nobody looked at them yet."""
+    if study.state is StudyState.RECEIVING:
+        return names_several_patients(session, study)
+    return study.state is StudyState.CONFLICT
 
 
 def _stating(version: ReportVersion, status: Status) -> ReportVersion:
