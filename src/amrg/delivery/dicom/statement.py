@@ -16,7 +16,7 @@ def state_lines(version: ReportVersion) -> tuple[str, ...]:
         Status.APPENDED: f"REPORT WITH ADDENDUM, version {version.number}, signed by {by}.{replaced}",
         Status.WITHDRAWN: f"WITHDRAWN by {by}: do not use this report or any earlier version of it.",
     }.get(version.status, f"SIGNED REPORT, version {version.number}, signed by {by}.")
-    reason = (f"Reason: {version.reason}",) if version.reason else ()
+    reason = f"Reason: {version.reason}".splitlines() if version.reason else ()
     return (opening, *reason, disclosure(version), *version.draft.banner[1:])
 
 

@@ -290,7 +290,7 @@ def _provenance(writer: _Writer, stated: Sequence[str]) -> Resource:
             *(writer.reference("Observation", "observation", identity) for identity in stated),
         ],
         "recorded": _instant(changed_at(version)),
-        **({"reason": [{"text": _fhir_text(version.reason)}]} if version.reason else {}),
+        **({"reason": [{"text": _fhir_text("\n".join(version.reason.splitlines()))}]} if version.reason else {}),
         "agent": agents,
         "entity": [{"role": "source", "what": writer.reference("ImagingStudy", "imaging study")}],
     }
