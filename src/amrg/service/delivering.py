@@ -232,7 +232,7 @@ class Deliverer:
             study = session.get_one(StudyRow, session.get_one(VersionRow, delivery.version_id).study_id)
             before = session.scalars(_unsettled(delivery, study).with_for_update(of=JobRow)).all()
             queue.put_back(session, lease)
-            if not before and not _is_in_doubt(study, task.version):
+            if not before and not _doubt(session, study, task.version):
                 return  # it was settled just now
             later = database_now(session) + datetime.timedelta(seconds=HELD_SECONDS)
             session.execute(update(JobRow).where(JobRow.id == lease.job_id).values(run_after=later, error=task.waits))
@@ -301,25 +301,37 @@ def _read_task(session: Session, storage: Storage, delivery_id: int) -> _Task:
 
 def _files(session: Session, storage: Storage, study: StudyRow, version: ReportVersion) -> Sequence[Path]:
     """The images that the version is of: what arrived since is of a later one."""
+    return [storage.path_of(image.path) for image in _images(session, study, version)]
+
+
+def _images(session: Session, study: StudyRow, version: ReportVersion) -> list[InstanceRow]:
     found = select(InstanceRow).where(InstanceRow.study_id == study.id, InstanceRow.current).order_by(InstanceRow.id)
-    images = list(session.scalars(found))
-    drafted = version.draft.study
-    if drafted is not None:
-        of_it = {image.sop_instance_uid for image in drafted.images}
-        images = [image for image in images if image.sop_instance_uid in of_it]
-    return [storage.path_of(image.path) for image in images]
+    images, drafted = list(session.scalars(found)), version.draft.study
+    if drafted is None:
+        return images
+    of_it = {image.sop_instance_uid for image in drafted.images}
+    return [image for image in images if image.sop_instance_uid in of_it]
 
 
-def _is_in_doubt(study: StudyRow, version: ReportVersion) -> bool:
-    """Whether a version may not be sent before a person decides which patient its study is of; a withdrawal may."""
-    return study.state is StudyState.CONFLICT and version.status is not Status.WITHDRAWN
+def _doubt(session: Session, study: StudyRow, version: ReportVersion) -> str:
+    """Until when a version may not be sent, since its patient is in doubt; empty where it may. A withdrawal always may.
+
+    A person who decided that the study is another patient's has decided that this report must not reach anybody.
+    """
+    if version.status is Status.WITHDRAWN:
+        return ""
+    if study.state is StudyState.CONFLICT:
+        return "until a person decides which patient the study is of"
+    if any(image.set_aside for image in _images(session, study, version)):
+        return "until the report is withdrawn, or its images are decided to be of the study's patient"
+    return ""
 
 
 def _is_withdrawn(session: Session, study: StudyRow, version: ReportVersion) -> bool:
     """Whether a version that is held back was withdrawn meanwhile."""
     later = (VersionRow.study_id == study.id, VersionRow.number > version.number)
     withdrawal = select(VersionRow.id).where(*later, VersionRow.status == str(Status.WITHDRAWN)).limit(1)
-    return _is_in_doubt(study, version) and session.scalar(withdrawal) is not None
+    return bool(_doubt(session, study, version)) and session.scalar(withdrawal) is not None
 
 
 def _waits_for(session: Session, delivery: DeliveryRow, study: StudyRow, version: ReportVersion) -> str:
@@ -327,8 +339,8 @@ def _waits_for(session: Session, delivery: DeliveryRow, study: StudyRow, version
 
     A draft that was set aside holds up nothing: what was signed says all that it said.
     """
-    if _is_in_doubt(study, version):
-        return "waits until a person decides which patient the study is of"
+    if doubt := _doubt(session, study, version):
+        return f"waits {doubt}"
     first = session.scalar(_unsettled(delivery, study).limit(1))
     return "" if first is None else f"waits until delivery {first} is settled"
 

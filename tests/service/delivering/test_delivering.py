@@ -11,18 +11,29 @@ from typing import Any
 
 import pydicom
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import ReportVersion, Status
 from amrg.service import queue
 from amrg.service.database.engine import reading
-from amrg.service.database.tables import AuditRow, DeliveryRow, JobKind, JobRow, StudyRow, StudyState, VersionRow
+from amrg.service.database.tables import (
+    AuditRow,
+    DeliveryRow,
+    InstanceRow,
+    JobKind,
+    JobRow,
+    StudyRow,
+    StudyState,
+    VersionRow,
+)
 from amrg.service.delivering import Deliverer, NoSuchDelivery, queue_deliveries, skip_delivery
 from amrg.service.queue import LeaseLost
 from amrg.service.senders import Outcome, OutgoingDocument, Sent
 from amrg.service.settings import JobSettings
 from amrg.service.storage import Storage
+from amrg.service.studies import OF_ANOTHER
+from tests.delivery.exams import SIGNED_AT
 from tests.service.databases import free_port
 from tests.service.delivering.sites import Site, a_site, a_study, publish
 from tests.service.fhir_servers import medplum_server, read_resource, strict_server
@@ -254,6 +265,36 @@ def test_a_withdrawal_goes_out_while_the_patient_is_in_doubt_and_what_was_held_b
             assert session.get_one(StudyRow, number).state is StudyState.CONFLICT
             skipped = session.scalars(select(AuditRow).where(AuditRow.action == "delivery skipped")).all()
             assert [row.detail["version"] for row in skipped] == [3]
+
+
+def test_a_report_whose_images_were_decided_to_be_another_patients_is_not_sent(
+    sqlite_sessions: Sessions, tmp_path: Path
+) -> None:
+    with listener(accept) as ris:
+        site = a_site(sqlite_sessions, tmp_path, [mllp(ris.port)])
+        number, draft = a_study(site)
+        publish(site, number, draft, Status.FINAL)
+        site.work()
+        publish(site, number, draft, Status.APPENDED)
+        set_images_aside(site, OF_ANOTHER)
+        assert site.work() == 1
+        assert [s[3:] for s in site.states()] == [("done", True), ("waiting", False)]
+        set_images_aside(site, "")
+        site.work()
+        publish(site, number, draft, Status.AMENDED)
+        set_images_aside(site, OF_ANOTHER)
+        site.work()
+        publish(site, number, draft, Status.WITHDRAWN)
+        site.work()
+        assert statuses(ris.received) == ["F", "C", "X"]
+        assert [s[3:] for s in site.states()] == [("done", True)] * 2 + [("done", False), ("done", True)]
+
+
+def set_images_aside(site: Site, why: str) -> None:
+    """What a person decides about all images; waits end, as they do after a while."""
+    with site.sessions.begin() as session:
+        session.execute(update(InstanceRow).values(set_aside=why))
+        session.execute(update(JobRow).values(run_after=SIGNED_AT))
 
 
 @pytest.mark.parametrize("what", ["destination", "character", "image"])
