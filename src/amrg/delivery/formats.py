@@ -94,3 +94,5 @@ FORMATS: Mapping[str, DocumentFormat] = {
 }
 """Every format by its name."""
 PICTURED = frozenset({"pdf", "fhir"})
+OF_WHOLE_STUDY = frozenset({"cad"})
+"""Formats that say of every mammogram of the study whether the model looked at it."""

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.birads import SIGNED, ReportVersion, Status
 from amrg.core.errors import AmrgError
 from amrg.delivery.errors import DeliveryError
-from amrg.delivery.formats import FORMATS, PICTURED, Outgoing
+from amrg.delivery.formats import FORMATS, OF_WHOLE_STUDY, PICTURED, Outgoing
 from amrg.delivery.pictures import view_picture
 from amrg.delivery.source import SourceStudy, read_source
 from amrg.imaging import ImagingError, read_studies
@@ -291,7 +291,7 @@ def _read_task(session: Session, storage: Storage, delivery_id: int) -> _Task:
         study_instance_uid=study.study_instance_uid,
         version=version,
         earlier=tuple(map(read_version, session.scalars(before.order_by(VersionRow.number)))),
-        files=tuple(_files(session, storage, study, version)),
+        files=tuple(storage.path_of(image.path) for image in _images_for(session, study, row, delivery.format)),
         settled=settled,
         overtaken=_is_overtaken(session, delivery, study),
         withdrawn=withdrawn,
@@ -299,12 +299,23 @@ def _read_task(session: Session, storage: Storage, delivery_id: int) -> _Task:
     )
 
 
-def _files(session: Session, storage: Storage, study: StudyRow, version: ReportVersion) -> Sequence[Path]:
-    """The images that the version is of: what arrived since is of a later one."""
-    return [storage.path_of(image.path) for image in _images(session, study, version)]
+def _images_for(session: Session, study: StudyRow, row: VersionRow, format_: str) -> list[InstanceRow]:
+    """The images that a format is written of: first those that the version is of."""
+    images = _images(session, study, read_version(row))
+    return images + (_not_drafted(session, row, images) if format_ in OF_WHOLE_STUDY else [])
+
+
+def _not_drafted(session: Session, row: VersionRow, drafted: Sequence[InstanceRow]) -> list[InstanceRow]:
+    """The images that the study had when a version's draft was made, and that are not in it."""
+    same = (VersionRow.study_id == row.study_id, VersionRow.image_revision == row.image_revision)
+    made = select(func.min(VersionRow.created_at)).where(*same).scalar_subquery()
+    of_study = (InstanceRow.study_id == row.study_id, InstanceRow.current, InstanceRow.set_aside == "")
+    found = select(InstanceRow).where(*of_study, InstanceRow.received_at <= made).order_by(InstanceRow.id)
+    return [image for image in session.scalars(found) if image not in drafted]
 
 
 def _images(session: Session, study: StudyRow, version: ReportVersion) -> list[InstanceRow]:
+    """The images that a version is of: what arrived since is of a later one."""
     found = select(InstanceRow).where(InstanceRow.study_id == study.id, InstanceRow.current).order_by(InstanceRow.id)
     images, drafted = list(session.scalars(found)), version.draft.study
     if drafted is None:

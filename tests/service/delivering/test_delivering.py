@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import logging
@@ -33,10 +34,12 @@ from amrg.service.senders import Outcome, OutgoingDocument, Sent
 from amrg.service.settings import JobSettings
 from amrg.service.storage import Storage
 from amrg.service.studies import OF_ANOTHER
-from tests.delivery.exams import SIGNED_AT
+from tests.delivery.dicom.partners import values
+from tests.delivery.exams import DRAFTED, SIGNED_AT
 from tests.service.databases import free_port
 from tests.service.delivering.sites import Site, a_site, a_study, publish
 from tests.service.fhir_servers import medplum_server, read_resource, strict_server
+from tests.service.nodes import changed
 from tests.service.orthanc import orthanc_server
 from tests.service.senders.partners import ack, framed, listener
 
@@ -450,3 +453,35 @@ def test_a_sender_gets_the_identity_that_was_fixed_when_it_was_queued(
     Deliverer(site.settings, site.sessions, Storage(site.settings.images), lambda *_: Recording()).deliver(lease)
     assert [document.uid for document in sent] == [uid]
     assert f"|{uid}|P|2.5.1".encode() in sent[0].content
+
+
+@pytest.mark.parametrize("minutes", [-1, 1])
+def test_cad_says_that_a_mammogram_of_the_study_was_not_looked_at(
+    minutes: int, sqlite_sessions: Sessions, tmp_path: Path
+) -> None:
+    sent: list[OutgoingDocument] = []
+
+    class Recording:
+        def send(self, document: OutgoingDocument) -> Outcome:
+            sent.append(document)
+            return Sent()
+
+    pacs = {"kind": "c-store", "name": "pacs", "host": "127.0.0.1", "port": 1, "ae_title": "PACS", "formats": ["cad"]}
+    site = a_site(sqlite_sessions, tmp_path, [pacs])
+    number, draft = a_study(site)
+    spot = site.settings.images / "spot.dcm"
+    with site.sessions.begin() as session:
+        image = session.scalars(select(InstanceRow).limit(1)).one()
+        changed(site.settings.images / image.path, spot, SOPInstanceUID="1.2.9", PatientOrientation=["P", "F"])
+        of_it = {column: getattr(image, column) for column in ("sop_class_uid", "transfer_syntax_uid", "size")}
+        late = DRAFTED + datetime.timedelta(minutes=minutes)
+        row = InstanceRow(study_id=number, sop_instance_uid="1.2.9", series_instance_uid="1.2", **of_it)
+        row.path, row.sha256, row.received_at = "spot.dcm", "0" * 64, late
+        session.execute(update(InstanceRow).values(received_at=DRAFTED))
+        session.add(row)
+    publish(site, number, draft, Status.DRAFT, Status.FINAL)
+    lease = queue.take(site.sessions, [JobKind.DELIVER], "w", site.settings.jobs)
+    assert lease is not None
+    Deliverer(site.settings, site.sessions, Storage(site.settings.images), lambda *_: Recording()).deliver(lease)
+    (summary,) = values(pydicom.dcmread(io.BytesIO(sent[0].content)), "Summary of Detections")
+    assert summary == ("Partially Succeeded" if minutes < 0 else "Succeeded")  # what arrived since is of a later draft
