@@ -246,6 +246,31 @@ def test_a_misspelled_setting_is_named_with_the_nearest_one(tmp_path: Path, text
         read_settings(tmp_path / "amrg.toml")
 
 
+PACS = 'kind = "c-store"\nname = "pacs"\nhost = "pacs"\nport = 104\nae_title = "PACS"'
+STATION = PACS.replace("c-store", "dicom")
+RIS = 'kind = "mllp"\nname = "ris"\nhost = "ris"\nport = 2575'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[dicom]\nhost = "0.0.0.0"\ntls_ca = "ca.pem"\nsenders = [{ ae_title = "M1" }]', "tls_ca without tls_certif"),
+        ('[dicom]\ntls_key = "key.pem"', "tls_key without tls_certificate"),
+        ('[http]\ntls_key = "key.pem"', "tls_key without tls_certificate"),
+        (f'[[destinations]]\n{PACS}\ntls_certificate = "a.pem"', "tls_certificate without tls_ca"),
+        (f'[[destinations]]\n{RIS}\ntls_key = "key.pem"', "tls_key without tls_ca"),
+        (
+            f'[[sources]]\n{STATION}\ntls_certificate = "a.pem"',
+            "tls_certificate without tls_ca",
+        ),
+    ],
+)
+def test_settings_of_tls_that_would_encrypt_nothing_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "amrg.toml").write_text(text)
+    with pytest.raises(SettingsError, match=f"{message}.*nothing would be encrypted"):
+        read_settings(tmp_path / "amrg.toml")
+
+
 def test_check_names_partners_that_do_not_answer(tmp_path: Path) -> None:
     def respond(request: Request) -> tuple[int, bytes]:
         return (401 if "token" not in request.headers.get("authorization", "") else 200), b"{}"

@@ -32,6 +32,17 @@ class SettingsError(AmrgError):
     """Settings that the service cannot start with."""
 
 
+def _require(setting: str, settings: Value, *others: str) -> None:
+    """Refuse settings of TLS that have no effect without another one: what they are for would be sent in the clear.
+
+    Raises:
+        ValueError: one of them is given, and `setting` is not.
+    """
+    given = [other for other in others if getattr(settings, other) is not None]
+    if given and getattr(settings, setting) is None:
+        raise ValueError(f"{given[0]} without {setting}: nothing would be encrypted; name both, or neither")
+
+
 class Sender(Value):
     """A station that may send: its AE title, and its address where only that one may use the title.
 
@@ -66,6 +77,11 @@ class DicomSettings(Value):
     tls_key: Path | None = None
     tls_ca: Path | None = None
 
+    @model_validator(mode="after")
+    def _encrypts(self) -> Self:
+        _require("tls_certificate", self, "tls_ca", "tls_key")
+        return self
+
 
 class HttpSettings(Value):
     """The HTTP API."""
@@ -76,6 +92,11 @@ class HttpSettings(Value):
     tls_key: Path | None = None
     upload_megabytes: int = Field(1024, ge=1)
     session_minutes: int = Field(480, ge=1)
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> Self:
+        _require("tls_certificate", self, "tls_key")
+        return self
 
 
 class OpenIdSettings(Value):
@@ -123,16 +144,29 @@ class DestinationSettings(Value):
     deadline_seconds: float = Field(30, gt=0)
 
 
-class MllpDestination(DestinationSettings):
-    """A receiver of HL7 v2 over MLLP. With `tls_ca` (PEM) its certificate is checked; without, nothing is encrypted."""
+class PartnerTls(Value):
+    """TLS to a partner: with `tls_ca` (PEM) its certificate is checked; without, nothing is encrypted.
+
+    `tls_certificate` and `tls_key` are what it is shown.
+    """
+
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _encrypts(self) -> Self:
+        _require("tls_ca", self, "tls_certificate", "tls_key")
+        return self
+
+
+class MllpDestination(DestinationSettings, PartnerTls):
+    """A receiver of HL7 v2 over MLLP."""
 
     kind: Literal["mllp"]
     host: str
     port: int = Field(ge=1, le=65535)
     receiver: ReceiverProfile = ReceiverProfile()
-    tls_ca: Path | None = None
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -165,17 +199,14 @@ class StowDestination(DestinationSettings):
     tls_ca: Path | None = None
 
 
-class StoreDestination(DestinationSettings):
-    """A DICOM station that stores by C-STORE; TLS as for MLLP."""
+class StoreDestination(DestinationSettings, PartnerTls):
+    """A DICOM station that stores by C-STORE."""
 
     kind: Literal["c-store"]
     host: str
     port: int = Field(ge=1, le=65535)
     ae_title: AeTitle
     formats: tuple[DicomFormat, ...] = Field(("sr", "pdf"), min_length=1)
-    tls_ca: Path | None = None
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
 
 
 AnyDestination = Annotated[
@@ -195,16 +226,13 @@ class SourceSettings(Value):
     deadline_seconds: float = Field(300, gt=0)
 
 
-class DicomSource(SourceSettings):
-    """A DICOM station that answers C-FIND and sends to this node by C-MOVE; TLS as for MLLP."""
+class DicomSource(SourceSettings, PartnerTls):
+    """A DICOM station that answers C-FIND and sends to this node by C-MOVE."""
 
     kind: Literal["dicom"]
     host: str
     port: int = Field(ge=1, le=65535)
     ae_title: AeTitle
-    tls_ca: Path | None = None
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
 
 
 class WebSource(SourceSettings):
