@@ -136,6 +136,38 @@ def test_killed_at_any_moment_every_study_is_drafted_once_and_no_process_or_name
     assert not re.search("ZZTOPSECRET|987654321", log)
 
 
+FAULT = """
+import logging
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from amrg.service.api.problems import answer_with_problems
+from amrg.service.processes.entry import set_up_logs
+
+set_up_logs()
+app = FastAPI()
+answer_with_problems(app)
+
+@app.get("/")
+def fault():
+    try:
+        {}["ZZTOPSECRET^Phi"]
+    except KeyError as error:
+        raise ValueError("no such patient: ZZTOPSECRET^Phi") from error
+
+try:
+    TestClient(app).get("/")
+except ValueError as error:  # as uvicorn logs it
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application\\n", exc_info=error)
+"""
+
+
+def test_an_unexpected_error_is_one_line_of_the_log_and_names_no_patient() -> None:
+    done = subprocess.run([sys.executable, "-c", FAULT], capture_output=True, text=True, timeout=120, check=True)
+    assert "ZZTOPSECRET" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert re.search(r" ERROR uvicorn\.error: Exception in ASGI application ValueError at .*<string>:\d+$", line)
+
+
 def amrg(*arguments: object) -> Result:
     """Run a command in this process."""
     return CliRunner().invoke(app, [str(a) for a in arguments])

@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.service.database import upgrading
@@ -47,6 +47,15 @@ def test_opening_again_changes_nothing(sessions: sessionmaker[Session], database
     with reading(again) as session:
         assert session.scalars(select(StudyRow.study_instance_uid)).all() == ["1.2.3"]
     engine_of(again).dispose()
+
+
+def test_an_error_of_a_statement_names_no_patient(sessions: sessionmaker[Session]) -> None:
+    with sessions() as session:
+        for _ in range(2):
+            a_study(session).patient_name = "ZZTOPSECRET^Phi"
+        with pytest.raises(IntegrityError) as twice:
+            session.flush()
+    assert "ZZTOPSECRET" not in str(twice.value)
 
 
 def test_times_come_back_with_their_zone(sessions: sessionmaker[Session]) -> None:

@@ -33,6 +33,9 @@ _POSTGRESQL = {
     "options": "-c timezone=UTC -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s",
 }
 
+_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 50, "hide_parameters": True}
+"""Errors quote the statement alone: its values name patients."""
+
 
 class DatabaseError(AmrgError):
     """A database that cannot be used: no such place, or not reachable."""
@@ -95,15 +98,13 @@ def _url(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return create_engine(
-            url, pool_pre_ping=True, pool_recycle=1800, pool_size=10, max_overflow=50, connect_args=_POSTGRESQL
-        )
+        return create_engine(url, pool_pre_ping=True, pool_recycle=1800, connect_args=_POSTGRESQL, **_POOL)
     assert url.database is not None
     try:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatabaseError(f"{url.database}: its folder cannot be made: {error.strerror}") from error
-    engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000}, pool_size=10, max_overflow=50)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000}, **_POOL)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

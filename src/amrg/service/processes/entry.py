@@ -10,7 +10,10 @@ import logging
 import signal
 import sys
 import threading
+import traceback
 import warnings
+from pathlib import Path
+from typing import Any
 
 from amrg.core.errors import AmrgError
 from amrg.service.audit.head_file import HEAD_FILE, note_heads
@@ -23,6 +26,8 @@ log = logging.getLogger("amrg.service")
 KINDS = ("node", "worker", "partners")
 USELESS = 3
 """The exit status of a process that would fail again in the same way: wrong settings, no model, port taken."""
+_PLACES = 6
+"""How many of the last calls of a traceback a line of the log has."""
 
 
 def main(kind: str, name: str) -> int:
@@ -46,12 +51,29 @@ def main(kind: str, name: str) -> int:
 
 def set_up_logs() -> None:
     """Lines on standard error, with nothing that names a patient: libraries may quote values in theirs."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
-    for library in ("pydicom", "pynetdicom", "alembic", "httpx", "sqlalchemy", "uvicorn.access"):
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_EventLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for library in ("pydicom", "pynetdicom", "alembic", "httpx", "httpx2", "sqlalchemy", "uvicorn.access"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     threading.excepthook = lambda given: log.error("a thread ended: %s", given.exc_type.__name__)
     sys.excepthook = lambda kind, error, _: log.critical("ended by %s", _name(kind, error))
+
+
+class _EventLine(logging.Formatter):
+    """One line an event. Of an error it has the kind and where it was raised; the text may name a patient."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        record.exc_text = None  # what another handler may have made of the error
+        return " ".join(line.strip() for line in super().format(record).splitlines() if line.strip())
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """The kind of an error, and the last places of its traceback."""
+        kind, _, trace = ei
+        places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(trace)[-_PLACES:]]
+        return f"{kind.__name__} at {', '.join(places)}" if kind is not None else ""
 
 
 def _name(kind: type[BaseException], error: BaseException) -> str:
