@@ -10,7 +10,7 @@ from amrg.service.senders import FhirSender, Outcome, OutgoingDocument, Parked, 
 from tests.service.databases import free_port
 from tests.service.senders.partners import web_server
 
-DOCUMENT = OutgoingDocument("report-1", b'{"resourceType": "Bundle", "type": "transaction"}')
+DOCUMENT = OutgoingDocument("report-1", b'{"resourceType": "Bundle", "type": "transaction", "entry": [{}, {}]}')
 
 
 def response(*statuses: str) -> bytes:
@@ -26,6 +26,17 @@ def outcome_of(*codes: str) -> bytes:
 ANSWERS: dict[str, tuple[int, bytes, Outcome]] = {
     "stored": (200, response("201 Created", "200 OK"), Sent()),
     "an entry was not": (200, response("201 Created", "412"), Parked("entries were not stored: 412")),
+    "an entry is missing": (200, response("200 OK"), Parked("entries were not stored: the answer has 1 of 2")),
+    "entries of another kind": (
+        200,
+        b'{"resourceType": "Bundle", "type": "transaction-response", "entry": [null, {"response": null}]}',
+        Parked("entries were not stored: no status, no status"),
+    ),
+    "entries that are no list": (
+        200,
+        b'{"resourceType": "Bundle", "type": "transaction-response", "entry": 2}',
+        Parked("entries were not stored: the answer has none"),
+    ),
     "no entries": (200, response(), Parked("entries were not stored: the answer has none")),
     "another answer": (200, b'{"resourceType": "Patient"}', Retry("the answer is no transaction-response")),
     "a page of a proxy": (200, b"<html>", Retry("the answer is no transaction-response")),
@@ -55,7 +66,7 @@ def test_a_server_that_is_down_and_comes_back_gets_it_then() -> None:
     port = free_port()
     sender = FhirSender(f"http://127.0.0.1:{port}", 60)
     assert sender.send(DOCUMENT) == Retry("no answer: ConnectError")
-    with web_server(lambda _: (200, response("201")), port):
+    with web_server(lambda _: (200, response("201", "200")), port):
         assert sender.send(DOCUMENT) == Sent()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -31,19 +32,30 @@ class FhirSender:
                 answer = requests.send("POST", self.url, headers, content=document.content)
         except httpx.HTTPError as error:
             return unanswered(error)
-        return _stored(answer) if answer.is_success else refused(answer.status, _issues(answer))
+        if not answer.is_success:
+            return refused(answer.status, _issues(answer))
+        return _stored(answer, len(json.loads(document.content)["entry"]))
 
 
-def _stored(answer: HttpAnswer) -> Outcome:
-    """Whether a transaction's answer names a success for every entry (FHIR R4 3.1.0.11.2)."""
+def _stored(answer: HttpAnswer, sent: int) -> Outcome:
+    """Whether a transaction's answer names a success for every entry that was sent (FHIR R4 3.1.0.11.2)."""
     found = _document(answer)
     if found.get("resourceType") != "Bundle" or found.get("type") != "transaction-response":
         return Retry("the answer is no transaction-response")
-    statuses = [str(entry.get("response", {}).get("status", "")) for entry in found.get("entry", [])]
-    failed = [status[:3] for status in statuses if not status.startswith("2")]
-    if failed or not statuses:
-        return Parked(f"entries were not stored: {', '.join(failed) or 'the answer has none'}")
+    entries = found.get("entry")
+    statuses = [_status(entry) for entry in entries] if isinstance(entries, list) else []
+    if failed := [status for status in statuses if not status.startswith("2")]:
+        return Parked(f"entries were not stored: {', '.join(failed)}")
+    if len(statuses) < sent:
+        return Parked(f"entries were not stored: the answer has {f'{len(statuses)} of {sent}' if statuses else 'none'}")
     return Sent()
+
+
+def _status(entry: object) -> str:
+    """The HTTP status of an entry, without the text that may follow it."""
+    response = entry.get("response") if isinstance(entry, dict) else None
+    status = str(response.get("status", ""))[:3] if isinstance(response, dict) else ""
+    return status if status.isdecimal() else "no status"
 
 
 def _issues(answer: HttpAnswer) -> str:
