@@ -185,6 +185,16 @@ def test_a_control_id_is_of_one_version() -> None:
     assert all(len(number) == 20 for number in ids)
 
 
+def test_a_control_id_stays_when_a_later_release_knows_more_fields() -> None:
+    """A message that was queued before an upgrade is sent after it, and its answer names the id it was queued under."""
+
+    class Later(ReportVersion):
+        reviewed_by: str = ""
+
+    version = a_version(Status.FINAL)
+    assert control_id(Later.model_validate(dict(version)), SOURCE) == control_id(version, SOURCE)
+
+
 @pytest.mark.parametrize("status", [Status.DRAFT, Status.FINAL])
 def test_every_message_states_the_model_and_that_it_is_unsigned_or_who_signed(status: Status) -> None:
     text = "\n".join(text_of(oru_message(a_version(status), SOURCE, ReceiverProfile()), ReceiverProfile()))

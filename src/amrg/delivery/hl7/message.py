@@ -44,8 +44,11 @@ class _Escaped(FT):  # type: ignore[misc]  # hl7apy has no types
 
 
 def control_id(version: ReportVersion, source: SourceStudy) -> str:
-    """MSH-10: 20 characters, the same for the same version of the same study, and for no other."""
-    identity = f"{source.study_instance_uid}\n{version.model_dump_json()}"
+    """MSH-10: 20 characters, the same for the same version of the same study, and for no other.
+
+    Defaults are no part of it: a later release may have more fields, and sends what was queued before under its id.
+    """
+    identity = f"{source.study_instance_uid}\n{version.model_dump_json(exclude_defaults=True)}"
     return hashlib.sha256(identity.encode()).hexdigest()[:20].upper()
 
 
