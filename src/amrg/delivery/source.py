@@ -107,8 +107,17 @@ def patient_id(header: Dataset) -> str:
 
 def study_date(header: Dataset) -> str:
     """Study Date (0008,0020) as `20200131`, also from ACR-NEMA's `2020.01.31`; empty where it is absent or no date."""
-    found = date_in(str(header.get("StudyDate", "") or ""))
-    return "" if found is None else found.strftime("%Y%m%d")
+    return _date(header, "StudyDate")
+
+
+def birth_date(header: Dataset) -> str:
+    """Patient's Birth Date (0010,0030), as above."""
+    return _date(header, "PatientBirthDate")
+
+
+def _date(header: Dataset, keyword: str) -> str:
+    found = date_in(str(header.get(keyword, "") or ""))
+    return "" if found is None else f"{found:%Y%m%d}"
 
 
 def study_time(header: Dataset) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydicom import config
 from pydicom.dataset import Dataset
 
 from amrg.birads import Decision, Draft, FindingDecision, Kind, Laterality, Status, View
@@ -107,3 +108,11 @@ def test_what_a_reader_removed_is_not_marked() -> None:
     ds = read_back(cad_sr(version, SourceStudy(headers())))
     assert values(ds, "Summary of Detections") == ["Succeeded"]
     assert [i for i in walk(ds) if i.get("ValueType") == "SCOORD"] == []
+
+
+@pytest.mark.parametrize(("stated", "dates"), [("2020.01.31", ["20200131"] * 4), ("January", [])])
+def test_the_image_library_has_dates_as_dicom_writes_them(stated: str, dates: list[str]) -> None:
+    with config.disable_value_validation():
+        source = SourceStudy(headers(StudyDate=stated))
+    ds = read_back(cad_sr(version_of(drafted()), source))
+    assert [str(item.Date) for item in walk(ds) if item.get("ValueType") == "DATE"] == dates

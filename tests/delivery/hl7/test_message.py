@@ -6,6 +6,7 @@ import pytest
 from hl7apy.parser import parse_message
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import config
 
 from amrg.birads import Assessment, Category, Laterality, Report, ReportVersion, Status
 from amrg.delivery.errors import DeliveryError
@@ -212,3 +213,11 @@ def test_an_empty_report_and_a_study_with_hardly_a_header_make_a_message() -> No
 def test_a_report_of_nobody_is_no_message() -> None:
     with pytest.raises(DeliveryError, match="PatientID"):
         oru_message(a_version(), a_source(PatientID=" "), ReceiverProfile())
+
+
+@pytest.mark.parametrize(("stated", "field"), [("1960.01.02", "19600102"), ("2 January", ""), ("", "")])
+def test_a_birth_date_is_one_or_empty(stated: str, field: str) -> None:
+    with config.disable_value_validation():
+        source = a_source(PatientBirthDate=stated)
+    message = oru_message(a_version(Status.FINAL), source, ReceiverProfile())
+    assert segments(message, "PID")[0][7] == field

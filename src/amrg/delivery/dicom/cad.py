@@ -21,7 +21,7 @@ from amrg.delivery.dicom.context import language
 from amrg.delivery.dicom.document import add_document, add_evidence, new_object, read_images, to_bytes
 from amrg.delivery.dicom.identity import ObjectKind
 from amrg.delivery.dicom.regions import LocatedFinding, corners, located_findings
-from amrg.delivery.source import SourceStudy
+from amrg.delivery.source import SourceStudy, study_date
 from amrg.imaging.evidence.codes import SCHEME, code_of
 
 _SINGLE, _STATUS, _INTENT, _SUMMARY = codes.CID6014, codes.CID6042, codes.CID6034, codes.CID6047
@@ -224,8 +224,8 @@ def _library_entry(version: ReportVersion, image: Dataset) -> Dataset:
     if len(orientation) == 2 and all(orientation):
         about.append(items.text(items.ACQUISITION, DCM.PatientOrientationRow, orientation[0]))
         about.append(items.text(items.ACQUISITION, DCM.PatientOrientationColumn, orientation[1]))
-    if image.get("StudyDate"):
-        about.append(items.date(items.ACQUISITION, DCM.StudyDate, str(image.StudyDate)))
+    if day := study_date(image):
+        about.append(items.date(items.ACQUISITION, DCM.StudyDate, day))
     return items.with_children(items.image_reference(items.CONTAINS, image), about)
 
 

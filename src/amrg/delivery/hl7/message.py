@@ -19,7 +19,7 @@ from amrg.delivery.errors import DeliveryError
 from amrg.delivery.examination import EXAM, coded_assessments
 from amrg.delivery.hl7.escaping import LINE_BREAK, escape
 from amrg.delivery.hl7.receiver import LineBreaks, ReceiverProfile
-from amrg.delivery.source import SourceStudy, patient_id, study_date, study_time
+from amrg.delivery.source import SourceStudy, birth_date, patient_id, study_date, study_time
 from amrg.delivery.statement import changed_at, statement_lines
 from amrg.delivery.status import StatusCodes, status_codes
 
@@ -101,7 +101,7 @@ def _fill_patient(pid: Segment, header: Dataset) -> None:
     pid.pid_3 = f"{_plain(patient_id(header))}^^^{issuer}"
     for name in _person_names(str(header.get("PatientName", ""))):
         pid.add_field("PID_5").value = name
-    pid.pid_7 = _plain(header.get("PatientBirthDate", ""))
+    pid.pid_7 = birth_date(header)
     pid.pid_8 = _plain(header.get("PatientSex", "")) or "U"
 
 
