@@ -108,6 +108,19 @@ def test_an_interruption_says_what_is_saved_and_the_folder_alone_resumes(
     assert json.loads(again.stdout) == json.loads(done.stdout)
 
 
+def test_a_run_on_a_base_by_its_path_resumes_from_any_folder(
+    given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = Path(str(given[given.index("--base") + 1]))
+    monkeypatch.chdir(base.parent)
+    relative = [base.name if option == base else option for option in given]
+    with interrupted_at(monkeypatch, "amrg.training.loop.stepping.Stepper.run_step", 4):
+        assert amrg_train(*relative, "--out", tmp_path / "run").exit_code == 130
+    monkeypatch.chdir(tmp_path)
+    done = amrg_train("--resume", tmp_path / "run")
+    assert done.exit_code == Exit.OK, done.output
+
+
 def test_ctrl_c_during_a_step_saves_it(
     given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ def train(config: TrainConfig, callback: Callback | None = None) -> TrainedAdapt
     """
     data, split, folder = config.required()
     training = open_dataset(data).ready_split(split, ("train", "validation")).train
-    config = config.resolved(len(training))
+    config = config.rooted().resolved(len(training))
     refuse_different_recipe(folder, config.recipe)
     store = config.cache or CACHE
     prepared = prepare(config.recipe, DataSource(data, split), store, lambda what, done, count: None)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from amrg.core.files import write_text
+from amrg.models.checkpoint import NAME
 from amrg.training.documents import RecipeError, read_document
 from amrg.training.overriding import override, recipe_from
 from amrg.training.recipe import Recipe
@@ -96,6 +97,11 @@ class TrainConfig:
             return fields
         del fields["steps"]
         return {**fields, EPOCHS: self.epochs}
+
+    def rooted(self) -> TrainConfig:
+        """With a base that is a folder by its full path, so that the run is the same from any folder."""
+        base = self.recipe.base if self.recipe.base == NAME else _local_base(self.recipe.base, Path())
+        return replace(self, recipe=self.recipe.model_copy(update={"base": base}))
 
     def resolved(self, n_train: int) -> TrainConfig:
         """With steps in place of epochs, for a number of training cases."""
@@ -180,7 +186,7 @@ def _near(name: str) -> Iterator[str]:
 
 
 def _local_base(base: str, folder: Path) -> str:
-    """A base next to the file by its path; a hub name as it is."""
+    """A base that is a folder, as named from `folder`, by its full path; a hub name as it is."""
     return str((folder / base).absolute()) if (folder / base).is_dir() else base
 
 

@@ -198,6 +198,7 @@ def _train(given: _Given, config: TrainConfig, progress: _Progress) -> None:
     progress.folder, progress.cache = out, config.cache or CACHE
     _refuse_full(progress.cache)
     with writing(out):
+        config = config.rooted()
         settled = given.resume and not given.names_a_run and config.epochs is None
         if settled and _is_finished(out, config.recipe):
             return
