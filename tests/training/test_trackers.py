@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from amrg.api.training import train
 from amrg.cli import Exit, app
 from amrg.training.callbacks import NoCallback
 from amrg.training.documents import RecipeError
@@ -19,7 +20,7 @@ from amrg.training.loop.stepping import Stepper
 from amrg.training.loop.tuning import tune
 from amrg.training.outputs import trackers as module
 from amrg.training.outputs.trackers import IDS, TRACKERS, Trackers
-from amrg.training.tracker_names import PACKAGES, tracker_names
+from amrg.training.tracker_names import PACKAGES, refuse_missing_trackers, tracker_names
 from amrg.training.train_config import TrainConfig, read_config, write_config
 from tests.training.small import RECIPE, TEXTS, base, fabricated
 
@@ -134,7 +135,7 @@ def test_names_are_checked_before_anything_is_loaded(tmp_path: Path, monkeypatch
     with pytest.raises(RecipeError, match="no tracker 'comet'; expected any of tensorboard,wandb,mlflow, or none"):
         tracker_names("comet", "--report-to")
     with pytest.raises(RecipeError, match=r'package mlflow is not installed; pip install "amrg\[trackers\]"'):
-        tracker_names(["mlflow"], "run.yaml: report_to")
+        refuse_missing_trackers(("tensorboard", "wandb", "mlflow"))
     (tmp_path / "run.yaml").write_text("split: clean\nreport_to: [wandb]\n", encoding="utf-8")
     config = read_config(tmp_path / "run.yaml")
     assert config.report_to == ("wandb",)
@@ -143,6 +144,19 @@ def test_names_are_checked_before_anything_is_loaded(tmp_path: Path, monkeypatch
     assert TrainConfig().report_to == ()
     refused = CliRunner().invoke(app, ["train", "--report-to", "comet", "--print-recipe"])
     assert (refused.exit_code, "--report-to: no tracker 'comet'" in refused.stderr) == (Exit.USAGE, True)
+
+
+def test_a_tracker_of_a_file_can_be_turned_off_where_its_package_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amrg.training.tracker_names.find_spec", lambda name: None)
+    write_config(tmp_path, TrainConfig(data=tmp_path, split="some", out=tmp_path, report_to=("wandb",)))
+    arguments = ["train", "--config", str(tmp_path / "run.yaml"), "--print-recipe"]
+    refused = CliRunner().invoke(app, arguments)
+    assert (refused.exit_code, "package wandb is not installed" in refused.stderr) == (Exit.USAGE, True)
+    assert CliRunner().invoke(app, [*arguments, "--report-to", "none"]).exit_code == Exit.OK
+    with pytest.raises(RecipeError, match="package wandb is not installed"):
+        train(read_config(tmp_path / "run.yaml"))
 
 
 @pytest.mark.filterwarnings("ignore")  # those packages' own

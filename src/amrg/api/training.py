@@ -13,6 +13,7 @@ from amrg.training.loop.tuning import tune
 from amrg.training.outputs.artifacts import TrainedAdapter
 from amrg.training.outputs.run_folder import RunSpec, refuse_different_recipe, refuse_different_run
 from amrg.training.outputs.trackers import Trackers
+from amrg.training.tracker_names import refuse_missing_trackers
 from amrg.training.train_config import TrainConfig, write_config
 
 CACHE = Path("runs") / "features"
@@ -26,12 +27,13 @@ def train(config: TrainConfig, callback: Callback | None = None) -> TrainedAdapt
     of `config.report_to` that fails is a warning; the run continues.
 
     Raises:
-        RecipeError: data, split or output folder is not given.
+        RecipeError: data, split or output folder is not given, or the package of a tracker is not installed.
         DatasetError: the data set cannot be read, or has no such split.
         ModelError: the base cannot be loaded.
         TuningError: the folder has another run, or training cannot start or resume.
     """
     data, split, folder = config.required()
+    refuse_missing_trackers(config.report_to)
     training = open_dataset(data).ready_split(split, ("train", "validation")).train
     config = config.rooted().resolved(len(training))
     refuse_different_recipe(folder, config.recipe)

@@ -21,7 +21,7 @@ def tracker_names(given: str | Sequence[str], where: str) -> tuple[str, ...]:
     """The names of `--report-to` or `report_to`: separated by commas, or a list; each once. `none` is none.
 
     Raises:
-        RecipeError: a name is unknown, or its package is not installed.
+        RecipeError: a name is unknown.
     """
     parts = given.split(",") if isinstance(given, str) else given
     names = tuple(dict.fromkeys(str(part).strip() for part in parts))
@@ -31,6 +31,18 @@ def tracker_names(given: str | Sequence[str], where: str) -> tuple[str, ...]:
         if name != TENSORBOARD and name not in PACKAGES:
             known = ",".join((TENSORBOARD, *PACKAGES))
             raise RecipeError(f"{where}: no tracker {name!r}; expected any of {known}, or {NONE}")
-        if name in PACKAGES and find_spec(name) is None:
-            raise RecipeError(f'{where}: the package {name} is not installed; pip install "amrg[trackers]", or omit it')
     return names
+
+
+def refuse_missing_trackers(names: Sequence[str]) -> None:
+    """Refuse trackers that cannot be used here. Those of a file may be turned off before this is asked.
+
+    Raises:
+        RecipeError: the package of one is not installed.
+    """
+    for name in names:
+        if name in PACKAGES and find_spec(name) is None:
+            raise RecipeError(
+                f"report_to: the package {name} is not installed; "
+                'pip install "amrg[trackers]", or turn it off with --report-to none'
+            )

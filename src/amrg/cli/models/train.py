@@ -171,7 +171,7 @@ def _config(given: _Given, changes: list[str]) -> TrainConfig:
     with busy("loading"):
         quieten()
         from amrg.training.documents import read_document
-        from amrg.training.tracker_names import tracker_names
+        from amrg.training.tracker_names import refuse_missing_trackers, tracker_names
         from amrg.training.train_config import FILE_NAME, TrainConfig, read_config, recipe_config
 
     stored = given.out / FILE_NAME if given.resume and given.out is not None else None
@@ -189,6 +189,7 @@ def _config(given: _Given, changes: list[str]) -> TrainConfig:
         config = replace(config, recipe=recipe.recipe, epochs=recipe.epochs)
     trackers = None if given.report_to is None else tracker_names(given.report_to, "--report-to")
     config = config.over(data=given.data, split=given.split, out=given.out, cache=given.cache, report_to=trackers)
+    refuse_missing_trackers(config.report_to)
     return config.changed(changes)
 
 
