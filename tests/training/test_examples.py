@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -12,10 +15,11 @@ import pytest
 import torch
 
 from amrg.birads import AnswerForm, Style, parse, render
+from amrg.core import processes
 from amrg.datasets import Case, Dataset, import_dataset, importer_of, open_dataset, study_of
 from amrg.datasets.training_set import case_digest
 from amrg.models import Channels, ViewEncoding
-from amrg.models.backbones.base import Modules
+from amrg.models.backbones.base import Images, Modules, Views
 from amrg.models.backbones.gemma3 import Gemma3
 from amrg.models.load import load_base
 from amrg.training.data import examples
@@ -173,8 +177,7 @@ def test_pictures_come_back_from_the_store_as_they_were(channels: Channels, sour
 
 
 def test_several_processes_read_what_one_reads(source: DataSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Forked, not spawned as in use: new processes would take seconds to import what this one has.
-    monkeypatch.setattr(examples, "get_context", lambda _: get_context("fork"))
+    monkeypatch.setattr(processes, "_SPAWN", get_context("fork"))  # not spawned as in use, which takes seconds
     dataset = open_dataset(source.data)
     cases = {case.key: case for case in dataset.cases()}
     broken = dataset.keys()[1]
@@ -186,6 +189,36 @@ def test_several_processes_read_what_one_reads(source: DataSource, monkeypatch: 
     assert readers[0].unreadable[broken].startswith("the case has no image")  # its key is stated once
     assert [found is None for found in one] == [key == broken for key in cases]
     assert all(a is b or (a and b and all(torch.equal(a[n], b[n]) for n in a)) for a, b in zip(one, two, strict=True))
+
+
+@dataclass(frozen=True)
+class Crashing(FramingJob):
+    """A case whose images end the processes that read them: the first `times` of them."""
+
+    marks: Path = Path()
+    times: int = 0
+
+    def images(self) -> tuple[Views, Images]:
+        mark = self.marks / str(len(list(self.marks.iterdir())))
+        if int(mark.name) < self.times:
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().images()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_case_that_ends_its_process_is_read_once_more_and_costs_no_other(
+    times: int, source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_SPAWN", get_context("fork"))
+    dataset, encoding = open_dataset(source.data), ViewEncoding(size=32)
+    jobs: list[FramingJob] = [FramingJob(case, dataset.root, encoding) for case in dataset.cases()]
+    jobs[1] = Crashing(jobs[1].case, dataset.root, encoding, tmp_path, times)
+    found = list(examples._run(jobs, 2))
+    read = [not isinstance(one, str) for one in found]
+    assert read == [times == 1 or number != 1 for number in range(len(jobs))]
+    if times == 2:
+        assert found[1] == f"{jobs[1].case.key}: its images ended two processes that read them (signal 9)"
 
 
 @pytest.mark.parametrize("modules", [Modules.LANGUAGE, Modules.PROJECTOR, Modules.TOWER])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 
 from amrg.birads import AnswerForm, Laterality, Report, Style, View
 from amrg.core.cores import available_cores
+from amrg.core.processes import ProcessEnded, ProcessPool
 from amrg.datasets import Case, Dataset, study_of
 from amrg.datasets.tables.labels import list_known, render_known
 from amrg.imaging import ImagingError, hanging_order
@@ -166,8 +166,18 @@ def _run(jobs: Sequence[FramingJob], workers: int) -> Iterator[tuple[Views, Imag
     if workers < 2:
         yield from map(_frame, jobs)
         return
-    with get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(_frame, jobs)
+    with ProcessPool(_frame, workers) as pool:
+        for job, found in zip(jobs, pool.map(jobs), strict=True):
+            yield _frame_apart(job) if isinstance(found, ProcessEnded) else found
+
+
+def _frame_apart(job: FramingJob) -> tuple[Views, Images] | str:
+    """A case over which a process ended, in a process of its own: memory may have run out over another."""
+    with ProcessPool(_frame, 1) as pool:
+        (found,) = pool.map([job])
+    if isinstance(found, ProcessEnded):
+        return f"{job.case.key}: its images ended two processes that read them ({found.how})"
+    return found
 
 
 def _frame(job: FramingJob) -> tuple[Views, Images] | str:
