@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
 import torch
+from torch.distributed import distributed_c10d
 
 from amrg.training.callbacks import NoCallback, StepStats
 from amrg.training.errors import TuningError
 from amrg.training.loop import tuning
-from amrg.training.loop.distributed import SHARDED
+from amrg.training.loop.distributed import SHARDED, processes
 from amrg.training.loop.tuning import tune
 from amrg.training.recipe import Recipe
 from tests.training.forked import forking
@@ -36,9 +40,8 @@ class Speaking(NoCallback):
             os._exit(9)
 
 
-def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool, int]) -> None:
-    """One process of a run; a refusal is written down beside its folder, which may be another for each `{rank}`."""
-    folder, bases, recipe, sharded, breaks_at = order
+def launched(rank: int, world: int, port: int) -> None:
+    """Set what a launcher sets for one of its processes."""
     os.environ |= {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -46,9 +49,26 @@ def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "ACCELERATE_USE_CPU": "true",
-        SHARDED: str(sharded).lower(),
     }
     torch.set_num_threads(1)
+
+
+def late(rank: int, world: int, port: int, order: tuple[float]) -> None:
+    """A process that waits for the first, which comes so many seconds late: longer than torch waits by default."""
+    launched(rank, world, port)
+    (seconds,) = order
+    with mock.patch.object(distributed_c10d, "_get_default_timeout", return_value=timedelta(seconds=seconds / 4)):
+        state = processes()
+    with state.main_process_first():
+        if rank == 0:
+            time.sleep(seconds)
+
+
+def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool, int]) -> None:
+    """One process of a run; a refusal is written down beside its folder, which may be another for each `{rank}`."""
+    folder, bases, recipe, sharded, breaks_at = order
+    launched(rank, world, port)
+    os.environ[SHARDED] = str(sharded).lower()
     tuning.SAVE_EVERY = 0.0
     folder = Path(str(folder).format(rank=rank))
     try:
@@ -59,18 +79,18 @@ def run(rank: int, world: int, port: int, order: tuple[Path, Path, Recipe, bool,
         raise SystemExit(1) from None
 
 
-def in_processes(world: int, *order: object) -> list[int | None]:
+def in_processes(world: int, *order: object, target: Callable[..., None] = run) -> list[int | None]:
     """Start all processes of a run; returns how each ended. Where one ends badly, the others are ended too."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = forking()
-    processes = [context.Process(target=run, args=(rank, world, port, order)) for rank in range(world)]
-    for process in processes:
+    started = [context.Process(target=target, args=(rank, world, port, order)) for rank in range(world)]
+    for process in started:
         process.start()
-    for process in processes:
+    for process in started:
         process.join(HUNG)
         if process.exitcode != 0:
-            for other in processes:
+            for other in started:
                 other.kill()
-    return [process.exitcode for process in processes]
+    return [process.exitcode for process in started]

@@ -12,7 +12,7 @@ from amrg.models.backbones.base import Modules
 from amrg.training.outputs.summary import read_columns
 from amrg.training.recipe import Lora
 from tests.training.comparing import same_but_rounded
-from tests.training.several import in_processes
+from tests.training.several import in_processes, late
 from tests.training.small import RECIPE, base
 
 # Three samples a step on two processes: one of them has nothing to learn in the second micro-batch.
@@ -53,6 +53,10 @@ def test_two_processes_end_with_the_weights_of_one(sharded: bool, one: Path, bas
     assert logged(folder)["step"] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     for column in ("loss", "grad_norm"):  # Adam forgives a gradient that is twice what it should be
         assert logged(folder)[column] == pytest.approx(logged(one)[column], rel=1e-4)
+
+
+def test_processes_wait_for_the_one_that_encodes_images_however_long_it_takes() -> None:
+    assert in_processes(2, 4.0, target=late) == [0, 0]
 
 
 def test_a_folder_that_the_processes_do_not_share_is_refused_before_a_step(bases: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -28,6 +29,10 @@ Item = TypeVar("Item")
 
 _MANAGED = "_is_fsdp_managed_module"  # the attribute that transformers checks
 
+WAIT = timedelta(days=30)
+"""How long a process waits for another. Encoding images may take days, and torch would give up after ten minutes of
+NCCL, thirty of gloo; where a process ends, its launcher ends the others."""
+
 SHARDED = "ACCELERATE_USE_FSDP"
 """Set by `accelerate launch --use_fsdp`."""
 
@@ -37,7 +42,7 @@ def processes() -> PartialState:
 
     To be called before a base is loaded: it makes each process's own GPU the current CUDA device.
     """
-    return PartialState(cpu=_on_cpu())
+    return PartialState(cpu=_on_cpu(), timeout=WAIT)
 
 
 def _on_cpu() -> bool:
