@@ -97,6 +97,17 @@ def test_an_adapter_on_other_weights_of_the_same_shape_is_refused(base: Path, tm
         load_model(str(folder))
 
 
+def test_an_adapter_of_an_unfinished_run_is_held_to_its_base_too(base: Path, tmp_path: Path) -> None:
+    folder = adapter_for(base, tmp_path / "tuned")
+    (folder / "training.json").unlink()
+    for weights in (load_base(str(base)).weights_hash, "0" * 40):  # a commit of the hub says nothing of a folder
+        (folder / "run.json").write_text(json.dumps({"weights": weights}), encoding="utf-8")
+        load_model(str(folder))
+    (folder / "run.json").write_text(json.dumps({"weights": "0" * 64}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"tuned: it was trained on a base whose weights_hash is 000000000000"):
+        load_model(str(folder))
+
+
 def test_what_training_told_of_an_adapter_is_one_line_where_it_is_damaged(base: Path, tmp_path: Path) -> None:
     folder = adapter_for(base, tmp_path / "tuned")
     (folder / "training.json").write_text('{"weights_hash": ', encoding="utf-8")

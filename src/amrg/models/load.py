@@ -21,6 +21,7 @@ from amrg.models.adapters.attaching import Attached, attach, merge
 from amrg.models.adapters.config import read_config
 from amrg.models.adapters.files import (
     CONFIG_FILE,
+    RUN_FILE,
     TRAINING_FILE,
     is_adapter,
     nested_adapters,
@@ -40,6 +41,7 @@ from amrg.models.settings import ModelSettings
 from amrg.models.weights import load_complete
 
 _EARLIER_TOWER = "amrg_conv_tower"
+_SHA256_DIGITS = 64
 _WEIGHTS_SHARE = 0.5  # of a machine's memory that a model's weights may take: the rest is for images and activations
 
 
@@ -184,12 +186,12 @@ def _of_tuned_tower(loaded: LoadedModel, base: str) -> Iterator[str]:
 
 
 def _refuse_another_base(folder: Path, base: LoadedModel) -> None:
-    """Refuse a base other than the one that an adapter was trained on, where its training file names it.
+    """Refuse a base other than the one that an adapter was trained on, where a file of its training names it.
 
     Raises:
         ModelError: its base has other weights, or is at another commit; or its training file is damaged.
     """
-    trained = read_training_file(folder, TRAINING_FILE)
+    trained = read_training_file(folder, TRAINING_FILE) or _unfinished(folder)
     for name in ("weights_hash", "revision"):
         expected: str | None = trained.get(name)
         found: str | None = None if expected is None else getattr(base, name)
@@ -198,6 +200,14 @@ def _refuse_another_base(folder: Path, base: LoadedModel) -> None:
                 f"adapter {folder.name}: it was trained on a base whose {name} is {expected[:12]}, and that of "
                 f"{base.name} is {found[:12]}; name the base that it was trained on in {CONFIG_FILE}, or train it again"
             )
+
+
+def _unfinished(folder: Path) -> dict[str, Any]:
+    """What a run that is not finished yet, whose best adapter drafts already, began with."""
+    weights = str(read_training_file(folder, RUN_FILE).get("weights") or "")
+    if not weights:
+        return {}
+    return {"weights_hash" if len(weights) == _SHA256_DIGITS else "revision": weights}  # else a hub's commit
 
 
 _BROKEN = (OSError, KeyError, ValueError, ImportError, SafetensorError, AttributeError)
