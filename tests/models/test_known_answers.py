@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from amrg.models.checkpoint import folder_hash
 from amrg.models.export.exporting import ExportRequest, export_adapter, export_merged
 from amrg.models.export.knowing import known_answers_of
 from amrg.models.export.original import write_original_answers
-from amrg.models.export.vllm import serve_original_command
+from amrg.models.export.vllm import serve_adapter_command, serve_command, serve_original_command
 from amrg.models.guard.distance import FILE_NAME as GUARD_FILE
 from amrg.models.known_answers import (
     FILE_NAME,
@@ -147,6 +148,15 @@ def test_known_answers_of_a_model_as_published_are_written_without_its_weights(
     assert serve_original_command(known.model_copy(update={"source": "someone/model", "weights": "c0ffee"})).startswith(
         f"vllm serve someone/model --revision c0ffee --served-model-name {known.name} "
     )
+    in_a_folder = known.model_copy(update={"source": "/of the ward/model"})
+    for command in (
+        serve_original_command(in_a_folder),
+        serve_command(Path("/of the ward/model"), known),
+        serve_adapter_command(Path("/of the ward/tuned"), known, "/of the ward/model", ()),
+    ):
+        words = shlex.split(command)
+        assert (words[2], known.name in " ".join(words[3:])) == ("/of the ward/model", True)
+        assert words[-1] == IMAGES
     # The answers are the model's own: those that an export of it compares with.
     merged = read_known_answers(exports["merged"])
     assert [answer.text for answer in known.answers] == [answer.base_text for answer in merged.answers]

@@ -5,6 +5,7 @@ For vLLM 0.33 (`lora/peft_helper.py`, `lora/model_manager.py`, `models/gemma3_mm
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,19 +71,21 @@ MOST_IMAGES = 8
 
 def serve_command(folder: Path, known: KnownAnswers) -> str:
     """The command by which vLLM serves a merged export under the name that follows from its weights."""
-    return f"vllm serve {folder} --served-model-name {known.name} {_common_options(known)}"
+    return f"vllm serve {shlex.quote(str(folder))} --served-model-name {known.name} {_common_options(known)}"
 
 
 def serve_original_command(known: KnownAnswers) -> str:
     """The same of a model that was not exported, by the folder or hub name that its known answers state."""
     hub = "" if known.commit is None else f" --revision {known.commit}"
-    return f"vllm serve {known.source}{hub} --served-model-name {known.name} {_common_options(known)}"
+    source = shlex.quote(str(known.source))
+    return f"vllm serve {source}{hub} --served-model-name {known.name} {_common_options(known)}"
 
 
 def serve_adapter_command(folder: Path, known: KnownAnswers, base: str, notes: Sequence[str]) -> str:
     """The same of an adapter with its base; `notes` are its `adapter_notes`, which name options."""
     options = " ".join(note.removeprefix("vLLM: ").partition(",")[0] for note in notes if note.startswith("vLLM: --"))
-    return f"vllm serve {base} {options} --lora-modules {known.name}={folder} {_common_options(known)}"
+    adapter = shlex.quote(f"{known.name}={folder}")
+    return f"vllm serve {shlex.quote(base)} {options} --lora-modules {adapter} {_common_options(known)}"
 
 
 def _common_options(known: KnownAnswers) -> str:
