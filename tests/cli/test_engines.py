@@ -19,6 +19,7 @@ from amrg.generation.engines.probes import Proof
 from amrg.models import ModelError
 from amrg.phantom import Size, draw_exam, write_exam
 from tests.generation.serving import TEXT, Rules, known_answers, serving
+from tests.models.tiny import TINY
 
 MASS = "Right breast, upper outer quadrant: irregular spiculated mass (BI-RADS 5). Impression: right breast BI-RADS 5."
 
@@ -194,6 +195,19 @@ def test_vllm_loads_a_hub_model_at_the_commit_that_is_known(
     engine = connect("vllm", str(tmp_path))
     assert loaded == [(source or str(tmp_path), "c0ffee" if source else None)] * 3
     assert engine.notes == ("a note",)
+
+
+def test_vllm_in_this_process_refuses_what_it_cannot_prompt_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = TINY["phi3_v"](tmp_path)
+    known_answers().save(folder)
+    monkeypatch.setattr(vllm_engine, "_library", lambda: pytest.fail("vLLM is loaded"))
+    with pytest.raises(ModelError, match=r"class 'phi3_v': .*; serve it, and name the server with --engine openai:URL"):
+        connect("vllm", str(folder))
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"cannot be loaded .*; expected its weights and processor there"):
+        connect("vllm", str(folder))
 
 
 def test_vllm_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

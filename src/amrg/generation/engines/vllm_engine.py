@@ -14,6 +14,7 @@ import torch
 from transformers import AutoConfig
 
 from amrg.birads import AnswerForm
+from amrg.core.errors import first_line
 from amrg.core.hashing import sha256_of_text
 from amrg.core.telemetry import turn_off_telemetry
 from amrg.generation.engines.base import GREEDY, Generation, InProcess, ModelIdentity, Request, Unanswered
@@ -133,22 +134,45 @@ def _library() -> Any:
         raise ModelError("--engine vllm needs vLLM, which is not installed; docs/serving.md says how to") from error
 
 
+def _prompting(folder: Path, known: KnownAnswers) -> tuple[Any, Backbone, Any]:
+    """The configuration, the family and the processor of a model, which make its prompts.
+
+    Raises:
+        ModelError: its files are not there, or it is of no family whose prompts vLLM can be given.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, revision=known.commit)
+        backbone = backbone_of(config.model_type)
+        if backbone is None:
+            raise ModelError(f"model {folder.name} is of class {config.model_type!r}, which amrg has no prompt for")
+        processor = backbone.load_processor(str(folder), known.commit, known.settings)
+    except ModelError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"model {folder}: cannot be loaded ({first_line(error)}); expected its weights and processor there, beside "
+            "its known answers: export it again, or copy the whole folder"
+        ) from error
+    if getattr(processor, "chat_template", None) is None:
+        raise ModelError(
+            f"model {folder.name} is of class {config.model_type!r}: --engine vllm makes prompts by a processor's chat "
+            "template, and its processor has none; serve it, and name the server with --engine openai:URL"
+        )
+    return config, backbone, processor
+
+
 def load(model: str, known: KnownAnswers, max_batch: int | None = None, answer: AnswerForm | None = None) -> VLLMEngine:
     """A model loaded by vLLM, proven by its known answers; `answer` is the form requested of it (None: its own).
 
     `model` is the folder of the known answers. The weights are there too, or where these say, at the commit they name.
 
     Raises:
-        ModelError: it is an adapter, of no family that amrg knows, or answers otherwise than it is known to.
+        ModelError: it is an adapter, cannot be loaded or prompted, or answers otherwise than it is known to.
     """
     folder = Path(known.source or model)
     if is_adapter(folder):
         raise ModelError(f"model {folder.name}: an adapter; for --engine vllm export it with `amrg export --merge`")
-    config = AutoConfig.from_pretrained(folder, revision=known.commit)
-    backbone = backbone_of(config.model_type)
-    if backbone is None:
-        raise ModelError(f"model {folder.name} is of class {config.model_type!r}, which amrg has no prompt for")
-    processor = backbone.load_processor(str(folder), known.commit, known.settings)
+    config, backbone, processor = _prompting(folder, known)
     accelerated = torch.cuda.is_available()
     library = _library()
     llm = library.LLM(
