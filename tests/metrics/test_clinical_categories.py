@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from amrg.birads import Assessment, Category, Composition, Laterality, Report
 from amrg.metrics.clinical.categories import category_metrics, confusions, quadratic_kappa
+from amrg.metrics.skill import skills
+from amrg.metrics.statistics import bootstrap
 from amrg.metrics.strict import STRICT
 from tests.benchmark.making import by_name, made, value_of, values, written
 
@@ -144,6 +146,20 @@ def test_kappa_of_categories_ranks_by_suspicion() -> None:
     letters = _kappa_of_table([(rank_4abc[t], rank_4abc[d]) for t, d in drafts])
     assert found["birads_kappa_quadratic_7_worst"] == pytest.approx(seven, abs=1e-12)
     assert found["birads_kappa_quadratic_4abc_worst"] == pytest.approx(letters, abs=1e-12)
+
+
+def test_every_patient_counts_in_the_skill_of_kappa() -> None:
+    """No patient alone has a kappa; that of sixty is over sixty, for a verdict too."""
+    stated = [_report(str(1 + i % 5)) for i in range(60)]
+    drafts = {"right": stated, "near": [_report(str(1 + (i + i % 3 // 2) % 5)) for i in range(60)]}
+    drafts |= {"late": [*stated[1:], stated[0]]}
+    measured = {
+        name: {m.name: m for m in category_metrics([made(t, d) for t, d in zip(stated, given, strict=True)])}
+        for name, given in drafts.items()
+    }
+    draws = bootstrap([str(i) for i in range(60)])
+    found = skills(measured["near"], {"late": measured["late"]}, measured["right"], draws)
+    assert found["birads_kappa_quadratic_7_worst"].groups == found["birads_accuracy_7_worst"].groups == 60
 
 
 def test_density_has_accuracy_and_kappa() -> None:

@@ -148,11 +148,17 @@ def _bounds(metrics: Sequence[Metric]) -> Bounds | None:
 def groups_with_value(metrics: Sequence[Metric], draws: Bootstrap) -> int:
     """How many different groups have a value of their own in every metric, with any seed.
 
-    Of a sensitivity, those are the groups with a positive case.
+    Of a sensitivity, those are the groups with a positive case. What takes several cases, such as kappa, no group need
+    have alone: there every group with a scored case counts.
     """
     sums = group_sums(stack(metrics), draws.member)
-    alone = unstack([replace(metric, fewest=1) for metric in metrics], sums)
+    alone = unstack([m if m.fewest == 1 else replace(m, fewest=1, combine=_any) for m in metrics], sums)
     return len(set((np.flatnonzero(np.isfinite(alone).all(axis=0)) % draws.groups).tolist()))
+
+
+def _any(sums: Array) -> Array:
+    """A value for any sums."""
+    return np.ones(sums.shape[:-1])
 
 
 @dataclass(frozen=True)
