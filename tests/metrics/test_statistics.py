@@ -196,6 +196,14 @@ def test_only_groups_that_say_anything_count_for_an_exact_interval() -> None:
     assert seeded.low == pytest.approx(0.025 ** (1 / 4))  # the same four patients, whatever the seed
 
 
+def test_a_difference_is_over_the_groups_that_say_anything() -> None:
+    """Of 40 patients 4 have a lesion: whatever happens to its boxes is seen in those alone."""
+    hits = [np.array([[right, 1.0]] * 4 + [[0.0, 0.0]] * 36) for right in (1.0, 0.0)]
+    before, after = (Metric("pointing", Family.PLACES, "", terms, ratio, bounds=SHARE) for terms in hits)
+    (found,) = differences([before], [after], bootstrap([f"g{i:02}" for i in range(40)]))
+    assert (found.n, found.groups) == (40, 4)
+
+
 def test_two_systems_that_agree_in_every_group_may_still_differ() -> None:
     values = np.array([1.0, 0.0] * 10)
     one, two = (replace(mean(v), bounds=SHARE) for v in (values, values))

@@ -79,9 +79,9 @@ class SystemScores(Value):
 
 
 class MetricChange(Number):
-    """How far a metric moves when the images are perturbed, over cases of `groups`, paired by case.
+    """How far a metric moves when the images are perturbed, paired by case.
 
-    `p` is of approximate randomisation.
+    `groups` are those that have a value of their own on both images. `p` is of approximate randomisation.
     """
 
     groups: int

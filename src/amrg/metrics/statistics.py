@@ -163,9 +163,10 @@ def _any(sums: Array) -> Array:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one metric moves from a first system to a second, over the `n` cases of `groups` that both score.
+    """How far one metric moves from a first system to a second, over the `n` cases that both score.
 
-    `p` is two-sided. Not a number, or no interval, where there is none.
+    `groups` are those that have a value of their own of both (`groups_with_value`). `p` is two-sided. Not a number, or
+    no interval, where there is none.
     """
 
     name: str
@@ -191,11 +192,15 @@ def differences(first: Sequence[Metric], second: Sequence[Metric], draws: Bootst
     moved = draws.draw(after) - draws.draw(before)
     p = randomisation(before, after, draws.member, seed)
     return [
-        Difference(
-            a.name, int(a.scored.sum()), draws.groups_of(a), a.value, b.value, _between(a, b, m, draws), float(q)
-        )
+        _difference(a, b, _between(a, b, m, draws), draws, float(q))
         for a, b, m, q in zip(before, after, moved, p, strict=True)
     ]
+
+
+def _difference(before: Metric, after: Metric, between: Interval | None, draws: Bootstrap, p: float) -> Difference:
+    """A difference of two metrics on the same cases."""
+    n, groups = int(before.scored.sum()), groups_with_value([before, after], draws)
+    return Difference(before.name, n, groups, before.value, after.value, between, p)
 
 
 def _between(before: Metric, after: Metric, moved: Array, draws: Bootstrap) -> Interval | None:
@@ -214,8 +219,7 @@ def resampled_difference(first: Metric, second: Metric, draws: Bootstrap) -> Dif
     fewer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
     tested = interval(moved, draws.groups) is not None
     p = min(1.0, 2 * (fewer + 1) / (len(defined) + 1)) if tested else float("nan")
-    between, n = _between(before, after, moved, draws), int(before.scored.sum())
-    return Difference(before.name, n, draws.groups_of(before), before.value, after.value, between, p)
+    return _difference(before, after, _between(before, after, moved, draws), draws, p)
 
 
 def randomisation(

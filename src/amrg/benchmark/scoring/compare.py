@@ -24,8 +24,9 @@ ALL = "all"
 
 
 class MetricComparison(Number):
-    """One metric of two systems over the `n` cases of `groups` that both score: `value` is `second` minus `first`.
+    """One metric of two systems over the `n` cases that both score: `value` is `second` minus `first`.
 
+    `groups` are those that have a value of their own of both: of a sensitivity, those with a positive case.
     `p` is of approximate randomisation, two-sided; `p_holm` is corrected for all tests of the comparison.
     """
 
