@@ -350,6 +350,25 @@ def test_a_part_of_a_split_comes_with_training_cases(dataset: Dataset) -> None:
     assert "(c5)" in leak
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_leak_is_looked_for_in_the_whole_train_part(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Also among the cases that baselines are not fitted on, since those are at most so many."""
+    _split(dataset)
+    monkeypatch.setattr("amrg.benchmark.references.MAX_TRAINING_CASES", 1)
+    found = read_references(dataset.folder, "mine", seed=seed)
+    assert len(found.training) == 1
+    assert [line.partition(" cases")[0] for line in found.leaks] == ["the split leaks: 1 of 3"]
+
+
+def test_a_leak_is_counted_of_the_cases_that_are_scored(dataset: Dataset) -> None:
+    _split(dataset)
+    assert [line.partition(" have")[0] for line in read_references(dataset.folder, "mine", limit=1).leaks] == [
+        "the split leaks: 1 of 1 cases"
+    ]
+
+
 @pytest.mark.usefixtures("no_page_charts")
 def test_how_a_split_leaks_stays_with_the_run_when_it_is_scored_again(dataset: Dataset, tmp_path: Path) -> None:
     _split(dataset)

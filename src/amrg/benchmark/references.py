@@ -76,9 +76,11 @@ class References:
 
 
 def read_references(
-    path: str | os.PathLike[str], split: str | None = None, part: str = "test", seed: int = 0
+    path: str | os.PathLike[str], split: str | None = None, part: str = "test", seed: int = 0, limit: int | None = None
 ) -> References:
     """References from a data set folder (then `split` names one of its splits) or from a file or folder of texts.
+
+    `limit`: only so many cases, from the beginning of the part.
 
     Raises:
         BenchmarkError: there is no such file, it is malformed, or a reference has no text.
@@ -87,7 +89,9 @@ def read_references(
     path = Path(path)
     if (path / INFO).is_file():
         dataset = open_dataset(path)
-        return _all_cases(dataset) if split is None else references_of_part(dataset, dataset.split(split), part, seed)
+        if split is None:
+            return _all_cases(dataset)
+        return references_of_part(dataset, dataset.split(split), part, seed, limit)
     if split is not None:
         raise BenchmarkError(
             f"{path}: --split {split} was given, but there is no {INFO}: a split belongs to a data set"
@@ -167,20 +171,26 @@ def _all_cases(dataset: Dataset) -> References:
     )
 
 
-def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> References:
-    """One part of a split, with cases of its train part to fit baselines on.
+def references_of_part(dataset: Dataset, split: Split, part: str, seed: int, limit: int | None = None) -> References:
+    """One part of a split, or its first cases, with cases of its train part to fit baselines on.
 
     Raises:
         BenchmarkError: the part is empty.
         DatasetError: the split has no such part.
     """
-    keys = split.keys(part)
+    keys = split.keys(part)[:limit]
     if not keys:
         sizes = ", ".join(f"{name} {len(split.keys(name))}" for name in PARTS)
         raise BenchmarkError(f"split {split.name}: part {part} is empty ({sizes}); name another part")
-    training_keys = sample(split.train, MAX_TRAINING_CASES, f"training {seed}") if part != "train" else []
-    wanted = {*keys, *training_keys}
-    found = {case.key: case for case in dataset.cases() if case.key in wanted}
+    train = split.train if part != "train" else ()
+    training_keys = sample(train, MAX_TRAINING_CASES, f"training {seed}")
+    wanted, in_train = {*keys, *training_keys}, set(train)
+    found, known = dict[str, Case](), KnownContent()
+    for case in dataset.cases():
+        if case.key in in_train:
+            known.add(case)
+        if case.key in wanted:
+            found[case.key] = case
     cases, training = tuple(found[key] for key in keys), tuple(found[key] for key in training_keys)
     return References(
         dataset.info.name,
@@ -191,13 +201,37 @@ def references_of_part(dataset: Dataset, split: Split, part: str, seed: int) -> 
         other_parts={key: name for name in PARTS if name != part for key in split.keys(name)},
         hashes={"dataset": dataset.info.hash, "split": split.hash},
         root=dataset.root,
-        leaks=_leaks(cases, training),
+        leaks=_leaks(cases, known),
     )
+
+
+@dataclass
+class KnownContent:
+    """The patients and texts of some cases."""
+
+    groups: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
+
+    def add(self, case: Case) -> None:
+        """One more case."""
+        self.groups.add(case.group)
+        self.texts.add(text_group(case.text))
+
+    def shared(self, cases: Sequence[Case]) -> list[str]:
+        """The keys of cases that share a patient or a text with these."""
+        return [
+            case.key
+            for case in cases
+            if case.group in self.groups or (has_own_text(case) and text_group(case.text) in self.texts)
+        ]
 
 
 def fitted_on(references: References, name: str, training: tuple[Case, ...]) -> References:
     """The references with baselines fitted on cases of another data set, and a warning where some share a text."""
-    shared = _shared(references.cases, training)
+    known = KnownContent()
+    for case in training:
+        known.add(case)
+    shared = known.shared(references.cases)
     warning = (
         f"baselines know scored texts: {len(shared)} of {len(references.cases)} cases have their patient or their "
         f"reference's text among the cases of {name} that baselines are fitted on ({list_some(shared)})"
@@ -206,21 +240,15 @@ def fitted_on(references: References, name: str, training: tuple[Case, ...]) -> 
     return replace(references, training=training, training_set=name, warnings=warnings)
 
 
-def _leaks(cases: Sequence[Case], training: Sequence[Case]) -> tuple[str, ...]:
-    """A warning where scored cases share a patient or a text with training cases."""
-    leaked = _shared(cases, training)
+def _leaks(cases: Sequence[Case], train: KnownContent) -> tuple[str, ...]:
+    """A warning where scored cases share a patient or a text with the train part."""
+    leaked = train.shared(cases)
     if not leaked:
         return ()
     return (
         f"the split leaks: {len(leaked)} of {len(cases)} cases have their patient or their reference's text in the "
         f"train part ({list_some(leaked)}); see `amrg data check`, and prefer the split `clean`",
     )
-
-
-def _shared(cases: Sequence[Case], training: Sequence[Case]) -> list[str]:
-    """The keys of cases that share a patient or a text with training cases."""
-    groups, texts = {c.group for c in training}, {text_group(c.text) for c in training}
-    return [c.key for c in cases if c.group in groups or (has_own_text(c) and text_group(c.text) in texts)]
 
 
 def _of_records(name: str, records: Sequence[Record]) -> References:

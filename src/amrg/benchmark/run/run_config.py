@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -66,8 +66,7 @@ def load_cases(config: RunConfig) -> RunCases:
         DatasetError: no such data set, split or part.
     """
     dataset = open_dataset(config.data)
-    all_cases = read_references(config.data, config.split, config.part, config.seed)
-    references = replace(all_cases, cases=all_cases.cases[: config.limit])
+    references = read_references(config.data, config.split, config.part, config.seed, config.limit)
     train_set = dataset
     if config.training is not None:
         train_set = open_dataset(config.training)
