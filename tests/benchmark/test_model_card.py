@@ -114,6 +114,8 @@ def test_the_card_counts_every_stage_of_training_and_every_exam_once() -> None:
         "language_exams": once + again,
         "language_first": {"steps": 16},
         "language": {"steps": 32},
+        "language_last": {"steps": 64},
+        "averaged_runs": 2,
     }
     assert training_facts(recipe) == {
         "tower exams": 5,
@@ -121,7 +123,7 @@ def test_the_card_counts_every_stage_of_training_and_every_exam_once() -> None:
         "second look exams": 3,
         "second look steps": 8,
         "language exams": 5,
-        "language steps": 48,
+        "language steps": 176,
         "software": "1.0",
     }
 

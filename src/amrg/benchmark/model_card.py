@@ -202,13 +202,14 @@ def card_of(loaded: LoadedModel, metrics: Sequence[CardMetric]) -> ModelCard:
 def training_facts(recipe: Mapping[str, Any]) -> dict[str, str | int | float]:
     """Drawn exams and steps of every stage of a recipe."""
     tower = recipe["tower"]
+    averaged = recipe["averaged_runs"] * recipe["language_last"]["steps"]
     return {
         "tower exams": _exams(*(tower[part] for part in ("drawn", "varied", "further_drawn", "further_varied"))),
         "tower steps": sum(tower[stage]["steps"] for stage in ("small", "full", "further")),
         "second look exams": _exams(tower["regions_drawn"], tower["regions_varied"]),
         "second look steps": tower["regions"]["steps"],
         "language exams": _exams(recipe["language_exams"]),
-        "language steps": recipe["language_first"]["steps"] + recipe["language"]["steps"],
+        "language steps": sum(recipe[stage]["steps"] for stage in ("language_first", "language")) + averaged,
         "software": recipe["software"],
     }
 
