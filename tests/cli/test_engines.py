@@ -132,6 +132,17 @@ def test_a_measure_of_other_weights_is_none(
     assert "its agreement was measured with another weights" in done.stderr
 
 
+def test_a_record_that_cannot_be_written_is_one_line_before_anything_is_drafted(
+    export: Path, served: tuple[Rules, str], exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("amrg.generation.engines.agreement.measure", lambda *_: pytest.fail("studies are drafted"))
+    checked = run("model", "check", export, exams, "--engine", served[1])
+    assert (checked.exit_code, len(checked.stderr.splitlines())) == (Exit.UNWRITABLE, 1)
+    assert f"{tmp_path / 'state'}: not a folder" in checked.stderr
+
+
 def test_nothing_found_in_any_study_measures_nothing(
     export: Path, served: tuple[Rules, str], local: list[str], exams: Path
 ) -> None:

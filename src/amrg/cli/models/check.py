@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from amrg.cli.console import busy, complain, fail, out, print_json, quieten
+from amrg.cli.console import busy, complain, fail, out, print_json, quieten, refuse_unwritable, writing
 from amrg.cli.exits import Exit
 from amrg.cli.options import Answer, AsJson
 from amrg.cli.study_input import answer_form, read_input, refuse_without_study
@@ -38,11 +38,12 @@ def check(
     form = answer_form(answer)
     with busy("probing the engine"):
         quieten()
-        from amrg.generation.engines.agreement import measure, refuse_other_weights, save_agreement
+        from amrg.generation.engines.agreement import measure, records_folder, refuse_other_weights, save_agreement
         from amrg.generation.engines.loading import connect, load_engine
         from amrg.models import ModelError
         from amrg.models.known_answers import read_known_answers
 
+        refuse_unwritable(records_folder())
         try:
             other = connect(engine_name, model, answer=form)
         except ModelError as error:
@@ -60,7 +61,8 @@ def check(
             except ModelError as error:
                 fail(Exit.NO_MODEL, str(error))
             found = measure(studies, local, other, engine_name, at_least)
-    file = save_agreement(found)
+    with writing(records_folder()):
+        file = save_agreement(found)
     if as_json:
         document = found.model_dump(mode="json") | {
             "of_findings": found.of_findings,

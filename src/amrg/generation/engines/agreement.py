@@ -120,10 +120,15 @@ def _matched(local: Draft, other: Draft) -> tuple[int, int]:
     return both + len(found.missed) + len(found.invented), both
 
 
-def record_of(engine: str, model: str) -> Path:
-    """Where the agreement of an engine with a model is kept: in the user's state folder (XDG_STATE_HOME)."""
+def records_folder() -> Path:
+    """Where agreements are kept: in the user's state folder (XDG_STATE_HOME)."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "amrg" / "engines" / f"{sha256_of_text(engine, model)[:16]}.json"
+    return state / "amrg" / "engines"
+
+
+def record_of(engine: str, model: str) -> Path:
+    """Where the agreement of an engine with a model is kept."""
+    return records_folder() / f"{sha256_of_text(engine, model)[:16]}.json"
 
 
 def save_agreement(found: EngineAgreement) -> Path:
