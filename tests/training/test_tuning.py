@@ -419,6 +419,16 @@ def test_a_hub_base_of_another_commit_is_another_run(prepared: PreparedData, tmp
     refuse_different_run(tmp_path, one.model_copy(update={"recipe": moved}))
 
 
+def test_a_base_that_is_prompted_otherwise_by_now_is_another_run(prepared: PreparedData, tmp_path: Path) -> None:
+    write_run(tmp_path, RunSpec.of(prepared, RECIPE))
+    changed = prepared.loaded.settings.model_copy(update={"instruction": "Report it."})
+    other = RunSpec.of(replace(prepared, loaded=replace(prepared.loaded, settings=changed)), RECIPE)
+    with pytest.raises(TuningError, match=r'settings.instruction: the folder has ".*", this run "Report it."'):
+        refuse_different_run(tmp_path, other)
+    write_run(tmp_path, RunSpec.of(prepared, RECIPE).model_copy(update={"settings": None}))  # as of an earlier amrg
+    refuse_different_run(tmp_path, other)
+
+
 def test_an_adapter_of_something_else_is_not_overwritten(prepared: PreparedData, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(TuningError, match="contains an adapter from elsewhere"):

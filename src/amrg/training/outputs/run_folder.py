@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from amrg.core.files import write_text
 from amrg.core.values import Value, differing, flatten
 from amrg.models.adapters.files import CONFIG_FILE, RECIPE_FILE, RUN_FILE, TRAINING_FILE
+from amrg.models.settings import ModelSettings
 from amrg.training.data.prepared import DataUsed, PreparedData
 from amrg.training.errors import TuningError
 from amrg.training.recipe import Recipe
@@ -38,16 +39,20 @@ class RunStatus(StrEnum):
 
 
 class RunSpec(Value):
-    """A run: its recipe, its data, and the weights of its base, by hash or hub commit."""
+    """A run: its recipe, its data, and its base: weights by hash or hub commit, and how it is prompted.
+
+    `settings` are None in folders that an earlier version began.
+    """
 
     recipe: Recipe
     data: DataUsed
     weights: str | None
+    settings: ModelSettings | None = None
 
     @classmethod
     def of(cls, prepared: PreparedData, recipe: Recipe) -> RunSpec:
         """The run of a recipe on prepared data."""
-        return cls(recipe=recipe, data=prepared.data, weights=prepared.weights_id)
+        return cls(recipe=recipe, data=prepared.data, weights=prepared.weights_id, settings=prepared.loaded.settings)
 
 
 def run_status(folder: Path) -> RunStatus:
@@ -121,6 +126,8 @@ def write_run(folder: Path, run: RunSpec) -> None:
 
 def differences(stored: RunSpec, requested: RunSpec) -> Iterator[str]:
     """The fields in which two runs differ; the same weights may have moved to another path."""
+    if stored.settings is None:
+        requested = requested.model_copy(update={"settings": None})
     before, now = (dict(flatten(run.model_dump(mode="json"))) for run in (stored, requested))
     moved = {"recipe.base"} if stored.weights is not None and stored.weights == requested.weights else set()
     for name in differing(before, now):
