@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -12,6 +14,8 @@ import torch
 from amrg.training.errors import TuningError
 from amrg.training.loop import checkpoints
 from amrg.training.loop.checkpoints import CheckpointState, load_checkpoint, save_checkpoint
+from amrg.training.loop.run_state import RunState
+from amrg.training.loop.stepping import Stepper
 from tests.training.killing import NEVER, SAME, Moment, spawned
 from tests.training.small import RECIPE
 
@@ -88,6 +92,22 @@ def test_a_damaged_checkpoint_is_named_with_what_to_do(content: bytes, tmp_path:
         load_checkpoint(path)
     path.unlink()
     assert load_checkpoint(path) is None
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [{"current/other.lora_A": torch.zeros(2, 3)}, {"current/layer.lora_A": torch.zeros(2, 4)}, {}],
+    ids=["other names", "another shape", "nothing"],
+)
+def test_a_checkpoint_of_other_parameters_is_named_with_what_to_do(
+    tensors: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    save_checkpoint(tmp_path / checkpoints.FILE_NAME, CheckpointState(step=3), tensors)
+    parameters = {"layer.lora_A": torch.nn.Parameter(torch.ones(2, 3))}
+    stepper = cast(Stepper, SimpleNamespace(parameters=parameters, optimiser=torch.optim.AdamW(parameters.values())))
+    with pytest.raises(TuningError, match=r"checkpoint.safetensors: has no layer.lora_A .*the releases .*delete"):
+        RunState(tmp_path, RECIPE, stepper)
+    assert torch.equal(parameters["layer.lora_A"], torch.ones(2, 3))
 
 
 def test_what_is_saved_is_no_copy_and_the_best_adapter_is_one() -> None:

@@ -103,6 +103,22 @@ def to_save(parameters: Parameters) -> dict[str, Tensor]:
     return {name: full_tensor(p.detach()).to("cpu").contiguous() for name, p in parameters.items()}
 
 
+def refuse_other_parameters(path: Path, parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a checkpoint whose tensors are not those of the trained parameters, by name and shape.
+
+    Raises:
+        TuningError: names the first parameter without one.
+    """
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    lacking = [name for name, parameter in parameters.items() if shapes.get(name) != parameter.shape]
+    if lacking:
+        raise TuningError(
+            f"{path}: has no {lacking[0]} of the shape {list(parameters[lacking[0]].shape)} ({len(lacking)} of "
+            f"{len(parameters)} parameters differ): other releases of transformers or PEFT name modules otherwise; "
+            "resume with the releases that it was written with, or delete it to start again"
+        )
+
+
 def restore(parameters: Parameters, tensors: Mapping[str, Tensor]) -> None:
     """Copy unsharded tensors into the parameters of the same names."""
     with torch.no_grad():

@@ -21,7 +21,7 @@ class RunState:
         """Restore the checkpoint in a run's folder, if there is one.
 
         Raises:
-            TuningError: it is damaged or from another version of amrg.
+            TuningError: it is damaged, from another version of amrg, or of other parameters.
         """
         self.path = folder / checkpoints.FILE_NAME
         self.state = CheckpointState()
@@ -33,8 +33,9 @@ class RunState:
             self._restore(tensors)
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
-        parameters = self._stepper.parameters
-        checkpoints.restore(parameters, checkpoints.select_prefix("current", tensors))
+        parameters, current = self._stepper.parameters, checkpoints.select_prefix("current", tensors)
+        checkpoints.refuse_other_parameters(self.path, parameters, current)
+        checkpoints.restore(parameters, current)
         checkpoints.restore_optimiser(
             self._stepper.optimiser, parameters, checkpoints.select_prefix("optimiser", tensors)
         )
