@@ -98,6 +98,19 @@ def test_scored_again_in_place_it_keeps_its_name_and_the_manifest_follows(run: P
     assert {k for k in after if after[k] != before[k]} == {"seed"}
 
 
+def test_scores_of_an_earlier_layout_are_scored_again(run: Path) -> None:
+    """As the message on them says; what they state of the data and the training is still there."""
+    stored = json.loads((run / SCORES).read_text(encoding="utf-8"))
+    del stored["predictions_hash"]
+    stored |= {"schema_version": 3, "data": stored["data"] | {"split": "clean", "leaks": ["the split leaks"]}}
+    (run / SCORES).write_text(json.dumps(stored), encoding="utf-8")
+    assert "expected 4; score the run again" in benchmark("table", run).stderr
+    done = benchmark("score", run, "--references", run, "--out", run)
+    assert done.exit_code == Exit.LEAK, done.output
+    found = scores(run)
+    assert (found.data.split, found.data.leaks, found.trained_on is None) == ("clean", ("the split leaks",), False)
+
+
 def test_a_folder_is_named_whole(references: Path, tmp_path: Path) -> None:
     folder = tmp_path / "qwen2.5-vl"
     folder.mkdir()
@@ -167,11 +180,12 @@ def test_few_groups_are_said_wherever_runs_are_compared(run: Path, leaking: Path
 )
 def test_a_damaged_file_is_one_line(run: Path, file: str, content: bytes) -> None:
     (run / file).write_bytes(content)
-    command = ("table", run) if file == SCORES else ("score", run, "--references", run, "--out", run)
-    done = benchmark(*command)
-    assert done.exit_code == Exit.UNREADABLE
-    assert Path(file).name in done.stderr
-    assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
+    again = ("score", run, "--references", run, "--out", run)
+    for command in (again, ("table", run)) if file == SCORES else (again,):
+        done = benchmark(*command)
+        assert done.exit_code == Exit.UNREADABLE
+        assert Path(file).name in done.stderr
+        assert sum(line.startswith("amrg: ") for line in done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,13 +26,14 @@ from amrg.benchmark.sampling import sample
 from amrg.birads import Report
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_lines
+from amrg.core.values import Value
 from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.splits.groups import text_group
 from amrg.datasets.splits.linked_cases import has_own_text
 from amrg.datasets.store import INFO, PARTS, Dataset, Split, open_dataset
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS, read_reports
 from amrg.metrics.errors import BenchmarkError
-from amrg.metrics.scores import Scores, TrainedOn
+from amrg.metrics.scores import DataScored, TrainedOn
 
 MAX_TRAINING_CASES = 2000
 """Maximum number of training cases, sampled by seed, that baselines are fitted on."""
@@ -126,12 +128,15 @@ def load_references(folder: Path) -> tuple[Case, ...]:
 
 
 def _of_run(folder: Path) -> References:
-    """The cases of a scored run, named as its scores name them."""
-    cases, scores = load_references(folder), folder / SCORES
-    if not scores.is_file():
-        return References(folder.name, cases)
-    stored = Scores.model_validate_json(scores.read_bytes())
-    data = stored.data
+    """The cases of a scored run, named as its scores name them, also where those are of an earlier layout.
+
+    Raises:
+        BenchmarkError: a file of the run is damaged.
+    """
+    cases = load_references(folder)
+    if not (folder / SCORES).is_file():
+        return References(folder.name, cases, run=folder)
+    data, training = _scored_before(folder / SCORES)
     manifest = read_object(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     hashes = {
         name.removesuffix("_hash"): value
@@ -145,9 +150,29 @@ def _of_run(folder: Path) -> References:
         data.part,
         hashes=hashes,
         run=folder,
-        trained_on=stored.trained_on,
+        trained_on=training,
         leaks=data.leaks,
     )
+
+
+def _scored_before(path: Path) -> tuple[DataScored, TrainedOn | None]:
+    """What scores of any layout state of their data, and of what the model was trained on."""
+    try:
+        stored = json.dumps({name: value for name, value in read_object(path).items() if name in _Before.model_fields})
+        before = _Before.model_validate_json(stored)
+    except (BenchmarkError, ValidationError) as error:
+        found = str(error) if isinstance(error, BenchmarkError) else f"{path.name}: {first_error(error)}"
+        raise BenchmarkError(
+            f"{path.parent}: {found}; copy it again, or remove it to score without its split"
+        ) from error
+    return before.data, before.trained_on
+
+
+class _Before(Value):
+    """The part of `scores.json` that is read when a run is scored again."""
+
+    data: DataScored
+    trained_on: TrainedOn | None = None
 
 
 def save_references(cases: Sequence[Case], folder: Path) -> None:
