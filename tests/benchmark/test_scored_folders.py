@@ -111,6 +111,14 @@ def test_scores_of_an_earlier_layout_are_scored_again(run: Path) -> None:
     assert (found.data.split, found.data.leaks, found.trained_on is None) == ("clean", ("the split leaks",), False)
 
 
+def test_without_its_scores_a_run_is_compared_with_its_training_again(run: Path) -> None:
+    (run / SCORES).unlink()
+    name = json.loads((run / TRAINED_ON).read_text(encoding="utf-8"))["sets"][0]["name"]
+    renamed = run.rename(run.parent / name)
+    done = benchmark("score", renamed, "--references", renamed, "--out", renamed)
+    assert (done.exit_code, scores(renamed).trained_on is None) == (Exit.LEAK, False)
+
+
 def test_a_folder_is_named_whole(references: Path, tmp_path: Path) -> None:
     folder = tmp_path / "qwen2.5-vl"
     folder.mkdir()

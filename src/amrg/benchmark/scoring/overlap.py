@@ -50,8 +50,9 @@ def trained_on(provenance: TrainingProvenance, references: References) -> Traine
     A record with digests decides by content. A name alone cannot say which cases were used, only that the data set is.
     Of a run's cases what its scores say of the same record stands: their images were at hand then.
     """
-    if references.run is not None and load_provenance(references.run) == provenance:
-        return references.trained_on
+    run, before = references.run, references.trained_on
+    if run is not None and before is not None and load_provenance(run) == provenance:
+        return before
     if not provenance.sets and not provenance.unknown:
         return None
     overlaps = [found for of in provenance.sets for found in _overlaps(of, references)]
