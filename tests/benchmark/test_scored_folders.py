@@ -119,6 +119,16 @@ def test_without_its_scores_a_run_is_compared_with_its_training_again(run: Path)
     assert (done.exit_code, scores(renamed).trained_on is None) == (Exit.LEAK, False)
 
 
+def test_references_that_have_changed_since_are_refused(run: Path, tmp_path: Path) -> None:
+    """`perfect` would not be perfect any more, and every skill too high."""
+    corrected = write(tmp_path / "corrected.jsonl", [*rows()[:-1], {**rows()[-1], "text": "ACR d. BI-RADS 5."}])
+    before = (run / SCORES).read_bytes()
+    done = benchmark("score", run, "--references", corrected, "--out", run)
+    assert done.exit_code == Exit.UNREADABLE
+    assert "perfect.jsonl: c07 is not as in the references" in done.stderr
+    assert (run / SCORES).read_bytes() == before
+
+
 def test_a_folder_is_named_whole(references: Path, tmp_path: Path) -> None:
     folder = tmp_path / "qwen2.5-vl"
     folder.mkdir()

@@ -154,6 +154,7 @@ def load_baselines(folder: Path, references: References) -> Baselines:
                 f"{files[name]}: no prediction of {list_some(sorted(missing))}, which are among the references; score "
                 "the run's predictions into another folder"
             )
+    _refuse_other_references(files["perfect"], read.get("perfect"), references)
     about = folder / BASELINES / ABOUT
     document = read_object(about) if about.is_file() else {}
     return Baselines(
@@ -161,3 +162,14 @@ def load_baselines(folder: Path, references: References) -> Baselines:
         document.get("about", {}),
         tuple(document.get("warnings", ())),
     )
+
+
+def _refuse_other_references(path: Path, perfect: Outputs | None, references: References) -> None:
+    """Refuse baselines of references that were changed since: what is perfect for them would not be for these."""
+    stored = {} if perfect is None else {p.key: p for p in perfect.predictions}
+    changed = [p.key for p in perfect_baseline(references.cases) if stored and stored[p.key] != p]
+    if changed:
+        raise BenchmarkError(
+            f"{path}: {list_some(changed)} {'is' if len(changed) == 1 else 'are'} not as in the references, which were "
+            "changed since; score the run's predictions into another folder"
+        )
