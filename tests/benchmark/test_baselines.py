@@ -12,6 +12,7 @@ from dmid_data import DMID, dmid_reports
 from rouge_score.rouge_scorer import RougeScorer
 
 from amrg.benchmark.baselines.retrieval import LINES, ROWS, embed_images, load_embeddings, retrieval_baseline
+from amrg.benchmark.baselines.suite import fit_baselines, load_baselines, save_baselines
 from amrg.benchmark.baselines.text_baselines import (
     blind_baselines,
     medoid,
@@ -19,6 +20,7 @@ from amrg.benchmark.baselines.text_baselines import (
     oracle_rules,
     perfect_baseline,
 )
+from amrg.benchmark.references import References, fitted_on
 from amrg.benchmark.sampling import sample
 from amrg.birads import Assessment, Category, Composition, Laterality, Report, View, parse
 from amrg.datasets.case import Case, ReferenceSource
@@ -214,3 +216,13 @@ def test_embedding_resumes_where_it_was_interrupted(cut: tuple[str, int], tmp_pa
     assert list(embed_images(cases, opener({}), tmp_path)) == [len(cases)], "nothing is opened again"
     with pytest.raises(BenchmarkError, match="contains a different run"):
         list(embed_images(cases[1:], opener(TRAINING), tmp_path))
+
+
+def test_that_baselines_know_scored_texts_is_stored_with_them(tmp_path: Path) -> None:
+    """A run is scored again from its folder, where the other data set is not."""
+    scored = References("set", tuple(case(key, f"{key} is normal.") for key in "abc"))
+    training = (case("t", "B is Normal"), case("u", "a mass"))
+    save_baselines(tmp_path, fit_baselines(fitted_on(scored, "other", training)))
+    (line,) = load_baselines(tmp_path, scored).warnings
+    assert line.startswith("baselines know scored texts: 1 of 3 cases have their patient or their reference's text")
+    assert "among the cases of other" in line

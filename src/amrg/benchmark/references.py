@@ -252,17 +252,22 @@ class KnownContent:
 
 
 def fitted_on(references: References, name: str, training: tuple[Case, ...]) -> References:
-    """The references with baselines fitted on cases of another data set, and a warning where some share a text."""
+    """The references with baselines fitted on cases of another data set."""
+    return replace(references, training=training, training_set=name)
+
+
+def known_texts(references: References) -> tuple[str, ...]:
+    """A warning where baselines that are fitted on another data set know patients or texts of the references."""
     known = KnownContent()
-    for case in training:
+    for case in references.training:
         known.add(case)
-    shared = known.shared(references.cases)
+    shared = known.shared(references.cases) if references.training_set else []
     warning = (
         f"baselines know scored texts: {len(shared)} of {len(references.cases)} cases have their patient or their "
-        f"reference's text among the cases of {name} that baselines are fitted on ({list_some(shared)})"
+        f"reference's text among the cases of {references.training_set} that baselines are fitted on "
+        f"({list_some(shared)})"
     )
-    warnings = (*references.warnings, warning) if shared else references.warnings
-    return replace(references, training=training, training_set=name, warnings=warnings)
+    return (warning,) if shared else ()
 
 
 def _leaks(cases: Sequence[Case], train: KnownContent) -> tuple[str, ...]:

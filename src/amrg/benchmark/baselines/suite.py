@@ -16,7 +16,7 @@ from amrg.benchmark.baselines.text_baselines import (
 from amrg.benchmark.layout import ABOUT, BASELINES
 from amrg.benchmark.prediction_log import write_predictions
 from amrg.benchmark.records import list_some, read_object
-from amrg.benchmark.references import References
+from amrg.benchmark.references import References, known_texts
 from amrg.benchmark.submissions import Outputs, match_to_references, read_predictions
 from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_text
@@ -57,13 +57,15 @@ class Baselines:
 def fit_baselines(references: References, seed: int = 0) -> Baselines:
     """All baselines that need no images: constant, sampled, prior, oracle, perfect.
 
-    They are fitted on the training cases. Where there are none they are cross-fitted: groups of the references are
+    They are fitted on the training cases; a warning says where those of another data set share patients or texts with
+    the references. Where there are none they are cross-fitted: groups of the references are
     dealt into `FOLDS` folds, and each fold's baselines are fitted on the other folds alone. No case's own reference is
     ever used for it, but other scored cases are, and a warning says so.
     """
     perfect = {"perfect": perfect_baseline(references.cases)}
     if references.training:
-        return Baselines({**_fitted(references.training, references.cases, seed), **perfect}, _about(references))
+        fitted = _fitted(references.training, references.cases, seed)
+        return Baselines({**fitted, **perfect}, _about(references), known_texts(references))
     if len(set(references.groups)) < 2:
         warning = "no training case, and one group only: there are no blind baselines, and so no skill"
         return Baselines(perfect, {"perfect": _PERFECT}, (warning,))
