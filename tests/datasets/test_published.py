@@ -91,6 +91,15 @@ def test_every_image_of_a_case_is_there_and_reads_as_a_study(name: str, tmp_path
     assert not any(m.flipped for m in study_of(case, root).mammograms)  # each hangs as its side asks
 
 
+def test_an_image_that_is_not_there_is_counted(name: str, tmp_path: Path) -> None:
+    root = REPLICAS[name](tmp_path)
+    cases, before = imported(name, root)
+    case = next(case for case in cases if case.images and " | " not in case.labels.get("LeftRight", ""))
+    (root / case.images[0].file).unlink()
+    after = imported(name, root)[1]
+    assert sum(o.missing_image for o in after) == sum(o.missing_image for o in before) + 1
+
+
 def test_another_folder_is_refused_by_what_it_lacks(name: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=EXPECTED[name]):
         imported(name, tmp_path)

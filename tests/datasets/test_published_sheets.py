@@ -141,7 +141,7 @@ def test_cmmd(tmp_path: Path) -> None:
     assert both.labels["classification"] == "Malignant | Benign"
     assert not any(c.reference.assessments for c in cases)
     assert found_by_place(oddities) == [
-        ("CMMD_clinicaldata_revision.xlsx row 2, number", "1 files"),
-        ("CMMD/D1-0003", "no files"),
+        *((f"CMMD/D1-0002, file {n} of 4", "no such file") for n in (2, 3, 4)),
+        *((f"CMMD/D1-0003, file {n} of 2", "no such file") for n in (1, 2)),
         ("CMMD_clinicaldata_revision.xlsx row 4, abnormality", "lump"),
     ]

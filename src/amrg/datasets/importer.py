@@ -19,7 +19,7 @@ class DatasetError(AmrgError):
 class Oddity(Value):
     """Something missing or odd in a data set as published; the import records it and continues.
 
-    `missing_image`: it is an image that the data set names, and that its case is imported without.
+    `missing_image`: it is an image that the data set names and that is not there: a case without it, if any is left.
     """
 
     where: str

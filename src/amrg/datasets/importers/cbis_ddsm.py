@@ -226,13 +226,17 @@ def _most(cells: Cells, column: str, terms: Mapping[str, T], others: Mapping[str
 
 
 def _images(root: Path, cells: Sequence[Cells], odd: Odd) -> tuple[ImageRef, ...]:
-    """One film a view with the masks of its lesions; a film that is published twice, with either table, is odd."""
+    """One film a view with the masks of its lesions; a film that is published twice, with either table, is odd.
+
+    A view whose film is not there, under any of its names, is one missing image.
+    """
     films: dict[tuple[object, object], ImageRef] = {}
+    absent: dict[tuple[object, object], tuple[Cells, str]] = {}
     for c in cells:
         side, view = c.term("left or right breast", SIDES), c.term("image view", VIEWS)
-        film = _only(root, c, _FILE)
-        masks = _only(root, c, _MASK)
+        film, masks = _largest(root, _subject(c, _FILE)), _mask(root, c)
         if film is None:
+            absent.setdefault((side, view), (c, _subject(c, _FILE)))
             continue
         film_ref = films.setdefault((side, view), ImageRef(file=film, laterality=side, view=view))
         if film_ref.file != film:
@@ -243,17 +247,30 @@ def _images(root: Path, cells: Sequence[Cells], odd: Odd) -> tuple[ImageRef, ...
             )
         if masks is not None and masks not in film_ref.masks:
             films[(side, view)] = film_ref.model_copy(update={"masks": (*film_ref.masks, masks)})
+    for place, (c, subject) in absent.items():
+        c.report(_FILE, f"no file in {subject}", "a DICOM file", missing_image=place not in films)
     return tuple(films.values())
 
 
-def _only(root: Path, cells: Cells, column: str) -> str | None:
-    """The largest image in the folder that a path's first part names; none is odd."""
-    subject = cells.text(column).split("/")[0]
+def _mask(root: Path, cells: Cells) -> str | None:
+    """The mask of a row's lesion; none is odd."""
+    subject = _subject(cells, _MASK)
+    if (found := _largest(root, subject)) is None:
+        cells.report(_MASK, f"no file in {subject}", "a DICOM file")
+    return found
+
+
+def _subject(cells: Cells, column: str) -> str:
+    """The folder that a path's first part names."""
+    return cells.text(column).split("/")[0]
+
+
+def _largest(root: Path, subject: str) -> str | None:
+    """The largest image in a folder that is not called cropped."""
     folders = (
         [folder for pattern in _FOLDERS for folder in sorted(root.glob(f"{pattern}/{subject}"))] if subject else []
     )
     files = [f for folder in folders for f in sorted(folder.rglob("*.dcm")) if "cropped" not in f.parent.name]
     if not files:
-        cells.report(column, f"no file in {subject}", "a DICOM file")
         return None
     return max(files, key=lambda file: file.stat().st_size).relative_to(root).as_posix()

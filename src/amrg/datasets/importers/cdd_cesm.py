@@ -133,7 +133,7 @@ def _image(root: Path, cells: Cells) -> ImageRef | None:
         for file in (f"{folder}Low energy images of CDD-CESM/{name}{gap}.jpg" for gap in ("", " ")):
             if (root / file).is_file():
                 return image_of(cells, file, "Side", "View")
-    cells.report("Image_name", name, "an image in Low energy images of CDD-CESM")
+    cells.report("Image_name", name, "an image in Low energy images of CDD-CESM", missing_image=True)
     return None
 
 

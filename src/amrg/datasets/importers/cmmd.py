@@ -6,7 +6,8 @@ with `ID1`, `LeftRight`, `Age`, `number` (of images), `abnormality` (`calcificat
 mostly below a folder `manifest-...`. Side and view are in the DICOM files, which are not opened here.
 
 One case a patient. There is no BI-RADS: a breast's abnormality is all that is published, benign or malignant by
-biopsy stays in the labels. `number` against the files found is checked where the patient has one row.
+biopsy stays in the labels. `number` against the files found is checked where the patient has one row, and each file
+that lacks is a missing image.
 
 A breast without a row, or with an abnormality that is not read, has no label, and a note says so: it is not normal.
 """
@@ -20,7 +21,7 @@ from amrg.birads import Finding, Kind, Laterality
 from amrg.datasets.case import NO_LABEL, Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
 from amrg.datasets.tables.cells import SIDES, Cells, without_repeats
-from amrg.datasets.tables.grouping import Row, group_rows, labels_of, with_row_numbers
+from amrg.datasets.tables.grouping import group_rows, labels_of, with_row_numbers
 from amrg.datasets.tables.labels import KnownLabels, case_from_labels, report_of
 from amrg.datasets.tables.readers import xlsx_rows
 
@@ -57,8 +58,8 @@ class Cmmd:
     def case(self, root: Path, item: Item, odd: Odd) -> Case | None:
         """One patient."""
         odd = without_repeats(odd)
-        images = _images(root, item.key, odd)
-        _check_number(images, item.rows, odd)
+        images = _images(root, item.key)
+        _check_number(item, len(images), odd)
         findings = [finding for row in item.rows for finding in _findings(Cells(row, odd))]
         labelled = {finding.laterality for finding in findings}
         notes = tuple(f"{NO_LABEL}{side.value}" for side in Laterality if side not in labelled)
@@ -66,21 +67,26 @@ class Cmmd:
         return case_from_labels(self.about, known, report_of(findings))
 
 
-def _images(root: Path, patient: str, odd: Odd) -> tuple[ImageRef, ...]:
-    """The files of a patient, by name; none is odd."""
+def _images(root: Path, patient: str) -> tuple[ImageRef, ...]:
+    """The files of a patient, by name."""
     folders = (folder for pattern in _FOLDERS for folder in sorted(root.glob(f"{pattern}/{patient}")))
     files = sorted(file for folder in folders for file in folder.rglob("*.dcm"))
-    if not files:
-        odd(Oddity(where=f"CMMD/{patient}", found="no files", expected="the patient's DICOM files"))
     return tuple(ImageRef(file=file.relative_to(root).as_posix()) for file in files)
 
 
-def _check_number(images: tuple[ImageRef, ...], rows: tuple[Row, ...], odd: Odd) -> None:
-    """Compare the number of files with the number published."""
-    cells = Cells(rows[0], odd)
-    number = cells.number("number")
-    if len(rows) == 1 and images and number is not None and number != len(images):
-        cells.report("number", f"{len(images)} files", f"{number:g} files")
+def _check_number(item: Item, found: int, odd: Odd) -> None:
+    """Compare the number of files with the number published, file by file; no file at all is odd in any case."""
+    cells = Cells(item.rows[0], odd)
+    number = cells.number("number") if len(item.rows) == 1 else None
+    folder = f"CMMD/{item.key}"
+    if number is None and not found:
+        odd(Oddity(where=folder, found="no files", expected="the patient's DICOM files", missing_image=True))
+    elif number is not None and found > number:
+        cells.report("number", f"{found} files", f"{number:g} files")
+    elif number is not None:
+        for missed in range(found + 1, round(number) + 1):
+            where, expected = f"{folder}, file {missed} of {number:g}", "a DICOM file"
+            odd(Oddity(where=where, found="no such file", expected=expected, missing_image=True))
 
 
 def _findings(cells: Cells) -> Iterable[Finding]:

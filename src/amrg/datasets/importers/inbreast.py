@@ -126,7 +126,8 @@ def _key(row: Row) -> str:
 def _image(cells: Cells) -> ImageRef | None:
     """The image of a row; none is odd."""
     if not cells.row[_FILE]:
-        cells.report("File Name", cells.text("File Name"), "a file AllDICOMs/NUMBER_PATIENT_MG_SIDE_VIEW_ANON.dcm")
+        expected = "a file AllDICOMs/NUMBER_PATIENT_MG_SIDE_VIEW_ANON.dcm"
+        cells.report("File Name", cells.text("File Name"), expected, missing_image=True)
         return None
     return image_of(cells, f"AllDICOMs/{cells.row[_FILE]}", "Laterality", "View")
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from amrg.birads import Category, Composition
@@ -70,6 +70,7 @@ class KauBcmd:
         """One exam."""
         odd = without_repeats(odd)
         image_rows = [row for row in item.rows if _FILE in row]
+        _report_missing(item.rows, image_rows, odd)
         judged = [_judgement(Cells(row, odd)) for row in item.rows]
         composition, notes = composition_of(judged, item.key, odd)
         known = KnownLabels(
@@ -111,6 +112,22 @@ def _image_rows(root: Path, folder: Path, odd: Odd) -> Iterator[tuple[str, Row]]
         yield named["exam"], {WHERE: file, _FILE: file, "folder": folder.name, **_side_and_view(named)}
 
 
+def _report_missing(rows: Sequence[Row], image_rows: Sequence[Row], odd: Odd) -> None:
+    """The images that the sheet names and that are not in the folder."""
+    there = {_view_of(row) for row in image_rows}
+    for row in rows:
+        if _FILE not in row and _view_of(row) not in there:
+            odd(_not_in_folder(row))
+
+
+def _view_of(row: Row) -> tuple[str, str]:
+    return row["@side"].upper(), row["@view"].upper()
+
+
+def _not_in_folder(row: Row) -> Oddity:
+    return Oddity(where=row[WHERE], found=row[_PATH], expected="an image that is in the folder", missing_image=True)
+
+
 def _side_and_view(named: re.Match[str]) -> Row:
     return {"@side": named["side"], "@view": named["view"]}
 
@@ -124,7 +141,7 @@ def _sheet(root: Path, exams: set[str], odd: Odd) -> Iterator[tuple[str, Row]]:
             if named is not None and named["exam"] in exams:
                 yield named["exam"], {**row, **_side_and_view(named)}
             elif row[_PATH].strip():
-                odd(Oddity(where=row[WHERE], found=row[_PATH], expected="an image that is in the folder"))
+                odd(_not_in_folder(row))
     except DatasetError as error:
         odd(Oddity(where=TABLE, found=str(error), expected="the sheet with densities; imported without"))
 

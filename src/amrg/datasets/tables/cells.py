@@ -68,9 +68,10 @@ class Cells:
         self.report(column, cell, "a number")
         return None
 
-    def report(self, column: str, found: str, expected: str) -> None:
-        """Record an oddity in a column."""
-        self.odd(Oddity(where=f"{self.row.get(WHERE, '')}, {column}".lstrip(", "), found=found, expected=expected))
+    def report(self, column: str, found: str, expected: str, missing_image: bool = False) -> None:
+        """Record an oddity in a column; `missing_image`: the image that it names is not there."""
+        where = f"{self.row.get(WHERE, '')}, {column}".lstrip(", ")
+        self.odd(Oddity(where=where, found=found, expected=expected, missing_image=missing_image))
 
 
 def without_repeats(odd: Odd) -> Odd:
