@@ -100,6 +100,13 @@ def test_patients_of_the_dicom_files_are_the_groups(tmp_path: Path) -> None:
     assert not is_patient(cases[7].group)
 
 
+def test_an_image_with_neither_patient_nor_report_is_of_no_known_patient(tmp_path: Path) -> None:
+    root = dmid_replica(tmp_path / "a", 0, 3)
+    (root / "Reports" / "Img002.txt").unlink()
+    cases = list(imported(root, tmp_path / "out").cases())
+    assert [is_patient(case.group) for case in cases[:3]] == [False] * 3
+
+
 def test_a_patient_id_that_too_many_share_is_nobody(tmp_path: Path) -> None:
     root = dmid_replica(tmp_path / "a", 9, 9, lambda _: "ANON")
     assert not any(is_patient(case.group) for case in imported(root, tmp_path / "out").cases())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from amrg.birads import Category, Composition, Distribution, Finding, Kind, Margin, Morphology, Shape, View
+from amrg.datasets import is_patient
 from tests.datasets.published import LEFT, RIGHT, box, found_by_place, imported, judged
 from tests.datasets.replicas_film import CBIS_IMAGES, INBREAST_PATIENT, cbis_ddsm, inbreast, mini_mias
 
@@ -123,6 +124,11 @@ def test_inbreast(tmp_path: Path) -> None:
         ("INbreast.csv line 6, Bi-Rads", "x"),
         ("INbreast.csv line 6, File Name", "22427840"),
     ]
+
+
+def test_an_image_of_inbreast_without_its_file_is_of_no_known_patient(tmp_path: Path) -> None:
+    """The patient is in the file's name alone: such images are never taken for as many patients."""
+    assert [is_patient(case.group) for case in imported("inbreast", inbreast(tmp_path))[0]] == [True, False]
 
 
 def test_mini_mias(tmp_path: Path) -> None:

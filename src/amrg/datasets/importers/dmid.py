@@ -32,7 +32,7 @@ from amrg.datasets.importers.dmid_folder import (
     reports_in,
     rows_of,
 )
-from amrg.datasets.splits.groups import patient_group, text_group
+from amrg.datasets.splits.groups import case_group, patient_group, text_group
 from amrg.datasets.tables.cells import LETTERS, Cells
 from amrg.datasets.tables.grouping import group_rows, labels_of
 from amrg.datasets.tables.labels import KnownLabels, case_from_labels, read_reference, report_of
@@ -101,8 +101,12 @@ class Dmid:
         text, patient = _text(root, number, odd), patient_of(root, number)
         source = _image_file(root, item, odd)
         lesions = [lesion for row in item.rows for lesion in _lesions(Cells(row, odd), source)]
-        group = patient_group(self.about.name, patient) if patient else text_group(text) if text else item.key
-        known = KnownLabels(item.key, group, (source.image,), labels_of(item.rows), notes=source.notes)
+        group = (
+            patient_group(self.about.name, patient) if patient else text_group(text) if text else case_group(item.key)
+        )
+        known = KnownLabels(
+            item.key, group or case_group(item.key), (source.image,), labels_of(item.rows), notes=source.notes
+        )
         if text is None:
             return _from_labels(self.about, known, item, lesions, odd)
         report, unread = read_reference(text, f"{REPORTS}, {item.key}", odd)

@@ -25,6 +25,7 @@ from xml.parsers.expat import ExpatError
 from amrg.birads import Distribution, Finding, Kind, Laterality, Margin, View, ViewBox
 from amrg.datasets.case import Case, ImageRef
 from amrg.datasets.importer import About, Item, Odd, Oddity
+from amrg.datasets.splits.groups import case_group
 from amrg.datasets.tables.cells import CATEGORIES, NUMERALS, SIDES, VIEWS, Cells, plain_number, without_repeats
 from amrg.datasets.tables.grouping import Row, group_rows, labels_of, with_line_numbers
 from amrg.datasets.tables.labels import (
@@ -93,10 +94,10 @@ class Inbreast:
         cells = [Cells(row, odd) for row in item.rows]
         judged = [read_judgement(c, "Laterality", ("Bi-Rads", CATEGORIES), ("ACR", NUMERALS)) for c in cells]
         composition, notes = composition_of(judged, item.key, odd)
-        patient = item.rows[0][_PATIENT]
+        patient, file = item.rows[0][_PATIENT], item.rows[0][_FILE]
         known = KnownLabels(
             key=item.key,
-            group=patient,
+            group=patient if file else case_group(item.key),
             images=tuple(image for c in cells if (image := _image(c)) is not None),
             labels=labels_of(item.rows) | _reports(root, patient),
             notes=notes,
@@ -112,7 +113,7 @@ def _match_name(path: Path) -> re.Match[str] | None:
 
 
 def _with_file(row: Row, files: dict[str, tuple[str, str]]) -> Row:
-    """A row with its image and patient; without a file the image is a patient of its own."""
+    """A row with its image and patient; without a file the patient is not known, and the image an exam of its own."""
     number = plain_number(row["File Name"])
     file, patient = files.get(number, ("", f"image-{number}"))
     return {**row, _FILE: file, _PATIENT: patient}
