@@ -131,6 +131,16 @@ def test_an_image_of_inbreast_without_its_file_is_of_no_known_patient(tmp_path: 
     assert [is_patient(case.group) for case in imported("inbreast", inbreast(tmp_path))[0]] == [True, False]
 
 
+def test_inbreast_reads_a_spiculated_region_as_it_is_misspelt(tmp_path: Path) -> None:
+    """Release 1.0 also has `Espiculated Region`."""
+    root = inbreast(tmp_path)
+    path = root / "AllXML" / "20586908.xml"
+    path.write_bytes(path.read_bytes().replace(b"Spiculated region", b"Espiculated Region"))
+    cases, oddities = imported("inbreast", root)
+    assert cases[0].reference.findings[0].margin is Margin.SPICULATED
+    assert not any("20586908" in oddity.where for oddity in oddities)
+
+
 def test_mini_mias(tmp_path: Path) -> None:
     cases, oddities = imported("mini-mias", mini_mias(tmp_path))
     assert [(c.key, c.group) for c in cases] == [

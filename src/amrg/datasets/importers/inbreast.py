@@ -7,10 +7,10 @@ Layout as public code that reads release 1.0 shows it: `INbreast.csv`, separated
 holds the same contours in OsiriX's own format and is not read, nor is `INbreast.xls`.
 
 One case a patient and date. Contours named `Mass`, `Cluster` (grouped calcifications), `Distortion` and `Asymmetry`
-are findings with boxes; a `Spiculated region` over a mass is that mass's margin. Calcifications marked one by one are
-one finding an image, without a box where there are several: their hull is no place. Some releases hold
-`MedicalReports` with texts in Portuguese: they are named in the labels, not read, since reports here are read in
-English.
+are findings with boxes; a `Spiculated region` (also written `Espiculated Region`) over a mass is that mass's margin.
+Calcifications marked one by one are one finding an image, without a box where there are several: their hull is no
+place. Some releases hold `MedicalReports` with texts in Portuguese: they are named in the labels, not read, since
+reports here are read in English.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ _KINDS: dict[str, dict[str, Any]] = {
     "CLUSTER": {"kind": Kind.CALCIFICATIONS, "distribution": Distribution.GROUPED},
     "DISTORTION": {"kind": Kind.DISTORTION},
     "ASYMMETRY": {"kind": Kind.ASYMMETRY},
-    "ASSYMETRY": {"kind": Kind.ASYMMETRY},
     _SPICULATED: {"kind": Kind.MASS, "margin": Margin.SPICULATED},
     _SINGLE: {"kind": Kind.CALCIFICATIONS},
     "CALCIFICATIONS": {"kind": Kind.CALCIFICATIONS},
 }
+_MISSPELT = {"ASSYMETRY": "ASYMMETRY", "ESPICULATED REGION": _SPICULATED}
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 Mark = tuple[str, Box]
@@ -177,7 +177,8 @@ def _marks(path: Path, odd: Odd) -> list[Mark]:
     marks = []
     for number, region in enumerate(regions):
         where = f"AllXML/{path.name}, region {number}"
-        name = str(region.get("Name", "")).strip().upper()
+        written = str(region.get("Name", "")).strip().upper()
+        name = _MISSPELT.get(written, written)
         points = [p for text in region.get("Point_px", ()) if (p := _POINT.fullmatch(text.strip()))]
         if name not in _KINDS or not points:
             found = f"{region.get('Name', '')!r} of {len(points)} points"
