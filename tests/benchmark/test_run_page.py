@@ -125,6 +125,17 @@ def test_head_warnings_and_numbers_are_on_the_page(made: Path) -> None:
         assert words in text
 
 
+def test_the_page_states_groups_intervals_and_tests_as_they_are(made: Path) -> None:
+    text = Read(made).text
+    for words in (
+        "40 cases in 40 groups (patients, or cases with the same text)",
+        "by bootstrap, or after Clopper and Pearson where every resample is the same",
+        "the outputs of whole groups are swapped together",
+    ):
+        assert words in text
+    assert "near-duplicates" not in text
+
+
 def test_counts_of_confusions_and_their_unscored_column(made: Path) -> None:
     text = Read(made).text
     assert "reference \\ draft 1 4 unscored 1 31 7 2 4 3 11 1" in text  # 0 is named by nobody
