@@ -296,6 +296,18 @@ def test_a_bad_reference_is_refused(row: dict[str, object], message: str, tmp_pa
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["nan", " N/A", "-"])
+def test_a_cell_that_says_there_is_none_is_no_reference(text: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match=r"refs\.jsonl line 1: no reference text for 'a'"):
+        read_references(lines(tmp_path / "refs.jsonl", {"id": "a", "text": text}))
+
+
+def test_a_reference_with_half_a_character_is_refused_by_its_line(tmp_path: Path) -> None:
+    path = lines(tmp_path / "refs.jsonl", {"id": "a", "text": NORMAL}, {"id": "b", "text": "half \ud800 a pair"})
+    with pytest.raises(BenchmarkError, match=r"refs\.jsonl line 2: .*unpaired surrogate"):
+        read_references(path)
+
+
 def test_the_hash_is_of_the_cases_wherever_they_are_read_from(tmp_path: Path) -> None:
     rows = [{"id": "a", "text": NORMAL, "group": "1"}, {"id": "b", "text": MASS, "group": "2"}]
     first = read_references(lines(tmp_path / "a.jsonl", *rows))

@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from amrg.birads import Report
 from amrg.core.duplicates import duplicates
+from amrg.datasets.tables.cells import stated
+from amrg.metrics.bulk_parsing import MAX_CHARACTERS
 from amrg.metrics.errors import BenchmarkError
 
 FORMATS = (
@@ -269,3 +271,14 @@ def record_report(record: Record) -> Report | None:
         return Report.model_validate_json(json.dumps(record.fields["report"]))
     except ValidationError as invalid:
         raise BenchmarkError(f"{record.where}: report: {first_error(invalid)}") from invalid
+
+
+def text_problem(text: str | None) -> str | None:
+    """Why a text cannot be scored; None where it can."""
+    if text is None or not stated(text):
+        return "no text"
+    if len(text) > MAX_CHARACTERS:
+        return f"a text of over {MAX_CHARACTERS:,} characters"
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return "a text with an unpaired surrogate"
+    return None

@@ -21,6 +21,7 @@ from amrg.benchmark.records import (
     read_records,
     record_report,
     records_of_texts,
+    text_problem,
 )
 from amrg.benchmark.sampling import sample
 from amrg.birads import Report
@@ -31,6 +32,7 @@ from amrg.datasets.case import Case, ReferenceSource
 from amrg.datasets.splits.groups import text_group
 from amrg.datasets.splits.linked_cases import has_own_text
 from amrg.datasets.store import INFO, PARTS, Dataset, Split, open_dataset
+from amrg.datasets.tables.cells import stated
 from amrg.metrics.bulk_parsing import MAX_CHARACTERS, read_reports
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.scores import DataScored, TrainedOn
@@ -305,12 +307,16 @@ def _of_records(name: str, records: Sequence[Record]) -> References:
 def _reference_text(record: Record) -> str:
     """A reference's text; one without cannot be scored against."""
     text = record.fields.get("text")
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or not stated(text):
         raise BenchmarkError(f"{record.where}: no reference text for {record.key!r}; add it, or remove its line")
     if len(text) > MAX_CHARACTERS:
         raise BenchmarkError(
             f"{record.where}: a reference of {len(text):,} characters; expected at most {MAX_CHARACTERS:,}: "
             "is it one report?"
+        )
+    if (why := text_problem(text)) is not None:
+        raise BenchmarkError(
+            f"{record.where}: {why} as the reference of {record.key!r}; correct it, or remove its line"
         )
     return text
 

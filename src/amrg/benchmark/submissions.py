@@ -14,13 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from amrg.benchmark.layout import PREDICTIONS
-from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, records_of_texts
+from amrg.benchmark.records import Record, Side, first_error, list_some, read_records, records_of_texts, text_problem
 from amrg.benchmark.references import References
 from amrg.core.duplicates import duplicates
 from amrg.core.hashing import sha256_of_lines
 from amrg.core.plurals import counted
-from amrg.datasets.tables.cells import stated
-from amrg.metrics.bulk_parsing import MAX_CHARACTERS
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.prediction import Prediction
 
@@ -129,17 +127,6 @@ def _prediction(record: Record) -> Prediction:
         return Prediction.model_validate_json(json.dumps({"key": record.key, **stored}))
     except ValidationError as invalid:
         raise BenchmarkError(f"{record.where}: {first_error(invalid)}") from invalid
-
-
-def text_problem(text: str | None) -> str | None:
-    """Why a text cannot be scored; None where it can."""
-    if text is None or not stated(text):
-        return "no text"
-    if len(text) > MAX_CHARACTERS:
-        return f"a text of over {MAX_CHARACTERS:,} characters"
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        return "a text with an unpaired surrogate"
-    return None
 
 
 def match_to_references(references: References, outputs: Outputs) -> Outputs:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -62,6 +63,7 @@ _JUDGED: tuple[tuple[str, Laterality | None], ...] = (
     ("birads", None),
 )
 _GROUP = f"{WHERE}group"  # no published column
+_SURROGATE = re.compile("[\ud800-\udfff]")
 T = TypeVar("T")
 
 
@@ -173,6 +175,8 @@ def _as_row(where: str, pairs: list[tuple[str, Any]]) -> Row:
     for name, value in pairs:
         if name == "labels":
             row |= _labels(where, value, row)
+    if halved := [name for name, cell in row.items() if _SURROGATE.search(cell)]:
+        raise DatasetError(f"{where}: {halved[0]} has an unpaired surrogate, half a character; correct the cell")
     return row
 
 
