@@ -182,6 +182,18 @@ def test_cases_that_radeval_does_not_get_are_counted(references: Path, tmp_path:
     assert "1 of 8 cases are not in it" in done.stderr
 
 
+def test_runs_scored_by_their_rendered_texts_are_compared_by_them(tmp_path: Path) -> None:
+    labelled = write(tmp_path / "refs.jsonl", [row | {"source": "rendered from labels"} for row in rows()])
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for category, folder in zip((2, 5), runs, strict=True):
+        mine = write(tmp_path / f"{category}.jsonl", rows(category=category))
+        options = ("--references", labelled, "--out", folder, "--score-label-texts")
+        assert benchmark("score", mine, *options).exit_code == Exit.OK
+    done = benchmark("compare", *runs, "--metric", "rouge_l_f1_stemmed", "--json")
+    (found,) = json.loads(done.stdout)
+    assert (found["n"], found["first_value"] is None) == (8, False)
+
+
 def test_few_groups_are_said_wherever_runs_are_compared(run: Path, leaking: Path) -> None:
     done = benchmark("compare", leaking, run, "--metric", ACCURACY, "--json")
     assert "fewer than 20 groups of cases" in done.stderr

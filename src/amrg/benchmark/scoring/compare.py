@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -102,6 +102,7 @@ def compare(
 ) -> list[MetricComparison]:
     """Every run against the first, metric by metric, with Holm's correction over all of these tests.
 
+    Texts rendered from labels are compared where every run was scored by them, or on request.
     `metrics` are names, `ALL` for every metric; without any, the main metrics. The twin of a metric comes first where
     it says something else.
 
@@ -109,7 +110,8 @@ def compare(
         BenchmarkError: a metric that the runs do not have.
     """
     references = runs[0].references
-    with open_metrics(references.cases, extras) as measure:
+    by_labels = extras.label_texts or all(run.scores.scored_with and run.scores.scored_with.label_texts for run in runs)
+    with open_metrics(references.cases, replace(extras, label_texts=bool(by_labels))) as measure:
         measured = [by_name(measure(pairs_of(references.cases, run.outputs.predictions))) for run in runs]
     selected = select_metrics(metrics, [name for name in measured[0] if all(name in m for m in measured)])
     names = figures(selected, *(run.scores.systems[run.scores.system].metrics for run in runs))
