@@ -100,3 +100,15 @@ def test_a_baseline_that_scores_few_cases_is_not_the_best_for_that() -> None:
     found = skills({"share": metric(own)}, blind, {"share": perfect}, bootstrap(groups, draws=200))["share"]
     assert (found.blind, found.groups) == ("often", 60)
     assert found.value == pytest.approx((0.55 - 0.4) / 0.6)
+
+
+def test_a_baseline_without_a_value_hides_no_skill() -> None:
+    """`silent` names no density, so it is right in no case, as `wrong` is: only the other can be compared with."""
+    silent, wrong = np.full(20, np.nan), np.zeros(20)
+    blind = {
+        name: {"share": metric(values), "share_strict": metric(np.nan_to_num(values))}
+        for name, values in (("silent", silent), ("wrong", wrong))
+    }
+    right = {"share": metric(np.ones(20))}
+    found = skills(right, blind, right, bootstrap(GROUPS, draws=200))["share"]
+    assert (found.blind, found.value) == ("wrong", 1.0)

@@ -76,11 +76,12 @@ def _over_all_cases(name: str, blind: Mapping[str, Measured]) -> dict[str, Metri
     """A metric of every baseline by which the best is chosen: over all cases where that is measured.
 
     A baseline that names a fact in six of sixty cases may be right in all six, and is no better guess for that.
+    One that names it in none cannot be compared with.
     """
     return {
         baseline: metrics.get(f"{name}{STRICT}", metrics[name])
         for baseline, metrics in blind.items()
-        if name in metrics
+        if name in metrics and np.isfinite(metrics[name].value)
     }
 
 
