@@ -207,6 +207,16 @@ def test_metrics_of_a_model_that_does_not_read_them_change(tmp_path: Path) -> No
     assert found == {"change": -1.0, "swapped": 0.0, "unchanged": 1.0, "n": 5}
 
 
+def test_a_share_of_swapped_sides_of_one_has_its_exact_interval(tmp_path: Path) -> None:
+    pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
+    path = perturbed_path(tmp_path, Perturbation.MIRRORED)
+    path.parent.mkdir()
+    write_predictions(path, [Prediction(key=p.key, text="x", report=swap_sides(p.reference)) for p in pairs])
+    swapped = perturbation_scores(tmp_path, pairs, clinical_metrics)["mirrored"].metrics["sides_swapped_share"]
+    assert (swapped.value, swapped.high) == (1.0, 1.0)
+    assert swapped.low == pytest.approx(0.025 ** (1 / 5))  # five drafts differ between the breasts
+
+
 def test_a_failure_on_perturbed_images_is_unscored_on_both_sides(tmp_path: Path) -> None:
     pairs = [pair(f"c{i}", side, truth(side)) for i, side in enumerate(SIDES)]
     path = perturbed_path(tmp_path, Perturbation.BLANKED)

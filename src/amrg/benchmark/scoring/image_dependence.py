@@ -16,7 +16,7 @@ from amrg.metrics.bulk_parsing import read_reports
 from amrg.metrics.clinical.laterality import OTHER, sides_of, swap_sides, swap_text
 from amrg.metrics.errors import BenchmarkError
 from amrg.metrics.families import Family
-from amrg.metrics.metric import Metric, mean_of, ratio
+from amrg.metrics.metric import SHARE, Metric, mean_of, ratio
 from amrg.metrics.pairs import Pair, labelled_part
 from amrg.metrics.prediction import Prediction
 from amrg.metrics.scores import MetricChange, PerturbationScores
@@ -121,6 +121,7 @@ def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:
             f"share with all statements on either breast moved to the other, of {of}",
             mean_of(swapped),
             ratio,
+            bounds=SHARE,
         ),
         Metric(
             "sides_unchanged_share",
@@ -128,7 +129,8 @@ def sides_moved(before: Sequence[Pair], after: Sequence[Pair]) -> list[Metric]:
             f"share with all statements on the same breast as before, of {of}",
             mean_of(unchanged),
             ratio,
-            False,
+            higher_is_better=False,
+            bounds=SHARE,
         ),
     ]
 
