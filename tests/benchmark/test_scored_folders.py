@@ -194,6 +194,16 @@ def test_runs_scored_by_their_rendered_texts_are_compared_by_them(tmp_path: Path
     assert (found["n"], found["first_value"] is None) == (8, False)
 
 
+def test_options_of_the_scoring_before_are_named_where_they_are_not_given_again(run: Path) -> None:
+    stored = json.loads((run / SCORES).read_text(encoding="utf-8"))
+    stored["scored_with"] |= {"seed": 7, "label_texts": True, "radeval_values": "values.json"}
+    (run / SCORES).write_text(json.dumps(stored), encoding="utf-8")
+    again = ("score", run, "--references", run, "--out", run)
+    line = "it was scored with --seed 7, --radeval-values values.json before; give them again for the same numbers"
+    assert line in benchmark(*again, "--score-label-texts").stderr
+    assert "give them again" not in benchmark(*again, "--score-label-texts").stderr
+
+
 def test_few_groups_are_said_wherever_runs_are_compared(run: Path, leaking: Path) -> None:
     done = benchmark("compare", leaking, run, "--metric", ACCURACY, "--json")
     assert "fewer than 20 groups of cases" in done.stderr

@@ -70,7 +70,12 @@ def score(
         from amrg.benchmark.references import read_references
         from amrg.benchmark.scoring.measure import OptionalMetrics
         from amrg.benchmark.scoring.overlap import named_provenance
-        from amrg.benchmark.scoring.score_run import load_submission, score_submission, system_name
+        from amrg.benchmark.scoring.score_run import (
+            load_submission,
+            options_before,
+            score_submission,
+            system_name,
+        )
         from amrg.benchmark.scoring.scoring import ScoringOptions
         from amrg.datasets.names import nearest_name
 
@@ -92,6 +97,9 @@ def score(
                 radeval_values=radeval_values,
             )
             submission = load_submission(predictions, read_references(references, split, part or "test", seed))
+            before = options_before(folder, options.used) if folder.resolve() == predictions.resolve() else []
+        if before:
+            complain(f"note: it was scored with {', '.join(before)} before; give them again for the same numbers")
     with busy(f"scoring {len(submission.outputs.predictions)} cases"), exit_on_benchmark_error(), writing(folder):
         scores = score_submission(submission, folder, options)
     write_run_page(folder, references)

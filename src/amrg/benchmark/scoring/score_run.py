@@ -13,6 +13,7 @@ from amrg import __version__
 from amrg.benchmark.baselines.suite import fit_baselines, load_baselines, save_baselines
 from amrg.benchmark.layout import BASELINES, MANIFEST, PREDICTIONS, SCORES, TRAINED_ON, Perturbation, perturbed_path
 from amrg.benchmark.prediction_log import write_predictions
+from amrg.benchmark.records import read_object
 from amrg.benchmark.references import References, save_references
 from amrg.benchmark.scoring.overlap import load_provenance, save_provenance
 from amrg.benchmark.scoring.read_run import read_manifest
@@ -22,7 +23,7 @@ from amrg.core.files import write_text
 from amrg.core.hashing import sha256_of_chunks
 from amrg.datasets.training_set import TrainingProvenance
 from amrg.metrics.errors import BenchmarkError
-from amrg.metrics.scores import Scores
+from amrg.metrics.scores import ScoredWith, Scores
 
 MANIFEST_SCHEMA = 1
 
@@ -94,6 +95,25 @@ def score_run(folder: Path, references: References, options: ScoringOptions, out
     save_references(references.cases, folder)
     write_scores(folder / SCORES, scores)
     return scores
+
+
+def options_before(folder: Path, now: ScoredWith) -> list[str]:
+    """The options that a folder was scored with and that are not given now, as the command line has them.
+
+    Raises:
+        BenchmarkError: the folder's scores are damaged.
+    """
+    path = folder / SCORES
+    stored = read_object(path).get("scored_with") if path.is_file() else None
+    before = {**now.model_dump(mode="json"), **(stored or {})}
+    seed, values = before["seed"], before["radeval_values"]
+    return [
+        *([f"--seed {seed}"] if seed != now.seed else []),
+        *(["--score-label-texts"] if before["label_texts"] and not now.label_texts else []),
+        *(["--meteor-jar"] if before["meteor_jar"] and not now.meteor_jar else []),
+        *(f"--radeval {name}" for name in before["radeval"] if name not in now.radeval),
+        *([f"--radeval-values {values}"] if values and now.radeval_values is None else []),
+    ]
 
 
 def write_scores(path: Path, scores: Scores) -> None:
