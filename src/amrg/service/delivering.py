@@ -42,6 +42,7 @@ from amrg.service.queue import Lease
 from amrg.service.senders import DocumentSender, Outcome, OutgoingDocument, Parked, Retry, Sent, open_sender
 from amrg.service.settings import AnyDestination, FhirDestination, MllpDestination, Sends, Settings
 from amrg.service.storage import Storage
+from amrg.service.studies import current_rows
 from amrg.service.versions import read_version
 
 log = logging.getLogger(__name__)
@@ -309,9 +310,8 @@ def _not_drafted(session: Session, row: VersionRow, drafted: Sequence[InstanceRo
     """The images that the study had when a version's draft was made, and that are not in it."""
     same = (VersionRow.study_id == row.study_id, VersionRow.image_revision == row.image_revision)
     made = select(func.min(VersionRow.created_at)).where(*same).scalar_subquery()
-    of_study = (InstanceRow.study_id == row.study_id, InstanceRow.current, InstanceRow.set_aside == "")
-    found = select(InstanceRow).where(*of_study, InstanceRow.received_at <= made).order_by(InstanceRow.id)
-    return [image for image in session.scalars(found) if image not in drafted]
+    found = session.scalars(current_rows(row.study_id).where(InstanceRow.received_at <= made))
+    return [image for image in found if image not in drafted]
 
 
 def _images(session: Session, study: StudyRow, version: ReportVersion) -> list[InstanceRow]:

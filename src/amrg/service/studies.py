@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from amrg.core.errors import AmrgError
@@ -46,12 +46,13 @@ class StoredImage:
 
 def current_images(session: Session, storage: Storage, study_id: int) -> list[StoredImage]:
     """The images that a study has now: the last content of each, without those that a person set aside."""
-    rows = session.scalars(
-        select(InstanceRow)
-        .where(InstanceRow.study_id == study_id, InstanceRow.current, InstanceRow.set_aside == "")
-        .order_by(InstanceRow.id)
-    )
-    return [_stored(row, storage) for row in rows]
+    return [_stored(row, storage) for row in session.scalars(current_rows(study_id))]
+
+
+def current_rows(study_id: int) -> Select[InstanceRow]:
+    """The rows of `current_images`, in the order in which they arrived."""
+    its = (InstanceRow.study_id == study_id, InstanceRow.current, InstanceRow.set_aside == "")
+    return select(InstanceRow).where(*its).order_by(InstanceRow.id)
 
 
 def _stored(row: InstanceRow, storage: Storage) -> StoredImage:
@@ -182,8 +183,7 @@ def _patients(headers: Sequence[Header | None]) -> list[Patient]:
 
 def names_several_patients(session: Session, study: StudyRow) -> bool:
     """Whether the rows of a study's images name patients who are not one beyond doubt, before its files are read."""
-    its = (InstanceRow.study_id == study.id, InstanceRow.current, InstanceRow.set_aside == "")
-    patients = [patient_of(_patient_header(row)) for row in session.scalars(select(InstanceRow).where(*its))]
+    patients = [patient_of(_patient_header(row)) for row in session.scalars(current_rows(study.id))]
     return bool(patients) and one_patient(patients).refusal is not None
 
 
